@@ -1,0 +1,47 @@
+# Compiler settings every target shares.
+
+set(CULVERT_SANITIZE "" CACHE STRING "Value for -fsanitize= (empty: none)")
+option(CULVERT_FUZZ "Build the libFuzzer targets" OFF)
+option(CULVERT_WERROR "Treat warnings as errors" ON)
+option(CULVERT_TESTS "Build unit tests" ON)
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+find_program(CULVERT_CCACHE ccache)
+if(CULVERT_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER "${CULVERT_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CULVERT_CCACHE}")
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -fno-omit-frame-pointer)
+add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-Wconversion;-Wshadow;-Wnon-virtual-dtor;-Woverloaded-virtual>")
+if(CULVERT_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # Designated initialisers that leave members at their defaults are the point of designated initialisers.
+  add_compile_options(-Wno-missing-field-initializers -Wno-missing-designated-field-initializers)
+else()
+  add_compile_options(-Wno-missing-field-initializers)
+endif()
+if(CULVERT_SANITIZE)
+  add_compile_options(-fsanitize=${CULVERT_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${CULVERT_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC 12 reports false positives of these in standard headers once sanitizers change its inlining.
+    add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds -Wno-restrict -Wno-tsan)
+  endif()
+endif()
+if(CULVERT_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

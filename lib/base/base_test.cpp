@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "culvert/base/base64.h"
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/uuid.h"
+
+namespace culvert {
+namespace {
+
+TEST(Bytes, HexRoundTripsAndRejectsGarbage) {
+    EXPECT_EQ(to_hex(*from_hex("00ffA0")), "00ffa0");
+    EXPECT_FALSE(from_hex("0"));
+    EXPECT_FALSE(from_hex("0g"));
+}
+
+TEST(Bytes, LoadsBothByteOrders) {
+    const auto bytes = *from_hex("0102030405060708");
+    EXPECT_EQ(load_be<std::uint16_t>(bytes), 0x0102);
+    EXPECT_EQ(load_le<std::uint32_t>(bytes), 0x04030201U);
+    EXPECT_EQ(load_be<std::uint64_t>(bytes), 0x0102030405060708U);
+}
+
+// RFC 4648 section 10.
+TEST(Base64, EncodesThePublishedVectors) {
+    EXPECT_EQ(to_base64(as_bytes("")), "");
+    EXPECT_EQ(to_base64(as_bytes("f")), "Zg==");
+    EXPECT_EQ(to_base64(as_bytes("fo")), "Zm8=");
+    EXPECT_EQ(to_base64(as_bytes("foo")), "Zm9v");
+    EXPECT_EQ(to_base64(as_bytes("foobar")), "Zm9vYmFy");
+    EXPECT_EQ(to_base64(as_bytes("f"), Base64::kStandardNoPadding), "Zg");
+    EXPECT_EQ(to_base64(*from_hex("fbff"), Base64::kUrlNoPadding), "-_8");
+}
+
+TEST(Base64, DecodesOnlyTheExactVariant) {
+    EXPECT_EQ(as_text(*from_base64("Zm9vYg==")), "foob");
+    EXPECT_FALSE(from_base64("Zm9vYg"));
+    EXPECT_FALSE(from_base64("Zm9vYg=", Base64::kStandard));
+    EXPECT_FALSE(from_base64("Zm9vYh=="));  // non-zero trailing bits
+    EXPECT_FALSE(from_base64("Zm9 "));
+    EXPECT_FALSE(from_base64("Zg==", Base64::kStandardNoPadding));
+    EXPECT_FALSE(from_base64("+_8", Base64::kUrlNoPadding));
+    EXPECT_FALSE(from_base64("===="));
+}
+
+TEST(Uuid, ParsesOnlyTheHyphenatedForm) {
+    const auto id = Uuid::parse("3F9F2B1E-6c0d-4a55-9d1c-0b8a7f4e2d10");
+    ASSERT_TRUE(id);
+    EXPECT_EQ(id->to_string(), "3f9f2b1e-6c0d-4a55-9d1c-0b8a7f4e2d10");
+    EXPECT_FALSE(Uuid::parse("3f9f2b1e6c0d4a559d1c0b8a7f4e2d10"));
+    EXPECT_FALSE(Uuid::parse("3f9f2b1e-6c0d-4a55-9d1c-0b8a7f4e2d1g"));
+    EXPECT_FALSE(Uuid::parse("3f9f2b1e-6c0d-4a55-9d1c_0b8a7f4e2d10"));
+}
+
+TEST(Uuid, RandomIsVersion4) {
+    auto rng = Rng::from_number(1);
+    const auto text = Uuid::random(rng).to_string();
+    EXPECT_EQ(text[14], '4');
+    EXPECT_NE(std::string{"89ab"}.find(text[19]), std::string::npos);
+}
+
+// RFC 8439 appendix A.1, test vectors 1 and 2: all-zero key and nonce, blocks 0 and 1.
+TEST(Rng, IsTheChaCha20KeyStream) {
+    Rng rng{Rng::Seed{}};
+    Bytes out(128);
+    rng.fill(out);
+    EXPECT_EQ(to_hex(ByteSpan{out}.first(16)), "76b8e0ada0f13d90405d6ae55386bd28");
+    EXPECT_EQ(to_hex(ByteSpan{out}.subspan(64, 16)), "9f07e7be5551387a98ba977c732d080d");
+}
+
+TEST(Rng, BelowStaysBelowAndReachesEverything) {
+    auto rng = Rng::from_number(7);
+    std::array<int, 5> seen{};
+    for (int i = 0; i < 1000; ++i) {
+        ++seen.at(rng.below(5));
+    }
+    EXPECT_TRUE(std::all_of(seen.begin(), seen.end(), [](int count) { return count > 100; }));
+}
+
+TEST(Rng, ForksAreIndependentAndReproducible) {
+    auto a = Rng::from_number(3);
+    auto b = Rng::from_number(3);
+    auto fork = a.fork();
+    EXPECT_EQ(fork.next_u64(), b.fork().next_u64());
+    EXPECT_NE(fork.next_u64(), a.next_u64());
+}
+
+}  // namespace
+}  // namespace culvert

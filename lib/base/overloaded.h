@@ -1,0 +1,11 @@
+#pragma once
+
+namespace culvert {
+
+/// Builds a visitor for std::visit from lambdas, one per alternative.
+template <typename... Visitors>
+struct overloaded : Visitors... {
+    using Visitors::operator()...;
+};
+
+}  // namespace culvert

@@ -1,0 +1,296 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "culvert/base/time.h"
+#include "culvert/base/uuid.h"
+#include "culvert/crypto/keys.h"
+#include "culvert/net/ip_network.h"
+#include "culvert/net/socket_address.h"
+
+/// The messages between portal and devices, typed. Source: spec/portal-protocol.md sections 5 to 8; names are those of
+/// the wire. JSON conversion is in codec.h.
+namespace culvert::portal_api {
+
+// --- Shared pieces (section 5) -------------------------------------------------------------------------------------
+
+struct UpstreamDns {
+    net::SocketAddress address;
+
+    friend bool operator==(const UpstreamDns&, const UpstreamDns&) = default;
+};
+
+/// Addresses of the device's TUN interface and, for clients, its DNS settings.
+struct Interface {
+    net::IpAddress ipv4;
+    net::IpAddress ipv6;
+    std::vector<UpstreamDns> upstream_dns;
+    std::optional<std::string> search_domain;
+
+    friend bool operator==(const Interface&, const Interface&) = default;
+};
+
+/// One address of a TURN relay. A dual-stack relay is two adjacent entries with one id (section 5.4).
+struct Relay {
+    RelayId id;
+    net::SocketAddress addr;
+    std::string username;
+    std::string password;
+    UnixSeconds expires_at;
+
+    friend bool operator==(const Relay&, const Relay&) = default;
+};
+
+struct IceCredentials {
+    std::string username;
+    std::string password;
+
+    friend bool operator==(const IceCredentials&, const IceCredentials&) = default;
+};
+
+/// A site (`gateway_groups` on the wire). Two sites are the same if their ids are.
+struct Site {
+    SiteId id;
+    std::string name;
+
+    friend bool operator==(const Site&, const Site&) = default;
+};
+
+enum class FilterProtocol { kTcp, kUdp, kIcmp };
+
+/// Ports are inclusive and mean nothing for ICMP.
+struct Filter {
+    FilterProtocol protocol = FilterProtocol::kTcp;
+    std::uint16_t port_range_start = 0;
+    std::uint16_t port_range_end = 65535;
+
+    friend bool operator==(const Filter&, const Filter&) = default;
+};
+
+enum class IpStack { kDual, kIpv4Only, kIpv6Only };
+
+// --- Resources as clients see them (5.5) -----------------------------------------------------------------------------
+
+struct ClientDnsResource {
+    ResourceId id;
+    std::string name;
+    std::string address;  // a pattern
+    std::optional<std::string> address_description;
+    std::vector<Site> sites;
+    IpStack ip_stack = IpStack::kDual;
+    std::vector<Filter> filters;
+
+    friend bool operator==(const ClientDnsResource&, const ClientDnsResource&) = default;
+};
+
+struct ClientCidrResource {
+    ResourceId id;
+    std::string name;
+    net::IpNetwork address;
+    std::optional<std::string> address_description;
+    std::vector<Site> sites;
+    std::vector<Filter> filters;
+
+    friend bool operator==(const ClientCidrResource&, const ClientCidrResource&) = default;
+};
+
+struct ClientInternetResource {
+    ResourceId id;
+    std::string name = "Internet Resource";
+    std::vector<Site> sites;
+
+    friend bool operator==(const ClientInternetResource&, const ClientInternetResource&) = default;
+};
+
+using ClientResource = std::variant<ClientDnsResource, ClientCidrResource, ClientInternetResource>;
+
+// --- Resources as gateways see them (5.6) ----------------------------------------------------------------------------
+
+struct GatewayDnsResource {
+    ResourceId id;
+    std::string name;
+    std::string address;
+    std::vector<Filter> filters;
+
+    friend bool operator==(const GatewayDnsResource&, const GatewayDnsResource&) = default;
+};
+
+struct GatewayCidrResource {
+    ResourceId id;
+    std::string name;
+    net::IpNetwork address;
+    std::vector<Filter> filters;
+
+    friend bool operator==(const GatewayCidrResource&, const GatewayCidrResource&) = default;
+};
+
+struct GatewayInternetResource {
+    ResourceId id;
+
+    friend bool operator==(const GatewayInternetResource&, const GatewayInternetResource&) = default;
+};
+
+using GatewayResource = std::variant<GatewayDnsResource, GatewayCidrResource, GatewayInternetResource>;
+
+// --- Portal -> client (6.1) --------------------------------------------------------------------------------------------
+
+struct ClientInit {
+    Interface interface;
+    std::vector<ClientResource> resources;
+    std::vector<Relay> relays;
+};
+struct ConfigChanged {
+    Interface interface;
+};
+struct ResourceCreatedOrUpdated {
+    ClientResource resource;
+};
+struct ResourceDeleted {
+    ResourceId resource_id;
+};
+struct RelaysPresence {
+    std::vector<RelayId> disconnected_ids;
+    std::vector<Relay> connected;
+};
+struct FlowCreated {
+    ResourceId resource_id;
+    GatewayId gateway_id;
+    crypto::PublicKey gateway_public_key;
+    net::IpAddress gateway_ipv4;
+    net::IpAddress gateway_ipv6;
+    SiteId site_id;  // `gateway_group_id`
+    crypto::PresharedKey preshared_key;
+    IceCredentials client_ice_credentials;
+    IceCredentials gateway_ice_credentials;
+};
+enum class FlowFailure { kNotFound, kOffline, kForbidden, kUnknown };
+struct FlowCreationFailed {
+    ResourceId resource_id;
+    FlowFailure reason = FlowFailure::kUnknown;
+    std::vector<std::string> violated_properties;
+};
+struct GatewayIceCandidates {
+    GatewayId gateway_id;
+    std::vector<std::string> candidates;
+};
+struct InvalidateGatewayIceCandidates {
+    GatewayId gateway_id;
+    std::vector<std::string> candidates;
+};
+
+using ToClient = std::variant<ClientInit, ConfigChanged, ResourceCreatedOrUpdated, ResourceDeleted, RelaysPresence,
+                              FlowCreated, FlowCreationFailed, GatewayIceCandidates, InvalidateGatewayIceCandidates>;
+
+// --- Client -> portal (6.2) --------------------------------------------------------------------------------------------
+
+struct CreateFlow {
+    ResourceId resource_id;
+    std::vector<GatewayId> connected_gateway_ids;
+};
+struct BroadcastGatewayIceCandidates {
+    std::vector<GatewayId> gateway_ids;
+    std::vector<std::string> candidates;
+};
+struct BroadcastInvalidatedGatewayIceCandidates {
+    std::vector<GatewayId> gateway_ids;
+    std::vector<std::string> candidates;
+};
+
+using FromClient = std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates>;
+
+// --- Portal -> gateway (7.1) --------------------------------------------------------------------------------------------
+
+struct Authorization {
+    ClientId client_id;
+    ResourceId resource_id;
+    UnixSeconds expires_at;
+};
+struct GatewayInit {
+    Interface interface;
+    bool ipv4_masquerade_enabled = true;
+    bool ipv6_masquerade_enabled = true;
+    std::vector<Relay> relays;
+    std::optional<std::string> account_slug;
+    std::vector<Authorization> authorizations;
+};
+/// Who asks for access, as told to a gateway. The optional members are for flow logs only.
+struct FlowClient {
+    ClientId id;
+    crypto::PublicKey public_key;
+    crypto::PresharedKey preshared_key;
+    net::IpAddress ipv4;
+    net::IpAddress ipv6;
+    std::optional<std::string> version;
+    std::optional<std::string> device_os_name;
+    std::optional<std::string> device_os_version;
+    std::optional<std::string> device_serial;
+    std::optional<std::string> device_uuid;
+    std::optional<std::string> identifier_for_vendor;
+    std::optional<std::string> firebase_installation_id;
+};
+struct Subject {
+    std::optional<std::string> identity_id;
+    std::optional<std::string> identity_name;
+    std::optional<std::string> actor_id;
+    std::optional<std::string> actor_email;
+};
+struct AuthorizeFlow {
+    std::string ref;  // echoed verbatim
+    GatewayResource resource;
+    FlowClient client;
+    IceCredentials client_ice_credentials;
+    IceCredentials gateway_ice_credentials;
+    Subject subject;
+    std::optional<UnixSeconds> expires_at;  // unset: never
+};
+struct AccessAuthorizationExpiryUpdated {
+    ClientId client_id;
+    ResourceId resource_id;
+    UnixSeconds expires_at;
+};
+struct RejectAccess {
+    ClientId client_id;
+    ResourceId resource_id;
+};
+struct ResourceUpdated {
+    GatewayResource resource;
+};
+struct ClientIceCandidates {
+    ClientId client_id;
+    std::vector<std::string> candidates;
+};
+struct InvalidateClientIceCandidates {
+    ClientId client_id;
+    std::vector<std::string> candidates;
+};
+
+using ToGateway = std::variant<GatewayInit, AuthorizeFlow, AccessAuthorizationExpiryUpdated, RejectAccess, ResourceUpdated,
+                               RelaysPresence, ClientIceCandidates, InvalidateClientIceCandidates>;
+
+// --- Gateway -> portal (7.2) --------------------------------------------------------------------------------------------
+
+struct FlowAuthorized {
+    std::string ref;
+};
+struct BroadcastClientIceCandidates {
+    std::vector<ClientId> client_ids;
+    std::vector<std::string> candidates;
+};
+struct BroadcastInvalidatedClientIceCandidates {
+    std::vector<ClientId> client_ids;
+    std::vector<std::string> candidates;
+};
+
+using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates>;
+
+// --- Portal -> relay (8) --------------------------------------------------------------------------------------------------
+
+struct RelayInit {};
+
+using ToRelay = std::variant<RelayInit>;
+
+}  // namespace culvert::portal_api
