@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -39,7 +40,7 @@ struct TextField {
 
 namespace detail {
 
-extern constinit Level most_verbose;
+extern std::atomic<Level> most_verbose;
 
 [[nodiscard]] bool is_enabled(Level level, std::string_view target);
 void write(Level level, std::string_view target, std::string_view message, const std::vector<TextField>& fields);
@@ -64,7 +65,7 @@ public:
     consteval explicit Logger(std::string_view target) : target_{target} {}
 
     [[nodiscard]] bool is_enabled(Level level) const {
-        return level >= detail::most_verbose && detail::is_enabled(level, target_);
+        return level >= detail::most_verbose.load(std::memory_order_relaxed) && detail::is_enabled(level, target_);
     }
 
     template <typename... T>
