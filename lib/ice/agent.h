@@ -1,0 +1,167 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/ice/candidate.h"
+#include "culvert/ice/constants.h"
+#include "culvert/ice/pair.h"
+
+namespace culvert::stun {
+class Message;
+}
+
+namespace culvert::ice {
+
+/// User name fragment and password of one side. Opaque; made by the portal.
+struct Credentials {
+    std::string username;
+    std::string password;
+
+    friend bool operator==(const Credentials&, const Credentials&) = default;
+};
+
+enum class AgentRole { kControlling, kControlled };
+
+/// Source: spec/connectivity.md section 4.7.
+enum class AgentState { kNew, kChecking, kConnected, kCompleted, kDisconnected };
+
+[[nodiscard]] std::string_view to_text(AgentState state);
+
+/// The pair to send through from now on.
+struct Nominated {
+    net::SocketAddress source;
+    net::SocketAddress destination;
+
+    friend bool operator==(const Nominated&, const Nominated&) = default;
+};
+
+struct StateChanged {
+    AgentState state;
+
+    friend bool operator==(const StateChanged&, const StateChanged&) = default;
+};
+
+using AgentEvent = std::variant<Nominated, StateChanged>;
+
+/// A check or an answer. `source` is a host or relay candidate of ours.
+struct AgentTransmit {
+    net::SocketAddress source;
+    net::SocketAddress destination;
+    Bytes payload;
+};
+
+/// Finds a path to one peer: full ICE (RFC 8445) in trickle mode with the deviations of spec/connectivity.md section 4.
+///
+/// Sans-IO: feed it candidates, STUN messages and time, drain its outputs. Pacing is zero: one handle_timeout() sends
+/// at most one check, and poll_timeout() may name an instant that has already come; call again.
+class Agent {
+public:
+    Agent(AgentRole role, Credentials local, Credentials remote, Rng rng);
+
+    [[nodiscard]] AgentRole role() const { return role_; }
+    [[nodiscard]] AgentState state() const { return state_; }
+    [[nodiscard]] const Credentials& local_credentials() const { return local_; }
+    [[nodiscard]] const Credentials& remote_credentials() const { return remote_; }
+
+    /// Offers a host or relay candidate of ours. The result is what must be signalled to the peer (numbered priority,
+    /// our ufrag), or nullopt if it is redundant (section 4.1).
+    std::optional<Candidate> add_local_candidate(const Candidate& candidate, Instant now);
+
+    /// Ignores a candidate with another peer's ufrag, an address that cannot be one and exact repeats.
+    void add_remote_candidate(const Candidate& candidate, Instant now);
+
+    /// Guesses forwarded ports behind a symmetric NAT (section 3.7): call after each added remote candidate.
+    void generate_optimistic_candidates(Instant now);
+
+    /// Drops a candidate and its pairs; whether it was present. Follow with handle_timeout().
+    bool remove_local_candidate(const Candidate& candidate);
+    bool remove_remote_candidate(const Candidate& candidate);
+
+    /// Candidates that are in use, in the order in which they came.
+    [[nodiscard]] std::vector<Candidate> local_candidates() const;
+    [[nodiscard]] std::vector<Candidate> remote_candidates() const;
+    /// Whether a remote candidate was ever known, discarded and peer-reflexive ones included.
+    [[nodiscard]] bool has_known_remote_candidate() const { return !remotes_.empty(); }
+
+    /// Takes effect at once: overdue checks are due immediately.
+    void set_timing(const CheckTiming& timing, Instant now);
+    [[nodiscard]] const CheckTiming& timing() const { return timing_; }
+
+    /// Consumes `message` if it belongs to this agent (section 4.3); false leaves it to others.
+    /// `local` is the address it arrived at: a socket address of ours, or a relay address.
+    bool handle_message(const net::SocketAddress& local, const net::SocketAddress& from, const stun::Message& message,
+                        Instant now);
+
+    void handle_timeout(Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    [[nodiscard]] std::optional<AgentTransmit> poll_transmit();
+    [[nodiscard]] std::optional<AgentEvent> poll_event();
+
+    /// The path in use, if any.
+    [[nodiscard]] const std::optional<Nominated>& nominated() const { return nominated_; }
+
+    /// For tests and diagnostics.
+    [[nodiscard]] const std::vector<CandidatePair>& pairs() const { return pairs_; }
+
+private:
+    struct Entry {
+        std::uint32_t id;
+        Candidate candidate;
+        bool is_discarded = false;
+    };
+
+    bool handle_request(const net::SocketAddress& local, const net::SocketAddress& from, const stun::Message& message,
+                        Instant now);
+    bool handle_response(const stun::Message& message, Instant now);
+    void answer_request(const CandidatePair& pair, const stun::Message& message);
+
+    Entry* remote_of_request(const net::SocketAddress& from, std::uint32_t priority);
+    Entry* local_at(const net::SocketAddress& address);
+    Entry& append(std::vector<Entry>& entries, Candidate candidate);
+    [[nodiscard]] bool has_pair_of_local(std::uint32_t id) const;
+    [[nodiscard]] bool has_pair_of_remote(std::uint32_t id) const;
+
+    void form_pairs_of_local(const Entry& local);
+    void form_pairs_of_remote(const Entry& remote);
+    void form_pair(const Entry& local, const Entry& remote);
+    void discard(Entry& entry, bool is_local);
+    CandidatePair* find_pair(const net::SocketAddress& local_base, const net::SocketAddress& remote);
+
+    void drop_failed_pairs(Instant now);
+    void evaluate_nomination();
+    void evaluate_state();
+    void set_state(AgentState state);
+    void send_due_check(Instant now);
+    void send_check(CandidatePair& pair, Instant now);
+    void update_schedule(Instant now);
+
+    AgentRole role_;
+    Credentials local_;
+    Credentials remote_;
+    Rng rng_;
+    std::uint64_t tie_breaker_;
+    CheckTiming timing_ = kDefaultTiming;
+    AgentState state_ = AgentState::kNew;
+
+    std::vector<Entry> locals_;
+    std::vector<Entry> remotes_;
+    std::uint32_t next_candidate_id_ = 0;
+    /// By descending priority.
+    std::vector<CandidatePair> pairs_;
+    std::optional<Nominated> nominated_;
+    std::uint64_t nominated_priority_ = 0;
+
+    std::optional<Instant> next_timeout_;
+    std::deque<AgentTransmit> transmits_;
+    std::deque<AgentEvent> events_;
+};
+
+}  // namespace culvert::ice

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "culvert/base/time.h"
+
+/// Constants of ICE. Source: spec/connectivity.md section 12 unless said otherwise.
+namespace culvert::ice {
+
+/// How the checks of a pair are repeated (section 4.6).
+struct CheckTiming {
+    /// Wait after the first check; doubles with each further one ...
+    Duration initial_rto;
+    /// ... up to this.
+    Duration max_rto;
+    /// Checks kept per pair; a pair whose kept checks all went unanswered has failed.
+    unsigned max_retransmits;
+
+    friend bool operator==(const CheckTiming&, const CheckTiming&) = default;
+};
+
+inline constexpr CheckTiming kDefaultTiming{std::chrono::milliseconds{250}, std::chrono::milliseconds{1500}, 12};
+inline constexpr CheckTiming kIdleTiming{std::chrono::seconds{25}, std::chrono::seconds{25}, 4};
+
+/// How often an agent without pairs wants to be called.
+inline constexpr Duration kTickWithoutPairs = std::chrono::seconds{3};
+
+inline constexpr std::size_t kMaxPairs = 100;
+
+/// Optimistic candidates made per added candidate (section 3.7).
+inline constexpr int kMaxOptimisticPerStep = 2;
+
+/// Candidates remembered per side, so that a peer cannot make us remember more; ours to choose.
+inline constexpr std::size_t kMaxCandidates = 256;
+
+}  // namespace culvert::ice
