@@ -136,7 +136,8 @@ struct GatewayInternetResource {
 
 using GatewayResource = std::variant<GatewayDnsResource, GatewayCidrResource, GatewayInternetResource>;
 
-// --- Portal -> client (6.1) --------------------------------------------------------------------------------------------
+// --- Portal -> client (6.1)
+// --------------------------------------------------------------------------------------------
 
 struct ClientInit {
     Interface interface;
@@ -185,7 +186,8 @@ struct InvalidateGatewayIceCandidates {
 using ToClient = std::variant<ClientInit, ConfigChanged, ResourceCreatedOrUpdated, ResourceDeleted, RelaysPresence,
                               FlowCreated, FlowCreationFailed, GatewayIceCandidates, InvalidateGatewayIceCandidates>;
 
-// --- Client -> portal (6.2) --------------------------------------------------------------------------------------------
+// --- Client -> portal (6.2)
+// --------------------------------------------------------------------------------------------
 
 struct CreateFlow {
     ResourceId resource_id;
@@ -202,7 +204,8 @@ struct BroadcastInvalidatedGatewayIceCandidates {
 
 using FromClient = std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates>;
 
-// --- Portal -> gateway (7.1) --------------------------------------------------------------------------------------------
+// --- Portal -> gateway (7.1)
+// --------------------------------------------------------------------------------------------
 
 struct Authorization {
     ClientId client_id;
@@ -268,10 +271,11 @@ struct InvalidateClientIceCandidates {
     std::vector<std::string> candidates;
 };
 
-using ToGateway = std::variant<GatewayInit, AuthorizeFlow, AccessAuthorizationExpiryUpdated, RejectAccess, ResourceUpdated,
-                               RelaysPresence, ClientIceCandidates, InvalidateClientIceCandidates>;
+using ToGateway = std::variant<GatewayInit, AuthorizeFlow, AccessAuthorizationExpiryUpdated, RejectAccess,
+                               ResourceUpdated, RelaysPresence, ClientIceCandidates, InvalidateClientIceCandidates>;
 
-// --- Gateway -> portal (7.2) --------------------------------------------------------------------------------------------
+// --- Gateway -> portal (7.2)
+// --------------------------------------------------------------------------------------------
 
 struct FlowAuthorized {
     std::string ref;
@@ -287,7 +291,8 @@ struct BroadcastInvalidatedClientIceCandidates {
 
 using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates>;
 
-// --- Portal -> relay (8) --------------------------------------------------------------------------------------------------
+// --- Portal -> relay (8)
+// --------------------------------------------------------------------------------------------------
 
 struct RelayInit {};
 

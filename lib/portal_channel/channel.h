@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/crypto/keys.h"
+#include "culvert/portal_api/codec.h"
+#include "culvert/portal_channel/backoff.h"
+#include "culvert/portal_channel/event.h"
+
+namespace culvert::portal_channel {
+
+/// Why a connection could not be made.
+struct DialError {
+    enum class Kind : std::uint8_t {
+        kHttpStatus,          // the server answered the upgrade with `status`
+        kInvalidCertificate,  // will not fix itself
+        kTransient            // everything else
+    };
+    Kind kind = Kind::kTransient;
+    unsigned status = 0;
+    std::string text;
+};
+
+/// What to do with the network. Executed in order.
+struct Dial {
+    std::optional<crypto::PublicKey> public_key;
+};
+/// Give up the connection, or the attempt to make one, at once.
+struct Drop {};
+/// Start the WebSocket closing handshake.
+struct StartClose {};
+using Action = std::variant<Dial, Drop, StartClose>;
+
+struct ChannelOptions {
+    portal_api::Role role = portal_api::Role::kClient;
+    std::optional<std::string> stamp_secret;     // relays
+    std::optional<Duration> max_partition_time;  // unset: unlimited
+};
+
+/// The device's end of a Phoenix channel over a connection that somebody else makes and reads.
+///
+/// Sans-IO: time and what happens on the network come in; actions, frames, events and a deadline come out. Source:
+/// spec/portal-protocol.md sections 3.3 and 4.
+class PhoenixChannel {
+public:
+    PhoenixChannel(ChannelOptions options, Rng rng);
+
+    // Commands of the owner.
+    void connect(const std::optional<crypto::PublicKey>& public_key, Instant now);
+    void send(portal_api::FromDevice message);
+    void close(Instant now);
+
+    // What the network did.
+    void handle_connected(Instant now);
+    void handle_dial_error(const DialError& error, Instant now);
+    void handle_text(std::string_view text, Instant now);
+    /// The connection ended: error, end of stream, or Close from either side.
+    void handle_connection_lost(std::string_view cause, Instant now);
+
+    void handle_timeout(Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+
+    [[nodiscard]] std::optional<Action> poll_action();
+    /// The next frame to write; call it once the previous one is written.
+    [[nodiscard]] std::optional<std::string> poll_frame(Instant now);
+    [[nodiscard]] std::optional<Event> poll_event();
+
+private:
+    enum class State : std::uint8_t { kClosed, kWaiting, kDialling, kConnected, kClosing };
+    struct PendingJoin {
+        std::uint64_t ref = 0;
+        Instant sent_at;
+    };
+    /// A message to send, or a heartbeat.
+    using Outgoing = std::optional<portal_api::FromDevice>;
+
+    void dial();
+    void enqueue(Outgoing outgoing);
+    void fail(std::string text, bool is_authentication_error);
+    void retry(std::string_view cause, Instant now);
+    void handle_frame(const portal_api::MessageFrame& frame, Instant now);
+
+    ChannelOptions options_;
+    Rng rng_;
+    State state_ = State::kClosed;
+    std::optional<crypto::PublicKey> public_key_;
+    std::optional<Backoff> backoff_;
+    Instant redial_at_{};
+    Instant closing_until_{};
+    Instant last_sent_{};
+    std::uint64_t next_ref_ = 0;
+    bool wants_join_ = false;
+    std::optional<PendingJoin> pending_join_;
+    std::deque<Outgoing> outgoing_;
+    std::deque<Action> actions_;
+    std::deque<Event> events_;
+};
+
+}  // namespace culvert::portal_channel

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/crypto/keys.h"
+#include "culvert/net/socket_address.h"
+#include "culvert/portal_api/url.h"
+#include "culvert/portal_channel/event.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace culvert::portal_channel {
+
+/// The mark every socket of a device carries, so that the routing rules keep it out of the tunnel.
+inline constexpr std::uint32_t kFirewallMark = 0xfd002021;
+
+struct ConnectionOptions {
+    portal_api::Role role = portal_api::Role::kClient;
+    portal_api::LoginUrl url;
+    std::string user_agent;
+    /// Relays only: proves knowledge of the secret behind their TURN credentials.
+    std::optional<std::string> stamp_secret;
+    /// How long to try before giving up; unset: for ever.
+    std::optional<Duration> max_partition_time;
+    /// SO_MARK of the socket. Needs CAP_NET_ADMIN; clients and gateways set kFirewallMark.
+    std::optional<std::uint32_t> firewall_mark;
+    /// A PEM file with the certificate authorities to trust; unset: the system's store.
+    std::optional<std::string> ca_file;
+    /// For the jitter of delays.
+    Rng rng = Rng::from_number(0);
+};
+
+/// A device's connection to the portal: keeps one WebSocket open, joins the role's channel and reconnects by itself.
+///
+/// Source: spec/portal-protocol.md sections 2 to 4. All functions may be called from any thread; they only queue work.
+/// Events are delivered one at a time, in order, on the thread that runs the connection. After Closed or Fatal nothing
+/// more is delivered. A connection that is destroyed drops its socket without ceremony; use close() to part properly.
+class PortalConnection {
+public:
+    using EventHandler = std::function<void(Event)>;
+
+    /// Resolves the portal's host, which may block; this happens once, and every reconnect uses the same addresses
+    /// because name resolution may depend on the tunnel later. Nothing is dialled before connect(). The error is a
+    /// sentence. Runs on a thread of its own.
+    [[nodiscard]] static std::expected<std::unique_ptr<PortalConnection>, std::string> create(ConnectionOptions options,
+                                                                                              EventHandler on_event);
+    /// The same, run by whoever runs `context`, by a single thread. The connection must be destroyed by that thread, or
+    /// after it stopped.
+    [[nodiscard]] static std::expected<std::unique_ptr<PortalConnection>, std::string> create(
+        ConnectionOptions options, EventHandler on_event, boost::asio::io_context& context);
+
+    ~PortalConnection();
+    PortalConnection(const PortalConnection&) = delete;
+    PortalConnection& operator=(const PortalConnection&) = delete;
+
+    /// Connects, or reconnects if connected already: that yields a fresh `init`. While a connection with the same key
+    /// is being made this does nothing. Relays have no key.
+    void connect(const std::optional<crypto::PublicKey>& public_key);
+
+    /// Sends once joined. Messages wait in order meanwhile; if more than 32 wait, all of them are dropped.
+    void send(portal_api::FromDevice message);
+
+    /// Closes the WebSocket properly (bounded to a second), then delivers Closed.
+    void close();
+
+    /// The portal's addresses, in the order in which they are tried.
+    [[nodiscard]] const std::vector<net::SocketAddress>& addresses() const;
+
+private:
+    class Runner;
+    explicit PortalConnection(std::shared_ptr<Runner> runner);
+
+    std::shared_ptr<Runner> runner_;
+};
+
+}  // namespace culvert::portal_channel
