@@ -1,0 +1,41 @@
+#include "culvert/tunnel/address_ranges.h"
+
+namespace culvert::tunnel {
+namespace {
+
+struct Range {
+    net::IpNetwork v4;
+    net::IpNetwork v6;
+
+    [[nodiscard]] const net::IpNetwork& of(net::Family family) const { return family == net::Family::kIpv4 ? v4 : v6; }
+};
+
+Range range(const char* v4, const char* v6) {
+    // value(): the texts below are constants of this file
+    return {net::IpNetwork::parse(v4).value(), net::IpNetwork::parse(v6).value()};
+}
+
+}  // namespace
+
+const net::IpNetwork& peer_range(net::Family family) {
+    static const Range kRange = range("100.64.0.0/11", "fd00:2021:1111::/107");
+    return kRange.of(family);
+}
+
+const net::IpNetwork& proxy_range(net::Family family) {
+    static const Range kRange = range("100.96.0.0/11", "fd00:2021:1111:8000::/107");
+    return kRange.of(family);
+}
+
+const net::IpNetwork& sentinel_range(net::Family family) {
+    static const Range kRange = range("100.100.111.0/24", "fd00:2021:1111:8000:100:100:111:0/120");
+    return kRange.of(family);
+}
+
+bool is_always_dropped(const net::IpAddress& destination) {
+    static const net::IpAddress kIgmpV3 = net::IpAddress::parse("224.0.0.22").value();
+    static const net::IpAddress kAllRouters = net::IpAddress::parse("ff02::2").value();
+    return destination == kIgmpV3 || destination == kAllRouters;
+}
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string_view>
+
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/connectivity/node.h"
+#include "culvert/net/ecn.h"
+#include "culvert/net/socket_address.h"
+#include "culvert/net/transmit.h"
+#include "culvert/net/transmit_queue.h"
+#include "culvert/portal_api/messages.h"
+#include "culvert/tunnel/candidate_batches.h"
+#include "culvert/tunnel/client/client_event.h"
+#include "culvert/tunnel/client/gateway_peers.h"
+#include "culvert/tunnel/client/pending_flows.h"
+#include "culvert/tunnel/client/reauthorise_throttle.h"
+#include "culvert/tunnel/client/recent_gateways.h"
+#include "culvert/tunnel/client/resource_set.h"
+#include "culvert/tunnel/client/site_statuses.h"
+#include "culvert/tunnel/flow_cache.h"
+#include "culvert/tunnel/tun_config_cell.h"
+
+namespace culvert::packet {
+class Coalescer;
+class IpPacket;
+class Segmenter;
+struct TunPacket;
+}  // namespace culvert::packet
+
+namespace culvert::tunnel {
+
+/// The client's side of the tunnel: decides for each packet of the host which resource and gateway it belongs to, asks
+/// the portal for access when there is none yet, and lets in only what a gateway may send.
+///
+/// Sans-IO. After a batch of inputs drain poll_event() and poll_transmit(), and call handle_timeout() once
+/// poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
+class ClientState {
+public:
+    ClientState(Rng rng, Instant now, WallTime wall_now);
+
+    /// The WireGuard key to announce to the portal. Changes on reset().
+    [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }
+
+    /// One read of the TUN device. Data goes straight to `out`; it is sealed in place of the packet's memory.
+    void handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now);
+
+    /// One datagram, which is overwritten. `local` is the address it arrived at. An accepted packet is handed to `tun`
+    /// as a part of `datagram`, which must stay where it is until `tun` has been flushed.
+    void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                         MutableByteSpan datagram, packet::Coalescer& tun, Instant now);
+
+    void handle_portal(const portal_api::ToClient& message, Instant now);
+
+    void handle_timeout(Instant now);
+
+    /// The network changed: drops all connections without a goodbye and takes a new key. The host must rebind its
+    /// sockets and connect to the portal anew with public_key() (section 3.17). `reason` is for the log.
+    void reset(std::string_view reason, Instant now);
+
+    /// Says goodbye to all gateways. Flush poll_transmit() for up to a second, then stop.
+    void shut_down(Instant now);
+
+    [[nodiscard]] std::optional<Instant> poll_timeout();
+    [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return node_.poll_transmit(); }
+    [[nodiscard]] std::optional<ClientEvent> poll_event();
+
+private:
+    // Messages of the portal.
+    void handle(const portal_api::ClientInit& message, Instant now);
+    void handle(const portal_api::ConfigChanged& message, Instant now);
+    void handle(const portal_api::ResourceCreatedOrUpdated& message, Instant now);
+    void handle(const portal_api::ResourceDeleted& message, Instant now);
+    void handle(const portal_api::RelaysPresence& message, Instant now);
+    void handle(const portal_api::FlowCreated& message, Instant now);
+    void handle(const portal_api::FlowCreationFailed& message, Instant now);
+    void handle(const portal_api::GatewayIceCandidates& message, Instant now);
+    void handle(const portal_api::InvalidateGatewayIceCandidates& message, Instant now);
+
+    // Resources and the interface.
+    void set_interface(const portal_api::Interface& interface);
+    void set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now);
+    void add_resource(const portal_api::ClientResource& resource, Instant now);
+    void remove_resource(const ResourceId& id, Instant now);
+    void disable_resource(const portal_api::ClientResource& resource, Instant now);
+    void update_routes();
+
+    // Flows and gateways.
+    void request_access(const ResourceId& resource, std::string_view trigger, Instant now);
+    void close_unused_gateways(Instant now);
+    void clean_up_gateway(const GatewayId& gateway);
+    void drain_node_events();
+
+    // Packets.
+    [[nodiscard]] bool is_from_us(const packet::IpPacket& packet) const;
+    [[nodiscard]] std::optional<GatewayId> route(const packet::IpPacket& packet, packet::Segmenter& segments,
+                                                 Instant now);
+    void buffer_packets(const ResourceId& resource, packet::Segmenter& segments, Instant now);
+    void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
+    void reauthorise_if_prohibited(const packet::IpPacket& packet, Instant now);
+
+    void invalidate_flows();
+
+    connectivity::Node node_;
+    ResourceSet resources_;
+    GatewayPeers peers_;
+    PendingFlows pending_flows_;
+    ReauthoriseThrottle reauthorise_throttle_;
+    RecentGateways recent_gateways_;
+    SiteStatuses statuses_;
+    TunConfigCell tun_config_;
+
+    /// Destination -> gateway.
+    FlowCache<connectivity::ConnectionId> outbound_flows_;
+    /// Gateways and the sources they were seen to use rightfully.
+    struct Accepted {};
+    FlowCache<Accepted> inbound_flows_;
+
+    CandidateBatches candidates_;
+    std::deque<ClientEvent> events_;
+    bool resources_changed_ = false;
+    /// When an input was taken whose consequences only handle_timeout() brings out.
+    std::optional<Instant> due_since_;
+};
+
+}  // namespace culvert::tunnel

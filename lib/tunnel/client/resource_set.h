@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "culvert/base/uuid.h"
+#include "culvert/net/prefix_table.h"
+#include "culvert/portal_api/messages.h"
+#include "culvert/tunnel/client/resource_view.h"
+#include "culvert/tunnel/client/site_statuses.h"
+
+namespace culvert::tunnel {
+
+// The members that all types of resources have.
+[[nodiscard]] const ResourceId& id_of(const portal_api::ClientResource& resource);
+[[nodiscard]] const std::string& name_of(const portal_api::ClientResource& resource);
+[[nodiscard]] std::span<const portal_api::Site> sites_of(const portal_api::ClientResource& resource);
+/// Empty for types that have none.
+[[nodiscard]] std::span<const portal_api::Filter> filters_of(const portal_api::ClientResource& resource);
+
+/// Whether this client can route to resources of that type.
+[[nodiscard]] bool is_supported(const portal_api::ClientResource& resource);
+
+/// Whether `changed` must be reached differently than `known`, so that running connections are of no use. Names,
+/// descriptions, filters and the names of sites are not part of it (spec/tunnel.md section 3.3).
+[[nodiscard]] bool is_addressability_change(const portal_api::ClientResource& known,
+                                            const portal_api::ClientResource& changed);
+
+/// The resources of this client and which of them each destination belongs to (spec/tunnel.md sections 3.2
+/// to 3.4, 3.7).
+class ResourceSet {
+public:
+    /// Whether a connected gateway serves the resource; it then keeps its network if another one claims it.
+    using IsConnected = std::function<bool(const ResourceId&)>;
+
+    /// Adds or replaces. Requires is_supported(resource). True if it newly receives traffic.
+    bool upsert(const portal_api::ClientResource& resource, const IsConnected& is_connected);
+    bool remove(const ResourceId& id, const IsConnected& is_connected);
+    /// Decides anew which resource has which network.
+    void recompute(const IsConnected& is_connected);
+
+    [[nodiscard]] const portal_api::ClientResource* find(const ResourceId& id) const;
+    /// The resource that packets to `destination` belong to, or null.
+    [[nodiscard]] const portal_api::ClientResource* match(const net::IpAddress& destination) const;
+
+    /// The ids that are not in `keep`, in ascending order.
+    [[nodiscard]] std::vector<ResourceId> ids_except(const std::set<ResourceId>& keep) const;
+    /// The networks that must be routed into the tunnel.
+    [[nodiscard]] std::vector<net::IpNetwork> networks() const;
+    /// Sorted for display: by name, then by id.
+    [[nodiscard]] std::vector<ResourceView> views(const SiteStatuses& statuses) const;
+
+private:
+    std::map<ResourceId, portal_api::ClientResource> resources_;
+    net::PrefixTable<ResourceId> cidrs_;
+};
+
+}  // namespace culvert::tunnel

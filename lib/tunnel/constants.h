@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "culvert/base/time.h"
+
+/// Sizes and times of the tunnel state machines. Source: spec/tunnel.md sections 1.2 and 1.3.
+namespace culvert::tunnel {
+
+/// Packets of one resource that wait for its authorization; the oldest is overwritten.
+inline constexpr std::size_t kPendingFlowPackets = 128;
+
+/// How long a client waits before it asks again for access to the same resource. Asking is driven by traffic only.
+inline constexpr Duration kIntentInterval = std::chrono::seconds{2};
+
+/// Gateways that a client remembers for affinity, most recent first.
+inline constexpr std::size_t kRecentGateways = 100;
+
+/// How often a gateway looks for authorizations that ran out.
+inline constexpr Duration kExpirySweepInterval = std::chrono::seconds{1};
+
+/// Gap between two requests for access that ICMP "prohibited" errors of one resource may cause: doubles from the first
+/// to the last value while the errors go on, and starts again after a quiet time. A traffic filter refuses with the
+/// same error, so without it each refused packet would cost one authorization (section 3.8 step 7).
+inline constexpr Duration kReauthoriseMinInterval = std::chrono::seconds{2};
+inline constexpr Duration kReauthoriseMaxInterval = std::chrono::seconds{64};
+inline constexpr Duration kReauthoriseQuietTime = std::chrono::seconds{128};
+
+/// Errors kept per tick; further ones are only counted.
+inline constexpr std::size_t kMaxErrorsPerTick = 32;
+
+}  // namespace culvert::tunnel

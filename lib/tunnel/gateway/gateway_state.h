@@ -1,0 +1,117 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/connectivity/node.h"
+#include "culvert/net/ecn.h"
+#include "culvert/net/socket_address.h"
+#include "culvert/net/transmit.h"
+#include "culvert/net/transmit_queue.h"
+#include "culvert/portal_api/messages.h"
+#include "culvert/tunnel/candidate_batches.h"
+#include "culvert/tunnel/flow_cache.h"
+#include "culvert/tunnel/gateway/client_policy.h"
+#include "culvert/tunnel/gateway/gateway_event.h"
+#include "culvert/tunnel/tun_config_cell.h"
+
+namespace culvert::packet {
+class Coalescer;
+class IpPacket;
+struct TunPacket;
+}  // namespace culvert::packet
+
+namespace culvert::tunnel {
+
+/// The gateway's side of the tunnel: lets each client reach what the portal authorized, and nothing else.
+///
+/// Sans-IO. After a batch of inputs drain poll_event() and poll_transmit(), and call handle_timeout() once
+/// poll_timeout() has come, which may be at once. Wall-clock time serves expiries only. Source: spec/tunnel.md
+/// section 6.
+class GatewayState {
+public:
+    GatewayState(Rng rng, Instant now, WallTime wall_now);
+
+    /// The WireGuard key to announce to the portal; one per process.
+    [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }
+
+    /// One read of the TUN device: traffic from resources to clients. Data goes straight to `out`.
+    void handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now);
+
+    /// One datagram, which is overwritten. `local` is the address it arrived at. An accepted packet is handed to `tun`
+    /// as a part of `datagram`, which must stay where it is until `tun` has been flushed.
+    void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                         MutableByteSpan datagram, packet::Coalescer& tun, Instant now);
+
+    void handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now);
+
+    void handle_timeout(Instant now, UnixSeconds wall_now);
+
+    /// Says goodbye to all clients. Flush poll_transmit() for up to a second, then stop.
+    void shut_down(Instant now);
+
+    [[nodiscard]] std::optional<Instant> poll_timeout();
+    [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return node_.poll_transmit(); }
+    [[nodiscard]] std::optional<GatewayEvent> poll_event();
+
+private:
+    struct Peer {
+        net::IpAddress ipv4;
+        net::IpAddress ipv6;
+        ClientPolicy policy;
+    };
+
+    // Messages of the portal.
+    void handle(const portal_api::GatewayInit& message, Instant now);
+    void handle(const portal_api::AuthorizeFlow& message, Instant now);
+    void handle(const portal_api::AccessAuthorizationExpiryUpdated& message, Instant now);
+    void handle(const portal_api::RejectAccess& message, Instant now);
+    void handle(const portal_api::ResourceUpdated& message, Instant now);
+    void handle(const portal_api::RelaysPresence& message, Instant now);
+    void handle(const portal_api::ClientIceCandidates& message, Instant now);
+    void handle(const portal_api::InvalidateClientIceCandidates& message, Instant now);
+
+    // Clients and what they may reach.
+    void reconcile(const std::vector<portal_api::Authorization>& authorizations);
+    void update_expiry(const ClientId& client, const ResourceId& resource, UnixSeconds expires_at);
+    void sweep(Instant now, UnixSeconds wall_now);
+    void close_client(const ClientId& client, Instant now);
+    void forget_client(const ClientId& client);
+    void schedule_sweep(Instant now);
+    void drain_node_events();
+
+    // Packets.
+    [[nodiscard]] bool is_own_address(const net::IpAddress& address) const;
+    void handle_control_packet(const ClientId& client, ByteSpan packet, Instant now);
+    /// Whether a packet from `client` may go to its destination; answers refused ones.
+    [[nodiscard]] bool accept_outbound(const ClientId& client, const Peer& peer, packet::IpPacket& packet, Instant now);
+    /// The client that a packet from the TUN may go to.
+    [[nodiscard]] std::optional<ClientId> accept_inbound(const packet::IpPacket& packet) const;
+    void add_error(const TunnelError& error);
+
+    void invalidate_flows();
+
+    connectivity::Node node_;
+    std::map<ClientId, Peer> peers_;
+    std::unordered_map<net::IpAddress, ClientId> clients_by_address_;
+    TunConfigCell tun_config_;
+    std::optional<Instant> next_sweep_;
+
+    /// Outbound: key with the connection. Inbound: key without it.
+    struct Accepted {};
+    FlowCache<Accepted> outbound_flows_;
+    FlowCache<connectivity::ConnectionId> inbound_flows_;
+
+    CandidateBatches candidates_;
+    std::deque<GatewayEvent> events_;
+    TunnelErrors errors_;
+    /// When an input was taken whose consequences only handle_timeout() brings out.
+    std::optional<Instant> due_since_;
+};
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <tuple>
+
+#include "culvert/base/bytes.h"
+#include "culvert/net/ip_address.h"
+
+namespace culvert::tunnel {
+
+/// IP packets that wait for a connection, oldest first; a full buffer overwrites its oldest packet.
+///
+/// Applications retransmit while they wait, so equal packets are kept once, and of a repeated TCP SYN the newest copy,
+/// whose timestamps are fresh (spec/tunnel.md section 3.9, "unique packet buffer").
+class PacketBuffer {
+public:
+    enum class Outcome { kAppended, kDuplicate, kReplacedSyn, kOverwroteOldest };
+
+    /// Requires capacity > 0.
+    explicit PacketBuffer(std::size_t capacity) : capacity_{capacity} {}
+
+    Outcome push(ByteSpan packet);
+
+    [[nodiscard]] std::size_t size() const { return packets_.size(); }
+    [[nodiscard]] bool empty() const { return packets_.empty(); }
+
+    /// The i-th oldest packet. Requires i < size().
+    [[nodiscard]] ByteSpan operator[](std::size_t i) const { return packets_[i].bytes; }
+
+private:
+    /// Addresses, ports and sequence number.
+    using Syn = std::tuple<net::IpAddress, net::IpAddress, std::uint16_t, std::uint16_t, std::uint32_t>;
+
+    struct Packet {
+        Bytes bytes;
+        std::optional<Syn> syn;
+    };
+
+    [[nodiscard]] static std::optional<Syn> syn_of(MutableByteSpan packet);
+
+    std::size_t capacity_;
+    std::deque<Packet> packets_;
+};
+
+}  // namespace culvert::tunnel
