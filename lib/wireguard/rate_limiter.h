@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/crypto/keys.h"
+#include "culvert/crypto/secret.h"
+#include "culvert/net/ip_address.h"
+
+namespace culvert::wireguard {
+
+/// Guards a node against floods of handshakes: checks MAC1, counts, and asks for cookies when there are too many
+/// (spec/connectivity.md section 7.4, WireGuard paper 5.4.7). One per node.
+///
+/// The owner calls clear_window() once per second; nothing clears the count otherwise.
+class RateLimiter {
+public:
+    RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now);
+
+    enum class Verdict : std::uint8_t { kProcess, kBadMac, kDemandCookie };
+
+    /// Judges an initiation or a response and counts it. `from` is the sender's address (for relayed traffic: the
+    /// peer's, not the relay's).
+    [[nodiscard]] Verdict check(ByteSpan handshake_message, const net::IpAddress& from, Instant now);
+
+    /// The answer to a message with verdict kDemandCookie.
+    [[nodiscard]] Bytes make_cookie_reply(ByteSpan handshake_message, const net::IpAddress& from, Instant now);
+
+    /// Starts a new window of counting.
+    void clear_window(Instant now);
+
+private:
+    using Cookie = std::array<std::byte, 16>;
+
+    [[nodiscard]] Cookie cookie_for(const net::IpAddress& from, Instant now);
+
+    crypto::PublicKey local_;
+    std::array<std::byte, 32> mac1_key_;
+    crypto::Secret<32> cookie_key_;
+    Rng rng_;
+    crypto::Secret<32> cookie_secret_;
+    Instant secret_changed_at_;
+    unsigned handshakes_ = 0;
+};
+
+}  // namespace culvert::wireguard

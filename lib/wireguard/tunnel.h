@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <optional>
+
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/crypto/keys.h"
+#include "culvert/net/ip_address.h"
+#include "culvert/wireguard/constants.h"
+#include "culvert/wireguard/error.h"
+#include "culvert/wireguard/message.h"
+#include "culvert/wireguard/rate_limiter.h"
+
+namespace culvert::wireguard {
+
+/// The public key of whoever sent `initiation`, which must be 148 bytes of kind kInitiation. Checks MAC1 before it
+/// spends a Diffie-Hellman on the sender. The key is a claim until the tunnel has accepted the message.
+[[nodiscard]] std::expected<crypto::PublicKey, Error> peek_initiator(const crypto::KeyPair& local, ByteSpan initiation);
+
+/// WireGuard with one peer: handshakes in both roles, transport sessions and all timers of spec/connectivity.md
+/// section 7. Knows no addresses: whoever owns it decides where its packets go.
+///
+/// Sans-IO: feed it datagrams and time, drain its outputs. seal() and handle_packet() of data allocate nothing and
+/// only store timestamps; what follows from those is decided in handle_timeout().
+///
+/// All functions take `now`, which must not run backwards.
+class Tunnel {
+public:
+    /// `id24` is the upper part of all receiver indices of this tunnel: index = id24 << 8 | counter. Requires
+    /// id24 < 2^24. `wall_now` is the origin of handshake timestamps. A peer key of low order makes the tunnel expired
+    /// from the start.
+    Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
+           std::uint32_t id24, Rng rng, Instant now, WallTime wall_now);
+    ~Tunnel();
+    Tunnel(Tunnel&&) noexcept;
+    Tunnel& operator=(Tunnel&&) noexcept;
+
+    /// Consumes one datagram from the peer, any kind, in place. `from` is only used for cookies.
+    ///
+    /// Yields the inner IP packet, cut to the length its header states, or nullopt if there is nothing for the TUN
+    /// (handshakes, keep-alives). Not checked beyond version and length. Answers wait in poll_transmit(); a data packet
+    /// can cause some, too, when it confirms a session.
+    [[nodiscard]] std::expected<std::optional<MutableByteSpan>, Error> handle_packet(MutableByteSpan datagram,
+                                                                                     const net::IpAddress& from,
+                                                                                     RateLimiter& limiter, Instant now);
+
+    /// Whether seal() would succeed.
+    [[nodiscard]] bool has_usable_session(Instant now) const;
+
+    /// Encrypts an IP packet into `out`, which must have ip_packet.size() + kDataOverhead bytes and either not overlap
+    /// `ip_packet` or hold it exactly kDataHeaderSize bytes from its start. False without a usable session: queue().
+    [[nodiscard]] bool seal(ByteSpan ip_packet, MutableByteSpan out, Instant now);
+
+    /// Keeps a packet until there is a session and starts a handshake if none is running. The newest packet is dropped
+    /// when kMaxQueuedPackets are waiting. With a usable session the packet goes straight to poll_transmit().
+    void queue(ByteSpan ip_packet, Instant now);
+
+    /// Sends an initiation now, unless a handshake is in progress.
+    void initiate_handshake(Instant now);
+    /// Whether an initiation of ours is unanswered.
+    [[nodiscard]] bool handshake_in_progress() const;
+    /// When the newest session was established; nullopt before the first.
+    [[nodiscard]] std::optional<Instant> last_session_at() const;
+
+    void handle_timeout(Instant now);
+    /// When handle_timeout() has something to do: exact, but being late only makes things happen later. nullopt once
+    /// expired.
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    /// The next datagram for the peer, in order. Cheap when there is none.
+    [[nodiscard]] std::optional<Bytes> poll_transmit();
+
+    /// Whether the tunnel has given up: an initiation stayed unanswered for 15 s, or there was no new session for 540
+    /// s. It sends and accepts nothing from then on.
+    [[nodiscard]] bool is_expired() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace culvert::wireguard
