@@ -1,0 +1,49 @@
+#include "culvert/portal/derivations.h"
+
+#include <cstring>
+
+#include "culvert/base/base64.h"
+#include "culvert/crypto/hash.h"
+#include "culvert/crypto/pbkdf2.h"
+#include "culvert/portal/base32.h"
+
+namespace culvert::portal {
+namespace {
+
+std::string sha256_base64(const std::string& text) {
+    return to_base64(crypto::sha256(as_bytes(text)), Base64::kStandardNoPadding);
+}
+
+}  // namespace
+
+TurnCredentials turn_credentials(const crypto::PublicKey& device, std::string_view stamp_secret,
+                                 UnixSeconds expires_at) {
+    const auto expiry = std::to_string(expires_at.time_since_epoch().count());
+    const auto salt = sha256_base64(device.to_string());
+    return {expiry + ":" + salt, sha256_base64(expiry + ":" + std::string{stamp_secret} + ":" + salt)};
+}
+
+PairIceCredentials ice_credentials(const ClientId& client, const crypto::PublicKey& client_key,
+                                   const GatewayId& gateway, const crypto::PublicKey& gateway_key) {
+    const auto input =
+        client.to_string() + ":" + client_key.to_string() + ":" + gateway.to_string() + ":" + gateway_key.to_string();
+    const auto text = to_base32_lower(crypto::sha256(as_bytes(input)));
+    return {{text.substr(0, 4), text.substr(4, 22)}, {text.substr(26, 4), text.substr(30, 22)}};
+}
+
+crypto::PresharedKey preshared_key(const ClientId& client, const crypto::PublicKey& client_key,
+                                   const crypto::Secret<32>& client_psk_base, const GatewayId& gateway,
+                                   const crypto::PublicKey& gateway_key, const crypto::Secret<32>& gateway_psk_base) {
+    crypto::Secret<64> password;
+    std::memcpy(password.reveal().data(), client_psk_base.reveal().data(), 32);
+    std::memcpy(password.reveal().data() + 32, gateway_psk_base.reveal().data(), 32);
+    const auto salt = "WG_PSK|C_ID:" + client.to_string() + "|G_ID:" + gateway.to_string() +
+                      "|C_PK:" + client_key.to_string() + "|G_PK:" + gateway_key.to_string();
+
+    auto key = crypto::pbkdf2_hmac_sha256(password.reveal(), as_bytes(salt), 1, 32);
+    const auto secret = crypto::PresharedKey::from_bytes(key);
+    crypto::zeroise(key);
+    return secret;
+}
+
+}  // namespace culvert::portal
