@@ -1,0 +1,200 @@
+#include "culvert/turn/server/allocation_table.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "culvert/observability/log.h"
+#include "culvert/turn/constants.h"
+#include "culvert/turn/server/constants.h"
+
+namespace culvert::turn {
+namespace {
+
+constexpr log::Logger kLog{"relay"};
+
+/// When something happens to the channel next, unless it is refreshed.
+Instant deadline(const ServerChannel& channel) {
+    return channel.is_bound ? channel.expires_at : channel.expires_at + kChannelCoolDown;
+}
+
+}  // namespace
+
+AllocationTable::AllocationTable(PortRange ports, std::uint64_t hash_key, std::deque<Command>& commands)
+    : ports_{ports}, commands_{commands}, to_peer_{64, FlowHash{hash_key}}, to_client_{64, FlowHash{~hash_key}} {}
+
+ServerAllocation* AllocationTable::find(const net::SocketAddress& client) {
+    const auto found = allocations_.find(client);
+    return found == allocations_.end() ? nullptr : &found->second;
+}
+
+bool AllocationTable::is_full(Instant now) {
+    std::erase_if(blocked_ports_, [now](const auto& blocked) { return blocked.second <= now; });
+    return allocations_.size() + blocked_ports_.size() >= ports_.count();
+}
+
+const ServerAllocation& AllocationTable::create(const net::SocketAddress& client, bool v4, bool v6, Duration lifetime,
+                                                Rng& rng, Instant now) {
+    assert(!is_full(now) && !allocations_.contains(client) && (v4 || v6));
+
+    const auto port = pick_port(rng);
+    const auto expires_at = now + lifetime;
+    clients_by_port_.emplace(port, client);
+    allocation_deadlines_.emplace(expires_at, client);
+    if (v4) {
+        commands_.emplace_back(CreateAllocation{port, net::Family::kIpv4});
+    }
+    if (v6) {
+        commands_.emplace_back(CreateAllocation{port, net::Family::kIpv6});
+    }
+    auto& allocation = allocations_[client];
+    allocation.port = port;
+    allocation.has_v4 = v4;
+    allocation.has_v6 = v6;
+    allocation.expires_at = expires_at;
+    return allocation;
+}
+
+std::uint16_t AllocationTable::pick_port(Rng& rng) const {
+    constexpr int kRandomTries = 64;
+    std::uint16_t port = ports_.lowest;
+    for (int i = 0; i < kRandomTries; ++i) {
+        port = static_cast<std::uint16_t>(ports_.lowest + rng.below(ports_.count()));
+        if (is_port_free(port)) {
+            return port;
+        }
+    }
+    // Nearly full: walking on from a random place beats hoping for the last free ports.
+    while (!is_port_free(port)) {
+        port = port == ports_.highest ? ports_.lowest : static_cast<std::uint16_t>(port + 1);
+    }
+    return port;
+}
+
+bool AllocationTable::is_port_free(std::uint16_t port) const {
+    return !clients_by_port_.contains(port) && !blocked_ports_.contains(port);
+}
+
+void AllocationTable::extend(const net::SocketAddress& client, Instant expires_at) {
+    auto& allocation = allocations_.at(client);
+    allocation_deadlines_.erase({allocation.expires_at, client});
+    allocation.expires_at = expires_at;
+    allocation_deadlines_.emplace(expires_at, client);
+}
+
+void AllocationTable::remove(const net::SocketAddress& client) {
+    const auto entry = allocations_.find(client);
+    assert(entry != allocations_.end());
+    const auto& allocation = entry->second;
+
+    for (const auto& [number, channel] : allocation.channels) {
+        channel_deadlines_.erase({deadline(channel), client, number});
+        disconnect(client, number, channel, allocation.port);
+    }
+    if (allocation.has_v4) {
+        commands_.emplace_back(FreeAllocation{allocation.port, net::Family::kIpv4});
+    }
+    if (allocation.has_v6) {
+        commands_.emplace_back(FreeAllocation{allocation.port, net::Family::kIpv6});
+    }
+    allocation_deadlines_.erase({allocation.expires_at, client});
+    clients_by_port_.erase(allocation.port);
+    allocations_.erase(entry);
+}
+
+std::optional<net::SocketAddress> AllocationTable::block_port(std::uint16_t port, Instant now) {
+    blocked_ports_[port] = now + kBlockedPortPause;
+    const auto owner = clients_by_port_.find(port);
+    if (owner == clients_by_port_.end()) {
+        return std::nullopt;
+    }
+    const auto client = owner->second;
+    remove(client);
+    return client;
+}
+
+AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& client, std::uint16_t channel,
+                                                  const net::SocketAddress& peer, Instant now) {
+    auto& allocation = allocations_.at(client);
+    assert(allocation.has(peer.family()));
+
+    if (const auto number = allocation.numbers.find(peer);
+        number != allocation.numbers.end() && number->second != channel) {
+        return BindResult::kPeerInOtherChannel;
+    }
+    auto [entry, is_new] = allocation.channels.try_emplace(channel);
+    auto& state = entry->second;
+    if (is_new) {
+        state.peer = peer;
+        allocation.numbers.emplace(peer, channel);
+    } else if (state.peer != peer) {
+        return BindResult::kChannelHasOtherPeer;
+    } else {
+        channel_deadlines_.erase({deadline(state), client, channel});
+    }
+    state.expires_at = now + kChannelLifetime;
+    state.is_bound = true;
+    channel_deadlines_.emplace(deadline(state), client, channel);
+    connect(client, channel, state, allocation.port);
+    return BindResult::kBound;
+}
+
+void AllocationTable::connect(const net::SocketAddress& client, std::uint16_t channel, const ServerChannel& state,
+                              std::uint16_t port) {
+    const FlowEnd near{client, channel};
+    const FlowEnd far{state.peer, port};
+    to_peer_.insert_or_assign(near, far);
+    to_client_.insert_or_assign(far, near);
+    commands_.emplace_back(CreateChannelBinding{client, channel, state.peer, port});
+}
+
+void AllocationTable::disconnect(const net::SocketAddress& client, std::uint16_t channel, const ServerChannel& state,
+                                 std::uint16_t port) {
+    to_peer_.erase({client, channel});
+    to_client_.erase({state.peer, port});
+    commands_.emplace_back(DeleteChannelBinding{client, channel, state.peer, port});
+}
+
+void AllocationTable::handle_timeout(Instant now) {
+    while (!allocation_deadlines_.empty() && allocation_deadlines_.begin()->first <= now) {
+        const auto client = allocation_deadlines_.begin()->second;
+        kLog.info("Allocation expired", log::field("port", allocations_.at(client).port));
+        kLog.debug("Allocation expired", log::field("client", client));
+        remove(client);
+    }
+    while (!channel_deadlines_.empty() && std::get<Instant>(*channel_deadlines_.begin()) <= now) {
+        const auto due = *channel_deadlines_.begin();
+        channel_deadlines_.erase(channel_deadlines_.begin());
+        expire_channel(due);
+    }
+}
+
+void AllocationTable::expire_channel(const ChannelDeadline& due) {
+    const auto& [at, client, number] = due;
+    auto& allocation = allocations_.at(client);
+    const auto entry = allocation.channels.find(number);
+    auto& channel = entry->second;
+    if (channel.is_bound) {
+        channel.is_bound = false;
+        channel_deadlines_.emplace(deadline(channel), client, number);
+        disconnect(client, number, channel, allocation.port);
+        kLog.info("Channel expired", log::field("port", allocation.port), log::field("channel", number));
+        return;
+    }
+    kLog.info("Channel is free again", log::field("port", allocation.port), log::field("channel", number));
+    allocation.numbers.erase(channel.peer);
+    allocation.channels.erase(entry);
+}
+
+std::optional<Instant> AllocationTable::poll_timeout() const {
+    std::optional<Instant> next;
+    if (!allocation_deadlines_.empty()) {
+        next = allocation_deadlines_.begin()->first;
+    }
+    if (!channel_deadlines_.empty()) {
+        const auto channel = std::get<Instant>(*channel_deadlines_.begin());
+        next = next ? std::min(*next, channel) : channel;
+    }
+    return next;
+}
+
+}  // namespace culvert::turn

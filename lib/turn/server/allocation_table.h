@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/net/socket_address.h"
+#include "culvert/turn/server/command.h"
+#include "culvert/turn/server/flow_map.h"
+
+namespace culvert::turn {
+
+struct ServerChannel {
+    net::SocketAddress peer;
+    Instant expires_at;
+    /// False in cool-down: no data flows, but number and peer stay reserved for each other.
+    bool is_bound = true;
+};
+
+struct ServerAllocation {
+    std::uint16_t port = 0;
+    bool has_v4 = false;
+    bool has_v6 = false;
+    Instant expires_at;
+    std::map<std::uint16_t, ServerChannel> channels;
+    std::map<net::SocketAddress, std::uint16_t> numbers;  ///< by peer, likewise in cool-down
+
+    [[nodiscard]] bool has(net::Family family) const { return family == net::Family::kIpv4 ? has_v4 : has_v6; }
+};
+
+/// All state of the relay's clients, with its limits and timers; knows nothing of messages (spec/relay.md section 5).
+///
+/// What the outside must do is appended to the command queue given at construction.
+class AllocationTable {
+public:
+    struct PortRange {
+        std::uint16_t lowest;
+        std::uint16_t highest;  ///< inclusive; not below `lowest`
+
+        [[nodiscard]] std::size_t count() const { return std::size_t{highest} - lowest + 1; }
+    };
+
+    AllocationTable(PortRange ports, std::uint64_t hash_key, std::deque<Command>& commands);
+
+    /// Null if this client has none.
+    [[nodiscard]] ServerAllocation* find(const net::SocketAddress& client);
+    /// Whether every port of the range is taken or known to be unusable.
+    [[nodiscard]] bool is_full(Instant now);
+
+    /// Requires !is_full(now), no allocation of this client and at least one family.
+    const ServerAllocation& create(const net::SocketAddress& client, bool v4, bool v6, Duration lifetime, Rng& rng,
+                                   Instant now);
+    /// Requires an allocation of this client.
+    void extend(const net::SocketAddress& client, Instant expires_at);
+    /// Requires an allocation of this client.
+    void remove(const net::SocketAddress& client);
+
+    /// Gives up the allocation on this port, if any, and leaves the port alone for a while. The client it belonged to.
+    std::optional<net::SocketAddress> block_port(std::uint16_t port, Instant now);
+
+    enum class BindResult : std::uint8_t { kBound, kPeerInOtherChannel, kChannelHasOtherPeer };
+    /// Requires an allocation of this client with an address of the peer's family.
+    BindResult bind(const net::SocketAddress& client, std::uint16_t channel, const net::SocketAddress& peer,
+                    Instant now);
+
+    /// Where data goes: (client, channel) -> (peer, port) and back. Null unless bound.
+    [[nodiscard]] const FlowEnd* to_peer(const FlowEnd& from) const { return lookup(to_peer_, from); }
+    [[nodiscard]] const FlowEnd* to_client(const FlowEnd& from) const { return lookup(to_client_, from); }
+
+    void handle_timeout(Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+
+    [[nodiscard]] std::size_t allocations() const { return allocations_.size(); }
+    [[nodiscard]] std::size_t bound_channels() const { return to_peer_.size(); }
+
+private:
+    using AllocationEntry = std::pair<const net::SocketAddress, ServerAllocation>;
+    using ChannelDeadline = std::tuple<Instant, net::SocketAddress, std::uint16_t>;
+
+    static const FlowEnd* lookup(const FlowMap& map, const FlowEnd& from) {
+        const auto found = map.find(from);
+        return found == map.end() ? nullptr : &found->second;
+    }
+    [[nodiscard]] std::uint16_t pick_port(Rng& rng) const;
+    [[nodiscard]] bool is_port_free(std::uint16_t port) const;
+    void connect(const net::SocketAddress& client, std::uint16_t channel, const ServerChannel& state,
+                 std::uint16_t port);
+    void disconnect(const net::SocketAddress& client, std::uint16_t channel, const ServerChannel& state,
+                    std::uint16_t port);
+    void expire_channel(const ChannelDeadline& due);
+
+    PortRange ports_;
+    std::deque<Command>& commands_;
+    std::map<net::SocketAddress, ServerAllocation> allocations_;
+    std::map<std::uint16_t, net::SocketAddress> clients_by_port_;
+    std::map<std::uint16_t, Instant> blocked_ports_;
+    FlowMap to_peer_;
+    FlowMap to_client_;
+    std::set<std::pair<Instant, net::SocketAddress>> allocation_deadlines_;
+    std::set<ChannelDeadline> channel_deadlines_;
+};
+
+}  // namespace culvert::turn
