@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -8,10 +7,11 @@
 #include "culvert/base/time.h"
 #include "culvert/ice/constants.h"
 #include "culvert/net/socket_address.h"
+#include "culvert/stun/constants.h"
 
 namespace culvert::ice {
 
-using TransactionId = std::array<std::byte, 12>;
+using stun::TransactionId;
 
 /// 2^32 * min(G, D) + 2 * max(G, D) + (G > D ? 1 : 0); G is the controlling side's candidate (RFC 8445
 /// section 6.1.2.3).

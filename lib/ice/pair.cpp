@@ -1,0 +1,97 @@
+#include "culvert/ice/pair.h"
+
+#include <algorithm>
+
+namespace culvert::ice {
+
+std::uint64_t pair_priority(std::uint32_t controlling, std::uint32_t controlled) {
+    const std::uint64_t low = std::min(controlling, controlled);
+    const std::uint64_t high = std::max(controlling, controlled);
+    return (low << 32) + 2 * high + (controlling > controlled ? 1 : 0);
+}
+
+Duration check_delay(const CheckTiming& timing, std::size_t n) {
+    if (n == 0) {
+        return Duration::zero();
+    }
+    auto delay = timing.initial_rto;
+    for (std::size_t i = 1; i < n && delay < timing.max_rto; ++i) {
+        delay *= 2;
+    }
+    return std::min(delay, timing.max_rto);
+}
+
+Duration nominal_timeout(const CheckTiming& timing) {
+    Duration sum{};
+    for (std::size_t n = 0; n <= timing.max_retransmits; ++n) {
+        sum += check_delay(timing, n);
+    }
+    return sum;
+}
+
+void CandidatePair::nominate() {
+    if (nomination_ == Nomination::kNone) {
+        nomination_ = Nomination::kPending;
+        forget_schedule();
+    }
+}
+
+void CandidatePair::record_check(const TransactionId& id, const CheckTiming& timing, Instant now) {
+    checks_.push_back({id, now});
+    while (checks_.size() > timing.max_retransmits) {
+        checks_.pop_front();
+    }
+    if (nomination_ == Nomination::kPending) {
+        nomination_ = Nomination::kAnnounced;
+    }
+    forget_schedule();
+}
+
+bool CandidatePair::has_check(const TransactionId& id) const {
+    return std::ranges::any_of(checks_, [&](const Check& check) { return check.id == id; });
+}
+
+void CandidatePair::record_answer(const TransactionId& id) {
+    const auto check = std::ranges::find(checks_, id, &Check::id);
+    if (check == checks_.end()) {
+        return;
+    }
+    check->is_answered = true;
+    has_succeeded_ = true;
+    forget_schedule();
+}
+
+std::size_t CandidatePair::trailing_unanswered() const {
+    const auto answered = std::ranges::find(checks_.rbegin(), checks_.rend(), true, &Check::is_answered);
+    return static_cast<std::size_t>(answered - checks_.rbegin());
+}
+
+bool CandidatePair::has_failed(const CheckTiming& timing, Instant now) const {
+    if (checks_.size() < timing.max_retransmits || trailing_unanswered() < timing.max_retransmits) {
+        return false;
+    }
+    return now >= checks_.back().sent_at + check_delay(timing, timing.max_retransmits);
+}
+
+Instant CandidatePair::next_check(const CheckTiming& timing, Instant now) {
+    if (next_check_) {
+        return *next_check_;
+    }
+    if (nomination_ == Nomination::kPending || checks_.empty()) {
+        next_check_ = now;
+        return now;
+    }
+    // A path that worked and went quiet is probed at the pace of a new one, but only once the silence lasts longer
+    // than ordinary jitter would explain.
+    auto n = checks_.size();
+    if (const auto unanswered = trailing_unanswered(); unanswered > 0) {
+        const auto silent_since = checks_[checks_.size() - unanswered].sent_at;
+        if (now - silent_since > timing.max_rto / 2) {
+            n = unanswered;
+        }
+    }
+    next_check_ = std::min(checks_.back().sent_at + check_delay(timing, n), now + timing.max_rto);
+    return *next_check_;
+}
+
+}  // namespace culvert::ice
