@@ -56,7 +56,6 @@ public:
 
 private:
     MutableByteSpan append_attribute(AttributeType type, std::size_t length);
-    void update_length();
 
     Bytes bytes_;
     TransactionId id_;

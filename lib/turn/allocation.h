@@ -1,0 +1,184 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/net/socket_address.h"
+#include "culvert/net/transmit.h"
+#include "culvert/stun/integrity.h"
+#include "culvert/stun/message.h"
+#include "culvert/turn/candidate.h"
+#include "culvert/turn/channel_bindings.h"
+#include "culvert/turn/request.h"
+
+namespace culvert::turn {
+
+/// Where a relay listens: over IPv4, IPv6 or both.
+struct RelaySocket {
+    std::optional<net::SocketAddress> v4;
+    std::optional<net::SocketAddress> v6;
+
+    [[nodiscard]] bool contains(const net::SocketAddress& address) const { return v4 == address || v6 == address; }
+    friend bool operator==(const RelaySocket&, const RelaySocket&) = default;
+};
+
+struct Credentials {
+    std::string username;
+    std::string password;
+    std::string realm;
+
+    friend bool operator==(const Credentials&, const Credentials&) = default;
+};
+
+/// Why an allocation is of no use any more; the relay is not tried again until the portal lists it.
+enum class DeathReason : std::uint8_t { kNoResponse, kAuthenticationError, kProtocolFailure };
+[[nodiscard]] std::string_view to_string(DeathReason reason);
+
+/// One TURN allocation on one relay: finds out which of the relay's addresses answers, allocates, keeps the allocation
+/// alive and binds channels to peers.
+///
+/// Sans-IO: feed it messages and time, drain its outputs. Source: RFC 8656; what is sent and when is spec/connectivity.md
+/// section 5. Reading and writing of ChannelData headers is left to the caller (channel_data.h), so that packets are
+/// never copied.
+class Allocation {
+public:
+    /// Starts probing at once. `software` goes into every request's SOFTWARE attribute, at most 128 bytes.
+    Allocation(const RelaySocket& server, Credentials credentials, std::string software, Rng rng, Instant now);
+
+    /// Consumes a message that arrived on the local address `local` from the relay. False if it answers none of our
+    /// requests or fails authentication; it is dropped then.
+    bool handle_input(const net::SocketAddress& local, const net::SocketAddress& from, const stun::Message& message,
+                      Instant now);
+    /// Likewise for a datagram that may not be STUN.
+    bool handle_input(const net::SocketAddress& local, const net::SocketAddress& from, ByteSpan datagram, Instant now);
+
+    void handle_timeout(Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    [[nodiscard]] std::optional<net::Transmit> poll_transmit();
+    [[nodiscard]] std::optional<AllocationEvent> poll_event();
+
+    /// Makes sure that a channel to `peer` exists or will exist: binds now, or as soon as there is an allocation.
+    void bind_channel(const net::SocketAddress& peer, Instant now);
+
+    /// The channel on which to send to `peer` through active_socket(). If there is none, the packet must be dropped; a
+    /// channel is being bound for the next one. Hot path.
+    [[nodiscard]] std::optional<std::uint16_t> channel_to(const net::SocketAddress& peer, Instant now);
+
+    /// The peer whose data arrived on `channel`; nullopt if the channel is not bound. Hot path.
+    [[nodiscard]] std::optional<net::SocketAddress> receive_on_channel(std::uint16_t channel, Instant now);
+
+    /// The relay list changed: finds out within a second whether the relay is still there, or starts over if an earlier
+    /// attempt to allocate failed.
+    void refresh(Instant now);
+
+    /// Which of the relay's addresses is used. Unset until the first answer and after the relay stopped answering.
+    [[nodiscard]] std::optional<net::SocketAddress> active_socket() const { return active_socket_; }
+
+    [[nodiscard]] bool has_allocation() const { return lifetime_.has_value(); }
+    /// The address that the relay allocated for us in this family.
+    [[nodiscard]] std::optional<net::SocketAddress> relay_address(net::Family family) const;
+    [[nodiscard]] bool is_relay_address(const net::SocketAddress& address) const;
+
+    /// Everything that was announced as new and not as invalid: host and server-reflexive of IPv4, then IPv6, relayed.
+    [[nodiscard]] std::vector<Candidate> candidates() const;
+
+    /// Whether `from` is one of the relay's own addresses.
+    [[nodiscard]] bool matches(const net::SocketAddress& from) const { return server_.contains(from); }
+    [[nodiscard]] const RelaySocket& server() const { return server_; }
+    /// Unset once the relay refused them.
+    [[nodiscard]] const std::optional<Credentials>& credentials() const { return credentials_; }
+
+    /// Without allocation and not trying to get one; refresh() starts over.
+    [[nodiscard]] bool is_suspended() const;
+    /// Ask after each handle_timeout(). Set: remove this object.
+    [[nodiscard]] std::optional<DeathReason> death_reason() const;
+    [[nodiscard]] bool is_dead() const { return death_reason().has_value(); }
+
+private:
+    struct Lifetime {
+        Instant received;
+        Duration duration;
+
+        [[nodiscard]] Instant refresh_at() const { return received + duration / 2; }
+        [[nodiscard]] Instant expires_at() const { return received + duration; }
+    };
+
+    /// What one IP family contributes.
+    struct FamilyState {
+        std::optional<Candidate> host;
+        std::optional<Candidate> server_reflexive;
+        std::optional<Candidate> relayed;
+    };
+
+    // allocation.cpp: sending, timers, channels
+    void probe(Instant now);
+    void send(RequestKind kind, const net::SocketAddress& destination, Instant now,
+              Duration give_up_after = kGiveUpAfter);
+    void send_to_active(RequestKind kind, Instant now, Duration give_up_after = kGiveUpAfter);
+    void transmit(Request& request);
+    void repeat_due_requests(Instant now);
+    void give_up(const Request& request);
+    void invalidate(std::string_view reason);
+    void bind_now(const net::SocketAddress& peer, Instant now);
+    void buffer_bind(const net::SocketAddress& peer);
+    [[nodiscard]] bool is_binding(const net::SocketAddress& peer) const;
+
+    // allocation_responses.cpp. The success handlers return false if the response lacks what it must have; the
+    // request then stays in flight.
+    bool handle_success(const Request& request, const net::SocketAddress& local, const stun::Message& message,
+                        Instant now);
+    bool handle_binding_success(const Request& request, const net::SocketAddress& local, const stun::Message& message,
+                                Instant now);
+    bool handle_allocate_success(const stun::Message& message, Instant now);
+    bool handle_refresh_success(const stun::Message& message, Instant now);
+    bool handle_error(const Request& request, const stun::Message& message, Instant now);
+    void handle_unauthorized(const Request& request, const stun::Message& message, stun::ErrorCode error, Instant now);
+    void handle_mismatch(const Request& request, Instant now);
+    void handle_refusal(const Request& request, stun::ErrorCode error);
+    void replace_candidate(std::optional<Candidate>& slot, const Candidate& candidate);
+    void forget_request(const stun::TransactionId& id);
+    template <typename Kind>
+    [[nodiscard]] bool is_in_flight() const {
+        return std::ranges::any_of(requests_,
+                                   [](const Request& request) { return std::holds_alternative<Kind>(request.kind); });
+    }
+    [[nodiscard]] FamilyState& family_state(net::Family family) {
+        return families_[static_cast<std::size_t>(family)];
+    }
+    [[nodiscard]] const FamilyState& family_state(net::Family family) const {
+        return families_[static_cast<std::size_t>(family)];
+    }
+
+    RelaySocket server_;
+    std::optional<Credentials> credentials_;
+    stun::LongTermKey key_;
+    std::string software_;
+    Rng rng_;
+
+    std::optional<net::SocketAddress> active_socket_;
+    std::optional<std::string> nonce_;
+    std::optional<Lifetime> lifetime_;
+    std::optional<Instant> keep_alive_at_;  // set while there is an allocation
+    bool has_protocol_failure_ = false;
+
+    std::array<FamilyState, 2> families_;
+    ChannelBindings channels_;
+    std::deque<net::SocketAddress> buffered_binds_;
+
+    std::vector<Request> requests_;           // in flight, oldest first
+    std::deque<net::Transmit> transmits_;     // each belongs to a request in flight
+    std::deque<AllocationEvent> events_;
+};
+
+}  // namespace culvert::turn

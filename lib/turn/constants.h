@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "culvert/base/time.h"
+
+/// Constants of the TURN client (spec/connectivity.md section 12) and of what it shares with the server.
+namespace culvert::turn {
+
+/// Relays are only recognised on this port.
+inline constexpr std::uint16_t kRelayPort = 3478;
+
+/// Channel numbers that are given out (RFC 8656 section 12).
+inline constexpr std::uint16_t kFirstChannel = 0x4000;
+inline constexpr std::uint16_t kLastChannel = 0x4fff;
+inline constexpr std::size_t kChannelCount = kLastChannel - kFirstChannel + 1;
+
+/// How long a channel lives after it was created or bound, when it is bound again, and how much longer its number is
+/// reserved for its peer.
+inline constexpr Duration kChannelLifetime = std::chrono::minutes{10};
+inline constexpr Duration kChannelRefreshAfter = std::chrono::minutes{5};
+inline constexpr Duration kChannelCoolDown = std::chrono::minutes{5};
+
+/// Requests are repeated after 1, 1.5, 2.25, ... seconds and given up at the first trigger after 8 seconds.
+inline constexpr Duration kFirstRetransmission = std::chrono::seconds{1};
+inline constexpr Duration kGiveUpAfter = std::chrono::seconds{8};
+/// A liveness probe is given up at its first trigger.
+inline constexpr Duration kProbeGiveUpAfter = std::chrono::seconds{1};
+
+/// Unconfirmed NAT bindings live about 30 s; a lost one costs the allocation.
+inline constexpr Duration kKeepAliveInterval = std::chrono::seconds{25};
+
+/// Channel binds that wait for an allocation; the oldest is dropped.
+inline constexpr std::size_t kMaxBufferedBinds = 100;
+
+}  // namespace culvert::turn
