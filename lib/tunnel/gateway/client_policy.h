@@ -59,6 +59,8 @@ private:
         ResourceId resource;
     };
 
+    template <typename Predicate>
+    std::vector<ResourceId> revoke_if(Predicate is_over);
     void rebuild_rules();
 
     std::map<ResourceId, Grant> resources_;

@@ -1,0 +1,32 @@
+#include "culvert/tunnel/candidate_batches.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace culvert::tunnel {
+
+void CandidateBatches::add(const connectivity::NewIceCandidate& event) {
+    insert(added_[event.id], event.priority, event.candidate);
+}
+
+void CandidateBatches::add(const connectivity::InvalidateIceCandidate& event) {
+    insert(removed_[event.id], event.priority, event.candidate);
+}
+
+void CandidateBatches::insert(Batch& batch, std::uint32_t priority, const std::string& text) {
+    if (std::ranges::find(batch, text, &Candidate::text) == batch.end()) {
+        batch.push_back({priority, text});
+    }
+}
+
+std::vector<std::string> CandidateBatches::sorted(Batch& batch) {
+    std::ranges::stable_sort(batch, std::greater{}, &Candidate::priority);
+    std::vector<std::string> candidates;
+    candidates.reserve(batch.size());
+    for (auto& candidate : batch) {
+        candidates.push_back(std::move(candidate.text));
+    }
+    return candidates;
+}
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,141 @@
+#include "culvert/tunnel/client/resource_set.h"
+
+#include <algorithm>
+#include <cassert>
+#include <variant>
+
+#include "culvert/base/overloaded.h"
+
+namespace culvert::tunnel {
+namespace {
+
+using portal_api::ClientCidrResource;
+using portal_api::ClientDnsResource;
+using portal_api::ClientInternetResource;
+using portal_api::ClientResource;
+
+std::set<SiteId> site_ids(const ClientResource& resource) {
+    std::set<SiteId> ids;
+    for (const auto& site : sites_of(resource)) {
+        ids.insert(site.id);
+    }
+    return ids;
+}
+
+bool is_same_address(const ClientResource& a, const ClientResource& b) {
+    return std::visit(
+        overloaded{
+            [](const ClientDnsResource& x, const ClientDnsResource& y) {
+                return x.address == y.address && x.ip_stack == y.ip_stack;
+            },
+            [](const ClientCidrResource& x, const ClientCidrResource& y) { return x.address == y.address; },
+            [](const ClientInternetResource&, const ClientInternetResource&) { return true; },
+            [](const auto&, const auto&) { return false; },  // different types
+        },
+        a, b);
+}
+
+}  // namespace
+
+const ResourceId& id_of(const ClientResource& resource) {
+    return std::visit([](const auto& any) -> const ResourceId& { return any.id; }, resource);
+}
+
+const std::string& name_of(const ClientResource& resource) {
+    return std::visit([](const auto& any) -> const std::string& { return any.name; }, resource);
+}
+
+std::span<const portal_api::Site> sites_of(const ClientResource& resource) {
+    return std::visit([](const auto& any) { return std::span<const portal_api::Site>{any.sites}; }, resource);
+}
+
+std::span<const portal_api::Filter> filters_of(const ClientResource& resource) {
+    return std::visit(overloaded{
+                          [](const ClientInternetResource&) { return std::span<const portal_api::Filter>{}; },
+                          [](const auto& filtered) { return std::span<const portal_api::Filter>{filtered.filters}; },
+                      },
+                      resource);
+}
+
+bool is_supported(const ClientResource& resource) {
+    return std::holds_alternative<ClientCidrResource>(resource);
+}
+
+bool is_addressability_change(const ClientResource& known, const ClientResource& changed) {
+    return !is_same_address(known, changed) || site_ids(known) != site_ids(changed);
+}
+
+bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_connected) {
+    assert(is_supported(resource));
+    const auto& id = id_of(resource);
+    const auto& network = std::get<ClientCidrResource>(resource).address;
+    const auto* holder = cidrs_.find(network);
+    const bool was_active = holder != nullptr && *holder == id;
+
+    resources_.insert_or_assign(id, resource);
+    recompute(is_connected);
+    return !was_active && *cidrs_.find(network) == id;
+}
+
+bool ResourceSet::remove(const ResourceId& id, const IsConnected& is_connected) {
+    if (resources_.erase(id) == 0) {
+        return false;
+    }
+    recompute(is_connected);
+    return true;
+}
+
+void ResourceSet::recompute(const IsConnected& is_connected) {
+    cidrs_.clear();
+    for (const auto& [id, resource] : resources_) {
+        const auto* cidr = std::get_if<ClientCidrResource>(&resource);
+        if (cidr == nullptr) {
+            continue;
+        }
+        // identical networks: the largest id, but a connected one is not interrupted (spec/tunnel.md section 3.4)
+        const auto* holder = cidrs_.find(cidr->address);
+        if (holder == nullptr || !is_connected(*holder)) {
+            cidrs_.insert(cidr->address, id);
+        }
+    }
+}
+
+const ClientResource* ResourceSet::find(const ResourceId& id) const {
+    const auto resource = resources_.find(id);
+    return resource == resources_.end() ? nullptr : &resource->second;
+}
+
+const ClientResource* ResourceSet::match(const net::IpAddress& destination) const {
+    const auto match = cidrs_.match(destination);
+    return match ? find(*match->value) : nullptr;
+}
+
+std::vector<ResourceId> ResourceSet::ids_except(const std::set<ResourceId>& keep) const {
+    std::vector<ResourceId> ids;
+    for (const auto& [id, resource] : resources_) {
+        if (!keep.contains(id)) {
+            ids.push_back(id);
+        }
+    }
+    return ids;
+}
+
+std::vector<net::IpNetwork> ResourceSet::networks() const {
+    std::vector<net::IpNetwork> networks;
+    cidrs_.for_each([&](const net::IpNetwork& network, const ResourceId&) { networks.push_back(network); });
+    return networks;
+}
+
+std::vector<ResourceView> ResourceSet::views(const SiteStatuses& statuses) const {
+    std::vector<ResourceView> views;
+    for (const auto& [id, resource] : resources_) {
+        if (const auto* cidr = std::get_if<ClientCidrResource>(&resource)) {
+            views.push_back({id, cidr->name, cidr->address.to_string(), cidr->address_description, cidr->sites,
+                             statuses.of(cidr->sites)});
+        }
+    }
+    std::ranges::stable_sort(views, {}, &ResourceView::name);  // equal names stay in order of their ids
+    return views;
+}
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,41 @@
+#include "culvert/tunnel/packet_buffer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "culvert/packet/ip_packet.h"
+
+namespace culvert::tunnel {
+
+std::optional<PacketBuffer::Syn> PacketBuffer::syn_of(MutableByteSpan packet) {
+    const auto parsed = packet::IpPacket::parse(packet);
+    if (!parsed || !parsed->is_tcp() ||
+        (parsed->tcp_flags() & (packet::kTcpSyn | packet::kTcpAck)) != packet::kTcpSyn) {
+        return std::nullopt;
+    }
+    return Syn{parsed->source(), parsed->destination(), parsed->source_port(), parsed->destination_port(),
+               parsed->tcp_sequence()};
+}
+
+PacketBuffer::Outcome PacketBuffer::push(ByteSpan packet) {
+    if (std::ranges::any_of(packets_, [&](const Packet& known) { return equal(known.bytes, packet); })) {
+        return Outcome::kDuplicate;
+    }
+    Packet added{to_bytes(packet), std::nullopt};
+    added.syn = syn_of(added.bytes);
+    if (added.syn) {
+        const auto repeated = std::ranges::find(packets_, added.syn, &Packet::syn);
+        if (repeated != packets_.end()) {
+            *repeated = std::move(added);
+            return Outcome::kReplacedSyn;
+        }
+    }
+    const bool is_full = packets_.size() == capacity_;
+    if (is_full) {
+        packets_.pop_front();
+    }
+    packets_.push_back(std::move(added));
+    return is_full ? Outcome::kOverwroteOldest : Outcome::kAppended;
+}
+
+}  // namespace culvert::tunnel
