@@ -57,6 +57,8 @@ class Server {
 public:
     /// `stamp_secret` comes from make_stamp_secret(); the portal gets the same text.
     Server(ServerConfig config, std::string stamp_secret, Rng rng);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
 
     struct ToPeer {
         std::uint16_t port;              ///< send from this allocation's socket of the peer's family
