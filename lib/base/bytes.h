@@ -65,14 +65,20 @@ inline void append_be(Bytes& out, T value) {
     store_be(MutableByteSpan{out}.subspan(at), value);
 }
 
-inline void append(Bytes& out, ByteSpan bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+inline void append(Bytes& out, ByteSpan bytes) {
+    out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 /// The bytes of a text, and the text of some bytes; neither copies.
-[[nodiscard]] inline ByteSpan as_bytes(std::string_view text) { return std::as_bytes(std::span{text.data(), text.size()}); }
+[[nodiscard]] inline ByteSpan as_bytes(std::string_view text) {
+    return std::as_bytes(std::span{text.data(), text.size()});
+}
 [[nodiscard]] inline std::string_view as_text(ByteSpan bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-[[nodiscard]] inline Bytes to_bytes(ByteSpan bytes) { return {bytes.begin(), bytes.end()}; }
+[[nodiscard]] inline Bytes to_bytes(ByteSpan bytes) {
+    return {bytes.begin(), bytes.end()};
+}
 [[nodiscard]] inline bool equal(ByteSpan a, ByteSpan b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }

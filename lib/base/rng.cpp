@@ -83,9 +83,13 @@ void Rng::fill(MutableByteSpan out) {
     }
 }
 
-std::uint32_t Rng::next_u32() { return load_le<std::uint32_t>(array<4>()); }
+std::uint32_t Rng::next_u32() {
+    return load_le<std::uint32_t>(array<4>());
+}
 
-std::uint64_t Rng::next_u64() { return load_le<std::uint64_t>(array<8>()); }
+std::uint64_t Rng::next_u64() {
+    return load_le<std::uint64_t>(array<8>());
+}
 
 std::uint64_t Rng::below(std::uint64_t bound) {
     assert(bound > 0);
@@ -99,6 +103,8 @@ std::uint64_t Rng::below(std::uint64_t bound) {
     }
 }
 
-Rng Rng::fork() { return Rng{array<32>()}; }
+Rng Rng::fork() {
+    return Rng{array<32>()};
+}
 
 }  // namespace culvert

@@ -36,7 +36,6 @@ private:
     std::array<std::uint8_t, 16> bytes_{};
 };
 
-
 /// A Uuid that names one kind of thing only, so that ids of different kinds cannot be mixed up.
 template <typename Tag>
 class Id {

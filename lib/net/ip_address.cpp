@@ -41,7 +41,9 @@ bool IpAddress::is_loopback() const {
     return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto byte) { return byte == 0; });
 }
 
-bool IpAddress::is_multicast() const { return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff; }
+bool IpAddress::is_multicast() const {
+    return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff;
+}
 
 bool IpAddress::is_broadcast() const {
     return is_v4() && std::all_of(bytes_.begin(), bytes_.begin() + 4, [](auto byte) { return byte == 255; });

@@ -65,7 +65,6 @@ private:
     std::array<std::uint8_t, 16> bytes_{};
 };
 
-
 }  // namespace culvert::net
 
 template <>

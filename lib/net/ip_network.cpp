@@ -50,6 +50,8 @@ bool IpNetwork::contains(const IpNetwork& other) const {
     return other.prefix_ >= prefix_ && contains(other.address_);
 }
 
-std::string IpNetwork::to_string() const { return address_.to_string() + "/" + std::to_string(prefix_); }
+std::string IpNetwork::to_string() const {
+    return address_.to_string() + "/" + std::to_string(prefix_);
+}
 
 }  // namespace culvert::net

@@ -41,5 +41,4 @@ private:
     unsigned prefix_ = 0;
 };
 
-
 }  // namespace culvert::net

@@ -31,7 +31,9 @@ TEST(IpAddress, KnowsSpecialRanges) {
     EXPECT_FALSE(IpAddress::parse("100.64.0.1")->is_link_local());
 }
 
-TEST(IpAddress, OrdersV4BeforeV6) { EXPECT_LT(*IpAddress::parse("255.0.0.1"), *IpAddress::parse("::")); }
+TEST(IpAddress, OrdersV4BeforeV6) {
+    EXPECT_LT(*IpAddress::parse("255.0.0.1"), *IpAddress::parse("::"));
+}
 
 TEST(SocketAddress, ParsesAndPrintsBothFamilies) {
     EXPECT_EQ(SocketAddress::parse("1.2.3.4:53")->to_string(), "1.2.3.4:53");

@@ -26,7 +26,6 @@ struct SocketAddress {
     friend constexpr auto operator<=>(const SocketAddress&, const SocketAddress&) = default;
 };
 
-
 }  // namespace culvert::net
 
 template <>

@@ -158,7 +158,8 @@ void init(const Options& options) {
 void set_filter(Filter filter) {
     const auto output = current_output();
     if (output) {
-        publish(std::make_shared<const Output>(Output{std::move(filter), output->format, output->logger, output->sink}));
+        publish(
+            std::make_shared<const Output>(Output{std::move(filter), output->format, output->logger, output->sink}));
     }
 }
 

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// Numbers that other programs on the host can see. Source: spec/io-and-performance.md sections 3 to 5, 13.9.
+namespace culvert::io {
+
+/// Mark of every socket whose traffic must not enter the tunnel; the policy rules exempt it.
+inline constexpr std::uint32_t kSocketMark = 0xfd002021;
+
+/// Local UDP port tried first; firewall rules written for it keep fitting.
+inline constexpr std::uint16_t kPreferredPort = 52625;
+
+inline constexpr unsigned kTunMtu = 1280;
+inline constexpr const char* kTunName = "tun-firezone";
+
+/// Routing tables and the priorities of the rules that select them: specific tunnel routes beat the local network, the
+/// local network beats a default route through the tunnel.
+inline constexpr std::uint32_t kRouteTable = 0x2021fd00;
+inline constexpr std::uint32_t kLinkScopeTable = 0x2021fd01;
+inline constexpr std::uint32_t kInternetTable = 0x2021fd02;
+inline constexpr std::uint32_t kRouteRulePriority = 100;
+inline constexpr std::uint32_t kLinkScopeRulePriority = 200;
+inline constexpr std::uint32_t kInternetRulePriority = 300;
+
+/// With offloads an entry of the TUN ring holds up to 64 kB, so a longer queue would only add delay.
+inline constexpr unsigned kTunQueueLengthWithOffload = 1000;
+inline constexpr unsigned kTunQueueLengthPlain = 10'000;
+
+/// 10 Gbit/s for 10 ms, and the same for about 3 ms.
+inline constexpr std::size_t kReceiveBufferSize = 16 * 1024 * 1024;
+inline constexpr std::size_t kSendBufferSize = 4 * 1024 * 1024;
+
+}  // namespace culvert::io

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "culvert/base/time.h"
+#include "culvert/io/io_error.h"
+#include "culvert/io/tun_device.h"
+#include "culvert/io/udp_socket.h"
+#include "culvert/net/transmit_queue.h"
+#include "culvert/packet/coalescer.h"
+
+namespace culvert::io {
+
+/// What a shard drives: a sans-IO state machine and its command mailbox. All calls come from the shard's thread.
+class ShardHandler {
+public:
+    virtual ~ShardHandler() = default;
+
+    /// A packet or super-packet from the TUN device; datagrams it becomes go straight into `out`.
+    virtual void handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) = 0;
+
+    /// A datagram from the network; packets that come out of it go into `tun` (whose memory is that of `datagram`).
+    virtual void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                                 MutableByteSpan datagram, packet::Coalescer& tun, Instant now) = 0;
+
+    virtual void handle_timeout(Instant now) = 0;
+    [[nodiscard]] virtual std::optional<Instant> poll_timeout() = 0;
+    [[nodiscard]] virtual std::optional<net::Transmit> poll_transmit() = 0;
+
+    /// Takes what the control thread asked for. False if there was nothing.
+    virtual bool handle_commands(Instant now) = 0;
+    /// Readable while commands wait.
+    [[nodiscard]] virtual int commands_fd() const = 0;
+    /// Hands events that the state machine produced to the control thread.
+    virtual void forward_events(Instant now) = 0;
+    /// True once the state machine has said goodbye: the shard flushes and ends.
+    [[nodiscard]] virtual bool is_finished() const = 0;
+};
+
+/// Counters of one shard, written by its thread only; read from anywhere.
+struct ShardCounters {
+    std::atomic<std::uint64_t> udp_datagrams_received{0};
+    std::atomic<std::uint64_t> udp_bytes_received{0};
+    std::atomic<std::uint64_t> udp_datagrams_sent{0};
+    std::atomic<std::uint64_t> udp_bytes_sent{0};
+    std::atomic<std::uint64_t> udp_sends{0};
+    std::atomic<std::uint64_t> tun_reads{0};
+    std::atomic<std::uint64_t> tun_bytes_read{0};
+    std::atomic<std::uint64_t> tun_writes{0};
+};
+
+/// One run-to-completion loop: reads batches from the UDP sockets and the TUN device, hands them to the handler, writes
+/// the results. No locks and no queue hop between TUN and UDP. Source: spec/io-and-performance.md section 13.
+///
+/// Back-pressure: while a UDP socket does not take data, the TUN device is not read.
+class Shard {
+public:
+    struct Options {
+        std::uint16_t preferred_port = kPreferredPort;
+        std::uint32_t socket_mark = kSocketMark;
+        std::size_t receive_buffer = kReceiveBufferSize;
+        std::size_t send_buffer = kSendBufferSize;
+        bool use_gso = true;
+        bool use_gro = true;
+    };
+
+    Shard(const Options& options, TunDevice tun, ShardHandler& handler);
+
+    /// Opens the UDP sockets: the preferred port, else any. One family may be missing; both missing is an error for a
+    /// person. Also used to rebind after the network changed.
+    [[nodiscard]] std::expected<void, std::string> bind_sockets();
+
+    /// Runs until the handler is finished; returns why if it had to give up.
+    [[nodiscard]] std::expected<void, std::string> run();
+
+    [[nodiscard]] const ShardCounters& counters() const { return counters_; }
+
+private:
+    bool receive_datagrams(UdpSocket& socket, Instant now);
+    bool read_tun(Instant now);
+    void run_timers(Instant now);
+    void drain_handler(Instant now);
+    void flush_udp();
+    void flush_tun();
+    void sleep_until(std::optional<Instant> deadline);
+    void flush_for_shutdown();
+
+    Options options_;
+    TunDevice tun_;
+    ShardHandler& handler_;
+    std::optional<UdpSocket> v4_;
+    std::optional<UdpSocket> v6_;
+
+    net::TransmitQueue to_udp_;
+    packet::Coalescer to_tun_;
+    ErrorBatch errors_;
+    ShardCounters counters_;
+
+    bool is_v4_blocked_ = false;
+    bool is_v6_blocked_ = false;
+    bool has_tun_more_ = false;
+    std::optional<Instant> deadline_;
+    Instant timers_checked_at_{};
+};
+
+}  // namespace culvert::io

@@ -1,0 +1,153 @@
+#include "culvert/io/tun_device.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "culvert/observability/log.h"
+#include "culvert/packet/virtio_net.h"
+
+// Newer than the headers we build with; the kernel refuses what it does not know.
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+namespace culvert::io {
+namespace {
+
+constexpr log::Logger kLog{"io"};
+
+constexpr const char* kTunNode = "/dev/net/tun";
+constexpr std::size_t kHeaderSize = sizeof(packet::VirtioNetHeader);
+/// In front of each packet, so that headers can be rebuilt there; places the IP header 16-byte aligned.
+constexpr std::size_t kHeadroom = 128;
+constexpr std::size_t kMaxPacket = 65535;
+constexpr std::size_t kTailroom = 64;
+
+std::string explain(const std::string& what, int error_number) {
+    std::string text = what + ": " + std::strerror(error_number) + ".";
+    switch (error_number) {
+        case EPERM:
+        case EACCES:
+            return text + " Run as root or grant CAP_NET_ADMIN.";
+        case EBUSY:
+            return text + " Another process uses this interface: stop it first.";
+        case ENOENT:
+        case ENODEV:
+        case ENXIO:
+            return text +
+                   " The kernel has no TUN support: load the module \"tun\", or pass /dev/net/tun into the container.";
+        default:
+            return text;
+    }
+}
+
+/// Containers often lack the node although the kernel has the driver.
+void create_node_if_missing() {
+    struct stat status{};
+    if (::stat(kTunNode, &status) == 0) {
+        return;
+    }
+    ::mkdir("/dev/net", 0751);
+    if (::mknod(kTunNode, S_IFCHR | 0666, makedev(10, 200)) == 0) {
+        kLog.info("Created the device node", log::field("path", std::string_view{kTunNode}));
+    }
+}
+
+}  // namespace
+
+std::expected<TunDevice, std::string> TunDevice::open(const Options& options) {
+    const auto what = "cannot create TUN device \"" + options.name + "\"";
+    if (options.name.empty() || options.name.size() >= IFNAMSIZ) {
+        return std::unexpected{what + ": the name must have 1 to " + std::to_string(IFNAMSIZ - 1) + " characters."};
+    }
+    create_node_if_missing();
+
+    TunDevice device;
+    device.name_ = options.name;
+    device.fd_ = FileDescriptor{::open(kTunNode, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+    if (!device.fd_) {
+        return std::unexpected{explain(what, errno)};
+    }
+    // Without IFF_MULTI_QUEUE a second process fails with EBUSY instead of silently stealing packets.
+    ifreq request{};
+    std::memcpy(request.ifr_name, options.name.data(), options.name.size());
+    request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+    if (::ioctl(device.fd_.get(), TUNSETIFF, &request) != 0) {
+        return std::unexpected{explain(what, errno)};
+    }
+    if (options.use_offload) {
+        constexpr unsigned long kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+        if (::ioctl(device.fd_.get(), TUNSETOFFLOAD, kTcp | TUN_F_USO4 | TUN_F_USO6) == 0) {
+            device.has_tcp_offload_ = device.has_udp_offload_ = true;
+        } else if (::ioctl(device.fd_.get(), TUNSETOFFLOAD, kTcp) == 0) {
+            device.has_tcp_offload_ = true;
+        }
+    }
+    device.read_buffer_ = std::make_unique_for_overwrite<std::byte[]>(kHeadroom + kMaxPacket + kTailroom);
+    kLog.debug("Created TUN device", log::field("name", device.name_),
+               log::field("tcp_offload", device.has_tcp_offload_), log::field("udp_offload", device.has_udp_offload_));
+    return device;
+}
+
+std::optional<packet::TunPacket> TunDevice::read(ErrorBatch& errors) {
+    should_retry_ = false;
+    auto* const start = read_buffer_.get() + kHeadroom - kHeaderSize;
+    const auto length = ::read(fd_.get(), start, kHeaderSize + kMaxPacket);
+    if (length < 0) {
+        if (errno == EINTR) {
+            should_retry_ = true;
+        } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            errors.add({Operation::kTunRead, errno});
+        }
+        return std::nullopt;
+    }
+    if (static_cast<std::size_t>(length) <= kHeaderSize) {
+        should_retry_ = length > 0;
+        return std::nullopt;
+    }
+    packet::VirtioNetHeader header;
+    std::memcpy(&header, start, kHeaderSize);
+    const auto offload = packet::to_offload(header);
+    if (!offload) {
+        errors.add({Operation::kTunRead, EPROTONOSUPPORT});
+        should_retry_ = true;
+        return std::nullopt;
+    }
+    return packet::TunPacket{MutableByteSpan{start + kHeaderSize, static_cast<std::size_t>(length) - kHeaderSize},
+                             *offload};
+}
+
+void TunDevice::write(packet::Coalescer& packets, ErrorBatch& errors) {
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+        const auto item = packets.item(i);
+        ssize_t written = 0;
+        do {
+            written = ::writev(fd_.get(), item.pieces.data(), static_cast<int>(item.pieces.size()));
+        } while (written < 0 && errno == EINTR);
+        if (written < 0) {
+            errors.add({Operation::kTunWrite, errno});
+            if (errno == EINVAL && (has_tcp_offload_ || has_udp_offload_) && item.pieces.size() > 2) {
+                // Some kernels have a bug with merged packets; single ones always work.
+                kLog.info("The kernel refuses merged packets; writing single ones from now on");
+                has_tcp_offload_ = has_udp_offload_ = false;
+                configure(packets);
+            }
+        }
+    }
+    packets.clear();
+}
+
+void TunDevice::configure(packet::Coalescer& packets) const {
+    packets.set_coalescing(has_tcp_offload_, has_udp_offload_);
+}
+
+}  // namespace culvert::io

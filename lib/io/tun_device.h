@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "culvert/io/file_descriptor.h"
+#include "culvert/io/io_error.h"
+#include "culvert/packet/coalescer.h"
+#include "culvert/packet/tun_packet.h"
+
+namespace culvert::io {
+
+/// A Linux TUN interface that exchanges super-packets with the kernel (IFF_VNET_HDR and the TUNSETOFFLOAD flags it
+/// accepts). Source: spec/io-and-performance.md sections 5.1, 13.2, 13.3 and 13.9.
+class TunDevice {
+public:
+    struct Options {
+        std::string name;
+        bool use_offload = true;
+    };
+
+    /// Creates the interface, and /dev/net/tun first if it is missing. The error is for a person: what failed, why and
+    /// what to do.
+    [[nodiscard]] static std::expected<TunDevice, std::string> open(const Options& options);
+
+    /// The next packet or super-packet; nullopt if there is none (or it was unusable: see `errors`, and call again if
+    /// `should_retry()`). The memory is valid, and the caller's to change, until the next call.
+    [[nodiscard]] std::optional<packet::TunPacket> read(ErrorBatch& errors);
+
+    /// Whether the last read() without result should be repeated at once.
+    [[nodiscard]] bool should_retry() const { return should_retry_; }
+
+    /// Writes everything in `packets` and clears it. A packet that the kernel refuses is counted and dropped.
+    void write(packet::Coalescer& packets, ErrorBatch& errors);
+
+    /// Tells `packets` what may be merged for this device.
+    void configure(packet::Coalescer& packets) const;
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] bool has_tcp_offload() const { return has_tcp_offload_; }
+    [[nodiscard]] bool has_udp_offload() const { return has_udp_offload_; }
+
+private:
+    TunDevice() = default;
+
+    FileDescriptor fd_;
+    std::string name_;
+    bool has_tcp_offload_ = false;
+    bool has_udp_offload_ = false;
+    bool should_retry_ = false;
+    std::unique_ptr<std::byte[]> read_buffer_;
+};
+
+}  // namespace culvert::io

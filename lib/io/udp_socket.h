@@ -1,0 +1,101 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "culvert/io/constants.h"
+#include "culvert/io/file_descriptor.h"
+#include "culvert/io/io_error.h"
+#include "culvert/net/ecn.h"
+#include "culvert/net/transmit_queue.h"
+
+namespace culvert::io {
+
+/// A non-blocking UDP socket of one address family that moves trains of datagrams: UDP_GRO on the way in, UDP_SEGMENT
+/// on the way out, each switched off by itself where the kernel or the route refuses it.
+/// Source: spec/io-and-performance.md section 3.
+class UdpSocket {
+public:
+    struct Options {
+        net::SocketAddress bind;
+        /// 0: no mark. A mark needs CAP_NET_ADMIN; without it the socket works unmarked.
+        std::uint32_t mark = 0;
+        std::size_t receive_buffer = kReceiveBufferSize;
+        std::size_t send_buffer = kSendBufferSize;
+        bool use_gso = true;
+        bool use_gro = true;
+    };
+
+    /// Messages of one receive() call.
+    static constexpr std::size_t kMaxMessages = 8;
+
+    [[nodiscard]] static std::expected<UdpSocket, std::error_code> open(const Options& options);
+
+    /// One or more datagrams from one sender: `stride` bytes each, the last may be shorter.
+    struct Received {
+        net::SocketAddress from;
+        net::SocketAddress local;
+        net::Ecn ecn;
+        std::size_t stride;
+        MutableByteSpan bytes;
+    };
+
+    /// Everything that one recvmmsg() gives; empty if there is nothing to read. The memory is valid, and the caller's
+    /// to change, until the next call. Messages without local address are dropped: ICE could not use them.
+    [[nodiscard]] std::span<Received> receive(ErrorBatch& errors);
+
+    enum class SendResult : std::uint8_t {
+        kDone,        ///< nothing of this family is at the front of the queue any more
+        kWouldBlock,  ///< wait until the socket is writable, then call again
+    };
+
+    /// Sends batches from the front of `queue` for as long as they are of this socket's family. A batch that fails is
+    /// dropped, counted in `errors`, and the next one is tried.
+    SendResult send(net::TransmitQueue& queue, ErrorBatch& errors);
+
+    /// What has left so far.
+    struct Sent {
+        std::uint64_t calls = 0;
+        std::uint64_t datagrams = 0;
+        std::uint64_t bytes = 0;
+    };
+    [[nodiscard]] const Sent& sent() const { return sent_; }
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] net::Family family() const { return family_; }
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+    [[nodiscard]] bool is_gso_enabled() const { return max_segments_ > 1; }
+
+private:
+    struct ReceiveRing;
+    struct SendRing;
+
+    UdpSocket() = default;
+
+    [[nodiscard]] std::size_t chunk_segments(const net::TransmitQueue::Batch& batch) const;
+    bool handle_send_failure(int error_number, std::size_t segments, ErrorBatch& errors);
+
+    FileDescriptor fd_;
+    net::Family family_ = net::Family::kIpv4;
+    std::uint16_t port_ = 0;
+    std::size_t max_segments_ = 1;
+    /// Bytes of the front batch that have left already, after a partial send.
+    std::size_t sent_of_front_ = 0;
+    Sent sent_;
+
+    struct Deleter {
+        void operator()(ReceiveRing* ring) const;
+        void operator()(SendRing* ring) const;
+    };
+    std::unique_ptr<ReceiveRing, Deleter> receive_ring_;
+    std::unique_ptr<SendRing, Deleter> send_ring_;
+};
+
+}  // namespace culvert::io
