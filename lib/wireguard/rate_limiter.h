@@ -38,8 +38,8 @@ private:
     using Cookie = std::array<std::byte, 16>;
 
     [[nodiscard]] Cookie cookie_for(const net::IpAddress& from, Instant now);
+    void renew_secret(Instant now);
 
-    crypto::PublicKey local_;
     std::array<std::byte, 32> mac1_key_;
     crypto::Secret<32> cookie_key_;
     Rng rng_;

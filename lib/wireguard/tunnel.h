@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <expected>
@@ -13,13 +14,18 @@
 #include "culvert/net/ip_address.h"
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/error.h"
+#include "culvert/wireguard/handshake.h"
+#include "culvert/wireguard/mac.h"
 #include "culvert/wireguard/message.h"
 #include "culvert/wireguard/rate_limiter.h"
+#include "culvert/wireguard/session.h"
+#include "culvert/wireguard/tai64n.h"
+#include "culvert/wireguard/timers.h"
 
 namespace culvert::wireguard {
 
-/// The public key of whoever sent `initiation`, which must be 148 bytes of kind kInitiation. Checks MAC1 before it
-/// spends a Diffie-Hellman on the sender. The key is a claim until the tunnel has accepted the message.
+/// The public key of whoever sent `initiation`, which must be of kind kInitiation. Checks MAC1 before it spends a
+/// Diffie-Hellman on the sender. The key is a claim until the tunnel has accepted the message.
 [[nodiscard]] std::expected<crypto::PublicKey, Error> peek_initiator(const crypto::KeyPair& local, ByteSpan initiation);
 
 /// WireGuard with one peer: handshakes in both roles, transport sessions and all timers of spec/connectivity.md
@@ -36,9 +42,6 @@ public:
     /// from the start.
     Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
            std::uint32_t id24, Rng rng, Instant now, WallTime wall_now);
-    ~Tunnel();
-    Tunnel(Tunnel&&) noexcept;
-    Tunnel& operator=(Tunnel&&) noexcept;
 
     /// Consumes one datagram from the peer, any kind, in place. `from` is only used for cookies.
     ///
@@ -50,7 +53,7 @@ public:
                                                                                      RateLimiter& limiter, Instant now);
 
     /// Whether seal() would succeed.
-    [[nodiscard]] bool has_usable_session(Instant now) const;
+    [[nodiscard]] bool has_usable_session(Instant now) const { return current_ != nullptr && current_->can_send(now); }
 
     /// Encrypts an IP packet into `out`, which must have ip_packet.size() + kDataOverhead bytes and either not overlap
     /// `ip_packet` or hold it exactly kDataHeaderSize bytes from its start. False without a usable session: queue().
@@ -63,9 +66,9 @@ public:
     /// Sends an initiation now, unless a handshake is in progress.
     void initiate_handshake(Instant now);
     /// Whether an initiation of ours is unanswered.
-    [[nodiscard]] bool handshake_in_progress() const;
-    /// When the newest session was established; nullopt before the first.
-    [[nodiscard]] std::optional<Instant> last_session_at() const;
+    [[nodiscard]] bool handshake_in_progress() const { return timers_.handshake_in_progress(); }
+    /// When session keys were last derived, in either role; nullopt before the first time.
+    [[nodiscard]] std::optional<Instant> last_handshake_at() const { return last_handshake_at_; }
 
     void handle_timeout(Instant now);
     /// When handle_timeout() has something to do: exact, but being late only makes things happen later. nullopt once
@@ -76,11 +79,59 @@ public:
 
     /// Whether the tunnel has given up: an initiation stayed unanswered for 15 s, or there was no new session for 540
     /// s. It sends and accepts nothing from then on.
-    [[nodiscard]] bool is_expired() const;
+    [[nodiscard]] bool is_expired() const { return expired_; }
 
 private:
-    struct State;
-    std::unique_ptr<State> state_;
+    using Handled = std::expected<std::optional<MutableByteSpan>, Error>;
+
+    [[nodiscard]] Handled handle_data(MutableByteSpan datagram, Instant now);
+    [[nodiscard]] Handled handle_initiation(ByteSpan message, Instant now);
+    [[nodiscard]] Handled handle_response(ByteSpan message, Instant now);
+    [[nodiscard]] Handled handle_cookie_reply(ByteSpan message, Instant now);
+
+    [[nodiscard]] std::optional<OutstandingInitiation>* find_outstanding(std::uint32_t index);
+    Session& install(HandshakeRole role, std::uint32_t local_index, std::uint32_t peer_index,
+                     const TransportSecrets& secrets, Instant now);
+    void start_sending_on(Session& session);
+    /// Whether the session we sent on was removed and we were its initiator.
+    bool remove_expired_sessions(Instant now);
+    void expire();
+
+    void send_initiation(Instant now);
+    void send_handshake_message(Bytes message, Instant now);
+    void send_keepalive();
+    void send_data(ByteSpan ip_packet, Instant now);
+    void flush_queue(Instant now);
+    void push_transmit(Bytes datagram);
+
+    [[nodiscard]] std::uint32_t next_index();
+    [[nodiscard]] Tai64n next_timestamp(Instant now);
+    [[nodiscard]] std::unique_ptr<Session>& slot(std::uint32_t index) { return sessions_[index % kMaxSessions]; }
+
+    Identities identities_;
+    std::uint32_t id24_;
+    std::uint8_t index_counter_ = 0;
+    Rng rng_;
+    MacWriter mac_writer_;
+
+    // Where the time of handshake timestamps comes from, and the last ones used and seen.
+    Instant created_at_;
+    std::chrono::sys_time<std::chrono::nanoseconds> wall_created_at_;
+    std::chrono::sys_time<std::chrono::nanoseconds> last_sent_timestamp_;
+    Tai64n last_received_timestamp_;
+
+    Timers timers_;
+    std::optional<Instant> last_handshake_at_;
+    std::optional<OutstandingInitiation> outstanding_;
+    // A response may be late: still good after the initiation it answers was repeated or has become pointless.
+    std::optional<OutstandingInitiation> previous_;
+
+    std::array<std::unique_ptr<Session>, kMaxSessions> sessions_;
+    Session* current_ = nullptr;  // the one we send on, in sessions_
+
+    std::deque<Bytes> queue_;
+    std::deque<Bytes> transmits_;
+    bool expired_ = false;
 };
 
 }  // namespace culvert::wireguard

@@ -1,0 +1,62 @@
+#include "culvert/wireguard/rate_limiter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "culvert/crypto/aead.h"
+#include "culvert/crypto/hash.h"
+#include "culvert/wireguard/constants.h"
+#include "culvert/wireguard/mac.h"
+#include "culvert/wireguard/message.h"
+
+namespace culvert::wireguard {
+
+RateLimiter::RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now)
+    : mac1_key_{wireguard::mac1_key(local)},
+      cookie_key_{wireguard::cookie_key(local)},
+      rng_{rng},
+      cookie_secret_{rng_.array<32>()},
+      secret_changed_at_{now} {}
+
+RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {
+    if (!crypto::equal_constant_time(compute_mac1(mac1_key_, handshake_message), mac1_of(handshake_message))) {
+        return Verdict::kBadMac;
+    }
+    if (handshakes_ < kHandshakesPerWindow) {
+        ++handshakes_;
+        return Verdict::kProcess;
+    }
+    const auto mac2 = compute_mac2(cookie_for(from, now), handshake_message);
+    return crypto::equal_constant_time(mac2, mac2_of(handshake_message)) ? Verdict::kProcess : Verdict::kDemandCookie;
+}
+
+Bytes RateLimiter::make_cookie_reply(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {
+    Bytes reply(kCookieReplySize);
+    const MutableByteSpan out{reply};
+    store_le(out, static_cast<std::uint32_t>(PacketKind::kCookieReply));
+    store_le(out.subspan(4), sender_index(handshake_message));
+    const auto nonce = rng_.array<24>();
+    std::ranges::copy(nonce, out.subspan(kCookieNonce).begin());
+    crypto::xaead_seal(cookie_key_, nonce, cookie_for(from, now), mac1_of(handshake_message),
+                       out.subspan(kCookieSealed));
+    return reply;
+}
+
+void RateLimiter::clear_window(Instant now) {
+    handshakes_ = 0;
+    renew_secret(now);
+}
+
+RateLimiter::Cookie RateLimiter::cookie_for(const net::IpAddress& from, Instant now) {
+    renew_secret(now);
+    return crypto::blake2s_keyed<16>(std::as_const(cookie_secret_).reveal(), {from.bytes()});
+}
+
+void RateLimiter::renew_secret(Instant now) {
+    if (now - secret_changed_at_ >= kCookieSecretLifetime) {
+        cookie_secret_ = crypto::Secret<32>{rng_.array<32>()};
+        secret_changed_at_ = now;
+    }
+}
+
+}  // namespace culvert::wireguard

@@ -1,0 +1,359 @@
+#include "culvert/wireguard/tunnel.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace culvert::wireguard {
+namespace {
+
+constexpr std::size_t kIpv4Header = 20;
+constexpr std::size_t kIpv6Header = 40;
+
+/// The IP packet at the start of `plaintext` without what follows it: peers may pad to 16 bytes.
+std::optional<MutableByteSpan> cut_to_ip_length(MutableByteSpan plaintext) {
+    std::size_t length = 0;
+    std::size_t minimum = 0;
+    switch (std::to_integer<unsigned>(plaintext[0]) >> 4) {
+        case 4:
+            minimum = kIpv4Header;
+            if (plaintext.size() >= minimum) {
+                length = load_be<std::uint16_t>(plaintext.subspan(2));
+            }
+            break;
+        case 6:
+            minimum = kIpv6Header;
+            if (plaintext.size() >= minimum) {
+                length = kIpv6Header + load_be<std::uint16_t>(plaintext.subspan(4));
+            }
+            break;
+        default:
+            return std::nullopt;
+    }
+    if (length < minimum || length > plaintext.size()) {
+        return std::nullopt;
+    }
+    return plaintext.first(length);
+}
+
+}  // namespace
+
+std::expected<crypto::PublicKey, Error> peek_initiator(const crypto::KeyPair& local, ByteSpan initiation) {
+    const auto mac1 = compute_mac1(mac1_key(local.public_key()), initiation);
+    if (!crypto::equal_constant_time(mac1, mac1_of(initiation))) {
+        return std::unexpected{Error::kBadMac};
+    }
+    return read_initiator(local, initiation);
+}
+
+Tunnel::Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
+               std::uint32_t id24, Rng rng, Instant now, WallTime wall_now)
+    : identities_{local, peer, preshared, {}},
+      id24_{id24},
+      rng_{rng},
+      mac_writer_{peer},
+      created_at_{now},
+      wall_created_at_{wall_now},
+      last_sent_timestamp_{std::chrono::nanoseconds::min()},
+      timers_{now} {
+    assert(id24 < 1U << 24);
+    if (const auto shared = local.shared_secret(peer)) {
+        identities_.static_shared = *shared;
+    } else {
+        expire();
+    }
+}
+
+Tunnel::Handled Tunnel::handle_packet(MutableByteSpan datagram, const net::IpAddress& from, RateLimiter& limiter,
+                                      Instant now) {
+    if (expired_) {
+        return std::unexpected{Error::kExpired};
+    }
+    const auto kind = classify(datagram);
+    if (!kind) {
+        return std::unexpected{Error::kNotWireGuard};
+    }
+    switch (*kind) {
+        case PacketKind::kData:
+            return handle_data(datagram, now);
+        case PacketKind::kCookieReply:
+            return handle_cookie_reply(datagram, now);
+        case PacketKind::kInitiation:
+        case PacketKind::kResponse:
+            break;
+    }
+    switch (limiter.check(datagram, from, now)) {
+        case RateLimiter::Verdict::kBadMac:
+            return std::unexpected{Error::kBadMac};
+        case RateLimiter::Verdict::kDemandCookie:
+            push_transmit(limiter.make_cookie_reply(datagram, from, now));
+            return std::unexpected{Error::kUnderLoad};
+        case RateLimiter::Verdict::kProcess:
+            break;
+    }
+    return *kind == PacketKind::kInitiation ? handle_initiation(datagram, now) : handle_response(datagram, now);
+}
+
+Tunnel::Handled Tunnel::handle_data(MutableByteSpan datagram, Instant now) {
+    const auto index = receiver_index(datagram);
+    const auto& session = slot(index);
+    if (session == nullptr || session->local_index() != index || now >= session->expires_at()) {
+        return std::unexpected{Error::kUnknownIndex};
+    }
+    const auto plaintext = session->open(datagram);
+    if (!plaintext) {
+        return std::unexpected{plaintext.error()};
+    }
+    if (plaintext->empty()) {
+        timers_.on_other_received();
+    } else {
+        timers_.on_data_received(now);
+    }
+    if (!session->is_confirmed()) {
+        session->confirm();
+        if (current_ == nullptr || session->established_at() >= current_->established_at()) {
+            start_sending_on(*session);
+            flush_queue(now);
+        }
+    }
+    if (plaintext->empty()) {
+        return std::nullopt;
+    }
+    const auto packet = cut_to_ip_length(*plaintext);
+    if (!packet) {
+        return std::unexpected{Error::kBadInnerPacket};
+    }
+    return packet;
+}
+
+Tunnel::Handled Tunnel::handle_initiation(ByteSpan message, Instant now) {
+    const auto initiation = read_initiation(identities_, message);
+    if (!initiation) {
+        return std::unexpected{initiation.error()};
+    }
+    if (initiation->timestamp <= last_received_timestamp_) {
+        return std::unexpected{Error::kOldTimestamp};
+    }
+    const auto index = next_index();
+    auto response = write_response(identities_, *initiation, index, rng_);
+    if (!response) {
+        return std::unexpected{response.error()};
+    }
+    last_received_timestamp_ = initiation->timestamp;
+    timers_.on_other_received();
+    install(HandshakeRole::kResponder, index, initiation->peer_index, response->second, now);
+    send_handshake_message(std::move(response->first), now);
+    return std::nullopt;
+}
+
+Tunnel::Handled Tunnel::handle_response(ByteSpan message, Instant now) {
+    const auto index = receiver_index(message);
+    auto* const initiation = find_outstanding(index);
+    if (initiation == nullptr) {
+        return std::unexpected{Error::kUnknownIndex};
+    }
+    const auto secrets = read_response(identities_, **initiation, message);
+    if (!secrets) {
+        return std::unexpected{secrets.error()};
+    }
+    initiation->reset();
+    timers_.on_other_received();
+    start_sending_on(install(HandshakeRole::kInitiator, index, sender_index(message), *secrets, now));
+    // The responder sends nothing on the session before it has heard from us.
+    send_keepalive();
+    flush_queue(now);
+    return std::nullopt;
+}
+
+Tunnel::Handled Tunnel::handle_cookie_reply(ByteSpan message, Instant now) {
+    if (!mac_writer_.accept_cookie_reply(message, now)) {
+        return std::unexpected{Error::kBadTag};
+    }
+    return std::nullopt;
+}
+
+bool Tunnel::seal(ByteSpan ip_packet, MutableByteSpan out, Instant now) {
+    if (!has_usable_session(now)) {
+        return false;
+    }
+    current_->seal(ip_packet, out);
+    timers_.on_data_sent(now);
+    return true;
+}
+
+void Tunnel::queue(ByteSpan ip_packet, Instant now) {
+    if (expired_) {
+        return;
+    }
+    if (has_usable_session(now)) {
+        send_data(ip_packet, now);
+        return;
+    }
+    if (queue_.size() < kMaxQueuedPackets) {
+        queue_.push_back(to_bytes(ip_packet));
+    }
+    initiate_handshake(now);
+}
+
+void Tunnel::initiate_handshake(Instant now) {
+    if (!expired_ && !handshake_in_progress()) {
+        send_initiation(now);
+    }
+}
+
+void Tunnel::handle_timeout(Instant now) {
+    if (expired_) {
+        return;
+    }
+    if (timers_.gives_up(now)) {
+        expire();
+        return;
+    }
+    const bool lost_own_session = remove_expired_sessions(now);
+    const bool wants_initiation =
+        timers_.wants_initiation(current_, now) || (lost_own_session && !handshake_in_progress());
+    if (wants_initiation && !timers_.initiation_is_scheduled()) {
+        const auto jitter = rng_.below(static_cast<std::uint64_t>(kMaxJitter.count()) + 1);
+        timers_.schedule_initiation(now + Duration{static_cast<Duration::rep>(jitter)});
+    }
+    if (timers_.initiation_is_due(now)) {
+        send_initiation(now);
+    }
+    if (timers_.keepalive_is_due(now)) {
+        timers_.on_other_sent();
+        if (has_usable_session(now)) {
+            send_keepalive();
+        }
+    }
+}
+
+std::optional<Instant> Tunnel::poll_timeout() const {
+    if (expired_) {
+        return std::nullopt;
+    }
+    auto deadline = timers_.next_deadline(current_);
+    for (const auto& session : sessions_) {
+        if (session != nullptr) {
+            deadline = std::min(deadline, session->expires_at());
+        }
+    }
+    return deadline;
+}
+
+std::optional<Bytes> Tunnel::poll_transmit() {
+    if (transmits_.empty()) {
+        return std::nullopt;
+    }
+    auto datagram = std::move(transmits_.front());
+    transmits_.pop_front();
+    return datagram;
+}
+
+std::optional<OutstandingInitiation>* Tunnel::find_outstanding(std::uint32_t index) {
+    for (auto* const candidate : {&outstanding_, &previous_}) {
+        if (candidate->has_value() && (*candidate)->index == index) {
+            return candidate;
+        }
+    }
+    return nullptr;
+}
+
+Session& Tunnel::install(HandshakeRole role, std::uint32_t local_index, std::uint32_t peer_index,
+                         const TransportSecrets& secrets, Instant now) {
+    auto& place = slot(local_index);
+    if (current_ == place.get()) {
+        current_ = nullptr;
+    }
+    place = std::make_unique<Session>(role, local_index, peer_index, secrets, now);
+    timers_.on_new_keys(now);
+    last_handshake_at_ = now;
+    return *place;
+}
+
+void Tunnel::start_sending_on(Session& session) {
+    current_ = &session;
+    timers_.on_session_started();
+    if (outstanding_) {
+        previous_ = std::exchange(outstanding_, std::nullopt);
+    }
+}
+
+bool Tunnel::remove_expired_sessions(Instant now) {
+    bool lost_own_session = false;
+    for (auto& session : sessions_) {
+        if (session == nullptr || now < session->expires_at()) {
+            continue;
+        }
+        if (session.get() == current_) {
+            lost_own_session = session->is_initiator();
+            current_ = nullptr;
+        }
+        session.reset();
+    }
+    return lost_own_session;
+}
+
+void Tunnel::expire() {
+    expired_ = true;
+    current_ = nullptr;
+    std::ranges::fill(sessions_, nullptr);
+    outstanding_.reset();
+    previous_.reset();
+    queue_.clear();
+    transmits_.clear();
+}
+
+void Tunnel::send_initiation(Instant now) {
+    if (outstanding_) {
+        previous_ = std::exchange(outstanding_, std::nullopt);
+    }
+    auto [message, initiation] = write_initiation(identities_, next_index(), next_timestamp(now), rng_);
+    outstanding_ = std::move(initiation);
+    timers_.on_initiation_sent(now);
+    send_handshake_message(std::move(message), now);
+}
+
+void Tunnel::send_handshake_message(Bytes message, Instant now) {
+    mac_writer_.write(message, now);
+    timers_.on_other_sent();
+    push_transmit(std::move(message));
+}
+
+void Tunnel::send_keepalive() {
+    Bytes datagram(kDataOverhead);
+    current_->seal({}, datagram);
+    timers_.on_other_sent();
+    push_transmit(std::move(datagram));
+}
+
+void Tunnel::send_data(ByteSpan ip_packet, Instant now) {
+    Bytes datagram(ip_packet.size() + kDataOverhead);
+    if (seal(ip_packet, datagram, now)) {
+        push_transmit(std::move(datagram));
+    }
+}
+
+void Tunnel::flush_queue(Instant now) {
+    for (const auto& packet : std::exchange(queue_, {})) {
+        send_data(packet, now);
+    }
+}
+
+void Tunnel::push_transmit(Bytes datagram) {
+    if (transmits_.size() < kMaxPendingTransmits) {
+        transmits_.push_back(std::move(datagram));
+    }
+}
+
+std::uint32_t Tunnel::next_index() {
+    return id24_ << 8 | ++index_counter_;
+}
+
+Tai64n Tunnel::next_timestamp(Instant now) {
+    // Strictly increasing even if two initiations leave in the same instant: the peer refuses anything else.
+    last_sent_timestamp_ =
+        std::max(wall_created_at_ + (now - created_at_), last_sent_timestamp_ + std::chrono::nanoseconds{1});
+    return Tai64n::from(last_sent_timestamp_);
+}
+
+}  // namespace culvert::wireguard
