@@ -24,6 +24,11 @@ struct MessageFrame {
     std::string topic;
     ToDevice message;
 };
+/// An application message without any content that this generation understands: a resource of unknown type, or a
+/// malformed one. Already logged.
+struct IgnoredFrame {
+    std::string topic;
+};
 /// `phx_reply` with status `ok` and an empty object: acknowledges a join.
 struct OkReply {
     std::string topic;
@@ -55,8 +60,8 @@ struct TokenExpired {
     std::string topic;
 };
 
-using ToDeviceFrame =
-    std::variant<MessageFrame, OkReply, NullReply, ErrorReply, ChannelCrashed, ChannelClosed, TokenExpired>;
+using ToDeviceFrame = std::variant<MessageFrame, IgnoredFrame, OkReply, NullReply, ErrorReply, ChannelCrashed,
+                                   ChannelClosed, TokenExpired>;
 
 // --- Device -> portal (3.1, 3.2)
 // --------------------------------------------------------------------------------------

@@ -143,19 +143,29 @@ struct ClientInit {
     Interface interface;
     std::vector<ClientResource> resources;
     std::vector<Relay> relays;
+
+    friend bool operator==(const ClientInit&, const ClientInit&) = default;
 };
 struct ConfigChanged {
     Interface interface;
+
+    friend bool operator==(const ConfigChanged&, const ConfigChanged&) = default;
 };
 struct ResourceCreatedOrUpdated {
     ClientResource resource;
+
+    friend bool operator==(const ResourceCreatedOrUpdated&, const ResourceCreatedOrUpdated&) = default;
 };
 struct ResourceDeleted {
     ResourceId resource_id;
+
+    friend bool operator==(const ResourceDeleted&, const ResourceDeleted&) = default;
 };
 struct RelaysPresence {
     std::vector<RelayId> disconnected_ids;
     std::vector<Relay> connected;
+
+    friend bool operator==(const RelaysPresence&, const RelaysPresence&) = default;
 };
 struct FlowCreated {
     ResourceId resource_id;
@@ -167,20 +177,28 @@ struct FlowCreated {
     crypto::PresharedKey preshared_key;
     IceCredentials client_ice_credentials;
     IceCredentials gateway_ice_credentials;
+
+    friend bool operator==(const FlowCreated&, const FlowCreated&) = default;
 };
 enum class FlowFailure { kNotFound, kOffline, kForbidden, kUnknown };
 struct FlowCreationFailed {
     ResourceId resource_id;
     FlowFailure reason = FlowFailure::kUnknown;
     std::vector<std::string> violated_properties;
+
+    friend bool operator==(const FlowCreationFailed&, const FlowCreationFailed&) = default;
 };
 struct GatewayIceCandidates {
     GatewayId gateway_id;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const GatewayIceCandidates&, const GatewayIceCandidates&) = default;
 };
 struct InvalidateGatewayIceCandidates {
     GatewayId gateway_id;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const InvalidateGatewayIceCandidates&, const InvalidateGatewayIceCandidates&) = default;
 };
 
 using ToClient = std::variant<ClientInit, ConfigChanged, ResourceCreatedOrUpdated, ResourceDeleted, RelaysPresence,
@@ -192,14 +210,21 @@ using ToClient = std::variant<ClientInit, ConfigChanged, ResourceCreatedOrUpdate
 struct CreateFlow {
     ResourceId resource_id;
     std::vector<GatewayId> connected_gateway_ids;
+
+    friend bool operator==(const CreateFlow&, const CreateFlow&) = default;
 };
 struct BroadcastGatewayIceCandidates {
     std::vector<GatewayId> gateway_ids;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const BroadcastGatewayIceCandidates&, const BroadcastGatewayIceCandidates&) = default;
 };
 struct BroadcastInvalidatedGatewayIceCandidates {
     std::vector<GatewayId> gateway_ids;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const BroadcastInvalidatedGatewayIceCandidates&,
+                           const BroadcastInvalidatedGatewayIceCandidates&) = default;
 };
 
 using FromClient = std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates>;
@@ -211,6 +236,8 @@ struct Authorization {
     ClientId client_id;
     ResourceId resource_id;
     UnixSeconds expires_at;
+
+    friend bool operator==(const Authorization&, const Authorization&) = default;
 };
 struct GatewayInit {
     Interface interface;
@@ -219,6 +246,8 @@ struct GatewayInit {
     std::vector<Relay> relays;
     std::optional<std::string> account_slug;
     std::vector<Authorization> authorizations;
+
+    friend bool operator==(const GatewayInit&, const GatewayInit&) = default;
 };
 /// Who asks for access, as told to a gateway. The optional members are for flow logs only.
 struct FlowClient {
@@ -234,12 +263,16 @@ struct FlowClient {
     std::optional<std::string> device_uuid;
     std::optional<std::string> identifier_for_vendor;
     std::optional<std::string> firebase_installation_id;
+
+    friend bool operator==(const FlowClient&, const FlowClient&) = default;
 };
 struct Subject {
     std::optional<std::string> identity_id;
     std::optional<std::string> identity_name;
     std::optional<std::string> actor_id;
     std::optional<std::string> actor_email;
+
+    friend bool operator==(const Subject&, const Subject&) = default;
 };
 struct AuthorizeFlow {
     std::string ref;  // echoed verbatim
@@ -249,26 +282,38 @@ struct AuthorizeFlow {
     IceCredentials gateway_ice_credentials;
     Subject subject;
     std::optional<UnixSeconds> expires_at;  // unset: never
+
+    friend bool operator==(const AuthorizeFlow&, const AuthorizeFlow&) = default;
 };
 struct AccessAuthorizationExpiryUpdated {
     ClientId client_id;
     ResourceId resource_id;
     UnixSeconds expires_at;
+
+    friend bool operator==(const AccessAuthorizationExpiryUpdated&, const AccessAuthorizationExpiryUpdated&) = default;
 };
 struct RejectAccess {
     ClientId client_id;
     ResourceId resource_id;
+
+    friend bool operator==(const RejectAccess&, const RejectAccess&) = default;
 };
 struct ResourceUpdated {
     GatewayResource resource;
+
+    friend bool operator==(const ResourceUpdated&, const ResourceUpdated&) = default;
 };
 struct ClientIceCandidates {
     ClientId client_id;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const ClientIceCandidates&, const ClientIceCandidates&) = default;
 };
 struct InvalidateClientIceCandidates {
     ClientId client_id;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const InvalidateClientIceCandidates&, const InvalidateClientIceCandidates&) = default;
 };
 
 using ToGateway = std::variant<GatewayInit, AuthorizeFlow, AccessAuthorizationExpiryUpdated, RejectAccess,
@@ -279,14 +324,21 @@ using ToGateway = std::variant<GatewayInit, AuthorizeFlow, AccessAuthorizationEx
 
 struct FlowAuthorized {
     std::string ref;
+
+    friend bool operator==(const FlowAuthorized&, const FlowAuthorized&) = default;
 };
 struct BroadcastClientIceCandidates {
     std::vector<ClientId> client_ids;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const BroadcastClientIceCandidates&, const BroadcastClientIceCandidates&) = default;
 };
 struct BroadcastInvalidatedClientIceCandidates {
     std::vector<ClientId> client_ids;
     std::vector<std::string> candidates;
+
+    friend bool operator==(const BroadcastInvalidatedClientIceCandidates&,
+                           const BroadcastInvalidatedClientIceCandidates&) = default;
 };
 
 using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates>;
@@ -294,7 +346,9 @@ using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, B
 // --- Portal -> relay (8)
 // --------------------------------------------------------------------------------------------------
 
-struct RelayInit {};
+struct RelayInit {
+    friend bool operator==(const RelayInit&, const RelayInit&) = default;
+};
 
 using ToRelay = std::variant<RelayInit>;
 

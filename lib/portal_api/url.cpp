@@ -1,0 +1,141 @@
+#include "culvert/portal_api/url.h"
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+namespace culvert::portal_api {
+namespace {
+
+// Of the web's WebSockets with TLS; also used for plain ones, where nobody leaves the port out.
+constexpr std::uint16_t kDefaultPort = 443;
+
+// What firmware says when the vendor filled in nothing.
+constexpr std::string_view kPlaceholderSerial = "123456789";
+
+/// The parameters in the order of section 2.1.
+class Query {
+public:
+    void add(std::string_view key, std::string_view value) {
+        text_ += text_.empty() ? '?' : '&';
+        text_ += form_encode(key);
+        text_ += '=';
+        text_ += form_encode(value);
+    }
+    void add(std::string_view key, const std::optional<std::string>& value) {
+        if (value) {
+            add(key, std::string_view{*value});
+        }
+    }
+    void add(std::string_view key, const std::optional<net::IpAddress>& value) {
+        if (value) {
+            add(key, std::string_view{value->to_string()});
+        }
+    }
+    [[nodiscard]] const std::string& text() const { return text_; }
+
+private:
+    std::string text_;
+};
+
+std::string to_lower(std::string_view text) {
+    std::string lower{text};
+    for (auto& c : lower) {
+        if (c >= 'A' && c <= 'Z') {
+            c = static_cast<char>(c - 'A' + 'a');
+        }
+    }
+    return lower;
+}
+
+std::string build_query(const LoginParameters& parameters) {
+    const bool is_relay = parameters.role == Role::kRelay;
+    Query query;
+    query.add("token", std::string_view{parameters.token});
+    if (!is_relay) {
+        query.add("external_id", std::string_view{parameters.external_id});
+    }
+    query.add("name", parameters.name);
+    if (is_relay) {
+        query.add("ipv4", parameters.public_ipv4);
+        query.add("ipv6", parameters.public_ipv6);
+        query.add("port", std::string_view{std::to_string(parameters.port)});
+    }
+    if (parameters.role == Role::kClient) {
+        const auto& device = parameters.device;
+        if (device.serial != kPlaceholderSerial) {
+            query.add("device_serial", device.serial);
+        }
+        query.add("device_uuid", device.uuid);
+        query.add("identifier_for_vendor", device.identifier_for_vendor);
+        query.add("firebase_installation_id", device.firebase_installation_id);
+    }
+    return query.text();
+}
+
+}  // namespace
+
+std::string form_encode(std::string_view text) {
+    static constexpr std::string_view kDigits = "0123456789ABCDEF";
+    std::string encoded;
+    encoded.reserve(text.size());
+    for (const char c : text) {
+        const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '*' ||
+                              c == '-' || c == '.' || c == '_';
+        if (is_plain) {
+            encoded += c;
+        } else if (c == ' ') {
+            encoded += '+';
+        } else {
+            const auto byte = static_cast<unsigned char>(c);
+            encoded += '%';
+            encoded += kDigits[byte >> 4U];
+            encoded += kDigits[byte & 15U];
+        }
+    }
+    return encoded;
+}
+
+std::expected<LoginUrl, std::string> LoginUrl::build(std::string_view base_url, const LoginParameters& parameters) {
+    const auto parsed = boost::urls::parse_uri({base_url.data(), base_url.size()});
+    // The parser takes "h:port" for a host with an empty port and a path without slash.
+    if (!parsed || (!parsed->encoded_path().empty() && !parsed->encoded_path().starts_with('/'))) {
+        return std::unexpected{"The API URL is not a valid URL."};
+    }
+    LoginUrl url;
+    const auto scheme = to_lower({parsed->scheme().data(), parsed->scheme().size()});
+    url.is_tls_ = scheme == "https" || scheme == "wss";
+    if (!url.is_tls_ && scheme != "http" && scheme != "ws") {
+        return std::unexpected{"The API URL must start with wss://, ws://, https:// or http://."};
+    }
+    if (parsed->host().empty()) {
+        return std::unexpected{"The API URL has no host."};
+    }
+    url.host_ = parsed->host_address();
+    if (parsed->has_port() && !parsed->port().empty()) {
+        url.port_ = parsed->port_number();
+        if (url.port_ == 0) {
+            return std::unexpected{"The API URL has an invalid port."};
+        }
+    } else {
+        url.port_ = kDefaultPort;
+    }
+
+    url.target_ = std::string{parsed->encoded_path().data(), parsed->encoded_path().size()};
+    if (!url.target_.ends_with('/')) {
+        url.target_ += '/';
+    }
+    url.target_ += to_topic(parameters.role);
+    url.target_ += "/websocket";
+    url.target_ += build_query(parameters);
+    return url;
+}
+
+std::string LoginUrl::host_header() const {
+    return host_.find(':') == std::string::npos ? host_ : "[" + host_ + "]";
+}
+
+std::string LoginUrl::target(const std::optional<crypto::PublicKey>& public_key) const {
+    return public_key ? target_ + "&public_key=" + form_encode(public_key->to_string()) : target_;
+}
+
+}  // namespace culvert::portal_api
