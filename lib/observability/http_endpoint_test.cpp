@@ -1,0 +1,103 @@
+#include "culvert/observability/http_endpoint.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace culvert::observability {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+const net::SocketAddress kAnyPort = *net::SocketAddress::parse("127.0.0.1:0");
+
+/// Sends `request` verbatim and reads until the server closes.
+std::string exchange(const net::SocketAddress& server, std::string_view request) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(server.port);
+    std::string answer;
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+        ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+        char buffer[4096];
+        for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;) {
+            answer.append(buffer, static_cast<std::size_t>(n));
+        }
+    }
+    ::close(fd);
+    return answer;
+}
+
+std::string request(std::string_view method_and_target) {
+    return std::string{method_and_target} + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+}
+
+class HttpEndpointTest : public ::testing::Test {
+protected:
+    std::unique_ptr<HttpEndpoint> endpoint_ = *HttpEndpoint::start(
+        kAnyPort, {{"/healthz", {[](const HttpRequest&) { return HttpResponse{200, "fine\n"}; }}},
+                   {"/sick", {[](const HttpRequest&) { return HttpResponse{400, "ill\n"}; }}},
+                   {"/broken", {[](const HttpRequest&) -> HttpResponse { throw std::runtime_error{"oh"}; }}},
+                   {"/echo", {[](const HttpRequest& r) { return HttpResponse{200, r.parameter("a b")}; }, true}}});
+
+    std::string get(std::string_view method_and_target) {
+        return exchange(endpoint_->address(), request(method_and_target));
+    }
+};
+
+TEST_F(HttpEndpointTest, AnswersWithWhatTheHandlerSays) {
+    EXPECT_THAT(get("GET /healthz"), AllOf(StartsWith("HTTP/1.1 200"), EndsWith("\r\n\r\nfine\n")));
+    EXPECT_THAT(get("GET /sick"), AllOf(StartsWith("HTTP/1.1 400"), EndsWith("ill\n")));
+    EXPECT_THAT(get("HEAD /healthz"),
+                AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Length: 5"), EndsWith("\r\n\r\n")));
+}
+
+TEST_F(HttpEndpointTest, RefusesUnknownPathsAndMethods) {
+    EXPECT_THAT(get("GET /"), StartsWith("HTTP/1.1 404"));
+    EXPECT_THAT(get("GET /healthz/"), StartsWith("HTTP/1.1 404"));
+    EXPECT_THAT(get("POST /healthz"), StartsWith("HTTP/1.1 405"));
+    EXPECT_THAT(get("BREW /healthz"), StartsWith("HTTP/1.1 405"));
+}
+
+TEST_F(HttpEndpointTest, DecodesQueryParameters) {
+    EXPECT_THAT(get("POST /echo?x=1&a+b=c%3Dd%2&a+b=no"), EndsWith("\r\n\r\nc=d%2"));
+    EXPECT_THAT(get("GET /echo?a"), EndsWith("\r\n\r\n"));
+}
+
+TEST_F(HttpEndpointTest, SurvivesAThrowingHandler) {
+    EXPECT_THAT(get("GET /broken"), StartsWith("HTTP/1.1 500"));
+    EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpEndpointTest, SurvivesGarbageAndOversizedRequests) {
+    EXPECT_EQ(exchange(endpoint_->address(), "\x16\x03\x01 hello\r\n\r\n"), "");
+    EXPECT_EQ(exchange(endpoint_->address(), "GET /" + std::string(20'000, 'a') + " HTTP/1.1\r\n\r\n"), "");
+    EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpEndpointTest, ServesSeveralRequestsOfOneConnection) {
+    const auto answers =
+        exchange(endpoint_->address(), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + request("GET /sick"));
+
+    EXPECT_THAT(answers, AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("HTTP/1.1 400")));
+}
+
+TEST_F(HttpEndpointTest, SaysWhyItCannotListen) {
+    const auto second = HttpEndpoint::start(endpoint_->address(), {});
+
+    ASSERT_FALSE(second.has_value());
+    EXPECT_EQ(second.error(), "cannot listen on " + endpoint_->address().to_string() + ": Address already in use");
+}
+
+}  // namespace
+}  // namespace culvert::observability
