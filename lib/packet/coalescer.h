@@ -74,33 +74,35 @@ private:
         std::uint32_t next;
     };
 
+    /// An item, and what the next packet must be like to be merged into it.
     struct Record {
         VirtioNetHeader header;
-        std::uint32_t first_piece;
-        std::uint32_t last_piece;
-        std::uint32_t pieces;
-        std::uint32_t bytes;
-        std::uint32_t next_sequence;  // TCP
-        std::uint16_t l4_offset;      // 0 if nothing can be merged with it
-        std::uint16_t header_length;  // IP and L4
-        std::uint16_t segment_size;
-        std::uint16_t next_identification;  // IPv4
-        bool is_v4;
-        bool is_tcp;
-        bool has_push;
-        bool is_finished;
+        std::uint32_t first_piece = 0;
+        std::uint32_t last_piece = 0;
+        std::uint32_t packets = 0;
+        std::uint32_t bytes = 0;
+        std::uint32_t next_sequence = 0;        // TCP only
+        std::uint16_t next_identification = 0;  // IPv4 only
+        std::uint16_t l4_offset = 0;
+        std::uint16_t header_length = 0;  // IP and L4
+        std::uint16_t segment_size = 0;
+        bool is_v4 = false;
+        bool is_tcp = false;
+        bool has_push = false;
     };
 
     static constexpr std::size_t kFlowSlots = 64;
     static constexpr std::uint32_t kNone = 0xffffffff;
 
     bool append_item(MutableByteSpan packet);
-    bool append_packet(const IpPacket& packet);
     [[nodiscard]] bool is_candidate(const IpPacket& packet) const;
     [[nodiscard]] bool is_same_flow(const Record& record, const IpPacket& packet) const;
     [[nodiscard]] bool can_merge(const Record& record, const IpPacket& packet) const;
-    void merge(std::uint32_t item, const IpPacket& packet);
-    void finish(Record& record);
+    /// These two return whether more packets may follow in the item.
+    [[nodiscard]] static bool start(Record& record, const IpPacket& packet);
+    [[nodiscard]] bool merge(Record& record, const IpPacket& packet);
+    void write_super_header(Record& record);
+    [[nodiscard]] MutableByteSpan head_of(const Record& record) const;
     MutableByteSpan allocate(std::size_t length);
 
     bool coalesce_tcp_ = true;
@@ -109,7 +111,9 @@ private:
 
     std::vector<Record> items_;
     std::vector<Piece> pieces_;
-    std::array<std::uint32_t, kFlowSlots> last_item_of_flow_;
+    /// By flow hash: the item to which the flow's next packet may be added. Two flows in one slot evict each other,
+    /// which costs merging but never order.
+    std::array<std::uint32_t, kFlowSlots> last_item_of_flow_{};
     std::vector<iovec> iovecs_;
 
     // Memory of push_copy(): chunks that are filled one after the other and reused.

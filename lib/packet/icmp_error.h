@@ -39,10 +39,12 @@ struct EmbeddedPacket {
 struct IcmpError {
     std::uint8_t type = 0;
     std::uint8_t code = 0;
-    /// Bytes 4 to 7 of the message: the next-hop MTU of "fragmentation needed" and "packet too big".
+    /// Bytes 4 to 7 of the message.
     std::uint32_t rest_of_header = 0;
     EmbeddedPacket embedded;
 
+    /// What "fragmentation needed" and "packet too big" say about the next hop.
+    [[nodiscard]] std::optional<std::uint32_t> next_hop_mtu() const;
     /// Communication administratively prohibited.
     [[nodiscard]] bool is_prohibited() const {
         return embedded.source.is_v4() ? type == 3 && code == 13 : type == 1 && code == 1;

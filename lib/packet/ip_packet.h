@@ -113,10 +113,11 @@ private:
 
     [[nodiscard]] std::uint8_t byte(std::size_t at) const { return static_cast<std::uint8_t>(data_[at]); }
     [[nodiscard]] std::expected<L4Value, NoL4Value> l4_value(std::size_t port_offset) const;
+    /// Empty for protocols without a checksum that we know.
     [[nodiscard]] MutableByteSpan l4_checksum_field() const;
     /// Bytes covered by the L4 checksum: for UDP what its length field says.
     [[nodiscard]] MutableByteSpan checksummed_l4() const;
-    [[nodiscard]] std::uint16_t fresh_l4_checksum() const;
+    void write_fresh_l4_checksum();
     void set_l4_value(std::size_t port_offset, std::uint16_t value);
     void set_address(std::size_t offset, const net::IpAddress& address);
     void update_l4_checksum(ByteSpan before, ByteSpan after);
@@ -124,8 +125,8 @@ private:
     std::byte* data_ = nullptr;
     std::uint32_t length_ = 0;
     std::uint32_t payload_end_ = 0;
-    std::uint16_t l4_offset_ = 0;
-    std::uint16_t payload_offset_ = 0;
+    std::uint32_t l4_offset_ = 0;
+    std::uint32_t payload_offset_ = 0;
     std::uint8_t protocol_ = 0;
     bool is_v4_ = false;
 };

@@ -1,0 +1,63 @@
+#include "culvert/packet/extension_headers.h"
+
+#include "culvert/packet/constants.h"
+
+namespace culvert::packet {
+
+namespace {
+
+constexpr std::size_t kFragmentHeaderLength = 8;
+constexpr std::uint16_t kFragmentOffset = 0xfff8;
+constexpr std::uint16_t kMoreFragments = 0x0001;
+
+}  // namespace
+
+std::size_t ah_length(ByteSpan bytes) {
+    constexpr std::size_t kFixedPart = 12;
+    if (bytes.size() < kFixedPart) {
+        return 0;
+    }
+    const auto length = (static_cast<std::size_t>(bytes[1]) + 2) * 4;
+    return length < kFixedPart || length > bytes.size() ? 0 : length;
+}
+
+std::expected<UpperLayer, ExtensionError> walk_ipv6_extensions(ByteSpan packet, bool allow_first) {
+    UpperLayer upper{static_cast<std::uint8_t>(packet[6]), kIpv6HeaderLength};
+    while (true) {
+        const auto rest = packet.subspan(upper.offset);
+        std::size_t length = 0;
+        switch (upper.protocol) {
+            case kProtocolHopByHop:
+                if (upper.offset != kIpv6HeaderLength) {
+                    return std::unexpected{ExtensionError::kMalformed};
+                }
+                [[fallthrough]];
+            case kProtocolDestinationOptions:
+            case kProtocolRouting:
+                length = rest.size() < 2 ? 0 : (static_cast<std::size_t>(rest[1]) + 1) * 8;
+                break;
+            case kProtocolAh:
+                length = ah_length(rest);
+                break;
+            case kProtocolFragment: {
+                if (rest.size() < kFragmentHeaderLength) {
+                    return std::unexpected{ExtensionError::kMalformed};
+                }
+                const auto fragment = load_be<std::uint16_t>(rest.subspan(2));
+                if ((fragment & kFragmentOffset) != 0 || ((fragment & kMoreFragments) != 0 && !allow_first)) {
+                    return std::unexpected{ExtensionError::kFragment};
+                }
+                length = kFragmentHeaderLength;
+                break;
+            }
+            default:
+                return upper;
+        }
+        if (length == 0 || length > rest.size()) {
+            return std::unexpected{ExtensionError::kMalformed};
+        }
+        upper = {static_cast<std::uint8_t>(rest[0]), upper.offset + length};
+    }
+}
+
+}  // namespace culvert::packet
