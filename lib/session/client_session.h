@@ -1,0 +1,16 @@
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "culvert/session/device_session.h"
+
+namespace culvert::session {
+
+/// Runs a client until SIGINT or SIGTERM (success) or until it cannot go on; the error is for a person. SIGHUP makes it
+/// drop all connections and start afresh, as after a change of networks.
+///
+/// Source: spec/session-and-apps.md section 3.
+[[nodiscard]] std::expected<void, std::string> run_client(DeviceOptions options);
+
+}  // namespace culvert::session

@@ -1,0 +1,94 @@
+#include "culvert/session/control_loop.h"
+
+#include <list>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace culvert::session {
+
+namespace asio = boost::asio;
+
+struct ControlLoop::Implementation {
+    struct Watch {
+        asio::posix::stream_descriptor descriptor;
+        std::function<void()> handler;
+    };
+
+    asio::io_context context{1};
+    asio::signal_set signals{context, SIGINT, SIGTERM, SIGHUP};
+    std::function<void(int)> on_signal;
+    std::list<Watch> watches;
+
+    void wait_for_signal() {
+        signals.async_wait([this](const boost::system::error_code& error, int number) {
+            if (error) {
+                return;
+            }
+            if (on_signal) {
+                on_signal(number);
+            }
+            wait_for_signal();
+        });
+    }
+
+    void wait_for(Watch& watch) {
+        watch.descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                    [this, &watch](const boost::system::error_code& error) {
+                                        if (error) {
+                                            return;
+                                        }
+                                        watch.handler();
+                                        wait_for(watch);
+                                    });
+    }
+
+    ~Implementation() {
+        for (auto& watch : watches) {
+            watch.descriptor.release();  // the descriptor is not ours to close
+        }
+    }
+};
+
+ControlLoop::ControlLoop() : implementation_{std::make_unique<Implementation>()} {
+    std::signal(SIGPIPE, SIG_IGN);
+    implementation_->wait_for_signal();
+}
+
+ControlLoop::~ControlLoop() = default;
+
+void ControlLoop::on_signal(std::function<void(int)> handler) {
+    implementation_->on_signal = std::move(handler);
+}
+
+void ControlLoop::watch(int fd, std::function<void()> handler) {
+    auto& watch = implementation_->watches.emplace_back(
+        Implementation::Watch{asio::posix::stream_descriptor{implementation_->context, fd}, std::move(handler)});
+    implementation_->wait_for(watch);
+}
+
+void ControlLoop::after(Duration delay, std::function<void()> handler) {
+    auto timer = std::make_shared<asio::steady_timer>(implementation_->context, delay);
+    timer->async_wait([timer, handler = std::move(handler)](const boost::system::error_code& error) {
+        if (!error) {
+            handler();
+        }
+    });
+}
+
+boost::asio::io_context& ControlLoop::context() {
+    return implementation_->context;
+}
+
+void ControlLoop::run() {
+    implementation_->context.run();
+}
+
+void ControlLoop::stop() {
+    implementation_->context.stop();
+}
+
+}  // namespace culvert::session

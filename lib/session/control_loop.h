@@ -1,0 +1,45 @@
+#pragma once
+
+#include <csignal>
+#include <functional>
+#include <memory>
+
+#include "culvert/base/time.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace culvert::session {
+
+/// The control thread: signals, timers and mailboxes, around one Asio context. Not thread-safe; everything happens on
+/// the thread that calls run().
+class ControlLoop {
+public:
+    /// Blocks SIGPIPE; takes over SIGINT, SIGTERM and SIGHUP.
+    ControlLoop();
+    ~ControlLoop();
+    ControlLoop(const ControlLoop&) = delete;
+    ControlLoop& operator=(const ControlLoop&) = delete;
+
+    /// Calls `handler` with the number of each SIGINT, SIGTERM or SIGHUP.
+    void on_signal(std::function<void(int)> handler);
+
+    /// Calls `handler` whenever `fd` is readable. The descriptor stays the caller's and must outlive the loop.
+    void watch(int fd, std::function<void()> handler);
+
+    /// Calls `handler` once, after `delay`.
+    void after(Duration delay, std::function<void()> handler);
+
+    [[nodiscard]] boost::asio::io_context& context();
+
+    /// Runs until stop().
+    void run();
+    void stop();
+
+private:
+    struct Implementation;
+    std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace culvert::session

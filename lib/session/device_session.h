@@ -1,0 +1,224 @@
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/io/entropy.h"
+#include "culvert/io/tun_interface.h"
+#include "culvert/observability/log.h"
+#include "culvert/portal_channel/connection.h"
+#include "culvert/session/control_loop.h"
+#include "culvert/session/shard_thread.h"
+#include "culvert/tunnel/tun_config.h"
+
+namespace culvert::session {
+
+/// What client and gateway are configured with alike.
+struct DeviceOptions {
+    portal_channel::ConnectionOptions portal;
+    std::string tun_name;
+    io::Shard::Options shard;
+    bool use_tun_offload = true;
+    /// Called once, when the TUN interface carries its addresses and routes for the first time.
+    std::function<void()> on_ready;
+    /// Called once with the data path's counters, which live until the session ends.
+    std::function<void(const io::ShardCounters&)> on_counters;
+};
+
+/// The control thread of a client or gateway: portal connection, TUN interface and signals around one shard.
+/// `ToDevice` is what the portal sends to this kind of device.
+template <typename State, typename ToDevice>
+class DeviceSession {
+public:
+    explicit DeviceSession(DeviceOptions options) : options_{std::move(options)} {}
+    virtual ~DeviceSession() = default;
+    DeviceSession(const DeviceSession&) = delete;
+    DeviceSession& operator=(const DeviceSession&) = delete;
+
+    /// Runs until SIGINT or SIGTERM (success) or until the device cannot go on; the error is for a person.
+    std::expected<void, std::string> run() {
+        if (auto started = start(); !started) {
+            return started;
+        }
+        loop_.run();
+        shard_->join();
+        if (error_) {
+            return std::unexpected{*error_};
+        }
+        return {};
+    }
+
+protected:
+    using Traits = ShardTraits<State>;
+
+    /// Everything the shard reports except ShardEnded.
+    virtual void handle_event(typename Traits::Event& event) = 0;
+    virtual void handle_hangup() {}
+
+    void post(typename Traits::Command command) { shard_->post(std::move(command)); }
+    void send(portal_api::FromDevice message) { connection_->send(std::move(message)); }
+
+    void connect() { connection_->connect(public_key_); }
+    void connect(const crypto::PublicKey& public_key) {
+        public_key_ = public_key;
+        connect();
+    }
+
+    void configure_interface(const tunnel::TunConfig& config) {
+        if (const auto set = interface_->set_addresses(config.ipv4, config.ipv6); !set) {
+            fail(set.error());
+            return;
+        }
+        auto routes = config.ipv4_routes;
+        routes.insert(routes.end(), config.ipv6_routes.begin(), config.ipv6_routes.end());
+        interface_->set_routes(routes);
+        interface_->sync_link_scope_routes();
+        if (!std::exchange(is_ready_, true)) {
+            kLog.info("Tunnel ready", log::field("elapsed_ms", milliseconds(io::monotonic_now() - started_at_)));
+            if (options_.on_ready) {
+                options_.on_ready();
+            }
+        }
+    }
+
+    /// Says goodbye to peers and portal, then ends run() with this error.
+    void fail(std::string error) {
+        if (!error_) {
+            error_ = std::move(error);
+        }
+        shut_down();
+    }
+
+    static constexpr log::Logger kLog{"session"};
+
+private:
+    /// Goodbyes must be said by then.
+    static constexpr Duration kShutdownLimit = std::chrono::seconds{3};
+
+    static std::int64_t milliseconds(Duration duration) {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+    }
+
+    std::expected<void, std::string> start() {
+        started_at_ = io::monotonic_now();
+        auto tun = io::TunDevice::open({.name = options_.tun_name, .use_offload = options_.use_tun_offload});
+        if (!tun) {
+            return std::unexpected{tun.error()};
+        }
+        auto interface = io::TunInterface::attach(tun->name(), tun->has_tcp_offload());
+        if (!interface) {
+            return std::unexpected{interface.error()};
+        }
+        interface_.emplace(std::move(*interface));
+
+        auto connection = portal_channel::PortalConnection::create(
+            std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },
+            loop_.context());
+        if (!connection) {
+            return std::unexpected{connection.error()};
+        }
+        connection_ = std::move(*connection);
+
+        State state{Rng{io::os_seed()}, io::monotonic_now(), io::wall_now()};
+        public_key_ = state.public_key();
+        shard_.emplace(std::move(state), std::move(*tun), options_.shard);
+        if (auto started = shard_->start(); !started) {
+            return started;
+        }
+        if (options_.on_counters) {
+            options_.on_counters(shard_->counters());
+        }
+        loop_.on_signal([this](int number) { handle_signal(number); });
+        loop_.watch(shard_->events_fd(), [this] { handle_shard_events(); });
+        connect();
+        return {};
+    }
+
+    void handle_signal(int number) {
+        if (number == SIGHUP) {
+            handle_hangup();
+            return;
+        }
+        kLog.info("Shutting down");
+        shut_down();
+    }
+
+    void shut_down() {
+        if (std::exchange(is_shutting_down_, true)) {
+            return;
+        }
+        post(typename Traits::ShutDown{});
+        connection_->close();
+        loop_.after(kShutdownLimit, [this] { loop_.stop(); });
+    }
+
+    void stop_if_done() {
+        if (has_shard_ended_ && is_portal_closed_) {
+            loop_.stop();
+        }
+    }
+
+    void handle_portal(portal_channel::Event event) {
+        std::visit(overloaded{[&](const portal_channel::Joined&) { kLog.debug("Joined the portal's channel"); },
+                              [&](portal_channel::MessageReceived& received) {
+                                  if (auto* message = std::get_if<ToDevice>(&received.message)) {
+                                      post(std::move(*message));
+                                  }
+                              },
+                              [&](const portal_channel::MessageRefused& refused) {
+                                  kLog.debug("The portal refused a message", log::field("reason", refused.text));
+                              },
+                              [&](const portal_channel::HeartbeatSent&) {},
+                              [&](const portal_channel::Hiccup& hiccup) {
+                                  kLog.info("Not connected to the portal; existing connections keep working",
+                                            log::field("retry_in_ms", milliseconds(hiccup.delay)),
+                                            log::field("cause", hiccup.cause));
+                              },
+                              [&](const portal_channel::Closed&) {
+                                  is_portal_closed_ = true;
+                                  stop_if_done();
+                              },
+                              [&](const portal_channel::Fatal& fatal) {
+                                  is_portal_closed_ = true;
+                                  fail("disconnected from the portal: " + fatal.text);
+                                  stop_if_done();
+                              }},
+                   event);
+    }
+
+    void handle_shard_events() {
+        for (auto& event : shard_->take_events()) {
+            if (auto* ended = std::get_if<ShardEnded>(&event)) {
+                has_shard_ended_ = true;
+                if (ended->error) {
+                    fail(std::move(*ended->error));
+                }
+                stop_if_done();
+            } else {
+                handle_event(event);
+            }
+        }
+    }
+
+    DeviceOptions options_;
+    ControlLoop loop_;
+    std::optional<io::TunInterface> interface_;
+    std::optional<ShardThread<State>> shard_;
+    std::unique_ptr<portal_channel::PortalConnection> connection_;
+    crypto::PublicKey public_key_;
+    Instant started_at_{};
+    bool is_ready_ = false;
+    bool is_shutting_down_ = false;
+    bool is_portal_closed_ = false;
+    bool has_shard_ended_ = false;
+    std::optional<std::string> error_;
+};
+
+}  // namespace culvert::session

@@ -1,0 +1,88 @@
+#include "culvert/session/gateway_session.h"
+
+#include "culvert/io/gateway_host.h"
+#include "culvert/tunnel/gateway/gateway_state.h"
+
+namespace culvert::session {
+namespace {
+
+UnixSeconds wall_seconds() {
+    return std::chrono::floor<std::chrono::seconds>(io::wall_now());
+}
+
+}  // namespace
+
+template <>
+struct ShardTraits<tunnel::GatewayState> {
+    struct ShutDown {};
+    using Command = std::variant<portal_api::ToGateway, ShutDown>;
+    using Event = std::variant<ShardEnded, tunnel::GatewayEvent>;
+
+    template <typename Emit>
+    static bool apply(tunnel::GatewayState& state, const Command& command, io::Shard& /*shard*/, Instant now,
+                      Emit /*emit*/) {
+        return std::visit(overloaded{[&](const portal_api::ToGateway& message) {
+                                         state.handle_portal(message, now, wall_seconds());
+                                         return false;
+                                     },
+                                     [&](const ShutDown&) {
+                                         state.shut_down(now);
+                                         return true;
+                                     }},
+                          command);
+    }
+
+    static void handle_timeout(tunnel::GatewayState& state, Instant now) { state.handle_timeout(now, wall_seconds()); }
+
+    static std::optional<Event> poll_event(tunnel::GatewayState& state) {
+        if (auto event = state.poll_event()) {
+            return Event{std::move(*event)};
+        }
+        return std::nullopt;
+    }
+};
+
+namespace {
+
+class GatewaySession final : public DeviceSession<tunnel::GatewayState, portal_api::ToGateway> {
+public:
+    using DeviceSession::DeviceSession;
+
+private:
+    void handle_event(Traits::Event& event) override {
+        if (auto* gateway_event = std::get_if<tunnel::GatewayEvent>(&event)) {
+            std::visit([&](auto& alternative) { handle(alternative); }, *gateway_event);
+        }
+    }
+
+    void handle(tunnel::TunInterfaceUpdated& updated) { configure_interface(updated.config); }
+
+    void handle(tunnel::SendFromGateway& sent) { send(std::move(sent.message)); }
+
+    void handle(tunnel::ReconnectToPortal& /*event*/) {
+        kLog.debug("No usable relay left: asking the portal for fresh ones");
+        connect();
+    }
+
+    void handle(tunnel::TunnelErrors& batch) {
+        // A remote can cause each of these, so none may flood the log of a healthy gateway.
+        for (const auto& error : batch.errors) {
+            kLog.debug("Dropped a packet", log::field("reason", error.reason), log::field("from", error.from));
+        }
+        if (batch.omitted > 0) {
+            kLog.debug("Dropped more packets", log::field("count", batch.omitted));
+        }
+    }
+};
+
+}  // namespace
+
+std::expected<void, std::string> run_gateway(DeviceOptions options) {
+    const auto host = io::GatewayHost::set_up(options.tun_name);
+    if (!host) {
+        return std::unexpected{host.error()};
+    }
+    return GatewaySession{std::move(options)}.run();
+}
+
+}  // namespace culvert::session

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "culvert/io/clock.h"
+#include "culvert/io/mailbox.h"
+#include "culvert/io/shard.h"
+#include "culvert/observability/log.h"
+
+namespace culvert::session {
+
+/// The shard's thread ended. With an error the data plane is gone and the program must end.
+struct ShardEnded {
+    std::optional<std::string> error;
+};
+
+/// How ShardThread drives one kind of state machine: specialise for each.
+///
+///     using Command = ...;                                 // what the control thread may ask for
+///     using Event = std::variant<ShardEnded, ...>;         // what it is told
+///     struct ShutDown {};                                  // the command that makes the state machine say goodbye
+///     static bool apply(State&, const Command&, io::Shard&, Instant, emit);   // true: that was the last command
+///     static void handle_timeout(State&, Instant);
+///     static std::optional<Event> poll_event(State&);
+template <typename State>
+struct ShardTraits;
+
+/// Runs a tunnel state machine in a thread of its own, between mailboxes to and from the control thread.
+template <typename State>
+class ShardThread final : private io::ShardHandler {
+public:
+    using Traits = ShardTraits<State>;
+    using Command = typename Traits::Command;
+    using Event = typename Traits::Event;
+
+    /// Far more than a healthy control thread ever leaves waiting.
+    static constexpr std::size_t kMailboxCapacity = 8192;
+
+    ShardThread(State state, io::TunDevice tun, const io::Shard::Options& options)
+        : state_{std::move(state)}, shard_{options, std::move(tun), *this} {}
+    ~ShardThread() override { join(); }
+    ShardThread(const ShardThread&) = delete;
+    ShardThread& operator=(const ShardThread&) = delete;
+
+    /// Opens the sockets and starts the thread. The error is for a person.
+    [[nodiscard]] std::expected<void, std::string> start() {
+        if (auto bound = shard_.bind_sockets(); !bound) {
+            return bound;
+        }
+        thread_ = std::thread{[this] {
+            auto result = shard_.run();
+            emit(ShardEnded{result ? std::nullopt : std::optional{result.error()}});
+        }};
+        return {};
+    }
+
+    /// Waits for the thread to end; it does after the last command.
+    void join() {
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+    }
+
+    void post(Command command) {
+        if (!commands_.post(std::move(command))) {
+            log::Logger{"session"}.warn("The data plane is overloaded; a control message was dropped");
+        }
+    }
+
+    [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
+    [[nodiscard]] int events_fd() const { return events_.fd(); }
+    [[nodiscard]] const io::ShardCounters& counters() const { return shard_.counters(); }
+
+private:
+    void handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) override {
+        state_.handle_tun_packet(packet, out, now);
+    }
+    void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                         MutableByteSpan datagram, packet::Coalescer& tun, Instant now) override {
+        state_.handle_datagram(local, from, ecn, datagram, tun, now);
+    }
+    void handle_timeout(Instant now) override { Traits::handle_timeout(state_, now); }
+    std::optional<Instant> poll_timeout() override { return state_.poll_timeout(); }
+    std::optional<net::Transmit> poll_transmit() override { return state_.poll_transmit(); }
+
+    bool handle_commands(Instant now) override {
+        const auto commands = commands_.take();
+        for (const auto& command : commands) {
+            is_finished_ |=
+                Traits::apply(state_, command, shard_, now, [this](Event event) { emit(std::move(event)); });
+        }
+        return !commands.empty();
+    }
+    int commands_fd() const override { return commands_.fd(); }
+
+    void forward_events(Instant /*now*/) override {
+        while (auto event = Traits::poll_event(state_)) {
+            emit(std::move(*event));
+        }
+    }
+    bool is_finished() const override { return is_finished_; }
+
+    void emit(Event event) {
+        if (!events_.post(std::move(event))) {
+            log::Logger{"session"}.warn("The control thread is overloaded; an event was dropped");
+        }
+    }
+
+    io::Mailbox<Command> commands_{kMailboxCapacity};
+    io::Mailbox<Event> events_{kMailboxCapacity};
+    bool is_finished_ = false;
+    State state_;
+    io::Shard shard_;
+    std::thread thread_;
+};
+
+}  // namespace culvert::session
