@@ -4,20 +4,6 @@
 
 namespace culvert::tunnel {
 
-std::string_view to_text(Refusal refusal) {
-    switch (refusal) {
-        case Refusal::kNoFilter:
-            return "No filter";
-        case Refusal::kTcpPort:
-            return "TCP port is not in allowed range";
-        case Refusal::kUdpPort:
-            return "UDP port is not in allowed range";
-        case Refusal::kIcmp:
-            return "ICMP not allowed";
-    }
-    return "";
-}
-
 void FilterSet::add(std::span<const portal_api::Filter> filters) {
     everything_ = everything_ || filters.empty();
     for (const auto& filter : filters) {

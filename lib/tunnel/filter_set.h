@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "culvert/portal_api/messages.h"
+#include "culvert/tunnel/refusal.h"
 
 namespace culvert::tunnel {
 
@@ -20,11 +20,6 @@ struct Service {
 
     friend bool operator==(const Service&, const Service&) = default;
 };
-
-/// Why a packet is refused; to_text() gives the texts of the metric `network.packet.dropped`.
-enum class Refusal { kNoFilter, kTcpPort, kUdpPort, kIcmp };
-
-[[nodiscard]] std::string_view to_text(Refusal refusal);
 
 /// The union of the traffic filters of one or more resources (spec/tunnel.md section 6.3).
 class FilterSet {

@@ -22,6 +22,7 @@
 #include "culvert/tunnel/client/resource_set.h"
 #include "culvert/tunnel/client/site_statuses.h"
 #include "culvert/tunnel/flow_cache.h"
+#include "culvert/tunnel/relay_servers.h"
 #include "culvert/tunnel/tun_config_cell.h"
 
 namespace culvert::packet {
@@ -85,7 +86,7 @@ private:
     void set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now);
     void add_resource(const portal_api::ClientResource& resource, Instant now);
     void remove_resource(const ResourceId& id, Instant now);
-    void disable_resource(const portal_api::ClientResource& resource, Instant now);
+    [[nodiscard]] ResourceSet::IsConnected is_connected() const;
     void update_routes();
 
     // Flows and gateways.
@@ -96,9 +97,11 @@ private:
 
     // Packets.
     [[nodiscard]] bool is_from_us(const packet::IpPacket& packet) const;
-    [[nodiscard]] std::optional<GatewayId> route(const packet::IpPacket& packet, packet::Segmenter& segments,
+    /// The gateway for packets to `destination`. Without one, they wait for it or are dropped.
+    [[nodiscard]] std::optional<GatewayId> route(const net::IpAddress& destination, packet::Segmenter& segments,
                                                  Instant now);
-    void buffer_packets(const ResourceId& resource, packet::Segmenter& segments, Instant now);
+    void buffer_packets(const ResourceId& resource, packet::Segmenter& segments);
+    [[nodiscard]] bool accept(const GatewayId& gateway, const packet::IpPacket& packet);
     void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
     void reauthorise_if_prohibited(const packet::IpPacket& packet, Instant now);
 

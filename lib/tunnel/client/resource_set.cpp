@@ -57,6 +57,11 @@ std::span<const portal_api::Filter> filters_of(const ClientResource& resource) {
                       resource);
 }
 
+std::vector<net::IpNetwork> networks_of(const ClientResource& resource) {
+    const auto* cidr = std::get_if<ClientCidrResource>(&resource);
+    return cidr == nullptr ? std::vector<net::IpNetwork>{} : std::vector{cidr->address};
+}
+
 bool is_supported(const ClientResource& resource) {
     return std::holds_alternative<ClientCidrResource>(resource);
 }
@@ -69,6 +74,10 @@ bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_c
     assert(is_supported(resource));
     const auto& id = id_of(resource);
     const auto& network = std::get<ClientCidrResource>(resource).address;
+    if (const auto* known = find(id); known != nullptr && is_same_address(*known, resource)) {
+        resources_.insert_or_assign(id, resource);
+        return false;  // who has which network stays as it is, or running flows might change gateways without reason
+    }
     const auto* holder = cidrs_.find(network);
     const bool was_active = holder != nullptr && *holder == id;
 

@@ -21,6 +21,9 @@ namespace culvert::tunnel {
 /// Empty for types that have none.
 [[nodiscard]] std::span<const portal_api::Filter> filters_of(const portal_api::ClientResource& resource);
 
+/// The networks that a gateway serves for the resource.
+[[nodiscard]] std::vector<net::IpNetwork> networks_of(const portal_api::ClientResource& resource);
+
 /// Whether this client can route to resources of that type.
 [[nodiscard]] bool is_supported(const portal_api::ClientResource& resource);
 

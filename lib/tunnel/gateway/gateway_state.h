@@ -48,7 +48,7 @@ public:
     void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                          MutableByteSpan datagram, packet::Coalescer& tun, Instant now);
 
-    void handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now);
+    void handle_portal(const portal_api::ToGateway& message, Instant now);
 
     void handle_timeout(Instant now, UnixSeconds wall_now);
 
@@ -82,14 +82,15 @@ private:
     void sweep(Instant now, UnixSeconds wall_now);
     void close_client(const ClientId& client, Instant now);
     void forget_client(const ClientId& client);
-    void schedule_sweep(Instant now);
     void drain_node_events();
 
     // Packets.
     [[nodiscard]] bool is_own_address(const net::IpAddress& address) const;
     void handle_control_packet(const ClientId& client, ByteSpan packet, Instant now);
+    void refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now);
     /// Whether a packet from `client` may go to its destination; answers refused ones.
-    [[nodiscard]] bool accept_outbound(const ClientId& client, const Peer& peer, packet::IpPacket& packet, Instant now);
+    [[nodiscard]] bool accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
+                                       Instant now);
     /// The client that a packet from the TUN may go to.
     [[nodiscard]] std::optional<ClientId> accept_inbound(const packet::IpPacket& packet) const;
     void add_error(const TunnelError& error);

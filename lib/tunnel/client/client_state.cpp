@@ -1,0 +1,503 @@
+#include "culvert/tunnel/client/client_state.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <variant>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/observability/log.h"
+#include "culvert/packet/coalescer.h"
+#include "culvert/packet/ecn.h"
+#include "culvert/packet/icmp_error.h"
+#include "culvert/packet/ip_packet.h"
+#include "culvert/packet/segmenter.h"
+#include "culvert/tunnel/address_ranges.h"
+#include "culvert/tunnel/filter_set.h"
+#include "culvert/tunnel/p2p/control_packet.h"
+#include "culvert/tunnel/tun_read.h"
+
+namespace culvert::tunnel {
+namespace {
+
+constexpr log::Logger kLog{"tunnel"};
+
+/// What an ICMP error says about the packet that was refused.
+Service service_of(const packet::EmbeddedPacket& refused) {
+    const auto [protocol, value] = refused.destination_value;
+    switch (protocol) {
+        case packet::L4Protocol::kTcp:
+            return {Service::Protocol::kTcp, value};
+        case packet::L4Protocol::kUdp:
+            return {Service::Protocol::kUdp, value};
+        case packet::L4Protocol::kIcmp:
+            break;
+    }
+    return {Service::Protocol::kIcmp, 0};
+}
+
+}  // namespace
+
+ClientState::ClientState(Rng rng, Instant now, WallTime wall_now)
+    : node_{connectivity::Role::kClient, std::move(rng), now, wall_now} {}
+
+// --- Packets -------------------------------------------------------------------------------------------------------
+
+void ClientState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
+    auto parsed = parse_tun_packet(packet);
+    if (!parsed || !is_from_us(*parsed)) {
+        return;
+    }
+    packet::Segmenter segments{*parsed, packet.offload};
+
+    const FlowKey key{.destination = parsed->destination()};
+    if (const auto* connection = outbound_flows_.find(key)) {
+        node_.encapsulate(*connection, segments, out, now);
+        return;
+    }
+    if (const auto gateway = route(key.destination, segments, now)) {
+        outbound_flows_.insert(key, gateway->uuid());
+        node_.encapsulate(gateway->uuid(), segments, out, now);
+    }
+}
+
+bool ClientState::is_from_us(const packet::IpPacket& packet) const {
+    const auto& config = tun_config_.current();
+    if (!config) {
+        return false;
+    }
+    const auto source = packet.source();
+    if (source == config->ipv4 || source == config->ipv6) {
+        return true;
+    }
+    // the gateway would answer it with an error, which would have us ask for access again and again
+    kLog.debug("Dropped packet with bad source IP", log::field("source", source),
+               log::field("destination", packet.destination()));
+    return false;
+}
+
+std::optional<GatewayId> ClientState::route(const net::IpAddress& destination, packet::Segmenter& segments,
+                                            Instant now) {
+    if (is_always_dropped(destination)) {
+        return std::nullopt;
+    }
+    if (is_peer_address(destination)) {
+        const auto gateway = peers_.find_by_address(destination);
+        if (!gateway) {
+            kLog.trace("Dropped packet to unknown peer", log::field("destination", destination));
+        }
+        return gateway;
+    }
+    const auto* resource = resources_.match(destination);
+    if (resource == nullptr) {
+        kLog.trace("Dropped packet to unknown resource", log::field("destination", destination));
+        return std::nullopt;
+    }
+    const auto gateway = peers_.gateway_of(id_of(*resource));
+    if (!gateway) {
+        request_access(id_of(*resource), "packet-for-resource", now);
+        buffer_packets(id_of(*resource), segments);
+    }
+    return gateway;
+}
+
+void ClientState::buffer_packets(const ResourceId& resource, packet::Segmenter& segments) {
+    auto* packets = pending_flows_.packets(resource);
+    while (const auto packet = segments.next()) {
+        switch (packets->push(*packet)) {
+            case PacketBuffer::Outcome::kAppended:
+                kLog.debug("Buffered packet", log::field("rid", resource), log::field("bytes", packet->size()));
+                break;
+            case PacketBuffer::Outcome::kOverwroteOldest:
+                kLog.debug("Buffered packet in place of the oldest", log::field("rid", resource));
+                break;
+            case PacketBuffer::Outcome::kDuplicate:
+            case PacketBuffer::Outcome::kReplacedSyn:
+                kLog.trace("Packet is buffered already", log::field("rid", resource));
+                break;
+        }
+    }
+}
+
+void ClientState::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                                  MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
+    const auto decapsulated = node_.decapsulate(local, from, datagram, now);
+    if (!decapsulated) {
+        kLog.debug("Dropped datagram", log::field("reason", connectivity::to_text(decapsulated.error().kind)),
+                   log::field("local", local), log::field("remote", from), log::field("bytes", datagram.size()));
+        return;
+    }
+    if (!*decapsulated) {
+        due_since_ = now;
+        return;
+    }
+    const auto& [connection, bytes] = **decapsulated;
+    const GatewayId gateway{connection};
+
+    auto packet = packet::IpPacket::parse(bytes);
+    if (!packet) {
+        kLog.debug("Dropped packet from gateway", log::field("gid", gateway),
+                   log::field("reason", packet::to_string(packet.error())));
+        return;
+    }
+    if (p2p::is_control_packet(packet->bytes())) {
+        handle_control_packet(gateway, packet->bytes(), now);
+        return;
+    }
+    if (!accept(gateway, *packet)) {
+        return;
+    }
+    if (packet->is_icmp()) {
+        reauthorise_if_prohibited(*packet, now);
+    }
+    packet::apply_outer_ecn(*packet, ecn);
+    tun.push(*packet);
+}
+
+bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packet) {
+    const FlowKey key{.connection = gateway.uuid(), .source = packet.source()};
+    if (inbound_flows_.find(key) != nullptr) {
+        return true;
+    }
+    if (!peers_.contains(gateway)) {
+        kLog.error("Couldn't find connection by ID", log::field("gid", gateway));
+        return false;
+    }
+    if (!peers_.may_send_from(gateway, key.source)) {
+        kLog.debug("Dropped packet with a source that the gateway does not serve", log::field("gid", gateway),
+                   log::field("source", key.source));
+        return false;
+    }
+    inbound_flows_.insert(key, {});
+    return true;
+}
+
+void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now) {
+    const auto control = p2p::parse_control_packet(packet);
+    if (!control) {
+        return;
+    }
+    if (control->event_type != static_cast<std::uint8_t>(p2p::EventType::kGoodbye)) {
+        kLog.debug("Ignoring control event", log::field("gid", gateway), log::field("event", control->event_type));
+        return;
+    }
+    kLog.debug("Gateway said goodbye", log::field("gid", gateway));
+    node_.remove_connection(gateway.uuid(), now);
+    clean_up_gateway(gateway);
+}
+
+void ClientState::reauthorise_if_prohibited(const packet::IpPacket& packet, Instant now) {
+    const auto error = packet::inspect_icmp_error(packet);
+    if (!error || !*error || !(*error)->is_prohibited()) {
+        return;
+    }
+    const auto& refused = (*error)->embedded;
+    const auto* resource = resources_.match(refused.destination);
+    if (resource == nullptr) {
+        return;
+    }
+    // a traffic filter says no in the same words as a missing authorization; asking again would not change it
+    FilterSet filters;
+    filters.add(filters_of(*resource));
+    if (!filters.permits(service_of(refused)) || !reauthorise_throttle_.allow(id_of(*resource), now)) {
+        return;
+    }
+    request_access(id_of(*resource), "icmp-destination-unreachable-prohibited", now);
+}
+
+// --- Messages of the portal ------------------------------------------------------------------------------------------
+
+void ClientState::handle_portal(const portal_api::ToClient& message, Instant now) {
+    std::visit([&](const auto& any) { handle(any, now); }, message);
+    due_since_ = now;
+    drain_node_events();
+}
+
+void ClientState::handle(const portal_api::ClientInit& message, Instant now) {
+    set_interface(message.interface);
+    set_resources(message.resources, now);
+    node_.update_relays({}, to_relay_servers(message.relays), now);
+}
+
+void ClientState::handle(const portal_api::ConfigChanged& message, Instant) {
+    set_interface(message.interface);
+}
+
+void ClientState::handle(const portal_api::ResourceCreatedOrUpdated& message, Instant now) {
+    if (is_supported(message.resource)) {
+        add_resource(message.resource, now);
+        return;
+    }
+    kLog.info("Ignoring resource of unsupported type", log::field("rid", id_of(message.resource)));
+    remove_resource(id_of(message.resource), now);  // it may have been of another type before
+}
+
+void ClientState::handle(const portal_api::ResourceDeleted& message, Instant now) {
+    remove_resource(message.resource_id, now);
+}
+
+void ClientState::handle(const portal_api::RelaysPresence& message, Instant now) {
+    node_.update_relays(message.disconnected_ids, to_relay_servers(message.connected), now);
+}
+
+void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
+    const auto& id = message.resource_id;
+    const auto& gateway = message.gateway_id;
+    const auto* resource = resources_.find(id);
+    if (resource == nullptr) {
+        kLog.warn("Ignoring flow for unknown resource", log::field("rid", id), log::field("gid", gateway));
+        return;
+    }
+    const auto waiting = pending_flows_.take(id);
+    if (!waiting) {
+        kLog.debug("Ignoring flow that nobody waits for", log::field("rid", id), log::field("gid", gateway));
+        return;
+    }
+    const auto& local = message.client_ice_credentials;
+    const auto& remote = message.gateway_ice_credentials;
+    const auto upserted =
+        node_.upsert_connection(gateway.uuid(), message.gateway_public_key, message.preshared_key,
+                                {local.username, local.password}, {remote.username, remote.password}, now);
+    if (!upserted) {
+        kLog.debug("No relays to connect with, reconnecting to the portal", log::field("gid", gateway));
+        events_.emplace_back(ReconnectToPortal{});
+        return;
+    }
+
+    statuses_.set_site(gateway, message.site_id);
+    recent_gateways_.touch(gateway);
+    peers_.add(gateway, message.gateway_ipv4, message.gateway_ipv6);
+    for (const auto& network : networks_of(*resource)) {
+        peers_.assign(id, gateway, network);
+    }
+    invalidate_flows();
+    close_unused_gateways(now);  // the resource may have moved here from another gateway
+    for (std::size_t i = 0; i < waiting->size(); ++i) {
+        node_.encapsulate(gateway.uuid(), (*waiting)[i], now);
+    }
+}
+
+void ClientState::handle(const portal_api::FlowCreationFailed& message, Instant now) {
+    const auto* resource = resources_.find(message.resource_id);
+    if (message.reason != portal_api::FlowFailure::kOffline || resource == nullptr) {
+        kLog.debug("Portal refused flow", log::field("rid", message.resource_id));
+        return;
+    }
+    pending_flows_.erase(message.resource_id);
+    if (const auto gateway = peers_.gateway_of(message.resource_id)) {
+        node_.close_connection(gateway->uuid(), p2p::goodbye_packet(), now);
+        clean_up_gateway(*gateway);
+    }
+    statuses_.set_offline(sites_of(*resource));
+    resources_changed_ = true;
+}
+
+void ClientState::handle(const portal_api::GatewayIceCandidates& message, Instant now) {
+    for (const auto& candidate : message.candidates) {
+        node_.add_remote_candidate(message.gateway_id.uuid(), candidate, now);
+    }
+}
+
+void ClientState::handle(const portal_api::InvalidateGatewayIceCandidates& message, Instant now) {
+    for (const auto& candidate : message.candidates) {
+        node_.remove_remote_candidate(message.gateway_id.uuid(), candidate, now);
+    }
+}
+
+// --- Resources and the interface
+// ---------------------------------------------------------------------------------------
+
+void ClientState::set_interface(const portal_api::Interface& interface) {
+    tun_config_.set({.ipv4 = interface.ipv4, .ipv6 = interface.ipv6});
+    update_routes();
+}
+
+void ClientState::set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now) {
+    std::set<ResourceId> supported;
+    for (const auto& resource : resources) {
+        if (is_supported(resource)) {
+            supported.insert(id_of(resource));
+        }
+    }
+    if (supported.size() < resources.size()) {
+        kLog.info("Ignoring resources of unsupported types", log::field("count", resources.size() - supported.size()));
+    }
+    for (const auto& id : resources_.ids_except(supported)) {
+        remove_resource(id, now);
+    }
+    for (const auto& resource : resources) {
+        if (is_supported(resource)) {
+            add_resource(resource, now);
+        }
+    }
+    resources_.recompute(is_connected());
+    invalidate_flows();
+    update_routes();
+    resources_changed_ = true;
+}
+
+void ClientState::add_resource(const portal_api::ClientResource& resource, Instant now) {
+    const auto& id = id_of(resource);
+    if (const auto* known = resources_.find(id); known != nullptr && is_addressability_change(*known, resource)) {
+        remove_resource(id, now);
+    }
+    if (resources_.upsert(resource, is_connected())) {
+        kLog.info("Activating resource", log::field("rid", id));
+        kLog.debug("Resource", log::field("rid", id), log::field("name", name_of(resource)));
+    }
+    invalidate_flows();
+    update_routes();
+    resources_changed_ = true;
+}
+
+void ClientState::remove_resource(const ResourceId& id, Instant now) {
+    if (resources_.find(id) == nullptr) {
+        return;
+    }
+    kLog.info("Deactivating resource", log::field("rid", id));
+    pending_flows_.erase(id);
+    reauthorise_throttle_.erase(id);
+    if (peers_.unassign(id)) {
+        close_unused_gateways(now);
+    }
+    resources_.remove(id, is_connected());
+    invalidate_flows();
+    update_routes();
+    resources_changed_ = true;
+}
+
+ResourceSet::IsConnected ClientState::is_connected() const {
+    return [this](const ResourceId& id) { return peers_.gateway_of(id).has_value(); };
+}
+
+void ClientState::update_routes() {
+    if (!tun_config_.current()) {
+        return;
+    }
+    auto routes = resources_.networks();
+    for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
+        routes.insert(routes.end(), {peer_range(family), proxy_range(family), sentinel_range(family)});
+    }
+    std::ranges::sort(routes);
+    const auto repeated = std::ranges::unique(routes);
+    routes.erase(repeated.begin(), repeated.end());
+    const auto first_v6 = std::ranges::find(routes, net::Family::kIpv6, &net::IpNetwork::family);
+
+    auto config = *tun_config_.current();
+    config.ipv4_routes.assign(routes.begin(), first_v6);
+    config.ipv6_routes.assign(first_v6, routes.end());
+    tun_config_.set(std::move(config));
+}
+
+// --- Flows and gateways
+// --------------------------------------------------------------------------------------------------
+
+void ClientState::request_access(const ResourceId& resource, std::string_view trigger, Instant now) {
+    if (!pending_flows_.request(resource, now)) {
+        kLog.trace("Access was requested moments ago", log::field("rid", resource));
+        return;
+    }
+    kLog.debug("Requesting access", log::field("rid", resource), log::field("trigger", trigger));
+    events_.emplace_back(SendFromClient{portal_api::CreateFlow{resource, recent_gateways_.sorted()}});
+}
+
+void ClientState::close_unused_gateways(Instant now) {
+    for (const auto& gateway : peers_.unused()) {
+        kLog.debug("Last resource for peer is gone", log::field("gid", gateway));
+        node_.close_connection(gateway.uuid(), p2p::goodbye_packet(), now);
+        clean_up_gateway(gateway);
+    }
+    drain_node_events();
+}
+
+void ClientState::clean_up_gateway(const GatewayId& gateway) {
+    if (!peers_.remove(gateway)) {
+        return;
+    }
+    statuses_.set_unknown(gateway);
+    resources_changed_ = true;
+    invalidate_flows();
+}
+
+void ClientState::drain_node_events() {
+    while (const auto event = node_.poll_event()) {
+        std::visit(overloaded{
+                       [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
+                       [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
+                       [&](const connectivity::ConnectionEstablished& established) {
+                           statuses_.set_online(GatewayId{established.id});
+                           resources_changed_ = true;
+                       },
+                       [&](const connectivity::ConnectionFailed& failed) { clean_up_gateway(GatewayId{failed.id}); },
+                       [&](const connectivity::ConnectionClosed& closed) { clean_up_gateway(GatewayId{closed.id}); },
+                   },
+                   *event);
+    }
+    candidates_.flush(
+        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
+            events_.emplace_back(
+                SendFromClient{portal_api::BroadcastGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)}});
+        },
+        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
+            events_.emplace_back(SendFromClient{
+                portal_api::BroadcastInvalidatedGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)}});
+        });
+}
+
+void ClientState::invalidate_flows() {
+    outbound_flows_.invalidate();
+    inbound_flows_.invalidate();
+}
+
+// --- Time, outputs, end
+// ----------------------------------------------------------------------------------------------------
+
+void ClientState::handle_timeout(Instant now) {
+    due_since_.reset();
+    node_.handle_timeout(now);
+    drain_node_events();
+}
+
+std::optional<Instant> ClientState::poll_timeout() {
+    const auto node = node_.poll_timeout();
+    return node && due_since_ ? std::min(*node, *due_since_) : (node ? node : due_since_);
+}
+
+std::optional<ClientEvent> ClientState::poll_event() {
+    if (auto config = tun_config_.poll()) {
+        kLog.info("Updating TUN device");
+        return TunInterfaceUpdated{std::move(*config)};
+    }
+    if (!events_.empty()) {
+        auto event = std::move(events_.front());
+        events_.pop_front();
+        return event;
+    }
+    if (std::exchange(resources_changed_, false)) {
+        return ResourcesChanged{resources_.views(statuses_)};
+    }
+    return std::nullopt;
+}
+
+void ClientState::reset(std::string_view reason, Instant now) {
+    kLog.info("Resetting network state", log::field("reason", reason));
+    for (const auto& gateway : peers_.ids()) {
+        clean_up_gateway(gateway);
+    }
+    recent_gateways_.clear();
+    node_.reset(now);
+    drain_node_events();
+    events_.clear();  // about connections that are no more; the host reconnects to the portal anyway
+    due_since_ = now;
+}
+
+void ClientState::shut_down(Instant now) {
+    kLog.info("Shutting down");
+    node_.close_all(p2p::goodbye_packet(), now);
+    for (const auto& gateway : peers_.ids()) {
+        clean_up_gateway(gateway);
+    }
+    drain_node_events();
+}
+
+}  // namespace culvert::tunnel

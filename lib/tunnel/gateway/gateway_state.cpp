@@ -1,0 +1,448 @@
+#include "culvert/tunnel/gateway/gateway_state.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <variant>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/observability/log.h"
+#include "culvert/packet/coalescer.h"
+#include "culvert/packet/ecn.h"
+#include "culvert/packet/ip_packet.h"
+#include "culvert/packet/segmenter.h"
+#include "culvert/tunnel/address_ranges.h"
+#include "culvert/tunnel/constants.h"
+#include "culvert/tunnel/gateway/packet_policy.h"
+#include "culvert/tunnel/p2p/control_packet.h"
+#include "culvert/tunnel/p2p/messages.h"
+#include "culvert/tunnel/relay_servers.h"
+#include "culvert/tunnel/service.h"
+#include "culvert/tunnel/tun_read.h"
+
+namespace culvert::tunnel {
+namespace {
+
+constexpr log::Logger kLog{"tunnel"};
+
+std::string to_text(const ClientPolicy::Expiry& expires_at) {
+    return expires_at ? std::to_string(expires_at->time_since_epoch().count()) : "never";
+}
+
+/// The part of a flow's key that both directions share. nullopt for protocols whose verdict may differ from packet to
+/// packet.
+std::optional<FlowKey> key_of(const packet::IpPacket& packet, const Service& service) {
+    if (!packet.is_tcp() && !packet.is_udp()) {
+        return std::nullopt;
+    }
+    return FlowKey{.connection = {},
+                   .source = packet.source(),
+                   .destination = packet.destination(),
+                   .port = service.port,
+                   .protocol = packet.protocol()};
+}
+
+}  // namespace
+
+GatewayState::GatewayState(Rng rng, Instant now, WallTime wall_now)
+    : node_{connectivity::Role::kGateway, std::move(rng), now, wall_now} {}
+
+// --- Packets: from resources to clients ------------------------------------------------------------------------------
+
+void GatewayState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
+    auto parsed = parse_tun_packet(packet);
+    if (!parsed) {
+        return;
+    }
+    packet::Segmenter segments{*parsed, packet.offload};
+
+    const auto key = key_of(*parsed, answering_service(*parsed));
+    if (const auto* connection = key ? inbound_flows_.find(*key) : nullptr) {
+        node_.encapsulate(*connection, segments, out, now);
+        return;
+    }
+    if (const auto client = accept_inbound(*parsed)) {
+        if (key) {
+            inbound_flows_.insert(*key, client->uuid());
+        }
+        node_.encapsulate(client->uuid(), segments, out, now);
+    }
+}
+
+std::optional<ClientId> GatewayState::accept_inbound(const packet::IpPacket& packet) const {
+    const auto source = packet.source();
+    const auto destination = packet.destination();
+    if (!is_peer_address(destination)) {
+        return std::nullopt;
+    }
+    const auto client = clients_by_address_.find(destination);
+    if (client == clients_by_address_.end()) {
+        kLog.debug("Dropped packet to unknown client", log::field("destination", destination));
+        return std::nullopt;
+    }
+    if (is_own_address(source)) {
+        return client->second;
+    }
+    const auto verdict = check_inbound(peers_.at(client->second).policy, packet);
+    if (!verdict) {
+        kLog.debug("Dropped packet to client", log::field("cid", client->second), log::field("source", source),
+                   log::field("reason", to_text(verdict.error())));
+        return std::nullopt;
+    }
+    return client->second;
+}
+
+// --- Packets: from clients to resources ------------------------------------------------------------------------------
+
+void GatewayState::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                                   MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
+    const auto decapsulated = node_.decapsulate(local, from, datagram, now);
+    if (!decapsulated) {
+        const auto& error = decapsulated.error();
+        add_error({connectivity::to_text(error.kind), from, error.is_recently_disconnected});
+        return;
+    }
+    if (!*decapsulated) {
+        due_since_ = now;
+        return;
+    }
+    const auto& [connection, bytes] = **decapsulated;
+    auto packet = packet::IpPacket::parse(bytes);
+    if (!packet) {
+        add_error({packet::to_string(packet.error()), from});
+        return;
+    }
+    auto key = key_of(*packet, requested_service(*packet));
+    if (key) {
+        key->connection = connection;
+    }
+    if (!key || outbound_flows_.find(*key) == nullptr) {
+        const ClientId client{connection};
+        const auto peer = peers_.find(client);
+        if (peer == peers_.end()) {
+            add_error({"No peer for connection", from});
+            return;
+        }
+        if (p2p::is_control_packet(packet->bytes())) {
+            handle_control_packet(client, packet->bytes(), now);
+            return;
+        }
+        if (!accept_outbound(client, peer->second, *packet, now)) {
+            return;
+        }
+        if (key) {
+            outbound_flows_.insert(*key, {});
+        }
+    }
+    packet::apply_outer_ecn(*packet, ecn);
+    tun.push(*packet);
+}
+
+bool GatewayState::accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
+                                   Instant now) {
+    const auto destination = packet.destination();
+    const bool is_from_client = packet.source() == peer.ipv4 || packet.source() == peer.ipv6;
+    if (is_from_client && is_own_address(destination)) {
+        return true;
+    }
+    const auto verdict =
+        is_from_client ? check_outbound(peer.policy, packet) : std::unexpected{Refusal::kSpoofedSource};
+    if (verdict) {
+        return true;
+    }
+    kLog.debug("Refused packet from client", log::field("cid", client), log::field("source", packet.source()),
+               log::field("destination", destination), log::field("reason", to_text(verdict.error())));
+    if (const auto answer = packet::make_icmp_error(icmp_error_of(verdict.error()), packet)) {
+        node_.encapsulate(client.uuid(), *answer, now);
+    }
+    return false;
+}
+
+void GatewayState::handle_control_packet(const ClientId& client, ByteSpan packet, Instant now) {
+    const auto control = p2p::parse_control_packet(packet);
+    if (!control) {
+        return;
+    }
+    switch (control->event_type) {
+        case static_cast<std::uint8_t>(p2p::EventType::kGoodbye):
+            kLog.debug("Client said goodbye", log::field("cid", client));
+            node_.remove_connection(client.uuid(), now);
+            forget_client(client);
+            break;
+        case static_cast<std::uint8_t>(p2p::EventType::kAssignedIps):
+            refuse_translation(client, control->payload, now);
+            break;
+        default:
+            kLog.debug("Ignoring control event", log::field("cid", client), log::field("event", control->event_type));
+            break;
+    }
+}
+
+void GatewayState::refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now) {
+    const auto request = p2p::decode_assigned_ips(assigned_ips);
+    if (!request) {
+        kLog.debug("Ignoring malformed control event", log::field("cid", client));
+        return;
+    }
+    kLog.debug("Refused to translate for a resource that is not authorized", log::field("cid", client),
+               log::field("rid", request->resource));
+    const auto status = p2p::encode(p2p::DomainStatus{
+        .resource = request->resource, .domain = request->domain, .status = p2p::NatStatus::kInactive});
+    if (const auto packet = p2p::make_control_packet(p2p::EventType::kDomainStatus, as_bytes(status))) {
+        node_.encapsulate(client.uuid(), *packet, now);
+    }
+}
+
+bool GatewayState::is_own_address(const net::IpAddress& address) const {
+    const auto& config = tun_config_.current();
+    return config && (address == config->ipv4 || address == config->ipv6);
+}
+
+void GatewayState::add_error(const TunnelError& error) {
+    if (errors_.errors.size() < kMaxErrorsPerTick) {
+        errors_.errors.push_back(error);
+    } else {
+        ++errors_.omitted;
+    }
+}
+
+// --- Messages of the portal ------------------------------------------------------------------------------------------
+
+void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now) {
+    std::visit([&](const auto& any) { handle(any, now); }, message);
+    due_since_ = now;
+    drain_node_events();
+}
+
+void GatewayState::handle(const portal_api::GatewayInit& message, Instant now) {
+    node_.update_relays({}, to_relay_servers(message.relays), now);
+    tun_config_.set({.ipv4 = message.interface.ipv4,
+                     .ipv6 = message.interface.ipv6,
+                     .ipv4_routes = {peer_range(net::Family::kIpv4)},
+                     .ipv6_routes = {peer_range(net::Family::kIpv6)}});
+    reconcile(message.authorizations);
+    invalidate_flows();
+}
+
+void GatewayState::handle(const portal_api::AuthorizeFlow& message, Instant now) {
+    const auto& client = message.client;
+    const auto& resource = id_of(message.resource);
+    if (!tun_config_.current()) {
+        kLog.debug("Ignoring authorization before init", log::field("cid", client.id), log::field("rid", resource));
+        return;
+    }
+    if (!is_supported(message.resource)) {
+        kLog.info("Ignoring authorization for a resource of unsupported type", log::field("cid", client.id),
+                  log::field("rid", resource));
+        return;
+    }
+    const auto& local = message.gateway_ice_credentials;
+    const auto& remote = message.client_ice_credentials;
+    const auto upserted =
+        node_.upsert_connection(client.id.uuid(), client.public_key, client.preshared_key,
+                                {local.username, local.password}, {remote.username, remote.password}, now);
+    if (!upserted) {
+        kLog.debug("No relays to connect with, reconnecting to the portal", log::field("cid", client.id));
+        events_.emplace_back(ReconnectToPortal{});
+        return;
+    }
+    kLog.info("Allowing access to resource", log::field("cid", client.id), log::field("rid", resource),
+              log::field("expires_at", to_text(message.expires_at)));
+    auto& peer = peers_.try_emplace(client.id, Peer{client.ipv4, client.ipv6, {}}).first->second;
+    peer.policy.allow(message.resource, message.expires_at);
+    clients_by_address_.insert_or_assign(peer.ipv4, client.id);
+    clients_by_address_.insert_or_assign(peer.ipv6, client.id);
+    invalidate_flows();
+    if (!next_sweep_) {
+        next_sweep_ = now + kExpirySweepInterval;
+    }
+    // Before the candidates that the new connection has ready: a client ignores candidates of a gateway that it was
+    // not told about yet.
+    events_.emplace_back(SendFromGateway{portal_api::FlowAuthorized{message.ref}});
+}
+
+void GatewayState::handle(const portal_api::AccessAuthorizationExpiryUpdated& message, Instant) {
+    update_expiry(message.client_id, message.resource_id, message.expires_at);
+}
+
+void GatewayState::handle(const portal_api::RejectAccess& message, Instant now) {
+    const auto peer = peers_.find(message.client_id);
+    if (peer == peers_.end() || !peer->second.policy.revoke(message.resource_id)) {
+        kLog.debug("Nothing to revoke", log::field("cid", message.client_id), log::field("rid", message.resource_id));
+        return;
+    }
+    kLog.info("Revoking access to resource", log::field("cid", message.client_id),
+              log::field("rid", message.resource_id));
+    invalidate_flows();
+    if (peer->second.policy.empty()) {
+        close_client(message.client_id, now);
+    }
+}
+
+void GatewayState::handle(const portal_api::ResourceUpdated& message, Instant) {
+    for (auto& [client, peer] : peers_) {
+        const auto updated = peer.policy.update_filters(message.resource);
+        if (!updated && updated.error() == ClientPolicy::UpdateError::kTypeChanged) {
+            kLog.error("Ignoring changed type of a resource in use", log::field("cid", client),
+                       log::field("rid", id_of(message.resource)));
+        }
+    }
+    invalidate_flows();
+}
+
+void GatewayState::handle(const portal_api::RelaysPresence& message, Instant now) {
+    node_.update_relays(message.disconnected_ids, to_relay_servers(message.connected), now);
+}
+
+void GatewayState::handle(const portal_api::ClientIceCandidates& message, Instant now) {
+    for (const auto& candidate : message.candidates) {
+        node_.add_remote_candidate(message.client_id.uuid(), candidate, now);
+    }
+}
+
+void GatewayState::handle(const portal_api::InvalidateClientIceCandidates& message, Instant now) {
+    for (const auto& candidate : message.candidates) {
+        node_.remove_remote_candidate(message.client_id.uuid(), candidate, now);
+    }
+}
+
+// --- Clients and what they may reach
+// -----------------------------------------------------------------------------------
+
+void GatewayState::reconcile(const std::vector<portal_api::Authorization>& authorizations) {
+    std::map<ClientId, std::set<ResourceId>> listed;
+    for (const auto& authorization : authorizations) {
+        listed[authorization.client_id].insert(authorization.resource_id);
+    }
+    // a client that is not listed at all has nothing left either; the next sweep says goodbye to it
+    for (auto& [client, peer] : peers_) {
+        for (const auto& resource : peer.policy.retain(listed[client])) {
+            kLog.info("Revoking access to resource", log::field("cid", client), log::field("rid", resource));
+        }
+    }
+    for (const auto& [client, resource, expires_at] : authorizations) {
+        update_expiry(client, resource, expires_at);
+    }
+}
+
+void GatewayState::update_expiry(const ClientId& client, const ResourceId& resource, UnixSeconds expires_at) {
+    const auto peer = peers_.find(client);
+    const auto before = peer == peers_.end() ? std::unexpected{ClientPolicy::UpdateError::kUnknown}
+                                             : peer->second.policy.update_expiry(resource, expires_at);
+    if (!before) {
+        kLog.debug("Ignoring expiry of unknown authorization", log::field("cid", client), log::field("rid", resource));
+        return;
+    }
+    if (*before != expires_at) {
+        kLog.info("Expiry of access changed", log::field("cid", client), log::field("rid", resource),
+                  log::field("old", to_text(*before)), log::field("new", to_text(expires_at)));
+    }
+}
+
+void GatewayState::sweep(Instant now, UnixSeconds wall_now) {
+    std::vector<ClientId> finished;
+    for (auto& [client, peer] : peers_) {
+        for (const auto& resource : peer.policy.revoke_expired(wall_now)) {
+            kLog.info("Access to resource expired", log::field("cid", client), log::field("rid", resource));
+            invalidate_flows();
+        }
+        if (peer.policy.empty()) {
+            finished.push_back(client);
+        }
+    }
+    for (const auto& client : finished) {
+        close_client(client, now);
+    }
+    next_sweep_ = peers_.empty() ? std::nullopt : std::optional{now + kExpirySweepInterval};
+}
+
+void GatewayState::close_client(const ClientId& client, Instant now) {
+    kLog.debug("Last resource of client is gone", log::field("cid", client));
+    node_.close_connection(client.uuid(), p2p::goodbye_packet(), now);
+    forget_client(client);
+}
+
+void GatewayState::forget_client(const ClientId& client) {
+    peers_.erase(client);
+    std::erase_if(clients_by_address_, [&](const auto& entry) { return entry.second == client; });
+    invalidate_flows();
+}
+
+void GatewayState::drain_node_events() {
+    // Authorizations outlive connections: a client that lost its connection rightly believes it still has them.
+    while (const auto event = node_.poll_event()) {
+        std::visit(overloaded{
+                       [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
+                       [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
+                       [](const connectivity::ConnectionEstablished&) {},
+                       [](const connectivity::ConnectionFailed&) {},
+                       [](const connectivity::ConnectionClosed&) {},
+                   },
+                   *event);
+    }
+    candidates_.flush(
+        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
+            events_.emplace_back(
+                SendFromGateway{portal_api::BroadcastClientIceCandidates{{ClientId{id}}, std::move(candidates)}});
+        },
+        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
+            events_.emplace_back(SendFromGateway{
+                portal_api::BroadcastInvalidatedClientIceCandidates{{ClientId{id}}, std::move(candidates)}});
+        });
+}
+
+void GatewayState::invalidate_flows() {
+    outbound_flows_.invalidate();
+    inbound_flows_.invalidate();
+}
+
+// --- Time, outputs, end
+// ------------------------------------------------------------------------------------------------
+
+void GatewayState::handle_timeout(Instant now, UnixSeconds wall_now) {
+    due_since_.reset();
+    node_.handle_timeout(now);
+    drain_node_events();
+    if (next_sweep_ && *next_sweep_ <= now) {
+        sweep(now, wall_now);
+        drain_node_events();
+    }
+}
+
+std::optional<Instant> GatewayState::poll_timeout() {
+    std::optional<Instant> earliest = node_.poll_timeout();
+    for (const auto& deadline : {due_since_, next_sweep_}) {
+        if (deadline && (!earliest || *deadline < *earliest)) {
+            earliest = deadline;
+        }
+    }
+    return earliest;
+}
+
+std::optional<GatewayEvent> GatewayState::poll_event() {
+    if (auto config = tun_config_.poll()) {
+        kLog.info("Updating TUN device");
+        return TunInterfaceUpdated{std::move(*config)};
+    }
+    if (!events_.empty()) {
+        auto event = std::move(events_.front());
+        events_.pop_front();
+        return event;
+    }
+    if (!errors_.errors.empty()) {
+        return std::exchange(errors_, {});
+    }
+    return std::nullopt;
+}
+
+void GatewayState::shut_down(Instant now) {
+    kLog.info("Shutting down");
+    node_.close_all(p2p::goodbye_packet(), now);
+    peers_.clear();
+    clients_by_address_.clear();
+    next_sweep_.reset();
+    invalidate_flows();
+    drain_node_events();
+}
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <expected>
+
+#include "culvert/packet/icmp_error.h"
+#include "culvert/packet/ip_packet.h"
+#include "culvert/tunnel/gateway/client_policy.h"
+#include "culvert/tunnel/refusal.h"
+
+/// Which packets a gateway lets through between one client and its resources. Traffic with the gateway's own TUN
+/// addresses is not subject to it. Source: spec/tunnel.md sections 6.3, 6.4 and 6.7.
+namespace culvert::tunnel {
+
+/// For a packet from the client whose source was checked already.
+[[nodiscard]] std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet);
+
+/// For a packet to the client.
+[[nodiscard]] std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const packet::IpPacket& packet);
+
+/// How a client is told that its packet was refused.
+[[nodiscard]] packet::IcmpErrorKind icmp_error_of(Refusal refusal);
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace culvert::tunnel {
+
+/// Why a packet may not pass.
+enum class Refusal : std::uint8_t {
+    /// No resource covers the address, or none of its filters is about the protocol.
+    kNoFilter,
+    kTcpPort,
+    kUdpPort,
+    kIcmp,
+    /// The client does not own the source address.
+    kSpoofedSource,
+    /// Clients do not reach each other through a gateway.
+    kPeerAddress,
+    /// A proxy IP that nothing is translated to.
+    kNoTranslation,
+    /// From a resource, and of a protocol or ICMP type that cannot be told apart from an answer to somebody else.
+    kNoL4Value,
+};
+
+/// For the log, and for the metric `network.packet.dropped` (spec/tunnel.md section 9).
+[[nodiscard]] std::string_view to_text(Refusal refusal);
+
+}  // namespace culvert::tunnel
