@@ -208,8 +208,11 @@ void GatewayState::add_error(const TunnelError& error) {
 
 // --- Messages of the portal ------------------------------------------------------------------------------------------
 
-void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now) {
+void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
     std::visit([&](const auto& any) { handle(any, now); }, message);
+    if (std::holds_alternative<portal_api::GatewayInit>(message)) {
+        sweep(now, wall_now);  // the snapshot may have left clients with nothing, or with what has expired meanwhile
+    }
     due_since_ = now;
     drain_node_events();
 }
@@ -314,7 +317,7 @@ void GatewayState::reconcile(const std::vector<portal_api::Authorization>& autho
     for (const auto& authorization : authorizations) {
         listed[authorization.client_id].insert(authorization.resource_id);
     }
-    // a client that is not listed at all has nothing left either; the next sweep says goodbye to it
+    // a client that is not listed at all has nothing left either
     for (auto& [client, peer] : peers_) {
         for (const auto& resource : peer.policy.retain(listed[client])) {
             kLog.info("Revoking access to resource", log::field("cid", client), log::field("rid", resource));

@@ -48,7 +48,7 @@ public:
     void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                          MutableByteSpan datagram, packet::Coalescer& tun, Instant now);
 
-    void handle_portal(const portal_api::ToGateway& message, Instant now);
+    void handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now);
 
     void handle_timeout(Instant now, UnixSeconds wall_now);
 
