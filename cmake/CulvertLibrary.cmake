@@ -85,14 +85,15 @@ function(culvert_fuzz_target name)
   set_property(GLOBAL APPEND PROPERTY CULVERT_FUZZ_TARGETS ${name})
 endfunction()
 
-# Umbrella targets, so that scripts build just what they need. Call once, after all folders were added.
+# Umbrella targets culvert_all_{app,test,fuzz,bench,interop}, so that scripts build just what they need. Call once, after
+# all folders were added.
 function(culvert_umbrella_targets)
-  foreach(kind IN ITEMS APP TEST FUZZ BENCH)
+  foreach(kind IN ITEMS APP TEST FUZZ BENCH INTEROP)
     string(TOLOWER ${kind} lower)
     get_property(targets GLOBAL PROPERTY CULVERT_${kind}_TARGETS)
-    add_custom_target(culvert_all_${lower}s)
+    add_custom_target(culvert_all_${lower})
     if(targets)
-      add_dependencies(culvert_all_${lower}s ${targets})
+      add_dependencies(culvert_all_${lower} ${targets})
     endif()
   endforeach()
 endfunction()
