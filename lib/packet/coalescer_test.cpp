@@ -419,7 +419,7 @@ std::string flow_of(const Bytes& bytes) {
 // order as before.
 TEST(Coalescer, SegmentingWhatWasMergedRestoresEveryFlow) {
     auto rng = Rng::from_number(7);
-    for (int round = 0; round < 150; ++round) {
+    for (int round = 0; round < 60; ++round) {
         struct Flow {
             bool v4;
             bool tcp;

@@ -267,7 +267,7 @@ void IpPacket::set_l4_value(std::size_t port_offset, std::uint16_t value) {
 }
 
 void IpPacket::set_ecn(net::Ecn ecn) {
-    const auto bits = static_cast<std::uint8_t>(ecn);
+    const auto bits = static_cast<std::uint32_t>(ecn);
     if (!is_v4_) {
         data_[1] = static_cast<std::byte>((byte(1) & 0xcfU) | (bits << 4));
         return;
