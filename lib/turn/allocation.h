@@ -48,9 +48,9 @@ enum class DeathReason : std::uint8_t { kNoResponse, kAuthenticationError, kProt
 /// One TURN allocation on one relay: finds out which of the relay's addresses answers, allocates, keeps the allocation
 /// alive and binds channels to peers.
 ///
-/// Sans-IO: feed it messages and time, drain its outputs. Source: RFC 8656; what is sent and when is spec/connectivity.md
-/// section 5. Reading and writing of ChannelData headers is left to the caller (channel_data.h), so that packets are
-/// never copied.
+/// Sans-IO: feed it messages and time, drain its outputs. Source: RFC 8656; what is sent and when is
+/// spec/connectivity.md section 5. Reading and writing of ChannelData headers is left to the caller (channel_data.h),
+/// so that packets are never copied.
 class Allocation {
 public:
     /// Starts probing at once. `software` goes into every request's SOFTWARE attribute, at most 128 bytes.
@@ -76,7 +76,9 @@ public:
     [[nodiscard]] std::optional<std::uint16_t> channel_to(const net::SocketAddress& peer, Instant now);
 
     /// The peer whose data arrived on `channel`; nullopt if the channel is not bound. Hot path.
-    [[nodiscard]] std::optional<net::SocketAddress> receive_on_channel(std::uint16_t channel, Instant now);
+    [[nodiscard]] std::optional<net::SocketAddress> receive_on_channel(std::uint16_t channel) {
+        return channels_.receive(channel);
+    }
 
     /// The relay list changed: finds out within a second whether the relay is still there, or starts over if an earlier
     /// attempt to allocate failed.
@@ -107,11 +109,8 @@ public:
 
 private:
     struct Lifetime {
-        Instant received;
-        Duration duration;
-
-        [[nodiscard]] Instant refresh_at() const { return received + duration / 2; }
-        [[nodiscard]] Instant expires_at() const { return received + duration; }
+        Instant refresh_at;
+        Instant expires_at;
     };
 
     /// What one IP family contributes.
@@ -145,17 +144,15 @@ private:
     bool handle_error(const Request& request, const stun::Message& message, Instant now);
     void handle_unauthorized(const Request& request, const stun::Message& message, stun::ErrorCode error, Instant now);
     void handle_mismatch(const Request& request, Instant now);
-    void handle_refusal(const Request& request, stun::ErrorCode error);
+    void handle_refusal(const Request& request, Instant now);
     void replace_candidate(std::optional<Candidate>& slot, const Candidate& candidate);
-    void forget_request(const stun::TransactionId& id);
+    void restart_lifetime(std::uint32_t seconds, Instant now);
     template <typename Kind>
     [[nodiscard]] bool is_in_flight() const {
         return std::ranges::any_of(requests_,
                                    [](const Request& request) { return std::holds_alternative<Kind>(request.kind); });
     }
-    [[nodiscard]] FamilyState& family_state(net::Family family) {
-        return families_[static_cast<std::size_t>(family)];
-    }
+    [[nodiscard]] FamilyState& family_state(net::Family family) { return families_[static_cast<std::size_t>(family)]; }
     [[nodiscard]] const FamilyState& family_state(net::Family family) const {
         return families_[static_cast<std::size_t>(family)];
     }
@@ -171,13 +168,14 @@ private:
     std::optional<Lifetime> lifetime_;
     std::optional<Instant> keep_alive_at_;  // set while there is an allocation
     bool has_protocol_failure_ = false;
+    bool has_warned_of_exhaustion_ = false;
 
     std::array<FamilyState, 2> families_;
     ChannelBindings channels_;
     std::deque<net::SocketAddress> buffered_binds_;
 
-    std::vector<Request> requests_;           // in flight, oldest first
-    std::deque<net::Transmit> transmits_;     // each belongs to a request in flight
+    std::vector<Request> requests_;        // in flight, oldest first
+    std::deque<net::Transmit> transmits_;  // each belongs to a request in flight
     std::deque<AllocationEvent> events_;
 };
 

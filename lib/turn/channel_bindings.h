@@ -64,7 +64,7 @@ private:
     void put(std::uint16_t channel, const net::SocketAddress& peer, Instant now);
     void remove(std::uint16_t channel);
 
-    std::vector<Entry> entries_;  // by number, up to the highest ever used
+    std::vector<Entry> entries_;                                     // by number, up to the highest ever used
     std::unordered_map<net::SocketAddress, std::uint16_t> by_peer_;  // lookups only, never iterated
     std::uint16_t next_ = kFirstChannel;
     std::optional<Instant> next_refresh_;

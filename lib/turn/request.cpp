@@ -48,8 +48,7 @@ Bytes encode_request(const RequestKind& kind, const stun::TransactionId& id, std
         builder.u32(AttributeType::kLifetime, 0);
     }
     assert(authentication != nullptr);
-    builder.text(AttributeType::kUsername, authentication->username)
-        .text(AttributeType::kRealm, authentication->realm);
+    builder.text(AttributeType::kUsername, authentication->username).text(AttributeType::kRealm, authentication->realm);
     if (authentication->nonce) {
         builder.text(AttributeType::kNonce, *authentication->nonce);
     }
