@@ -28,14 +28,20 @@ struct DialError {
     std::string text;
 };
 
-/// What to do with the network. Executed in order.
+/// What to do with the network, in order.
 struct Dial {
     std::optional<crypto::PublicKey> public_key;
+
+    friend bool operator==(const Dial&, const Dial&) = default;
 };
 /// Give up the connection, or the attempt to make one, at once.
-struct Drop {};
-/// Start the WebSocket closing handshake.
-struct StartClose {};
+struct Drop {
+    friend bool operator==(const Drop&, const Drop&) = default;
+};
+/// Start the WebSocket's closing handshake.
+struct StartClose {
+    friend bool operator==(const StartClose&, const StartClose&) = default;
+};
 using Action = std::variant<Dial, Drop, StartClose>;
 
 struct ChannelOptions {
@@ -44,10 +50,10 @@ struct ChannelOptions {
     std::optional<Duration> max_partition_time;  // unset: unlimited
 };
 
-/// The device's end of a Phoenix channel over a connection that somebody else makes and reads.
+/// The device's end of a Phoenix channel, over a connection that somebody else makes and reads.
 ///
-/// Sans-IO: time and what happens on the network come in; actions, frames, events and a deadline come out. Source:
-/// spec/portal-protocol.md sections 3.3 and 4.
+/// Sans-IO: commands, time and what happens on the network come in; actions, frames, events and a deadline come out.
+/// Source: spec/portal-protocol.md sections 3.3 and 4.
 class PhoenixChannel {
 public:
     PhoenixChannel(ChannelOptions options, Rng rng);
@@ -57,9 +63,10 @@ public:
     void send(portal_api::FromDevice message);
     void close(Instant now);
 
-    // What the network did.
+    // What the network did since the last Dial that was not dropped.
     void handle_connected(Instant now);
     void handle_dial_error(const DialError& error, Instant now);
+    /// One message of the WebSocket, text or binary.
     void handle_text(std::string_view text, Instant now);
     /// The connection ended: error, end of stream, or Close from either side.
     void handle_connection_lost(std::string_view cause, Instant now);
@@ -68,7 +75,7 @@ public:
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
 
     [[nodiscard]] std::optional<Action> poll_action();
-    /// The next frame to write; call it once the previous one is written.
+    /// The next frame to write. Call it once the previous one is written, so that a join overtakes waiting messages.
     [[nodiscard]] std::optional<std::string> poll_frame(Instant now);
     [[nodiscard]] std::optional<Event> poll_event();
 
@@ -78,14 +85,24 @@ private:
         std::uint64_t ref = 0;
         Instant sent_at;
     };
-    /// A message to send, or a heartbeat.
-    using Outgoing = std::optional<portal_api::FromDevice>;
+    struct Heartbeat {};
+    using Outgoing = std::variant<Heartbeat, portal_api::FromDevice>;
 
     void dial();
+    void drop();
     void enqueue(Outgoing outgoing);
-    void fail(std::string text, bool is_authentication_error);
     void retry(std::string_view cause, Instant now);
-    void handle_frame(const portal_api::MessageFrame& frame, Instant now);
+    void fail(std::string text, bool is_authentication_error);
+    void finish_close();
+
+    void handle_frame(portal_api::MessageFrame frame, Instant now);
+    void handle_frame(const portal_api::IgnoredFrame& frame, Instant now);
+    void handle_frame(const portal_api::OkReply& reply, Instant now);
+    void handle_frame(const portal_api::NullReply& reply, Instant now);
+    void handle_frame(portal_api::ErrorReply reply, Instant now);
+    void handle_frame(const portal_api::ChannelCrashed& frame, Instant now);
+    void handle_frame(const portal_api::ChannelClosed& frame, Instant now);
+    void handle_frame(const portal_api::TokenExpired& frame, Instant now);
 
     ChannelOptions options_;
     Rng rng_;

@@ -1,0 +1,325 @@
+#include "culvert/portal_channel/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/observability/log.h"
+#include "culvert/portal_channel/constants.h"
+
+namespace culvert::portal_channel {
+namespace {
+
+constexpr log::Logger kLog{"portal_channel"};
+constexpr log::Logger kSendLog{"wire::api::send"};
+constexpr log::Logger kReceiveLog{"wire::api::recv"};
+
+std::string fatal_text(std::string_view cause) {
+    return "Connection to portal failed: " + std::string{cause};
+}
+
+template <typename T>
+std::optional<T> pop(std::deque<T>& queue) {
+    if (queue.empty()) {
+        return std::nullopt;
+    }
+    auto front = std::move(queue.front());
+    queue.pop_front();
+    return front;
+}
+
+}  // namespace
+
+PhoenixChannel::PhoenixChannel(ChannelOptions options, Rng rng) : options_{std::move(options)}, rng_{std::move(rng)} {}
+
+// --- Commands --------------------------------------------------------------------------------------------------------
+
+void PhoenixChannel::connect(const std::optional<crypto::PublicKey>& public_key, Instant) {
+    const bool is_connecting = state_ == State::kDialling || state_ == State::kWaiting;
+    if (is_connecting && public_key == public_key_) {
+        kLog.debug("Already connecting to portal");
+        return;
+    }
+    if (state_ != State::kClosed) {
+        drop();
+    }
+    public_key_ = public_key;
+    backoff_.reset();
+    dial();
+}
+
+void PhoenixChannel::send(portal_api::FromDevice message) {
+    enqueue(std::move(message));
+}
+
+void PhoenixChannel::close(Instant now) {
+    switch (state_) {
+        case State::kConnected:
+            kLog.info("Closing connection to portal");
+            state_ = State::kClosing;
+            closing_until_ = now + kCloseTimeout;
+            actions_.emplace_back(StartClose{});
+            return;
+        case State::kDialling:
+        case State::kWaiting:
+            kLog.warn("Closed while connecting to portal");
+            drop();
+            finish_close();
+            return;
+        case State::kClosed:
+            finish_close();
+            return;
+        case State::kClosing:
+            return;
+    }
+}
+
+// --- Network ---------------------------------------------------------------------------------------------------------
+
+void PhoenixChannel::handle_connected(Instant now) {
+    if (state_ != State::kDialling) {
+        return;
+    }
+    kLog.info("Connected to portal");
+    state_ = State::kConnected;
+    backoff_.reset();
+    last_sent_ = now;
+    pending_join_.reset();
+    wants_join_ = true;
+}
+
+void PhoenixChannel::handle_dial_error(const DialError& error, Instant now) {
+    if (state_ != State::kDialling) {
+        return;
+    }
+    switch (error.kind) {
+        case DialError::Kind::kInvalidCertificate:
+            fail(fatal_text(error.text), false);
+            return;
+        case DialError::Kind::kHttpStatus:
+            if (error.status >= 400 && error.status < 500) {
+                fail(fatal_text(error.text), error.status == 401 || error.status == 403);
+                return;
+            }
+            break;
+        case DialError::Kind::kTransient:
+            break;
+    }
+    retry(error.text, now);
+}
+
+void PhoenixChannel::handle_text(std::string_view text, Instant now) {
+    if (state_ != State::kConnected) {
+        return;
+    }
+    kReceiveLog.trace("Received frame", log::field("bytes", text.size()));
+    auto frame = portal_api::decode_to_device(options_.role, text);
+    if (frame) {
+        std::visit([&](auto&& f) { handle_frame(std::forward<decltype(f)>(f), now); }, *std::move(frame));
+    } else if (frame.error().kind == portal_api::DecodeError::Kind::kTruncated) {
+        handle_connection_lost("the portal sent half a message", now);
+    } else {
+        kLog.warn("Failed to deserialize message", log::field("problem", frame.error().text));
+    }
+}
+
+void PhoenixChannel::handle_connection_lost(std::string_view cause, Instant now) {
+    if (state_ == State::kClosing) {
+        drop();
+        finish_close();
+    } else if (state_ == State::kConnected) {
+        drop();
+        retry(cause, now);
+    }
+}
+
+// --- Frames (3.3) ----------------------------------------------------------------------------------------------------
+
+void PhoenixChannel::handle_frame(portal_api::MessageFrame frame, Instant) {
+    events_.emplace_back(MessageReceived{std::move(frame.message)});
+}
+
+void PhoenixChannel::handle_frame(const portal_api::IgnoredFrame&, Instant) {}
+
+void PhoenixChannel::handle_frame(const portal_api::OkReply& reply, Instant) {
+    if (pending_join_ && pending_join_->ref == reply.ref) {
+        kLog.debug("Joined portal channel");
+        pending_join_.reset();
+        events_.emplace_back(Joined{});
+    }
+}
+
+void PhoenixChannel::handle_frame(const portal_api::NullReply&, Instant) {}
+
+void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant) {
+    const auto topic = portal_api::to_topic(options_.role);
+    if (reply.topic == topic && pending_join_ && pending_join_->ref == reply.ref) {
+        fail(fatal_text("login failed: " + reply.text), false);
+        return;
+    }
+    const bool may_rejoin = options_.role != portal_api::Role::kRelay;
+    if (may_rejoin && reply.topic == topic && reply.reason == portal_api::ErrorReason::kUnmatchedTopic) {
+        // The portal's end of the channel is gone. The refused message is lost; the join brings a fresh `init`.
+        kLog.debug("Joining portal channel again");
+        wants_join_ = !pending_join_;
+    } else if (options_.role == portal_api::Role::kClient) {
+        kLog.debug("Portal refused a message", log::field("reason", reply.text));
+    } else {
+        kLog.warn("Portal refused a message", log::field("reason", reply.text));
+    }
+    events_.emplace_back(MessageRefused{.reason = reply.reason, .text = std::move(reply.text)});
+}
+
+void PhoenixChannel::handle_frame(const portal_api::ChannelCrashed&, Instant) {
+    kLog.debug("Portal channel crashed");  // noticed by the next message, which will be refused
+}
+
+void PhoenixChannel::handle_frame(const portal_api::ChannelClosed&, Instant now) {
+    handle_connection_lost("the portal closed the channel", now);
+}
+
+void PhoenixChannel::handle_frame(const portal_api::TokenExpired&, Instant) {
+    fail(fatal_text("token expired"), true);
+}
+
+// --- Time ------------------------------------------------------------------------------------------------------------
+
+void PhoenixChannel::handle_timeout(Instant now) {
+    switch (state_) {
+        case State::kClosed:
+        case State::kDialling:
+            return;
+        case State::kWaiting:
+            if (now >= redial_at_) {
+                dial();
+            }
+            return;
+        case State::kClosing:
+            if (now >= closing_until_) {
+                drop();
+                finish_close();
+            }
+            return;
+        case State::kConnected:
+            if (pending_join_ && now >= pending_join_->sent_at + kJoinTimeout) {
+                handle_connection_lost("the portal did not answer the join in time", now);
+            } else if (now >= last_sent_ + kHeartbeatInterval) {
+                last_sent_ = now;
+                enqueue(Heartbeat{});
+            }
+            return;
+    }
+}
+
+std::optional<Instant> PhoenixChannel::poll_timeout() const {
+    switch (state_) {
+        case State::kClosed:
+        case State::kDialling:
+            return std::nullopt;
+        case State::kWaiting:
+            return redial_at_;
+        case State::kClosing:
+            return closing_until_;
+        case State::kConnected:
+            break;
+    }
+    const auto heartbeat = last_sent_ + kHeartbeatInterval;
+    return pending_join_ ? std::min(heartbeat, pending_join_->sent_at + kJoinTimeout) : heartbeat;
+}
+
+// --- Outputs ---------------------------------------------------------------------------------------------------------
+
+std::optional<Action> PhoenixChannel::poll_action() {
+    return pop(actions_);
+}
+
+std::optional<Event> PhoenixChannel::poll_event() {
+    return pop(events_);
+}
+
+std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
+    if (state_ != State::kConnected) {
+        return std::nullopt;
+    }
+    if (wants_join_) {
+        wants_join_ = false;
+        pending_join_ = PendingJoin{.ref = next_ref_++, .sent_at = now};
+        last_sent_ = now;
+        kSendLog.trace("Sending join");
+        return portal_api::encode_join(options_.role, pending_join_->ref, options_.stamp_secret);
+    }
+    if (pending_join_) {
+        return std::nullopt;
+    }
+    const auto outgoing = pop(outgoing_);
+    if (!outgoing) {
+        return std::nullopt;
+    }
+    last_sent_ = now;
+    auto frame = std::visit(overloaded{[&](const Heartbeat&) {
+                                           events_.emplace_back(HeartbeatSent{});
+                                           return portal_api::encode_heartbeat(next_ref_++);
+                                       },
+                                       [&](const portal_api::FromDevice& message) {
+                                           return portal_api::encode_from_device(message, next_ref_++);
+                                       }},
+                            *outgoing);
+    kSendLog.trace("Sending frame", log::field("frame", frame));
+    return frame;
+}
+
+// --- Helpers ---------------------------------------------------------------------------------------------------------
+
+void PhoenixChannel::dial() {
+    kLog.debug("Connecting to portal");
+    state_ = State::kDialling;
+    wants_join_ = false;
+    pending_join_.reset();
+    actions_.emplace_back(Dial{public_key_});
+}
+
+void PhoenixChannel::drop() {
+    actions_.emplace_back(Drop{});
+}
+
+void PhoenixChannel::enqueue(Outgoing outgoing) {
+    if (outgoing_.size() > kMaxWaitingMessages) {
+        kLog.debug("Dropped messages that the portal did not take", log::field("count", outgoing_.size()));
+        outgoing_.clear();
+    }
+    outgoing_.push_back(std::move(outgoing));
+}
+
+void PhoenixChannel::retry(std::string_view cause, Instant now) {
+    Duration delay{};
+    if (!backoff_) {
+        backoff_.emplace(now, options_.max_partition_time);
+    } else if (const auto next = backoff_->next(rng_, now)) {
+        delay = *next;
+    } else {
+        fail(fatal_text("max retries reached: " + std::string{cause}), false);
+        return;
+    }
+    state_ = State::kWaiting;
+    redial_at_ = now + delay;
+
+    const auto level = options_.role == portal_api::Role::kRelay ? log::Level::kWarn : log::Level::kInfo;
+    const auto delay_ms = std::chrono::duration_cast<std::chrono::milliseconds>(delay).count();
+    kLog.log(level, "Hiccup in connection to portal", log::field("retry_in_ms", delay_ms), log::field("cause", cause));
+    events_.emplace_back(
+        Hiccup{.delay = delay, .max_elapsed = options_.max_partition_time, .cause = std::string{cause}});
+}
+
+void PhoenixChannel::fail(std::string text, bool is_authentication_error) {
+    drop();
+    state_ = State::kClosed;
+    events_.emplace_back(Fatal{.text = std::move(text), .is_authentication_error = is_authentication_error});
+}
+
+void PhoenixChannel::finish_close() {
+    kLog.info("Closed connection to portal");
+    state_ = State::kClosed;
+    events_.emplace_back(Closed{});
+}
+
+}  // namespace culvert::portal_channel
