@@ -17,6 +17,7 @@
 #include "culvert/ice/agent.h"
 #include "culvert/net/transmit.h"
 #include "culvert/net/transmit_queue.h"
+#include "culvert/wireguard/error.h"
 
 namespace culvert::packet {
 class Segmenter;
@@ -63,6 +64,8 @@ struct DecapsulateError {
     Kind kind;
     /// The peer was ours until a moment ago, so that stray packets are to be expected (section 11).
     bool is_recently_disconnected = false;
+    /// What the tunnel or its handshake objected to, if it was asked.
+    std::optional<wireguard::Error> cause;
 
     friend bool operator==(const DecapsulateError&, const DecapsulateError&) = default;
 };

@@ -172,7 +172,7 @@ void Agent::send_check(CandidatePair& pair, Instant now) {
     message.integrity(as_bytes(remote_.password)).fingerprint();
     pair.record_check(id, timing_, now);
     if (transmits_.size() < kMaxQueued) {
-        transmits_.push_back({pair.local().base, pair.remote().address, message.build()});
+        transmits_.push_back({pair.local().base, pair.remote().address, message.build(), pair.local().kind});
     }
 }
 
@@ -246,7 +246,7 @@ void Agent::answer_request(const CandidatePair& pair, const stun::Message& messa
                       .fingerprint()
                       .build();
     if (transmits_.size() < kMaxQueued) {
-        transmits_.push_back({pair.local().base, pair.remote().address, std::move(answer)});
+        transmits_.push_back({pair.local().base, pair.remote().address, std::move(answer), pair.local().kind});
     }
 }
 

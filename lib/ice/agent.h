@@ -56,6 +56,8 @@ struct AgentTransmit {
     net::SocketAddress source;
     net::SocketAddress destination;
     Bytes payload;
+    /// The kind of candidate that `source` is.
+    CandidateKind source_kind = CandidateKind::kHost;
 };
 
 /// Finds a path to one peer: full ICE (RFC 8445) in trickle mode with the deviations of spec/connectivity.md section 4.
@@ -75,8 +77,8 @@ public:
     /// our ufrag), or nullopt if it is redundant (section 4.1).
     std::optional<Candidate> add_local_candidate(const Candidate& candidate, Instant now);
 
-    /// Ignores a candidate with another peer's ufrag, an address that cannot be one and exact repeats.
-    void add_remote_candidate(const Candidate& candidate, Instant now);
+    /// Exact repeats change nothing. False if it was refused: another peer's ufrag, or an address that cannot be one.
+    bool add_remote_candidate(const Candidate& candidate, Instant now);
 
     /// Guesses forwarded ports behind a symmetric NAT (section 3.7): call after each added remote candidate.
     void generate_optimistic_candidates(Instant now);

@@ -45,27 +45,27 @@ std::optional<Candidate> Agent::add_local_candidate(const Candidate& offered, In
     return candidate;
 }
 
-void Agent::add_remote_candidate(const Candidate& candidate, Instant now) {
+bool Agent::add_remote_candidate(const Candidate& candidate, Instant now) {
     if (!candidate.ufrag.empty() && candidate.ufrag != remote_.username) {
         kLog.debug("Ignored candidate of another peer", log::field("remote", candidate.address));
-        return;
+        return false;
     }
     if (!is_usable_as_candidate(candidate.address)) {
         kLog.debug("Ignored unusable candidate", log::field("remote", candidate.address));
-        return;
+        return false;
     }
     const auto same =
         std::ranges::find_if(remotes_, [&](const Entry& entry) { return entry.candidate.is_same(candidate); });
     if (same != remotes_.end()) {
         if (!same->is_discarded && has_pair_of_remote(same->id)) {
-            return;
+            return true;
         }
         // Starts over, even if checks of this address failed before.
         same->is_discarded = false;
         same->candidate = candidate;
         form_pairs_of_remote(*same);
         update_schedule(now);
-        return;
+        return true;
     }
     const auto reflexive = std::ranges::find_if(remotes_, [&](const Entry& entry) {
         return !entry.is_discarded && entry.candidate.kind == CandidateKind::kPeerReflexive &&
@@ -78,6 +78,7 @@ void Agent::add_remote_candidate(const Candidate& candidate, Instant now) {
         form_pairs_of_remote(append(remotes_, candidate));
     }
     update_schedule(now);
+    return true;
 }
 
 void Agent::generate_optimistic_candidates(Instant now) {
@@ -240,7 +241,8 @@ void Agent::form_pair(const Entry& local, const Entry& remote) {
     }
     const auto priority = role_ == AgentRole::kControlling ? pair_priority(l.priority, r.priority)
                                                            : pair_priority(r.priority, l.priority);
-    CandidatePair pair{{local.id, l.address, l.base}, {remote.id, r.address, r.base}, priority, check_priority(l)};
+    CandidatePair pair{
+        {local.id, l.kind, l.address, l.base}, {remote.id, r.kind, r.address, r.base}, priority, check_priority(l)};
     if (auto* existing = find_pair(l.base, r.address)) {
         if (existing->priority() >= priority) {
             return;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "culvert/base/time.h"
+#include "culvert/ice/candidate.h"
 #include "culvert/ice/constants.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/stun/constants.h"
@@ -37,6 +38,7 @@ public:
 
     struct End {
         std::uint32_t id;
+        CandidateKind kind;
         net::SocketAddress address;
         net::SocketAddress base;
     };

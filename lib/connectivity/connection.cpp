@@ -1,0 +1,289 @@
+#include "culvert/connectivity/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/observability/log.h"
+
+namespace culvert::connectivity {
+namespace {
+
+constexpr log::Logger kLog{"connectivity"};
+
+/// Names of socket kinds as in section 6; for logs.
+std::string_view kind_of(const PeerSocket& socket) {
+    return socket.is_relayed ? "relayed" : "direct";
+}
+
+}  // namespace
+
+std::string_view to_text(Connection::Failure failure) {
+    switch (failure) {
+        case Connection::Failure::kNoCandidates:
+            return "no candidates received";
+        case Connection::Failure::kIceTimeout:
+            return "ICE timeout";
+        case Connection::Failure::kWireGuardTimeout:
+            return "WireGuard timeout";
+    }
+    return "";
+}
+
+net::Ecn ecn_of(ByteSpan ip_packet) {
+    if (ip_packet.size() < 2) {
+        return net::Ecn::kNotEct;
+    }
+    const auto first = std::to_integer<unsigned>(ip_packet[0]);
+    const auto second = std::to_integer<unsigned>(ip_packet[1]);
+    switch (first >> 4) {
+        case 4:
+            return static_cast<net::Ecn>(second & 3);
+        case 6:
+            return static_cast<net::Ecn>(second >> 4 & 3);
+        default:
+            return net::Ecn::kNotEct;
+    }
+}
+
+Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters parameters, wireguard::Tunnel tunnel,
+                       std::uint32_t index, const RelayId& relay, Rng rng, Instant now)
+    : id_{id},
+      parameters_{std::move(parameters)},
+      agent_{role, parameters_.local, parameters_.remote, rng},
+      tunnel_{std::move(tunnel)},
+      index_{index},
+      relay_{relay},
+      created_at_{now},
+      last_activity_{now} {}
+
+// --- Candidates ------------------------------------------------------------------------------------------------------
+
+void Connection::add_local_candidate(const ice::Candidate& candidate, Outbox& out, Instant now) {
+    if (candidate.kind == ice::CandidateKind::kServerReflexive) {
+        signal(candidate, out);  // we send from its base anyway, so the agent need not know it
+    } else if (const auto accepted = agent_.add_local_candidate(candidate, now)) {
+        signal(*accepted, out);
+    }
+}
+
+void Connection::remove_local_candidate(const ice::Candidate& candidate, Outbox& out) {
+    auto signalled = candidate;
+    if (candidate.kind != ice::CandidateKind::kServerReflexive) {
+        const auto known = agent_.local_candidates();
+        const auto mine = std::ranges::find_if(known, [&](const auto& c) { return c.is_same(candidate); });
+        if (mine == known.end()) {
+            return;
+        }
+        signalled = *mine;
+        (void)agent_.remove_local_candidate(candidate);
+    }
+    out.emit(InvalidateIceCandidate{id_, ice::to_string(signalled), signalled.priority});
+}
+
+void Connection::signal_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now) {
+    std::vector<ice::Candidate> all;
+    for (const auto& seed : seeds) {
+        if (seed.kind == ice::CandidateKind::kServerReflexive) {
+            all.push_back(seed);
+        } else {
+            (void)agent_.add_local_candidate(seed, now);
+        }
+    }
+    std::ranges::copy(agent_.local_candidates(), std::back_inserter(all));
+    std::ranges::stable_sort(all, std::greater{}, &ice::Candidate::priority);
+    for (const auto& candidate : all) {
+        signal(candidate, out);
+    }
+}
+
+void Connection::signal(const ice::Candidate& candidate, Outbox& out) {
+    auto text = ice::to_string(candidate);
+    kLog.debug("Signalling candidate", log::field(id_key(), id_), log::field("candidate", text));
+    out.emit(NewIceCandidate{id_, std::move(text), candidate.priority});
+}
+
+// --- Packets ---------------------------------------------------------------------------------------------------------
+
+void Connection::send_packet(ByteSpan ip_packet, Outbox& out, Instant now) {
+    note_activity(now);
+    if (!socket_) {
+        // A gateway that kept packets would have to initiate and so fight with the client's handshake (section 7.3).
+        if (is_client()) {
+            buffered_packets_.push(to_bytes(ip_packet));
+        }
+        return;
+    }
+    if (tunnel_.has_usable_session(now)) {
+        send_last_packet(ip_packet, out, now);
+        return;
+    }
+    tunnel_.queue(ip_packet, now);
+    flush_tunnel(out, now);
+}
+
+void Connection::send_last_packet(ByteSpan ip_packet, Outbox& out, Instant now) {
+    Bytes datagram(ip_packet.size() + wireguard::kDataOverhead);
+    if (socket_ && tunnel_.has_usable_session(now) && tunnel_.seal(ip_packet, datagram, now)) {
+        out.send(*socket_, relay_, datagram, ecn_of(ip_packet), now);
+    }
+}
+
+void Connection::start_proactive_handshake(Instant now) {
+    if (!is_client() || tunnel_.handshake_in_progress()) {
+        return;
+    }
+    if (proactive_handshake_at_ && now - *proactive_handshake_at_ < kProactiveHandshakeInterval) {
+        return;
+    }
+    proactive_handshake_at_ = now;
+    tunnel_.initiate_handshake(now);
+}
+
+void Connection::note_handshake(Outbox& out) {
+    if (!std::exchange(is_established_, true)) {
+        kLog.info("Connection established", log::field(id_key(), id_));
+        out.emit(ConnectionEstablished{id_});
+    }
+}
+
+void Connection::flush_tunnel(Outbox& out, Instant now) {
+    while (auto datagram = tunnel_.poll_transmit()) {
+        if (socket_) {
+            out.send(*socket_, relay_, *datagram, net::Ecn::kNotEct, now);
+        } else {
+            buffered_datagrams_.push(std::move(*datagram));
+        }
+    }
+}
+
+// --- Time ------------------------------------------------------------------------------------------------------------
+
+void Connection::handle_timeout(Relays& relays, Outbox& out, Instant now) {
+    agent_.handle_timeout(now);
+    if (const auto at = idle_deadline(); at && now >= *at) {
+        kLog.debug("Connection became idle", log::field(id_key(), id_));
+        phase_ = Phase::kIdle;
+        agent_.set_timing(ice::kIdleTiming, now);
+    }
+    if (const auto failure = timed_out(now)) {
+        fail(*failure);
+        return;
+    }
+    if (socket_) {
+        tunnel_.handle_timeout(now);
+        flush_tunnel(out, now);
+        if (tunnel_.is_expired()) {
+            fail(Failure::kWireGuardTimeout);
+            return;
+        }
+    }
+    // Before the agent's packets leave, so that a client's handshake overtakes the check that tells the gateway about
+    // the path: section 2.3 calls this visible on the wire.
+    handle_agent_events(relays, out, now);
+    while (const auto transmit = agent_.poll_transmit()) {
+        out.send(*transmit, now);
+    }
+}
+
+std::optional<Instant> Connection::poll_timeout() const {
+    std::optional<Instant> next;
+    const auto consider = [&](std::optional<Instant> at) {
+        if (at && (!next || *at < *next)) {
+            next = at;
+        }
+    };
+    consider(agent_.poll_timeout());
+    consider(idle_deadline());
+    if (!agent_.has_known_remote_candidate()) {
+        consider(created_at_ + kCandidateTimeout);
+    }
+    if (disconnected_at_) {
+        consider(*disconnected_at_ + kDisconnectGrace);
+    }
+    if (socket_) {
+        consider(tunnel_.poll_timeout());
+    }
+    return next;
+}
+
+std::optional<Instant> Connection::idle_deadline() const {
+    if (phase_ == Phase::kConnected && agent_.state() == ice::AgentState::kConnected) {
+        return last_activity_ + kIdleAfter;
+    }
+    return std::nullopt;
+}
+
+std::optional<Connection::Failure> Connection::timed_out(Instant now) const {
+    if (!agent_.has_known_remote_candidate() && now >= created_at_ + kCandidateTimeout) {
+        return Failure::kNoCandidates;
+    }
+    if (disconnected_at_ && now >= *disconnected_at_ + kDisconnectGrace) {
+        return Failure::kIceTimeout;
+    }
+    return std::nullopt;
+}
+
+void Connection::wake_up(Instant now) {
+    kLog.debug("Connection woke up", log::field(id_key(), id_));
+    phase_ = Phase::kConnected;
+    agent_.set_timing(ice::kDefaultTiming, now);
+    is_touched = true;
+}
+
+void Connection::fail(Failure failure) {
+    kLog.info("Connection failed", log::field(id_key(), id_), log::field("reason", to_text(failure)));
+    failure_ = failure;
+}
+
+// --- ICE -------------------------------------------------------------------------------------------------------------
+
+void Connection::handle_agent_events(Relays& relays, Outbox& out, Instant now) {
+    while (const auto event = agent_.poll_event()) {
+        std::visit(overloaded{
+                       [&](const ice::StateChanged& changed) { handle_state(changed.state, now); },
+                       [&](const ice::Nominated& nominated) { handle_nomination(nominated, relays, out, now); },
+                   },
+                   *event);
+    }
+}
+
+void Connection::handle_state(ice::AgentState state, Instant now) {
+    kLog.debug("ICE state changed", log::field(id_key(), id_), log::field("state", ice::to_text(state)));
+    if (state == ice::AgentState::kDisconnected) {
+        disconnected_at_ = now;
+    } else {
+        disconnected_at_.reset();
+    }
+}
+
+void Connection::handle_nomination(const ice::Nominated& nominated, Relays& relays, Outbox& out, Instant now) {
+    const PeerSocket socket{nominated.source, nominated.destination,
+                            relays.find_by_relay_address(nominated.source) != nullptr};
+    if (socket_ == socket) {
+        return;
+    }
+    kLog.info("Updating remote socket", log::field(id_key(), id_), log::field("kind", kind_of(socket)),
+              log::field("since_request_ms", (now - created_at_) / std::chrono::milliseconds{1}));
+    kLog.debug("Updating remote socket", log::field(id_key(), id_), log::field("local", socket.source),
+               log::field("remote", socket.destination));
+    socket_ = socket;
+    if (phase_ == Phase::kConnecting) {
+        phase_ = Phase::kConnected;
+        last_activity_ = now;
+        flush_buffers(out, now);
+    }
+    start_proactive_handshake(now);
+    flush_tunnel(out, now);
+}
+
+void Connection::flush_buffers(Outbox& out, Instant now) {
+    for (const auto& datagram : buffered_datagrams_.take()) {
+        out.send(*socket_, relay_, datagram, net::Ecn::kNotEct, now);
+    }
+    for (const auto& packet : buffered_packets_.take()) {
+        tunnel_.queue(packet, now);
+    }
+}
+
+}  // namespace culvert::connectivity

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/connectivity/constants.h"
+#include "culvert/connectivity/events.h"
+#include "culvert/connectivity/outbox.h"
+#include "culvert/connectivity/ring.h"
+#include "culvert/crypto/keys.h"
+#include "culvert/ice/agent.h"
+#include "culvert/wireguard/tunnel.h"
+
+namespace culvert::connectivity {
+
+/// Everything about one peer: an ICE agent, a WireGuard tunnel, the relay it uses and the state of their marriage.
+/// Source: spec/connectivity.md sections 2.3, 7.6 and 8.
+class Connection {
+public:
+    /// What must agree for an existing connection to be kept by an upsert (section 8.1).
+    struct Parameters {
+        crypto::PublicKey peer;
+        crypto::PresharedKey preshared_key;
+        ice::Credentials local;
+        ice::Credentials remote;
+
+        friend bool operator==(const Parameters&, const Parameters&) = default;
+    };
+
+    enum class Phase : std::uint8_t { kConnecting, kConnected, kIdle };
+    enum class Failure : std::uint8_t { kNoCandidates, kIceTimeout, kWireGuardTimeout };
+
+    /// `index` is the upper part of the tunnel's receiver indices.
+    Connection(const ConnectionId& id, ice::AgentRole role, Parameters parameters, wireguard::Tunnel tunnel,
+               std::uint32_t index, const RelayId& relay, Rng rng, Instant now);
+
+    [[nodiscard]] const ConnectionId& id() const { return id_; }
+    [[nodiscard]] const Parameters& parameters() const { return parameters_; }
+    [[nodiscard]] std::uint32_t index() const { return index_; }
+    [[nodiscard]] Phase phase() const { return phase_; }
+    /// Set: remove this connection.
+    [[nodiscard]] std::optional<Failure> failure() const { return failure_; }
+    /// Where packets go; unset until the first nomination.
+    [[nodiscard]] const std::optional<PeerSocket>& socket() const { return socket_; }
+    [[nodiscard]] wireguard::Tunnel& tunnel() { return tunnel_; }
+    [[nodiscard]] ice::Agent& agent() { return agent_; }
+    [[nodiscard]] const ice::Agent& agent() const { return agent_; }
+
+    [[nodiscard]] const std::optional<RelayId>& relay() const { return relay_; }
+    void set_relay(const std::optional<RelayId>& relay) { relay_ = relay; }
+
+    /// Traffic or something that announces it: restarts the idle timer and wakes up (section 8.2). Hot path.
+    void note_activity(Instant now) {
+        last_activity_ = now;
+        if (phase_ == Phase::kIdle) {
+            wake_up(now);
+        }
+    }
+
+    /// A candidate of ours goes to the agent and, unless redundant, to the peer.
+    void add_local_candidate(const ice::Candidate& candidate, Outbox& out, Instant now);
+    void remove_local_candidate(const ice::Candidate& candidate, Outbox& out);
+    /// Tells the peer everything again that it would need if it had lost its state.
+    void signal_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now);
+
+    /// Sends or queues one packet, whatever the state. Off the hot path.
+    void send_packet(ByteSpan ip_packet, Outbox& out, Instant now);
+    /// Sends one packet if that is possible at once; for a goodbye.
+    void send_last_packet(ByteSpan ip_packet, Outbox& out, Instant now);
+    /// Client: starts a handshake unless one is running or was started this way a moment ago (section 7.3).
+    void start_proactive_handshake(Instant now);
+    /// Call after the tunnel accepted a handshake message.
+    void note_handshake(Outbox& out);
+    /// Sends what the tunnel wants to send, or keeps it until there is a path.
+    void flush_tunnel(Outbox& out, Instant now);
+
+    void handle_timeout(Relays& relays, Outbox& out, Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+
+    /// Whether the node must call handle_timeout() although no deadline has come. The node's bookkeeping.
+    bool is_touched = true;
+    /// What poll_timeout() was when last asked. The node's bookkeeping.
+    Instant deadline{};
+    /// Whether the lack of relays was logged. The node's bookkeeping.
+    bool misses_relay = false;
+
+private:
+    [[nodiscard]] bool is_client() const { return agent_.role() == ice::AgentRole::kControlling; }
+    [[nodiscard]] std::string_view id_key() const { return is_client() ? "gid" : "cid"; }
+    [[nodiscard]] std::optional<Instant> idle_deadline() const;
+    [[nodiscard]] std::optional<Failure> timed_out(Instant now) const;
+    void wake_up(Instant now);
+    void fail(Failure failure);
+    void handle_agent_events(Relays& relays, Outbox& out, Instant now);
+    void handle_state(ice::AgentState state, Instant now);
+    void handle_nomination(const ice::Nominated& nominated, Relays& relays, Outbox& out, Instant now);
+    void flush_buffers(Outbox& out, Instant now);
+    void signal(const ice::Candidate& candidate, Outbox& out);
+
+    ConnectionId id_;
+    Parameters parameters_;
+    ice::Agent agent_;
+    wireguard::Tunnel tunnel_;
+    std::uint32_t index_;
+    std::optional<RelayId> relay_;
+
+    Phase phase_ = Phase::kConnecting;
+    std::optional<Failure> failure_;
+    std::optional<PeerSocket> socket_;
+    Instant created_at_;
+    Instant last_activity_;
+    std::optional<Instant> disconnected_at_;
+    std::optional<Instant> proactive_handshake_at_;
+    bool is_established_ = false;
+
+    Ring<Bytes> buffered_datagrams_{kMaxBufferedPackets};
+    Ring<Bytes> buffered_packets_{kMaxBufferedPackets};
+};
+
+[[nodiscard]] std::string_view to_text(Connection::Failure failure);
+
+/// The ECN bits of an IP packet; Not-ECT for what is none.
+[[nodiscard]] net::Ecn ecn_of(ByteSpan ip_packet);
+
+}  // namespace culvert::connectivity

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "culvert/base/time.h"
+
+/// Times and limits of the node. Source: spec/connectivity.md section 12 unless said otherwise.
+namespace culvert::connectivity {
+
+/// Relays send from this port, and nothing else from it is taken for TURN (section 2.4).
+inline constexpr std::uint16_t kRelayPort = 3478;
+/// Largest datagram of a peer or relay: 1280 + 32 + 4 (section 10).
+inline constexpr std::size_t kMaxDatagram = 1316;
+
+inline constexpr Duration kIdleAfter = std::chrono::seconds{20};
+inline constexpr Duration kCandidateTimeout = std::chrono::seconds{10};
+inline constexpr Duration kDisconnectGrace = std::chrono::seconds{2};
+/// Between two handshakes that a client starts without being asked by traffic or timers.
+inline constexpr Duration kProactiveHandshakeInterval = std::chrono::seconds{20};
+inline constexpr Duration kHandshakeWindow = std::chrono::seconds{1};
+inline constexpr Duration kRecentlyDisconnectedMemory = std::chrono::seconds{5};
+
+/// While there is no path: WireGuard packets, and on a client also IP packets (section 7.6).
+inline constexpr std::size_t kMaxBufferedPackets = 128;
+
+/// Backstops for a caller that does not drain; ours to choose.
+inline constexpr std::size_t kMaxTransmits = 8192;
+inline constexpr std::size_t kMaxEvents = 65536;
+inline constexpr std::size_t kMaxRecentlyDisconnected = 4096;
+
+}  // namespace culvert::connectivity

@@ -1,0 +1,200 @@
+// From a datagram to an IP packet (spec/connectivity.md sections 2.4 and 2.5).
+
+#include "culvert/connectivity/node_state.h"
+#include "culvert/observability/log.h"
+#include "culvert/turn/channel_data.h"
+
+namespace culvert::connectivity {
+namespace {
+
+constexpr log::Logger kLog{"connectivity"};
+
+using Kind = DecapsulateError::Kind;
+
+std::unexpected<DecapsulateError> refuse(Kind kind, bool is_recently_disconnected = false) {
+    return std::unexpected{DecapsulateError{kind, is_recently_disconnected, std::nullopt}};
+}
+
+bool is_wireguard_data(ByteSpan datagram) {
+    return datagram.size() >= wireguard::kMinDataSize && load_le<std::uint32_t>(datagram) == 4;
+}
+
+bool may_be_stun(ByteSpan datagram) {
+    return !datagram.empty() && std::to_integer<unsigned>(datagram[0]) < 4;
+}
+
+bool may_be_channel_data(ByteSpan datagram) {
+    return !datagram.empty() && (std::to_integer<unsigned>(datagram[0]) & 0xc0) == 0x40;
+}
+
+/// Whether a message is one of those that agents exchange (section 4.3); anything else is not for them.
+bool is_for_agents(const stun::Message& message) {
+    using enum stun::AttributeType;
+    if (message.method() != stun::Method::kBinding || !message.has_integrity()) {
+        return false;
+    }
+    switch (message.cls()) {
+        case stun::Class::kRequest: {
+            const auto username = message.text(kUsername);
+            const auto colon = username ? username->find(':') : std::string_view::npos;
+            return colon != std::string_view::npos && colon + 1 < username->size() && message.has(kPriority);
+        }
+        case stun::Class::kSuccess:
+            return message.has(kXorMappedAddress);
+        case stun::Class::kError:
+            return true;
+        case stun::Class::kIndication:
+            return false;
+    }
+    return false;
+}
+
+}  // namespace
+
+Node::State::DecapsulateResult Node::State::decapsulate(net::SocketAddress local, net::SocketAddress from,
+                                                        MutableByteSpan datagram, Instant now) {
+    if (datagram.size() > kMaxDatagram) {
+        return refuse(Kind::kTooLong);
+    }
+    if (from.port == kRelayPort) [[unlikely]] {
+        const auto goes_on = unwrap(local, from, datagram, now);
+        if (!goes_on) {
+            return std::unexpected{goes_on.error()};
+        }
+        if (!*goes_on) {
+            return std::nullopt;
+        }
+    }
+    // No data packet can be taken for STUN: where STUN has its length, WireGuard has zeros, and 20 bytes are too few.
+    if (is_wireguard_data(datagram)) [[likely]] {
+        return handle_data(datagram, from.ip, now);
+    }
+    if (const auto message = stun::Message::parse(datagram); message && is_for_agents(*message)) {
+        return handle_stun(local, from, *message, now);
+    }
+    return handle_wireguard(datagram, from.ip, now);
+}
+
+std::expected<bool, DecapsulateError> Node::State::unwrap(net::SocketAddress& local, net::SocketAddress& from,
+                                                          MutableByteSpan& datagram, Instant now) {
+    if (may_be_stun(datagram)) {
+        const auto message = stun::Message::parse(datagram);
+        if (!message) {
+            return true;
+        }
+        auto* allocation = relays_.find_by_server(from);
+        if (allocation == nullptr) {
+            kLog.debug("STUN message from no relay in use", log::field("from", from));
+            return refuse(Kind::kUnknownRelay);
+        }
+        (void)allocation->handle_input(local, from, *message, now);
+        return false;
+    }
+    if (!may_be_channel_data(datagram)) {
+        return true;
+    }
+    const auto header = turn::decode_channel_data(datagram, turn::TrailingBytes::kRefuse);
+    if (!header) {
+        return true;
+    }
+    auto* allocation = relays_.find_by_server(from);
+    if (allocation == nullptr) {
+        kLog.debug("ChannelData from no relay in use", log::field("from", from));
+        return refuse(Kind::kUnknownRelay);
+    }
+    const auto peer = allocation->receive_on_channel(header->channel);
+    const auto relay_address = peer ? allocation->relay_address(peer->family()) : std::nullopt;
+    if (!relay_address) {
+        kLog.debug("ChannelData on a channel that is not bound", log::field("channel", header->channel));
+        return refuse(Kind::kUnknownChannel);
+    }
+    local = *relay_address;
+    from = *peer;
+    datagram = datagram.subspan(turn::kChannelDataHeaderSize);
+    return true;
+}
+
+Node::State::DecapsulateResult Node::State::handle_data(MutableByteSpan datagram, const net::IpAddress& from,
+                                                        Instant now) {
+    const auto index = wireguard::receiver_index(datagram) >> 8;
+    auto* connection = indices_.find(index);
+    if (connection == nullptr) [[unlikely]] {
+        return refuse(Kind::kUnknownIndex, recently_disconnected_.contains(index, now));
+    }
+    return pass_to_tunnel(*connection, datagram, from, now);
+}
+
+Node::State::DecapsulateResult Node::State::handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
+                                                        const stun::Message& message, Instant now) {
+    for (auto& [id, connection] : connections_) {
+        if (connection->agent().handle_message(local, from, message, now)) {
+            touch(*connection);
+            return std::nullopt;
+        }
+    }
+    kLog.trace("STUN message for no connection", log::field("from", from));
+    return refuse(Kind::kUnknownStun);
+}
+
+Node::State::DecapsulateResult Node::State::handle_wireguard(MutableByteSpan datagram, const net::IpAddress& from,
+                                                             Instant now) {
+    const auto connection = connection_of(datagram, now);
+    if (!connection) {
+        return std::unexpected{connection.error()};
+    }
+    if (now - identity_->limiter_cleared_at >= kHandshakeWindow) {
+        identity_->limiter_cleared_at = now;
+        identity_->limiter.clear_window(now);
+    }
+    return pass_to_tunnel(**connection, datagram, from, now);
+}
+
+/// The connection of a handshake message. Never by source address: peers may share one (section 2.5).
+std::expected<Connection*, DecapsulateError> Node::State::connection_of(MutableByteSpan datagram, Instant now) {
+    const auto kind = wireguard::classify(datagram);
+    if (!kind) {
+        return refuse(Kind::kNotWireGuard);
+    }
+    if (*kind != wireguard::PacketKind::kInitiation) {
+        const auto index = wireguard::receiver_index(datagram) >> 8;
+        auto* connection = indices_.find(index);
+        if (connection == nullptr) {
+            return refuse(Kind::kUnknownIndex, recently_disconnected_.contains(index, now));
+        }
+        return connection;
+    }
+    const auto peer = wireguard::peek_initiator(identity_->keys, datagram);
+    if (!peer) {
+        return std::unexpected{DecapsulateError{Kind::kHandshake, false, peer.error()}};
+    }
+    for (auto& [id, connection] : connections_) {
+        if (connection->parameters().peer == *peer) {
+            return connection.get();
+        }
+    }
+    return refuse(Kind::kUnknownPeer, recently_disconnected_.contains(*peer, now));
+}
+
+Node::State::DecapsulateResult Node::State::pass_to_tunnel(Connection& connection, MutableByteSpan datagram,
+                                                           const net::IpAddress& from, Instant now) {
+    const auto first = std::to_integer<unsigned>(datagram[0]);
+    const bool is_handshake = first != static_cast<unsigned>(wireguard::PacketKind::kData);
+    const auto result = connection.tunnel().handle_packet(datagram, from, identity_->limiter, now);
+    connection.flush_tunnel(outbox_, now);
+    if (!result) {
+        return std::unexpected{
+            DecapsulateError{is_handshake ? Kind::kHandshake : Kind::kDecryption, false, result.error()}};
+    }
+    touch(connection);
+    if (*result) {
+        connection.note_activity(now);
+        return Decapsulated{connection.id(), **result};
+    }
+    const bool is_cookie = first == static_cast<unsigned>(wireguard::PacketKind::kCookieReply);
+    if (is_handshake && !is_cookie) {
+        connection.note_handshake(outbox_);
+    }
+    return std::nullopt;
+}
+
+}  // namespace culvert::connectivity

@@ -1,0 +1,152 @@
+// Creating, keeping and ending connections (spec/connectivity.md sections 8.1, 8.6 and 9.4).
+
+#include <algorithm>
+#include <utility>
+
+#include "culvert/connectivity/node_state.h"
+#include "culvert/crypto/hash.h"
+#include "culvert/observability/log.h"
+
+namespace culvert::connectivity {
+namespace {
+
+constexpr log::Logger kLog{"connectivity"};
+
+/// Section 2.6: lets a relay's operator tell the sessions of one device apart.
+std::string software_attribute(const crypto::PublicKey& key) {
+    const auto digest = crypto::sha256({as_bytes("SESSION-ID"), key.bytes});
+    auto hex = to_hex(digest);
+    for (auto& c : hex) {
+        c = c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
+    }
+    return "snownet; session=" + hex;
+}
+
+}  // namespace
+
+Node::State::Identity::Identity(Rng& rng, Instant now)
+    : keys{crypto::KeyPair::generate(rng)},
+      limiter{keys.public_key(), rng.fork(), now},
+      limiter_cleared_at{now},
+      software{software_attribute(keys.public_key())} {}
+
+Node::State::State(Role role, Rng rng, Instant now, WallTime wall_now)
+    : role_{role},
+      rng_{rng},
+      created_at_{now},
+      wall_at_creation_{wall_now},
+      identity_{std::make_unique<Identity>(rng_, now)} {}
+
+Connection* Node::State::find(const ConnectionId& id) {
+    const auto found = connections_.find(id);
+    return found == connections_.end() ? nullptr : found->second.get();
+}
+
+void Node::State::touch(Connection& connection) {
+    if (!connection.is_touched) {
+        connection.is_touched = true;
+        touched_.push_back(&connection);
+    }
+}
+
+std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Connection::Parameters parameters,
+                                                     Instant now) {
+    const auto existing = connections_.find(id);
+    if (existing != connections_.end()) {
+        if (existing->second->parameters() == parameters) {
+            reuse(*existing->second, now);
+            return {};
+        }
+        kLog.info("Replacing connection", log::field(id_key(), id));
+        erase(existing, now);
+    }
+    const auto relay = relays_.sample(rng_);
+    if (!relay) {
+        kLog.warn("Cannot connect without relays", log::field(id_key(), id));
+        return std::unexpected{UpsertError::kNoRelays};
+    }
+    kLog.info("Creating connection", log::field(id_key(), id), log::field("relay", *relay));
+    const auto index = indices_.allocate(rng_);
+    auto tunnel = make_tunnel(parameters, index, now);
+    const auto role = role_ == Role::kClient ? ice::AgentRole::kControlling : ice::AgentRole::kControlled;
+    auto& connection =
+        *connections_
+             .emplace(id, std::make_unique<Connection>(id, role, std::move(parameters), std::move(tunnel), index,
+                                                       *relay, rng_.fork(), now))
+             .first->second;
+    indices_.insert(index, connection);
+    touched_.push_back(&connection);
+    for (const auto& candidate : relays_.seed_candidates(relay)) {
+        connection.add_local_candidate(candidate, outbox_, now);
+    }
+    connection.agent().handle_timeout(now);
+    return {};
+}
+
+wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& parameters, std::uint32_t index, Instant now) {
+    const auto wall_now = wall_at_creation_ + std::chrono::duration_cast<WallTime::duration>(now - created_at_);
+    return {identity_->keys, parameters.peer, parameters.preshared_key, index, rng_.fork(), now, wall_now};
+}
+
+/// Nothing changed: the portal asks again because one side lost its state. If it was the peer, our handshake and
+/// candidates bring it back; if it was us, we would not be here.
+void Node::State::reuse(Connection& connection, Instant now) {
+    kLog.info("Reusing connection", log::field(id_key(), connection.id()));
+    connection.note_activity(now);
+    connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
+    if (connection.socket()) {
+        connection.start_proactive_handshake(now);
+        connection.flush_tunnel(outbox_, now);
+    }
+    touch(connection);
+}
+
+void Node::State::remove(const ConnectionId& id, Instant now) {
+    if (const auto entry = connections_.find(id); entry != connections_.end()) {
+        kLog.info("Removing connection", log::field(id_key(), id));
+        erase(entry, now);
+    }
+}
+
+void Node::State::close(const ConnectionId& id, ByteSpan goodbye, Instant now) {
+    if (const auto entry = connections_.find(id); entry != connections_.end()) {
+        close(entry, goodbye, now);
+    }
+}
+
+void Node::State::close_all(ByteSpan goodbye, Instant now) {
+    for (auto entry = connections_.begin(); entry != connections_.end();) {
+        entry = close(entry, goodbye, now);
+    }
+}
+
+Node::State::Connections::iterator Node::State::close(Connections::iterator entry, ByteSpan goodbye, Instant now) {
+    auto& connection = *entry->second;
+    kLog.info("Closing connection", log::field(id_key(), connection.id()));
+    if (connection.phase() != Connection::Phase::kConnecting) {
+        connection.send_last_packet(goodbye, outbox_, now);
+        outbox_.emit(ConnectionClosed{connection.id()});
+    }
+    return erase(entry, now);
+}
+
+Node::State::Connections::iterator Node::State::erase(Connections::iterator entry, Instant now) {
+    auto& connection = *entry->second;
+    recently_disconnected_.add(connection.id(), connection.parameters().peer, connection.index(), now);
+    indices_.erase(connection.index());
+    std::erase(touched_, &connection);
+    return connections_.erase(entry);
+}
+
+void Node::State::reset(Instant now) {
+    outbox_.clear();
+    relays_.clear();
+    for (auto entry = connections_.begin(); entry != connections_.end();) {
+        outbox_.emit(ConnectionClosed{entry->first});
+        entry = erase(entry, now);
+    }
+    identity_ = std::make_unique<Identity>(rng_, now);
+    kLog.info("Reset network state");
+}
+
+}  // namespace culvert::connectivity

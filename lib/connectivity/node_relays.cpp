@@ -1,0 +1,180 @@
+// Relays and candidates (spec/connectivity.md sections 3.5, 3.6, 5.10, 9.1 and 9.2).
+
+#include <algorithm>
+#include <variant>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/connectivity/node_state.h"
+#include "culvert/observability/log.h"
+
+namespace culvert::connectivity {
+namespace {
+
+constexpr log::Logger kLog{"connectivity"};
+
+bool is_unchanged(const turn::Allocation& allocation, const RelayServer& server) {
+    const auto& credentials = allocation.credentials();
+    return allocation.server() == turn::RelaySocket{server.v4, server.v6} && credentials &&
+           *credentials == turn::Credentials{server.username, server.password, server.realm};
+}
+
+}  // namespace
+
+void Node::State::update_relays(std::span<const RelayId> removed, std::span<const RelayServer> listed, Instant now) {
+    for (const auto& id : removed) {
+        if (const auto* allocation = relays_.find(id)) {
+            kLog.info("Removing relay", log::field("relay", id));
+            invalidate_relay(*allocation);
+            relays_.erase(id);
+        }
+    }
+    for (const auto& server : listed) {
+        auto* known = relays_.find(server.id);
+        if (known != nullptr && is_unchanged(*known, server)) {
+            if (known->is_suspended()) {
+                known->refresh(now);
+            }
+            continue;
+        }
+        replace_relay(server, now);
+    }
+    for (auto& [id, allocation] : relays_.all()) {
+        if (std::ranges::find(listed, id, &RelayServer::id) == listed.end()) {
+            allocation.refresh(now);
+        }
+    }
+}
+
+void Node::State::replace_relay(const RelayServer& server, Instant now) {
+    if (!server.v4 && !server.v6) {
+        kLog.warn("Skipped relay without address", log::field("relay", server.id));
+        return;
+    }
+    if (const auto* old = relays_.find(server.id)) {
+        kLog.info("Replacing relay", log::field("relay", server.id));
+        invalidate_relay(*old);
+        relays_.erase(server.id);
+    } else {
+        kLog.info("Adding relay", log::field("relay", server.id));
+    }
+    relays_.insert(server.id, turn::Allocation{{server.v4, server.v6},
+                                               {server.username, server.password, server.realm},
+                                               identity_->software,
+                                               rng_.fork(),
+                                               now});
+}
+
+void Node::State::invalidate_relay(const turn::Allocation& allocation) {
+    for (const auto& candidate : allocation.candidates()) {
+        if (candidate.kind == turn::CandidateKind::kRelayed) {
+            remove_local_candidate(candidate);
+        }
+    }
+}
+
+void Node::State::handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now) {
+    while (const auto event = allocation.poll_event()) {
+        std::visit(overloaded{
+                       [&](const turn::NewCandidate& e) { add_local_candidate(id, e.candidate, now); },
+                       [&](const turn::InvalidCandidate& e) { remove_local_candidate(e.candidate); },
+                   },
+                   *event);
+    }
+}
+
+void Node::State::add_local_candidate(const RelayId& relay, const turn::Candidate& candidate, Instant now) {
+    const auto converted = to_ice(candidate);
+    if (!converted) {
+        kLog.debug("Ignored unusable candidate", log::field("local", candidate.address));
+        return;
+    }
+    for (auto& [id, connection] : connections_) {
+        if (connection->relay() == relay) {
+            connection->add_local_candidate(*converted, outbox_, now);
+            touch(*connection);
+        }
+    }
+}
+
+void Node::State::remove_local_candidate(const turn::Candidate& candidate) {
+    const auto converted = to_ice(candidate);
+    if (!converted) {
+        return;
+    }
+    for (auto& [id, connection] : connections_) {
+        connection->remove_local_candidate(*converted, outbox_);
+        touch(*connection);
+    }
+}
+
+void Node::State::drop_dead_relays() {
+    auto& all = relays_.all();
+    for (auto entry = all.begin(); entry != all.end();) {
+        const auto id = entry->first;
+        const auto reason = entry->second.death_reason();
+        ++entry;
+        if (reason) {
+            kLog.info("Disconnected from relay", log::field("relay", id), log::field("reason", to_string(*reason)));
+            relays_.erase(id);
+        }
+    }
+}
+
+void Node::State::replace_lost_relays(Instant now) {
+    for (auto& [id, connection] : connections_) {
+        if (relays_.find(connection->relay()) != nullptr) {
+            continue;
+        }
+        const auto relay = relays_.sample(rng_);
+        if (!relay) {
+            if (!connection->misses_relay) {
+                kLog.debug("No relay left", log::field(id_key(), id));
+            }
+            connection->misses_relay = true;
+            continue;
+        }
+        kLog.info("Changing relay", log::field(id_key(), id), log::field("relay", *relay));
+        connection->misses_relay = false;
+        connection->set_relay(*relay);
+        for (const auto& candidate : relays_.relay_candidates(*relay)) {
+            connection->add_local_candidate(candidate, outbox_, now);
+        }
+        touch(*connection);
+    }
+}
+
+void Node::State::add_remote_candidate(const ConnectionId& id, std::string_view text, Instant now) {
+    auto* connection = find(id);
+    const auto candidate = ice::parse_candidate(text);
+    if (connection == nullptr || !candidate) {
+        kLog.debug("Ignored remote candidate", log::field(id_key(), id), log::field("candidate", text));
+        return;
+    }
+    touch(*connection);
+    if (!connection->agent().add_remote_candidate(*candidate, now)) {
+        return;
+    }
+    connection->agent().generate_optimistic_candidates(now);
+    if (candidate->kind == ice::CandidateKind::kHost) {
+        return;
+    }
+    // Relays deliver only what comes from a bound peer, so the peer's first packet depends on this.
+    if (auto* relay = relays_.find(connection->relay())) {
+        relay->bind_channel(candidate->address, now);
+        connection->note_activity(now);
+    }
+}
+
+void Node::State::remove_remote_candidate(const ConnectionId& id, std::string_view text, Instant now) {
+    auto* connection = find(id);
+    const auto candidate = ice::parse_candidate(text);
+    if (connection == nullptr || !candidate) {
+        return;
+    }
+    if (connection->agent().remove_remote_candidate(*candidate)) {
+        connection->agent().handle_timeout(now);
+        touch(*connection);
+    }
+}
+
+}  // namespace culvert::connectivity

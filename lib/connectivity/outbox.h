@@ -1,0 +1,52 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string_view>
+
+#include "culvert/base/time.h"
+#include "culvert/connectivity/events.h"
+#include "culvert/connectivity/relays.h"
+#include "culvert/ice/agent.h"
+#include "culvert/net/transmit.h"
+
+namespace culvert::connectivity {
+
+/// A nominated pair as the node sends through it (spec/connectivity.md section 6).
+struct PeerSocket {
+    net::SocketAddress source;
+    net::SocketAddress destination;
+    /// `source` is an address on one of our relays: packets travel as ChannelData.
+    bool is_relayed = false;
+
+    friend bool operator==(const PeerSocket&, const PeerSocket&) = default;
+};
+
+/// Collects what leaves the node off the hot path: packets to peers, directly or through a relay, and events.
+class Outbox {
+public:
+    explicit Outbox(Relays& relays) : relays_{relays} {}
+
+    /// Through `relay` if the socket is relayed; dropped if there is no channel.
+    void send(const PeerSocket& socket, const std::optional<RelayId>& relay, ByteSpan payload, net::Ecn ecn,
+              Instant now);
+    void send(const ice::AgentTransmit& transmit, Instant now);
+    void emit(Event event);
+
+    [[nodiscard]] std::optional<net::Transmit> poll_transmit();
+    [[nodiscard]] std::optional<Event> poll_event();
+    void clear();
+
+private:
+    void send_direct(const net::SocketAddress& source, const net::SocketAddress& destination, ByteSpan payload,
+                     net::Ecn ecn);
+    void send_through(turn::Allocation& relay, const net::SocketAddress& peer, ByteSpan payload, net::Ecn ecn,
+                      Instant now);
+    void push(net::Transmit transmit);
+
+    Relays& relays_;
+    std::deque<net::Transmit> transmits_;
+    std::deque<Event> events_;
+};
+
+}  // namespace culvert::connectivity

@@ -1,0 +1,86 @@
+#include "culvert/connectivity/relays.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace culvert::connectivity {
+
+turn::Allocation& Relays::insert(const RelayId& id, turn::Allocation allocation) {
+    return table_.insert_or_assign(id, std::move(allocation)).first->second;
+}
+
+void Relays::erase(const RelayId& id) {
+    last_hit_ = table_.end();
+    table_.erase(id);
+}
+
+void Relays::clear() {
+    table_.clear();
+    last_hit_ = table_.end();
+}
+
+turn::Allocation* Relays::find(const RelayId& id) {
+    const auto found = table_.find(id);
+    return found == table_.end() ? nullptr : &found->second;
+}
+
+turn::Allocation* Relays::find_by_server(const net::SocketAddress& server) {
+    if (last_hit_ != table_.end() && last_hit_->second.matches(server)) {
+        return &last_hit_->second;
+    }
+    last_hit_ = std::ranges::find_if(table_, [&](const auto& entry) { return entry.second.matches(server); });
+    return last_hit_ == table_.end() ? nullptr : &last_hit_->second;
+}
+
+turn::Allocation* Relays::find_by_relay_address(const net::SocketAddress& address) {
+    const auto found =
+        std::ranges::find_if(table_, [&](const auto& entry) { return entry.second.is_relay_address(address); });
+    return found == table_.end() ? nullptr : &found->second;
+}
+
+std::optional<RelayId> Relays::sample(Rng& rng) const {
+    if (table_.empty()) {
+        return std::nullopt;
+    }
+    return std::next(table_.begin(), static_cast<std::ptrdiff_t>(rng.below(table_.size())))->first;
+}
+
+std::vector<ice::Candidate> Relays::seed_candidates(const std::optional<RelayId>& selected) const {
+    std::vector<ice::Candidate> seeds;
+    for (const auto& [id, allocation] : table_) {
+        for (const auto& candidate : allocation.candidates()) {
+            if (candidate.kind == turn::CandidateKind::kRelayed && id != selected) {
+                continue;
+            }
+            const auto seed = to_ice(candidate);
+            if (seed && std::ranges::find(seeds, *seed) == seeds.end()) {
+                seeds.push_back(*seed);
+            }
+        }
+    }
+    std::ranges::stable_sort(seeds, std::greater{}, &ice::Candidate::priority);
+    return seeds;
+}
+
+std::vector<ice::Candidate> Relays::relay_candidates(const RelayId& selected) const {
+    auto candidates = seed_candidates(selected);
+    std::erase_if(candidates,
+                  [](const ice::Candidate& candidate) { return candidate.kind != ice::CandidateKind::kRelay; });
+    return candidates;
+}
+
+std::optional<ice::Candidate> to_ice(const turn::Candidate& candidate) {
+    switch (candidate.kind) {
+        case turn::CandidateKind::kHost:
+            return ice::host_candidate(candidate.address);
+        case turn::CandidateKind::kServerReflexive:
+            return ice::server_reflexive_candidate(candidate.address, candidate.base);
+        case turn::CandidateKind::kRelayed: {
+            const bool talks_v4 = candidate.address.is_v4() != candidate.is_cross_family;
+            return ice::relay_candidate(candidate.address, talks_v4 ? net::Family::kIpv4 : net::Family::kIpv6);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace culvert::connectivity

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "culvert/base/rng.h"
+#include "culvert/base/uuid.h"
+#include "culvert/ice/candidate.h"
+#include "culvert/turn/allocation.h"
+
+namespace culvert::connectivity {
+
+/// The relays we know and our allocation on each, in the order of their ids.
+class Relays {
+public:
+    using Table = std::map<RelayId, turn::Allocation>;
+
+    Relays() = default;
+    Relays(const Relays&) = delete;
+    Relays& operator=(const Relays&) = delete;
+
+    [[nodiscard]] bool empty() const { return table_.empty(); }
+    [[nodiscard]] Table& all() { return table_; }
+    [[nodiscard]] const Table& all() const { return table_; }
+
+    turn::Allocation& insert(const RelayId& id, turn::Allocation allocation);
+    void erase(const RelayId& id);
+    void clear();
+
+    [[nodiscard]] turn::Allocation* find(const RelayId& id);
+    [[nodiscard]] turn::Allocation* find(const std::optional<RelayId>& id) { return id ? find(*id) : nullptr; }
+    /// The relay that sends from this address. Hot path.
+    [[nodiscard]] turn::Allocation* find_by_server(const net::SocketAddress& server);
+    /// The relay on which `address` was allocated for us.
+    [[nodiscard]] turn::Allocation* find_by_relay_address(const net::SocketAddress& address);
+
+    /// Any relay with equal probability, whether it answered yet or not; nullopt if there is none.
+    [[nodiscard]] std::optional<RelayId> sample(Rng& rng) const;
+
+    /// What a new connection starts with: host and server-reflexive candidates of all relays, relayed ones of
+    /// `selected`; by descending priority, without duplicates.
+    [[nodiscard]] std::vector<ice::Candidate> seed_candidates(const std::optional<RelayId>& selected) const;
+    /// Only the relayed ones.
+    [[nodiscard]] std::vector<ice::Candidate> relay_candidates(const RelayId& selected) const;
+
+private:
+    Table table_;
+    Table::iterator last_hit_ = table_.end();
+};
+
+/// nullopt if the address cannot be a candidate.
+[[nodiscard]] std::optional<ice::Candidate> to_ice(const turn::Candidate& candidate);
+
+}  // namespace culvert::connectivity
