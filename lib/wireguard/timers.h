@@ -41,6 +41,11 @@ public:
     void on_new_keys(Instant now) { newest_keys_at_ = now; }
     /// A new session became the current one: whatever handshake was running or wanted has lost its purpose.
     void on_session_started();
+    /// The current session expired; nobody can answer any more what was sent on it.
+    void on_session_lost() {
+        keepalive_at_ = kNever;
+        unanswered_data_at_ = kNever;
+    }
 
     void on_initiation_sent(Instant now);
     [[nodiscard]] bool handshake_in_progress() const { return attempt_started_at_ != kNever; }

@@ -287,6 +287,7 @@ bool Tunnel::remove_expired_sessions(Instant now) {
         if (session.get() == current_) {
             lost_own_session = session->is_initiator();
             current_ = nullptr;
+            timers_.on_session_lost();
         }
         session.reset();
     }

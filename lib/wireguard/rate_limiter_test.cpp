@@ -1,0 +1,152 @@
+#include "culvert/wireguard/rate_limiter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "culvert/wireguard/tunnel_test_pair.h"
+
+namespace culvert::wireguard {
+namespace {
+
+using namespace testing_support;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+/// Uses up the window of R with initiations of I.
+void exhaust(TunnelPair& pair) {
+    for (unsigned n = 0; n < kHandshakesPerWindow; ++n) {
+        pair.now += 1ms;
+        // A new tunnel of the same peer each time: one tunnel would wait for the answer.
+        Tunnel tunnel{pair.i.key_pair, pair.r.key_pair.public_key(), {}, n, Rng::from_number(n), kStart, kWallStart};
+        tunnel.initiate_handshake(pair.now);
+        ASSERT_EQ(pair.r.limiter.check(tunnel.poll_transmit().value(), pair.i.address, pair.now),
+                  RateLimiter::Verdict::kProcess);
+    }
+}
+
+TEST(RateLimiter, W8UnderLoadACookieIsDemandedAndAccepted) {
+    TunnelPair pair;
+    exhaust(pair);
+
+    pair.i.tunnel.initiate_handshake(pair.now);
+    pair.exchange();
+
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kCookieReply), 1U);
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 0U);
+    EXPECT_THAT(pair.r.errors, ElementsAre(Error::kUnderLoad));
+    EXPECT_THAT(pair.i.errors, IsEmpty());
+
+    pair.run_until(pair.since_start() + 6s);  // the repetition carries MAC2
+
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 1U);
+    EXPECT_TRUE(pair.r.tunnel.has_usable_session(pair.now));
+}
+
+TEST(RateLimiter, ResponsesNeedACookieToo) {
+    TunnelPair pair;
+    exhaust(pair);  // R is under load, so it demands a cookie from I's response
+
+    pair.r.tunnel.initiate_handshake(pair.now);
+    pair.exchange();
+
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kCookieReply), 1U);
+    pair.run_until(pair.since_start() + 6s);
+    EXPECT_TRUE(pair.r.tunnel.has_usable_session(pair.now));
+}
+
+TEST(RateLimiter, ANewWindowNeedsNoCookie) {
+    TunnelPair pair;
+    exhaust(pair);
+
+    pair.r.limiter.clear_window(pair.now);
+    pair.establish();
+
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 1U);
+}
+
+TEST(RateLimiter, ACookieIsBoundToTheSendersAddress) {
+    TunnelPair pair;
+    exhaust(pair);
+    pair.i.tunnel.initiate_handshake(pair.now);
+    pair.exchange();
+    ASSERT_EQ(pair.count(pair.r, PacketKind::kCookieReply), 1U);
+
+    pair.i.address = net::IpAddress{std::array<std::uint8_t, 4>{198, 51, 100, 9}};
+    pair.run_until(pair.since_start() + 6s);
+
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kCookieReply), 2U);
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 0U);
+}
+
+TEST(RateLimiter, ACookieDiesWithItsSecret) {
+    TunnelPair pair;
+    exhaust(pair);
+    pair.i.tunnel.initiate_handshake(pair.now);
+    pair.exchange();
+    ASSERT_EQ(pair.count(pair.r, PacketKind::kCookieReply), 1U);
+    pair.now += 5s;
+    pair.i.tunnel.handle_timeout(pair.now);
+    pair.now += 1s;
+    pair.i.tunnel.handle_timeout(pair.now);
+    const auto with_mac2 = pair.i.tunnel.poll_transmit().value();
+
+    EXPECT_EQ(pair.r.limiter.check(with_mac2, pair.i.address, pair.now), RateLimiter::Verdict::kProcess);
+    pair.now += kCookieSecretLifetime;
+    EXPECT_EQ(pair.r.limiter.check(with_mac2, pair.i.address, pair.now), RateLimiter::Verdict::kDemandCookie);
+}
+
+TEST(RateLimiter, AReceivedCookieIsForgottenAfterTwoMinutes) {
+    TunnelPair pair;
+    exhaust(pair);
+    pair.i.tunnel.initiate_handshake(pair.now);
+    pair.exchange();
+    const auto with_cookie_at = pair.now + kCookieLifetime - 1ms;
+    const auto without_cookie_at = pair.now + kCookieLifetime;
+    const Bytes no_mac2(16);
+
+    // Answers to initiations are handshake messages as well, and need no attempt of 15 s.
+    const auto answer_of_i = [&](Instant at) {
+        Tunnel peer{pair.r.key_pair, pair.i.key_pair.public_key(), {}, 5, Rng::from_number(5), kStart, kWallStart};
+        peer.initiate_handshake(at);
+        pair.now = at;
+        pair.receive(pair.i, pair.r.address, peer.poll_transmit().value());
+        return pair.i.tunnel.poll_transmit().value();
+    };
+
+    EXPECT_FALSE(equal(mac2_of(answer_of_i(with_cookie_at)), no_mac2));
+    EXPECT_TRUE(equal(mac2_of(answer_of_i(without_cookie_at)), no_mac2));
+}
+
+TEST(RateLimiter, MessagesForAnotherKeyAreNotCounted) {
+    TunnelPair pair;
+    pair.r.tunnel.initiate_handshake(pair.now);
+    const auto for_i = pair.r.tunnel.poll_transmit().value();
+
+    for (unsigned n = 0; n < 2 * kHandshakesPerWindow; ++n) {
+        ASSERT_EQ(pair.r.limiter.check(for_i, pair.i.address, pair.now), RateLimiter::Verdict::kBadMac);
+    }
+    pair.establish();
+
+    EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 1U);
+}
+
+TEST(RateLimiter, CookieRepliesToOthersAreRefused) {
+    TunnelPair pair;
+    pair.i.tunnel.initiate_handshake(pair.now);
+    const auto initiation = pair.i.tunnel.poll_transmit().value();
+    auto reply = pair.r.limiter.make_cookie_reply(initiation, pair.i.address, pair.now);
+    auto wrong_index = reply;
+    wrong_index[4] ^= std::byte{1};
+    auto forged = reply;
+    forged.back() ^= std::byte{1};
+
+    pair.receive(pair.i, pair.r.address, wrong_index);
+    pair.receive(pair.i, pair.r.address, forged);
+    EXPECT_THAT(pair.i.errors, ElementsAre(Error::kBadTag, Error::kBadTag));
+    pair.receive(pair.i, pair.r.address, reply);
+    EXPECT_EQ(pair.i.errors.size(), 2U);
+}
+
+}  // namespace
+}  // namespace culvert::wireguard
