@@ -1,0 +1,352 @@
+#include "culvert/portal/control_plane.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/observability/log.h"
+#include "culvert/portal/resource_view.h"
+
+namespace culvert::portal {
+namespace {
+
+using portal_api::Role;
+using portal_api::to_topic;
+
+constexpr log::Logger kLog{"portal"};
+
+/// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows.
+constexpr auto kTickInterval = std::chrono::seconds{60};
+constexpr auto kTokenReapInterval = std::chrono::minutes{5};
+
+UnixSeconds to_seconds(WallTime time) {
+    return std::chrono::floor<std::chrono::seconds>(time);
+}
+
+}  // namespace
+
+ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now)
+    : storage_{storage},
+      rng_{rng},
+      keys_{storage.token_keys()},
+      directory_{storage.load_directory()},
+      relays_{rng_.fork()},
+      next_tick_{now + kTickInterval},
+      next_token_reap_{now + kTokenReapInterval} {}
+
+std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now) {
+    std::expected<Registration, Refusal> registration = std::unexpected{Refusal{503, "Storage failure"}};
+    try {
+        registration = register_device(request, keys_, directory_, storage_, rng_, to_seconds(wall_now));
+    } catch (const StorageError& error) {
+        ++statistics_.storage_errors;
+        kLog.error("Cannot register a device", log::field("error", std::string_view{error.what()}));
+    }
+    if (!registration) {
+        ++statistics_.connects_refused;
+        kLog.debug("Refused a connection", log::field("role", to_topic(request.role)),
+                   log::field("status", registration.error().status), log::field("reason", registration.error().text));
+        return std::unexpected{std::move(registration).error()};
+    }
+
+    const SessionId id{++last_session_};
+    auto& session = sessions_[id];
+    if (registration->expires_at) {
+        session.ends_at = now + (*registration->expires_at - wall_now);
+        endings_.emplace(*session.ends_at, id);
+    }
+    session.role = request.role;
+    session.token = registration->token;
+    session.expires_at = registration->expires_at;
+    session.user_agent = registration->user_agent;
+    session.remote_ip = registration->remote_ip;
+    session.version = registration->version;
+    std::visit(overloaded{
+                   [&](Client& client) {
+                       const auto actor = directory_.actors.find(client.actor);
+                       const bool is_service =
+                           actor != directory_.actors.end() && actor->second.type == ActorType::kServiceAccount;
+                       session.state =
+                           ClientState{std::move(client), client_component(request.user_agent, is_service), {}};
+                   },
+                   [&](Gateway& gateway) { session.state = GatewayState{std::move(gateway), {}}; },
+                   [&](RelayServer& relay) { session.state = RelayState{std::move(relay)}; },
+               },
+               registration->device);
+    return id;
+}
+
+void ControlPlane::handle_frame(SessionId id, std::string_view text, Instant now, WallTime wall_now) {
+    const auto session = sessions_.find(id);
+    if (session == sessions_.end()) {
+        return;
+    }
+    ++statistics_.frames_received;
+    const auto frame = portal_api::decode_from_device(session->second.role, text);
+    if (!frame) {
+        kLog.debug("Closed a connection that sent an undecodable frame", log::field("reason", frame.error().text));
+        close(id, "undecodable frame", now);
+        return;
+    }
+    try {
+        std::visit([&](const auto& decoded) { handle(id, decoded, now, wall_now); }, *frame);
+    } catch (const StorageError& error) {
+        ++statistics_.storage_errors;
+        kLog.error("Cannot serve a device", log::field("error", std::string_view{error.what()}));
+        close(id, "storage failure", now);
+    }
+    send_relay_pushes();
+}
+
+void ControlPlane::disconnect(SessionId id, Instant now) {
+    const auto session = sessions_.find(id);
+    if (session == sessions_.end()) {
+        return;
+    }
+    leave(id, session->second, now);
+    if (session->second.ends_at) {
+        endings_.erase({*session->second.ends_at, id});
+    }
+    sessions_.erase(session);
+    send_relay_pushes();
+}
+
+void ControlPlane::handle_timeout(Instant now, WallTime wall_now) {
+    relays_.handle_timeout(now);
+    send_relay_pushes();
+    while (!endings_.empty() && endings_.begin()->first <= now) {
+        close(endings_.begin()->second, "token expired", now);
+    }
+    if (now >= next_tick_) {
+        next_tick_ = now + kTickInterval;
+        tick(now, wall_now);
+    }
+}
+
+std::optional<Instant> ControlPlane::poll_timeout() const {
+    auto next = next_tick_;
+    if (const auto relay_left = relays_.poll_timeout()) {
+        next = std::min(next, *relay_left);
+    }
+    if (!endings_.empty()) {
+        next = std::min(next, endings_.begin()->first);
+    }
+    return next;
+}
+
+std::optional<Output> ControlPlane::poll_output() {
+    if (outputs_.empty()) {
+        return std::nullopt;
+    }
+    auto next = std::move(outputs_.front());
+    outputs_.pop_front();
+    return next;
+}
+
+Statistics ControlPlane::statistics() const {
+    auto statistics = statistics_;
+    statistics.clients_online = clients_.device_count();
+    statistics.gateways_online = gateways_.device_count();
+    statistics.relays_online = relays_.online_count();
+    return statistics;
+}
+
+void ControlPlane::handle(SessionId id, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now) {
+    auto& session = sessions_.at(id);
+    if (frame.topic != to_topic(session.role)) {
+        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        return;
+    }
+    if (session.role == Role::kRelay && !frame.stamp_secret) {
+        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "join crashed"));
+        return;
+    }
+    if (session.is_joined) {
+        leave(id, session, now);
+        send_text(id, portal_api::encode_channel_closed(frame.topic));
+    }
+    send_text(id, portal_api::encode_ok_reply(frame.topic, frame.ref));
+
+    session.is_joined = true;
+    switch (session.role) {
+        case Role::kClient:
+            join_client(id, session, to_seconds(wall_now));
+            break;
+        case Role::kGateway:
+            join_gateway(id, session, to_seconds(wall_now));
+            break;
+        case Role::kRelay:
+            send(id, portal_api::ToRelay{portal_api::RelayInit{}});
+            relays_.relay_joined(id, session.relay().device, *frame.stamp_secret);
+            kLog.info("Relay joined", log::field("relay", session.relay().device.id));
+            break;
+    }
+}
+
+void ControlPlane::handle(SessionId id, const portal_api::LeaveFrame& frame, Instant now, WallTime) {
+    auto& session = sessions_.at(id);
+    if (!session.is_joined || frame.topic != to_topic(session.role)) {
+        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        return;
+    }
+    leave(id, session, now);
+    send_text(id, portal_api::encode_ok_reply(frame.topic, frame.ref));
+    send_text(id, portal_api::encode_channel_closed(frame.topic));
+}
+
+void ControlPlane::handle(SessionId id, const portal_api::HeartbeatFrame& frame, Instant, WallTime) {
+    send_text(id, portal_api::encode_ok_reply("phoenix", frame.ref));
+}
+
+void ControlPlane::handle(SessionId id, const portal_api::DeviceMessageFrame& frame, Instant, WallTime wall_now) {
+    auto& session = sessions_.at(id);
+    if (!session.is_joined || frame.topic != to_topic(session.role)) {
+        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        return;
+    }
+    std::visit([&](const auto& message) { handle_message(id, session, frame.ref, message, to_seconds(wall_now)); },
+               frame.message);
+}
+
+void ControlPlane::handle(SessionId id, const portal_api::UnknownFrame& frame, Instant, WallTime) {
+    const auto& session = sessions_.at(id);
+    const bool is_matched = session.is_joined && frame.topic == to_topic(session.role);
+    kLog.debug("Received an unknown message", log::field("event", frame.event), log::field("reason", frame.why));
+    send_text(
+        id, portal_api::encode_error_reply(frame.topic, frame.ref, is_matched ? "unknown_message" : "unmatched topic"));
+}
+
+void ControlPlane::join_client(SessionId id, Session& session, UnixSeconds now) {
+    auto& state = session.client();
+    state.resources = visible_resources(state.device, session.version);
+
+    portal_api::ClientInit init;
+    init.interface = client_interface(state.device);
+    std::set<ResourceId> reachable;
+    for (const auto& [resource_id, resource] : state.resources) {
+        reachable.insert(resource_id);
+        init.resources.push_back(resource);
+    }
+    init.relays = relays_.device_joined(id, state.device.public_key, session.expires_at.value_or(kNever));
+    clients_.add(state.device.id, id);
+    const bool lost_access = storage_.erase_flows_except(state.device.id, reachable);
+    send(id, portal_api::ToClient{std::move(init)});
+    kLog.info("Client joined", log::field("cid", state.device.id));
+    if (lost_access) {
+        reconcile_flows(now);
+    }
+}
+
+void ControlPlane::join_gateway(SessionId id, Session& session, UnixSeconds now) {
+    auto& state = session.gateway();
+    state.flows.clear();
+    for (const auto& flow : storage_.find_flows(state.device.id)) {
+        state.flows.add(flow);
+    }
+    state.flows.prune(now);
+
+    gateways_.add(state.device.id, id);
+    send_init(id, state, relays_.device_joined(id, state.device.public_key, kNever));
+    kLog.info("Gateway joined", log::field("gid", state.device.id));
+}
+
+void ControlPlane::leave(SessionId id, Session& session, Instant now) {
+    if (!session.is_joined) {
+        return;
+    }
+    session.is_joined = false;
+    std::visit(overloaded{
+                   [&](const ClientState& client) {
+                       clients_.remove(client.device.id, id);
+                       relays_.device_left(id);
+                       kLog.info("Client left", log::field("cid", client.device.id));
+                   },
+                   [&](const GatewayState& gateway) {
+                       gateways_.remove(gateway.device.id, id);
+                       relays_.device_left(id);
+                       kLog.info("Gateway left", log::field("gid", gateway.device.id));
+                   },
+                   [&](const RelayState& relay) {
+                       relays_.relay_left(id, relay.device.id, now);
+                       kLog.info("Relay left", log::field("relay", relay.device.id));
+                   },
+               },
+               session.state);
+}
+
+void ControlPlane::send(SessionId id, const portal_api::ToDevice& message) {
+    send_text(id, portal_api::encode_to_device(message));
+}
+
+void ControlPlane::send_text(SessionId id, std::string text) {
+    ++statistics_.frames_sent;
+    outputs_.push_back(SendFrame{id, std::move(text)});
+}
+
+void ControlPlane::close(SessionId id, std::string reason, Instant now) {
+    disconnect(id, now);
+    outputs_.push_back(CloseSession{id, std::move(reason)});
+}
+
+void ControlPlane::send_relay_pushes() {
+    while (auto push = relays_.poll_push()) {
+        const auto session = sessions_.find(push->session);
+        if (session == sessions_.end()) {
+            continue;
+        }
+        if (session->second.role == Role::kClient) {
+            send(push->session, portal_api::ToClient{std::move(push->message)});
+        } else {
+            send(push->session, portal_api::ToGateway{std::move(push->message)});
+        }
+    }
+}
+
+portal_api::Interface ControlPlane::client_interface(const Client& client) const {
+    portal_api::Interface interface{.ipv4 = client.ipv4,
+                                    .ipv6 = client.ipv6,
+                                    .upstream_dns = {},
+                                    .search_domain = directory_.account.search_domain};
+    for (const auto& server : directory_.account.upstream_dns) {
+        interface.upstream_dns.push_back({server});
+    }
+    return interface;
+}
+
+void ControlPlane::send_init(SessionId id, const GatewayState& gateway, std::vector<portal_api::Relay> relays) {
+    portal_api::GatewayInit init;
+    init.interface.ipv4 = gateway.device.ipv4;
+    init.interface.ipv6 = gateway.device.ipv6;
+    init.account_slug = directory_.account.slug;
+    init.authorizations = gateway.flows.authorizations();
+    init.relays = std::move(relays);
+    send(id, portal_api::ToGateway{std::move(init)});
+}
+
+std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources(const Client& client,
+                                                                                 const Version& version) const {
+    std::map<ResourceId, portal_api::ClientResource> visible;
+    for (const auto* resource : connectable_resources(directory_, client.actor)) {
+        if (auto adapted = to_client(*resource, directory_, version)) {
+            visible.emplace(resource->id, *std::move(adapted));
+        }
+    }
+    return visible;
+}
+
+void ControlPlane::tick(Instant now, WallTime wall_now) {
+    const auto wall_seconds = to_seconds(wall_now);
+    try {
+        storage_.erase_expired_flows(wall_seconds);
+        if (now >= next_token_reap_) {
+            next_token_reap_ = now + kTokenReapInterval;
+            storage_.erase_expired_tokens(wall_seconds);
+        }
+        handle_changes(now, wall_now);
+    } catch (const StorageError& error) {
+        ++statistics_.storage_errors;
+        kLog.error("Cannot look after stored flows and tokens", log::field("error", std::string_view{error.what()}));
+    }
+}
+
+}  // namespace culvert::portal

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "culvert/portal/registration.h"
+#include "culvert/portal/relay_presence.h"
+#include "culvert/portal/session.h"
+#include "culvert/portal_api/codec.h"
+
+namespace culvert::portal {
+
+/// A text frame for one connection.
+struct SendFrame {
+    SessionId session;
+    std::string text;
+};
+/// End the connection with a Close frame. The core has forgotten the session already.
+struct CloseSession {
+    SessionId session;
+    std::string reason;
+};
+using Output = std::variant<SendFrame, CloseSession>;
+
+/// For metrics. Gauges first, then counts since the start.
+struct Statistics {
+    std::size_t clients_online = 0;
+    std::size_t gateways_online = 0;
+    std::size_t relays_online = 0;
+    std::uint64_t connects_refused = 0;
+    std::uint64_t frames_received = 0;
+    std::uint64_t frames_sent = 0;
+    std::uint64_t flows_authorized = 0;
+    std::uint64_t flows_failed = 0;
+    std::uint64_t access_rejected = 0;
+    std::uint64_t storage_errors = 0;
+};
+
+/// The portal's side of every channel: who may join, what each device is told, who is let through to what.
+///
+/// Sans-IO: connections, changes of the database and time go in, frames come out of poll_output(). The database behind
+/// `storage` is the only thing it reaches for by itself; if that fails, the connection in question is closed, so that
+/// the device comes back later. Source: spec/portal-protocol.md sections 3 and 6 to 12.
+class ControlPlane {
+public:
+    /// `storage` must outlive the object. Throws StorageError.
+    ControlPlane(Storage& storage, const Rng& rng, Instant now);
+
+    /// The checks before an upgrade is accepted. A session that was handed out must be ended with disconnect().
+    [[nodiscard]] std::expected<SessionId, Refusal> connect(const ConnectRequest& request, Instant now,
+                                                            WallTime wall_now);
+    void handle_frame(SessionId session, std::string_view text, Instant now, WallTime wall_now);
+    /// The connection is gone. Unknown sessions are fine.
+    void disconnect(SessionId session, Instant now);
+
+    /// The database was changed by somebody else: finds out what is different and tells who has to know. Throws
+    /// StorageError; call it again then, nothing is lost.
+    void handle_changes(Instant now, WallTime wall_now);
+
+    void handle_timeout(Instant now, WallTime wall_now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    [[nodiscard]] std::optional<Output> poll_output();
+
+    [[nodiscard]] Statistics statistics() const;
+
+private:
+    /// An authorize_flow that waits for its gateway's answer.
+    struct PendingFlow {
+        SessionId client;
+        GatewayId gateway;
+        portal_api::FlowCreated answer;
+    };
+    using Sessions = std::map<SessionId, Session>;
+
+    // control_plane.cpp: sessions
+    void handle(SessionId id, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now);
+    void handle(SessionId id, const portal_api::LeaveFrame& frame, Instant now, WallTime wall_now);
+    void handle(SessionId id, const portal_api::HeartbeatFrame& frame, Instant now, WallTime wall_now);
+    void handle(SessionId id, const portal_api::DeviceMessageFrame& frame, Instant now, WallTime wall_now);
+    void handle(SessionId id, const portal_api::UnknownFrame& frame, Instant now, WallTime wall_now);
+    void join_client(SessionId id, Session& session, UnixSeconds now);
+    void join_gateway(SessionId id, Session& session, UnixSeconds now);
+    void leave(SessionId id, Session& session, Instant now);
+    void send(SessionId id, const portal_api::ToDevice& message);
+    void send_text(SessionId id, std::string text);
+    void close(SessionId id, std::string reason, Instant now);
+    void send_relay_pushes();
+    [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
+    void send_init(SessionId id, const GatewayState& gateway, std::vector<portal_api::Relay> relays);
+    [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
+                                                                                     const Version& version) const;
+    void tick(Instant now, WallTime wall_now);
+
+    // control_plane_flows.cpp: letting clients through, signalling
+    void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
+                        const portal_api::FromClient& message, UnixSeconds now);
+    void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
+                        const portal_api::FromGateway& message, UnixSeconds now);
+    void create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now);
+    void ask_gateway(SessionId client_id, Session& client, SessionId gateway_id, Session& gateway, const Flow& flow,
+                     const portal_api::GatewayResource& resource);
+    void flow_authorized(SessionId id, Session& session, const portal_api::Ref& ref, const std::string& flow_ref);
+    [[nodiscard]] std::optional<SessionId> choose_gateway(const Session& client, const Resource& resource,
+                                                          const std::vector<GatewayId>& connected);
+    void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason);
+    [[nodiscard]] std::string remember(PendingFlow flow);
+    template <typename Message, typename DeviceId>
+    void forward(const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices, const Message& message);
+
+    // control_plane_changes.cpp: telling devices what changed
+    void drop_orphans(Instant now);
+    void update_client(SessionId id, Session& session, const DirectoryChanges& changes);
+    void update_gateway(SessionId id, Session& session, const DirectoryChanges& changes);
+    void reconcile_flows(UnixSeconds now);
+    void reconcile_flows(SessionId id, Session& session, UnixSeconds now);
+    [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
+    void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
+
+    Storage& storage_;
+    Rng rng_;
+    TokenKeys keys_;
+    Directory directory_;
+    RelayPresence relays_;
+    Sessions sessions_;
+    std::set<std::pair<Instant, SessionId>> endings_;
+    Presence<ClientId> clients_;
+    Presence<GatewayId> gateways_;
+    std::uint64_t last_session_ = 0;
+    std::map<std::string, PendingFlow> pending_;
+    /// Keys of pending_, oldest first.
+    std::deque<std::string> pending_order_;
+    std::deque<Output> outputs_;
+    Instant next_tick_;
+    Instant next_token_reap_;
+    Statistics statistics_;
+};
+
+}  // namespace culvert::portal

@@ -1,0 +1,173 @@
+// Telling connected devices what changed (spec/portal-protocol.md section 12, spec/portal-product.md section 2).
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "culvert/observability/log.h"
+#include "culvert/portal/control_plane.h"
+#include "culvert/portal/resource_view.h"
+
+namespace culvert::portal {
+namespace {
+
+using portal_api::Role;
+
+constexpr log::Logger kLog{"portal"};
+
+}  // namespace
+
+void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
+    const auto wall_seconds = std::chrono::floor<std::chrono::seconds>(wall_now);
+    auto before = std::exchange(directory_, storage_.load_directory());
+    const auto changes = compare(before, directory_);
+    try {
+        drop_orphans(now);
+        // Gateways first: a client that learns of a new address asks for access at once, and that must not be taken
+        // back.
+        for (auto& [id, session] : sessions_) {
+            if (session.is_joined && session.role == Role::kGateway) {
+                session.gateway().flows.prune(wall_seconds);
+                update_gateway(id, session, changes);
+            }
+        }
+        reconcile_flows(wall_seconds);
+    } catch (const StorageError&) {
+        // The next call finds the differences again; what was sent already may be sent twice, which does no harm.
+        directory_ = std::move(before);
+        throw;
+    }
+    for (auto& [id, session] : sessions_) {
+        if (session.is_joined && session.role == Role::kClient) {
+            update_client(id, session, changes);
+        }
+    }
+}
+
+/// Ends the sessions whose token or device row is gone.
+void ControlPlane::drop_orphans(Instant now) {
+    std::vector<SessionId> without_token;
+    std::vector<SessionId> without_device;
+    for (auto& [id, session] : sessions_) {
+        if (!storage_.find_token(session.token)) {
+            without_token.push_back(id);
+        } else if ((session.role == Role::kClient && !storage_.find_client(session.client().device.id)) ||
+                   (session.role == Role::kGateway && !storage_.has_gateway(session.gateway().device.id))) {
+            without_device.push_back(id);
+        }
+    }
+    for (const auto id : without_token) {
+        close(id, "token revoked", now);
+    }
+    for (const auto id : without_device) {
+        send_text(id, portal_api::encode_channel_closed(portal_api::to_topic(sessions_.at(id).role)));
+        close(id, "device deleted", now);
+    }
+}
+
+void ControlPlane::update_client(SessionId id, Session& session, const DirectoryChanges& changes) {
+    auto& state = session.client();
+    if (changes.dns) {
+        send(id, portal_api::ToClient{portal_api::ConfigChanged{client_interface(state.device)}});
+    }
+    auto resources = visible_resources(state.device, session.version);
+    std::vector<portal_api::ClientResource> updated;
+    for (const auto& [resource_id, resource] : resources) {
+        const auto known = state.resources.find(resource_id);
+        const bool is_known = known != state.resources.end();
+        const bool must_toggle =
+            changes.toggled.contains(resource_id) ||
+            (changes.in_renamed_site.contains(resource_id) && !handles_site_changes(state.component, session.version));
+        if (is_known && must_toggle) {
+            send(id, portal_api::ToClient{portal_api::ResourceDeleted{resource_id}});
+        }
+        if (!is_known || must_toggle || known->second != resource) {
+            updated.push_back(resource);
+        }
+    }
+    for (const auto& [resource_id, resource] : state.resources) {
+        if (!resources.contains(resource_id)) {
+            send(id, portal_api::ToClient{portal_api::ResourceDeleted{resource_id}});
+        }
+    }
+    for (auto& resource : updated) {
+        send(id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{std::move(resource)}});
+    }
+    state.resources = std::move(resources);
+}
+
+void ControlPlane::update_gateway(SessionId id, Session& session, const DirectoryChanges& changes) {
+    auto& state = session.gateway();
+    for (const auto& resource_id : changes.destination) {
+        for (const auto& [client, resource] : state.flows.take(resource_id)) {
+            reject_access(id, client, resource);
+        }
+    }
+    for (const auto& resource_id : changes.filters) {
+        const auto& resource = directory_.resources.at(resource_id);
+        if (auto adapted = to_gateway(resource, session.version)) {
+            send(id, portal_api::ToGateway{portal_api::ResourceUpdated{*std::move(adapted)}});
+        }
+    }
+    if (changes.slug) {
+        send_init(id, state, relays_.relays_of(id));
+    }
+}
+
+void ControlPlane::reconcile_flows(UnixSeconds now) {
+    for (auto& [id, session] : sessions_) {
+        if (session.is_joined && session.role == Role::kGateway) {
+            reconcile_flows(id, session, now);
+        }
+    }
+}
+
+/// Takes back what the gateway was allowed by flows that are no longer in the database.
+void ControlPlane::reconcile_flows(SessionId id, Session& session, UnixSeconds now) {
+    auto& state = session.gateway();
+    std::set<FlowId> existing;
+    for (const auto& flow : storage_.find_flows(state.device.id)) {
+        existing.insert(flow.id);
+    }
+    state.flows.prune(now);
+    for (const auto& lost : state.flows.take_missing(existing)) {
+        if (!state.flows.expiry({lost.client, lost.resource})) {
+            const auto renewed = renew(lost, state.device, now);
+            if (!renewed) {
+                reject_access(id, lost.client, lost.resource);
+                continue;
+            }
+            state.flows.add(*renewed);
+        }
+        const auto expires_at = *state.flows.expiry({lost.client, lost.resource});
+        send(id, portal_api::ToGateway{
+                     portal_api::AccessAuthorizationExpiryUpdated{lost.client, lost.resource, expires_at}});
+    }
+}
+
+/// A flow in place of one that was deleted, if another policy lets the client through as well.
+std::optional<Flow> ControlPlane::renew(const Flow& lost, const Gateway& gateway, UnixSeconds now) {
+    const auto client = storage_.find_client(lost.client);
+    const auto resource = directory_.resources.find(lost.resource);
+    if (!client || resource == directory_.resources.end() || lost.expires_at <= now ||
+        std::ranges::count(resource->second.sites, gateway.site) == 0) {
+        return std::nullopt;
+    }
+    const auto grant = find_grant(directory_, client->actor, lost.resource);
+    if (!grant) {
+        return std::nullopt;
+    }
+    auto flow = lost;
+    flow.id = FlowId::random(rng_);
+    flow.policy = grant->policy;
+    flow.membership = grant->membership;
+    return storage_.insert(flow) ? std::optional{flow} : std::nullopt;
+}
+
+void ControlPlane::reject_access(SessionId id, const ClientId& client, const ResourceId& resource) {
+    ++statistics_.access_rejected;
+    kLog.debug("Took back access", log::field("cid", client), log::field("rid", resource));
+    send(id, portal_api::ToGateway{portal_api::RejectAccess{client, resource}});
+}
+
+}  // namespace culvert::portal

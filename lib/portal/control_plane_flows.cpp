@@ -1,0 +1,220 @@
+// Letting clients through to resources, and passing on their candidates (spec/portal-protocol.md section 11).
+
+#include <algorithm>
+
+#include "culvert/base/base64.h"
+#include "culvert/base/overloaded.h"
+#include "culvert/observability/log.h"
+#include "culvert/portal/control_plane.h"
+#include "culvert/portal/derivations.h"
+#include "culvert/portal/resource_view.h"
+
+namespace culvert::portal {
+namespace {
+
+constexpr log::Logger kLog{"portal"};
+
+/// Unanswered authorize_flow messages. Beyond that the oldest is forgotten; its client asks again on further traffic.
+constexpr std::size_t kMaxPendingFlows = 65'536;
+
+constexpr std::string_view to_string(portal_api::FlowFailure reason) {
+    switch (reason) {
+        case portal_api::FlowFailure::kNotFound:
+            return "not_found";
+        case portal_api::FlowFailure::kOffline:
+            return "offline";
+        case portal_api::FlowFailure::kForbidden:
+            return "forbidden";
+        case portal_api::FlowFailure::kUnknown:
+            break;
+    }
+    return "unknown";
+}
+
+}  // namespace
+
+void ControlPlane::handle_message(SessionId id, Session& session, const portal_api::Ref&,
+                                  const portal_api::FromClient& message, UnixSeconds now) {
+    const auto& client = session.client().device.id;
+    std::visit(overloaded{
+                   [&](const portal_api::CreateFlow& request) { create_flow(id, session, request, now); },
+                   [&](const portal_api::BroadcastGatewayIceCandidates& m) {
+                       forward(gateways_, m.gateway_ids,
+                               portal_api::ToGateway{portal_api::ClientIceCandidates{client, m.candidates}});
+                   },
+                   [&](const portal_api::BroadcastInvalidatedGatewayIceCandidates& m) {
+                       forward(gateways_, m.gateway_ids,
+                               portal_api::ToGateway{portal_api::InvalidateClientIceCandidates{client, m.candidates}});
+                   },
+               },
+               message);
+}
+
+void ControlPlane::handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
+                                  const portal_api::FromGateway& message, UnixSeconds) {
+    const auto& gateway = session.gateway().device.id;
+    std::visit(overloaded{
+                   [&](const portal_api::FlowAuthorized& m) { flow_authorized(id, session, ref, m.ref); },
+                   [&](const portal_api::BroadcastClientIceCandidates& m) {
+                       forward(clients_, m.client_ids,
+                               portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, m.candidates}});
+                   },
+                   [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
+                       forward(clients_, m.client_ids,
+                               portal_api::ToClient{portal_api::InvalidateGatewayIceCandidates{gateway, m.candidates}});
+                   },
+               },
+               message);
+}
+
+void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now) {
+    const auto& client = session.client();
+    const auto resource = directory_.resources.find(request.resource_id);
+    const auto grant = find_grant(directory_, client.device.actor, request.resource_id);
+    if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end() || !grant) {
+        return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+    }
+    const auto gateway_session = choose_gateway(session, resource->second, request.connected_gateway_ids);
+    if (!gateway_session) {
+        return fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+    }
+    auto& gateway = sessions_.at(*gateway_session);
+    const Flow flow{.id = FlowId::random(rng_),
+                    .client = client.device.id,
+                    .gateway = gateway.gateway().device.id,
+                    .resource = request.resource_id,
+                    .policy = grant->policy,
+                    .membership = grant->membership,
+                    .token = session.token,
+                    .client_remote_ip = session.remote_ip,
+                    .client_user_agent = session.user_agent,
+                    .gateway_remote_ip = gateway.remote_ip,
+                    .expires_at = session.expires_at.value_or(kNever)};
+    const auto adapted = to_gateway(resource->second, gateway.version);
+    if (flow.expires_at <= now || !adapted || !storage_.insert(flow)) {
+        // Something the flow cites was deleted a moment ago; the news is on its way to everybody.
+        return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+    }
+    ask_gateway(id, session, *gateway_session, gateway, flow, *adapted);
+}
+
+std::optional<SessionId> ControlPlane::choose_gateway(const Session& client, const Resource& resource,
+                                                      const std::vector<GatewayId>& connected) {
+    std::vector<SessionId> candidates;
+    std::vector<SessionId> preferred;
+    for (const auto& [gateway_id, sessions] : gateways_.all()) {
+        const auto newest = sessions.back();
+        auto& session = sessions_.at(newest);
+        if (std::ranges::count(resource.sites, session.gateway().device.site) == 0 ||
+            !are_compatible(client.version, session.version) || !to_gateway(resource, session.version)) {
+            continue;
+        }
+        candidates.push_back(newest);
+        // A client that has a connection to a suitable gateway must not be sent to another one.
+        if (std::ranges::count(connected, gateway_id) > 0) {
+            preferred.push_back(newest);
+        }
+    }
+    const auto& choices = preferred.empty() ? candidates : preferred;
+    return choices.empty() ? std::nullopt : std::optional{choices[rng_.below(choices.size())]};
+}
+
+void ControlPlane::ask_gateway(SessionId client_id, Session& client_session, SessionId gateway_id,
+                               Session& gateway_session, const Flow& flow,
+                               const portal_api::GatewayResource& resource) {
+    const auto& client = client_session.client().device;
+    auto& gateway = gateway_session.gateway();
+    const auto ice = ice_credentials(client.id, client.public_key, gateway.device.id, gateway.device.public_key);
+    const auto psk = preshared_key(client.id, client.public_key, client.psk_base, gateway.device.id,
+                                   gateway.device.public_key, gateway.device.psk_base);
+
+    portal_api::AuthorizeFlow message{.ref = {},
+                                      .resource = resource,
+                                      .client = {.id = client.id,
+                                                 .public_key = client.public_key,
+                                                 .preshared_key = psk,
+                                                 .ipv4 = client.ipv4,
+                                                 .ipv6 = client.ipv6,
+                                                 .version = client_session.version.to_string(),
+                                                 .device_serial = client.device_serial,
+                                                 .device_uuid = client.device_uuid,
+                                                 .identifier_for_vendor = client.identifier_for_vendor,
+                                                 .firebase_installation_id = client.firebase_installation_id},
+                                      .client_ice_credentials = ice.client,
+                                      .gateway_ice_credentials = ice.gateway,
+                                      .subject = {},
+                                      .expires_at = flow.expires_at};
+    if (const auto agent = UserAgent::parse(client_session.user_agent)) {
+        message.client.device_os_name = agent->os_name;
+        message.client.device_os_version = agent->os_version;
+    }
+    message.subject.actor_id = client.actor.to_string();
+    if (const auto actor = directory_.actors.find(client.actor); actor != directory_.actors.end()) {
+        message.subject.identity_name = actor->second.name;
+        message.subject.actor_email = actor->second.email;
+    }
+    message.ref = remember({client_id,
+                            gateway.device.id,
+                            {.resource_id = flow.resource,
+                             .gateway_id = gateway.device.id,
+                             .gateway_public_key = gateway.device.public_key,
+                             .gateway_ipv4 = gateway.device.ipv4,
+                             .gateway_ipv6 = gateway.device.ipv6,
+                             .site_id = gateway.device.site,
+                             .preshared_key = psk,
+                             .client_ice_credentials = ice.client,
+                             .gateway_ice_credentials = ice.gateway}});
+    gateway.flows.add(flow);
+    ++statistics_.flows_authorized;
+    kLog.debug("Asked a gateway to let a client through", log::field("cid", client.id),
+               log::field("gid", gateway.device.id), log::field("rid", flow.resource));
+    send(gateway_id, portal_api::ToGateway{std::move(message)});
+}
+
+void ControlPlane::flow_authorized(SessionId id, Session& session, const portal_api::Ref& ref,
+                                   const std::string& flow_ref) {
+    auto pending = pending_.extract(flow_ref);
+    if (pending.empty() || pending.mapped().gateway != session.gateway().device.id) {
+        if (!pending.empty()) {
+            pending_.insert(std::move(pending));
+        }
+        send_text(id, portal_api::encode_error_reply(portal_api::to_topic(session.role), ref, "invalid_ref"));
+        return;
+    }
+    send_text(id, portal_api::encode_ok_reply(portal_api::to_topic(session.role), ref));
+    // If the client has reconnected meanwhile it will ask again.
+    const auto client = sessions_.find(pending.mapped().client);
+    if (client != sessions_.end() && client->second.is_joined) {
+        send(client->first, portal_api::ToClient{std::move(pending.mapped().answer)});
+    }
+}
+
+void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason) {
+    ++statistics_.flows_failed;
+    kLog.debug("Refused a flow", log::field("rid", resource), log::field("reason", to_string(reason)));
+    send(id, portal_api::ToClient{portal_api::FlowCreationFailed{resource, reason, {}}});
+}
+
+std::string ControlPlane::remember(PendingFlow flow) {
+    while (pending_order_.size() >= kMaxPendingFlows) {
+        pending_.erase(pending_order_.front());
+        pending_order_.pop_front();
+    }
+    auto ref = to_base64(rng_.array<24>(), Base64::kUrlNoPadding);
+    pending_.emplace(ref, std::move(flow));
+    pending_order_.push_back(ref);
+    return ref;
+}
+
+/// To the same account by construction; whether a flow exists is not checked.
+template <typename Message, typename DeviceId>
+void ControlPlane::forward(const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
+                           const Message& message) {
+    for (const auto& device : devices) {
+        for (const auto session : presence.sessions(device)) {
+            send(session, message);
+        }
+    }
+}
+
+}  // namespace culvert::portal

@@ -1,0 +1,102 @@
+#include "culvert/portal/directory.h"
+
+#include <algorithm>
+
+namespace culvert::portal {
+namespace {
+
+std::map<GroupId, MembershipId> groups_of(const Directory& directory, const ActorId& actor) {
+    std::map<GroupId, MembershipId> groups;
+    for (const auto& [id, membership] : directory.memberships) {
+        if (membership.actor == actor) {
+            groups.emplace(membership.group, id);
+        }
+    }
+    return groups;
+}
+
+/// A policy with conditions grants nothing for as long as nobody evaluates them: it fails closed.
+bool is_in_force(const Policy& policy) {
+    return !policy.is_disabled && !policy.has_conditions();
+}
+
+/// Whether `policy` leads elsewhere than before or on other terms.
+bool is_replaced(const Policy& before, const Policy& after) {
+    return before.group != after.group || before.resource != after.resource || before.conditions != after.conditions;
+}
+
+}  // namespace
+
+std::optional<Grant> find_grant(const Directory& directory, const ActorId& actor, const ResourceId& resource) {
+    const auto groups = groups_of(directory, actor);
+    for (const auto& [id, policy] : directory.policies) {
+        if (policy.resource != resource || !is_in_force(policy)) {
+            continue;
+        }
+        if (const auto group = groups.find(policy.group); group != groups.end()) {
+            return Grant{id, group->second};
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor) {
+    const auto groups = groups_of(directory, actor);
+    std::set<ResourceId> granted;
+    for (const auto& [id, policy] : directory.policies) {
+        if (is_in_force(policy) && groups.contains(policy.group)) {
+            granted.insert(policy.resource);
+        }
+    }
+    std::vector<const Resource*> resources;
+    for (const auto& id : granted) {
+        const auto resource = directory.resources.find(id);
+        if (resource != directory.resources.end() && !resource->second.sites.empty()) {
+            resources.push_back(&resource->second);
+        }
+    }
+    return resources;
+}
+
+DirectoryChanges compare(const Directory& before, const Directory& after) {
+    DirectoryChanges changes;
+    changes.dns = before.account.search_domain != after.account.search_domain ||
+                  before.account.upstream_dns != after.account.upstream_dns;
+    changes.slug = before.account.slug != after.account.slug;
+
+    std::set<SiteId> renamed;
+    for (const auto& [id, site] : after.sites) {
+        if (const auto old = before.sites.find(id); old != before.sites.end() && old->second.name != site.name) {
+            renamed.insert(id);
+        }
+    }
+    for (const auto& [id, resource] : after.resources) {
+        if (std::ranges::any_of(resource.sites, [&](const SiteId& site) { return renamed.contains(site); })) {
+            changes.in_renamed_site.insert(id);
+        }
+        const auto found = before.resources.find(id);
+        if (found == before.resources.end()) {
+            continue;
+        }
+        const auto& old = found->second;
+        if (old.sites != resource.sites) {
+            changes.toggled.insert(id);
+        }
+        if (old.filters != resource.filters) {
+            changes.filters.insert(id);
+        }
+        if (old.address != resource.address || old.type != resource.type || old.ip_stack != resource.ip_stack) {
+            changes.destination.insert(id);
+        }
+    }
+    for (const auto& [id, policy] : after.policies) {
+        if (const auto old = before.policies.find(id);
+            old != before.policies.end() && is_replaced(old->second, policy)) {
+            changes.toggled.insert(old->second.resource);
+            changes.toggled.insert(policy.resource);
+        }
+    }
+    return changes;
+}
+
+}  // namespace culvert::portal

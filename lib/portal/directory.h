@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "culvert/portal/model.h"
+
+/// The account's configuration as one value. The core holds one, and on a change loads the next and compares.
+namespace culvert::portal {
+
+struct Directory {
+    Account account;
+    std::map<SiteId, Site> sites;
+    std::map<ActorId, Actor> actors;
+    std::map<GroupId, Group> groups;
+    std::map<MembershipId, Membership> memberships;
+    std::map<ResourceId, Resource> resources;
+    std::map<PolicyId, Policy> policies;
+};
+
+/// Why an actor may reach a resource: what a flow cites, so that it goes away with either of the two.
+struct Grant {
+    PolicyId policy;
+    MembershipId membership;
+
+    friend bool operator==(const Grant&, const Grant&) = default;
+};
+
+/// nullopt: no policy that is enabled and free of conditions links a group of `actor` to `resource`.
+[[nodiscard]] std::optional<Grant> find_grant(const Directory& directory, const ActorId& actor,
+                                              const ResourceId& resource);
+
+/// Resources with a grant and at least one site, in ascending order of id (spec/portal-protocol.md section 9.5).
+[[nodiscard]] std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor);
+
+/// What differs between two directories, as far as connected devices have to hear of it beyond a changed list of
+/// resources (spec/portal-protocol.md section 12).
+struct DirectoryChanges {
+    bool dns = false;
+    bool slug = false;
+    /// Their sites or a policy that leads to them changed: to be deleted and created anew at clients.
+    std::set<ResourceId> toggled;
+    /// A site of theirs was renamed: to be toggled at clients that cannot handle that.
+    std::set<ResourceId> in_renamed_site;
+    /// To be told to every gateway.
+    std::set<ResourceId> filters;
+    /// Address, type or IP stack changed: gateways must forget who was let through.
+    std::set<ResourceId> destination;
+};
+
+[[nodiscard]] DirectoryChanges compare(const Directory& before, const Directory& after);
+
+}  // namespace culvert::portal

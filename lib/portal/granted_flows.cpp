@@ -1,0 +1,66 @@
+#include "culvert/portal/granted_flows.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace culvert::portal {
+
+void GrantedFlows::prune(UnixSeconds now) {
+    for (auto entry = flows_.begin(); entry != flows_.end();) {
+        std::erase_if(entry->second, [&](const auto& flow) { return flow.second.expires_at <= now; });
+        entry = entry->second.empty() ? flows_.erase(entry) : std::next(entry);
+    }
+}
+
+std::vector<GrantedFlows::Pair> GrantedFlows::take(const ResourceId& resource) {
+    std::vector<Pair> taken;
+    std::erase_if(flows_, [&](const auto& entry) {
+        if (entry.first.second != resource) {
+            return false;
+        }
+        taken.push_back(entry.first);
+        return true;
+    });
+    return taken;
+}
+
+std::vector<Flow> GrantedFlows::take_missing(const std::set<FlowId>& existing) {
+    std::vector<Flow> missing;
+    for (auto entry = flows_.begin(); entry != flows_.end();) {
+        auto& flows = entry->second;
+        std::optional<Flow> longest;
+        for (const auto& [id, flow] : flows) {
+            if (!existing.contains(id) && (!longest || flow.expires_at > longest->expires_at)) {
+                longest = flow;
+            }
+        }
+        if (longest) {
+            missing.push_back(*std::move(longest));
+            std::erase_if(flows, [&](const auto& flow) { return !existing.contains(flow.first); });
+        }
+        entry = flows.empty() ? flows_.erase(entry) : std::next(entry);
+    }
+    return missing;
+}
+
+std::optional<UnixSeconds> GrantedFlows::expiry(const Pair& pair) const {
+    const auto entry = flows_.find(pair);
+    if (entry == flows_.end()) {
+        return std::nullopt;
+    }
+    std::optional<UnixSeconds> latest;
+    for (const auto& [id, flow] : entry->second) {
+        latest = latest ? std::max(*latest, flow.expires_at) : flow.expires_at;
+    }
+    return latest;
+}
+
+std::vector<portal_api::Authorization> GrantedFlows::authorizations() const {
+    std::vector<portal_api::Authorization> authorizations;
+    for (const auto& [pair, flows] : flows_) {
+        authorizations.push_back({pair.first, pair.second, *expiry(pair)});
+    }
+    return authorizations;
+}
+
+}  // namespace culvert::portal

@@ -1,0 +1,276 @@
+#include "culvert/portal/registration.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "culvert/portal/base32.h"
+
+namespace culvert::portal {
+namespace {
+
+using portal_api::Role;
+
+constexpr std::size_t kMaxTextCharacters = 255;
+
+TokenType token_type(Role role) {
+    switch (role) {
+        case Role::kClient:
+            return TokenType::kClient;
+        case Role::kGateway:
+            return TokenType::kGateway;
+        case Role::kRelay:
+            return TokenType::kRelay;
+    }
+    return TokenType::kRelay;
+}
+
+std::string trim(const std::string& text) {
+    constexpr std::string_view kSpace = " \t\r\n\v\f";
+    const auto first = text.find_first_not_of(kSpace);
+    return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+std::size_t count_characters(std::string_view utf8) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+}
+
+/// Takes values out of the query and collects what is wrong with them, a line for each.
+class Parameters {
+public:
+    explicit Parameters(const std::vector<std::pair<std::string, std::string>>& pairs) : pairs_{pairs} {}
+
+    /// Trimmed; the last one counts; an empty one counts as absent.
+    [[nodiscard]] std::optional<std::string> find(std::string_view name) const {
+        std::optional<std::string> found;
+        for (const auto& [key, value] : pairs_) {
+            if (key == name) {
+                found = trim(value);
+            }
+        }
+        return found && !found->empty() ? found : std::nullopt;
+    }
+
+    std::optional<std::string> text(std::string_view name) {
+        auto value = find(name);
+        if (value && count_characters(*value) > kMaxTextCharacters) {
+            fail(name, "should be at most 255 character(s)");
+        }
+        return value;
+    }
+
+    std::string required_text(std::string_view name) {
+        auto value = text(name);
+        if (!value) {
+            fail(name, "can't be blank");
+        }
+        return value.value_or("");
+    }
+
+    crypto::PublicKey public_key() {
+        const auto value = find("public_key");
+        const auto key = value ? crypto::PublicKey::parse(*value) : std::nullopt;
+        if (!value) {
+            fail("public_key", "can't be blank");
+        } else if (!key) {
+            fail("public_key", "must be 32 bytes in base64");
+        }
+        return key.value_or(crypto::PublicKey{});
+    }
+
+    std::optional<net::IpAddress> address(std::string_view name, net::Family family) {
+        const auto value = find(name);
+        if (!value) {
+            return std::nullopt;
+        }
+        const auto address = net::IpAddress::parse(*value);
+        if (!address || address->family() != family) {
+            fail(name, "is invalid");
+        }
+        return address;
+    }
+
+    std::uint16_t port() {
+        constexpr std::uint16_t kDefaultPort = 3478;
+        const auto value = find("port");
+        if (!value) {
+            return kDefaultPort;
+        }
+        std::uint16_t port = 0;
+        const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), port);
+        if (error != std::errc{} || end != value->data() + value->size() || port == 0) {
+            fail("port", "must be between 1 and 65535");
+        }
+        return port;
+    }
+
+    void fail(std::string_view name, std::string_view message) {
+        problems_ += std::string{name} + ": " + std::string{message} + "\n";
+    }
+
+    [[nodiscard]] bool has_problems() const { return !problems_.empty(); }
+    [[nodiscard]] Refusal refusal() const { return {422, problems_}; }
+
+private:
+    const std::vector<std::pair<std::string, std::string>>& pairs_;
+    std::string problems_;
+};
+
+Refusal invalid_token() {
+    return {401, "Invalid token"};
+}
+
+/// Whether what the token belongs to still exists.
+bool has_owner(const Token& token, const Directory& directory) {
+    switch (token.type) {
+        case TokenType::kClient:
+        case TokenType::kApi:
+            return token.actor && directory.actors.contains(*token.actor);
+        case TokenType::kGateway:
+            return token.site && directory.sites.contains(*token.site);
+        case TokenType::kRelay:
+            return true;
+    }
+    return false;
+}
+
+std::expected<Token, Refusal> authenticate(std::string_view text, Role role, const TokenKeys& keys,
+                                           const Directory& directory, Storage& storage, UnixSeconds now) {
+    const auto claims = verify_token(text, token_type(role), keys);
+    if (!claims) {
+        return std::unexpected{invalid_token()};
+    }
+    const auto token = storage.find_token(claims->token);
+    if (!token || token->account != claims->account || token->type != token_type(role) || token->is_expired(now) ||
+        !secret_matches(*claims, *token) || !has_owner(*token, directory)) {
+        return std::unexpected{invalid_token()};
+    }
+    return *token;
+}
+
+Refusal refuse(Parameters& parameters, RegisterError error) {
+    switch (error) {
+        case RegisterError::kPublicKeyTaken:
+            parameters.fail("public_key", "has already been taken");
+            return parameters.refusal();
+        case RegisterError::kNoTunnelAddressLeft:
+            break;
+    }
+    return {503, "No tunnel address left"};
+}
+
+std::string random_name(Rng& rng) {
+    return to_base32_lower(rng.array<5>());
+}
+
+std::expected<Client, Refusal> register_client(Parameters& parameters, const Token& token, const LastSeen& last_seen,
+                                               Storage& storage, Rng& rng) {
+    const ClientReport report{.actor = *token.actor,
+                              .external_id = parameters.required_text("external_id"),
+                              .name = parameters.text("name").value_or(random_name(rng)),
+                              .public_key = parameters.public_key(),
+                              .device_serial = parameters.text("device_serial"),
+                              .device_uuid = parameters.text("device_uuid"),
+                              .identifier_for_vendor = parameters.text("identifier_for_vendor"),
+                              .firebase_installation_id = parameters.text("firebase_installation_id"),
+                              .last_seen = last_seen};
+    if (parameters.has_problems()) {
+        return std::unexpected{parameters.refusal()};
+    }
+    auto client = storage.register_client(report, rng);
+    if (!client) {
+        return std::unexpected{refuse(parameters, client.error())};
+    }
+    return *std::move(client);
+}
+
+std::expected<Gateway, Refusal> register_gateway(Parameters& parameters, const Token& token, const LastSeen& last_seen,
+                                                 Storage& storage, Rng& rng) {
+    const GatewayReport report{.site = *token.site,
+                               .external_id = parameters.required_text("external_id"),
+                               .name = parameters.text("name").value_or(random_name(rng)),
+                               .public_key = parameters.public_key(),
+                               .last_seen = last_seen};
+    if (parameters.has_problems()) {
+        return std::unexpected{parameters.refusal()};
+    }
+    auto gateway = storage.register_gateway(report, rng);
+    if (!gateway) {
+        return std::unexpected{refuse(parameters, gateway.error())};
+    }
+    return *std::move(gateway);
+}
+
+std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const LastSeen& last_seen, Storage& storage,
+                                                   Rng& rng) {
+    const RelayReport report{.name = parameters.text("name"),
+                             .ipv4 = parameters.address("ipv4", net::Family::kIpv4),
+                             .ipv6 = parameters.address("ipv6", net::Family::kIpv6),
+                             .port = parameters.port(),
+                             .last_seen = last_seen};
+    if (!report.ipv4 && !report.ipv6) {
+        parameters.fail("ipv4", "one of ipv4 and ipv6 must be present");
+    }
+    if (parameters.has_problems()) {
+        return std::unexpected{parameters.refusal()};
+    }
+    return storage.register_relay(report, rng);
+}
+
+}  // namespace
+
+std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,
+                                                     const Directory& directory, Storage& storage, Rng& rng,
+                                                     UnixSeconds now) {
+    Parameters parameters{request.parameters};
+    const auto token_text = parameters.find("token");
+    if (!token_text) {
+        return std::unexpected{Refusal{401, "Missing token"}};
+    }
+    const auto token = authenticate(*token_text, request.role, keys, directory, storage, now);
+    if (!token) {
+        return std::unexpected{token.error()};
+    }
+    const auto agent = UserAgent::parse(request.user_agent);
+    if (!agent) {
+        parameters.fail("user_agent", "does not name a known component and its version");
+        return std::unexpected{parameters.refusal()};
+    }
+    const auto version = Version::parse(agent->version);
+    if (!version && request.role != Role::kRelay) {
+        parameters.fail("user_agent", "does not carry a semantic version (X.Y.Z)");
+    }
+    const LastSeen last_seen{request.user_agent, agent->version, request.remote_ip, now};
+
+    Registration registration{.token = token->id,
+                              .expires_at = token->expires_at,
+                              .user_agent = request.user_agent,
+                              .remote_ip = request.remote_ip,
+                              .version = version.value_or(Version{}),
+                              .device = {}};
+    std::optional<Refusal> refusal;
+    const auto take = [&](auto device) {
+        if (device) {
+            registration.device = *std::move(device);
+        } else {
+            refusal = std::move(device).error();
+        }
+    };
+    storage.in_transaction([&] {
+        storage.record_use(token->id, last_seen);
+        switch (request.role) {
+            case Role::kClient:
+                return take(register_client(parameters, *token, last_seen, storage, rng));
+            case Role::kGateway:
+                return take(register_gateway(parameters, *token, last_seen, storage, rng));
+            case Role::kRelay:
+                return take(register_relay(parameters, last_seen, storage, rng));
+        }
+    });
+    if (refusal) {
+        return std::unexpected{*std::move(refusal)};
+    }
+    return registration;
+}
+
+}  // namespace culvert::portal

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "culvert/portal/storage.h"
+#include "culvert/portal/version.h"
+#include "culvert/portal_api/role.h"
+
+/// The checks before a WebSocket is accepted. Source: spec/portal-protocol.md sections 2.1, 2.3, 2.4, 9.1 and 9.2.
+namespace culvert::portal {
+
+/// An HTTP upgrade, decoded.
+struct ConnectRequest {
+    portal_api::Role role = portal_api::Role::kClient;
+    /// The query's parameters, percent-decoded, in order.
+    std::vector<std::pair<std::string, std::string>> parameters;
+    std::string user_agent;
+    net::IpAddress remote_ip;
+};
+
+/// The HTTP status and body that a device is turned away with.
+struct Refusal {
+    unsigned status = 401;
+    std::string text;
+};
+
+/// A device that may join its channel.
+struct Registration {
+    TokenId token;
+    std::optional<UnixSeconds> expires_at;
+    std::string user_agent;
+    net::IpAddress remote_ip;
+    /// Of clients and gateways; relays have no use for one.
+    Version version;
+    std::variant<Client, Gateway, RelayServer> device;
+};
+
+/// Verifies the token, then inserts or updates the device's row. Throws StorageError.
+[[nodiscard]] std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,
+                                                                   const Directory& directory, Storage& storage,
+                                                                   Rng& rng, UnixSeconds now);
+
+}  // namespace culvert::portal

@@ -1,0 +1,151 @@
+#include "culvert/portal/relay_presence.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "culvert/portal/derivations.h"
+
+namespace culvert::portal {
+namespace {
+
+constexpr std::size_t kRelaysPerDevice = 2;
+constexpr auto kLeaveDebounce = std::chrono::milliseconds{3000};
+
+}  // namespace
+
+void RelayPresence::relay_joined(SessionId session, const RelayServer& relay, const std::string& stamp_secret) {
+    Stamp stamp{.secret = stamp_secret, .v4 = std::nullopt, .v6 = std::nullopt};
+    if (relay.ipv4) {
+        stamp.v4 = net::SocketAddress{*relay.ipv4, relay.port};
+    }
+    if (relay.ipv6) {
+        stamp.v6 = net::SocketAddress{*relay.ipv6, relay.port};
+    }
+    online_[relay.id].emplace_back(session, stamp);
+
+    for (auto& [device_session, device] : devices_) {
+        if (const auto known = device.assigned.find(relay.id); known != device.assigned.end()) {
+            device.leaving.erase(relay.id);
+            if (known->second != stamp) {
+                // The old credentials are dead already, so this does not wait.
+                known->second = stamp;
+                push(device_session, device, {relay.id});
+            }
+        } else if (device.assigned.size() - device.leaving.size() < kRelaysPerDevice) {
+            device.assigned.emplace(relay.id, stamp);
+            push(device_session, device, {});
+        }
+    }
+}
+
+void RelayPresence::relay_left(SessionId session, const RelayId& relay, Instant now) {
+    const auto entry = online_.find(relay);
+    if (entry == online_.end()) {
+        return;
+    }
+    std::erase_if(entry->second, [&](const auto& process) { return process.first == session; });
+    if (entry->second.empty()) {
+        online_.erase(entry);
+    }
+    const auto* remaining = find_online(relay);
+    for (auto& [device_session, device] : devices_) {
+        const auto assigned = device.assigned.find(relay);
+        if (assigned != device.assigned.end() && (remaining == nullptr || *remaining != assigned->second)) {
+            device.leaving.emplace(relay, now + kLeaveDebounce);
+        }
+    }
+    deadlines_.push_back(now + kLeaveDebounce);
+}
+
+std::vector<portal_api::Relay> RelayPresence::device_joined(SessionId session, const crypto::PublicKey& key,
+                                                            UnixSeconds expires_at) {
+    auto& device = devices_[session];
+    device = {.key = key, .expires_at = expires_at, .assigned = {}, .leaving = {}};
+    fill_up(device);
+    return entries(device);
+}
+
+std::optional<RelayPresence::Push> RelayPresence::poll_push() {
+    if (pushes_.empty()) {
+        return std::nullopt;
+    }
+    auto next = std::move(pushes_.front());
+    pushes_.pop_front();
+    return next;
+}
+
+std::vector<portal_api::Relay> RelayPresence::relays_of(SessionId session) const {
+    const auto device = devices_.find(session);
+    return device == devices_.end() ? std::vector<portal_api::Relay>{} : entries(device->second);
+}
+
+void RelayPresence::handle_timeout(Instant now) {
+    if (deadlines_.empty() || deadlines_.front() > now) {
+        return;
+    }
+    while (!deadlines_.empty() && deadlines_.front() <= now) {
+        deadlines_.pop_front();
+    }
+    for (auto& [session, device] : devices_) {
+        std::vector<RelayId> disconnected;
+        for (auto leaving = device.leaving.begin(); leaving != device.leaving.end();) {
+            if (leaving->second > now) {
+                ++leaving;
+                continue;
+            }
+            disconnected.push_back(leaving->first);
+            device.assigned.erase(leaving->first);
+            leaving = device.leaving.erase(leaving);
+        }
+        if (!disconnected.empty()) {
+            fill_up(device);
+            push(session, device, std::move(disconnected));
+        }
+    }
+}
+
+std::optional<Instant> RelayPresence::poll_timeout() const {
+    return deadlines_.empty() ? std::nullopt : std::optional{deadlines_.front()};
+}
+
+void RelayPresence::fill_up(Device& device) {
+    std::vector<RelayId> candidates;
+    for (const auto& [id, processes] : online_) {
+        if (!device.assigned.contains(id)) {
+            candidates.push_back(id);
+        }
+    }
+    while (device.assigned.size() - device.leaving.size() < kRelaysPerDevice && !candidates.empty()) {
+        const auto chosen = candidates.begin() + static_cast<std::ptrdiff_t>(rng_.below(candidates.size()));
+        device.assigned.emplace(*chosen, *find_online(*chosen));
+        candidates.erase(chosen);
+    }
+}
+
+std::vector<portal_api::Relay> RelayPresence::entries(const Device& device) const {
+    std::vector<portal_api::Relay> relays;
+    for (const auto& [id, stamp] : device.assigned) {
+        if (device.leaving.contains(id)) {
+            continue;
+        }
+        const auto credentials = turn_credentials(device.key, stamp.secret, device.expires_at);
+        // Both addresses of one relay must be neighbours, IPv4 first: receivers merge only those.
+        for (const auto& address : {stamp.v4, stamp.v6}) {
+            if (address) {
+                relays.push_back({id, *address, credentials.username, credentials.password, device.expires_at});
+            }
+        }
+    }
+    return relays;
+}
+
+void RelayPresence::push(SessionId session, const Device& device, std::vector<RelayId> disconnected) {
+    pushes_.push_back({session, {std::move(disconnected), entries(device)}});
+}
+
+const RelayPresence::Stamp* RelayPresence::find_online(const RelayId& relay) const {
+    const auto entry = online_.find(relay);
+    return entry == online_.end() ? nullptr : &entry->second.back().second;
+}
+
+}  // namespace culvert::portal

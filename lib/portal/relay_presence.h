@@ -1,0 +1,77 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "culvert/base/rng.h"
+#include "culvert/portal/model.h"
+#include "culvert/portal/session.h"
+
+namespace culvert::portal {
+
+/// Which relays are online, which of them each client and gateway was given, and what to tell those when that changes.
+///
+/// Sans-IO. Source: spec/portal-protocol.md sections 10.1 to 10.4. Two differences from the reference, both where the
+/// specification calls it a quirk: a relay that comes back within the debounce time with unchanged credentials is never
+/// reported, whatever else the device has; and a device with one relay is given a second one when one appears.
+class RelayPresence {
+public:
+    explicit RelayPresence(const Rng& rng) : rng_{rng} {}
+
+    void relay_joined(SessionId session, const RelayServer& relay, const std::string& stamp_secret);
+    void relay_left(SessionId session, const RelayId& relay, Instant now);
+
+    /// Chooses relays for a device that joins, or joins again. Credentials are valid until `expires_at`.
+    [[nodiscard]] std::vector<portal_api::Relay> device_joined(SessionId session, const crypto::PublicKey& key,
+                                                               UnixSeconds expires_at);
+    void device_left(SessionId session) { devices_.erase(session); }
+
+    /// What device_joined() or the last push gave to the device.
+    [[nodiscard]] std::vector<portal_api::Relay> relays_of(SessionId session) const;
+
+    struct Push {
+        SessionId session;
+        portal_api::RelaysPresence message;
+    };
+    [[nodiscard]] std::optional<Push> poll_push();
+
+    void handle_timeout(Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+
+    [[nodiscard]] std::size_t online_count() const { return online_.size(); }
+
+private:
+    /// What credentials and addresses of a relay depend on.
+    struct Stamp {
+        std::string secret;
+        std::optional<net::SocketAddress> v4;
+        std::optional<net::SocketAddress> v6;
+
+        friend bool operator==(const Stamp&, const Stamp&) = default;
+    };
+    struct Device {
+        crypto::PublicKey key;
+        UnixSeconds expires_at;
+        std::map<RelayId, Stamp> assigned;
+        /// Assigned relays that went away, and when to report that unless they are back.
+        std::map<RelayId, Instant> leaving;
+    };
+
+    void fill_up(Device& device);
+    [[nodiscard]] std::vector<portal_api::Relay> entries(const Device& device) const;
+    void push(SessionId session, const Device& device, std::vector<RelayId> disconnected);
+    [[nodiscard]] const Stamp* find_online(const RelayId& relay) const;
+
+    Rng rng_;
+    /// Newest last: that process holds the port, so its secret counts.
+    std::map<RelayId, std::vector<std::pair<SessionId, Stamp>>> online_;
+    std::map<SessionId, Device> devices_;
+    std::deque<Push> pushes_;
+    /// When the debounce time of a relay that left is over, in ascending order.
+    std::deque<Instant> deadlines_;
+};
+
+}  // namespace culvert::portal

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "culvert/portal/granted_flows.h"
+#include "culvert/portal/model.h"
+#include "culvert/portal/version.h"
+#include "culvert/portal_api/role.h"
+
+namespace culvert::portal {
+
+/// One WebSocket connection, for as long as it lasts. Greater is newer.
+enum class SessionId : std::uint64_t {};
+
+struct ClientState {
+    Client device;
+    ClientComponent component = ClientComponent::kHeadless;
+    /// Resources the client knows of.
+    std::map<ResourceId, portal_api::ClientResource> resources;
+};
+struct GatewayState {
+    Gateway device;
+    GrantedFlows flows;
+};
+struct RelayState {
+    RelayServer device;
+};
+
+/// What the control plane keeps of a connection.
+struct Session {
+    portal_api::Role role = portal_api::Role::kClient;
+    bool is_joined = false;
+    TokenId token;
+    std::optional<UnixSeconds> expires_at;
+    std::optional<Instant> ends_at;  // the same moment on the other time line
+    std::string user_agent;
+    net::IpAddress remote_ip;
+    Version version;
+    std::variant<ClientState, GatewayState, RelayState> state;
+
+    ClientState& client() { return std::get<ClientState>(state); }
+    GatewayState& gateway() { return std::get<GatewayState>(state); }
+    RelayState& relay() { return std::get<RelayState>(state); }
+};
+
+/// Which sessions of a kind of device have joined their channel. A device may have several: nothing evicts the socket
+/// of a device that was cut off and came back (spec/portal-protocol.md sections 9.2 and 10.1).
+template <typename DeviceId>
+class Presence {
+public:
+    void add(const DeviceId& device, SessionId session) { sessions_[device].push_back(session); }
+
+    void remove(const DeviceId& device, SessionId session) {
+        const auto entry = sessions_.find(device);
+        if (entry == sessions_.end()) {
+            return;
+        }
+        std::erase(entry->second, session);
+        if (entry->second.empty()) {
+            sessions_.erase(entry);
+        }
+    }
+
+    /// Newest last. Empty: offline.
+    [[nodiscard]] std::vector<SessionId> sessions(const DeviceId& device) const {
+        const auto entry = sessions_.find(device);
+        return entry == sessions_.end() ? std::vector<SessionId>{} : entry->second;
+    }
+
+    [[nodiscard]] std::size_t device_count() const { return sessions_.size(); }
+    [[nodiscard]] const std::map<DeviceId, std::vector<SessionId>>& all() const { return sessions_; }
+
+private:
+    std::map<DeviceId, std::vector<SessionId>> sessions_;
+};
+
+}  // namespace culvert::portal

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "culvert/base/rng.h"
+#include "culvert/portal/directory.h"
+#include "culvert/portal/token.h"
+
+/// What the portal needs of a database. Source: spec/portal-product.md sections 1.16 and 1.17.
+namespace culvert::portal {
+
+/// The database failed: unreachable, locked, full, damaged. No caller can repair that, so it is thrown; the entry
+/// points of the control plane and of the command line catch it. what() is a sentence for a person.
+class StorageError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// What a client says about itself when it connects (spec/portal-protocol.md section 9.2).
+struct ClientReport {
+    ActorId actor;
+    std::string external_id;
+    std::string name;
+    crypto::PublicKey public_key;
+    std::optional<std::string> device_serial;
+    std::optional<std::string> device_uuid;
+    std::optional<std::string> identifier_for_vendor;
+    std::optional<std::string> firebase_installation_id;
+    LastSeen last_seen;
+};
+
+struct GatewayReport {
+    SiteId site;
+    std::string external_id;
+    std::string name;
+    crypto::PublicKey public_key;
+    LastSeen last_seen;
+};
+
+struct RelayReport {
+    std::optional<std::string> name;
+    std::optional<net::IpAddress> ipv4;
+    std::optional<net::IpAddress> ipv6;
+    std::uint16_t port = 3478;
+    LastSeen last_seen;
+};
+
+enum class RegisterError {
+    /// Another device of the same actor (clients) or account (gateways) uses this public key.
+    kPublicKeyTaken,
+    kNoTunnelAddressLeft,
+};
+
+/// One database, used by one thread; other processes may write to it at the same time. Every call throws StorageError.
+///
+/// A row goes away with each row it cites: deleting a site deletes its gateways, its tokens and their flows, and takes
+/// the site off resources; deleting an actor, its memberships, tokens, clients and their flows; and so on.
+class Storage {
+public:
+    Storage() = default;
+    virtual ~Storage() = default;
+    Storage(const Storage&) = delete;
+    Storage& operator=(const Storage&) = delete;
+
+    /// Runs `work` so that all of its changes are kept or, if it throws, none. Not nested.
+    virtual void in_transaction(const std::function<void()>& work) = 0;
+
+    /// Generated together with the database.
+    [[nodiscard]] virtual TokenKeys token_keys() = 0;
+
+    // Configuration. put() inserts the row or replaces the one with its id.
+    [[nodiscard]] virtual Directory load_directory() = 0;
+    virtual void put(const Account& account) = 0;
+    virtual void put(const Site& site) = 0;
+    virtual void put(const Actor& actor) = 0;
+    virtual void put(const Group& group) = 0;
+    virtual void put(const Membership& membership) = 0;
+    /// Deletes the resource's flows if address, type or IP stack change, and those through sites it lost.
+    virtual void put(const Resource& resource) = 0;
+    /// Deletes the policy's flows if it is disabled or its group, resource or conditions change.
+    virtual void put(const Policy& policy) = 0;
+    virtual void erase(const SiteId& id) = 0;
+    virtual void erase(const ActorId& id) = 0;
+    virtual void erase(const GroupId& id) = 0;
+    virtual void erase(const MembershipId& id) = 0;
+    virtual void erase(const ResourceId& id) = 0;
+    virtual void erase(const PolicyId& id) = 0;
+
+    // Tokens
+    virtual void put(const Token& token) = 0;
+    [[nodiscard]] virtual std::optional<Token> find_token(const TokenId& id) = 0;
+    virtual void record_use(const TokenId& id, const LastSeen& last_seen) = 0;
+    /// Whether there was such a token.
+    virtual bool erase(const TokenId& id) = 0;
+    virtual void erase_expired_tokens(UnixSeconds now) = 0;
+
+    // Devices. A new row gets an id, tunnel addresses and a key base that stay for its life.
+    [[nodiscard]] virtual std::expected<Client, RegisterError> register_client(const ClientReport& report,
+                                                                               Rng& rng) = 0;
+    [[nodiscard]] virtual std::expected<Gateway, RegisterError> register_gateway(const GatewayReport& report,
+                                                                                 Rng& rng) = 0;
+    [[nodiscard]] virtual RelayServer register_relay(const RelayReport& report, Rng& rng) = 0;
+    [[nodiscard]] virtual std::optional<Client> find_client(const ClientId& id) = 0;
+    [[nodiscard]] virtual bool has_gateway(const GatewayId& id) = 0;
+
+    // Flows
+    /// False, and nothing is stored, if a row that `flow` cites is gone.
+    [[nodiscard]] virtual bool insert(const Flow& flow) = 0;
+    /// All flows through a gateway, in ascending order of id, expired ones that were not yet deleted included.
+    [[nodiscard]] virtual std::vector<Flow> find_flows(const GatewayId& gateway) = 0;
+    /// Deletes the client's flows to other resources than `reachable`. Whether there were any.
+    virtual bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) = 0;
+    virtual void erase_expired_flows(UnixSeconds now) = 0;
+};
+
+}  // namespace culvert::portal
