@@ -78,8 +78,10 @@ public:
 
 private:
     class Runner;
+    class Thread;
     explicit PortalConnection(std::shared_ptr<Runner> runner);
 
+    std::unique_ptr<Thread> thread_;  // unset if somebody else runs the connection
     std::shared_ptr<Runner> runner_;
 };
 

@@ -1,0 +1,293 @@
+#include "culvert/portal_channel/connection.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/portal_channel/channel.h"
+#include "culvert/portal_channel/websocket_link.h"
+
+namespace culvert::portal_channel {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+Instant now() {
+    return Instant{std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
+}
+
+std::expected<std::vector<asio::ip::tcp::endpoint>, std::string> resolve(asio::io_context& context,
+                                                                         const portal_api::LoginUrl& url) {
+    asio::ip::tcp::resolver resolver{context};
+    error_code error;
+    const auto results =
+        resolver.resolve(url.host(), std::to_string(url.port()), asio::ip::resolver_base::numeric_service, error);
+    if (error) {
+        return std::unexpected{"Cannot resolve the portal's host \"" + url.host() + "\": " + error.message()};
+    }
+    std::vector<asio::ip::tcp::endpoint> endpoints;
+    for (const auto& result : results) {
+        endpoints.push_back(result.endpoint());
+    }
+    return endpoints;
+}
+
+net::SocketAddress to_socket_address(const asio::ip::tcp::endpoint& endpoint) {
+    const auto to_ip = [](const auto& address) { return net::IpAddress{address.to_bytes()}; };
+    const auto address = endpoint.address();
+    return {.ip = address.is_v4() ? to_ip(address.to_v4()) : to_ip(address.to_v6()), .port = endpoint.port()};
+}
+
+std::expected<void, std::string> configure(asio::ssl::context& tls, const std::optional<std::string>& ca_file) {
+    error_code error;
+    tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
+                        asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
+                    error);
+    if (!error) {
+        tls.set_verify_mode(asio::ssl::verify_peer, error);
+    }
+    if (!error && ca_file) {
+        tls.load_verify_file(*ca_file, error);
+    } else if (!error) {
+        tls.set_default_verify_paths(error);
+    }
+    if (error) {
+        return std::unexpected{"Cannot load certificate authorities: " + error.message()};
+    }
+    return {};
+}
+
+}  // namespace
+
+/// Everything behind the pointer; lives on the thread of its io_context, apart from post().
+class PortalConnection::Runner : public std::enable_shared_from_this<Runner> {
+public:
+    Runner(ConnectionOptions options, EventHandler on_event, asio::io_context& context)
+        : options_{std::move(options)},
+          on_event_{std::move(on_event)},
+          context_{context},
+          tls_{asio::ssl::context::tls_client},
+          timer_{context},
+          channel_{{.role = options_.role,
+                    .stamp_secret = options_.stamp_secret,
+                    .max_partition_time = options_.max_partition_time},
+                   options_.rng} {}
+
+    [[nodiscard]] std::expected<void, std::string> prepare() {
+        auto endpoints = resolve(context_, options_.url);
+        if (!endpoints) {
+            return std::unexpected{endpoints.error()};
+        }
+        endpoints_ = *std::move(endpoints);
+        for (const auto& endpoint : endpoints_) {
+            addresses_.push_back(to_socket_address(endpoint));
+        }
+        return options_.url.is_tls() ? configure(tls_, options_.ca_file) : std::expected<void, std::string>{};
+    }
+
+    [[nodiscard]] const std::vector<net::SocketAddress>& addresses() const { return addresses_; }
+
+    /// From any thread: runs `work` on the channel, then does what it asks for.
+    template <typename Work>
+    void post(Work work) {
+        asio::post(context_, [self = shared_from_this(), work = std::move(work)]() mutable {
+            if (!self->is_stopped_) {
+                work(self->channel_);
+                self->drive();
+            }
+        });
+    }
+
+    void stop() {
+        is_stopped_ = true;
+        timer_.cancel();
+        drop_link();
+    }
+
+private:
+    /// Carries out what the channel wants until it wants nothing more.
+    void drive() {
+        for (;;) {
+            if (auto action = channel_.poll_action()) {
+                std::visit(overloaded{[&](const Dial& dial) { start_link(dial); }, [&](const Drop&) { drop_link(); },
+                                      [&](const StartClose&) {
+                                          if (link_) {
+                                              link_->start_close();
+                                          }
+                                      }},
+                           *action);
+            } else if (auto frame = is_writing_ ? std::nullopt : channel_.poll_frame(now())) {
+                is_writing_ = true;
+                link_->write(*std::move(frame));
+            } else if (auto event = channel_.poll_event()) {
+                if (deliver(*std::move(event))) {
+                    return;
+                }
+            } else {
+                break;
+            }
+        }
+        arm_timer();
+    }
+
+    /// Returns whether that was the last event.
+    bool deliver(Event event) {
+        const bool is_last = std::holds_alternative<Closed>(event) || std::holds_alternative<Fatal>(event);
+        if (is_last) {
+            stop();
+        }
+        on_event_(std::move(event));
+        return is_stopped_;
+    }
+
+    void arm_timer() {
+        const auto at = channel_.poll_timeout();
+        if (!at) {
+            timer_.cancel();
+            return;
+        }
+        timer_.expires_at(std::chrono::steady_clock::time_point{at->time_since_epoch()});
+        timer_.async_wait([weak = weak_from_this()](const error_code& error) {
+            const auto self = weak.lock();
+            if (!error && self && !self->is_stopped_) {
+                self->channel_.handle_timeout(now());
+                self->drive();
+            }
+        });
+    }
+
+    void start_link(const Dial& dial) {
+        drop_link();
+        // What an earlier link still has to say is silenced by abort(), so these need not tell links apart.
+        const auto bind = [this](auto handle) {
+            return [weak = weak_from_this(), handle](auto&&... arguments) {
+                if (const auto self = weak.lock(); self && !self->is_stopped_) {
+                    handle(*self, std::forward<decltype(arguments)>(arguments)...);
+                    self->drive();
+                }
+            };
+        };
+        LinkObserver observer{
+            .on_connected = bind([](Runner& r) { r.channel_.handle_connected(now()); }),
+            .on_dial_error = bind([](Runner& r, const DialError& e) { r.channel_.handle_dial_error(e, now()); }),
+            .on_message = bind([](Runner& r, std::string_view text) { r.channel_.handle_text(text, now()); }),
+            .on_written = bind([](Runner& r) { r.is_writing_ = false; }),
+            .on_lost =
+                bind([](Runner& r, std::string_view cause) { r.channel_.handle_connection_lost(cause, now()); })};
+        LinkTarget target{.endpoints = endpoints_,
+                          .host = options_.url.host(),
+                          .host_header = options_.url.host_header(),
+                          .path = options_.url.target(dial.public_key),
+                          .user_agent = options_.user_agent,
+                          .firewall_mark = options_.firewall_mark};
+        link_ = WebSocketLink::dial(context_.get_executor(), options_.url.is_tls() ? &tls_ : nullptr, std::move(target),
+                                    std::move(observer));
+    }
+
+    void drop_link() {
+        is_writing_ = false;
+        if (const auto link = std::exchange(link_, nullptr)) {
+            link->abort();
+        }
+    }
+
+    ConnectionOptions options_;
+    EventHandler on_event_;
+    asio::io_context& context_;
+    asio::ssl::context tls_;
+    asio::steady_timer timer_;
+    PhoenixChannel channel_;
+    std::vector<asio::ip::tcp::endpoint> endpoints_;
+    std::vector<net::SocketAddress> addresses_;
+    std::shared_ptr<WebSocketLink> link_;
+    bool is_writing_ = false;
+    bool is_stopped_ = false;
+};
+
+/// A thread that runs an io_context until it is told to stop.
+class PortalConnection::Thread {
+public:
+    [[nodiscard]] asio::io_context& context() { return context_; }
+
+    void start() {
+        // Signals are for the threads of the application.
+        sigset_t all;
+        sigset_t before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        thread_ = std::thread{[this] { context_.run(); }};
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
+    void stop() {
+        context_.stop();
+        thread_.join();
+    }
+
+private:
+    asio::io_context context_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context_);
+    std::thread thread_;
+};
+
+std::expected<std::unique_ptr<PortalConnection>, std::string> PortalConnection::create(ConnectionOptions options,
+                                                                                       EventHandler on_event) {
+    auto thread = std::make_unique<Thread>();
+    auto connection = create(std::move(options), std::move(on_event), thread->context());
+    if (connection) {
+        thread->start();
+        (*connection)->thread_ = std::move(thread);
+    }
+    return connection;
+}
+
+std::expected<std::unique_ptr<PortalConnection>, std::string> PortalConnection::create(ConnectionOptions options,
+                                                                                       EventHandler on_event,
+                                                                                       asio::io_context& context) {
+    auto runner = std::make_shared<Runner>(std::move(options), std::move(on_event), context);
+    if (const auto prepared = runner->prepare(); !prepared) {
+        return std::unexpected{prepared.error()};
+    }
+    return std::unique_ptr<PortalConnection>{new PortalConnection{std::move(runner)}};
+}
+
+PortalConnection::PortalConnection(std::shared_ptr<Runner> runner) : runner_{std::move(runner)} {}
+
+PortalConnection::~PortalConnection() {
+    if (thread_) {
+        thread_->stop();
+    }
+    runner_->stop();
+    // Its sockets belong to the thread's io_context.
+    runner_.reset();
+}
+
+void PortalConnection::connect(const std::optional<crypto::PublicKey>& public_key) {
+    runner_->post([public_key](PhoenixChannel& channel) { channel.connect(public_key, now()); });
+}
+
+void PortalConnection::send(portal_api::FromDevice message) {
+    runner_->post(
+        [message = std::move(message)](PhoenixChannel& channel) mutable { channel.send(std::move(message)); });
+}
+
+void PortalConnection::close() {
+    runner_->post([](PhoenixChannel& channel) { channel.close(now()); });
+}
+
+const std::vector<net::SocketAddress>& PortalConnection::addresses() const {
+    return runner_->addresses();
+}
+
+}  // namespace culvert::portal_channel
