@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "culvert/base/bytes.h"
 
@@ -16,7 +17,7 @@ public:
     constexpr Checksum() = default;
 
     /// Adds bytes as they lie in the packet. Only the last addition may have an odd length.
-    Checksum& add(ByteSpan bytes);
+    Checksum& add(ByteSpan bytes) { return bytes.size() < kLong ? add_short(bytes) : add_long(bytes); }
 
     /// Adds a 16- or 32-bit field by its value.
     constexpr Checksum& add_u16(std::uint16_t value) {
@@ -52,6 +53,34 @@ public:
     }
 
 private:
+    /// From here on a call pays.
+    static constexpr std::size_t kLong = 64;
+
+    Checksum& add_long(ByteSpan bytes);
+
+    Checksum& add_short(ByteSpan bytes) {
+        const std::byte* at = bytes.data();
+        std::size_t left = bytes.size();
+        for (; left >= 8; left -= 8, at += 8) {
+            std::uint64_t word;
+            std::memcpy(&word, at, sizeof word);
+            add_word(word);
+        }
+        if (left >= 4) {
+            std::uint32_t word;
+            std::memcpy(&word, at, sizeof word);
+            add_word(word);
+            left -= 4;
+            at += 4;
+        }
+        if (left > 0) {
+            std::uint32_t word = 0;  // an odd last byte is padded with a zero behind it
+            std::memcpy(&word, at, left);
+            add_word(word);
+        }
+        return *this;
+    }
+
     constexpr Checksum& add_word(std::uint64_t word) {
         sum_ += word;
         sum_ += static_cast<std::uint64_t>(sum_ < word);  // end-around carry
@@ -66,18 +95,23 @@ private:
     return Checksum{}.add(bytes).value();
 }
 
-/// The checksum after a covered 16-bit field changed from `before` to `after` (RFC 1624 equation 3).
-[[nodiscard]] constexpr std::uint16_t update_checksum(std::uint16_t checksum, std::uint16_t before,
-                                                      std::uint16_t after) {
-    std::uint32_t sum = static_cast<std::uint16_t>(~checksum);
-    sum += static_cast<std::uint16_t>(~before);
-    sum += after;
-    sum = (sum & 0xffffU) + (sum >> 16);
-    sum = (sum & 0xffffU) + (sum >> 16);
-    return static_cast<std::uint16_t>(~sum);
-}
+/// A change of bytes that checksums cover, for fixing those without reading anything else (RFC 1624 equation 3).
+class ChecksumDelta {
+public:
+    /// The bytes before and after, at an even offset. Requires equal, even sizes.
+    ChecksumDelta(ByteSpan before, ByteSpan after)
+        : ChecksumDelta{Checksum{}.add(before).sum(), Checksum{}.add(after).sum()} {}
+    /// A 16-bit field, or the sums of longer ones.
+    constexpr ChecksumDelta(std::uint16_t before, std::uint16_t after)
+        : delta_{Checksum{}.add_u16(static_cast<std::uint16_t>(~before)).add_u16(after).sum()} {}
 
-/// The checksum after covered bytes at an even offset changed. Requires before.size() == after.size(), even.
-[[nodiscard]] std::uint16_t update_checksum(std::uint16_t checksum, ByteSpan before, ByteSpan after);
+    /// The checksum after the change.
+    [[nodiscard]] constexpr std::uint16_t apply(std::uint16_t checksum) const {
+        return Checksum{}.add_u16(static_cast<std::uint16_t>(~checksum)).add_u16(delta_).value();
+    }
+
+private:
+    std::uint16_t delta_;
+};
 
 }  // namespace culvert::packet

@@ -242,18 +242,14 @@ void IpPacket::set_destination(const net::IpAddress& address) {
 void IpPacket::set_address(std::size_t offset, const net::IpAddress& address) {
     assert(address.is_v4() == is_v4_);
 
-    std::array<std::byte, 16> copy;
     const auto field = bytes().subspan(offset, is_v4_ ? 4 : 16);
-    std::memcpy(copy.data(), field.data(), field.size());
-    const auto before = ByteSpan{copy}.first(field.size());
-
+    const ChecksumDelta delta{field, address.bytes()};
     std::memcpy(field.data(), address.bytes().data(), field.size());
     if (protocol_ != kProtocolIcmp) {  // the only checksum without a pseudo-header
-        update_l4_checksum(before, field);
+        update_l4_checksum(delta);
     }
     if (is_v4_) {
-        const auto checksum = bytes().subspan(kIpv4ChecksumOffset, 2);
-        store_be(checksum, update_checksum(load_be<std::uint16_t>(checksum), before, field));
+        update_ipv4_checksum(delta);
     }
 }
 
@@ -261,9 +257,9 @@ void IpPacket::set_l4_value(std::size_t port_offset, std::uint16_t value) {
     assert(source_value().has_value());
 
     const auto field = l4().subspan(is_icmp() ? 4 : port_offset, 2);
-    const std::array<std::byte, 2> before{field[0], field[1]};
+    const ChecksumDelta delta{load_be<std::uint16_t>(field), value};
     store_be(field, value);
-    update_l4_checksum(before, field);
+    update_l4_checksum(delta);
 }
 
 void IpPacket::set_ecn(net::Ecn ecn) {
@@ -275,8 +271,7 @@ void IpPacket::set_ecn(net::Ecn ecn) {
     const auto before = load_be<std::uint16_t>(bytes());
     const auto after = static_cast<std::uint16_t>((before & 0xfffcU) | bits);
     store_be(bytes(), after);
-    const auto checksum = bytes().subspan(kIpv4ChecksumOffset, 2);
-    store_be(checksum, update_checksum(load_be<std::uint16_t>(checksum), before, after));
+    update_ipv4_checksum({before, after});
 }
 
 void IpPacket::recompute_checksums() {
@@ -341,7 +336,7 @@ void IpPacket::write_fresh_l4_checksum() {
     store_be(field, is_udp() ? checksum.udp_value() : checksum.value());
 }
 
-void IpPacket::update_l4_checksum(ByteSpan before, ByteSpan after) {
+void IpPacket::update_l4_checksum(const ChecksumDelta& delta) {
     const auto field = l4_checksum_field();
     if (field.empty()) {
         return;
@@ -351,8 +346,13 @@ void IpPacket::update_l4_checksum(ByteSpan before, ByteSpan after) {
         write_fresh_l4_checksum();
         return;
     }
-    const auto updated = update_checksum(checksum, before, after);
+    const auto updated = delta.apply(checksum);
     store_be(field, is_udp() && updated == 0 ? std::uint16_t{0xffff} : updated);
+}
+
+void IpPacket::update_ipv4_checksum(const ChecksumDelta& delta) {
+    const auto field = bytes().subspan(kIpv4ChecksumOffset, 2);
+    store_be(field, delta.apply(load_be<std::uint16_t>(field)));
 }
 
 }  // namespace culvert::packet

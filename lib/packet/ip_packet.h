@@ -12,6 +12,8 @@
 
 namespace culvert::packet {
 
+class ChecksumDelta;
+
 /// Why bytes are not an IP packet that may pass the tunnel.
 enum class ParseError : std::uint8_t {
     kTooLong,
@@ -120,7 +122,8 @@ private:
     void write_fresh_l4_checksum();
     void set_l4_value(std::size_t port_offset, std::uint16_t value);
     void set_address(std::size_t offset, const net::IpAddress& address);
-    void update_l4_checksum(ByteSpan before, ByteSpan after);
+    void update_l4_checksum(const ChecksumDelta& delta);
+    void update_ipv4_checksum(const ChecksumDelta& delta);
 
     std::byte* data_ = nullptr;
     std::uint32_t length_ = 0;
