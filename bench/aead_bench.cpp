@@ -1,0 +1,141 @@
+// What sealing and opening one transport packet costs with each library that could do it: ChaCha20-Poly1305, in place,
+// context reused, a new nonce per packet, best of several rounds.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sodium/core.h>
+#include <sodium/crypto_aead_chacha20poly1305.h>
+
+#include "culvert/crypto/aead.h"
+
+namespace {
+
+using namespace culvert;
+using crypto::kTagSize;
+
+constexpr int kRounds = 15;
+constexpr std::size_t kSizes[] = {64, 128, 256, 512, 1024, 1280, 1420, 4096, 16384};
+
+struct Candidate {
+    std::string name;
+    std::function<void(std::uint64_t counter, MutableByteSpan packet)> seal;
+    std::function<bool(std::uint64_t counter, MutableByteSpan packet)> open;
+};
+
+Candidate transport_candidate(crypto::AeadBackend backend) {
+    const auto key = std::make_shared<crypto::TransportKey>(crypto::Secret<32>{}, backend);
+    return {std::string{to_string(backend)},
+            [key](std::uint64_t counter, MutableByteSpan packet) {
+                key->seal(counter, packet.first(packet.size() - kTagSize), packet);
+            },
+            [key](std::uint64_t counter, MutableByteSpan packet) { return key->open(counter, packet); }};
+}
+
+Candidate sodium_candidate() {
+    const auto raw = [](MutableByteSpan bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); };
+    static constexpr unsigned char kKey[32]{};
+    const auto nonce = [](std::uint64_t counter) {
+        std::array<std::byte, 12> bytes{};
+        store_le(MutableByteSpan{bytes}.subspan(4), counter);
+        return bytes;
+    };
+    return {"libsodium",
+            [=](std::uint64_t counter, MutableByteSpan packet) {
+                auto iv = nonce(counter);
+                crypto_aead_chacha20poly1305_ietf_encrypt(raw(packet), nullptr, raw(packet), packet.size() - kTagSize,
+                                                          nullptr, 0, nullptr, raw(iv), kKey);
+            },
+            [=](std::uint64_t counter, MutableByteSpan packet) {
+                auto iv = nonce(counter);
+                return crypto_aead_chacha20poly1305_ietf_decrypt(raw(packet), nullptr, nullptr, raw(packet),
+                                                                 packet.size(), nullptr, 0, raw(iv), kKey) == 0;
+            }};
+}
+
+struct Cost {
+    double seal_ns = 1e12;
+    double open_ns = 1e12;
+};
+
+double nanoseconds_per_packet(std::chrono::steady_clock::time_point since, std::size_t packets) {
+    const auto elapsed = std::chrono::duration<double, std::nano>{std::chrono::steady_clock::now() - since};
+    return elapsed.count() / static_cast<double>(packets);
+}
+
+/// One round: seals a batch of packets that fits into the cache, then opens it.
+void measure(const Candidate& candidate, std::size_t size, Cost& cost) {
+    constexpr std::size_t kBatch = 64;
+    const auto repetitions = std::max<std::size_t>(4, 400'000 / ((size + 400) * kBatch / 16));
+    std::vector<Bytes> packets(kBatch, Bytes(size + kTagSize));
+    std::uint64_t counter = 0;
+    double seal = 0;
+    double open = 0;
+    for (std::size_t repetition = 0; repetition < repetitions; ++repetition) {
+        auto since = std::chrono::steady_clock::now();
+        for (auto& packet : packets) {
+            candidate.seal(counter++, packet);
+        }
+        seal += nanoseconds_per_packet(since, kBatch * repetitions);
+        counter -= kBatch;
+        since = std::chrono::steady_clock::now();
+        for (auto& packet : packets) {
+            if (!candidate.open(counter++, packet)) {
+                std::fprintf(stderr, "error: %s refuses its own packet\n", candidate.name.c_str());
+                std::exit(1);
+            }
+        }
+        open += nanoseconds_per_packet(since, kBatch * repetitions);
+    }
+    cost.seal_ns = std::min(cost.seal_ns, seal);
+    cost.open_ns = std::min(cost.open_ns, open);
+}
+
+}  // namespace
+
+int main() {
+    if (sodium_init() < 0) {
+        std::fprintf(stderr, "error: libsodium does not start\n");
+        return 1;
+    }
+    std::vector<Candidate> candidates;
+    for (const auto backend : {crypto::AeadBackend::kBoringSsl, crypto::AeadBackend::kOpenSsl}) {
+        if (crypto::is_available(backend)) {
+            candidates.push_back(transport_candidate(backend));
+        } else {
+            std::printf("%s is not installed\n", std::string{to_string(backend)}.c_str());
+        }
+    }
+    candidates.push_back(sodium_candidate());
+
+    std::printf("ChaCha20-Poly1305, ns per packet (ratio to the backend in use: %s), best of %d\n\n",
+                std::string{to_string(crypto::transport_aead_backend())}.c_str(), kRounds);
+    std::printf("%6s", "bytes");
+    for (const auto& candidate : candidates) {
+        std::printf("  %12s seal  %12s open", candidate.name.c_str(), candidate.name.c_str());
+    }
+    std::printf("\n");
+    for (const auto size : kSizes) {
+        std::vector<Cost> costs(candidates.size());
+        // Candidates take turns, so that a slow moment of the machine hits all of them.
+        for (int round = 0; round < kRounds; ++round) {
+            for (std::size_t i = 0; i < candidates.size(); ++i) {
+                measure(candidates[i], size, costs[i]);
+            }
+        }
+        std::printf("%6zu", size);
+        for (const auto& cost : costs) {
+            std::printf("  %8.0f (%4.2fx)  ", cost.seal_ns, cost.seal_ns / costs[0].seal_ns);
+            std::printf("  %8.0f (%4.2fx)", cost.open_ns, cost.open_ns / costs[0].open_ns);
+        }
+        std::printf("\n");
+        std::fflush(stdout);
+    }
+    return 0;
+}
