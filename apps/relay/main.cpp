@@ -1,0 +1,192 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "culvert/io/clock.h"
+#include "culvert/io/entropy.h"
+#include "culvert/io/file_descriptor.h"
+#include "culvert/observability/http_endpoint.h"
+#include "culvert/observability/log.h"
+#include "culvert/observability/log_setup.h"
+#include "culvert/turn/server/credentials.h"
+#include "data_plane.h"
+#include "metrics.h"
+#include "options.h"
+#include "portal_link.h"
+
+namespace culvert::relay {
+namespace {
+
+constexpr log::Logger kLog{"relay"};
+
+/// What ends the process: a signal, or a part that cannot go on. The main thread waits for it.
+class Ending {
+public:
+    /// Blocks the signals in this thread and in those it starts; so create it before any other.
+    Ending() : failure_event_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+        signals_ = io::FileDescriptor{::signalfd(-1, &signals, SFD_CLOEXEC)};
+    }
+
+    /// From any thread. The first reason counts.
+    void fail(const std::string& reason) {
+        const std::lock_guard lock{mutex_};
+        if (!failure_) {
+            failure_ = reason;
+        }
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(failure_event_.get(), &one, sizeof one);
+    }
+
+    /// Returns the reason of a failure, or nullopt after a signal.
+    [[nodiscard]] std::optional<std::string> wait() {
+        std::array<pollfd, 2> sources{{{signals_.get(), POLLIN, 0}, {failure_event_.get(), POLLIN, 0}}};
+        while (::poll(sources.data(), sources.size(), -1) < 0) {
+        }
+        const std::lock_guard lock{mutex_};
+        return failure_;
+    }
+
+private:
+    io::FileDescriptor signals_;
+    io::FileDescriptor failure_event_;
+    std::mutex mutex_;
+    std::optional<std::string> failure_;
+};
+
+/// Each allocation needs a socket or two.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+observability::HttpResponse set_log_filter(const observability::HttpRequest& request) {
+    auto filter = log::Filter::parse(request.parameter("directives"));
+    if (!filter) {
+        return {400, filter.error() + "\n"};
+    }
+    log::set_filter(*std::move(filter));
+    return {200, ""};
+}
+
+/// The HTTP servers that operators asked for, or that are there by default.
+class Endpoints {
+public:
+    Endpoints(const Options& options, const DataPlane& data_plane, const PortalLink& portal) {
+        start(options.health_check, "/healthz", {[&portal](const auto&) {
+                  return portal.is_healthy(io::monotonic_now())
+                             ? observability::HttpResponse{200, ""}
+                             : observability::HttpResponse{400, "no heartbeat for 15 minutes\n"};
+              }});
+        start(options.control, "/log_filter", {set_log_filter, /*accepts_post=*/true});
+        if (options.metrics) {
+            start(*options.metrics, "/metrics", {[&](const auto&) {
+                return observability::HttpResponse{200, render_metrics(data_plane.snapshot(), portal),
+                                                   "text/plain; version=0.0.4; charset=utf-8"};
+            }});
+        }
+    }
+
+private:
+    /// Relaying matters more than being watched, so a taken port is no reason to stop.
+    void start(const net::SocketAddress& address, const char* path, observability::HttpEndpoint::Route route) {
+        auto started = observability::HttpEndpoint::start(address, {{path, std::move(route)}});
+        if (!started) {
+            kLog.warn("Not answering HTTP requests", log::field("path", std::string_view{path}),
+                      log::field("error", started.error()));
+            return;
+        }
+        running_.push_back(*std::move(started));
+    }
+
+    std::vector<std::unique_ptr<observability::HttpEndpoint>> running_;
+};
+
+int fail_to_start(const std::string& reason) {
+    std::cerr << "error: " << reason << '\n';
+    return EXIT_FAILURE;
+}
+
+int run(const Options& options) {
+    log::init(options.log);
+    raise_descriptor_limit();
+    Ending ending;
+
+    if (options.rng_seed) {
+        kLog.warn("All secrets are predictable because of --rng-seed");
+    }
+    auto rng = options.rng_seed ? Rng::from_number(*options.rng_seed) : Rng{io::os_seed()};
+    const auto stamp_secret = turn::make_stamp_secret(rng);
+
+    auto data_plane = DataPlane::open({.server = {.public_v4 = options.public_v4,
+                                                  .public_v6 = options.public_v6,
+                                                  .lowest_port = options.lowest_port,
+                                                  .highest_port = options.highest_port},
+                                       .listen_port = options.listen_port,
+                                       .receive_buffer = options.receive_buffer,
+                                       .send_buffer = options.send_buffer},
+                                      stamp_secret, rng.fork());
+    if (!data_plane) {
+        return fail_to_start(data_plane.error());
+    }
+    auto portal = PortalLink::open(options, stamp_secret, rng.fork(),
+                                   [&ending](const std::string& reason) { ending.fail(reason); });
+    if (!portal) {
+        return fail_to_start(portal.error());
+    }
+    const Endpoints endpoints{options, **data_plane, **portal};
+
+    std::thread relaying{[&] {
+        try {
+            (*data_plane)->run();
+        } catch (const std::exception& e) {
+            ending.fail(e.what());
+        }
+    }};
+    kLog.info("Relaying", log::field("listen_port", options.listen_port),
+              log::field("lowest_port", options.lowest_port), log::field("highest_port", options.highest_port));
+    (*portal)->connect();
+
+    const auto failure = ending.wait();
+    (*data_plane)->stop();
+    relaying.join();
+    if (failure) {
+        kLog.error("Giving up", log::field("reason", *failure));
+        return EXIT_FAILURE;
+    }
+    kLog.info("Goodbye!");
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace culvert::relay
+
+int main(int argc, char** argv) {
+    try {
+        const auto options = culvert::relay::parse_options(argc, argv);
+        return options ? culvert::relay::run(*options) : options.error().code;
+    } catch (const std::exception& e) {
+        std::cerr << "error: " << e.what() << '\n';
+        return EXIT_FAILURE;
+    }
+}

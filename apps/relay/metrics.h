@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "data_plane.h"
+#include "portal_link.h"
+
+namespace culvert::relay {
+
+/// What operators watch, in Prometheus' text format (spec/relay.md section 9.1 with Prometheus' names).
+[[nodiscard]] std::string render_metrics(const DataPlane::Snapshot& snapshot, const PortalLink& portal);
+
+}  // namespace culvert::relay

@@ -1,0 +1,225 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+#include "culvert/turn/constants.h"
+#include "culvert/turn/server/constants.h"
+
+namespace culvert::relay {
+namespace {
+
+constexpr int kUsageError = 2;
+
+/// A flag's value as text, until all flags are known and can be judged together.
+struct RawOptions {
+    std::string public_v4;
+    std::string public_v6;
+    std::uint16_t listen_port = turn::kRelayPort;
+    std::uint16_t lowest_port = turn::kDefaultLowestPort;
+    std::uint16_t highest_port = turn::kDefaultHighestPort;
+    std::string api_url;
+    std::string token;
+    std::string name;
+    std::optional<std::uint64_t> rng_seed;
+    std::string log_format = "human";
+    std::string health_check = "0.0.0.0:8080";
+    std::string control = "127.0.0.1:9999";
+    std::string metrics;
+};
+
+void describe(CLI::App& app, RawOptions& raw) {
+    app.add_option("token", raw.token, "Relay token from the portal (culvert-portal token create relay)")
+        ->envname("FIREZONE_TOKEN")
+        ->option_text("TOKEN");
+    app.add_option("name", raw.name, "Name of this relay in the portal")
+        ->envname("FIREZONE_NAME")
+        ->option_text("[NAME]");
+    app.add_option("--public-ip4-addr", raw.public_v4, "IPv4 address that clients reach this relay at")
+        ->envname("PUBLIC_IP4_ADDR")
+        ->option_text("ADDR");
+    app.add_option("--public-ip6-addr", raw.public_v6, "IPv6 address that clients reach this relay at")
+        ->envname("PUBLIC_IP6_ADDR")
+        ->option_text("ADDR");
+    app.add_option("--api-url", raw.api_url, "Portal to register with: wss://HOST or ws://HOST:PORT")
+        ->envname("FIREZONE_API_URL")
+        ->option_text("URL");
+    app.add_option("--listen-port", raw.listen_port, "UDP port for STUN and TURN (default 3478)")
+        ->envname("LISTEN_PORT")
+        ->option_text("PORT");
+    app.add_option("--lowest-port", raw.lowest_port, "First UDP port for relayed traffic (default 49152)")
+        ->envname("LOWEST_PORT")
+        ->option_text("PORT");
+    app.add_option("--highest-port", raw.highest_port, "Last UDP port for relayed traffic (default 65535)")
+        ->envname("HIGHEST_PORT")
+        ->option_text("PORT");
+    app.add_option("--health-check-addr", raw.health_check, "Where /healthz answers (default 0.0.0.0:8080)")
+        ->envname("HEALTH_CHECK_ADDR")
+        ->option_text("ADDR:PORT");
+    app.add_option("--control-endpoint", raw.control,
+                   "Where POST /log_filter?directives=FILTER answers (default 127.0.0.1:9999)")
+        ->envname("CONTROL_ENDPOINT")
+        ->option_text("ADDR:PORT");
+    app.add_option("--metrics-addr", raw.metrics, "Where /metrics answers Prometheus (default: off)")
+        ->envname("METRICS_ADDR")
+        ->option_text("ADDR:PORT");
+    app.add_option("--log-format", raw.log_format, "human or json (default human); RUST_LOG filters the lines")
+        ->envname("LOG_FORMAT")
+        ->option_text("FORMAT");
+    app.add_option("--rng-seed", raw.rng_seed, "For tests only: makes all secrets predictable")
+        ->envname("RNG_SEED")
+        ->option_text("NUMBER");
+    app.footer(
+        "Environment: RUST_LOG (log filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and "
+        "FIREZONE_UDP_SEND_BUFFER_SIZE\n"
+        "(bytes). Each flag that takes a value can be given by the variable named behind it.\n"
+        "\n"
+        "Example: culvert-relay --api-url wss://portal.example.com --public-ip4-addr 203.0.113.21 \"$RELAY_TOKEN\"");
+}
+
+std::string_view environment(const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string_view{} : value;
+}
+
+/// A mistake and what to do about it, as one line.
+using Complaint = std::string;
+
+std::expected<std::optional<net::IpAddress>, Complaint> parse_public(const std::string& text, net::Family family,
+                                                                     std::string_view flag) {
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    const auto address = net::IpAddress::parse(text);
+    if (!address || address->family() != family) {
+        return std::unexpected{"\"" + text + "\" is no " + (family == net::Family::kIpv4 ? "IPv4" : "IPv6") +
+                               " address. Give " + std::string{flag} + " an address such as " +
+                               (family == net::Family::kIpv4 ? "203.0.113.21." : "2001:db8::21.")};
+    }
+    return address;
+}
+
+std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& text, std::string_view flag) {
+    const auto address = net::SocketAddress::parse(text);
+    if (!address) {
+        return std::unexpected{"\"" + text + "\" is no address with port. Give " + std::string{flag} +
+                               " something like 127.0.0.1:9090 or [::1]:9090."};
+    }
+    return *address;
+}
+
+/// A bad size is ignored, as operators are used to.
+std::optional<std::size_t> parse_size(std::string_view text) {
+    std::size_t size = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+    return error == std::errc{} && end == text.data() + text.size() && size > 0 ? std::optional{size} : std::nullopt;
+}
+
+std::expected<Options, Complaint> judge(const RawOptions& raw) {
+    if (!environment("EBPF_OFFLOADING").empty()) {
+        return std::unexpected{"EBPF_OFFLOADING is set, but this relay has no XDP fast path. Unset it."};
+    }
+    Options options;
+    const auto v4 = parse_public(raw.public_v4, net::Family::kIpv4, "--public-ip4-addr");
+    const auto v6 = parse_public(raw.public_v6, net::Family::kIpv6, "--public-ip6-addr");
+    if (!v4 || !v6) {
+        return std::unexpected{v4 ? v6.error() : v4.error()};
+    }
+    options.public_v4 = *v4;
+    options.public_v6 = *v6;
+    if (!options.public_v4 && !options.public_v6) {
+        return std::unexpected{"no public address. Pass --public-ip4-addr, --public-ip6-addr or both."};
+    }
+    if (raw.api_url.empty()) {
+        return std::unexpected{
+            "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com."};
+    }
+    if (raw.token.empty()) {
+        return std::unexpected{
+            "no token. Pass it as first argument or set FIREZONE_TOKEN; \"culvert-portal token create "
+            "relay\" makes one."};
+    }
+    if (raw.lowest_port > raw.highest_port) {
+        return std::unexpected{"the port range is empty: --lowest-port " + std::to_string(raw.lowest_port) +
+                               " is above --highest-port " + std::to_string(raw.highest_port) + ". Swap them."};
+    }
+    if (raw.lowest_port == 0) {
+        return std::unexpected{"port 0 cannot be relayed. Give --lowest-port at least 1."};
+    }
+    if (raw.listen_port == 0) {
+        return std::unexpected{"clients cannot find port 0. Give --listen-port a port such as 3478."};
+    }
+    if (raw.listen_port >= raw.lowest_port && raw.listen_port <= raw.highest_port) {
+        return std::unexpected{"--listen-port " + std::to_string(raw.listen_port) +
+                               " is within the range for relayed traffic. Choose one outside it."};
+    }
+    options.listen_port = raw.listen_port;
+    options.lowest_port = raw.lowest_port;
+    options.highest_port = raw.highest_port;
+    options.api_url = raw.api_url;
+    options.token = raw.token;
+    if (!raw.name.empty()) {
+        options.name = raw.name;
+    }
+    options.rng_seed = raw.rng_seed;
+
+    const auto health = parse_endpoint(raw.health_check, "--health-check-addr");
+    const auto control = parse_endpoint(raw.control, "--control-endpoint");
+    if (!health || !control) {
+        return std::unexpected{health ? control.error() : health.error()};
+    }
+    options.health_check = *health;
+    options.control = *control;
+    if (!raw.metrics.empty()) {
+        const auto metrics = parse_endpoint(raw.metrics, "--metrics-addr");
+        if (!metrics) {
+            return std::unexpected{metrics.error()};
+        }
+        options.metrics = *metrics;
+    }
+
+    if (raw.log_format != "human" && raw.log_format != "json") {
+        return std::unexpected{"unknown log format \"" + raw.log_format + "\". Use human or json."};
+    }
+    options.log.format = raw.log_format == "json" ? log::Format::kJson : log::Format::kHuman;
+    if (const auto directives = environment("RUST_LOG"); !directives.empty()) {
+        auto filter = log::Filter::parse(directives);
+        if (!filter) {
+            return std::unexpected{"RUST_LOG: " + filter.error()};
+        }
+        options.log.filter = std::move(*filter);
+    }
+    options.receive_buffer = parse_size(environment("FIREZONE_UDP_RECV_BUFFER_SIZE"));
+    options.send_buffer = parse_size(environment("FIREZONE_UDP_SEND_BUFFER_SIZE"));
+    return options;
+}
+
+}  // namespace
+
+std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
+    CLI::App app{"STUN and TURN relay for clients and gateways that cannot reach each other directly.",
+                 "culvert-relay"};
+    app.set_version_flag("--version", std::string{"culvert-relay "} + CULVERT_VERSION);
+    RawOptions raw;
+    describe(app, raw);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+            return std::unexpected{EarlyExit{app.exit(e)}};
+        }
+        std::cerr << "error: " << e.what() << ". Try culvert-relay --help.\n";
+        return std::unexpected{EarlyExit{kUsageError}};
+    }
+    auto options = judge(raw);
+    if (!options) {
+        std::cerr << "error: " << options.error() << '\n';
+        return std::unexpected{EarlyExit{kUsageError}};
+    }
+    return *std::move(options);
+}
+
+}  // namespace culvert::relay

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "culvert/net/ip_address.h"
+#include "culvert/net/socket_address.h"
+#include "culvert/observability/log_setup.h"
+
+namespace culvert::relay {
+
+/// What the operator asked for, by flags and environment (spec/session-and-apps.md section 8.5).
+struct Options {
+    std::optional<net::IpAddress> public_v4;
+    std::optional<net::IpAddress> public_v6;
+    std::uint16_t listen_port = 0;
+    std::uint16_t lowest_port = 0;
+    std::uint16_t highest_port = 0;
+    std::string api_url;
+    std::string token;
+    std::optional<std::string> name;
+    std::optional<std::uint64_t> rng_seed;
+    log::Options log;
+    net::SocketAddress health_check;
+    net::SocketAddress control;
+    std::optional<net::SocketAddress> metrics;
+    std::optional<std::size_t> receive_buffer;
+    std::optional<std::size_t> send_buffer;
+};
+
+/// There is nothing left to do but to exit: --help, --version or a mistake, which has been explained already.
+struct EarlyExit {
+    int code;
+};
+
+[[nodiscard]] std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv);
+
+}  // namespace culvert::relay

@@ -1,0 +1,93 @@
+#include "portal_link.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/io/clock.h"
+#include "culvert/observability/log.h"
+#include "culvert/portal_api/url.h"
+#include "user_agent.h"
+
+namespace culvert::relay {
+namespace {
+
+constexpr log::Logger kLog{"relay"};
+
+/// How long a relay goes on without its portal (spec/relay.md section 11.3).
+constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
+/// The age of the last heartbeat from which the relay counts as stuck (spec/relay.md section 11.6).
+constexpr auto kMaxHeartbeatAge = std::chrono::minutes{15};
+
+}  // namespace
+
+std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const Options& options,
+                                                                         std::string stamp_secret, Rng rng,
+                                                                         GiveUp give_up) {
+    const portal_api::LoginParameters parameters{.role = portal_api::Role::kRelay,
+                                                 .token = options.token,
+                                                 .name = options.name,
+                                                 .public_ipv4 = options.public_v4,
+                                                 .public_ipv6 = options.public_v6,
+                                                 .port = options.listen_port};
+    auto url = portal_api::LoginUrl::build(options.api_url, parameters);
+    if (!url) {
+        return std::unexpected{std::move(url.error())};
+    }
+    portal_channel::ConnectionOptions connection{.role = portal_api::Role::kRelay,
+                                                 .url = *std::move(url),
+                                                 .user_agent = user_agent(),
+                                                 .stamp_secret = std::move(stamp_secret),
+                                                 .max_partition_time = kMaxPartitionTime,
+                                                 .rng = rng};
+    auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up)}};
+    auto opened = portal_channel::PortalConnection::create(
+        std::move(connection), [raw = link.get()](const portal_channel::Event& event) { raw->handle_event(event); });
+    if (!opened) {
+        return std::unexpected{std::move(opened.error())};
+    }
+    link->connection_ = *std::move(opened);
+    return link;
+}
+
+bool PortalLink::is_healthy(Instant now) const {
+    const auto last = last_heartbeat_.load();
+    return last == 0 || now - Instant{Duration{last}} < kMaxHeartbeatAge;
+}
+
+void PortalLink::handle_event(const portal_channel::Event& event) {
+    std::visit(
+        overloaded{
+            [&](const portal_channel::Joined&) {
+                is_joined_ = true;
+                kLog.info("Registered with the portal");
+            },
+            [&](const portal_channel::MessageReceived&) {
+                // `init`: nothing to do. There is no other message for relays.
+            },
+            [&](const portal_channel::MessageRefused& refused) {
+                kLog.warn("The portal refused a message", log::field("reason", refused.text));
+            },
+            [&](const portal_channel::HeartbeatSent&) {
+                last_heartbeat_ = io::monotonic_now().time_since_epoch().count();
+            },
+            [&](const portal_channel::Hiccup& hiccup) {
+                is_joined_ = false;
+                ++hiccups_;
+                kLog.warn("Lost the portal, trying again; relaying goes on", log::field("cause", hiccup.cause),
+                          log::field("delay_ms",
+                                     std::chrono::duration_cast<std::chrono::milliseconds>(hiccup.delay).count()));
+            },
+            [&](const portal_channel::Closed&) { is_joined_ = false; },
+            [&](const portal_channel::Fatal& fatal) {
+                is_joined_ = false;
+                give_up_(fatal.is_authentication_error
+                             ? fatal.text + ". Check the token; \"culvert-portal token create relay\" makes a new one."
+                             : fatal.text);
+            },
+        },
+        event);
+}
+
+}  // namespace culvert::relay

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/portal_channel/connection.h"
+#include "options.h"
+
+namespace culvert::relay {
+
+/// Keeps the relay registered with the portal, on a thread of its own; relaying does not depend on it.
+class PortalLink {
+public:
+    /// Called once, on the link's thread, when the portal will not have this relay or has been away for too long.
+    using GiveUp = std::function<void(const std::string& reason)>;
+
+    /// Resolves the portal's host name. The error is a sentence for a person.
+    [[nodiscard]] static std::expected<std::unique_ptr<PortalLink>, std::string> open(const Options& options,
+                                                                                      std::string stamp_secret, Rng rng,
+                                                                                      GiveUp give_up);
+    void connect() { connection_->connect(std::nullopt); }
+
+    /// False if heartbeats have stopped for so long that something must be stuck. True before the first one.
+    [[nodiscard]] bool is_healthy(Instant now) const;
+    [[nodiscard]] bool is_joined() const { return is_joined_; }
+    [[nodiscard]] std::uint64_t hiccups() const { return hiccups_; }
+
+private:
+    explicit PortalLink(GiveUp give_up) : give_up_{std::move(give_up)} {}
+    void handle_event(const portal_channel::Event& event);
+
+    GiveUp give_up_;
+    std::atomic<Instant::rep> last_heartbeat_{0};
+    std::atomic<bool> is_joined_{false};
+    std::atomic<std::uint64_t> hiccups_{0};
+    /// Last, because its thread uses the others.
+    std::unique_ptr<portal_channel::PortalConnection> connection_;
+};
+
+}  // namespace culvert::relay
