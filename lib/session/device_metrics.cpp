@@ -1,0 +1,26 @@
+#include "culvert/session/device_metrics.h"
+
+#include "culvert/observability/metrics_page.h"
+
+namespace culvert::session {
+
+std::string render_metrics(const io::ShardCounters& counters) {
+    const auto read = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
+    observability::MetricsPage page;
+    page.counter("culvert_udp_datagrams_total", "Datagrams on the UDP sockets.")
+        .value(read(counters.udp_datagrams_received), {{"direction", "receive"}})
+        .value(read(counters.udp_datagrams_sent), {{"direction", "transmit"}});
+    page.counter("culvert_udp_bytes_total", "Payload bytes on the UDP sockets.")
+        .value(read(counters.udp_bytes_received), {{"direction", "receive"}})
+        .value(read(counters.udp_bytes_sent), {{"direction", "transmit"}});
+    page.counter("culvert_udp_send_calls_total", "System calls that sent datagrams.").value(read(counters.udp_sends));
+    page.counter("culvert_tun_reads_total", "Packets and super-packets read from the TUN interface.")
+        .value(read(counters.tun_reads));
+    page.counter("culvert_tun_read_bytes_total", "Bytes read from the TUN interface.")
+        .value(read(counters.tun_bytes_read));
+    page.counter("culvert_tun_writes_total", "Packets and super-packets written to the TUN interface.")
+        .value(read(counters.tun_writes));
+    return page.render();
+}
+
+}  // namespace culvert::session
