@@ -1,0 +1,258 @@
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "culvert/connectivity/testing/virtual_network.h"
+
+namespace culvert::connectivity::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Lifecycle : public ::testing::Test {
+protected:
+    void SetUp() override { network.settle(); }
+
+    void connect() {
+        network.connect(client, gateway);
+        network.run_for(2s);
+        ASSERT_EQ(client.count<ConnectionEstablished>(), 1U);
+    }
+
+    [[nodiscard]] bool has_contact() {
+        gateway.received.clear();
+        client.received.clear();
+        network.send(client, gateway, ping(1));
+        network.send(gateway, client, ping(2));
+        network.run_for(1s);
+        return gateway.received.size() == 1 && client.received.size() == 1;
+    }
+
+    [[nodiscard]] static std::size_t count_sent(const Host& host, Wire kind) {
+        return static_cast<std::size_t>(std::ranges::count_if(
+            host.sent, [&](const auto& sent) { return wire_kind(sent.datagram.payload) == kind; }));
+    }
+
+    Network network;
+    Host& client = network.add_host(Role::kClient, "192.0.2.1", std::nullopt);
+    Host& gateway = network.add_host(Role::kGateway, "192.0.2.2", std::nullopt);
+    Relay& relay = network.add_relay("203.0.113.21", std::nullopt);
+};
+
+TEST_F(Lifecycle, WithoutCandidatesItFailsAfterTenSeconds) {
+    client.is_signalling = gateway.is_signalling = false;
+    const auto start = network.now;
+    network.connect(client, gateway);
+    network.run_for(20s);
+    EXPECT_EQ(client.times_of<ConnectionFailed>(), (std::vector{start + 10s}));
+    EXPECT_EQ(gateway.times_of<ConnectionFailed>(), (std::vector{start + 10s}));
+    EXPECT_FALSE(client.node.has_connection(gateway.id));
+}
+
+TEST_F(Lifecycle, FamiliesThatDoNotMeetFailAfterTheGracePeriod) {
+    auto& v6_only = network.add_host(Role::kGateway, std::nullopt, "2001:db8:2::2");
+    auto& v6_relay = network.add_relay(std::nullopt, "2001:db8:113::22");
+    network.give_relays(v6_only, {&v6_relay});
+    network.run_for(1s);
+    const auto start = network.now;
+    network.connect(client, v6_only);
+    network.run_for(5s);
+    EXPECT_EQ(client.times_of<ConnectionFailed>(), (std::vector{start + 2s}));
+    EXPECT_EQ(v6_only.times_of<ConnectionFailed>(), (std::vector{start + 2s}));
+}
+
+TEST_F(Lifecycle, VanishedPeerIsNoticedWithinTwentySecondsOfTraffic) {
+    connect();
+    gateway.is_up = false;
+    const auto start = network.now;
+    for (int i = 0; i < 25; ++i) {
+        network.send(client, gateway, ping(1));
+        network.run_for(1s);
+    }
+    ASSERT_EQ(client.count<ConnectionFailed>(), 1U);
+    EXPECT_LE(client.times_of<ConnectionFailed>()[0], start + 20s);
+}
+
+TEST_F(Lifecycle, IdleConnectionSavesChecksUntilTheFirstPacket) {
+    connect();
+    network.run_for(60s);
+    client.sent.clear();
+    network.run_for(100s);
+    const auto pairs = 9U;  // host, optimistic, relay: at most this many
+    EXPECT_LE(count_sent(client, Wire::kCheck) + count_sent(client, Wire::kNominatingCheck), 5 * pairs);
+
+    client.sent.clear();
+    const auto start = network.now;
+    network.send(client, gateway, ping(1));
+    network.run_for(1500ms);
+    EXPECT_GE(count_sent(client, Wire::kNominatingCheck), 1U);
+    EXPECT_EQ(client.count<ConnectionFailed>(), 0U);
+
+    network.run_for(60s);
+    gateway.is_up = false;
+    const auto resumed = network.now;
+    network.send(client, gateway, ping(2));
+    network.run_for(30s);
+    ASSERT_EQ(client.count<ConnectionFailed>(), 1U);
+    EXPECT_LE(client.times_of<ConnectionFailed>()[0], resumed + 18600ms);
+    EXPECT_GT(resumed, start);
+}
+
+TEST_F(Lifecycle, IdleClientRenewsItsSessionAndTheGatewayDoesNot) {
+    connect();
+    client.sent.clear();
+    gateway.sent.clear();
+    network.run_for(200s);
+    EXPECT_EQ(count_sent(client, Wire::kInitiation), 1U);
+    EXPECT_EQ(count_sent(gateway, Wire::kInitiation), 0U);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Lifecycle, ClosingSaysGoodbyeOnceAndTellsTheCaller) {
+    connect();
+    gateway.node.close_connection(client.id, goodbye(), network.now);
+    network.settle_node(gateway);
+    EXPECT_EQ(gateway.count<ConnectionClosed>(), 1U);
+    EXPECT_FALSE(gateway.node.has_connection(client.id));
+    network.run_for(100ms);
+    ASSERT_EQ(client.received.size(), 1U);
+    EXPECT_EQ(client.received[0].packet, goodbye());
+}
+
+TEST_F(Lifecycle, ClosingWhileConnectingIsSilent) {
+    network.connect(client, gateway);
+    client.sent.clear();
+    client.node.close_all(goodbye(), network.now);
+    network.settle_node(client);
+    EXPECT_EQ(client.count<ConnectionClosed>(), 0U);
+    EXPECT_EQ(count_sent(client, Wire::kData), 0U);
+    EXPECT_FALSE(client.node.has_connection(gateway.id));
+}
+
+TEST_F(Lifecycle, RestartedGatewayReplacesTheConnection) {
+    connect();
+    auto& restarted = network.add_host(Role::kGateway, "192.0.2.3", std::nullopt);
+    std::swap(restarted.id, gateway.id);  // the same gateway, with a new key and another address
+    gateway.is_up = false;
+    network.give_relays(restarted, {&relay});
+    network.run_for(1s);
+    network.credentials_epoch = "b";
+    network.connect(client, restarted);
+    network.run_for(3s);
+    EXPECT_EQ(client.count<ConnectionEstablished>(), 2U);
+    EXPECT_EQ(client.count<ConnectionFailed>() + client.count<ConnectionClosed>(), 0U);
+    network.send(client, restarted, ping(5));
+    network.run_for(100ms);
+    ASSERT_EQ(restarted.received.size(), 1U);
+}
+
+TEST_F(Lifecycle, ClientThatForgotIsTakenBackByAnIdleGateway) {
+    connect();
+    network.run_for(60s);
+    client.node.remove_connection(gateway.id, network.now);
+    network.settle_node(client);
+    network.run_for(1s);
+    gateway.events.clear();
+    network.connect(client, gateway);
+    EXPECT_GE(gateway.count<NewIceCandidate>(), 2U);
+    network.run_for(3s);
+    EXPECT_EQ(gateway.count<ConnectionFailed>(), 0U);
+    EXPECT_EQ(gateway.count<ConnectionEstablished>(), 0U) << "it is the same connection";
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Lifecycle, GatewayThatForgotIsBroughtBackByTheClientsHandshake) {
+    connect();
+    network.run_for(30s);
+    gateway.node.remove_connection(client.id, network.now);
+    network.settle_node(gateway);
+    network.connect(client, gateway);
+    network.run_for(5s);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Lifecycle, OtherPresharedKeyMeansAnotherConnection) {
+    connect();
+    network.preshared_key = crypto::PresharedKey{std::array<std::byte, 32>{std::byte{1}}};
+    client.events.clear();
+    network.connect(client, gateway);
+    network.run_for(3s);
+    EXPECT_EQ(client.count<ConnectionEstablished>(), 1U);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Lifecycle, RepeatedUpsertsCauseOneHandshake) {
+    connect();
+    network.run_for(30s);
+    client.sent.clear();
+    network.upsert(client, gateway);
+    network.run_for(5s);
+    network.upsert(client, gateway);
+    network.run_for(5s);
+    EXPECT_EQ(count_sent(client, Wire::kInitiation), 1U);
+    EXPECT_EQ(client.count<ConnectionEstablished>(), 1U);
+}
+
+TEST_F(Lifecycle, ResetForgetsEverythingAndChangesTheKey) {
+    connect();
+    const auto key = client.node.public_key();
+    client.node.reset(network.now);
+    network.settle_node(client);
+    EXPECT_NE(client.node.public_key(), key);
+    EXPECT_FALSE(client.node.has_relays());
+    EXPECT_EQ(client.count<ConnectionClosed>(), 1U);
+
+    // The network gives the same address again: the old allocation is still there.
+    network.give_relays(client, {&relay});
+    network.run_for(1s);
+    EXPECT_GE(std::ranges::count(relay.error_codes, 437), 1);
+    network.credentials_epoch = "b";
+    network.connect(client, gateway);
+    network.run_for(3s);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Lifecycle, LossOfAllRelaysLeavesDirectConnectionsAlone) {
+    connect();
+    relay.is_up = false;
+    network.run_for(120s);
+    EXPECT_FALSE(client.node.has_relays());
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Lifecycle, NominationWhileIdleDoesNotWakeUp) {
+    connect();
+    network.run_for(60s);
+    network.block_direct(client, gateway);
+    network.run_for(200s);  // the direct pair dies slowly, the relayed one takes over
+    EXPECT_EQ(client.count<ConnectionFailed>(), 0U);
+    client.sent.clear();
+    network.run_for(20s);
+    EXPECT_LE(count_sent(client, Wire::kNominatingCheck), 4U);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST(NodeDeterminism, SameSeedSameBytes) {
+    const auto run = [](std::uint64_t seed) {
+        Network network{seed};
+        auto& c = network.add_host(Role::kClient, "192.0.2.1", "2001:db8:1::1");
+        auto& g = network.add_host(Role::kGateway, "192.0.2.2", "2001:db8:2::2");
+        network.add_relay("203.0.113.21", "2001:db8:113::21");
+        network.settle();
+        network.connect(c, g);
+        network.run_for(3s);
+        network.send(c, g, ping(1));
+        std::vector<std::pair<Instant, Bytes>> log;
+        for (const auto* host : {&c, &g}) {
+            for (const auto& sent : host->sent) {
+                log.emplace_back(sent.at, sent.datagram.payload);
+            }
+        }
+        return log;
+    };
+    EXPECT_EQ(run(1), run(1));
+    EXPECT_NE(run(1), run(2));
+}
+
+}  // namespace
+}  // namespace culvert::connectivity::testing

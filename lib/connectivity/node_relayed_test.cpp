@@ -1,0 +1,209 @@
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "culvert/connectivity/testing/virtual_network.h"
+
+namespace culvert::connectivity::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Relayed : public ::testing::Test {
+protected:
+    void connect() {
+        network.settle();
+        network.connect(client, gateway);
+        network.run_for(5s);
+        ASSERT_EQ(client.count<ConnectionEstablished>(), 1U);
+        ASSERT_EQ(gateway.count<ConnectionEstablished>(), 1U);
+    }
+
+    /// Whether packets get through, both ways, within a second.
+    [[nodiscard]] bool has_contact() {
+        gateway.received.clear();
+        client.received.clear();
+        network.send(client, gateway, ping(1, 1200));
+        network.send(gateway, client, ping(2, 1200));
+        network.run_for(1s);
+        return gateway.received.size() == 1 && gateway.received[0].packet == ping(1, 1200) &&
+               client.received.size() == 1 && client.received[0].packet == ping(2, 1200);
+    }
+
+    [[nodiscard]] const net::SocketAddress& last_destination(const Host& host) const {
+        return host.sent.back().datagram.to;
+    }
+
+    Network network;
+    Host& client = network.add_host(Role::kClient, "192.0.2.1", std::nullopt);
+    Host& gateway = network.add_host(Role::kGateway, "192.0.2.2", std::nullopt);
+};
+
+TEST_F(Relayed, OneRelayCarriesAllIfTheDirectWayIsBlocked) {
+    network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    EXPECT_TRUE(has_contact());
+    network.send(client, gateway, ping(3));
+    EXPECT_EQ(client.sent.back().datagram.payload.size() - ping(3).size(),
+              last_destination(client).port == 3478 ? 36U : 32U);
+}
+
+TEST_F(Relayed, EachSideMayUseItsOwnRelay) {
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+        Network net{seed};
+        auto& c = net.add_host(Role::kClient, "192.0.2.1", std::nullopt);
+        auto& g = net.add_host(Role::kGateway, "192.0.2.2", std::nullopt);
+        net.add_relay("203.0.113.21", std::nullopt);
+        net.add_relay("203.0.113.22", std::nullopt);
+        net.block_direct(c, g);
+        net.settle();
+        net.connect(c, g);
+        net.run_for(5s);
+        net.send(c, g, ping(1));
+        net.run_for(1s);
+        EXPECT_EQ(g.received.size(), 1U) << "seed " << seed;
+    }
+}
+
+TEST_F(Relayed, SymmetricNatsOnBothSidesConnectRelayToRelay) {
+    client.nat = ip("198.51.100.1");
+    gateway.nat = ip("198.51.100.2");
+    network.add_relay("203.0.113.21", std::nullopt);
+    connect();
+    EXPECT_TRUE(has_contact());
+    EXPECT_EQ(last_destination(client).port, 3478);
+    EXPECT_EQ(last_destination(gateway).port, 3478);
+}
+
+TEST_F(Relayed, Ipv4AndIpv6OnlyPeersMeetOnADualStackRelay) {
+    client.v4.reset();
+    client.v6 = ip("2001:db8:1::1");
+    network.add_relay("203.0.113.21", "2001:db8:113::21");
+    connect();
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Relayed, DirectPathTakesOverFromNothingAndRelayTakesOverFromIt) {
+    network.add_relay("203.0.113.21", std::nullopt);
+    connect();
+    ASSERT_TRUE(has_contact());
+    EXPECT_NE(last_destination(gateway).port, 3478);
+    network.block_direct(client, gateway);
+    network.run_for(20s);
+    EXPECT_TRUE(has_contact());
+    EXPECT_EQ(client.count<ConnectionFailed>(), 0U);
+}
+
+TEST_F(Relayed, MigratesToAnotherRelayWithinTheGracePeriod) {
+    auto& first = network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    ASSERT_TRUE(has_contact());
+
+    auto& second = network.add_relay("203.0.113.22", std::nullopt);
+    for (auto* host : {&client, &gateway}) {
+        const std::vector removed{first.description.id};
+        const std::vector listed{second.description};
+        host->node.update_relays(removed, listed, network.now);
+        network.settle_node(*host);
+    }
+    first.is_up = false;
+    network.run_for(3s);
+    EXPECT_GT(client.count<InvalidateIceCandidate>() + gateway.count<InvalidateIceCandidate>(), 0U);
+    EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Relayed, SameRelaysRemovedAndListedAgainResynchronise) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    for (auto* host : {&client, &gateway}) {
+        const std::vector removed{relay.description.id};
+        host->node.update_relays(removed, {}, network.now);
+        network.settle_node(*host);
+    }
+    relay.error_codes.clear();
+    network.give_relays(client, {&relay});
+    network.give_relays(gateway, {&relay});
+    network.run_for(2s);
+    EXPECT_EQ(std::ranges::count(relay.error_codes, 437), 2);
+    if (!client.node.has_connection(gateway.id) || !gateway.node.has_connection(client.id)) {
+        network.connect(client, gateway);
+    }
+    network.run_for(5s);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Relayed, RebootedRelayWithNewCredentialsIsReplaced) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    network.reboot(relay);
+    network.give_relays(client, {&relay});
+    network.give_relays(gateway, {&relay});
+    network.run_for(3s);
+    EXPECT_GT(client.count<InvalidateIceCandidate>(), 0U);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Relayed, UnlistedDeadRelayIsGoneAfterASecond) {
+    auto& dead = network.add_relay("203.0.113.21", std::nullopt);
+    auto& alive = network.add_relay("203.0.113.22", std::nullopt);
+    network.settle();
+    dead.is_up = false;
+    network.give_relays(client, {&alive});
+    network.run_for(900ms);
+    const auto send_to_dead = [&] {
+        Bytes datagram = *from_hex("400000021234");
+        return client.node.decapsulate({*client.v4, Network::kPort}, *dead.description.v4, datagram, network.now)
+            .error()
+            .kind;
+    };
+    EXPECT_EQ(send_to_dead(), DecapsulateError::Kind::kUnknownChannel);
+    network.run_for(200ms);
+    EXPECT_EQ(send_to_dead(), DecapsulateError::Kind::kUnknownRelay);
+}
+
+TEST_F(Relayed, EqualRelaysListedAgainAreLeftAlone) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    client.sent.clear();
+    client.node.update_relays({}, std::vector{relay.description}, network.now);
+    network.settle_node(client);
+    EXPECT_TRUE(client.sent.empty());
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Relayed, LongIdlePathResumesOnTheSameChannels) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    for (int round = 0; round < 2; ++round) {
+        network.run_for(6min);
+        relay.error_codes.clear();
+        EXPECT_TRUE(has_contact()) << "round " << round;
+        EXPECT_EQ(std::ranges::count(relay.error_codes, 400), 0);
+    }
+    EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
+}
+
+TEST_F(Relayed, StaysUpForAnHourOfTraffic) {
+    network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    gateway.received.clear();
+    for (int i = 0; i < 360; ++i) {
+        network.send(client, gateway, ping(static_cast<std::uint8_t>(i)));
+        network.run_for(10s);
+        client.sent.clear();
+        gateway.sent.clear();
+    }
+    EXPECT_GE(gateway.received.size(), 358U);
+    EXPECT_EQ(client.count<ConnectionFailed>(), 0U);
+}
+
+}  // namespace
+}  // namespace culvert::connectivity::testing
