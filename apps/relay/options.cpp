@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "culvert/portal_api/url.h"
 #include "culvert/turn/constants.h"
 #include "culvert/turn/server/constants.h"
 
@@ -31,51 +32,36 @@ struct RawOptions {
     std::string metrics;
 };
 
+template <typename T>
+void add(CLI::App& app, const char* name, T& value, const char* variable, const char* placeholder, const char* text) {
+    app.add_option(name, value, std::string{text} + " [" + variable + "]")->envname(variable)->option_text(placeholder);
+}
+
 void describe(CLI::App& app, RawOptions& raw) {
-    app.add_option("token", raw.token, "Relay token from the portal (culvert-portal token create relay)")
-        ->envname("FIREZONE_TOKEN")
-        ->option_text("TOKEN");
-    app.add_option("name", raw.name, "Name of this relay in the portal")
-        ->envname("FIREZONE_NAME")
-        ->option_text("[NAME]");
-    app.add_option("--public-ip4-addr", raw.public_v4, "IPv4 address that clients reach this relay at")
-        ->envname("PUBLIC_IP4_ADDR")
-        ->option_text("ADDR");
-    app.add_option("--public-ip6-addr", raw.public_v6, "IPv6 address that clients reach this relay at")
-        ->envname("PUBLIC_IP6_ADDR")
-        ->option_text("ADDR");
-    app.add_option("--api-url", raw.api_url, "Portal to register with: wss://HOST or ws://HOST:PORT")
-        ->envname("FIREZONE_API_URL")
-        ->option_text("URL");
-    app.add_option("--listen-port", raw.listen_port, "UDP port for STUN and TURN (default 3478)")
-        ->envname("LISTEN_PORT")
-        ->option_text("PORT");
-    app.add_option("--lowest-port", raw.lowest_port, "First UDP port for relayed traffic (default 49152)")
-        ->envname("LOWEST_PORT")
-        ->option_text("PORT");
-    app.add_option("--highest-port", raw.highest_port, "Last UDP port for relayed traffic (default 65535)")
-        ->envname("HIGHEST_PORT")
-        ->option_text("PORT");
-    app.add_option("--health-check-addr", raw.health_check, "Where /healthz answers (default 0.0.0.0:8080)")
-        ->envname("HEALTH_CHECK_ADDR")
-        ->option_text("ADDR:PORT");
-    app.add_option("--control-endpoint", raw.control,
-                   "Where POST /log_filter?directives=FILTER answers (default 127.0.0.1:9999)")
-        ->envname("CONTROL_ENDPOINT")
-        ->option_text("ADDR:PORT");
-    app.add_option("--metrics-addr", raw.metrics, "Where /metrics answers Prometheus (default: off)")
-        ->envname("METRICS_ADDR")
-        ->option_text("ADDR:PORT");
-    app.add_option("--log-format", raw.log_format, "human or json (default human); RUST_LOG filters the lines")
-        ->envname("LOG_FORMAT")
-        ->option_text("FORMAT");
-    app.add_option("--rng-seed", raw.rng_seed, "For tests only: makes all secrets predictable")
-        ->envname("RNG_SEED")
-        ->option_text("NUMBER");
+    add(app, "token", raw.token, "FIREZONE_TOKEN", "TOKEN",
+        "Relay token; \"culvert-portal token create relay\" makes one");
+    add(app, "name", raw.name, "FIREZONE_NAME", "[NAME]", "Name of this relay in the portal");
+    add(app, "--public-ip4-addr", raw.public_v4, "PUBLIC_IP4_ADDR", "ADDR", "IPv4 address clients reach this relay at");
+    add(app, "--public-ip6-addr", raw.public_v6, "PUBLIC_IP6_ADDR", "ADDR", "IPv6 address clients reach this relay at");
+    add(app, "--api-url", raw.api_url, "FIREZONE_API_URL", "URL",
+        "Portal to register with: wss://HOST or ws://HOST:PORT");
+    add(app, "--listen-port", raw.listen_port, "LISTEN_PORT", "PORT", "UDP port for STUN and TURN; default 3478");
+    add(app, "--lowest-port", raw.lowest_port, "LOWEST_PORT", "PORT",
+        "First UDP port for relayed traffic; default 49152");
+    add(app, "--highest-port", raw.highest_port, "HIGHEST_PORT", "PORT",
+        "Last UDP port for relayed traffic; default 65535");
+    add(app, "--health-check-addr", raw.health_check, "HEALTH_CHECK_ADDR", "ADDR:PORT",
+        "Where /healthz answers; default 0.0.0.0:8080");
+    add(app, "--control-endpoint", raw.control, "CONTROL_ENDPOINT", "ADDR:PORT",
+        "Where POST /log_filter?directives=FILTER answers; default 127.0.0.1:9999");
+    add(app, "--metrics-addr", raw.metrics, "METRICS_ADDR", "ADDR:PORT",
+        "Where /metrics answers Prometheus; default off");
+    add(app, "--log-format", raw.log_format, "LOG_FORMAT", "FORMAT", "human or json; default human");
+    add(app, "--rng-seed", raw.rng_seed, "RNG_SEED", "NUMBER", "For tests only: makes all secrets predictable");
     app.footer(
-        "Environment: RUST_LOG (log filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and "
-        "FIREZONE_UDP_SEND_BUFFER_SIZE\n"
-        "(bytes). Each flag that takes a value can be given by the variable named behind it.\n"
+        "Each value can come from the environment variable in brackets instead. Also: RUST_LOG (which log lines, "
+        "default\n"
+        "info), FIREZONE_UDP_RECV_BUFFER_SIZE, FIREZONE_UDP_SEND_BUFFER_SIZE (bytes).\n"
         "\n"
         "Example: culvert-relay --api-url wss://portal.example.com --public-ip4-addr 203.0.113.21 \"$RELAY_TOKEN\"");
 }
@@ -136,6 +122,9 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     if (raw.api_url.empty()) {
         return std::unexpected{
             "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com."};
+    }
+    if (const auto url = portal_api::LoginUrl::build(raw.api_url, {.role = portal_api::Role::kRelay}); !url) {
+        return std::unexpected{url.error()};
     }
     if (raw.token.empty()) {
         return std::unexpected{
