@@ -30,6 +30,8 @@ struct DeviceOptions {
     std::function<void()> on_ready;
     /// Called once with the data path's counters, which live until the session ends.
     std::function<void(const io::ShardCounters&)> on_counters;
+    /// Called once before the counters go away.
+    std::function<void()> on_ending;
 };
 
 /// The control thread of a client or gateway: portal connection, TUN interface and signals around one shard.
@@ -49,6 +51,9 @@ public:
         }
         loop_.run();
         shard_->join();
+        if (options_.on_ending) {
+            options_.on_ending();
+        }
         if (error_) {
             return std::unexpected{*error_};
         }

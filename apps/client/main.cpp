@@ -1,0 +1,59 @@
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "common/metrics.h"
+#include "culvert/observability/log.h"
+#include "culvert/observability/log_setup.h"
+#include "culvert/session/client_session.h"
+#include "options.h"
+
+namespace culvert::client {
+namespace {
+
+constexpr log::Logger kLog{"client"};
+
+int run(Options options) {
+    log::init(options.log);
+    if (options.check_only) {
+        kLog.info("Check passed");
+        return EXIT_SUCCESS;
+    }
+    std::unique_ptr<observability::HttpEndpoint> metrics;
+    if (options.metrics) {
+        options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
+            auto started = command_line::serve_metrics(address, counters);
+            if (!started) {
+                kLog.warn("Not serving metrics", log::field("error", started.error()));
+                return;
+            }
+            metrics = std::move(*started);
+        };
+    }
+    if (options.exit_when_ready) {
+        options.device.on_ready = [] { std::raise(SIGTERM); };
+    }
+    options.device.on_ending = [&] { metrics.reset(); };
+    if (const auto result = session::run_client(std::move(options.device)); !result) {
+        kLog.error("Giving up", log::field("reason", result.error()));
+        return EXIT_FAILURE;
+    }
+    kLog.info("Goodbye!");
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace culvert::client
+
+int main(int argc, char** argv) {
+    try {
+        auto options = culvert::client::parse_options(argc, argv);
+        return options ? culvert::client::run(std::move(*options)) : options.error().code;
+    } catch (const std::exception& e) {
+        std::cerr << "error: " << e.what() << '\n';
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,194 @@
+#include "options.h"
+
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+
+#include "common/device_options.h"
+#include "culvert/portal_api/external_id.h"
+
+namespace culvert::client {
+namespace {
+
+using command_line::Complaint;
+using command_line::EarlyExit;
+
+constexpr const char* kIdFile = "/var/lib/dev.firezone.client/config/firezone-id.json";
+constexpr const char* kTokenFile = "/etc/dev.firezone.client/token";
+
+struct RawOptions {
+    command_line::DeviceFlags device;
+    std::string token_path = kTokenFile;
+    std::string log_directory;
+    std::string max_partition_time;
+    bool check = false;
+    bool exit = false;
+};
+
+void describe(CLI::App& app, RawOptions& raw) {
+    command_line::describe(app, raw.device);
+    app.add_option("--token-path", raw.token_path, "File with the token, if FIREZONE_TOKEN is not set")
+        ->envname("FIREZONE_TOKEN_PATH")
+        ->option_text("FILE")
+        ->capture_default_str();
+    app.add_option("-l,--log-dir", raw.log_directory, "Also write log files into this folder")
+        ->envname("LOG_DIR")
+        ->option_text("FOLDER");
+    app.add_option("-m,--max-partition-time", raw.max_partition_time,
+                   "Give up after so long without the portal, such as 5m or 30d (default: never)")
+        ->envname("MAX_PARTITION_TIME")
+        ->option_text("TIME");
+    app.add_flag("--check", raw.check, "Check the configuration, then exit");
+    app.add_flag("--exit", raw.exit, "Exit once the tunnel is ready");
+    app.add_subcommand("standalone", "Does nothing; accepted for existing unit files")->group("");
+    app.footer(
+        "Environment: FIREZONE_TOKEN (the token; there is no flag for it, other users could read it), RUST_LOG (log\n"
+        "filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and FIREZONE_UDP_SEND_BUFFER_SIZE (bytes). Each flag "
+        "that\n"
+        "takes a value can be given by the variable named behind it.\n"
+        "\n"
+        "Signals: SIGTERM and SIGINT end the client, SIGHUP makes it connect afresh.\n"
+        "\n"
+        "Example: FIREZONE_TOKEN=... culvert-client --api-url wss://portal.example.com");
+}
+
+/// "90s", "5m", "12h", "30d"; a bare number is seconds. Parts may follow each other: "1h 30m".
+std::optional<Duration> parse_duration(std::string_view text) {
+    Duration total{};
+    bool has_part = false;
+    while (!text.empty()) {
+        if (text.front() == ' ') {
+            text.remove_prefix(1);
+            continue;
+        }
+        std::int64_t count = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+        if (error != std::errc{} || count < 0 || count > 100'000'000) {
+            return std::nullopt;
+        }
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+        std::size_t letters = 0;
+        while (letters < text.size() && std::isalpha(static_cast<unsigned char>(text[letters])) != 0) {
+            ++letters;
+        }
+        const auto unit = text.substr(0, letters);
+        text.remove_prefix(letters);
+        if (unit.empty() || unit == "s" || unit == "sec" || unit == "seconds") {
+            total += std::chrono::seconds{count};
+        } else if (unit == "m" || unit == "min" || unit == "minutes") {
+            total += std::chrono::minutes{count};
+        } else if (unit == "h" || unit == "hours") {
+            total += std::chrono::hours{count};
+        } else if (unit == "d" || unit == "days") {
+            total += std::chrono::days{count};
+        } else {
+            return std::nullopt;
+        }
+        has_part = true;
+    }
+    return has_part ? std::optional{total} : std::nullopt;
+}
+
+/// Only root may have been able to read or change a token file.
+std::expected<std::string, Complaint> token_from_file(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) {
+        return std::unexpected{"no token: set FIREZONE_TOKEN or put it into \"" + path +
+                               "\". \"culvert-portal token create client\" makes one."};
+    }
+    if (status.st_uid != 0 || status.st_gid != 0 || (status.st_mode & 0177) != 0) {
+        return std::unexpected{"the token file \"" + path +
+                               "\" must belong to root:root with mode 0600 or 0400. Run: chown root:root " + path +
+                               " && chmod 0600 " + path};
+    }
+    const auto token = command_line::read_token_file(path);
+    if (!token) {
+        return std::unexpected{"cannot read the token file \"" + path + "\". Run as root."};
+    }
+    return *token;
+}
+
+std::expected<Options, Complaint> judge(const RawOptions& raw) {
+    Options options{.check_only = raw.check, .exit_when_ready = raw.exit};
+    auto log = command_line::log_options(raw.device.log_format);
+    if (!log) {
+        return std::unexpected{log.error()};
+    }
+    options.log = std::move(*log);
+    options.log.directory = raw.log_directory;
+    options.log.file_name = "culvert-client";
+    if (!raw.device.metrics.empty()) {
+        const auto metrics = command_line::parse_endpoint(raw.device.metrics, "--metrics-addr");
+        if (!metrics) {
+            return std::unexpected{metrics.error()};
+        }
+        options.metrics = *metrics;
+    }
+    if (!raw.max_partition_time.empty()) {
+        options.max_partition_time = parse_duration(raw.max_partition_time);
+        if (!options.max_partition_time) {
+            return std::unexpected{"\"" + raw.max_partition_time +
+                                   "\" is no duration. Give --max-partition-time something like 90s, 5m or 30d."};
+        }
+    }
+    return options;
+}
+
+/// What can only fail for reasons outside the command line.
+std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw, std::optional<std::string> token) {
+    if (!token) {
+        auto read = token_from_file(raw.token_path);
+        if (!read) {
+            return std::unexpected{read.error()};
+        }
+        token = std::move(*read);
+    }
+    return command_line::make_device_options(raw.device,
+                                             {.role = portal_api::Role::kClient,
+                                              .component = "headless-client",
+                                              .app_id = portal_api::kClientAppId,
+                                              .id_file = kIdFile},
+                                             *token);
+}
+
+std::optional<std::string> take_token_from_environment() {
+    const char* const value = std::getenv("FIREZONE_TOKEN");
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    std::string token{value};
+    ::unsetenv("FIREZONE_TOKEN");
+    return token;
+}
+
+}  // namespace
+
+std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
+    const auto token = take_token_from_environment();
+    CLI::App app{"Reaches private resources through gateways. Runs until it is told to stop.", "culvert-client"};
+    app.set_version_flag("--version", std::string{"culvert-client "} + CULVERT_VERSION);
+    RawOptions raw;
+    describe(app, raw);
+    if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
+        return std::unexpected{parsed.error()};
+    }
+    auto options = judge(raw);
+    if (!options) {
+        return std::unexpected{command_line::complain(options.error())};
+    }
+    auto device = prepare(raw, token);
+    if (!device) {
+        std::cerr << "error: " << device.error() << '\n';
+        return std::unexpected{EarlyExit{EXIT_FAILURE}};
+    }
+    device->portal.max_partition_time = options->max_partition_time;
+    options->device = std::move(*device);
+    return *std::move(options);
+}
+
+}  // namespace culvert::client

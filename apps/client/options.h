@@ -1,0 +1,25 @@
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "common/command_line.h"
+#include "culvert/session/device_session.h"
+
+namespace culvert::client {
+
+/// What the user asked for, by flags and environment (spec/session-and-apps.md sections 3 and 8.1).
+struct Options {
+    session::DeviceOptions device;
+    std::optional<Duration> max_partition_time;
+    log::Options log;
+    std::optional<net::SocketAddress> metrics;
+    bool check_only = false;       ///< --check: everything but running
+    bool exit_when_ready = false;  ///< --exit
+};
+
+/// Removes FIREZONE_TOKEN from the environment, so that no child or crash report sees it.
+[[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);
+
+}  // namespace culvert::client

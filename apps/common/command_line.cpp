@@ -1,0 +1,79 @@
+#include "common/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+
+namespace culvert::command_line {
+
+std::expected<void, EarlyExit> parse(CLI::App& app, int argc, const char* const* argv) {
+    try {
+        app.parse(argc, argv);
+        return {};
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+            return std::unexpected{EarlyExit{app.exit(e)}};
+        }
+        return std::unexpected{complain(std::string{e.what()} + ". Try " + app.get_name() + " --help.")};
+    }
+}
+
+EarlyExit complain(const Complaint& complaint) {
+    std::cerr << "error: " << complaint << '\n';
+    return {kUsageError};
+}
+
+std::string_view environment(const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string_view{} : value;
+}
+
+std::expected<bool, Complaint> environment_flag(const char* name, bool current) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr) {
+        return current;
+    }
+    if (std::string_view{value} == "true") {
+        return true;
+    }
+    if (std::string_view{value} == "false") {
+        return current;
+    }
+    return std::unexpected{std::string{name} + " is \"" + value + "\". Set it to true or false."};
+}
+
+std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& text, std::string_view flag) {
+    const auto address = net::SocketAddress::parse(text);
+    if (!address) {
+        return std::unexpected{"\"" + text + "\" is no address with port. Give " + std::string{flag} +
+                               " something like 127.0.0.1:9090 or [::1]:9090."};
+    }
+    return *address;
+}
+
+std::optional<std::size_t> environment_size(const char* name) {
+    const auto text = environment(name);
+    std::size_t size = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+    return error == std::errc{} && end == text.data() + text.size() && size > 0 ? std::optional{size} : std::nullopt;
+}
+
+std::expected<log::Options, Complaint> log_options(const std::string& format) {
+    log::Options options;
+    if (format != "human" && format != "json") {
+        return std::unexpected{"unknown log format \"" + format + "\". Use human or json."};
+    }
+    options.format = format == "json" ? log::Format::kJson : log::Format::kHuman;
+    if (const auto directives = environment("RUST_LOG"); !directives.empty()) {
+        auto filter = log::Filter::parse(directives);
+        if (!filter) {
+            return std::unexpected{"RUST_LOG: " + filter.error()};
+        }
+        options.filter = std::move(*filter);
+    }
+    return options;
+}
+
+}  // namespace culvert::command_line

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/command_line.h"
+#include "culvert/portal_api/role.h"
+#include "culvert/session/device_session.h"
+
+namespace CLI {
+class App;
+}
+
+namespace culvert::command_line {
+
+/// The flags that client and gateway share, as text; empty: not given.
+struct DeviceFlags {
+    std::string api_url = "wss://api.firezone.dev";
+    std::string name;
+    std::string id;
+    std::string log_format = "human";
+    std::string metrics;
+};
+
+void describe(CLI::App& app, DeviceFlags& flags);
+
+/// What distinguishes one kind of device from the other.
+struct DeviceKind {
+    portal_api::Role role;
+    std::string_view component;  ///< in the User-Agent
+    std::string_view app_id;     ///< for ids derived from the machine's
+    std::filesystem::path id_file;
+};
+
+/// Puts a session's options together: identity, login URL, sockets. The complaint is for a person.
+[[nodiscard]] std::expected<session::DeviceOptions, Complaint> make_device_options(const DeviceFlags& flags,
+                                                                                   const DeviceKind& kind,
+                                                                                   const std::string& token);
+
+/// The content of a file with a token, without white space around it. nullopt if there is no such file.
+[[nodiscard]] std::optional<std::string> read_token_file(const std::filesystem::path& path);
+
+}  // namespace culvert::command_line

@@ -1,0 +1,57 @@
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "common/metrics.h"
+#include "culvert/observability/log.h"
+#include "culvert/observability/log_setup.h"
+#include "culvert/session/gateway_session.h"
+#include "options.h"
+
+namespace culvert::gateway {
+namespace {
+
+constexpr log::Logger kLog{"gateway"};
+
+/// Forwarding matters more than being watched, so a taken port is no reason to stop.
+std::unique_ptr<observability::HttpEndpoint> or_warn(
+    std::expected<std::unique_ptr<observability::HttpEndpoint>, std::string> started) {
+    if (!started) {
+        kLog.warn("Not answering HTTP requests", log::field("error", started.error()));
+        return nullptr;
+    }
+    return std::move(*started);
+}
+
+int run(Options options) {
+    log::init(options.log);
+    const auto health = or_warn(command_line::serve_health(options.health_check));
+    std::unique_ptr<observability::HttpEndpoint> metrics;
+    if (options.metrics) {
+        options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
+            metrics = or_warn(command_line::serve_metrics(address, counters));
+        };
+    }
+    options.device.on_ending = [&] { metrics.reset(); };
+    if (const auto result = session::run_gateway(std::move(options.device)); !result) {
+        kLog.error("Giving up", log::field("reason", result.error()));
+        return EXIT_FAILURE;
+    }
+    kLog.info("Goodbye!");
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace culvert::gateway
+
+int main(int argc, char** argv) {
+    try {
+        auto options = culvert::gateway::parse_options(argc, argv);
+        return options ? culvert::gateway::run(std::move(*options)) : options.error().code;
+    } catch (const std::exception& e) {
+        std::cerr << "error: " << e.what() << '\n';
+        return EXIT_FAILURE;
+    }
+}

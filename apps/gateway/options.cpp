@@ -1,0 +1,139 @@
+#include "options.h"
+
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <utility>
+
+#include "common/device_options.h"
+#include "culvert/portal_api/external_id.h"
+
+namespace culvert::gateway {
+namespace {
+
+using command_line::Complaint;
+using command_line::EarlyExit;
+
+constexpr const char* kIdFile = "/var/lib/firezone/gateway_id";
+/// After so long without the portal the process ends, and a supervisor starts it again.
+constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
+
+struct RawOptions {
+    command_line::DeviceFlags device;
+    std::string token;
+    std::string health_check = "0.0.0.0:8080";
+    bool no_check = false;
+};
+
+void describe(CLI::App& app, RawOptions& raw) {
+    app.add_option("token", raw.token, "Gateway token from the portal (culvert-portal token create gateway)")
+        ->envname("FIREZONE_TOKEN")
+        ->option_text("[TOKEN]");
+    command_line::describe(app, raw.device);
+    app.add_option("--health-check-addr", raw.health_check, "Where /healthz answers (default 0.0.0.0:8080)")
+        ->envname("HEALTH_CHECK_ADDR")
+        ->option_text("ADDR:PORT");
+    app.add_flag("--no-check", raw.no_check, "Do not check for root or CAP_NET_ADMIN at the start");
+    app.footer(
+        "Without TOKEN and FIREZONE_TOKEN the systemd credential FIREZONE_TOKEN is used.\n"
+        "\n"
+        "Environment: RUST_LOG (log filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and "
+        "FIREZONE_UDP_SEND_BUFFER_SIZE\n"
+        "(bytes). Each flag that takes a value can be given by the variable named behind it.\n"
+        "\n"
+        "Example: FIREZONE_TOKEN=... culvert-gateway --api-url wss://portal.example.com");
+}
+
+bool has_net_admin() {
+    if (::geteuid() == 0) {
+        return true;
+    }
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+    return ::syscall(SYS_capget, &header, data.data()) == 0 && (data[0].effective & (1U << CAP_NET_ADMIN)) != 0;
+}
+
+std::expected<Options, Complaint> judge(const RawOptions& raw) {
+    Options options;
+    auto log = command_line::log_options(raw.device.log_format);
+    if (!log) {
+        return std::unexpected{log.error()};
+    }
+    options.log = std::move(*log);
+    const auto health_check = command_line::parse_endpoint(raw.health_check, "--health-check-addr");
+    if (!health_check) {
+        return std::unexpected{health_check.error()};
+    }
+    options.health_check = *health_check;
+    if (!raw.device.metrics.empty()) {
+        const auto metrics = command_line::parse_endpoint(raw.device.metrics, "--metrics-addr");
+        if (!metrics) {
+            return std::unexpected{metrics.error()};
+        }
+        options.metrics = *metrics;
+    }
+    return options;
+}
+
+/// systemd's LoadCredential=.
+std::optional<std::string> token_from_credential() {
+    const auto directory = command_line::environment("CREDENTIALS_DIRECTORY");
+    if (directory.empty()) {
+        return std::nullopt;
+    }
+    return command_line::read_token_file(std::filesystem::path{directory} / "FIREZONE_TOKEN");
+}
+
+/// What can only fail for reasons outside the command line.
+std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw) {
+    if (!raw.no_check && !has_net_admin()) {
+        return std::unexpected{
+            "needs root or CAP_NET_ADMIN to create the tunnel interface. Run as root, or pass "
+            "--no-check if you know better."};
+    }
+    const auto token = raw.token.empty() ? token_from_credential() : std::optional{raw.token};
+    if (!token || token->empty()) {
+        return std::unexpected{
+            "no token: set FIREZONE_TOKEN or pass it as first argument. \"culvert-portal token "
+            "create gateway\" makes one."};
+    }
+    return command_line::make_device_options(raw.device,
+                                             {.role = portal_api::Role::kGateway,
+                                              .component = "gateway",
+                                              .app_id = portal_api::kGatewayAppId,
+                                              .id_file = kIdFile},
+                                             *token);
+}
+
+}  // namespace
+
+std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
+    CLI::App app{"Lets clients reach the private network it stands in, as far as policies allow.", "culvert-gateway"};
+    app.set_version_flag("--version", std::string{"culvert-gateway "} + CULVERT_VERSION);
+    RawOptions raw;
+    describe(app, raw);
+    if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
+        return std::unexpected{parsed.error()};
+    }
+    auto options = judge(raw);
+    if (!options) {
+        return std::unexpected{command_line::complain(options.error())};
+    }
+    auto device = prepare(raw);
+    if (!device) {
+        std::cerr << "error: " << device.error() << '\n';
+        return std::unexpected{EarlyExit{EXIT_FAILURE}};
+    }
+    device->portal.max_partition_time = kMaxPartitionTime;
+    options->device = std::move(*device);
+    return *std::move(options);
+}
+
+}  // namespace culvert::gateway

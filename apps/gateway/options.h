@@ -1,0 +1,21 @@
+#pragma once
+
+#include <expected>
+#include <optional>
+
+#include "common/command_line.h"
+#include "culvert/session/device_session.h"
+
+namespace culvert::gateway {
+
+/// What the operator asked for, by flags and environment (spec/session-and-apps.md sections 5 and 8.4).
+struct Options {
+    session::DeviceOptions device;
+    log::Options log;
+    net::SocketAddress health_check;
+    std::optional<net::SocketAddress> metrics;
+};
+
+[[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);
+
+}  // namespace culvert::gateway
