@@ -51,7 +51,7 @@ void Agent::set_timing(const CheckTiming& timing, Instant now) {
     }
     timing_ = timing;
     for (auto& pair : pairs_) {
-        pair.forget_schedule();
+        pair.reschedule();
     }
     update_schedule(now);
 }

@@ -32,7 +32,7 @@ Duration nominal_timeout(const CheckTiming& timing) {
 void CandidatePair::nominate() {
     if (nomination_ == Nomination::kNone) {
         nomination_ = Nomination::kPending;
-        forget_schedule();
+        next_check_.reset();
     }
 }
 
@@ -44,7 +44,15 @@ void CandidatePair::record_check(const TransactionId& id, const CheckTiming& tim
     if (nomination_ == Nomination::kPending) {
         nomination_ = Nomination::kAnnounced;
     }
-    forget_schedule();
+    if (!exhausted_at_ && trailing_unanswered() >= timing.max_retransmits) {
+        exhausted_at_ = now;
+    }
+    next_check_.reset();
+}
+
+void CandidatePair::reschedule() {
+    next_check_.reset();
+    exhausted_at_.reset();
 }
 
 bool CandidatePair::has_check(const TransactionId& id) const {
@@ -58,7 +66,8 @@ void CandidatePair::record_answer(const TransactionId& id) {
     }
     check->is_answered = true;
     has_succeeded_ = true;
-    forget_schedule();
+    exhausted_at_.reset();
+    next_check_.reset();
 }
 
 std::size_t CandidatePair::trailing_unanswered() const {
@@ -70,7 +79,7 @@ bool CandidatePair::has_failed(const CheckTiming& timing, Instant now) const {
     if (checks_.size() < timing.max_retransmits || trailing_unanswered() < timing.max_retransmits) {
         return false;
     }
-    return now >= checks_.back().sent_at + check_delay(timing, timing.max_retransmits);
+    return now >= exhausted_at_.value_or(checks_.back().sent_at) + check_delay(timing, timing.max_retransmits);
 }
 
 Instant CandidatePair::next_check(const CheckTiming& timing, Instant now) {
@@ -90,7 +99,8 @@ Instant CandidatePair::next_check(const CheckTiming& timing, Instant now) {
             n = unanswered;
         }
     }
-    next_check_ = std::min(checks_.back().sent_at + check_delay(timing, n), now + timing.max_rto);
+    const auto last = exhausted_at_.value_or(checks_.back().sent_at);
+    next_check_ = std::min(last + check_delay(timing, n), now + timing.max_rto);
     return *next_check_;
 }
 

@@ -69,8 +69,8 @@ public:
 
     /// When the next check is due, computed at `now` unless known since the last change.
     Instant next_check(const CheckTiming& timing, Instant now);
-    /// Makes the next call of next_check() compute anew.
-    void forget_schedule() { next_check_.reset(); }
+    /// The timing changed: the next call of next_check() computes anew.
+    void reschedule();
 
 private:
     struct Check {
@@ -89,6 +89,9 @@ private:
     Nomination nomination_ = Nomination::kNone;
     std::deque<Check> checks_;
     std::optional<Instant> next_check_;
+    /// When the check left with which all kept ones were unanswered. Later ones do not prolong the pair's life: a dead
+    /// path that is nominated for want of a better one sends one more.
+    std::optional<Instant> exhausted_at_;
 };
 
 }  // namespace culvert::ice

@@ -64,7 +64,7 @@ public:
 
     void set_timing(CheckTiming timing) {
         timing_ = timing;
-        pair_.forget_schedule();
+        pair_.reschedule();
     }
 
     CheckTiming timing_;
@@ -108,6 +108,19 @@ TEST(CandidatePair, IdlePathThatDiesFailsAfterAHundredSeconds) {
     timeline.run_until(500s, false);
     EXPECT_EQ(timeline.sent_since(first_lost), (std::vector{0, 25000, 50000, 75000}));
     EXPECT_EQ(timeline.failed_at_, first_lost + 100s);
+}
+
+TEST(CandidatePair, NominationOfADeadPathDoesNotProlongItsLife) {
+    Timeline timeline{kDefaultTiming};
+    timeline.run_until(49s, true);
+    const auto first_lost = timeline.sent_.back() + 1500ms;
+    timeline.run_until(first_lost.time_since_epoch() + 16s, false);
+    ASSERT_FALSE(timeline.failed_at_);
+    timeline.now_ = first_lost + 16s;
+    timeline.pair_.nominate();
+    timeline.run_until(200s, false);
+    EXPECT_EQ(timeline.sent_.back(), first_lost + 16s);
+    EXPECT_EQ(timeline.failed_at_, first_lost + 16500ms);
 }
 
 TEST(CandidatePair, ChangeOfTimingMovesTheNextCheckAtOnce) {
