@@ -1,0 +1,117 @@
+#include "connection.h"
+
+#include <boost/asio/buffer.hpp>
+
+#include "culvert/observability/log.h"
+
+namespace culvert::portal_server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace websocket = beast::websocket;
+
+constexpr log::Logger kLog{"portal_server"};
+
+/// What may wait for a device that is slow to read. An `init` with a thousand resources is a fraction of it.
+constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20U;
+constexpr std::size_t kMaxQueuedFrames = 4096;
+
+}  // namespace
+
+Connection::Connection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout, Handlers handlers)
+    : stream_{std::move(stream)},
+      session_{session},
+      idle_timeout_{idle_timeout},
+      handlers_{std::move(handlers)},
+      idle_timer_{stream_.get_executor()} {}
+
+void Connection::start() {
+    restart_idle_timer();
+    read();
+}
+
+void Connection::send(std::string text) {
+    if (is_closing_ || has_ended_) {
+        return;
+    }
+    if (queue_.size() >= kMaxQueuedFrames || queued_bytes_ + text.size() > kMaxQueuedBytes) {
+        kLog.debug("Cut off a device that does not read");
+        beast::get_lowest_layer(stream_).close();
+        return;
+    }
+    queued_bytes_ += text.size();
+    queue_.push_back(std::move(text));
+    write();
+}
+
+void Connection::close(websocket::close_code code) {
+    if (is_closing_ || has_ended_) {
+        return;
+    }
+    is_closing_ = true;
+    close_code_ = code;
+    if (!is_writing_) {
+        send_close();
+    }
+}
+
+void Connection::read() {
+    stream_.async_read(buffer_, [self = shared_from_this()](beast::error_code error, std::size_t) {
+        if (error) {
+            kLog.debug("A connection ended", log::field("reason", error.message()));
+            return self->end();
+        }
+        self->restart_idle_timer();
+        const auto bytes = self->buffer_.cdata();
+        self->handlers_.on_frame(self->session_, {static_cast<const char*>(bytes.data()), bytes.size()});
+        self->buffer_.consume(self->buffer_.size());
+        self->read();
+    });
+}
+
+void Connection::write() {
+    if (is_writing_ || queue_.empty()) {
+        return;
+    }
+    is_writing_ = true;
+    stream_.text(true);
+    stream_.async_write(asio::buffer(queue_.front()),
+                        [self = shared_from_this()](beast::error_code error, std::size_t) {
+                            self->is_writing_ = false;
+                            if (error) {
+                                return self->end();
+                            }
+                            self->queued_bytes_ -= self->queue_.front().size();
+                            self->queue_.pop_front();
+                            self->write();
+                            if (self->is_closing_ && !self->is_writing_) {
+                                self->send_close();
+                            }
+                        });
+}
+
+void Connection::send_close() {
+    stream_.async_close(close_code_, [self = shared_from_this()](beast::error_code) { self->end(); });
+}
+
+void Connection::restart_idle_timer() {
+    idle_timer_.expires_after(idle_timeout_);
+    idle_timer_.async_wait([self = shared_from_this()](beast::error_code error) {
+        if (!error) {
+            kLog.debug("Cut off a device that was silent for too long");
+            beast::get_lowest_layer(self->stream_).close();
+        }
+    });
+}
+
+void Connection::end() {
+    if (std::exchange(has_ended_, true)) {
+        return;
+    }
+    idle_timer_.cancel();
+    beast::get_lowest_layer(stream_).close();
+    handlers_.on_end(session_);
+}
+
+}  // namespace culvert::portal_server

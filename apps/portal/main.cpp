@@ -1,0 +1,51 @@
+#include <iostream>
+#include <variant>
+
+#include "commands.h"
+#include "culvert/base/overloaded.h"
+#include "culvert/io/entropy.h"
+#include "culvert/observability/log_setup.h"
+#include "options.h"
+#include "server.h"
+
+namespace culvert::portal_server {
+namespace {
+
+constexpr int kFailure = 1;
+
+int serve(const ServeCommand& command, SqliteStorage& storage, const Rng& rng) {
+    Server server{command.api_listen, storage, rng};
+    server.run();
+    return 0;
+}
+
+}  // namespace
+
+/// The whole program; returns its exit code.
+int run_program(int argc, const char* const* argv) {
+    const auto options = parse_options(argc, argv);
+    if (!options) {
+        return options.error().code;
+    }
+    try {
+        log::init(options->log);
+        Rng rng{io::os_seed()};
+        SqliteStorage storage{options->database, rng};
+        return std::visit(overloaded{
+                              [&](const ServeCommand& command) { return serve(command, storage, rng); },
+                              [&](const ApplyCommand& command) { return run(command, storage, rng); },
+                              [&](const TokenCreateCommand& command) { return run(command, storage, rng); },
+                              [&](const TokenRevokeCommand& command) { return run(command, storage); },
+                          },
+                          options->command);
+    } catch (const std::exception& error) {
+        std::cerr << "error: " << error.what() << '\n';
+        return kFailure;
+    }
+}
+
+}  // namespace culvert::portal_server
+
+int main(int argc, char** argv) {
+    return culvert::portal_server::run_program(argc, argv);
+}

@@ -1,0 +1,214 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+
+namespace culvert::portal_server {
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr std::string_view kDefaultDatabase = "sqlite:/var/lib/culvert/portal.db";
+
+/// Values as text, until all are known and can be judged.
+struct RawOptions {
+    std::string database{kDefaultDatabase};
+    std::string log_format = "human";
+    std::string api_listen = "127.0.0.1:8081";
+    std::string web_listen;
+    std::string file;
+    std::string site;
+    std::string actor;
+    std::string expires_in;
+    std::string token_id;
+};
+
+struct Commands {
+    CLI::App* serve = nullptr;
+    CLI::App* apply = nullptr;
+    CLI::App* create_gateway = nullptr;
+    CLI::App* create_client = nullptr;
+    CLI::App* create_relay = nullptr;
+    CLI::App* create_api = nullptr;
+    CLI::App* revoke = nullptr;
+};
+
+void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
+    auto* token = app.add_subcommand("token", "Create and revoke tokens");
+    token->require_subcommand(1);
+    auto* create = token->add_subcommand("create", "Print a new token; it is shown only this once");
+    create->require_subcommand(1);
+
+    const auto expiry = [&](CLI::App* command) {
+        command
+            ->add_option("--expires-in", raw.expires_in, "Lifetime such as 45s, 10m, 12h or 365d (default: for ever)")
+            ->option_text("DURATION");
+    };
+    commands.create_gateway = create->add_subcommand("gateway", "For the gateways of a site");
+    commands.create_gateway->add_option("--site", raw.site, "Name of the site")->option_text("NAME")->required();
+    commands.create_client = create->add_subcommand("client", "For the clients of an actor");
+    commands.create_client->add_option("--actor", raw.actor, "Name of the actor")->option_text("NAME")->required();
+    commands.create_relay = create->add_subcommand("relay", "For relays");
+    commands.create_api = create->add_subcommand("api", "For the REST API");
+    commands.create_api->add_option("--actor", raw.actor, "Name of the actor")->option_text("NAME")->required();
+    for (auto* command :
+         {commands.create_gateway, commands.create_client, commands.create_relay, commands.create_api}) {
+        expiry(command);
+    }
+    commands.revoke = token->add_subcommand("revoke", "Make a token worthless and cut off whoever uses it");
+    commands.revoke->add_option("ID", raw.token_id, "The token's id, or the token itself")->required();
+}
+
+Commands describe(CLI::App& app, RawOptions& raw) {
+    Commands commands;
+    app.add_option("--database", raw.database, "sqlite:PATH (default " + std::string{kDefaultDatabase} + ")")
+        ->envname("CULVERT_DATABASE_URL")
+        ->option_text("URL");
+    app.add_option("--log-format", raw.log_format, "human or json (default human); RUST_LOG filters the lines")
+        ->envname("LOG_FORMAT")
+        ->option_text("FORMAT");
+    app.require_subcommand(1);
+
+    commands.serve = app.add_subcommand("serve", "Run the portal");
+    commands.serve
+        ->add_option("--api-listen", raw.api_listen,
+                     "Where devices connect, and /healthz, /readyz and /metrics answer (default 127.0.0.1:8081)")
+        ->envname("CULVERT_API_LISTEN")
+        ->option_text("ADDR:PORT");
+    commands.serve
+        ->add_option("--web-listen", raw.web_listen, "Reserved for the admin UI, which this build does not have")
+        ->option_text("ADDR:PORT");
+    commands.apply = app.add_subcommand("apply", "Make sites, actors, groups, resources and policies match a file");
+    commands.apply->add_option("FILE", raw.file, "JSON file; - reads standard input")->required();
+    describe_token(app, raw, commands);
+
+    app.footer(
+        "TLS is for a reverse proxy in front of --api-listen.\n"
+        "\n"
+        "Example: culvert-portal apply acme.json && culvert-portal token create gateway --site hq\n"
+        "         culvert-portal serve --api-listen 0.0.0.0:8081");
+    return commands;
+}
+
+/// A mistake and what to do about it, as one line.
+using Complaint = std::string;
+
+std::expected<ServeCommand, Complaint> judge_serve(const RawOptions& raw) {
+    if (!raw.web_listen.empty()) {
+        return std::unexpected{"--web-listen is for the admin UI, which this build does not have. Leave it out."};
+    }
+    const auto address = net::SocketAddress::parse(raw.api_listen);
+    if (!address) {
+        return std::unexpected{
+            "\"" + raw.api_listen +
+            "\" is no address with port. Give --api-listen something like 127.0.0.1:8081 or [::]:8081."};
+    }
+    return ServeCommand{*address};
+}
+
+std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& commands) {
+    Options options;
+    auto database = parse_database_url(raw.database);
+    if (!database) {
+        return std::unexpected{database.error()};
+    }
+    options.database = *std::move(database);
+    if (raw.log_format != "human" && raw.log_format != "json") {
+        return std::unexpected{"unknown log format \"" + raw.log_format + "\". Use human or json."};
+    }
+    options.log.format = raw.log_format == "json" ? log::Format::kJson : log::Format::kHuman;
+    if (const char* directives = std::getenv("RUST_LOG"); directives != nullptr && *directives != '\0') {
+        auto filter = log::Filter::parse(directives);
+        if (!filter) {
+            return std::unexpected{"RUST_LOG: " + filter.error()};
+        }
+        options.log.filter = *std::move(filter);
+    }
+
+    std::optional<std::chrono::seconds> expires_in;
+    if (!raw.expires_in.empty()) {
+        expires_in = parse_duration(raw.expires_in);
+        if (!expires_in) {
+            return std::unexpected{"\"" + raw.expires_in +
+                                   "\" is no duration. Give --expires-in something like 12h or 365d."};
+        }
+    }
+    using portal::TokenType;
+    if (commands.serve->parsed()) {
+        auto serve = judge_serve(raw);
+        if (!serve) {
+            return std::unexpected{serve.error()};
+        }
+        options.command = *serve;
+    } else if (commands.apply->parsed()) {
+        options.command = ApplyCommand{raw.file};
+    } else if (commands.create_gateway->parsed()) {
+        options.command = TokenCreateCommand{TokenType::kGateway, raw.site, expires_in};
+    } else if (commands.create_client->parsed()) {
+        options.command = TokenCreateCommand{TokenType::kClient, raw.actor, expires_in};
+    } else if (commands.create_relay->parsed()) {
+        options.command = TokenCreateCommand{TokenType::kRelay, "", expires_in};
+    } else if (commands.create_api->parsed()) {
+        options.command = TokenCreateCommand{TokenType::kApi, raw.actor, expires_in};
+    } else {
+        options.command = TokenRevokeCommand{raw.token_id};
+    }
+    return options;
+}
+
+}  // namespace
+
+std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
+    CLI::App app{"Control plane: tells clients, gateways and relays about each other, and who may reach what.",
+                 "culvert-portal"};
+    app.set_version_flag("--version", std::string{"culvert-portal "} + CULVERT_VERSION);
+    RawOptions raw;
+    const auto commands = describe(app, raw);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+            return std::unexpected{EarlyExit{app.exit(e)}};
+        }
+        std::cerr << "error: " << e.what() << ". Try culvert-portal --help.\n";
+        return std::unexpected{EarlyExit{kUsageError}};
+    }
+    auto options = judge(raw, commands);
+    if (!options) {
+        std::cerr << "error: " << options.error() << '\n';
+        return std::unexpected{EarlyExit{kUsageError}};
+    }
+    return *std::move(options);
+}
+
+std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
+    constexpr std::int64_t kLongest = 100LL * 366 * 24 * 3600;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
+    const std::int64_t factor = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86'400 : 0;
+    if (error != std::errc{} || factor == 0 || number <= 0 || number > kLongest / factor) {
+        return std::nullopt;
+    }
+    return std::chrono::seconds{number * factor};
+}
+
+std::expected<std::filesystem::path, std::string> parse_database_url(std::string_view url) {
+    constexpr std::string_view kSqlite = "sqlite:";
+    if (url.starts_with("postgresql:") || url.starts_with("postgres:")) {
+        return std::unexpected{"PostgreSQL is not supported by this build yet. Use --database sqlite:PATH."};
+    }
+    if (!url.starts_with(kSqlite) || url.size() == kSqlite.size()) {
+        return std::unexpected{"\"" + std::string{url} + "\" is no database URL. Give --database something like " +
+                               std::string{kDefaultDatabase} + "."};
+    }
+    // sqlite:///var/lib/x is what people write who are used to URLs.
+    auto path = url.substr(kSqlite.size());
+    if (path.starts_with("///")) {
+        path.remove_prefix(2);
+    }
+    return std::filesystem::path{path};
+}
+
+}  // namespace culvert::portal_server

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "culvert/net/socket_address.h"
+#include "culvert/observability/log_setup.h"
+#include "culvert/portal/model.h"
+
+namespace culvert::portal_server {
+
+struct ServeCommand {
+    net::SocketAddress api_listen;
+};
+struct ApplyCommand {
+    /// "-": standard input.
+    std::string file;
+};
+struct TokenCreateCommand {
+    portal::TokenType type = portal::TokenType::kClient;
+    /// Of the actor or site; empty for relays.
+    std::string owner;
+    std::optional<std::chrono::seconds> expires_in;
+};
+struct TokenRevokeCommand {
+    /// The token's id, or the token itself.
+    std::string token;
+};
+
+struct Options {
+    std::filesystem::path database;
+    log::Options log;
+    std::variant<ServeCommand, ApplyCommand, TokenCreateCommand, TokenRevokeCommand> command;
+};
+
+/// The program is done before it began: help was asked for, or the command line is wrong. Everything is printed.
+struct EarlyExit {
+    int code = 0;
+};
+
+[[nodiscard]] std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv);
+
+/// "45s", "10m", "12h", "365d".
+[[nodiscard]] std::optional<std::chrono::seconds> parse_duration(std::string_view text);
+
+/// The file of a database URL, "sqlite:PATH". The error says what is wrong.
+[[nodiscard]] std::expected<std::filesystem::path, std::string> parse_database_url(std::string_view url);
+
+}  // namespace culvert::portal_server

@@ -1,0 +1,268 @@
+#include "schema.h"
+
+#include <array>
+
+#include "culvert/portal/token.h"
+
+namespace culvert::portal_server {
+namespace {
+
+using portal::StorageError;
+
+/// "Culv", in the file's header: tells our databases from others'.
+constexpr std::int64_t kApplicationId = 0x43756c76;
+
+// Ids are lower-case UUIDs, times Unix seconds, addresses their canonical text. Every row that belongs to an account
+// names it, so that several can share a database one day.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE accounts (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  slug TEXT NOT NULL UNIQUE,
+  search_domain TEXT,
+  upstream_dns TEXT NOT NULL DEFAULT '[]',
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
+CREATE TABLE sites (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
+CREATE TABLE actors (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  type TEXT NOT NULL CHECK (type IN ('account_user', 'account_admin_user', 'service_account', 'api_client')),
+  name TEXT NOT NULL,
+  email TEXT,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
+CREATE TABLE groups (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
+CREATE TABLE memberships (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  actor_id TEXT NOT NULL REFERENCES actors ON DELETE CASCADE,
+  group_id TEXT NOT NULL REFERENCES groups ON DELETE CASCADE,
+  UNIQUE (actor_id, group_id)
+) STRICT;
+CREATE INDEX memberships_group ON memberships (group_id);
+
+CREATE TABLE resources (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  type TEXT NOT NULL CHECK (type IN ('dns', 'cidr', 'ip', 'internet')),
+  name TEXT NOT NULL,
+  address TEXT,
+  address_description TEXT,
+  ip_stack TEXT CHECK (ip_stack IN ('dual', 'ipv4_only', 'ipv6_only')),
+  filters TEXT NOT NULL DEFAULT '[]',
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch()),
+  CHECK ((address IS NULL) = (type = 'internet')),
+  CHECK ((ip_stack IS NOT NULL) = (type = 'dns'))
+) STRICT;
+
+CREATE TABLE resource_sites (
+  resource_id TEXT NOT NULL REFERENCES resources ON DELETE CASCADE,
+  site_id TEXT NOT NULL REFERENCES sites ON DELETE CASCADE,
+  PRIMARY KEY (resource_id, site_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX resource_sites_site ON resource_sites (site_id);
+
+CREATE TABLE policies (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  group_id TEXT NOT NULL REFERENCES groups ON DELETE CASCADE,
+  resource_id TEXT NOT NULL REFERENCES resources ON DELETE CASCADE,
+  conditions TEXT NOT NULL DEFAULT '[]',
+  is_disabled INTEGER NOT NULL DEFAULT 0 CHECK (is_disabled IN (0, 1)),
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch()),
+  UNIQUE (group_id, resource_id)
+) STRICT;
+CREATE INDEX policies_resource ON policies (resource_id);
+
+CREATE TABLE tokens (
+  id TEXT PRIMARY KEY,
+  type TEXT NOT NULL CHECK (type IN ('client', 'gateway_group', 'relay_group', 'api_client')),
+  account_id TEXT REFERENCES accounts ON DELETE CASCADE,
+  actor_id TEXT REFERENCES actors ON DELETE CASCADE,
+  site_id TEXT REFERENCES sites ON DELETE CASCADE,
+  secret_salt TEXT NOT NULL,
+  secret_hash TEXT NOT NULL,
+  expires_at INTEGER,
+  last_seen_user_agent TEXT,
+  last_seen_remote_ip TEXT,
+  last_seen_at INTEGER,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+CREATE INDEX tokens_actor ON tokens (actor_id);
+CREATE INDEX tokens_site ON tokens (site_id);
+CREATE INDEX tokens_expires_at ON tokens (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE clients (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  actor_id TEXT NOT NULL REFERENCES actors ON DELETE CASCADE,
+  external_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  public_key TEXT NOT NULL,
+  psk_base BLOB NOT NULL,
+  ipv4 TEXT NOT NULL,
+  ipv6 TEXT NOT NULL,
+  device_serial TEXT,
+  device_uuid TEXT,
+  identifier_for_vendor TEXT,
+  firebase_installation_id TEXT,
+  last_seen_user_agent TEXT NOT NULL,
+  last_seen_version TEXT NOT NULL,
+  last_seen_remote_ip TEXT NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch()),
+  UNIQUE (actor_id, external_id),
+  UNIQUE (actor_id, public_key),
+  UNIQUE (account_id, ipv4),
+  UNIQUE (account_id, ipv6)
+) STRICT;
+
+CREATE TABLE gateways (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  site_id TEXT NOT NULL REFERENCES sites ON DELETE CASCADE,
+  external_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  public_key TEXT NOT NULL,
+  psk_base BLOB NOT NULL,
+  ipv4 TEXT NOT NULL,
+  ipv6 TEXT NOT NULL,
+  last_seen_user_agent TEXT NOT NULL,
+  last_seen_version TEXT NOT NULL,
+  last_seen_remote_ip TEXT NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch()),
+  UNIQUE (site_id, external_id),
+  UNIQUE (account_id, public_key),
+  UNIQUE (account_id, ipv4),
+  UNIQUE (account_id, ipv6)
+) STRICT;
+
+CREATE TABLE relays (
+  id TEXT PRIMARY KEY,
+  name TEXT,
+  ipv4 TEXT,
+  ipv6 TEXT,
+  port INTEGER NOT NULL,
+  last_seen_user_agent TEXT NOT NULL,
+  last_seen_version TEXT NOT NULL,
+  last_seen_remote_ip TEXT NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch()),
+  CHECK (ipv4 IS NOT NULL OR ipv6 IS NOT NULL)
+) STRICT;
+CREATE UNIQUE INDEX relays_address ON relays (coalesce(ipv4, ipv6), port);
+
+CREATE TABLE flows (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+  gateway_id TEXT NOT NULL REFERENCES gateways ON DELETE CASCADE,
+  resource_id TEXT NOT NULL REFERENCES resources ON DELETE CASCADE,
+  policy_id TEXT NOT NULL REFERENCES policies ON DELETE CASCADE,
+  membership_id TEXT NOT NULL REFERENCES memberships ON DELETE CASCADE,
+  token_id TEXT NOT NULL REFERENCES tokens ON DELETE CASCADE,
+  client_remote_ip TEXT NOT NULL,
+  client_user_agent TEXT NOT NULL,
+  gateway_remote_ip TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+CREATE INDEX flows_client ON flows (client_id);
+CREATE INDEX flows_gateway ON flows (gateway_id);
+CREATE INDEX flows_resource ON flows (resource_id);
+CREATE INDEX flows_policy ON flows (policy_id);
+CREATE INDEX flows_membership ON flows (membership_id);
+CREATE INDEX flows_token ON flows (token_id);
+CREATE INDEX flows_expires_at ON flows (expires_at);
+
+-- Flows that are no longer what they were granted for go away whoever makes the change.
+CREATE TRIGGER resources_redirected AFTER UPDATE ON resources
+WHEN OLD.type IS NOT NEW.type OR OLD.address IS NOT NEW.address OR OLD.ip_stack IS NOT NEW.ip_stack
+BEGIN DELETE FROM flows WHERE resource_id = NEW.id; END;
+
+CREATE TRIGGER resource_sites_removed AFTER DELETE ON resource_sites
+BEGIN
+  DELETE FROM flows WHERE resource_id = OLD.resource_id
+    AND gateway_id IN (SELECT id FROM gateways WHERE site_id = OLD.site_id);
+END;
+
+CREATE TRIGGER policies_withdrawn AFTER UPDATE ON policies
+WHEN NEW.is_disabled OR OLD.group_id IS NOT NEW.group_id OR OLD.resource_id IS NOT NEW.resource_id
+  OR OLD.conditions IS NOT NEW.conditions
+BEGIN DELETE FROM flows WHERE policy_id = NEW.id; END;
+)sql";
+
+/// Element i brings version i to version i + 1. Never change one that was released; add another.
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+
+std::int64_t read_integer(Database& database, std::string_view sql) {
+    auto statement = database.prepare(sql);
+    return statement.step() ? statement.integer(0) : 0;
+}
+
+void fill_new_database(Database& database, Rng& rng) {
+    const auto keys = portal::TokenKeys::generate(rng);
+    constexpr std::string_view kInsertSecret = "INSERT INTO secrets (name, value) VALUES (?, ?)";
+    database.prepare(kInsertSecret).bind("tokens_key_base").bind(keys.key_base).execute();
+    database.prepare(kInsertSecret).bind("tokens_salt").bind(keys.salt).execute();
+    database.prepare("INSERT INTO accounts (id, name, slug) VALUES (?, 'Default', 'default')")
+        .bind(AccountId::random(rng).to_string())
+        .execute();
+}
+
+}  // namespace
+
+void migrate(Database& database, const std::string& path, Rng& rng) {
+    // Nothing is written to a database of somebody else.
+    const auto application = read_integer(database, "PRAGMA application_id");
+    const auto tables = read_integer(database, "SELECT count(*) FROM sqlite_schema");
+    if (application != kApplicationId && (application != 0 || tables != 0)) {
+        throw StorageError{"database \"" + path +
+                           "\" belongs to another program. Name another file with --database sqlite:PATH."};
+    }
+    database.run("PRAGMA journal_mode = WAL");
+    database.run("BEGIN IMMEDIATE");
+    try {
+        database.run(
+            "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY,"
+            " applied_at INTEGER NOT NULL DEFAULT (unixepoch())) STRICT");
+        const auto version = read_integer(database, "SELECT coalesce(max(version), 0) FROM schema_versions");
+        if (version > kSchemaVersion) {
+            throw StorageError{"database \"" + path + "\" was written by a newer culvert-portal (schema " +
+                               std::to_string(version) + ", this one knows " + std::to_string(kSchemaVersion) +
+                               "). Run that version, or restore a backup from before the upgrade."};
+        }
+        for (auto next = version; next < kSchemaVersion; ++next) {
+            database.run(kMigrations[static_cast<std::size_t>(next)]);
+            database.prepare("INSERT INTO schema_versions (version) VALUES (?)").bind(next + 1).execute();
+        }
+        if (version == 0) {
+            database.run("PRAGMA application_id = " + std::to_string(kApplicationId));
+            fill_new_database(database, rng);
+        }
+        database.run("COMMIT");
+    } catch (...) {
+        database.run("ROLLBACK");
+        throw;
+    }
+}
+
+}  // namespace culvert::portal_server

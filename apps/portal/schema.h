@@ -1,0 +1,15 @@
+#pragma once
+
+#include "culvert/base/rng.h"
+#include "sqlite.h"
+
+namespace culvert::portal_server {
+
+/// The schema this build writes.
+inline constexpr int kSchemaVersion = 1;
+
+/// Brings a database up to kSchemaVersion; fills a new one with an account called "Default" and fresh token keys.
+/// Throws StorageError, also for a database of a newer version or of another program.
+void migrate(Database& database, const std::string& path, Rng& rng);
+
+}  // namespace culvert::portal_server

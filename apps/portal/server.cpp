@@ -1,0 +1,392 @@
+#include "server.h"
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <map>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/http.hpp>
+
+#include "connection.h"
+#include "culvert/io/clock.h"
+#include "culvert/observability/log.h"
+#include "culvert/portal/control_plane.h"
+#include "metrics.h"
+#include "query.h"
+
+namespace culvert::portal_server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace websocket = beast::websocket;
+using portal::SessionId;
+using portal_api::Role;
+
+constexpr log::Logger kLog{"portal_server"};
+
+/// How often to look whether another process changed the database; half of what is promised remains for the rest.
+constexpr auto kPollInterval = std::chrono::milliseconds{250};
+/// From accepting a connection to the end of its request's header.
+constexpr auto kRequestTimeout = std::chrono::seconds{10};
+/// For the Close frame of the other side.
+constexpr auto kCloseTimeout = std::chrono::seconds{2};
+constexpr std::uint32_t kMaxHeaderSize = 16 * 1024;
+/// While the process has no file descriptor left.
+constexpr auto kAcceptRetry = std::chrono::milliseconds{100};
+
+struct Endpoint {
+    std::string_view path;
+    Role role;
+    /// Drops a device that sends nothing for so long (spec/portal-protocol.md section 3.2).
+    std::chrono::seconds idle_timeout;
+};
+constexpr std::array<Endpoint, 3> kEndpoints = {{{"/client/websocket", Role::kClient, std::chrono::seconds{307}},
+                                                 {"/gateway/websocket", Role::kGateway, std::chrono::seconds{37}},
+                                                 {"/relay/websocket", Role::kRelay, std::chrono::seconds{41}}}};
+
+net::IpAddress to_ip(const asio::ip::address& address) {
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        return to_ip(asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()));
+    }
+    return net::IpAddress::parse(address.is_v6() ? asio::ip::address_v6{address.to_v6().to_bytes()}.to_string()
+                                                 : address.to_string())
+        .value_or(net::IpAddress{});
+}
+
+}  // namespace
+
+class Server::State {
+public:
+    State(const net::SocketAddress& api_listen, SqliteStorage& storage, const Rng& rng)
+        : storage_{storage},
+          seen_changes_{storage.foreign_changes()},
+          core_{storage, rng, io::monotonic_now()},
+          acceptor_{context_},
+          accept_timer_{context_},
+          core_timer_{context_},
+          poll_timer_{context_},
+          stop_timer_{context_},
+          signals_{context_, SIGINT, SIGTERM} {
+        listen(api_listen);
+    }
+
+    void run() {
+        signals_.async_wait([this](beast::error_code error, int) {
+            if (!error) {
+                stop();
+            }
+        });
+        accept();
+        poll_changes();
+        arm_core_timer();
+        context_.run();
+    }
+
+private:
+    /// A connection before anybody knows what it wants.
+    struct Request {
+        explicit Request(asio::ip::tcp::socket socket) : stream{std::move(socket)} {
+            parser.header_limit(kMaxHeaderSize);
+        }
+
+        beast::tcp_stream stream;
+        beast::flat_buffer buffer;
+        http::request_parser<http::empty_body> parser;
+        http::response<http::string_body> response;
+    };
+    using RequestPtr = std::shared_ptr<Request>;
+
+    void listen(const net::SocketAddress& address) {
+        const auto fail = [&](const std::string& reason) {
+            throw ListenError{"cannot listen on " + address.to_string() + ": " + reason +
+                              ". Choose another address with --api-listen ADDR:PORT, or stop what uses this one."};
+        };
+        beast::error_code error;
+        const auto ip = asio::ip::make_address(address.ip.to_string());
+        const asio::ip::tcp::endpoint endpoint{ip, address.port};
+        acceptor_.open(endpoint.protocol(), error);
+        if (!error) {
+            acceptor_.set_option(asio::socket_base::reuse_address{true}, error);
+        }
+        if (!error) {
+            acceptor_.bind(endpoint, error);
+        }
+        if (!error) {
+            acceptor_.listen(asio::socket_base::max_listen_connections, error);
+        }
+        if (error) {
+            fail(error.message());
+        }
+        // The port that was chosen if 0 was asked for.
+        const auto port = acceptor_.local_endpoint().port();
+        kLog.info("Listening", log::field("api", net::SocketAddress{address.ip, port}));
+    }
+
+    void accept() {
+        acceptor_.async_accept([this](beast::error_code error, asio::ip::tcp::socket socket) {
+            if (error == asio::error::operation_aborted) {
+                return;
+            }
+            if (error) {
+                kLog.warn("Cannot accept a connection", log::field("error", error.message()));
+                accept_timer_.expires_after(kAcceptRetry);
+                accept_timer_.async_wait([this](beast::error_code cancelled) {
+                    if (!cancelled) {
+                        accept();
+                    }
+                });
+                return;
+            }
+            beast::error_code ignored;
+            socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
+            read_request(std::make_shared<Request>(std::move(socket)));
+            accept();
+        });
+    }
+
+    void read_request(const RequestPtr& request) {
+        request->stream.expires_after(kRequestTimeout);
+        http::async_read_header(request->stream, request->buffer, request->parser,
+                                [this, request](beast::error_code error, std::size_t) {
+                                    if (error == http::error::header_limit) {
+                                        return respond(request, 431, "The request's header is too long.\n");
+                                    }
+                                    if (error.category() == http::make_error_code(http::error::bad_method).category()) {
+                                        return respond(request, 400, "This is not HTTP.\n");
+                                    }
+                                    if (!error) {
+                                        route(request);
+                                    }
+                                });
+    }
+
+    void route(const RequestPtr& request) {
+        const auto& message = request->parser.get();
+        const auto target = parse_target({message.target().data(), message.target().size()});
+        if (!target) {
+            return respond(request, 400, "The request's target is malformed.\n");
+        }
+        for (const auto& endpoint : kEndpoints) {
+            if (target->path == endpoint.path) {
+                return websocket::is_upgrade(message) && message.method() == http::verb::get
+                           ? upgrade(request, endpoint, *target)
+                           : respond(request, 400, "This address is for WebSocket connections only.\n");
+            }
+        }
+        if (message.method() != http::verb::get && message.method() != http::verb::head) {
+            return respond(request, 405, "Only GET is possible here.\n");
+        }
+        if (target->path == "/healthz") {
+            respond(request, 200, "ok\n");
+        } else if (target->path == "/readyz") {
+            is_storage_ready() ? respond(request, 200, "ok\n")
+                               : respond(request, 503, "The database does not answer.\n");
+        } else if (target->path == "/metrics") {
+            respond(request, 200, render_metrics(core_.statistics()), "text/plain; version=0.0.4; charset=utf-8");
+        } else {
+            respond(request, 404, "There is nothing here.\n");
+        }
+    }
+
+    bool is_storage_ready() {
+        try {
+            (void)storage_.token_keys();
+            return true;
+        } catch (const portal::StorageError& error) {
+            kLog.warn("The database does not answer", log::field("error", std::string_view{error.what()}));
+            return false;
+        }
+    }
+
+    void upgrade(const RequestPtr& request, const Endpoint& endpoint, const Target& target) {
+        const auto& message = request->parser.get();
+        for (const auto& [key, value] : target.parameters) {
+            if (key == "vsn" && !value.starts_with("1.")) {
+                return respond(request, 403, "Only version 1 of the channel protocol is spoken here.\n");
+            }
+        }
+        beast::error_code error;
+        const auto remote = request->stream.socket().remote_endpoint(error);
+        if (error) {
+            return;
+        }
+        const auto agent = message[http::field::user_agent];
+        const auto session = core_.connect({.role = endpoint.role,
+                                            .parameters = target.parameters,
+                                            .user_agent = printable_ascii({agent.data(), agent.size()}),
+                                            .remote_ip = to_ip(remote.address())},
+                                           io::monotonic_now(), io::wall_now());
+        arm_core_timer();
+        if (!session) {
+            return respond(request, session.error().status, session.error().text);
+        }
+        request->stream.expires_never();
+        auto stream = std::make_shared<Connection::Stream>(std::move(request->stream));
+        websocket::stream_base::timeout timeouts{};
+        timeouts.handshake_timeout = kCloseTimeout;
+        timeouts.idle_timeout = websocket::stream_base::none();
+        timeouts.keep_alive_pings = false;
+        stream->set_option(timeouts);
+        stream->read_message_max(portal_api::kMaxDeviceFrameSize);
+        stream->async_accept(message, [this, request, stream, id = *session,
+                                       idle_timeout = endpoint.idle_timeout](beast::error_code failed) {
+            if (failed) {
+                core_.disconnect(id, io::monotonic_now());
+                return drain();
+            }
+            start(std::move(*stream), id, idle_timeout);
+        });
+    }
+
+    void start(Connection::Stream stream, SessionId id, std::chrono::seconds idle_timeout) {
+        auto connection = std::make_shared<Connection>(
+            std::move(stream), id, idle_timeout,
+            Connection::Handlers{.on_frame =
+                                     [this](SessionId from, std::string_view frame) {
+                                         core_.handle_frame(from, frame, io::monotonic_now(), io::wall_now());
+                                         drain();
+                                     },
+                                 .on_end =
+                                     [this](SessionId from) {
+                                         core_.disconnect(from, io::monotonic_now());
+                                         connections_.erase(from);
+                                         drain();
+                                     }});
+        connections_.emplace(id, connection);
+        connection->start();
+        if (is_stopping_) {
+            connection->close(websocket::close_code::going_away);
+        }
+        // The core may have ended the session while the upgrade was on its way.
+        drain();
+    }
+
+    void respond(const RequestPtr& request, unsigned status, std::string text,
+                 std::string_view type = "text/plain; charset=utf-8") {
+        auto& response = request->response;
+        response.result(status);
+        response.version(11);
+        response.set(http::field::content_type, {type.data(), type.size()});
+        response.set(http::field::cache_control, "no-store");
+        response.keep_alive(false);
+        if (request->parser.is_header_done() && request->parser.get().method() == http::verb::head) {
+            response.content_length(text.size());
+        } else {
+            response.body() = std::move(text);
+            response.prepare_payload();
+        }
+        http::async_write(request->stream, response, [request](beast::error_code, std::size_t) {
+            beast::error_code ignored;
+            request->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+        });
+    }
+
+    /// Hands out what the core has to say, and sets the alarm for when it has more to do.
+    void drain() {
+        while (auto output = core_.poll_output()) {
+            if (auto* frame = std::get_if<portal::SendFrame>(&*output)) {
+                if (const auto to = connections_.find(frame->session); to != connections_.end()) {
+                    to->second->send(std::move(frame->text));
+                }
+            } else if (const auto to = connections_.find(std::get<portal::CloseSession>(*output).session);
+                       to != connections_.end()) {
+                to->second->close(websocket::close_code::normal);
+            }
+        }
+        arm_core_timer();
+    }
+
+    void arm_core_timer() {
+        const auto deadline = core_.poll_timeout();
+        if (!deadline || is_stopping_) {
+            return;
+        }
+        core_timer_.expires_at(std::chrono::steady_clock::time_point{
+            std::chrono::duration_cast<std::chrono::steady_clock::duration>(deadline->time_since_epoch())});
+        core_timer_.async_wait([this](beast::error_code error) {
+            if (!error) {
+                core_.handle_timeout(io::monotonic_now(), io::wall_now());
+                drain();
+            }
+        });
+    }
+
+    void poll_changes() {
+        poll_timer_.expires_after(kPollInterval);
+        poll_timer_.async_wait([this](beast::error_code error) {
+            if (error) {
+                return;
+            }
+            try {
+                if (const auto changes = storage_.foreign_changes(); changes != seen_changes_) {
+                    core_.handle_changes(io::monotonic_now(), io::wall_now());
+                    seen_changes_ = changes;
+                }
+                storage_failed_ = false;
+            } catch (const portal::StorageError& failure) {
+                if (!std::exchange(storage_failed_, true)) {
+                    kLog.error("Cannot read changes; trying again until it works",
+                               log::field("error", std::string_view{failure.what()}));
+                }
+            }
+            drain();
+            poll_changes();
+        });
+    }
+
+    void stop() {
+        kLog.info("Stopping");
+        is_stopping_ = true;
+        beast::error_code ignored;
+        acceptor_.close(ignored);
+        accept_timer_.cancel();
+        poll_timer_.cancel();
+        core_timer_.cancel();
+        for (const auto& [id, connection] : connections_) {
+            connection->close(websocket::close_code::going_away);
+        }
+        stop_timer_.expires_after(kCloseTimeout);
+        stop_timer_.async_wait([this](beast::error_code) { context_.stop(); });
+        stop_when_empty();
+    }
+
+    void stop_when_empty() {
+        if (connections_.empty()) {
+            context_.stop();
+            return;
+        }
+        poll_timer_.expires_after(std::chrono::milliseconds{20});
+        poll_timer_.async_wait([this](beast::error_code) { stop_when_empty(); });
+    }
+
+    SqliteStorage& storage_;
+    std::int64_t seen_changes_;  // read before core_ reads the rest, so that nothing falls in between
+    portal::ControlPlane core_;
+    asio::io_context context_{1};
+    asio::ip::tcp::acceptor acceptor_;
+    asio::steady_timer accept_timer_;
+    asio::steady_timer core_timer_;
+    asio::steady_timer poll_timer_;
+    asio::steady_timer stop_timer_;
+    asio::signal_set signals_;
+    std::map<SessionId, std::shared_ptr<Connection>> connections_;
+    bool storage_failed_ = false;
+    bool is_stopping_ = false;
+};
+
+Server::Server(const net::SocketAddress& api_listen, SqliteStorage& storage, const Rng& rng)
+    : state_{std::make_unique<State>(api_listen, storage, rng)} {}
+
+Server::~Server() = default;
+
+void Server::run() {
+    state_->run();
+}
+
+}  // namespace culvert::portal_server

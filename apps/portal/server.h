@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+
+#include "culvert/net/socket_address.h"
+#include "sqlite_storage.h"
+
+namespace culvert::portal_server {
+
+/// The listener could not be opened; what() is a sentence for a person.
+class ListenError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// The API listener: WebSockets of clients, gateways and relays, health and metrics. One thread does everything.
+class Server {
+public:
+    /// Listens at once. `storage` must outlive the object. Throws ListenError and portal::StorageError.
+    Server(const net::SocketAddress& api_listen, SqliteStorage& storage, const Rng& rng);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    /// Serves until SIGTERM or SIGINT, then says goodbye to every device and returns.
+    void run();
+
+private:
+    class State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace culvert::portal_server

@@ -1,0 +1,311 @@
+// The part of the storage that administrators change.
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <boost/json.hpp>
+
+#include "sqlite_storage.h"
+
+namespace culvert::portal_server {
+namespace {
+
+namespace json = boost::json;
+using portal::StorageError;
+
+[[noreturn]] void fail_damaged(const std::string& what) {
+    throw StorageError{"the database holds " + what + " that cannot be understood; restore a backup"};
+}
+
+template <typename Id>
+Id read_id(const Statement& row, int column) {
+    const auto id = Id::parse(row.text(column));
+    if (!id) {
+        fail_damaged("an id");
+    }
+    return *id;
+}
+
+/// Names of an enumeration in the database.
+template <typename Enum, std::size_t N>
+using Names = std::array<std::pair<Enum, std::string_view>, N>;
+
+constexpr Names<portal::ActorType, 4> kActorTypes = {{{portal::ActorType::kUser, "account_user"},
+                                                      {portal::ActorType::kAdminUser, "account_admin_user"},
+                                                      {portal::ActorType::kServiceAccount, "service_account"},
+                                                      {portal::ActorType::kApiClient, "api_client"}}};
+constexpr Names<portal::ResourceType, 4> kResourceTypes = {{{portal::ResourceType::kDns, "dns"},
+                                                            {portal::ResourceType::kCidr, "cidr"},
+                                                            {portal::ResourceType::kIp, "ip"},
+                                                            {portal::ResourceType::kInternet, "internet"}}};
+constexpr Names<portal::IpStack, 3> kIpStacks = {{{portal::IpStack::kDual, "dual"},
+                                                  {portal::IpStack::kIpv4Only, "ipv4_only"},
+                                                  {portal::IpStack::kIpv6Only, "ipv6_only"}}};
+constexpr Names<portal::FilterProtocol, 3> kProtocols = {{{portal::FilterProtocol::kTcp, "tcp"},
+                                                          {portal::FilterProtocol::kUdp, "udp"},
+                                                          {portal::FilterProtocol::kIcmp, "icmp"}}};
+
+template <typename Enum, std::size_t N>
+std::string_view to_name(const Names<Enum, N>& names, Enum value) {
+    return std::ranges::find(names, value, &std::pair<Enum, std::string_view>::first)->second;
+}
+
+template <typename Enum, std::size_t N>
+Enum from_name(const Names<Enum, N>& names, std::string_view text) {
+    const auto found = std::ranges::find(names, text, &std::pair<Enum, std::string_view>::second);
+    if (found == names.end()) {
+        fail_damaged("a type");
+    }
+    return found->first;
+}
+
+std::string write_servers(const std::vector<net::SocketAddress>& servers) {
+    json::array list;
+    for (const auto& server : servers) {
+        list.emplace_back(server.to_string());
+    }
+    return json::serialize(list);
+}
+
+std::vector<net::SocketAddress> read_servers(const std::string& text) {
+    std::vector<net::SocketAddress> servers;
+    const auto list = json::parse(text);
+    for (const auto& item : list.as_array()) {
+        const auto server = net::SocketAddress::parse({item.as_string().data(), item.as_string().size()});
+        if (!server) {
+            fail_damaged("a DNS server");
+        }
+        servers.push_back(*server);
+    }
+    return servers;
+}
+
+std::string write_filters(const std::vector<portal::ResourceFilter>& filters) {
+    json::array list;
+    for (const auto& filter : filters) {
+        json::array ports;
+        for (const auto& range : filter.ports) {
+            ports.emplace_back(json::array{range.first, range.last});
+        }
+        const auto protocol = to_name(kProtocols, filter.protocol);
+        list.emplace_back(json::object{{"protocol", json::string_view{protocol.data(), protocol.size()}},
+                                       {"ports", std::move(ports)}});
+    }
+    return json::serialize(list);
+}
+
+std::vector<portal::ResourceFilter> read_filters(const std::string& text) {
+    std::vector<portal::ResourceFilter> filters;
+    const auto list = json::parse(text);
+    for (const auto& item : list.as_array()) {
+        const auto& protocol = item.as_object().at("protocol").as_string();
+        portal::ResourceFilter filter{from_name(kProtocols, {protocol.data(), protocol.size()}), {}};
+        for (const auto& range : item.as_object().at("ports").as_array()) {
+            filter.ports.push_back(
+                {range.as_array().at(0).to_number<std::uint16_t>(), range.as_array().at(1).to_number<std::uint16_t>()});
+        }
+        filters.push_back(std::move(filter));
+    }
+    return filters;
+}
+
+}  // namespace
+
+portal::Directory SqliteStorage::load_directory() try {
+    // One snapshot: another process may commit between two of the queries.
+    database_.run("SAVEPOINT directory");
+    struct End {
+        Database& database;
+        ~End() {
+            try {
+                database.run("RELEASE directory");
+            } catch (const StorageError&) {
+                // It was only read, so there is nothing that could be lost.
+            }
+        }
+    } const end{database_};
+
+    portal::Directory directory;
+    {
+        auto row = database_.prepare("SELECT name, slug, search_domain, upstream_dns FROM accounts WHERE id = ?");
+        row.bind(account_id_);
+        if (!row.step()) {
+            fail_damaged("no account");
+        }
+        directory.account = {*AccountId::parse(account_id_), row.text(0), row.text(1), row.optional_text(2),
+                             read_servers(row.text(3))};
+    }
+    for (auto row = database_.prepare("SELECT id, name FROM sites"); row.step();) {
+        const auto id = read_id<SiteId>(row, 0);
+        directory.sites.emplace(id, portal::Site{id, row.text(1)});
+    }
+    for (auto row = database_.prepare("SELECT id, type, name, email FROM actors"); row.step();) {
+        const auto id = read_id<portal::ActorId>(row, 0);
+        directory.actors.emplace(
+            id, portal::Actor{id, from_name(kActorTypes, row.text(1)), row.text(2), row.optional_text(3)});
+    }
+    for (auto row = database_.prepare("SELECT id, name FROM groups"); row.step();) {
+        const auto id = read_id<portal::GroupId>(row, 0);
+        directory.groups.emplace(id, portal::Group{id, row.text(1)});
+    }
+    for (auto row = database_.prepare("SELECT id, actor_id, group_id FROM memberships"); row.step();) {
+        const auto id = read_id<portal::MembershipId>(row, 0);
+        directory.memberships.emplace(
+            id, portal::Membership{id, read_id<portal::ActorId>(row, 1), read_id<portal::GroupId>(row, 2)});
+    }
+    for (auto row =
+             database_.prepare("SELECT id, type, name, address, address_description, ip_stack, filters FROM resources");
+         row.step();) {
+        const auto id = read_id<ResourceId>(row, 0);
+        directory.resources.emplace(id, portal::Resource{.id = id,
+                                                         .type = from_name(kResourceTypes, row.text(1)),
+                                                         .name = row.text(2),
+                                                         .address = row.text(3),
+                                                         .address_description = row.optional_text(4),
+                                                         .ip_stack = row.is_null(5) ? portal::IpStack::kDual
+                                                                                    : from_name(kIpStacks, row.text(5)),
+                                                         .filters = read_filters(row.text(6)),
+                                                         .sites = {}});
+    }
+    for (auto row = database_.prepare("SELECT resource_id, site_id FROM resource_sites ORDER BY resource_id, site_id");
+         row.step();) {
+        directory.resources.at(read_id<ResourceId>(row, 0)).sites.push_back(read_id<SiteId>(row, 1));
+    }
+    for (auto row = database_.prepare("SELECT id, group_id, resource_id, conditions, is_disabled FROM policies");
+         row.step();) {
+        const auto id = read_id<portal::PolicyId>(row, 0);
+        directory.policies.emplace(id, portal::Policy{id, read_id<portal::GroupId>(row, 1), read_id<ResourceId>(row, 2),
+                                                      row.text(3), row.integer(4) != 0});
+    }
+    return directory;
+} catch (const boost::system::system_error&) {
+    fail_damaged("a list");
+} catch (const std::out_of_range&) {
+    fail_damaged("a list");
+}
+
+void SqliteStorage::put(const portal::Account& account) {
+    auto statement =
+        database_.prepare("UPDATE accounts SET name = ?, slug = ?, search_domain = ?, upstream_dns = ? WHERE id = ?");
+    statement.bind(account.name)
+        .bind(account.slug)
+        .bind(account.search_domain)
+        .bind(write_servers(account.upstream_dns))
+        .bind(account.id.to_string());
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::put(const portal::Site& site) {
+    auto statement = database_.prepare(
+        "INSERT INTO sites (id, account_id, name) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
+        "excluded.name");
+    statement.bind(site.id.to_string()).bind(account_id_).bind(site.name);
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::put(const portal::Actor& actor) {
+    auto statement = database_.prepare(
+        "INSERT INTO actors (id, account_id, type, name, email) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET type = excluded.type, name = excluded.name, email = excluded.email");
+    statement.bind(actor.id.to_string())
+        .bind(account_id_)
+        .bind(to_name(kActorTypes, actor.type))
+        .bind(actor.name)
+        .bind(actor.email);
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::put(const portal::Group& group) {
+    auto statement = database_.prepare(
+        "INSERT INTO groups (id, account_id, name) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
+        "excluded.name");
+    statement.bind(group.id.to_string()).bind(account_id_).bind(group.name);
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::put(const portal::Membership& membership) {
+    auto statement = database_.prepare(
+        "INSERT INTO memberships (id, account_id, actor_id, group_id) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET actor_id = excluded.actor_id, group_id = excluded.group_id");
+    statement.bind(membership.id.to_string())
+        .bind(account_id_)
+        .bind(membership.actor.to_string())
+        .bind(membership.group.to_string());
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::put(const portal::Resource& resource) {
+    using portal::ResourceType;
+    auto statement = database_.prepare(
+        "INSERT INTO resources (id, account_id, type, name, address, address_description, ip_stack, filters)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET type = excluded.type, name = excluded.name,"
+        " address = excluded.address, address_description = excluded.address_description,"
+        " ip_stack = excluded.ip_stack, filters = excluded.filters");
+    const auto id = resource.id.to_string();
+    statement.bind(id).bind(account_id_).bind(to_name(kResourceTypes, resource.type)).bind(resource.name);
+    resource.type == ResourceType::kInternet ? statement.bind_null() : statement.bind(resource.address);
+    statement.bind(resource.address_description);
+    resource.type == ResourceType::kDns ? statement.bind(to_name(kIpStacks, resource.ip_stack)) : statement.bind_null();
+    statement.bind(write_filters(resource.filters));
+    must_execute(std::move(statement));
+
+    std::set<std::string> missing;
+    for (const auto& site : resource.sites) {
+        missing.insert(site.to_string());
+    }
+    std::vector<std::string> surplus;
+    auto row = database_.prepare("SELECT site_id FROM resource_sites WHERE resource_id = ?");
+    row.bind(id);
+    while (row.step()) {
+        if (missing.erase(row.text(0)) == 0) {
+            surplus.push_back(row.text(0));
+        }
+    }
+    for (const auto& site : surplus) {
+        auto remove = database_.prepare("DELETE FROM resource_sites WHERE resource_id = ? AND site_id = ?");
+        remove.bind(id).bind(site);
+        must_execute(std::move(remove));
+    }
+    for (const auto& site : missing) {
+        auto add = database_.prepare("INSERT INTO resource_sites (resource_id, site_id) VALUES (?, ?)");
+        add.bind(id).bind(site);
+        must_execute(std::move(add));
+    }
+}
+
+void SqliteStorage::put(const portal::Policy& policy) {
+    auto statement = database_.prepare(
+        "INSERT INTO policies (id, account_id, group_id, resource_id, conditions, is_disabled) VALUES (?, ?, ?, ?, ?, "
+        "?)"
+        " ON CONFLICT (id) DO UPDATE SET group_id = excluded.group_id, resource_id = excluded.resource_id,"
+        " conditions = excluded.conditions, is_disabled = excluded.is_disabled");
+    statement.bind(policy.id.to_string())
+        .bind(account_id_)
+        .bind(policy.group.to_string())
+        .bind(policy.resource.to_string())
+        .bind(policy.conditions)
+        .bind(std::int64_t{policy.is_disabled});
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::erase(const SiteId& id) {
+    erase_row("DELETE FROM sites WHERE id = ?", id.uuid());
+}
+void SqliteStorage::erase(const portal::ActorId& id) {
+    erase_row("DELETE FROM actors WHERE id = ?", id.uuid());
+}
+void SqliteStorage::erase(const portal::GroupId& id) {
+    erase_row("DELETE FROM groups WHERE id = ?", id.uuid());
+}
+void SqliteStorage::erase(const portal::MembershipId& id) {
+    erase_row("DELETE FROM memberships WHERE id = ?", id.uuid());
+}
+void SqliteStorage::erase(const ResourceId& id) {
+    erase_row("DELETE FROM resources WHERE id = ?", id.uuid());
+}
+void SqliteStorage::erase(const portal::PolicyId& id) {
+    erase_row("DELETE FROM policies WHERE id = ?", id.uuid());
+}
+
+}  // namespace culvert::portal_server

@@ -1,0 +1,440 @@
+#include "sqlite_storage.h"
+
+#include <sqlite3.h>
+
+#include "culvert/portal/tunnel_addresses.h"
+#include "schema.h"
+
+namespace culvert::portal_server {
+namespace {
+
+using portal::StorageError;
+
+std::int64_t to_integer(UnixSeconds time) {
+    return time.time_since_epoch().count();
+}
+UnixSeconds to_time(std::int64_t seconds) {
+    return UnixSeconds{std::chrono::seconds{seconds}};
+}
+
+StorageError damaged() {
+    return StorageError{"the database holds a row that cannot be understood; restore a backup"};
+}
+
+template <typename Id>
+Id read_id(const Statement& row, int column) {
+    const auto id = Id::parse(row.text(column));
+    if (!id) {
+        throw damaged();
+    }
+    return *id;
+}
+
+template <typename Id>
+std::optional<Id> read_optional_id(const Statement& row, int column) {
+    return row.is_null(column) ? std::nullopt : std::optional{read_id<Id>(row, column)};
+}
+
+template <typename Id>
+std::optional<std::string> to_text(const std::optional<Id>& id) {
+    return id ? std::optional{id->to_string()} : std::nullopt;
+}
+
+net::IpAddress read_address(const Statement& row, int column) {
+    const auto address = net::IpAddress::parse(row.text(column));
+    if (!address) {
+        throw damaged();
+    }
+    return *address;
+}
+
+crypto::PublicKey read_key(const Statement& row, int column) {
+    const auto key = crypto::PublicKey::parse(row.text(column));
+    if (!key) {
+        throw damaged();
+    }
+    return *key;
+}
+
+crypto::Secret<32> read_secret(const Statement& row, int column) {
+    const auto bytes = row.blob(column);
+    if (bytes.size() != 32) {
+        throw damaged();
+    }
+    return crypto::Secret<32>::from_bytes(bytes);
+}
+
+portal::TokenType read_token_type(const Statement& row, int column) {
+    using portal::TokenType;
+    const auto text = row.text(column);
+    for (const auto type : {TokenType::kClient, TokenType::kGateway, TokenType::kRelay, TokenType::kApi}) {
+        if (text == portal::to_string(type)) {
+            return type;
+        }
+    }
+    throw damaged();
+}
+
+portal::LastSeen read_last_seen(const Statement& row, int column) {
+    return {row.text(column), row.text(column + 1), read_address(row, column + 2), to_time(row.integer(column + 3))};
+}
+
+Statement& bind_last_seen(Statement& statement, const portal::LastSeen& last_seen) {
+    return statement.bind(last_seen.user_agent)
+        .bind(last_seen.version)
+        .bind(last_seen.remote_ip.to_string())
+        .bind(to_integer(last_seen.at));
+}
+
+constexpr std::string_view kSelectClient =
+    "SELECT id, actor_id, external_id, name, public_key, psk_base, ipv4, ipv6, device_serial, device_uuid,"
+    " identifier_for_vendor, firebase_installation_id, last_seen_user_agent, last_seen_version, last_seen_remote_ip,"
+    " last_seen_at FROM clients WHERE id = ?";
+
+portal::Client read_client(const Statement& row) {
+    return {.id = read_id<ClientId>(row, 0),
+            .actor = read_id<portal::ActorId>(row, 1),
+            .external_id = row.text(2),
+            .name = row.text(3),
+            .public_key = read_key(row, 4),
+            .psk_base = read_secret(row, 5),
+            .ipv4 = read_address(row, 6),
+            .ipv6 = read_address(row, 7),
+            .device_serial = row.optional_text(8),
+            .device_uuid = row.optional_text(9),
+            .identifier_for_vendor = row.optional_text(10),
+            .firebase_installation_id = row.optional_text(11),
+            .last_seen = read_last_seen(row, 12)};
+}
+
+constexpr std::string_view kSelectGateway =
+    "SELECT id, site_id, external_id, name, public_key, psk_base, ipv4, ipv6, last_seen_user_agent, last_seen_version,"
+    " last_seen_remote_ip, last_seen_at FROM gateways WHERE id = ?";
+
+portal::Gateway read_gateway(const Statement& row) {
+    return {.id = read_id<GatewayId>(row, 0),
+            .site = read_id<SiteId>(row, 1),
+            .external_id = row.text(2),
+            .name = row.text(3),
+            .public_key = read_key(row, 4),
+            .psk_base = read_secret(row, 5),
+            .ipv4 = read_address(row, 6),
+            .ipv6 = read_address(row, 7),
+            .last_seen = read_last_seen(row, 8)};
+}
+
+}  // namespace
+
+SqliteStorage::SqliteStorage(const std::filesystem::path& path, Rng& rng) : path_{path.string()}, database_{path} {
+    migrate(database_, path_, rng);
+    auto row = database_.prepare("SELECT id FROM accounts ORDER BY inserted_at, id LIMIT 1");
+    if (!row.step()) {
+        throw StorageError{"database \"" + path_ + "\" has no account; restore a backup"};
+    }
+    account_id_ = row.text(0);
+}
+
+void SqliteStorage::in_transaction(const std::function<void()>& work) {
+    database_.run("BEGIN IMMEDIATE");
+    try {
+        work();
+        database_.run("COMMIT");
+    } catch (...) {
+        try {
+            database_.run("ROLLBACK");
+        } catch (const StorageError&) {
+            // SQLite has rolled back by itself after some failures; the first failure is the one to report.
+        }
+        throw;
+    }
+}
+
+portal::TokenKeys SqliteStorage::token_keys() {
+    const auto read = [&](std::string_view name) {
+        auto row = database_.prepare("SELECT value FROM secrets WHERE name = ?");
+        row.bind(name);
+        if (!row.step()) {
+            throw StorageError{"database \"" + path_ + "\" lacks its token keys; restore a backup"};
+        }
+        return row.text(0);
+    };
+    return {read("tokens_key_base"), read("tokens_salt")};
+}
+
+void SqliteStorage::put(const portal::Token& token) {
+    auto statement = database_.prepare(
+        "INSERT INTO tokens (id, type, account_id, actor_id, site_id, secret_salt, secret_hash, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at");
+    statement.bind(token.id.to_string())
+        .bind(portal::to_string(token.type))
+        .bind(to_text(token.account))
+        .bind(to_text(token.actor))
+        .bind(to_text(token.site))
+        .bind(token.secret_salt)
+        .bind(token.secret_hash);
+    token.expires_at ? statement.bind(to_integer(*token.expires_at)) : statement.bind_null();
+    must_execute(std::move(statement));
+}
+
+std::optional<portal::Token> SqliteStorage::find_token(const portal::TokenId& id) {
+    auto row = database_.prepare(
+        "SELECT id, type, account_id, actor_id, site_id, secret_salt, secret_hash, expires_at FROM tokens WHERE id = "
+        "?");
+    row.bind(id.to_string());
+    if (!row.step()) {
+        return std::nullopt;
+    }
+    return portal::Token{.id = id,
+                         .type = read_token_type(row, 1),
+                         .account = read_optional_id<AccountId>(row, 2),
+                         .actor = read_optional_id<portal::ActorId>(row, 3),
+                         .site = read_optional_id<SiteId>(row, 4),
+                         .secret_salt = row.text(5),
+                         .secret_hash = row.text(6),
+                         .expires_at = row.is_null(7) ? std::nullopt : std::optional{to_time(row.integer(7))}};
+}
+
+void SqliteStorage::record_use(const portal::TokenId& id, const portal::LastSeen& last_seen) {
+    auto statement = database_.prepare(
+        "UPDATE tokens SET last_seen_user_agent = ?, last_seen_remote_ip = ?, last_seen_at = ? WHERE id = ?");
+    statement.bind(last_seen.user_agent)
+        .bind(last_seen.remote_ip.to_string())
+        .bind(to_integer(last_seen.at))
+        .bind(id.to_string());
+    must_execute(std::move(statement));
+}
+
+bool SqliteStorage::erase(const portal::TokenId& id) {
+    erase_row("DELETE FROM tokens WHERE id = ?", id.uuid());
+    return database_.changed_rows() > 0;
+}
+
+void SqliteStorage::erase_expired_tokens(UnixSeconds now) {
+    auto statement = database_.prepare("DELETE FROM tokens WHERE expires_at <= ?");
+    statement.bind(to_integer(now));
+    must_execute(std::move(statement));
+}
+
+std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_client(const portal::ClientReport& report,
+                                                                                    Rng& rng) {
+    auto known = database_.prepare("SELECT id FROM clients WHERE actor_id = ? AND external_id = ?");
+    known.bind(report.actor.to_string()).bind(report.external_id);
+    const bool is_known = known.step();
+    const auto id = is_known ? read_id<ClientId>(known, 0) : ClientId::random(rng);
+
+    auto taken = database_.prepare("SELECT 1 FROM clients WHERE actor_id = ? AND public_key = ? AND id <> ?");
+    taken.bind(report.actor.to_string()).bind(report.public_key.to_string()).bind(id.to_string());
+    if (taken.step()) {
+        return std::unexpected{portal::RegisterError::kPublicKeyTaken};
+    }
+    if (is_known) {
+        auto update = database_.prepare(
+            "UPDATE clients SET public_key = ?, device_serial = ?, device_uuid = ?, identifier_for_vendor = ?,"
+            " firebase_installation_id = ?, last_seen_user_agent = ?, last_seen_version = ?, last_seen_remote_ip = ?,"
+            " last_seen_at = ? WHERE id = ?");
+        update.bind(report.public_key.to_string())
+            .bind(report.device_serial)
+            .bind(report.device_uuid)
+            .bind(report.identifier_for_vendor)
+            .bind(report.firebase_installation_id);
+        bind_last_seen(update, report.last_seen).bind(id.to_string());
+        must_execute(std::move(update));
+    } else {
+        const auto ipv4 = free_address(net::Family::kIpv4, rng);
+        const auto ipv6 = free_address(net::Family::kIpv6, rng);
+        if (!ipv4 || !ipv6) {
+            return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
+        }
+        auto insert = database_.prepare(
+            "INSERT INTO clients (id, account_id, actor_id, external_id, name, public_key, psk_base, ipv4, ipv6,"
+            " device_serial, device_uuid, identifier_for_vendor, firebase_installation_id, last_seen_user_agent,"
+            " last_seen_version, last_seen_remote_ip, last_seen_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        insert.bind(id.to_string())
+            .bind(account_id_)
+            .bind(report.actor.to_string())
+            .bind(report.external_id)
+            .bind(report.name)
+            .bind(report.public_key.to_string())
+            .bind(ByteSpan{rng.array<32>()})
+            .bind(ipv4->to_string())
+            .bind(ipv6->to_string())
+            .bind(report.device_serial)
+            .bind(report.device_uuid)
+            .bind(report.identifier_for_vendor)
+            .bind(report.firebase_installation_id);
+        bind_last_seen(insert, report.last_seen);
+        must_execute(std::move(insert));
+    }
+    return find_client(id).value();
+}
+
+std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_gateway(
+    const portal::GatewayReport& report, Rng& rng) {
+    auto known = database_.prepare("SELECT id FROM gateways WHERE site_id = ? AND external_id = ?");
+    known.bind(report.site.to_string()).bind(report.external_id);
+    const bool is_known = known.step();
+    const auto id = is_known ? read_id<GatewayId>(known, 0) : GatewayId::random(rng);
+
+    auto taken = database_.prepare("SELECT 1 FROM gateways WHERE account_id = ? AND public_key = ? AND id <> ?");
+    taken.bind(account_id_).bind(report.public_key.to_string()).bind(id.to_string());
+    if (taken.step()) {
+        return std::unexpected{portal::RegisterError::kPublicKeyTaken};
+    }
+    if (is_known) {
+        auto update = database_.prepare(
+            "UPDATE gateways SET name = ?, public_key = ?, last_seen_user_agent = ?, last_seen_version = ?,"
+            " last_seen_remote_ip = ?, last_seen_at = ? WHERE id = ?");
+        update.bind(report.name).bind(report.public_key.to_string());
+        bind_last_seen(update, report.last_seen).bind(id.to_string());
+        must_execute(std::move(update));
+    } else {
+        const auto ipv4 = free_address(net::Family::kIpv4, rng);
+        const auto ipv6 = free_address(net::Family::kIpv6, rng);
+        if (!ipv4 || !ipv6) {
+            return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
+        }
+        auto insert = database_.prepare(
+            "INSERT INTO gateways (id, account_id, site_id, external_id, name, public_key, psk_base, ipv4, ipv6,"
+            " last_seen_user_agent, last_seen_version, last_seen_remote_ip, last_seen_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        insert.bind(id.to_string())
+            .bind(account_id_)
+            .bind(report.site.to_string())
+            .bind(report.external_id)
+            .bind(report.name)
+            .bind(report.public_key.to_string())
+            .bind(ByteSpan{rng.array<32>()})
+            .bind(ipv4->to_string())
+            .bind(ipv6->to_string());
+        bind_last_seen(insert, report.last_seen);
+        must_execute(std::move(insert));
+    }
+    auto row = database_.prepare(kSelectGateway);
+    row.bind(id.to_string());
+    row.step();
+    return read_gateway(row);
+}
+
+portal::RelayServer SqliteStorage::register_relay(const portal::RelayReport& report, Rng& rng) {
+    const auto ipv4 = to_text(report.ipv4);
+    const auto ipv6 = to_text(report.ipv6);
+    auto statement = database_.prepare(
+        "INSERT INTO relays (id, name, ipv4, ipv6, port, last_seen_user_agent, last_seen_version, last_seen_remote_ip,"
+        " last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (coalesce(ipv4, ipv6), port) DO UPDATE SET name = excluded.name, ipv4 = excluded.ipv4,"
+        " ipv6 = excluded.ipv6, last_seen_user_agent = excluded.last_seen_user_agent,"
+        " last_seen_version = excluded.last_seen_version, last_seen_remote_ip = excluded.last_seen_remote_ip,"
+        " last_seen_at = excluded.last_seen_at RETURNING id");
+    statement.bind(RelayId::random(rng).to_string())
+        .bind(report.name)
+        .bind(ipv4)
+        .bind(ipv6)
+        .bind(std::int64_t{report.port});
+    bind_last_seen(statement, report.last_seen);
+    statement.step();
+    return {read_id<RelayId>(statement, 0), report.name, report.ipv4, report.ipv6, report.port, report.last_seen};
+}
+
+std::optional<portal::Client> SqliteStorage::find_client(const ClientId& id) {
+    auto row = database_.prepare(kSelectClient);
+    row.bind(id.to_string());
+    return row.step() ? std::optional{read_client(row)} : std::nullopt;
+}
+
+bool SqliteStorage::has_gateway(const GatewayId& id) {
+    auto row = database_.prepare("SELECT 1 FROM gateways WHERE id = ?");
+    row.bind(id.to_string());
+    return row.step();
+}
+
+bool SqliteStorage::insert(const portal::Flow& flow) {
+    return database_
+        .prepare(
+            "INSERT INTO flows (id, account_id, client_id, gateway_id, resource_id, policy_id, membership_id, token_id,"
+            " client_remote_ip, client_user_agent, gateway_remote_ip, expires_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(flow.id.to_string())
+        .bind(account_id_)
+        .bind(flow.client.to_string())
+        .bind(flow.gateway.to_string())
+        .bind(flow.resource.to_string())
+        .bind(flow.policy.to_string())
+        .bind(flow.membership.to_string())
+        .bind(flow.token.to_string())
+        .bind(flow.client_remote_ip.to_string())
+        .bind(flow.client_user_agent)
+        .bind(flow.gateway_remote_ip.to_string())
+        .bind(to_integer(flow.expires_at))
+        .execute();
+}
+
+std::vector<portal::Flow> SqliteStorage::find_flows(const GatewayId& gateway) {
+    auto row = database_.prepare(
+        "SELECT id, client_id, gateway_id, resource_id, policy_id, membership_id, token_id, client_remote_ip,"
+        " client_user_agent, gateway_remote_ip, expires_at FROM flows WHERE gateway_id = ? ORDER BY id");
+    row.bind(gateway.to_string());
+    std::vector<portal::Flow> flows;
+    while (row.step()) {
+        flows.push_back({.id = read_id<portal::FlowId>(row, 0),
+                         .client = read_id<ClientId>(row, 1),
+                         .gateway = gateway,
+                         .resource = read_id<ResourceId>(row, 3),
+                         .policy = read_id<portal::PolicyId>(row, 4),
+                         .membership = read_id<portal::MembershipId>(row, 5),
+                         .token = read_id<portal::TokenId>(row, 6),
+                         .client_remote_ip = read_address(row, 7),
+                         .client_user_agent = row.text(8),
+                         .gateway_remote_ip = read_address(row, 9),
+                         .expires_at = to_time(row.integer(10))});
+    }
+    return flows;
+}
+
+bool SqliteStorage::erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) {
+    auto row = database_.prepare("SELECT DISTINCT resource_id FROM flows WHERE client_id = ?");
+    row.bind(client.to_string());
+    std::vector<std::string> lost;
+    while (row.step()) {
+        if (!reachable.contains(read_id<ResourceId>(row, 0))) {
+            lost.push_back(row.text(0));
+        }
+    }
+    for (const auto& resource : lost) {
+        auto statement = database_.prepare("DELETE FROM flows WHERE client_id = ? AND resource_id = ?");
+        statement.bind(client.to_string()).bind(resource);
+        must_execute(std::move(statement));
+    }
+    return !lost.empty();
+}
+
+void SqliteStorage::erase_expired_flows(UnixSeconds now) {
+    auto statement = database_.prepare("DELETE FROM flows WHERE expires_at <= ?");
+    statement.bind(to_integer(now));
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::must_execute(Statement statement) {
+    if (!statement.execute()) {
+        database_.fail(SQLITE_CONSTRAINT);
+    }
+}
+
+void SqliteStorage::erase_row(std::string_view sql, const Uuid& id) {
+    auto statement = database_.prepare(sql);
+    statement.bind(id.to_string());
+    must_execute(std::move(statement));
+}
+
+std::optional<net::IpAddress> SqliteStorage::free_address(net::Family family, Rng& rng) {
+    return portal::allocate_tunnel_address(family, rng, [&](const net::IpAddress& address) {
+        const auto text = address.to_string();
+        auto row = database_.prepare(
+            "SELECT 1 FROM clients WHERE account_id = ?1 AND (ipv4 = ?2 OR ipv6 = ?2)"
+            " UNION ALL SELECT 1 FROM gateways WHERE account_id = ?1 AND (ipv4 = ?2 OR ipv6 = ?2)");
+        row.bind(account_id_).bind(text);
+        return row.step();
+    });
+}
+
+}  // namespace culvert::portal_server

@@ -1,0 +1,374 @@
+#include "culvert/portal/configuration.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <set>
+
+#include <boost/json.hpp>
+
+#include "culvert/portal/resource_address.h"
+
+namespace culvert::portal {
+namespace {
+
+namespace json = boost::json;
+
+/// Thrown and caught in this file only: parsing has one way out from any depth.
+struct Problem {
+    std::string text;
+};
+
+/// A value and where it stands, for errors.
+class Node {
+public:
+    Node(const json::value& value, std::string place) : value_{&value}, place_{std::move(place)} {}
+
+    [[noreturn]] void fail(const std::string& what) const {
+        throw Problem{(place_.empty() ? "top level" : place_) + ": " + what};
+    }
+
+    /// Refuses keys that are not in `keys`.
+    void check_keys(std::initializer_list<std::string_view> keys) const {
+        if (!value_->is_object()) {
+            fail("must be an object");
+        }
+        for (const auto& member : value_->get_object()) {
+            const std::string_view key{member.key().data(), member.key().size()};
+            if (std::ranges::count(keys, key) == 0) {
+                std::string known;
+                for (const auto& name : keys) {
+                    known += (known.empty() ? "" : ", ") + std::string{name};
+                }
+                fail("unknown key \"" + std::string{key} + "\" (known: " + known + ")");
+            }
+        }
+    }
+
+    /// The member with that name; nullopt if it is absent or null.
+    [[nodiscard]] std::optional<Node> find(std::string_view key) const {
+        const auto* member = value_->get_object().if_contains({key.data(), key.size()});
+        if (member == nullptr || member->is_null()) {
+            return std::nullopt;
+        }
+        return Node{*member, (place_.empty() ? "" : place_ + ".") + std::string{key}};
+    }
+
+    [[nodiscard]] Node get(std::string_view key) const {
+        auto member = find(key);
+        if (!member) {
+            fail("\"" + std::string{key} + "\" is missing");
+        }
+        return *std::move(member);
+    }
+
+    [[nodiscard]] std::vector<Node> items() const {
+        if (!value_->is_array()) {
+            fail("must be a list");
+        }
+        std::vector<Node> nodes;
+        for (const auto& item : value_->get_array()) {
+            nodes.emplace_back(item, place_ + "[" + std::to_string(nodes.size()) + "]");
+        }
+        return nodes;
+    }
+
+    /// Trimmed, with at least `shortest` and at most `longest` characters.
+    [[nodiscard]] std::string text(std::size_t shortest, std::size_t longest) const {
+        if (!value_->is_string()) {
+            fail("must be a string");
+        }
+        std::string_view view{value_->get_string().data(), value_->get_string().size()};
+        constexpr std::string_view kSpace = " \t\r\n";
+        const auto first = view.find_first_not_of(kSpace);
+        view = first == std::string_view::npos ? "" : view.substr(first, view.find_last_not_of(kSpace) - first + 1);
+        const auto characters = static_cast<std::size_t>(
+            std::ranges::count_if(view, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+        if (characters < shortest || characters > longest) {
+            fail("must have " + std::to_string(shortest) + " to " + std::to_string(longest) + " characters");
+        }
+        return std::string{view};
+    }
+
+    [[nodiscard]] bool boolean() const {
+        if (!value_->is_bool()) {
+            fail("must be true or false");
+        }
+        return value_->get_bool();
+    }
+
+    /// `result` or its error, with this place in front.
+    template <typename T>
+    [[nodiscard]] T checked(std::expected<T, std::string> result) const {
+        if (!result) {
+            fail(std::move(result).error());
+        }
+        return *std::move(result);
+    }
+
+    template <typename T>
+    [[nodiscard]] T one_of(std::initializer_list<std::pair<std::string_view, T>> choices) const {
+        const auto chosen = text(0, 255);
+        std::string known;
+        for (const auto& [name, value] : choices) {
+            if (chosen == name) {
+                return value;
+            }
+            known += (known.empty() ? "" : ", ") + std::string{name};
+        }
+        fail("\"" + chosen + "\" is not one of " + known);
+    }
+
+private:
+    const json::value* value_;
+    std::string place_;
+};
+
+constexpr std::size_t kMaxName = 255;
+
+/// Refuses a second entry with the same name.
+class Names {
+public:
+    void add(const Node& node, const std::string& name) {
+        if (!seen_.insert(name).second) {
+            node.fail("\"" + name + "\" is listed twice");
+        }
+    }
+
+private:
+    std::set<std::string> seen_;
+};
+
+std::string parse_slug(const Node& node) {
+    auto slug = node.text(3, 100);
+    std::ranges::transform(slug, slug.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    const bool is_valid =
+        std::ranges::all_of(slug, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+    if (!is_valid) {
+        node.fail("may only have letters, digits and underscores");
+    }
+    return slug;
+}
+
+Configuration::Dns parse_dns(const Node& node) {
+    node.check_keys({"search_domain", "upstream"});
+    Configuration::Dns dns;
+    if (const auto domain = node.find("search_domain")) {
+        dns.search_domain = domain->checked(parse_search_domain(domain->text(1, 255)));
+    }
+    if (const auto upstream = node.find("upstream")) {
+        for (const auto& item : upstream->items()) {
+            const auto server = item.checked(parse_upstream_dns(item.text(1, kMaxName)));
+            if (std::ranges::count(dns.upstream, server) > 0) {
+                item.fail("is listed twice");
+            }
+            dns.upstream.push_back(server);
+        }
+    }
+    return dns;
+}
+
+Configuration::AccountSection parse_account(const Node& node) {
+    node.check_keys({"name", "slug", "dns"});
+    Configuration::AccountSection account;
+    if (const auto name = node.find("name")) {
+        account.name = name->text(3, 64);
+    }
+    if (const auto slug = node.find("slug")) {
+        account.slug = parse_slug(*slug);
+    }
+    if (const auto dns = node.find("dns")) {
+        account.dns = parse_dns(*dns);
+    }
+    return account;
+}
+
+std::vector<Configuration::SiteEntry> parse_sites(const Node& section) {
+    std::vector<Configuration::SiteEntry> sites;
+    Names names;
+    for (const auto& node : section.items()) {
+        node.check_keys({"name"});
+        sites.push_back({node.get("name").text(1, 64)});
+        names.add(node, sites.back().name);
+    }
+    return sites;
+}
+
+std::vector<Configuration::ActorEntry> parse_actors(const Node& section) {
+    std::vector<Configuration::ActorEntry> actors;
+    Names names;
+    for (const auto& node : section.items()) {
+        node.check_keys({"name", "type", "email"});
+        Configuration::ActorEntry actor{.name = node.get("name").text(1, 512)};
+        actor.type = node.get("type").one_of<ActorType>({{"account_user", ActorType::kUser},
+                                                         {"account_admin_user", ActorType::kAdminUser},
+                                                         {"service_account", ActorType::kServiceAccount},
+                                                         {"api_client", ActorType::kApiClient}});
+        if (const auto email = node.find("email")) {
+            actor.email = email->text(3, 160);
+            if (actor.email->find('@') == std::string::npos) {
+                email->fail("must be an e-mail address");
+            }
+        }
+        names.add(node, actor.name);
+        actors.push_back(std::move(actor));
+    }
+    return actors;
+}
+
+std::vector<std::string> parse_references(const Node& node) {
+    std::vector<std::string> references;
+    Names names;
+    for (const auto& item : node.items()) {
+        references.push_back(item.text(1, 512));
+        names.add(item, references.back());
+    }
+    return references;
+}
+
+std::vector<Configuration::GroupEntry> parse_groups(const Node& section) {
+    std::vector<Configuration::GroupEntry> groups;
+    Names names;
+    for (const auto& node : section.items()) {
+        node.check_keys({"name", "members"});
+        Configuration::GroupEntry group{.name = node.get("name").text(1, kMaxName), .members = {}};
+        if (const auto members = node.find("members")) {
+            group.members = parse_references(*members);
+        }
+        names.add(node, group.name);
+        groups.push_back(std::move(group));
+    }
+    return groups;
+}
+
+ResourceFilter parse_filter(const Node& node) {
+    node.check_keys({"protocol", "ports"});
+    ResourceFilter filter;
+    filter.protocol =
+        node.get("protocol")
+            .one_of<FilterProtocol>(
+                {{"tcp", FilterProtocol::kTcp}, {"udp", FilterProtocol::kUdp}, {"icmp", FilterProtocol::kIcmp}});
+    if (const auto ports = node.find("ports")) {
+        for (const auto& item : ports->items()) {
+            filter.ports.push_back(item.checked(parse_ports(item.text(1, 32))));
+        }
+        if (filter.protocol == FilterProtocol::kIcmp && !filter.ports.empty()) {
+            ports->fail("must be empty for icmp, which has no ports");
+        }
+    }
+    return filter;
+}
+
+Configuration::ResourceEntry parse_resource(const Node& node) {
+    node.check_keys({"name", "type", "address", "address_description", "ip_stack", "sites", "filters"});
+    Configuration::ResourceEntry entry;
+    auto& resource = entry.resource;
+    resource.name = node.get("name").text(1, kMaxName);
+    resource.type = node.get("type").one_of<ResourceType>({{"dns", ResourceType::kDns},
+                                                           {"cidr", ResourceType::kCidr},
+                                                           {"ip", ResourceType::kIp},
+                                                           {"internet", ResourceType::kInternet}});
+    if (resource.type == ResourceType::kInternet) {
+        if (const auto address = node.find("address")) {
+            resource.address = address->checked(canonical_address(resource.type, address->text(0, 253)));
+        }
+    } else {
+        const auto address = node.get("address");
+        resource.address = address.checked(canonical_address(resource.type, address.text(1, 253)));
+    }
+    if (const auto description = node.find("address_description")) {
+        resource.address_description = description->text(1, 512);
+    }
+    if (const auto ip_stack = node.find("ip_stack")) {
+        if (resource.type != ResourceType::kDns) {
+            ip_stack->fail("is for resources of type dns only");
+        }
+        resource.ip_stack = ip_stack->one_of<IpStack>(
+            {{"dual", IpStack::kDual}, {"ipv4_only", IpStack::kIpv4Only}, {"ipv6_only", IpStack::kIpv6Only}});
+    }
+    entry.sites = parse_references(node.get("sites"));
+    if (entry.sites.empty()) {
+        node.get("sites").fail("must name at least one site");
+    }
+    if (const auto filters = node.find("filters")) {
+        for (const auto& item : filters->items()) {
+            resource.filters.push_back(parse_filter(item));
+        }
+    }
+    return entry;
+}
+
+std::vector<Configuration::ResourceEntry> parse_resources(const Node& section) {
+    std::vector<Configuration::ResourceEntry> resources;
+    Names names;
+    bool has_internet = false;
+    for (const auto& node : section.items()) {
+        auto entry = parse_resource(node);
+        names.add(node, entry.resource.name);
+        if (entry.resource.type == ResourceType::kInternet && std::exchange(has_internet, true)) {
+            node.fail("a second resource of type internet; there can be only one");
+        }
+        resources.push_back(std::move(entry));
+    }
+    return resources;
+}
+
+std::vector<Configuration::PolicyEntry> parse_policies(const Node& section) {
+    std::vector<Configuration::PolicyEntry> policies;
+    Names names;
+    for (const auto& node : section.items()) {
+        node.check_keys({"group", "resource", "conditions", "disabled"});
+        Configuration::PolicyEntry policy{.group = node.get("group").text(1, kMaxName),
+                                          .resource = node.get("resource").text(1, kMaxName)};
+        if (const auto conditions = node.find("conditions"); conditions && !conditions->items().empty()) {
+            conditions->fail(
+                "conditions are not supported yet; remove them, or leave this policy out, because without "
+                "them it would grant more than intended");
+        }
+        if (const auto disabled = node.find("disabled")) {
+            policy.is_disabled = disabled->boolean();
+        }
+        names.add(node, policy.group + "\" -> \"" + policy.resource);
+        policies.push_back(std::move(policy));
+    }
+    return policies;
+}
+
+Configuration parse_document(const json::value& document) {
+    const Node root{document, ""};
+    root.check_keys({"account", "sites", "actors", "groups", "resources", "policies"});
+    const auto section = [&](std::string_view name, auto parse, auto& out) {
+        if (const auto node = root.find(name)) {
+            out = parse(*node);
+        }
+    };
+    Configuration configuration;
+    section("account", parse_account, configuration.account);
+    section("sites", parse_sites, configuration.sites);
+    section("actors", parse_actors, configuration.actors);
+    section("groups", parse_groups, configuration.groups);
+    section("resources", parse_resources, configuration.resources);
+    section("policies", parse_policies, configuration.policies);
+    return configuration;
+}
+
+}  // namespace
+
+std::expected<Configuration, std::string> Configuration::parse(std::string_view text) {
+    json::error_code error;
+    json::stream_parser parser;
+    parser.write({text.data(), text.size()}, error);
+    if (!error) {
+        parser.finish(error);
+    }
+    if (error) {
+        return std::unexpected{"not valid JSON: " + error.message()};
+    }
+    try {
+        return parse_document(parser.release());
+    } catch (const Problem& problem) {
+        return std::unexpected{problem.text};
+    }
+}
+
+}  // namespace culvert::portal

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "culvert/portal/storage.h"
+
+/// The file that `culvert-portal apply` takes.
+namespace culvert::portal {
+
+/// A file, read and checked for everything that can be checked without a database. A section that the file does not
+/// have is unset.
+struct Configuration {
+    struct Dns {
+        std::optional<std::string> search_domain;
+        std::vector<net::SocketAddress> upstream;
+    };
+    struct AccountSection {
+        std::optional<std::string> name;
+        std::optional<std::string> slug;
+        std::optional<Dns> dns;
+    };
+    struct SiteEntry {
+        std::string name;
+    };
+    struct ActorEntry {
+        std::string name;
+        ActorType type = ActorType::kUser;
+        std::optional<std::string> email;
+    };
+    struct GroupEntry {
+        std::string name;
+        std::vector<std::string> members;
+    };
+    struct ResourceEntry {
+        /// Without id and sites, which only the database knows.
+        Resource resource;
+        std::vector<std::string> sites;
+    };
+    struct PolicyEntry {
+        std::string group;
+        std::string resource;
+        bool is_disabled = false;
+    };
+
+    std::optional<AccountSection> account;
+    std::optional<std::vector<SiteEntry>> sites;
+    std::optional<std::vector<ActorEntry>> actors;
+    std::optional<std::vector<GroupEntry>> groups;
+    std::optional<std::vector<ResourceEntry>> resources;
+    std::optional<std::vector<PolicyEntry>> policies;
+
+    /// The error is one line that names the place: `resources[1].address: must be ...`.
+    [[nodiscard]] static std::expected<Configuration, std::string> parse(std::string_view json);
+};
+
+/// A configuration that does not go together with what the database holds; what() names the place.
+class ConfigurationError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// What apply() did.
+struct ApplySummary {
+    /// One line for each thing created, changed or deleted: `created  site "hq"`.
+    std::vector<std::string> lines;
+    std::size_t created = 0;
+    std::size_t changed = 0;
+    std::size_t deleted = 0;
+    std::size_t unchanged = 0;
+};
+
+/// Makes the database match: what a section lists is created or changed, what it does not list is deleted; things are
+/// told apart by their names. All of it happens or nothing. Throws ConfigurationError and StorageError.
+[[nodiscard]] ApplySummary apply(const Configuration& configuration, Storage& storage, Rng& rng);
+
+}  // namespace culvert::portal
