@@ -114,7 +114,9 @@ std::expected<std::string, Complaint> token_from_file(const std::string& path) {
 }
 
 std::expected<Options, Complaint> judge(const RawOptions& raw) {
-    Options options{.check_only = raw.check, .exit_when_ready = raw.exit};
+    Options options;
+    options.check_only = raw.check;
+    options.exit_when_ready = raw.exit;
     auto log = command_line::log_options(raw.device.log_format);
     if (!log) {
         return std::unexpected{log.error()};
