@@ -190,6 +190,7 @@ private:
                           .host_header = options_.url.host_header(),
                           .path = options_.url.target(dial.public_key),
                           .user_agent = options_.user_agent,
+                          .timeout = options_.dial_timeout,
                           .firewall_mark = options_.firewall_mark};
         link_ = WebSocketLink::dial(context_.get_executor(), options_.url.is_tls() ? &tls_ : nullptr, std::move(target),
                                     std::move(observer));

@@ -36,6 +36,8 @@ struct ConnectionOptions {
     std::optional<std::uint32_t> firewall_mark;
     /// A PEM file with the certificate authorities to trust; unset: the system's store.
     std::optional<std::string> ca_file;
+    /// For TCP, TLS and the upgrade together.
+    Duration dial_timeout = std::chrono::seconds{15};
     /// For the jitter of delays.
     Rng rng = Rng::from_number(0);
 };

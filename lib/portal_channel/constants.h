@@ -20,9 +20,6 @@ inline constexpr std::size_t kMaxWaitingMessages = 32;
 /// For connecting to any of the portal's addresses.
 inline constexpr Duration kTcpConnectTimeout = std::chrono::seconds{5};
 
-/// For TCP, TLS and the upgrade together.
-inline constexpr Duration kDialTimeout = std::chrono::seconds{15};
-
 /// For the closing handshake; our own choice.
 inline constexpr Duration kCloseTimeout = std::chrono::seconds{1};
 

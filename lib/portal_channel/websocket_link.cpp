@@ -11,8 +11,10 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/field.hpp>
@@ -32,8 +34,30 @@ namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using boost::system::error_code;
 
-using PlainStream = websocket::stream<beast::tcp_stream>;
-using TlsStream = websocket::stream<beast::ssl_stream<beast::tcp_stream>>;
+/// Beast ends a WebSocket by reading until the peer hangs up, without any limit of time, for which a dead portal could
+/// keep us. These layers hang up at once instead; async_teardown() is Beast's customisation point.
+class TcpLayer : public beast::tcp_stream {
+public:
+    using basic_stream::basic_stream;
+};
+class TlsLayer : public beast::ssl_stream<TcpLayer> {
+public:
+    using ssl_stream::ssl_stream;
+};
+
+template <typename Handler>
+void async_teardown(beast::role_type, TcpLayer& stream, Handler&& handler) {
+    stream.close();
+    asio::post(stream.get_executor(), beast::bind_front_handler(std::forward<Handler>(handler), error_code{}));
+}
+template <typename Handler>
+void async_teardown(beast::role_type, TlsLayer& stream, Handler&& handler) {
+    stream.next_layer().close();
+    asio::post(stream.get_executor(), beast::bind_front_handler(std::forward<Handler>(handler), error_code{}));
+}
+
+using PlainStream = websocket::stream<TcpLayer>;
+using TlsStream = websocket::stream<TlsLayer>;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
@@ -158,7 +182,7 @@ private:
     }
 
     asio::awaitable<std::optional<DialError>> dial() {
-        const auto deadline = std::chrono::steady_clock::now() + kDialTimeout;
+        const auto deadline = std::chrono::steady_clock::now() + target_.timeout;
         if (auto error = co_await connect_tcp()) {
             co_return error;
         }
@@ -172,7 +196,7 @@ private:
 
     asio::awaitable<std::optional<DialError>> connect_tcp() {
         auto& tcp = beast::get_lowest_layer(stream_);
-        tcp.expires_after(kTcpConnectTimeout);
+        tcp.expires_after(std::min<Duration>(kTcpConnectTimeout, target_.timeout));
         error_code error = asio::error::host_unreachable;
         for (const auto& endpoint : target_.endpoints) {
             tcp.socket().close();

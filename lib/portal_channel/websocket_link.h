@@ -23,6 +23,7 @@ struct LinkTarget {
     std::string host_header;  // for HTTP
     std::string path;         // with the query; contains the token
     std::string user_agent;
+    Duration timeout{};  // for everything together
     std::optional<std::uint32_t> firewall_mark;
 };
 
