@@ -1,0 +1,483 @@
+#include "culvert/tunnel/testing/tunnel_network.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/packet/tun_packet.h"
+#include "culvert/tunnel/testing/test_values.h"
+#include "culvert/turn/channel_data.h"
+#include "culvert/turn/server/credentials.h"
+
+namespace culvert::tunnel::test {
+namespace {
+
+constexpr WallTime kWallStart{std::chrono::seconds{1'763'000'000}};
+constexpr int kMaxStepsAtOneInstant = 20'000;
+constexpr std::size_t kHeadroom = 64;  // as io leaves it in front of what it read
+const net::IpAddress kRelayAddress = ip("203.0.113.21");
+const std::string kRelayUser = "1863000000:salt";
+
+/// The same on both sides as long as the keys of both sides are the same, as the portal's are.
+portal_api::IceCredentials credentials(const crypto::PublicKey& owner, const crypto::PublicKey& peer) {
+    const auto text = to_hex(owner.bytes).substr(0, 16) + to_hex(peer.bytes).substr(0, 16);
+    return {text.substr(0, 4), text};
+}
+
+const portal_api::ClientCidrResource& require(const std::map<ResourceId, portal_api::ClientCidrResource>& resources,
+                                              const ResourceId& id) {
+    return resources.at(id);
+}
+
+}  // namespace
+
+TunnelNetwork::TunnelNetwork(std::uint64_t seed)
+    : client{.id = test::id<ClientId>(1),
+             .address = ip("192.0.2.1"),
+             .ipv4 = ip("100.64.0.1"),
+             .ipv6 = ip("fd00:2021:1111::1"),
+             .state = ClientState{Rng::from_number(seed), now, kWallStart},
+             .received = {},
+             .intents = {},
+             .tun_config = {},
+             .resources = {}},
+      relay_secret_{[&] {
+          auto rng = Rng::from_number(seed + 1);
+          return turn::make_stamp_secret(rng);
+      }()},
+      relay_{turn::ServerConfig{.public_v4 = kRelayAddress, .public_v6 = {}}, relay_secret_,
+             Rng::from_number(seed + 2)} {
+    coalescer_.set_coalescing(false, false);
+}
+
+TunnelNetwork::Gateway& TunnelNetwork::add_gateway(std::uint8_t number) {
+    const auto text = std::to_string(number);
+    const auto [entry, is_new] =
+        gateways.try_emplace(number, Gateway{.id = test::id<GatewayId>(number),
+                                             .address = ip("198.51.100." + text),
+                                             .ipv4 = ip("100.64.1." + text),
+                                             .ipv6 = ip("fd00:2021:1111::1:" + text),
+                                             .state = GatewayState{Rng::from_number(1000U + number), now, kWallStart},
+                                             .received = {},
+                                             .errors = {},
+                                             .tun_config = {}});
+    init_gateway(entry->second);
+    return entry->second;
+}
+
+void TunnelNetwork::add_resource(std::uint8_t number, std::string_view network, Grant grant) {
+    const auto resource = cidr(number, network);
+    resources_.insert_or_assign(resource.id, resource);
+    grants.insert_or_assign(resource.id, std::move(grant));
+    if (client.tun_config) {
+        to_client(portal_api::ResourceCreatedOrUpdated{resource});
+    }
+}
+
+// --- The portal
+// --------------------------------------------------------------------------------------------------------
+
+std::vector<portal_api::ClientResource> TunnelNetwork::resources() const {
+    std::vector<portal_api::ClientResource> all;
+    for (const auto& [id, resource] : resources_) {
+        all.emplace_back(resource);
+    }
+    return all;
+}
+
+std::vector<portal_api::Relay> TunnelNetwork::relays() const {
+    return {{test::id<RelayId>(1),
+             {kRelayAddress, 3478},
+             kRelayUser,
+             turn::relay_password(*turn::RelayUsername::parse(kRelayUser), relay_secret_),
+             {}}};
+}
+
+void TunnelNetwork::init_client() {
+    to_client(portal_api::ClientInit{{client.ipv4, client.ipv6, {}, {}}, resources(), relays()});
+}
+
+void TunnelNetwork::init_gateway(Gateway& gateway, std::vector<portal_api::Authorization> authorizations) {
+    portal_api::GatewayInit init;
+    init.interface = {gateway.ipv4, gateway.ipv6, {}, {}};
+    init.relays = relays();
+    init.authorizations = std::move(authorizations);
+    to_gateway(gateway, init);
+}
+
+void TunnelNetwork::to_client(const portal_api::ToClient& message) {
+    client.state.handle_portal(message, now);
+    drain_client();
+}
+
+void TunnelNetwork::to_gateway(Gateway& gateway, const portal_api::ToGateway& message) {
+    gateway.state.handle_portal(message, now, wall_now());
+    drain_gateway(gateway);
+}
+
+portal_api::AuthorizeFlow TunnelNetwork::authorize_flow(const ResourceId& resource) const {
+    const auto& grant = grants.at(resource);
+    const auto& known = require(resources_, resource);
+    const auto& gateway_key = gateways.at(grant.gateway).state.public_key();
+    portal_api::AuthorizeFlow message;
+    message.ref = resource.to_string();
+    message.resource = portal_api::GatewayCidrResource{resource, known.name, known.address, grant.filters};
+    message.client.id = client.id;
+    message.client.public_key = client.state.public_key();
+    message.client.ipv4 = client.ipv4;
+    message.client.ipv6 = client.ipv6;
+    message.client_ice_credentials = credentials(client.state.public_key(), gateway_key);
+    message.gateway_ice_credentials = credentials(gateway_key, client.state.public_key());
+    message.expires_at = grant.expires_at;
+    return message;
+}
+
+portal_api::FlowCreated TunnelNetwork::flow_created(const ResourceId& resource) const {
+    const auto& gateway = gateways.at(grants.at(resource).gateway);
+    const auto& gateway_key = gateway.state.public_key();
+    portal_api::FlowCreated message;
+    message.resource_id = resource;
+    message.gateway_id = gateway.id;
+    message.gateway_public_key = gateway_key;
+    message.gateway_ipv4 = gateway.ipv4;
+    message.gateway_ipv6 = gateway.ipv6;
+    message.site_id = kSite;
+    message.client_ice_credentials = credentials(client.state.public_key(), gateway_key);
+    message.gateway_ice_credentials = credentials(gateway_key, client.state.public_key());
+    return message;
+}
+
+void TunnelNetwork::authorize(const portal_api::CreateFlow& intent) {
+    if (const auto grant = grants.find(intent.resource_id); grant != grants.end()) {
+        to_gateway(gateways.at(grant->second.gateway), authorize_flow(intent.resource_id));
+    }
+}
+
+void TunnelNetwork::handle(portal_api::FromClient message) {
+    std::visit(
+        overloaded{
+            [&](portal_api::CreateFlow& intent) {
+                client.intents.push_back(intent);
+                if (is_portal_answering) {
+                    later([this, intent] { authorize(intent); });
+                }
+            },
+            [&](portal_api::BroadcastGatewayIceCandidates& broadcast) {
+                later([this, broadcast] {
+                    for (auto& [number, gateway] : gateways) {
+                        if (std::ranges::find(broadcast.gateway_ids, gateway.id) != broadcast.gateway_ids.end()) {
+                            to_gateway(gateway, portal_api::ClientIceCandidates{client.id, broadcast.candidates});
+                        }
+                    }
+                });
+            },
+            [&](portal_api::BroadcastInvalidatedGatewayIceCandidates& broadcast) {
+                later([this, broadcast] {
+                    for (auto& [number, gateway] : gateways) {
+                        if (std::ranges::find(broadcast.gateway_ids, gateway.id) != broadcast.gateway_ids.end()) {
+                            to_gateway(gateway,
+                                       portal_api::InvalidateClientIceCandidates{client.id, broadcast.candidates});
+                        }
+                    }
+                });
+            },
+        },
+        message);
+}
+
+void TunnelNetwork::handle(Gateway& gateway, portal_api::FromGateway message) {
+    const auto id = gateway.id;
+    std::visit(overloaded{
+                   [&](portal_api::FlowAuthorized& authorized) {
+                       ++gateway.flows_authorized;
+                       if (const auto resource = ResourceId::parse(authorized.ref)) {
+                           later([this, resource] { to_client(flow_created(*resource)); });
+                       }
+                   },
+                   [&](portal_api::BroadcastClientIceCandidates& broadcast) {
+                       later([this, id, broadcast] {
+                           if (rogue && broadcast.client_ids.front() == rogue->id) {
+                               for (const auto& candidate : broadcast.candidates) {
+                                   rogue->node.add_remote_candidate(id.uuid(), candidate, now);
+                               }
+                               return;
+                           }
+                           to_client(portal_api::GatewayIceCandidates{id, broadcast.candidates});
+                       });
+                   },
+                   [&](portal_api::BroadcastInvalidatedClientIceCandidates& broadcast) {
+                       later([this, id, broadcast] {
+                           to_client(portal_api::InvalidateGatewayIceCandidates{id, broadcast.candidates});
+                       });
+                   },
+               },
+               message);
+}
+
+// --- Devices
+// -----------------------------------------------------------------------------------------------------------
+
+void TunnelNetwork::drain() {
+    drain_client();
+    for (auto& [number, gateway] : gateways) {
+        drain_gateway(gateway);
+    }
+    drain_rogue();
+}
+
+void TunnelNetwork::drain_client() {
+    flush_queue(client.address);
+    if (client.state.poll_timeout().value_or(now + kDelay) <= now) {
+        client.state.handle_timeout(now);
+    }
+    while (const auto out = client.state.poll_transmit()) {
+        transmit(client.address, out->path, out->ecn, out->payload);
+    }
+    while (auto event = client.state.poll_event()) {
+        std::visit(overloaded{
+                       [&](TunInterfaceUpdated& updated) {
+                           client.tun_config = std::move(updated.config);
+                           ++client.tun_updates;
+                       },
+                       [&](SendFromClient& sent) { handle(std::move(sent.message)); },
+                       [&](ResourcesChanged& changed) {
+                           client.resources = std::move(changed.resources);
+                           ++client.resource_updates;
+                       },
+                       [&](ReconnectToPortal&) { ++client.portal_reconnects; },
+                   },
+                   *event);
+    }
+}
+
+void TunnelNetwork::drain_gateway(Gateway& gateway) {
+    flush_queue(gateway.address);
+    if (gateway.state.poll_timeout().value_or(now + kDelay) <= now) {
+        gateway.state.handle_timeout(now, wall_now());
+    }
+    while (const auto out = gateway.state.poll_transmit()) {
+        transmit(gateway.address, out->path, out->ecn, out->payload);
+    }
+    while (auto event = gateway.state.poll_event()) {
+        std::visit(overloaded{
+                       [&](TunInterfaceUpdated& updated) { gateway.tun_config = std::move(updated.config); },
+                       [&](SendFromGateway& sent) { handle(gateway, std::move(sent.message)); },
+                       [&](ReconnectToPortal&) { ++gateway.portal_reconnects; },
+                       [&](TunnelErrors& errors) { gateway.errors.push_back(std::move(errors)); },
+                   },
+                   *event);
+    }
+}
+
+void TunnelNetwork::drain_rogue() {
+    if (!rogue) {
+        return;
+    }
+    flush_queue(rogue->address);
+    if (rogue->node.poll_timeout().value_or(now + kDelay) <= now) {
+        rogue->node.handle_timeout(now);
+    }
+    while (const auto out = rogue->node.poll_transmit()) {
+        transmit(rogue->address, out->path, out->ecn, out->payload);
+    }
+    while (const auto event = rogue->node.poll_event()) {
+        if (const auto* candidate = std::get_if<connectivity::NewIceCandidate>(&*event)) {
+            later([this, text = candidate->candidate] {
+                for (auto& [number, gateway] : gateways) {
+                    to_gateway(gateway, portal_api::ClientIceCandidates{rogue->id, {text}});
+                }
+            });
+        }
+    }
+}
+
+void TunnelNetwork::connect_rogue(Gateway& gateway, const portal_api::GatewayResource& resource) {
+    rogue.emplace(Rogue{test::id<ClientId>(66),
+                        ip("192.0.2.66"),
+                        connectivity::Node{connectivity::Role::kClient, Rng::from_number(66), now, kWallStart},
+                        {}});
+    rogue->node.update_relays({}, to_relay_servers(relays()), now);
+    run_for(std::chrono::seconds{1});
+
+    const auto& key = rogue->node.public_key();
+    const auto& gateway_key = gateway.state.public_key();
+    const auto local = credentials(key, gateway_key);
+    const auto remote = credentials(gateway_key, key);
+    portal_api::AuthorizeFlow message;
+    message.ref = "rogue";
+    message.resource = resource;
+    message.client.id = rogue->id;
+    message.client.public_key = key;
+    message.client.ipv4 = client.ipv4;
+    message.client.ipv6 = client.ipv6;
+    message.client_ice_credentials = local;
+    message.gateway_ice_credentials = remote;
+    to_gateway(gateway, message);
+    if (!rogue->node.upsert_connection(gateway.id.uuid(), gateway_key, {}, {local.username, local.password},
+                                       {remote.username, remote.password}, now)) {
+        throw std::runtime_error{"no relays"};
+    }
+    run_for(std::chrono::seconds{3});
+}
+
+void TunnelNetwork::send_from_rogue(Gateway& gateway, ByteSpan packet) {
+    rogue->node.encapsulate(gateway.id.uuid(), packet, now);
+    drain_rogue();
+}
+
+void TunnelNetwork::send(ByteSpan packet) {
+    Bytes buffer(kHeadroom + packet.size());
+    std::ranges::copy(packet, buffer.begin() + kHeadroom);
+    send(packet::TunPacket{MutableByteSpan{buffer}.subspan(kHeadroom), {}});
+}
+
+void TunnelNetwork::send(packet::TunPacket packet) {
+    client.state.handle_tun_packet(packet, queue_, now);
+    drain_client();
+}
+
+void TunnelNetwork::send(Gateway& gateway, ByteSpan packet) {
+    Bytes buffer(kHeadroom + packet.size());
+    std::ranges::copy(packet, buffer.begin() + kHeadroom);
+    gateway.state.handle_tun_packet({MutableByteSpan{buffer}.subspan(kHeadroom), {}}, queue_, now);
+    drain_gateway(gateway);
+}
+
+void TunnelNetwork::inject(Gateway& gateway, ByteSpan datagram) {
+    auto copy = to_bytes(datagram);
+    gateway.state.handle_datagram({gateway.address, kPort}, socket("192.0.2.99:4000"), net::Ecn::kNotEct, copy,
+                                  coalescer_, now);
+    collect(gateway.received);
+}
+
+void TunnelNetwork::collect(std::vector<Bytes>& packets) {
+    for (std::size_t i = 0; i < coalescer_.size(); ++i) {
+        Bytes packet;
+        for (const auto& piece : coalescer_.item(i).pieces.subspan(1)) {
+            append(packet, {static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
+        }
+        packets.push_back(std::move(packet));
+    }
+    coalescer_.clear();
+}
+
+// --- The wire
+// ------------------------------------------------------------------------------------------------------------
+
+void TunnelNetwork::flush_queue(const net::IpAddress& from) {
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+        const auto batch = queue_.batch(i);
+        for (std::size_t offset = 0; offset < batch.bytes.size(); offset += batch.segment_size) {
+            const auto length = std::min(batch.segment_size, batch.bytes.size() - offset);
+            transmit(from, batch.path, batch.ecn, batch.bytes.subspan(offset, length));
+        }
+    }
+    queue_.clear();
+}
+
+void TunnelNetwork::transmit(const net::IpAddress& from, const net::Path& path, net::Ecn ecn, ByteSpan payload) {
+    if (!path.destination.is_v4() || (is_lost && is_lost({from, kPort}, path.destination))) {
+        return;
+    }
+    const auto seen = outer_ecn == net::Ecn::kNotEct ? ecn : outer_ecn;
+    later([this, from, to = path.destination, seen, bytes = to_bytes(payload)] {
+        deliver({from, kPort}, to, seen, bytes);
+    });
+}
+
+void TunnelNetwork::deliver(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn, Bytes payload) {
+    if (to.ip == kRelayAddress) {
+        deliver_to_relay(from, to, ecn, std::move(payload));
+        return;
+    }
+    if (to.ip == client.address) {
+        client.state.handle_datagram(to, from, ecn, payload, coalescer_, now);
+        collect(client.received);
+        drain_client();
+    }
+    if (rogue && to.ip == rogue->address) {
+        const auto packet = rogue->node.decapsulate(to, from, payload, now);
+        if (packet && *packet) {
+            rogue->received.push_back(to_bytes((*packet)->packet));
+        }
+        rogue->node.handle_timeout(now);
+        drain_rogue();
+    }
+    for (auto& [number, gateway] : gateways) {
+        if (to.ip == gateway.address && gateway.is_up) {
+            gateway.state.handle_datagram(to, from, ecn, payload, coalescer_, now);
+            collect(gateway.received);
+            drain_gateway(gateway);
+        }
+    }
+}
+
+void TunnelNetwork::deliver_to_relay(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn,
+                                     Bytes payload) {
+    if (to.port == 3478) {
+        const auto wall = kWallStart + std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+        if (const auto onward = relay_.handle_client_input(payload, from, now, wall)) {
+            later([this, source = net::SocketAddress{kRelayAddress, onward->port}, peer = onward->peer, ecn,
+                   bytes = to_bytes(onward->payload)] { deliver(source, peer, ecn, bytes); });
+        }
+    } else if (const auto onward = relay_.handle_peer_input(from, to.port, payload.size())) {
+        Bytes framed(turn::kChannelDataHeaderSize);
+        turn::encode_channel_data_header(framed, {onward->channel, static_cast<std::uint16_t>(payload.size())});
+        append(framed, payload);
+        later([this, target = onward->client, ecn, framed] { deliver({kRelayAddress, 3478}, target, ecn, framed); });
+    }
+    run_relay_commands();
+}
+
+void TunnelNetwork::run_relay_commands() {
+    while (const auto command = relay_.poll_command()) {
+        if (const auto* message = std::get_if<turn::SendMessage>(&*command)) {
+            later([this, to = message->client, bytes = message->payload] {
+                deliver({kRelayAddress, 3478}, to, net::Ecn::kNotEct, bytes);
+            });
+        }
+    }
+}
+
+// --- Time
+// ------------------------------------------------------------------------------------------------------------------
+
+UnixSeconds TunnelNetwork::wall_now() const {
+    return std::chrono::floor<std::chrono::seconds>(kWallStart + now.time_since_epoch());
+}
+
+Instant TunnelNetwork::next_event(Instant end) {
+    auto next = std::min(end + std::chrono::nanoseconds{1}, client.state.poll_timeout().value_or(Instant::max()));
+    for (auto& [number, gateway] : gateways) {
+        next = std::min(next, gateway.state.poll_timeout().value_or(next));
+    }
+    if (rogue) {
+        next = std::min(next, rogue->node.poll_timeout().value_or(next));
+    }
+    next = std::min(next, relay_.poll_timeout().value_or(next));
+    return in_flight_.empty() ? next : std::min(next, in_flight_.begin()->first);
+}
+
+void TunnelNetwork::run_for(Duration duration) {
+    const auto end = now + duration;
+    int steps_at_one_instant = 0;
+    for (auto next = next_event(end); next <= end; next = next_event(end)) {
+        steps_at_one_instant = next <= now ? steps_at_one_instant + 1 : 0;
+        if (steps_at_one_instant > kMaxStepsAtOneInstant) {
+            throw std::runtime_error{"time stands still"};
+        }
+        now = std::max(now, next);
+        while (!in_flight_.empty() && in_flight_.begin()->first <= now) {
+            const auto action = std::move(in_flight_.begin()->second);
+            in_flight_.erase(in_flight_.begin());
+            action();
+        }
+        relay_.handle_timeout(now);
+        run_relay_commands();
+        drain();
+    }
+    now = end;
+}
+
+}  // namespace culvert::tunnel::test

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "culvert/net/transmit_queue.h"
+#include "culvert/packet/coalescer.h"
+#include "culvert/tunnel/client/client_state.h"
+#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/turn/server/server.h"
+
+/// A client, gateways, a relay and a portal that grants what it was told to grant, under virtual time. For tests.
+namespace culvert::tunnel::test {
+
+/// What the portal knows about a resource.
+struct Grant {
+    std::uint8_t gateway = 1;
+    std::vector<portal_api::Filter> filters = {};
+    std::optional<UnixSeconds> expires_at = {};
+};
+
+class TunnelNetwork {
+public:
+    struct Client {
+        ClientId id;
+        net::IpAddress address;  ///< of its UDP socket
+        net::IpAddress ipv4;     ///< of its TUN interface
+        net::IpAddress ipv6;
+        ClientState state;
+
+        std::vector<Bytes> received;  ///< written to the TUN
+        std::vector<portal_api::CreateFlow> intents;
+        std::optional<TunConfig> tun_config;
+        std::vector<ResourceView> resources;
+        std::size_t tun_updates = 0;
+        std::size_t resource_updates = 0;
+        std::size_t portal_reconnects = 0;
+    };
+
+    struct Gateway {
+        GatewayId id;
+        net::IpAddress address;
+        net::IpAddress ipv4;
+        net::IpAddress ipv6;
+        GatewayState state;
+
+        std::vector<Bytes> received;
+        std::vector<TunnelErrors> errors;
+        std::optional<TunConfig> tun_config;
+        std::size_t flows_authorized = 0;
+        std::size_t portal_reconnects = 0;
+        bool is_up = true;
+    };
+
+    explicit TunnelNetwork(std::uint64_t seed = 1);
+
+    Client client;
+    /// By number; the one with number n has the id with number n and the TUN address 100.64.1.n.
+    std::map<std::uint8_t, Gateway> gateways;
+    Gateway& add_gateway(std::uint8_t number);
+
+    /// Makes a CIDR resource known to portal and client.
+    void add_resource(std::uint8_t number, std::string_view network, Grant grant = {});
+    /// Sends `init` to the client, or to a gateway, with everything the portal knows.
+    void init_client();
+    void init_gateway(Gateway& gateway, std::vector<portal_api::Authorization> authorizations = {});
+    void to_client(const portal_api::ToClient& message);
+    void to_gateway(Gateway& gateway, const portal_api::ToGateway& message);
+    /// The client's resources as the portal sends them.
+    [[nodiscard]] std::vector<portal_api::ClientResource> resources() const;
+    [[nodiscard]] std::vector<portal_api::Relay> relays() const;
+    /// The portal's answer to `intent`, on both sides; happens by itself while `is_portal_answering`.
+    void authorize(const portal_api::CreateFlow& intent);
+    [[nodiscard]] portal_api::AuthorizeFlow authorize_flow(const ResourceId& resource) const;
+    [[nodiscard]] portal_api::FlowCreated flow_created(const ResourceId& resource) const;
+    bool is_portal_answering = true;
+    std::map<ResourceId, Grant> grants;
+
+    /// A packet that an application behind the client, or a resource behind the gateway, sends.
+    void send(ByteSpan packet);
+    void send(Gateway& gateway, ByteSpan packet);
+    void send(packet::TunPacket packet);
+    /// A datagram that arrives at the gateway out of nowhere.
+    void inject(Gateway& gateway, ByteSpan datagram);
+
+    /// A client without any manners: sends through the tunnel whatever it is given.
+    struct Rogue {
+        ClientId id;
+        net::IpAddress address;
+        connectivity::Node node;
+        std::vector<Bytes> received;
+    };
+    std::optional<Rogue> rogue;
+    /// Connects a rogue with the TUN addresses of the client to the gateway, which is to grant it `resource`.
+    void connect_rogue(Gateway& gateway, const portal_api::GatewayResource& resource);
+    void send_from_rogue(Gateway& gateway, ByteSpan packet);
+
+    /// Datagrams that are lost on the way, by sender and receiver.
+    std::function<bool(const net::SocketAddress&, const net::SocketAddress&)> is_lost;
+
+    /// Set by a congested router in every datagram, if not kNotEct.
+    net::Ecn outer_ecn = net::Ecn::kNotEct;
+
+    void run_for(Duration duration);
+    /// Hands over what the devices have ready, without letting time pass.
+    void drain();
+
+    Instant now{};
+    [[nodiscard]] UnixSeconds wall_now() const;
+
+private:
+    static constexpr std::uint16_t kPort = 52625;
+    static constexpr Duration kDelay = std::chrono::milliseconds{10};
+
+    [[nodiscard]] Instant next_event(Instant end);
+    void drain_client();
+    void drain_gateway(Gateway& gateway);
+    void drain_rogue();
+    void handle(portal_api::FromClient message);
+    void handle(Gateway& gateway, portal_api::FromGateway message);
+    void flush_queue(const net::IpAddress& from);
+    void transmit(const net::IpAddress& from, const net::Path& path, net::Ecn ecn, ByteSpan payload);
+    void deliver(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn, Bytes payload);
+    void deliver_to_relay(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn, Bytes payload);
+    void run_relay_commands();
+    void collect(std::vector<Bytes>& packets);
+    void later(std::function<void()> action) { in_flight_.emplace(now + kDelay, std::move(action)); }
+
+    std::map<ResourceId, portal_api::ClientCidrResource> resources_;
+    std::string relay_secret_;
+    turn::Server relay_;
+    net::TransmitQueue queue_;
+    packet::Coalescer coalescer_;
+    std::multimap<Instant, std::function<void()>> in_flight_;
+};
+
+}  // namespace culvert::tunnel::test
