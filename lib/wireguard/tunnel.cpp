@@ -4,8 +4,12 @@
 #include <cassert>
 #include <utility>
 
+#include "culvert/observability/log.h"
+
 namespace culvert::wireguard {
 namespace {
+
+constexpr log::Logger kLog{"wireguard"};
 
 constexpr std::size_t kIpv4Header = 20;
 constexpr std::size_t kIpv6Header = 40;
@@ -141,6 +145,7 @@ Tunnel::Handled Tunnel::handle_initiation(ByteSpan message, Instant now) {
     }
     last_received_timestamp_ = initiation->timestamp;
     timers_.on_other_received();
+    kLog.debug("Answering handshake initiation", log::field("index", index));
     install(HandshakeRole::kResponder, index, initiation->peer_index, response->second, now);
     send_handshake_message(std::move(response->first), now);
     return std::nullopt;
@@ -156,6 +161,7 @@ Tunnel::Handled Tunnel::handle_response(ByteSpan message, Instant now) {
     if (!secrets) {
         return std::unexpected{secrets.error()};
     }
+    kLog.debug("Received handshake response", log::field("index", index));
     initiation->reset();
     timers_.on_other_received();
     start_sending_on(install(HandshakeRole::kInitiator, index, sender_index(message), *secrets, now));
@@ -169,6 +175,7 @@ Tunnel::Handled Tunnel::handle_cookie_reply(ByteSpan message, Instant now) {
     if (!mac_writer_.accept_cookie_reply(message, now)) {
         return std::unexpected{Error::kBadTag};
     }
+    kLog.debug("Received cookie; the next handshake message will carry it");
     return std::nullopt;
 }
 
@@ -206,6 +213,7 @@ void Tunnel::handle_timeout(Instant now) {
         return;
     }
     if (timers_.gives_up(now)) {
+        kLog.debug("Tunnel expired", log::field("handshake_in_progress", handshake_in_progress()));
         expire();
         return;
     }
@@ -284,6 +292,7 @@ bool Tunnel::remove_expired_sessions(Instant now) {
         if (session == nullptr || now < session->expires_at()) {
             continue;
         }
+        kLog.debug("Session expired", log::field("index", session->local_index()));
         if (session.get() == current_) {
             lost_own_session = session->is_initiator();
             current_ = nullptr;
@@ -309,6 +318,7 @@ void Tunnel::send_initiation(Instant now) {
         previous_ = std::exchange(outstanding_, std::nullopt);
     }
     auto [message, initiation] = write_initiation(identities_, next_index(), next_timestamp(now), rng_);
+    kLog.debug("Sending handshake initiation", log::field("index", initiation.index));
     outstanding_ = std::move(initiation);
     timers_.on_initiation_sent(now);
     send_handshake_message(std::move(message), now);
