@@ -24,7 +24,8 @@ ALL_TRAFFIC = []
 
 
 def lab(*arguments):
-    subprocess.run([ROOT / "scripts" / "lab", *arguments], check=True, capture_output=True, text=True)
+    result = subprocess.run([ROOT / "scripts" / "lab", *arguments], capture_output=True, text=True)
+    assert result.returncode == 0, f"scripts/lab {' '.join(arguments)}:\n{result.stdout}{result.stderr}"
 
 
 def in_namespace(name, *command):

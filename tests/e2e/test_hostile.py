@@ -40,8 +40,9 @@ GARBAGE = textwrap.dedent(
 REPLAY = textwrap.dedent(
     """
     import socket, time
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
-    sock.bind(("eth0", 0x0800))
+    every = 0x0003  # ETH_P_ALL: the only kind of tap that sees outgoing frames
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(every))
+    sock.bind(("eth0", every))
     sock.settimeout(0.5)
     seen = set()
     replayed = 0
@@ -51,10 +52,13 @@ REPLAY = textwrap.dedent(
             frame, address = sock.recvfrom(65536)
         except TimeoutError:
             continue
+        is_udp4 = frame[12:14] == b"\\x08\\x00" and frame[23] == 17
+        is_udp6 = frame[12:14] == b"\\x86\\xdd" and frame[20] == 17
+        payload = frame[42:] if is_udp4 else frame[62:] if is_udp6 else b""
         outgoing = address[2] == socket.PACKET_OUTGOING
         # WireGuard data only, each frame once, or we would replay our own replays for ever.
-        if outgoing and len(frame) < 1500 and frame[23] == 17 and frame[42:46] == b"\\x04\\0\\0\\0" and frame[42:] not in seen:
-            seen.add(frame[42:])
+        if outgoing and len(frame) < 1500 and payload[:4] == b"\\x04\\0\\0\\0" and payload not in seen:
+            seen.add(payload)
             sock.send(frame)
             sock.send(frame)
             replayed += 2
