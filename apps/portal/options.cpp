@@ -74,7 +74,6 @@ Commands describe(CLI::App& app, RawOptions& raw) {
     commands.serve
         ->add_option("--api-listen", raw.api_listen,
                      "Where devices connect, and /healthz, /readyz and /metrics answer (default 127.0.0.1:8081)")
-        ->envname("CULVERT_API_LISTEN")
         ->option_text("ADDR:PORT");
     commands.serve
         ->add_option("--web-listen", raw.web_listen, "Reserved for the admin UI, which this build does not have")

@@ -1,0 +1,120 @@
+#include "sqlite_storage.h"
+
+#include <fstream>
+
+#include "culvert/portal/storage_contract.h"
+#include "schema.h"
+
+namespace culvert::portal {
+namespace {
+
+struct MakeSqliteStorage {
+    static std::unique_ptr<Storage> make(Rng& rng) {
+        return std::make_unique<portal_server::SqliteStorage>(":memory:", rng);
+    }
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, StorageContract, MakeSqliteStorage);
+
+}  // namespace
+}  // namespace culvert::portal
+
+namespace culvert::portal_server {
+namespace {
+
+class DatabaseFile : public testing::Test {
+protected:
+    DatabaseFile() {
+        std::string folder = testing::TempDir() + "culvert-portal-XXXXXX";
+        folder_ = ::mkdtemp(folder.data());
+    }
+    ~DatabaseFile() override { std::filesystem::remove_all(folder_); }
+
+    std::string error_of_opening(const std::filesystem::path& path) {
+        try {
+            SqliteStorage{path, rng_};
+            return "";
+        } catch (const portal::StorageError& error) {
+            return error.what();
+        }
+    }
+
+    Rng rng_ = Rng::from_number(8);
+    std::filesystem::path folder_;
+};
+
+TEST_F(DatabaseFile, IsCreatedWithItsFolderAndKeepsItsSecrets) {
+    const auto path = folder_ / "a" / "b" / "portal.db";
+    const auto keys = SqliteStorage{path, rng_}.token_keys();
+    SqliteStorage again{path, rng_};
+
+    EXPECT_FALSE(keys.key_base.empty());
+    EXPECT_EQ(again.token_keys().key_base, keys.key_base);
+    EXPECT_EQ(again.token_keys().salt, keys.salt);
+}
+
+TEST_F(DatabaseFile, ShowsChangesOfOtherConnectionsOnly) {
+    SqliteStorage one{folder_ / "portal.db", rng_};
+    SqliteStorage two{folder_ / "portal.db", rng_};
+    const auto seen = one.foreign_changes();
+
+    one.put(portal::Site{SiteId::random(rng_), "mine"});
+    EXPECT_EQ(one.foreign_changes(), seen);
+
+    two.put(portal::Site{SiteId::random(rng_), "theirs"});
+    EXPECT_NE(one.foreign_changes(), seen);
+    EXPECT_EQ(one.load_directory().sites.size(), 2U);
+}
+
+TEST_F(DatabaseFile, OfANewerVersionIsLeftAlone) {
+    const auto path = folder_ / "portal.db";
+    EXPECT_EQ(error_of_opening(path), "");
+    Database{path}.run("INSERT INTO schema_versions (version) VALUES (" + std::to_string(kSchemaVersion + 1) + ")");
+
+    EXPECT_NE(error_of_opening(path).find("was written by a newer culvert-portal"), std::string::npos)
+        << error_of_opening(path);
+}
+
+TEST_F(DatabaseFile, OfAnotherProgramIsLeftAlone) {
+    const auto path = folder_ / "other.db";
+    Database{path}.run("CREATE TABLE bookmarks (url TEXT)");
+
+    EXPECT_NE(error_of_opening(path).find("belongs to another program"), std::string::npos) << error_of_opening(path);
+}
+
+TEST_F(DatabaseFile, ThatIsNoneIsLeftAlone) {
+    const auto path = folder_ / "letter.txt";
+    std::ofstream{path} << std::string(10'000, 'x');
+
+    EXPECT_NE(error_of_opening(path).find("is not an SQLite database"), std::string::npos) << error_of_opening(path);
+}
+
+TEST_F(DatabaseFile, ThatIsLockedIsNamed) {
+    const auto path = folder_ / "portal.db";
+    EXPECT_EQ(error_of_opening(path), "");
+    Database other{path};
+    other.run("BEGIN EXCLUSIVE");
+
+    EXPECT_NE(error_of_opening(path).find("is locked by another process"), std::string::npos) << error_of_opening(path);
+}
+
+TEST_F(DatabaseFile, InAFolderThatIsAFileIsNamed) {
+    std::ofstream{folder_ / "file"} << "x";
+
+    EXPECT_NE(error_of_opening(folder_ / "file" / "portal.db").find("cannot create the folder"), std::string::npos);
+    EXPECT_NE(error_of_opening(folder_).find("cannot open database"), std::string::npos) << error_of_opening(folder_);
+}
+
+TEST_F(DatabaseFile, WithARowThatMakesNoSenseIsAStorageError) {
+    const auto path = folder_ / "portal.db";
+    SqliteStorage storage{path, rng_};
+    Database{path}.run("UPDATE accounts SET upstream_dns = '[7'");
+
+    EXPECT_THROW((void)storage.load_directory(), portal::StorageError);
+
+    Database{path}.run("UPDATE accounts SET upstream_dns = '[7]'");
+    EXPECT_THROW((void)storage.load_directory(), portal::StorageError);
+}
+
+}  // namespace
+}  // namespace culvert::portal_server

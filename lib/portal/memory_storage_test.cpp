@@ -1,0 +1,14 @@
+#include "culvert/portal/memory_storage.h"
+#include "culvert/portal/storage_contract.h"
+
+namespace culvert::portal {
+namespace {
+
+struct MakeMemoryStorage {
+    static std::unique_ptr<Storage> make(Rng& rng) { return std::make_unique<MemoryStorage>(rng); }
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Memory, StorageContract, MakeMemoryStorage);
+
+}  // namespace
+}  // namespace culvert::portal
