@@ -50,7 +50,7 @@ Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters p
                        std::uint32_t index, const RelayId& relay, Rng rng, Instant now)
     : id_{id},
       parameters_{std::move(parameters)},
-      agent_{role, parameters_.local, parameters_.remote, rng},
+      agent_{role, parameters_.local, parameters_.remote, index, rng},
       tunnel_{std::move(tunnel)},
       index_{index},
       relay_{relay},
@@ -228,7 +228,6 @@ void Connection::wake_up(Instant now) {
     kLog.debug("Connection woke up", log::field(id_key(), id_));
     phase_ = Phase::kConnected;
     agent_.set_timing(ice::kDefaultTiming, now);
-    is_touched = true;
 }
 
 void Connection::fail(Failure failure) {

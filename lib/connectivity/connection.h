@@ -81,12 +81,8 @@ public:
     void handle_timeout(Relays& relays, Outbox& out, Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
 
-    /// Whether the node must call handle_timeout() although no deadline has come. The node's bookkeeping.
-    bool is_touched = true;
-    /// What poll_timeout() was when last asked. The node's bookkeeping.
-    Instant deadline{};
-    /// Whether the lack of relays was logged. The node's bookkeeping.
-    bool misses_relay = false;
+    /// Schedule's bookkeeping.
+    std::size_t schedule_slot = 0;
 
 private:
     [[nodiscard]] bool is_client() const { return agent_.role() == ice::AgentRole::kControlling; }

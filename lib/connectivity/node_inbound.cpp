@@ -126,14 +126,29 @@ Node::State::DecapsulateResult Node::State::handle_data(MutableByteSpan datagram
 
 Node::State::DecapsulateResult Node::State::handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
                                                         const stun::Message& message, Instant now) {
-    for (auto& [id, connection] : connections_) {
-        if (connection->agent().handle_message(local, from, message, now)) {
-            touch(*connection);
-            return std::nullopt;
+    if (message.cls() == stun::Class::kRequest) {
+        const auto username = *message.text(stun::AttributeType::kUsername);
+        const auto [first, last] = by_ufrag_.equal_range(username.substr(0, username.find(':')));
+        for (auto named = first; named != last; ++named) {
+            if (pass_to_agent(*named->second, local, from, message, now)) {
+                return std::nullopt;
+            }
         }
+    } else if (auto* connection = indices_.find(ice::Agent::tag_of(message.transaction_id()));
+               connection != nullptr && pass_to_agent(*connection, local, from, message, now)) {
+        return std::nullopt;
     }
     kLog.trace("STUN message for no connection", log::field("from", from));
     return refuse(Kind::kUnknownStun);
+}
+
+bool Node::State::pass_to_agent(Connection& connection, const net::SocketAddress& local, const net::SocketAddress& from,
+                                const stun::Message& message, Instant now) {
+    if (!connection.agent().handle_message(local, from, message, now)) {
+        return false;
+    }
+    schedule_.touch(connection);
+    return true;
 }
 
 Node::State::DecapsulateResult Node::State::handle_wireguard(MutableByteSpan datagram, const net::IpAddress& from,
@@ -185,7 +200,7 @@ Node::State::DecapsulateResult Node::State::pass_to_tunnel(Connection& connectio
         return std::unexpected{
             DecapsulateError{is_handshake ? Kind::kHandshake : Kind::kDecryption, false, result.error()}};
     }
-    touch(connection);
+    schedule_.touch(connection);
     if (*result) {
         connection.note_activity(now);
         return Decapsulated{connection.id(), **result};

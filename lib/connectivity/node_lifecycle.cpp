@@ -42,13 +42,6 @@ Connection* Node::State::find(const ConnectionId& id) {
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
-void Node::State::touch(Connection& connection) {
-    if (!connection.is_touched) {
-        connection.is_touched = true;
-        touched_.push_back(&connection);
-    }
-}
-
 std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Connection::Parameters parameters,
                                                      Instant now) {
     const auto existing = connections_.find(id);
@@ -75,7 +68,8 @@ std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Con
                                                        *relay, rng_.fork(), now))
              .first->second;
     indices_.insert(index, connection);
-    touched_.push_back(&connection);
+    schedule_.insert(id, connection);
+    by_ufrag_.emplace(connection.parameters().local.username, &connection);
     for (const auto& candidate : relays_.seed_candidates(relay)) {
         connection.add_local_candidate(candidate, outbox_, now);
     }
@@ -98,7 +92,7 @@ void Node::State::reuse(Connection& connection, Instant now) {
         connection.start_proactive_handshake(now);
         connection.flush_tunnel(outbox_, now);
     }
-    touch(connection);
+    schedule_.touch(connection);
 }
 
 void Node::State::remove(const ConnectionId& id, Instant now) {
@@ -134,7 +128,8 @@ Node::State::Connections::iterator Node::State::erase(Connections::iterator entr
     auto& connection = *entry->second;
     recently_disconnected_.add(connection.id(), connection.parameters().peer, connection.index(), now);
     indices_.erase(connection.index());
-    std::erase(touched_, &connection);
+    schedule_.erase(connection);
+    std::erase_if(by_ufrag_, [&](const auto& named) { return named.second == &connection; });
     return connections_.erase(entry);
 }
 

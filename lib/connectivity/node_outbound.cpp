@@ -40,7 +40,7 @@ void Node::State::encapsulate(const ConnectionId& id, packet::Segmenter& segment
         kLog.trace("Dropped packet for an unknown connection", log::field(id_key(), id));
         return;
     }
-    touch(*connection);
+    schedule_.touch(*connection);
     if (!connection->socket() || !connection->tunnel().has_usable_session(now)) [[unlikely]] {
         while (const auto segment = segments.next()) {
             connection->send_packet(*segment, outbox_, now);
@@ -77,7 +77,7 @@ void Node::State::encapsulate(const ConnectionId& id, ByteSpan ip_packet, Instan
         kLog.trace("Dropped packet for an unknown connection", log::field(id_key(), id));
         return;
     }
-    touch(*connection);
+    schedule_.touch(*connection);
     connection->send_packet(ip_packet, outbox_, now);
 }
 

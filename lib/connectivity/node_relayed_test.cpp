@@ -44,9 +44,14 @@ TEST_F(Relayed, OneRelayCarriesAllIfTheDirectWayIsBlocked) {
     network.block_direct(client, gateway);
     connect();
     EXPECT_TRUE(has_contact());
+    // The best pair left is our host and the peer's relay address: only the gateway wraps its packets.
     network.send(client, gateway, ping(3));
-    EXPECT_EQ(client.sent.back().datagram.payload.size() - ping(3).size(),
-              last_destination(client).port == 3478 ? 36U : 32U);
+    EXPECT_EQ(client.sent.back().datagram.payload.size(), ping(3).size() + 32);
+    EXPECT_EQ(last_destination(client).ip, ip("203.0.113.21"));
+    EXPECT_NE(last_destination(client).port, 3478);
+    network.send(gateway, client, ping(3));
+    EXPECT_EQ(gateway.sent.back().datagram.payload.size(), ping(3).size() + 36);
+    EXPECT_EQ(last_destination(gateway).port, 3478);
 }
 
 TEST_F(Relayed, EachSideMayUseItsOwnRelay) {

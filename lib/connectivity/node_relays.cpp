@@ -25,7 +25,7 @@ void Node::State::update_relays(std::span<const RelayId> removed, std::span<cons
         if (const auto* allocation = relays_.find(id)) {
             kLog.info("Removing relay", log::field("relay", id));
             invalidate_relay(*allocation);
-            relays_.erase(id);
+            forget_relay(id);
         }
     }
     for (const auto& server : listed) {
@@ -91,7 +91,7 @@ void Node::State::add_local_candidate(const RelayId& relay, const turn::Candidat
     for (auto& [id, connection] : connections_) {
         if (connection->relay() == relay) {
             connection->add_local_candidate(*converted, outbox_, now);
-            touch(*connection);
+            schedule_.touch(*connection);
         }
     }
 }
@@ -103,7 +103,7 @@ void Node::State::remove_local_candidate(const turn::Candidate& candidate) {
     }
     for (auto& [id, connection] : connections_) {
         connection->remove_local_candidate(*converted, outbox_);
-        touch(*connection);
+        schedule_.touch(*connection);
     }
 }
 
@@ -115,31 +115,35 @@ void Node::State::drop_dead_relays() {
         ++entry;
         if (reason) {
             kLog.info("Disconnected from relay", log::field("relay", id), log::field("reason", to_string(*reason)));
-            relays_.erase(id);
+            forget_relay(id);
         }
     }
 }
 
+void Node::State::forget_relay(const RelayId& id) {
+    relays_.erase(id);
+    has_orphans_ = true;
+    if (relays_.empty()) {
+        kLog.debug("No relay left");
+    }
+}
+
 void Node::State::replace_lost_relays(Instant now) {
+    if (!has_orphans_ || relays_.empty()) {
+        return;
+    }
+    has_orphans_ = false;
     for (auto& [id, connection] : connections_) {
         if (relays_.find(connection->relay()) != nullptr) {
             continue;
         }
         const auto relay = relays_.sample(rng_);
-        if (!relay) {
-            if (!connection->misses_relay) {
-                kLog.debug("No relay left", log::field(id_key(), id));
-            }
-            connection->misses_relay = true;
-            continue;
-        }
         kLog.info("Changing relay", log::field(id_key(), id), log::field("relay", *relay));
-        connection->misses_relay = false;
-        connection->set_relay(*relay);
+        connection->set_relay(relay);
         for (const auto& candidate : relays_.relay_candidates(*relay)) {
             connection->add_local_candidate(candidate, outbox_, now);
         }
-        touch(*connection);
+        schedule_.touch(*connection);
     }
 }
 
@@ -150,7 +154,7 @@ void Node::State::add_remote_candidate(const ConnectionId& id, std::string_view 
         kLog.debug("Ignored remote candidate", log::field(id_key(), id), log::field("candidate", text));
         return;
     }
-    touch(*connection);
+    schedule_.touch(*connection);
     if (!connection->agent().add_remote_candidate(*candidate, now)) {
         return;
     }
@@ -173,7 +177,7 @@ void Node::State::remove_remote_candidate(const ConnectionId& id, std::string_vi
     }
     if (connection->agent().remove_remote_candidate(*candidate)) {
         connection->agent().handle_timeout(now);
-        touch(*connection);
+        schedule_.touch(*connection);
     }
 }
 

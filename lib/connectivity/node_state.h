@@ -13,6 +13,7 @@
 #include "culvert/connectivity/outbox.h"
 #include "culvert/connectivity/recently_disconnected.h"
 #include "culvert/connectivity/relays.h"
+#include "culvert/connectivity/schedule.h"
 #include "culvert/stun/message.h"
 #include "culvert/wireguard/rate_limiter.h"
 
@@ -83,6 +84,7 @@ private:
     void handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now);
     void add_local_candidate(const RelayId& relay, const turn::Candidate& candidate, Instant now);
     void remove_local_candidate(const turn::Candidate& candidate);
+    void forget_relay(const RelayId& id);
     void drop_dead_relays();
     void replace_lost_relays(Instant now);
 
@@ -93,6 +95,8 @@ private:
     DecapsulateResult handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
                                   const stun::Message& message, Instant now);
     DecapsulateResult handle_wireguard(MutableByteSpan datagram, const net::IpAddress& from, Instant now);
+    bool pass_to_agent(Connection& connection, const net::SocketAddress& local, const net::SocketAddress& from,
+                       const stun::Message& message, Instant now);
     std::expected<Connection*, DecapsulateError> connection_of(MutableByteSpan datagram, Instant now);
     DecapsulateResult pass_to_tunnel(Connection& connection, MutableByteSpan datagram, const net::IpAddress& from,
                                      Instant now);
@@ -100,8 +104,6 @@ private:
     void handle_relay_timeouts(Instant now);
     void handle_connection_timeouts(Instant now);
     void remove_failed(Instant now);
-    /// The connection's deadlines may have changed.
-    void touch(Connection& connection);
 
     Role role_;
     Rng rng_;
@@ -114,8 +116,12 @@ private:
     Connections connections_;
     IndexTable indices_;
     RecentlyDisconnected recently_disconnected_;
-    /// Connections whose deadline must be asked for again.
-    std::vector<Connection*> touched_;
+    Schedule schedule_;
+    /// By our user name fragment, for checks that come in. Fragments are short, so they need not be unique.
+    std::multimap<std::string, Connection*, std::less<>> by_ufrag_;
+    std::vector<ConnectionId> failed_;
+    /// Some connection may use a relay that is gone.
+    bool has_orphans_ = false;
 };
 
 }  // namespace culvert::connectivity

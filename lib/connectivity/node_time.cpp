@@ -26,38 +26,25 @@ void Node::State::handle_relay_timeouts(Instant now) {
 
 /// Leaves alone whom nothing happened to: with many peers, most ticks are for one of them.
 void Node::State::handle_connection_timeouts(Instant now) {
-    touched_.clear();
-    for (auto& [id, connection] : connections_) {
-        if (!connection->is_touched && now < connection->deadline) {
-            continue;
-        }
-        connection->is_touched = false;
+    for (auto* connection : schedule_.take_due(now)) {
         connection->handle_timeout(relays_, outbox_, now);
-        connection->deadline = connection->poll_timeout().value_or(Instant::max());
+        schedule_.update(*connection);
+        if (connection->failure()) {
+            failed_.push_back(connection->id());
+        }
     }
 }
 
 void Node::State::remove_failed(Instant now) {
-    for (auto entry = connections_.begin(); entry != connections_.end();) {
-        if (entry->second->failure()) {
-            outbox_.emit(ConnectionFailed{entry->first});
-            entry = erase(entry, now);
-        } else {
-            ++entry;
-        }
+    for (const auto& id : failed_) {
+        outbox_.emit(ConnectionFailed{id});
+        erase(connections_.find(id), now);
     }
+    failed_.clear();
 }
 
 std::optional<Instant> Node::State::poll_timeout() {
-    // The fast paths move deadlines without a handle_timeout(). Those connections stay marked as touched, so that
-    // the next one looks at them.
-    for (auto* connection : touched_) {
-        connection->deadline = connection->poll_timeout().value_or(Instant::max());
-    }
-    auto next = Instant::max();
-    for (const auto& [id, connection] : connections_) {
-        next = std::min(next, connection->deadline);
-    }
+    auto next = schedule_.next();
     for (const auto& [id, allocation] : relays_.all()) {
         next = std::min(next, allocation.poll_timeout().value_or(next));
     }

@@ -42,8 +42,23 @@ std::string_view to_text(AgentState state) {
     return "";
 }
 
-Agent::Agent(AgentRole role, Credentials local, Credentials remote, Rng rng)
-    : role_{role}, local_{std::move(local)}, remote_{std::move(remote)}, rng_{rng}, tie_breaker_{rng_.next_u64()} {}
+Agent::Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng)
+    : role_{role},
+      local_{std::move(local)},
+      remote_{std::move(remote)},
+      tag_{tag},
+      rng_{rng},
+      tie_breaker_{rng_.next_u64()} {}
+
+std::uint32_t Agent::tag_of(const TransactionId& id) {
+    return load_be<std::uint32_t>(id) >> 8;
+}
+
+TransactionId Agent::make_transaction_id() {
+    auto id = stun::make_transaction_id(rng_);
+    store_be(MutableByteSpan{id}, tag_ << 8 | std::to_integer<std::uint32_t>(id[3]));
+    return id;
+}
 
 void Agent::set_timing(const CheckTiming& timing, Instant now) {
     if (timing == timing_) {
@@ -161,7 +176,7 @@ void Agent::send_due_check(Instant now) {
 
 void Agent::send_check(CandidatePair& pair, Instant now) {
     using enum stun::AttributeType;
-    const auto id = stun::make_transaction_id(rng_);
+    const auto id = make_transaction_id();
     stun::MessageBuilder message{stun::Class::kRequest, stun::Method::kBinding, id};
     message.text(kUsername, remote_.username + ':' + local_.username);
     message.u64(role_ == AgentRole::kControlling ? kIceControlling : kIceControlled, tie_breaker_);

@@ -66,7 +66,11 @@ struct AgentTransmit {
 /// at most one check, and poll_timeout() may name an instant that has already come; call again.
 class Agent {
 public:
-    Agent(AgentRole role, Credentials local, Credentials remote, Rng rng);
+    /// `tag`, of 24 bits, begins all transaction ids, so that whoever owns many agents finds the one that a response
+    /// belongs to; the other 72 bits are random.
+    Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng);
+
+    [[nodiscard]] static std::uint32_t tag_of(const TransactionId& id);
 
     [[nodiscard]] AgentRole role() const { return role_; }
     [[nodiscard]] AgentState state() const { return state_; }
@@ -142,12 +146,14 @@ private:
     void evaluate_state();
     void set_state(AgentState state);
     void send_due_check(Instant now);
+    [[nodiscard]] TransactionId make_transaction_id();
     void send_check(CandidatePair& pair, Instant now);
     void update_schedule(Instant now);
 
     AgentRole role_;
     Credentials local_;
     Credentials remote_;
+    std::uint32_t tag_;
     Rng rng_;
     std::uint64_t tie_breaker_;
     CheckTiming timing_ = kDefaultTiming;

@@ -46,8 +46,8 @@ public:
     };
 
     AgentNetwork()
-        : a{Agent{AgentRole::kControlling, kClientCredentials, kGatewayCredentials, Rng::from_number(1)}},
-          b{Agent{AgentRole::kControlled, kGatewayCredentials, kClientCredentials, Rng::from_number(2)}} {}
+        : a{Agent{AgentRole::kControlling, kClientCredentials, kGatewayCredentials, 1, Rng::from_number(1)}},
+          b{Agent{AgentRole::kControlled, kGatewayCredentials, kClientCredentials, 2, Rng::from_number(2)}} {}
 
     /// Adds the candidate locally and, if it is to be signalled, at the other side.
     void trickle(Side& side, const Candidate& candidate) {

@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 Agent client_agent() {
-    return {AgentRole::kControlling, kClientCredentials, kGatewayCredentials, Rng::from_number(1)};
+    return {AgentRole::kControlling, kClientCredentials, kGatewayCredentials, 7, Rng::from_number(1)};
 }
 
 bool has_remote(const Agent& agent, std::string_view text) {
