@@ -31,8 +31,12 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # Designated initialisers that leave members at their defaults are the point of designated initialisers.
   add_compile_options(-Wno-missing-field-initializers -Wno-missing-designated-field-initializers)
+  # libstdc++ 12's std::stable_sort uses what it declares deprecated.
+  add_compile_options(-Wno-deprecated-declarations)
 else()
   add_compile_options(-Wno-missing-field-initializers)
+  # GCC 12 reports false positives in its own std::string at -O3.
+  add_compile_options(-Wno-restrict)
 endif()
 if(CULVERT_SANITIZE)
   add_compile_options(-fsanitize=${CULVERT_SANITIZE} -fno-sanitize-recover=all)
