@@ -11,6 +11,7 @@
 
 #include "common/device_options.h"
 #include "culvert/portal_api/external_id.h"
+#include "culvert/portal_api/user_agent.h"
 
 namespace culvert::client {
 namespace {
@@ -153,6 +154,7 @@ std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw, 
     return command_line::make_device_options(raw.device,
                                              {.role = portal_api::Role::kClient,
                                               .component = "headless-client",
+                                              .version = portal_api::kClientProtocolVersion,
                                               .app_id = portal_api::kClientAppId,
                                               .id_file = kIdFile},
                                              *token);

@@ -17,11 +17,11 @@ namespace {
 /// Cheap firmware gives this to every machine.
 constexpr std::string_view kPlaceholderSerial = "123456789";
 
-std::string user_agent(const io::HostInfo& host, std::string_view component) {
+std::string user_agent(const io::HostInfo& host, const DeviceKind& kind) {
     return portal_api::UserAgent{.os = host.os_name.empty() ? "Linux" : host.os_name,
                                  .os_version = host.os_version,
-                                 .component = std::string{component},
-                                 .version = CULVERT_VERSION,
+                                 .component = std::string{kind.component},
+                                 .version = std::string{kind.version},
                                  .arch = host.architecture,
                                  .kernel = host.kernel}
         .to_string();
@@ -76,7 +76,7 @@ std::expected<session::DeviceOptions, Complaint> make_device_options(const Devic
 
     session::DeviceOptions options{.portal = {.role = kind.role,
                                               .url = std::move(*url),
-                                              .user_agent = user_agent(host, kind.component),
+                                              .user_agent = user_agent(host, kind),
                                               .firewall_mark = io::kSocketMark,
                                               .rng = rng.fork()},
                                    .tun_name = io::kTunName};

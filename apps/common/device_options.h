@@ -31,6 +31,7 @@ void describe(CLI::App& app, DeviceFlags& flags);
 struct DeviceKind {
     portal_api::Role role;
     std::string_view component;  ///< in the User-Agent
+    std::string_view version;    ///< in the User-Agent; see portal_api/user_agent.h
     std::string_view app_id;     ///< for ids derived from the machine's
     std::filesystem::path id_file;
 };

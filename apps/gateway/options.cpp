@@ -14,6 +14,7 @@
 
 #include "common/device_options.h"
 #include "culvert/portal_api/external_id.h"
+#include "culvert/portal_api/user_agent.h"
 
 namespace culvert::gateway {
 namespace {
@@ -107,6 +108,7 @@ std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw) 
     return command_line::make_device_options(raw.device,
                                              {.role = portal_api::Role::kGateway,
                                               .component = "gateway",
+                                              .version = portal_api::kGatewayProtocolVersion,
                                               .app_id = portal_api::kGatewayAppId,
                                               .id_file = kIdFile},
                                              *token);

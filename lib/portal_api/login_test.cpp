@@ -151,6 +151,13 @@ TEST(UserAgent, LeavesOutWhatIsUnknown) {
     EXPECT_EQ(agent.to_string(), "Mac OS/Unknown gateway/1.4.18 (arm64)");
 }
 
+TEST(UserAgent, KeepsSlashesOutOfTheNameOfTheSystem) {
+    UserAgent agent{.os = "Debian GNU/Linux", .os_version = "12", .component = "gateway", .version = "1.4.18"};
+    EXPECT_EQ(agent.to_string(), "Debian/12 gateway/1.4.18");
+    agent.os = "A/B";
+    EXPECT_EQ(agent.to_string(), "A B/12 gateway/1.4.18");
+}
+
 TEST(UserAgent, CarriesNothingThatBreaksAHeader) {
     const UserAgent agent{.os = "Ül\r\nX: 1", .os_version = "1", .component = "relay", .version = "0.1.0"};
     EXPECT_EQ(agent.to_string(), "lX: 1/1 relay/0.1.0");
