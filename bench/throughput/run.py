@@ -104,6 +104,7 @@ class Culvert(Candidate):
 
 class WireGuardGo(Candidate):
     name = "wireguard-go"
+    DEVICES = {"client": "wg-client", "gateway": "wg-gateway"}
 
     def __init__(self, binary, directory):
         self.binary = binary
@@ -120,20 +121,21 @@ class WireGuardGo(Candidate):
     def start(self):
         keys = {name: self.key(name) for name in ("client", "gateway")}
         for name, address in (("client", "10.98.0.1/24"), ("gateway", "10.98.0.2/24")):
+            device = self.DEVICES[name]  # two names, because both control sockets lie in one folder
             self.running[name] = subprocess.Popen(
-                culvert.in_namespace(name, self.binary, "--foreground", "wg0"),
+                culvert.in_namespace(name, self.binary, "--foreground", device),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )
             culvert.wait_until(
-                lambda: run_in(name, "ip", "link", "show", "wg0", check=False).returncode == 0, 10, "wireguard-go's device"
+                lambda: run_in(name, "ip", "link", "show", device, check=False).returncode == 0, 10, "wireguard-go's device"
             )
             time.sleep(0.3)  # its control socket appears a moment after the device
-            run_in(name, "wg", "set", "wg0", "private-key", keys[name][0], "listen-port", "51820")
-            run_in(name, "ip", "address", "add", address, "dev", "wg0")
-            run_in(name, "ip", "link", "set", "wg0", "mtu", MTU, "up")
-        run_in("client", "wg", "set", "wg0", "peer", keys["gateway"][1], "endpoint", "172.31.0.100:51820",
+            run_in(name, "wg", "set", device, "private-key", keys[name][0], "listen-port", "51820")
+            run_in(name, "ip", "address", "add", address, "dev", device)
+            run_in(name, "ip", "link", "set", device, "mtu", MTU, "up")
+        run_in("client", "wg", "set", self.DEVICES["client"], "peer", keys["gateway"][1], "endpoint", "172.31.0.100:51820",
                "allowed-ips", "10.98.0.0/24,10.20.0.0/24")
-        run_in("gateway", "wg", "set", "wg0", "peer", keys["client"][1], "allowed-ips", "10.98.0.1/32")
+        run_in("gateway", "wg", "set", self.DEVICES["gateway"], "peer", keys["client"][1], "allowed-ips", "10.98.0.1/32")
         masquerade("wireguard", "10.98.0.0/24")
 
     def processes(self):
@@ -158,8 +160,11 @@ class Veth(Candidate):
 def masquerade(table, source):
     subprocess.run(
         culvert.in_namespace("gateway", "nft", "-f", "-"), check=True, text=True,
-        input=f"table ip bench_{table} {{ chain postrouting {{ type nat hook postrouting priority srcnat; "
-              f"ip saddr {source} oifname eth1 masquerade }} }}",
+        input=f"""
+            add table ip bench_{table}
+            add chain ip bench_{table} postrouting {{ type nat hook postrouting priority srcnat; }}
+            add rule ip bench_{table} postrouting ip saddr {source} oifname eth1 masquerade
+        """,
     )
 
 
@@ -169,7 +174,7 @@ class Switch:
     A rule in front of all others sends them to a table with one route; our client's own rules come after it.
     """
 
-    ROUTES = {"culvert": "dev tun-firezone", "wireguard-go": "dev wg0", "veth": "via 172.30.0.1"}
+    ROUTES = {"culvert": "dev tun-firezone", "wireguard-go": "dev wg-client", "veth": "via 172.30.0.1"}
 
     def __init__(self):
         run_in("client", "ip", "rule", "add", "priority", "10", "to", "10.20.0.0/24", "lookup", "77")
