@@ -137,6 +137,8 @@ private:
 
     void form_pairs_of_local(const Entry& local);
     void form_pairs_of_remote(const Entry& remote);
+    void reprioritise_pairs_of_remote(const Entry& remote);
+    [[nodiscard]] std::uint64_t priority_of(const Candidate& local, const Candidate& remote) const;
     void form_pair(const Entry& local, const Entry& remote);
     void discard(Entry& entry, bool is_local);
     CandidatePair* find_pair(const net::SocketAddress& local_base, const net::SocketAddress& remote);

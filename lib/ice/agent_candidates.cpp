@@ -73,6 +73,7 @@ bool Agent::add_remote_candidate(const Candidate& candidate, Instant now) {
     });
     if (reflexive != remotes_.end()) {
         reflexive->candidate = candidate;
+        reprioritise_pairs_of_remote(*reflexive);
         form_pairs_of_remote(*reflexive);
     } else {
         form_pairs_of_remote(append(remotes_, candidate));
@@ -233,14 +234,34 @@ void Agent::form_pairs_of_remote(const Entry& remote) {
     }
 }
 
+/// A peer-reflexive candidate was guessed to be as good as a host's. Now that the peer says what it is, its pairs get
+/// the priority that the peer computes for them too: otherwise the two sides would settle on different pairs for good.
+void Agent::reprioritise_pairs_of_remote(const Entry& remote) {
+    const auto& r = remote.candidate;
+    for (auto& pair : pairs_) {
+        if (pair.remote().id != remote.id) {
+            continue;
+        }
+        const auto local = std::ranges::find(locals_, pair.local().id, &Entry::id);
+        if (local != locals_.end()) {
+            pair.replace_remote({remote.id, r.kind, r.address, r.base}, priority_of(local->candidate, r));
+        }
+    }
+    std::ranges::stable_sort(pairs_, std::greater{}, &CandidatePair::priority);
+}
+
+std::uint64_t Agent::priority_of(const Candidate& local, const Candidate& remote) const {
+    return role_ == AgentRole::kControlling ? pair_priority(local.priority, remote.priority)
+                                            : pair_priority(remote.priority, local.priority);
+}
+
 void Agent::form_pair(const Entry& local, const Entry& remote) {
     const auto& l = local.candidate;
     const auto& r = remote.candidate;
     if (l.address.family() != r.address.family()) {
         return;
     }
-    const auto priority = role_ == AgentRole::kControlling ? pair_priority(l.priority, r.priority)
-                                                           : pair_priority(r.priority, l.priority);
+    const auto priority = priority_of(l, r);
     CandidatePair pair{
         {local.id, l.kind, l.address, l.base}, {remote.id, r.kind, r.address, r.base}, priority, check_priority(l)};
     if (auto* existing = find_pair(l.base, r.address)) {

@@ -388,6 +388,30 @@ TEST(Agent, ControllingSideIgnoresUseCandidate) {
     EXPECT_FALSE(agent.has_known_remote_candidate());
 }
 
+TEST(AgentNetwork, APeerReflexiveGuessDoesNotOutrankThePairThatTheClientSettlesOn) {
+    AgentNetwork net;
+    // The client's relayed check arrives before its relay candidate is signalled, and is nominated as if it came from a
+    // host; the direct path opens later.
+    const auto client_relay = *net.a.agent.add_local_candidate(relay("9.9.9.9:1000"), net.now);
+    net.a.addresses.push_back(client_relay.address);
+    net.is_lost = [](const auto& source, const auto& destination) {
+        return source.port == 52625 && destination.port == 52625;
+    };
+    net.trickle(net.b, host("2.2.2.2:52625"));
+    net.run_for(1s);
+    ASSERT_EQ(net.b.agent.nominated(), (Nominated{address("2.2.2.2:52625"), address("9.9.9.9:1000")}));
+
+    net.b.agent.add_remote_candidate(client_relay, net.now);
+    net.is_lost = nullptr;
+    net.a.agent.add_local_candidate(host("1.1.1.1:52625"), net.now);
+    net.a.addresses.push_back(address("1.1.1.1:52625"));
+    net.b.agent.add_remote_candidate(reflexive("1.1.1.1:52625"), net.now);
+    net.run_for(2s);
+
+    EXPECT_EQ(net.a.agent.nominated(), (Nominated{address("1.1.1.1:52625"), address("2.2.2.2:52625")}));
+    EXPECT_EQ(net.b.agent.nominated(), (Nominated{address("2.2.2.2:52625"), address("1.1.1.1:52625")}));
+}
+
 TEST(AgentNetwork, SurvivesRandomLossWithTheBestPathNominatedOnBothSides) {
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
         AgentNetwork net;

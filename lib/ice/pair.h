@@ -57,6 +57,11 @@ public:
     [[nodiscard]] bool is_nominated() const { return nomination_ != Nomination::kNone; }
     /// The next check is due at once. No effect if already nominated.
     void nominate();
+    /// The remote candidate turned out to be another kind than it seemed; history and nomination stay.
+    void replace_remote(const End& remote, std::uint64_t priority) {
+        remote_ = remote;
+        priority_ = priority;
+    }
     /// For a pair that takes the place of another one.
     void inherit_nomination(const CandidatePair& other) { nomination_ = other.nomination_; }
 
