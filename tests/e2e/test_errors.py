@@ -1,7 +1,10 @@
 """What goes wrong is said in one line that helps, with the right exit code."""
 
+import os
+import pathlib
 import sqlite3
 import subprocess
+import tempfile
 import textwrap
 
 import pytest
@@ -204,9 +207,13 @@ def test_database_is_corrupt(bare_system):
 
 
 def test_database_cannot_be_written(bare_system):
-    bare_system.apply(culvert.configuration())
-    bare_system.database.chmod(0o600)
-    result = serve(bare_system, prefix=UNPRIVILEGED)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        bare_system.database = pathlib.Path(folder) / "portal.db"
+        bare_system.apply(culvert.configuration())
+        for file in bare_system.database.parent.iterdir():
+            file.chmod(0o644)
+        result = serve(bare_system, prefix=UNPRIVILEGED)
     assert result.returncode == 1
     assert str(bare_system.database) in one_line(result.stderr)
 

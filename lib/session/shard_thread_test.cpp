@@ -1,0 +1,183 @@
+// The threads of a device: needs root, for a TUN device in a network namespace of its own.
+
+#include "culvert/session/shard_thread.h"
+
+#include <poll.h>
+#include <sched.h>
+
+#include <deque>
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "culvert/io/tun_interface.h"
+
+namespace culvert::session {
+namespace {
+
+/// Sends every datagram back where it came from, and reports its length.
+class Echo {
+public:
+    void handle_tun_packet(packet::TunPacket /*packet*/, net::TransmitQueue& /*out*/, Instant /*now*/) {}
+    void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn /*ecn*/,
+                         MutableByteSpan datagram, packet::Coalescer& /*tun*/, Instant /*now*/) {
+        lengths.push_back(datagram.size());
+        answers.push_back({{local.ip, from}, net::Ecn::kNotEct, to_bytes(datagram)});
+    }
+    std::optional<Instant> poll_timeout() { return timer; }
+    std::optional<net::Transmit> poll_transmit() {
+        if (answers.empty()) {
+            return std::nullopt;
+        }
+        auto answer = std::move(answers.front());
+        answers.pop_front();
+        return answer;
+    }
+
+    std::deque<std::size_t> lengths;
+    std::deque<net::Transmit> answers;
+    std::optional<Instant> timer;
+};
+
+struct Length {
+    std::size_t bytes;
+};
+struct TimerFired {};
+struct SetTimer {
+    Duration delay;
+};
+
+}  // namespace
+
+template <>
+struct ShardTraits<Echo> {
+    struct ShutDown {};
+    using Command = std::variant<SetTimer, ShutDown>;
+    using Event = std::variant<ShardEnded, Length, TimerFired>;
+
+    template <typename Emit>
+    static bool apply(Echo& state, const Command& command, io::Shard& /*shard*/, Instant now, Emit /*emit*/) {
+        if (const auto* timer = std::get_if<SetTimer>(&command)) {
+            state.timer = now + timer->delay;
+            return false;
+        }
+        return true;
+    }
+    static void handle_timeout(Echo& state, Instant now) {
+        if (state.timer && *state.timer <= now) {
+            state.timer.reset();
+            state.lengths.push_back(0);
+        }
+    }
+    static std::optional<Event> poll_event(Echo& state) {
+        if (state.lengths.empty()) {
+            return std::nullopt;
+        }
+        const auto length = state.lengths.front();
+        state.lengths.pop_front();
+        return length == 0 ? Event{TimerFired{}} : Event{Length{length}};
+    }
+};
+
+namespace {
+
+using EchoShard = ShardThread<Echo>;
+
+void in_new_network(const std::function<void(EchoShard&)>& body) {
+    std::thread thread{[&] {
+        ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
+        auto netlink = io::Netlink::open();
+        ASSERT_TRUE(netlink);
+        ASSERT_FALSE(netlink->set_up(*netlink->interface_index("lo")));
+        auto tun = io::TunDevice::open({.name = "tun-test"});
+        ASSERT_TRUE(tun) << tun.error();
+        EchoShard shard{Echo{}, std::move(*tun), {}};
+        const auto started = shard.start();
+        ASSERT_TRUE(started) << started.error();
+        body(shard);
+    }};
+    thread.join();
+}
+
+/// Waits for the next event; fails the test after five seconds.
+std::vector<EchoShard::Event> wait_for_events(EchoShard& shard) {
+    pollfd polled{shard.events_fd(), POLLIN, 0};
+    EXPECT_EQ(::poll(&polled, 1, 5000), 1) << "nothing happened";
+    return shard.take_events();
+}
+
+void shut_down(EchoShard& shard) {
+    shard.post(ShardTraits<Echo>::ShutDown{});
+    for (int i = 0; i < 10; ++i) {
+        for (const auto& event : wait_for_events(shard)) {
+            if (const auto* ended = std::get_if<ShardEnded>(&event)) {
+                EXPECT_FALSE(ended->error);
+                return;
+            }
+        }
+    }
+    FAIL() << "the shard did not end";
+}
+
+TEST(ShardThread, AnswersDatagramsAndReportsThem) {
+    in_new_network([](EchoShard& shard) {
+        auto peer = io::UdpSocket::open({.bind = {*net::IpAddress::parse("127.0.0.1"), 0}});
+        ASSERT_TRUE(peer);
+        io::ErrorBatch errors;
+        net::TransmitQueue queue;
+        const net::SocketAddress target{*net::IpAddress::parse("127.0.0.1"), io::kPreferredPort};
+        for (std::size_t i = 1; i <= 100; ++i) {
+            ASSERT_TRUE(queue.push({{std::nullopt, target}, net::Ecn::kNotEct, Bytes(i, std::byte{7})}));
+            static_cast<void>(peer->send(queue, errors));
+        }
+
+        std::size_t reported = 0;
+        std::size_t answered = 0;
+        while (reported < 100 && !testing::Test::HasFailure()) {
+            for (const auto& event : wait_for_events(shard)) {
+                reported += std::holds_alternative<Length>(event) ? 1 : 0;
+            }
+        }
+        while (answered < 100 && !testing::Test::HasFailure()) {
+            pollfd polled{peer->fd(), POLLIN, 0};
+            ASSERT_EQ(::poll(&polled, 1, 5000), 1);
+            for (const auto& message : peer->receive(errors)) {
+                answered += (message.bytes.size() + message.stride - 1) / message.stride;
+            }
+        }
+        EXPECT_EQ(shard.counters().udp_datagrams_received.load(), 100U);
+        EXPECT_TRUE(errors.empty());
+        shut_down(shard);
+    });
+}
+
+TEST(ShardThread, WakesUpForTimersThatCommandsSet) {
+    in_new_network([](EchoShard& shard) {
+        shard.post(SetTimer{std::chrono::milliseconds{20}});
+        const auto events = wait_for_events(shard);
+        ASSERT_EQ(events.size(), 1U);
+        EXPECT_TRUE(std::holds_alternative<TimerFired>(events[0]));
+        shut_down(shard);
+    });
+}
+
+TEST(ShardThread, DatagramsThatAreTooLongAreNotEvenLookedAt) {
+    in_new_network([](EchoShard& shard) {
+        auto peer = io::UdpSocket::open({.bind = {*net::IpAddress::parse("127.0.0.1"), 0}});
+        ASSERT_TRUE(peer);
+        io::ErrorBatch errors;
+        net::TransmitQueue queue;
+        const net::SocketAddress target{*net::IpAddress::parse("127.0.0.1"), io::kPreferredPort};
+        for (const std::size_t length : {1317U, 9000U, 1316U}) {
+            ASSERT_TRUE(queue.push({{std::nullopt, target}, net::Ecn::kNotEct, Bytes(length, std::byte{7})}));
+            static_cast<void>(peer->send(queue, errors));
+        }
+        const auto events = wait_for_events(shard);
+        ASSERT_EQ(events.size(), 1U);
+        EXPECT_EQ(std::get<Length>(events[0]).bytes, 1316U);
+        shut_down(shard);
+    });
+}
+
+}  // namespace
+}  // namespace culvert::session
