@@ -75,7 +75,10 @@ struct ShardTraits<Echo> {
         }
         const auto length = state.lengths.front();
         state.lengths.pop_front();
-        return length == 0 ? Event{TimerFired{}} : Event{Length{length}};
+        if (length == 0) {
+            return TimerFired{};
+        }
+        return Length{length};
     }
 };
 
