@@ -91,7 +91,7 @@ void Connection::signal_local_candidates(std::span<const ice::Candidate> seeds, 
         }
     }
     std::ranges::copy(agent_.local_candidates(), std::back_inserter(all));
-    std::ranges::stable_sort(all, std::greater{}, &ice::Candidate::priority);
+    sort_for_signalling(all);
     for (const auto& candidate : all) {
         signal(candidate, out);
     }

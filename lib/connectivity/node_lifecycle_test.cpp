@@ -232,6 +232,63 @@ TEST_F(Lifecycle, NominationWhileIdleDoesNotWakeUp) {
     EXPECT_TRUE(has_contact());
 }
 
+TEST_F(Lifecycle, DoesNotBecomeIdleWhileItLooksForAPath) {
+    connect();
+    network.is_lost = [](const Datagram&) { return true; };
+    // Addresses that never answer keep the agent checking; host candidates are no activity.
+    for (int i = 1; i <= 4; ++i) {
+        const auto candidate = "candidate:1 1 udp 2130706175 192.0.2.10" + std::to_string(i) + " 1 typ host";
+        client.node.add_remote_candidate(gateway.id, candidate, network.now);
+        network.settle_node(client);
+        network.run_for(10s);
+    }
+    ASSERT_TRUE(client.node.has_connection(gateway.id));
+    client.sent.clear();
+    network.run_for(4s);
+    EXPECT_GE(count_sent(client, Wire::kCheck), 2U);
+}
+
+TEST_F(Lifecycle, ManyClientsAtOnceAreToldApart) {
+    std::vector<Host*> clients;
+    for (int i = 0; i < 40; ++i) {
+        clients.push_back(&network.add_host(Role::kClient, "192.0.2." + std::to_string(100 + i), std::nullopt));
+        network.give_relays(*clients.back(), {&relay});
+    }
+    network.run_for(1s);
+    for (auto* each : clients) {
+        network.connect(*each, gateway);
+    }
+    network.run_for(3s);
+    EXPECT_EQ(gateway.count<ConnectionEstablished>(), clients.size());
+    for (std::uint8_t i = 0; i < clients.size(); ++i) {
+        network.send(*clients[i], gateway, ping(i));
+        network.send(gateway, *clients[i], ping(i));
+    }
+    network.run_for(100ms);
+    ASSERT_EQ(gateway.received.size(), clients.size());
+    for (const auto& received : gateway.received) {
+        const auto i = static_cast<std::size_t>(received.packet.back());
+        EXPECT_EQ(received.connection, clients[i]->id);
+    }
+    for (std::uint8_t i = 0; i < clients.size(); ++i) {
+        ASSERT_EQ(clients[i]->received.size(), 1U);
+        EXPECT_EQ(clients[i]->received[0].packet, ping(i));
+    }
+
+    // Half of them vanish; the others do not notice.
+    for (std::size_t i = 0; i < clients.size(); i += 2) {
+        clients[i]->is_up = false;
+    }
+    network.run_for(130s);
+    gateway.received.clear();
+    for (std::uint8_t i = 1; i < clients.size(); i += 2) {
+        network.send(*clients[i], gateway, ping(i));
+    }
+    network.run_for(100ms);
+    EXPECT_EQ(gateway.received.size(), clients.size() / 2);
+    EXPECT_EQ(gateway.count<ConnectionFailed>(), clients.size() / 2);
+}
+
 TEST(NodeDeterminism, SameSeedSameBytes) {
     const auto run = [](std::uint64_t seed) {
         Network network{seed};

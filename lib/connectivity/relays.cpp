@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 
 namespace culvert::connectivity {
 
@@ -58,7 +59,7 @@ std::vector<ice::Candidate> Relays::seed_candidates(const std::optional<RelayId>
             }
         }
     }
-    std::ranges::stable_sort(seeds, std::greater{}, &ice::Candidate::priority);
+    sort_for_signalling(seeds);
     return seeds;
 }
 
@@ -67,6 +68,12 @@ std::vector<ice::Candidate> Relays::relay_candidates(const RelayId& selected) co
     std::erase_if(candidates,
                   [](const ice::Candidate& candidate) { return candidate.kind != ice::CandidateKind::kRelay; });
     return candidates;
+}
+
+void sort_for_signalling(std::vector<ice::Candidate>& candidates) {
+    std::ranges::sort(candidates, [](const ice::Candidate& a, const ice::Candidate& b) {
+        return std::tie(b.priority, a.address) < std::tie(a.priority, b.address);
+    });
 }
 
 std::optional<ice::Candidate> to_ice(const turn::Candidate& candidate) {

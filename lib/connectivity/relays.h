@@ -50,6 +50,9 @@ private:
     Table::iterator last_hit_ = table_.end();
 };
 
+/// By descending priority (spec/connectivity.md section 3.4), equal ones by address.
+void sort_for_signalling(std::vector<ice::Candidate>& candidates);
+
 /// nullopt if the address cannot be a candidate.
 [[nodiscard]] std::optional<ice::Candidate> to_ice(const turn::Candidate& candidate);
 

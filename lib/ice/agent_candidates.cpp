@@ -247,7 +247,7 @@ void Agent::reprioritise_pairs_of_remote(const Entry& remote) {
             pair.replace_remote({remote.id, r.kind, r.address, r.base}, priority_of(local->candidate, r));
         }
     }
-    std::ranges::stable_sort(pairs_, std::greater{}, &CandidatePair::priority);
+    std::ranges::sort(pairs_, std::greater{}, &CandidatePair::priority);
 }
 
 std::uint64_t Agent::priority_of(const Candidate& local, const Candidate& remote) const {
