@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,12 +14,14 @@
 #include <utility>
 #include <vector>
 
+#include "common/process.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
 #include "culvert/io/file_descriptor.h"
 #include "culvert/observability/http_endpoint.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
+#include "culvert/observability/metrics_page.h"
 #include "culvert/turn/server/credentials.h"
 #include "data_plane.h"
 #include "metrics.h"
@@ -71,15 +72,6 @@ private:
     std::optional<std::string> failure_;
 };
 
-/// Each allocation needs a socket or two.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 observability::HttpResponse set_log_filter(const observability::HttpRequest& request) {
     auto filter = log::Filter::parse(request.parameter("directives"));
     if (!filter) {
@@ -102,7 +94,7 @@ public:
         if (options.metrics) {
             start(*options.metrics, "/metrics", {[&](const auto&) {
                 return observability::HttpResponse{200, render_metrics(data_plane.snapshot(), portal),
-                                                   "text/plain; version=0.0.4; charset=utf-8"};
+                                                   observability::MetricsPage::kContentType};
             }});
         }
     }
@@ -129,7 +121,7 @@ int fail_to_start(const std::string& reason) {
 
 int run(const Options& options) {
     log::init(options.log);
-    raise_descriptor_limit();
+    command_line::raise_descriptor_limit();  // each allocation needs a socket or two
     Ending ending;
 
     if (options.rng_seed) {

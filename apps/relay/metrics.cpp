@@ -1,57 +1,10 @@
 #include "metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
-#include <sstream>
-#include <utility>
-#include <vector>
-
+#include "culvert/observability/metrics_page.h"
 #include "culvert/turn/server/responses.h"
 
 namespace culvert::relay {
 namespace {
-
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-
-using Labels = std::vector<ClientMetric::Label>;
-
-class Page {
-public:
-    Page& gauge(const char* name, const char* help, double value) {
-        start(name, help, MetricType::Gauge);
-        families_.back().metric.emplace_back().gauge.value = value;
-        return *this;
-    }
-    Page& counter(const char* name, const char* help) {
-        start(name, help, MetricType::Counter);
-        return *this;
-    }
-    /// A value of the counter that was started last.
-    Page& value(std::uint64_t value, Labels labels = {}) {
-        auto& metric = families_.back().metric.emplace_back();
-        metric.label = std::move(labels);
-        metric.counter.value = static_cast<double>(value);
-        return *this;
-    }
-    [[nodiscard]] std::string render() const {
-        std::ostringstream out;
-        prometheus::TextSerializer{}.Serialize(out, families_);
-        return out.str();
-    }
-
-private:
-    void start(const char* name, const char* help, MetricType type) {
-        auto& family = families_.emplace_back();
-        family.name = name;
-        family.help = help;
-        family.type = type;
-    }
-
-    std::vector<MetricFamily> families_;
-};
 
 /// "channel bind" -> "channelbind"
 std::string message_type(stun::Method method) {
@@ -63,7 +16,7 @@ std::string message_type(stun::Method method) {
 }  // namespace
 
 std::string render_metrics(const DataPlane::Snapshot& snapshot, const PortalLink& portal) {
-    Page page;
+    observability::MetricsPage page;
     page.gauge("culvert_relay_allocations", "Allocations that exist now.", static_cast<double>(snapshot.allocations));
     page.gauge("culvert_relay_channels", "Channels that are bound now.", static_cast<double>(snapshot.channels));
     page.gauge("culvert_relay_portal_joined", "1 while the portal lists this relay.", portal.is_joined() ? 1 : 0);
@@ -73,11 +26,12 @@ std::string render_metrics(const DataPlane::Snapshot& snapshot, const PortalLink
     page.counter("culvert_relay_responses_total", "Responses to STUN and TURN requests.");
     for (const auto& [key, count] : snapshot.server.responses) {
         const auto& [method, code] = key;
-        Labels labels{{"response_class", code == 0 ? "success" : "error"}, {"message_type", message_type(method)}};
+        observability::MetricsPage::Labels labels{{"response_class", code == 0 ? "success" : "error"},
+                                                  {"message_type", message_type(method)}};
         if (code != 0) {
             labels.push_back({"error_code", std::to_string(code)});
         }
-        page.value(count, std::move(labels));
+        page.value(count, labels);
     }
     page.counter("culvert_relay_data_relayed_userspace_bytes_total", "Payload bytes relayed, both directions.")
         .value(snapshot.server.bytes_relayed);

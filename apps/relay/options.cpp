@@ -1,9 +1,6 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cstdlib>
-#include <iostream>
 #include <string_view>
 
 #include "culvert/portal_api/url.h"
@@ -13,7 +10,8 @@
 namespace culvert::relay {
 namespace {
 
-constexpr int kUsageError = 2;
+using command_line::Complaint;
+using command_line::EarlyExit;
 
 /// A flag's value as text, until all flags are known and can be judged together.
 struct RawOptions {
@@ -66,14 +64,6 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Example: culvert-relay --api-url wss://portal.example.com --public-ip4-addr 203.0.113.21 \"$RELAY_TOKEN\"");
 }
 
-std::string_view environment(const char* name) {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::string_view{} : value;
-}
-
-/// A mistake and what to do about it, as one line.
-using Complaint = std::string;
-
 std::expected<std::optional<net::IpAddress>, Complaint> parse_public(const std::string& text, net::Family family,
                                                                      std::string_view flag) {
     if (text.empty()) {
@@ -88,24 +78,8 @@ std::expected<std::optional<net::IpAddress>, Complaint> parse_public(const std::
     return address;
 }
 
-std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& text, std::string_view flag) {
-    const auto address = net::SocketAddress::parse(text);
-    if (!address) {
-        return std::unexpected{"\"" + text + "\" is no address with port. Give " + std::string{flag} +
-                               " something like 127.0.0.1:9090 or [::1]:9090."};
-    }
-    return *address;
-}
-
-/// A bad size is ignored, as operators are used to.
-std::optional<std::size_t> parse_size(std::string_view text) {
-    std::size_t size = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
-    return error == std::errc{} && end == text.data() + text.size() && size > 0 ? std::optional{size} : std::nullopt;
-}
-
 std::expected<Options, Complaint> judge(const RawOptions& raw) {
-    if (!environment("EBPF_OFFLOADING").empty()) {
+    if (!command_line::environment("EBPF_OFFLOADING").empty()) {
         return std::unexpected{"EBPF_OFFLOADING is set, but this relay has no XDP fast path. Unset it."};
     }
     Options options;
@@ -155,34 +129,28 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     }
     options.rng_seed = raw.rng_seed;
 
-    const auto health = parse_endpoint(raw.health_check, "--health-check-addr");
-    const auto control = parse_endpoint(raw.control, "--control-endpoint");
+    const auto health = command_line::parse_endpoint(raw.health_check, "--health-check-addr");
+    const auto control = command_line::parse_endpoint(raw.control, "--control-endpoint");
     if (!health || !control) {
         return std::unexpected{health ? control.error() : health.error()};
     }
     options.health_check = *health;
     options.control = *control;
     if (!raw.metrics.empty()) {
-        const auto metrics = parse_endpoint(raw.metrics, "--metrics-addr");
+        const auto metrics = command_line::parse_endpoint(raw.metrics, "--metrics-addr");
         if (!metrics) {
             return std::unexpected{metrics.error()};
         }
         options.metrics = *metrics;
     }
 
-    if (raw.log_format != "human" && raw.log_format != "json") {
-        return std::unexpected{"unknown log format \"" + raw.log_format + "\". Use human or json."};
+    auto log = command_line::log_options(raw.log_format);
+    if (!log) {
+        return std::unexpected{log.error()};
     }
-    options.log.format = raw.log_format == "json" ? log::Format::kJson : log::Format::kHuman;
-    if (const auto directives = environment("RUST_LOG"); !directives.empty()) {
-        auto filter = log::Filter::parse(directives);
-        if (!filter) {
-            return std::unexpected{"RUST_LOG: " + filter.error()};
-        }
-        options.log.filter = std::move(*filter);
-    }
-    options.receive_buffer = parse_size(environment("FIREZONE_UDP_RECV_BUFFER_SIZE"));
-    options.send_buffer = parse_size(environment("FIREZONE_UDP_SEND_BUFFER_SIZE"));
+    options.log = std::move(*log);
+    options.receive_buffer = command_line::environment_size("FIREZONE_UDP_RECV_BUFFER_SIZE");
+    options.send_buffer = command_line::environment_size("FIREZONE_UDP_SEND_BUFFER_SIZE");
     return options;
 }
 
@@ -194,19 +162,12 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     app.set_version_flag("--version", std::string{"culvert-relay "} + CULVERT_VERSION);
     RawOptions raw;
     describe(app, raw);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& e) {
-        if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-            return std::unexpected{EarlyExit{app.exit(e)}};
-        }
-        std::cerr << "error: " << e.what() << ". Try culvert-relay --help.\n";
-        return std::unexpected{EarlyExit{kUsageError}};
+    if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
+        return std::unexpected{parsed.error()};
     }
     auto options = judge(raw);
     if (!options) {
-        std::cerr << "error: " << options.error() << '\n';
-        return std::unexpected{EarlyExit{kUsageError}};
+        return std::unexpected{command_line::complain(options.error())};
     }
     return *std::move(options);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "common/command_line.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log_setup.h"
@@ -31,11 +32,6 @@ struct Options {
     std::optional<std::size_t> send_buffer;
 };
 
-/// There is nothing left to do but to exit: --help, --version or a mistake, which has been explained already.
-struct EarlyExit {
-    int code;
-};
-
-[[nodiscard]] std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv);
+[[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);
 
 }  // namespace culvert::relay

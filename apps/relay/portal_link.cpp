@@ -4,11 +4,11 @@
 #include <utility>
 #include <variant>
 
+#include "common/user_agent.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_api/url.h"
-#include "user_agent.h"
 
 namespace culvert::relay {
 namespace {
@@ -35,12 +35,13 @@ std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const O
     if (!url) {
         return std::unexpected{std::move(url.error())};
     }
-    portal_channel::ConnectionOptions connection{.role = portal_api::Role::kRelay,
-                                                 .url = *std::move(url),
-                                                 .user_agent = user_agent(),
-                                                 .stamp_secret = std::move(stamp_secret),
-                                                 .max_partition_time = kMaxPartitionTime,
-                                                 .rng = rng};
+    portal_channel::ConnectionOptions connection{
+        .role = portal_api::Role::kRelay,
+        .url = *std::move(url),
+        .user_agent = command_line::user_agent(io::read_host_info(), "relay", CULVERT_VERSION),
+        .stamp_secret = std::move(stamp_secret),
+        .max_partition_time = kMaxPartitionTime,
+        .rng = rng};
     auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up)}};
     auto opened = portal_channel::PortalConnection::create(
         std::move(connection), [raw = link.get()](const portal_channel::Event& event) { raw->handle_event(event); });
