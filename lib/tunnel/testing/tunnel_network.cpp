@@ -25,11 +25,6 @@ portal_api::IceCredentials credentials(const crypto::PublicKey& owner, const cry
     return {text.substr(0, 4), text};
 }
 
-const portal_api::ClientCidrResource& require(const std::map<ResourceId, portal_api::ClientCidrResource>& resources,
-                                              const ResourceId& id) {
-    return resources.at(id);
-}
-
 }  // namespace
 
 TunnelNetwork::TunnelNetwork(std::uint64_t seed)
@@ -118,7 +113,7 @@ void TunnelNetwork::to_gateway(Gateway& gateway, const portal_api::ToGateway& me
 
 portal_api::AuthorizeFlow TunnelNetwork::authorize_flow(const ResourceId& resource) const {
     const auto& grant = grants.at(resource);
-    const auto& known = require(resources_, resource);
+    const auto& known = resources_.at(resource);
     const auto& gateway_key = gateways.at(grant.gateway).state.public_key();
     portal_api::AuthorizeFlow message;
     message.ref = resource.to_string();
@@ -377,6 +372,7 @@ void TunnelNetwork::flush_queue(const net::IpAddress& from) {
 }
 
 void TunnelNetwork::transmit(const net::IpAddress& from, const net::Path& path, net::Ecn ecn, ByteSpan payload) {
+    ++datagrams;
     if (!path.destination.is_v4() || (is_lost && is_lost({from, kPort}, path.destination))) {
         return;
     }

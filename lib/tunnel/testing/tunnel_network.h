@@ -103,6 +103,9 @@ public:
     /// Datagrams that are lost on the way, by sender and receiver.
     std::function<bool(const net::SocketAddress&, const net::SocketAddress&)> is_lost;
 
+    /// Sent so far by anybody but the relay.
+    std::size_t datagrams = 0;
+
     /// Set by a congested router in every datagram, if not kNotEct.
     net::Ecn outer_ecn = net::Ecn::kNotEct;
 
