@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <iostream>
 #include <variant>
 
@@ -13,7 +15,17 @@ namespace {
 
 constexpr int kFailure = 1;
 
+/// Each device takes one.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int serve(const ServeCommand& command, SqliteStorage& storage, const Rng& rng) {
+    raise_descriptor_limit();
     Server server{command.api_listen, storage, rng};
     server.run();
     return 0;

@@ -134,7 +134,10 @@ private:
                 return;
             }
             if (error) {
-                kLog.warn("Cannot accept a connection", log::field("error", error.message()));
+                if (!std::exchange(accept_failed_, true)) {
+                    kLog.warn("Cannot accept connections; trying again until it works",
+                              log::field("error", error.message()));
+                }
                 accept_timer_.expires_after(kAcceptRetry);
                 accept_timer_.async_wait([this](beast::error_code cancelled) {
                     if (!cancelled) {
@@ -143,6 +146,7 @@ private:
                 });
                 return;
             }
+            accept_failed_ = false;
             beast::error_code ignored;
             socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
             read_request(std::make_shared<Request>(std::move(socket)));
@@ -377,6 +381,7 @@ private:
     asio::signal_set signals_;
     std::map<SessionId, std::shared_ptr<Connection>> connections_;
     bool storage_failed_ = false;
+    bool accept_failed_ = false;
     bool is_stopping_ = false;
 };
 

@@ -1,6 +1,9 @@
 #include "sqlite.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -117,6 +120,13 @@ Database::Database(const std::filesystem::path& path) : path_{path} {
         if (error) {
             throw StorageError{"cannot create the folder \"" + path_.parent_path().string() + "\" for the database: " +
                                error.message() + ". Name another place with --database sqlite:PATH."};
+        }
+    }
+    if (path_ != ":memory:") {
+        // It holds the keys that tokens are signed with. SQLite's further files take over the mode of the first.
+        const int file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+        if (file >= 0) {
+            ::close(file);
         }
     }
     sqlite3* database = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <stdexcept>
 
 #include <boost/json.hpp>
 
@@ -181,7 +182,7 @@ portal::Directory SqliteStorage::load_directory() try {
     return directory;
 } catch (const boost::system::system_error&) {
     fail_damaged("a list");
-} catch (const std::out_of_range&) {
+} catch (const std::logic_error&) {  // of the JSON library: another type than expected, a missing member
     fail_damaged("a list");
 }
 

@@ -349,12 +349,18 @@ bool SqliteStorage::has_gateway(const GatewayId& id) {
 }
 
 bool SqliteStorage::insert(const portal::Flow& flow) {
-    return database_
-        .prepare(
-            "INSERT INTO flows (id, account_id, client_id, gateway_id, resource_id, policy_id, membership_id, token_id,"
-            " client_remote_ip, client_user_agent, gateway_remote_ip, expires_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(flow.id.to_string())
+    // Whoever decided on the flow may have done so by a configuration that another process has just changed.
+    auto statement = database_.prepare(
+        "INSERT INTO flows (id, account_id, client_id, gateway_id, resource_id, policy_id, membership_id, token_id,"
+        " client_remote_ip, client_user_agent, gateway_remote_ip, expires_at)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE EXISTS (SELECT 1 FROM policies"
+        " JOIN memberships ON memberships.group_id = policies.group_id"
+        " JOIN clients ON clients.actor_id = memberships.actor_id"
+        " JOIN resource_sites ON resource_sites.resource_id = policies.resource_id"
+        " JOIN gateways ON gateways.site_id = resource_sites.site_id"
+        " WHERE policies.id = ?6 AND NOT policies.is_disabled AND policies.conditions = '[]'"
+        " AND policies.resource_id = ?5 AND memberships.id = ?7 AND clients.id = ?3 AND gateways.id = ?4)");
+    statement.bind(flow.id.to_string())
         .bind(account_id_)
         .bind(flow.client.to_string())
         .bind(flow.gateway.to_string())
@@ -365,8 +371,8 @@ bool SqliteStorage::insert(const portal::Flow& flow) {
         .bind(flow.client_remote_ip.to_string())
         .bind(flow.client_user_agent)
         .bind(flow.gateway_remote_ip.to_string())
-        .bind(to_integer(flow.expires_at))
-        .execute();
+        .bind(to_integer(flow.expires_at));
+    return statement.execute() && database_.changed_rows() > 0;
 }
 
 std::vector<portal::Flow> SqliteStorage::find_flows(const GatewayId& gateway) {

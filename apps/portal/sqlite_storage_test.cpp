@@ -53,6 +53,17 @@ TEST_F(DatabaseFile, IsCreatedWithItsFolderAndKeepsItsSecrets) {
     EXPECT_EQ(again.token_keys().salt, keys.salt);
 }
 
+TEST_F(DatabaseFile, IsForItsOwnerOnly) {
+    const auto path = folder_ / "portal.db";
+    SqliteStorage storage{path, rng_};
+    storage.put(portal::Site{SiteId::random(rng_), "hq"});
+
+    for (const auto& file : std::filesystem::directory_iterator{folder_}) {
+        EXPECT_EQ(file.status().permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+            << file.path();
+    }
+}
+
 TEST_F(DatabaseFile, ShowsChangesOfOtherConnectionsOnly) {
     SqliteStorage one{folder_ / "portal.db", rng_};
     SqliteStorage two{folder_ / "portal.db", rng_};

@@ -37,7 +37,7 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now)
 std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now) {
     std::expected<Registration, Refusal> registration = std::unexpected{Refusal{503, "Storage failure"}};
     try {
-        registration = register_device(request, keys_, directory_, storage_, rng_, to_seconds(wall_now));
+        registration = register_device(request, keys_, storage_, rng_, to_seconds(wall_now));
     } catch (const StorageError& error) {
         ++statistics_.storage_errors;
         kLog.error("Cannot register a device", log::field("error", std::string_view{error.what()}));

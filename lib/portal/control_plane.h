@@ -121,6 +121,7 @@ private:
     void update_gateway(SessionId id, Session& session, const DirectoryChanges& changes);
     void reconcile_flows(UnixSeconds now);
     void reconcile_flows(SessionId id, Session& session, UnixSeconds now);
+    [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
 

@@ -132,7 +132,7 @@ void ControlPlane::reconcile_flows(SessionId id, Session& session, UnixSeconds n
     state.flows.prune(now);
     for (const auto& lost : state.flows.take_missing(existing)) {
         if (!state.flows.expiry({lost.client, lost.resource})) {
-            const auto renewed = renew(lost, state.device, now);
+            const auto renewed = try_renew(lost, state.device, now);
             if (!renewed) {
                 reject_access(id, lost.client, lost.resource);
                 continue;
@@ -142,6 +142,17 @@ void ControlPlane::reconcile_flows(SessionId id, Session& session, UnixSeconds n
         const auto expires_at = *state.flows.expiry({lost.client, lost.resource});
         send(id, portal_api::ToGateway{
                      portal_api::AccessAuthorizationExpiryUpdated{lost.client, lost.resource, expires_at}});
+    }
+}
+
+/// Without the database nobody can say that access may go on, so it ends: the client will ask again.
+std::optional<Flow> ControlPlane::try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now) {
+    try {
+        return renew(lost, gateway, now);
+    } catch (const StorageError& error) {
+        ++statistics_.storage_errors;
+        kLog.error("Cannot renew access, so it is taken back", log::field("error", std::string_view{error.what()}));
+        return std::nullopt;
     }
 }
 

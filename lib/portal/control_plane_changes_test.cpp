@@ -107,6 +107,17 @@ TEST_F(Changes, PolicyRemovedWhileAnotherGrantsKeepsTheConnection) {
     EXPECT_TRUE(take_frames(client_).empty());
 }
 
+TEST_F(Changes, ThatCannotBeRenewedForWantOfTheDatabaseTakeAccessBack) {
+    add_second_policy();
+    announce_changes();
+    take_frames(gateway_);
+    storage_.is_locked = true;
+    storage_.erase(policy_.id);
+    announce_changes();
+
+    expect_rejected();
+}
+
 TEST_F(Changes, AfterARenewalTheSecondPolicyCounts) {
     const auto second = add_second_policy();
     storage_.erase(policy_.id);

@@ -12,6 +12,21 @@
 
 namespace culvert::portal {
 
+/// A database whose writes can be made to fail.
+class FaultyStorage final : public MemoryStorage {
+public:
+    using MemoryStorage::MemoryStorage;
+
+    bool insert(const Flow& flow) override {
+        if (is_locked) {
+            throw StorageError{"the database is locked"};
+        }
+        return MemoryStorage::insert(flow);
+    }
+
+    bool is_locked = false;
+};
+
 /// A control plane over a database in memory, with one of everything configured: alice is in the engineers, who may
 /// reach the network "lan" behind the site "hq".
 class ControlPlaneTest : public testing::Test {
@@ -159,7 +174,7 @@ protected:
     [[nodiscard]] bool is_closed(const Device& device) const { return closed_.contains(device.session); }
 
     Rng rng_ = Rng::from_number(1);
-    MemoryStorage storage_;
+    FaultyStorage storage_;
     Instant now_{std::chrono::hours{1}};
     Site site_{SiteId::random(rng_), "hq"};
     Actor actor_{ActorId::random(rng_), ActorType::kServiceAccount, "alice", "alice@example.com"};

@@ -1,6 +1,7 @@
 // Letting clients through to resources, and passing on their candidates (spec/portal-protocol.md section 11).
 
 #include <algorithm>
+#include <set>
 
 #include "culvert/base/base64.h"
 #include "culvert/base/overloaded.h"
@@ -16,6 +17,10 @@ constexpr log::Logger kLog{"portal"};
 
 /// Unanswered authorize_flow messages. Beyond that the oldest is forgotten; its client asks again on further traffic.
 constexpr std::size_t kMaxPendingFlows = 65'536;
+
+/// Connections that one message with candidates may go to. Devices name one receiver at a time; a message that names
+/// thousands, or one thousands of times, is an attempt to make the portal multiply it.
+constexpr std::size_t kMaxReceivers = 100;
 
 constexpr std::string_view to_string(portal_api::FlowFailure reason) {
     switch (reason) {
@@ -91,15 +96,23 @@ void ControlPlane::create_flow(SessionId id, Session& session, const portal_api:
                     .gateway_remote_ip = gateway.remote_ip,
                     .expires_at = session.expires_at.value_or(kNever)};
     const auto adapted = to_gateway(resource->second, gateway.version);
-    if (flow.expires_at <= now || !adapted || !storage_.insert(flow)) {
-        // Something the flow cites was deleted a moment ago; the news is on its way to everybody.
+    if (flow.expires_at <= now || !adapted) {
         return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+    }
+    // A client asks again for as long as its gateway does not answer; that need not fill the database.
+    if (!gateway.gateway().flows.has_equal(flow)) {
+        if (!storage_.insert(flow)) {
+            // Something the flow cites was deleted a moment ago; the news is on its way to everybody.
+            return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        }
+        gateway.gateway().flows.add(flow);
     }
     ask_gateway(id, session, *gateway_session, gateway, flow, *adapted);
 }
 
 std::optional<SessionId> ControlPlane::choose_gateway(const Session& client, const Resource& resource,
                                                       const std::vector<GatewayId>& connected) {
+    const std::set<GatewayId> connected_ids{connected.begin(), connected.end()};
     std::vector<SessionId> candidates;
     std::vector<SessionId> preferred;
     for (const auto& [gateway_id, sessions] : gateways_.all()) {
@@ -111,7 +124,7 @@ std::optional<SessionId> ControlPlane::choose_gateway(const Session& client, con
         }
         candidates.push_back(newest);
         // A client that has a connection to a suitable gateway must not be sent to another one.
-        if (std::ranges::count(connected, gateway_id) > 0) {
+        if (connected_ids.contains(gateway_id)) {
             preferred.push_back(newest);
         }
     }
@@ -164,7 +177,6 @@ void ControlPlane::ask_gateway(SessionId client_id, Session& client_session, Ses
                              .preshared_key = psk,
                              .client_ice_credentials = ice.client,
                              .gateway_ice_credentials = ice.gateway}});
-    gateway.flows.add(flow);
     ++statistics_.flows_authorized;
     kLog.debug("Asked a gateway to let a client through", log::field("cid", client.id),
                log::field("gid", gateway.device.id), log::field("rid", flow.resource));
@@ -210,8 +222,13 @@ std::string ControlPlane::remember(PendingFlow flow) {
 template <typename Message, typename DeviceId>
 void ControlPlane::forward(const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
                            const Message& message) {
-    for (const auto& device : devices) {
+    const std::set<DeviceId> receivers{devices.begin(), devices.end()};
+    std::size_t budget = kMaxReceivers;
+    for (const auto& device : receivers) {
         for (const auto session : presence.sessions(device)) {
+            if (budget-- == 0) {
+                return;
+            }
             send(session, message);
         }
     }

@@ -130,6 +130,18 @@ TEST_F(Joining, GivesAClientItsAddressesResourcesAndDns) {
     EXPECT_EQ(lan.sites, std::vector<portal_api::Site>{site_});
 }
 
+TEST_F(Joining, WorksForAnActorThatWasCreatedAMomentAgo) {
+    const Actor bob{ActorId::random(rng_), ActorType::kUser, "bob", std::nullopt};
+    storage_.put(bob);
+    storage_.put(Membership{MembershipId::random(rng_), bob.id, group_.id});
+
+    const auto client = join(client_request(create_token({.type = TokenType::kClient, .actor = bob.id})));
+    EXPECT_TRUE(take_one<ClientInit>(client).resources.empty());
+    announce_changes();
+
+    EXPECT_EQ(take<ResourceCreatedOrUpdated>(client).size(), 1U);
+}
+
 TEST_F(Joining, AnotherTopicIsUnmatched) {
     const auto client = connect(client_request(client_token()));
 
@@ -285,6 +297,19 @@ TEST_F(Flows, AskedForTwiceCarryTheSameSecrets) {
     EXPECT_EQ(first.client.preshared_key, second.client.preshared_key);
     EXPECT_EQ(first.client_ice_credentials, second.client_ice_credentials);
     EXPECT_NE(first.ref, second.ref);
+}
+
+TEST_F(Flows, AskedForOverAndOverAreStoredOnce) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    for (int i = 0; i < 10; ++i) {
+        send(client, FromClient{CreateFlow{resource_.id, {}}});
+    }
+    const auto asked = take<AuthorizeFlow>(gateway);
+    ASSERT_EQ(asked.size(), 10U);
+    send(gateway, FromGateway{FlowAuthorized{asked[3].ref}});
+
+    EXPECT_EQ(storage_.find_flows(take_one<FlowCreated>(client).gateway_id).size(), 1U);
 }
 
 TEST_F(Flows, ExpireWithTheClientsToken) {
@@ -461,6 +486,20 @@ TEST_F(Flows, CandidatesArePassedOnVerbatimInBothDirections) {
     EXPECT_EQ(take_one<GatewayIceCandidates>(client).gateway_id, gateway_id);
     send(gateway, FromGateway{BroadcastInvalidatedClientIceCandidates{{asked.client.id}, {"candidate:2"}}});
     EXPECT_EQ(take_one<InvalidateGatewayIceCandidates>(client).gateway_id, gateway_id);
+}
+
+TEST_F(Flows, CandidatesAreNotMultiplied) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
+    take_frames(gateway);
+
+    send(client, FromClient{BroadcastGatewayIceCandidates{std::vector(1000, gateway_id), {"candidate:1"}}});
+
+    EXPECT_EQ(take_frames(gateway).size(), 1U);
 }
 
 TEST_F(Relaying, DevicesGetTwoRelaysWithCredentialsOfTheirOwn) {

@@ -43,6 +43,15 @@ std::vector<Flow> GrantedFlows::take_missing(const std::set<FlowId>& existing) {
     return missing;
 }
 
+bool GrantedFlows::has_equal(const Flow& flow) const {
+    const auto entry = flows_.find({flow.client, flow.resource});
+    return entry != flows_.end() && std::ranges::any_of(entry->second, [&](const auto& known) {
+               auto other = known.second;
+               other.id = flow.id;
+               return other == flow;
+           });
+}
+
 std::optional<UnixSeconds> GrantedFlows::expiry(const Pair& pair) const {
     const auto entry = flows_.find(pair);
     if (entry == flows_.end()) {

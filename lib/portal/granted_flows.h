@@ -29,6 +29,9 @@ public:
     /// would have lasted longest.
     std::vector<Flow> take_missing(const std::set<FlowId>& existing);
 
+    /// Whether there is a flow that differs from `flow` by nothing but its id.
+    [[nodiscard]] bool has_equal(const Flow& flow) const;
+
     /// Latest expiry of the pair's flows; nullopt: none is left.
     [[nodiscard]] std::optional<UnixSeconds> expiry(const Pair& pair) const;
 

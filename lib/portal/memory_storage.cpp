@@ -167,7 +167,7 @@ std::optional<Client> MemoryStorage::find_client(const ClientId& id) {
 }
 
 bool MemoryStorage::insert(const Flow& flow) {
-    if (!cites_existing_rows(flow)) {
+    if (!cites_existing_rows(flow) || !is_granted(flow)) {
         return false;
     }
     rows_.flows[flow.id] = flow;
@@ -218,6 +218,15 @@ bool MemoryStorage::cites_existing_rows(const Flow& flow) const {
     return rows_.clients.contains(flow.client) && rows_.gateways.contains(flow.gateway) &&
            rows_.directory.resources.contains(flow.resource) && rows_.directory.policies.contains(flow.policy) &&
            rows_.directory.memberships.contains(flow.membership) && rows_.tokens.contains(flow.token);
+}
+
+bool MemoryStorage::is_granted(const Flow& flow) const {
+    const auto& policy = rows_.directory.policies.at(flow.policy);
+    const auto& membership = rows_.directory.memberships.at(flow.membership);
+    const auto& sites = rows_.directory.resources.at(flow.resource).sites;
+    return !policy.is_disabled && !policy.has_conditions() && policy.resource == flow.resource &&
+           policy.group == membership.group && membership.actor == rows_.clients.at(flow.client).actor &&
+           std::ranges::count(sites, rows_.gateways.at(flow.gateway).site) > 0;
 }
 
 std::optional<net::IpAddress> MemoryStorage::free_address(net::Family family, Rng& rng) const {

@@ -64,6 +64,8 @@ private:
     /// Deletes every row that cites a row that is gone.
     void cascade();
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
+    /// Whether what `flow` cites, which exists, still lets the client through.
+    [[nodiscard]] bool is_granted(const Flow& flow) const;
     [[nodiscard]] std::optional<net::IpAddress> free_address(net::Family family, Rng& rng) const;
 
     TokenKeys keys_;

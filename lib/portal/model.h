@@ -207,6 +207,8 @@ struct Flow {
     std::string client_user_agent;
     net::IpAddress gateway_remote_ip;
     UnixSeconds expires_at;
+
+    friend bool operator==(const Flow&, const Flow&) = default;
 };
 
 }  // namespace culvert::portal

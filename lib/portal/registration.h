@@ -42,7 +42,6 @@ struct Registration {
 
 /// Verifies the token, then inserts or updates the device's row. Throws StorageError.
 [[nodiscard]] std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,
-                                                                   const Directory& directory, Storage& storage,
-                                                                   Rng& rng, UnixSeconds now);
+                                                                   Storage& storage, Rng& rng, UnixSeconds now);
 
 }  // namespace culvert::portal

@@ -232,6 +232,31 @@ TYPED_TEST_P(StorageContract, RefusesFlowsThatCiteNothing) {
     EXPECT_EQ(this->storage_->find_flows(flow.gateway).size(), 1U);
 }
 
+TYPED_TEST_P(StorageContract, RefusesFlowsThatNothingGrants) {
+    auto flow = this->add_flow();
+    auto elsewhere = this->resource_;
+    elsewhere.sites.clear();
+    auto disabled = this->policy_;
+    disabled.is_disabled = true;
+    auto conditional = this->policy_;
+    conditional.conditions = "[1]";
+    auto of_another_group = this->membership_;
+    of_another_group.group = GroupId::random(this->rng_);
+    this->storage_->put(Group{of_another_group.group, "others"});
+    const std::vector<std::function<void(Storage&)>> changes = {
+        [&](Storage& s) { s.put(elsewhere); }, [&](Storage& s) { s.put(disabled); },
+        [&](Storage& s) { s.put(conditional); }, [&](Storage& s) { s.put(of_another_group); }};
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        changes[i](*this->storage_);
+        flow.id = FlowId::random(this->rng_);
+        EXPECT_FALSE(this->storage_->insert(flow)) << i;
+        this->storage_->put(this->resource_);
+        this->storage_->put(this->policy_);
+        this->storage_->put(this->membership_);
+        EXPECT_TRUE(this->storage_->insert(flow)) << i;
+    }
+}
+
 TYPED_TEST_P(StorageContract, FlowsGoWithWhatTheyCite) {
     const std::vector<std::function<void(Storage&)>> erasures = {
         [&](Storage& s) { s.erase(this->policy_.id); },   [&](Storage& s) { s.erase(this->membership_.id); },
@@ -325,7 +350,8 @@ TYPED_TEST_P(StorageContract, CascadesThroughTheConfiguration) {
 REGISTER_TYPED_TEST_SUITE_P(StorageContract, ReturnsWhatWasPut, ReplacesWhatIsPutAgain, UndoesATransactionThatFails,
                             KeepsADevicesIdAndAddresses, TakesAGatewaysNewName, RefusesAPublicKeyInUse,
                             KnowsARelayByAddressAndPort, ReturnsFlowsAsTheyWereInserted, RefusesFlowsThatCiteNothing,
-                            FlowsGoWithWhatTheyCite, FlowsGoWhenTheirTermsChange, FlowsStayWhenSomethingElseChanges,
-                            ErasesFlowsToWhatIsOutOfReach, ErasesWhatExpired, CascadesThroughTheConfiguration);
+                            RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite, FlowsGoWhenTheirTermsChange,
+                            FlowsStayWhenSomethingElseChanges, ErasesFlowsToWhatIsOutOfReach, ErasesWhatExpired,
+                            CascadesThroughTheConfiguration);
 
 }  // namespace culvert::portal
