@@ -50,7 +50,9 @@ void TrainSender::append(int fd, const void* flow, const net::SocketAddress& to,
     if (segments_.size() == kMaxSegments) {
         flush();
     }
-    auto* train = open_train(flow, payload.size());
+    // A train is cut by size, so an empty datagram in it would be lost.
+    const bool can_join = !payload.empty() || channel != kNoChannel;
+    auto* train = can_join ? open_train(flow, payload.size()) : nullptr;
     if (train == nullptr) {
         if (trains_.size() == kMaxTrains) {
             flush();
