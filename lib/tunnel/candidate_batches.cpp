@@ -1,7 +1,6 @@
 #include "culvert/tunnel/candidate_batches.h"
 
 #include <algorithm>
-#include <functional>
 
 namespace culvert::tunnel {
 
@@ -20,7 +19,9 @@ void CandidateBatches::insert(Batch& batch, std::uint32_t priority, const std::s
 }
 
 std::vector<std::string> CandidateBatches::sorted(Batch& batch) {
-    std::ranges::stable_sort(batch, std::greater{}, &Candidate::priority);
+    std::ranges::sort(batch, [](const Candidate& a, const Candidate& b) {
+        return a.priority != b.priority ? a.priority > b.priority : a.text < b.text;
+    });
     std::vector<std::string> candidates;
     candidates.reserve(batch.size());
     for (auto& candidate : batch) {

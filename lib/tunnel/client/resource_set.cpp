@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <tuple>
 #include <variant>
 
 #include "culvert/base/overloaded.h"
@@ -143,7 +144,7 @@ std::vector<ResourceView> ResourceSet::views(const SiteStatuses& statuses) const
                              statuses.of(cidr->sites)});
         }
     }
-    std::ranges::stable_sort(views, {}, &ResourceView::name);  // equal names stay in order of their ids
+    std::ranges::sort(views, {}, [](const ResourceView& view) { return std::tie(view.name, view.id); });
     return views;
 }
 

@@ -59,6 +59,7 @@ public:
 
     explicit TunnelNetwork(std::uint64_t seed = 1);
 
+    Instant now{};
     Client client;
     /// By number; the one with number n has the id with number n and the TUN address 100.64.1.n.
     std::map<std::uint8_t, Gateway> gateways;
@@ -113,7 +114,6 @@ public:
     /// Hands over what the devices have ready, without letting time pass.
     void drain();
 
-    Instant now{};
     [[nodiscard]] UnixSeconds wall_now() const;
 
 private:
