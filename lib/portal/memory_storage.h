@@ -10,7 +10,7 @@ namespace culvert::portal {
 
 /// A database that lives as long as the process: for simulations and tests. A transaction that fails is undone by
 /// putting a copy back.
-class MemoryStorage final : public Storage {
+class MemoryStorage : public Storage {
 public:
     /// With an account called "Default" and fresh token keys.
     explicit MemoryStorage(Rng& rng);
