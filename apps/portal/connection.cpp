@@ -17,6 +17,9 @@ constexpr log::Logger kLog{"portal_server"};
 constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20U;
 constexpr std::size_t kMaxQueuedFrames = 4096;
 
+/// For what is queued and the closing handshake, once the portal has decided to part.
+constexpr auto kCloseTimeout = std::chrono::seconds{2};
+
 }  // namespace
 
 Connection::Connection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout, Handlers handlers)
@@ -51,6 +54,7 @@ void Connection::close(websocket::close_code code) {
     }
     is_closing_ = true;
     close_code_ = code;
+    hang_up_after(kCloseTimeout);
     if (!is_writing_) {
         send_close();
     }
@@ -96,10 +100,16 @@ void Connection::send_close() {
 }
 
 void Connection::restart_idle_timer() {
-    idle_timer_.expires_after(idle_timeout_);
+    if (!is_closing_) {
+        hang_up_after(idle_timeout_);
+    }
+}
+
+void Connection::hang_up_after(std::chrono::seconds delay) {
+    idle_timer_.expires_after(delay);
     idle_timer_.async_wait([self = shared_from_this()](beast::error_code error) {
         if (!error) {
-            kLog.debug("Cut off a device that was silent for too long");
+            kLog.debug("Cut off a device that did not react in time");
             beast::get_lowest_layer(self->stream_).close();
         }
     });

@@ -36,7 +36,7 @@ public:
     void start();
     /// Queues a frame. A device that does not read what it is sent is cut off.
     void send(std::string text);
-    /// Sends what is queued, then Close.
+    /// Sends what is queued, then Close; hangs up if the device does not let that happen soon.
     void close(boost::beast::websocket::close_code code);
 
 private:
@@ -44,6 +44,7 @@ private:
     void write();
     void send_close();
     void restart_idle_timer();
+    void hang_up_after(std::chrono::seconds delay);
     void end();
 
     Stream stream_;

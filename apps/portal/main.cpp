@@ -1,9 +1,8 @@
-#include <sys/resource.h>
-
 #include <iostream>
 #include <variant>
 
 #include "commands.h"
+#include "common/process.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/entropy.h"
 #include "culvert/observability/log_setup.h"
@@ -15,17 +14,8 @@ namespace {
 
 constexpr int kFailure = 1;
 
-/// Each device takes one.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 int serve(const ServeCommand& command, SqliteStorage& storage, const Rng& rng) {
-    raise_descriptor_limit();
+    command_line::raise_descriptor_limit();  // each device takes one
     Server server{command.api_listen, storage, rng};
     server.run();
     return 0;

@@ -165,9 +165,19 @@ private:
                                         return respond(request, 400, "This is not HTTP.\n");
                                     }
                                     if (!error) {
-                                        route(request);
+                                        try_route(request);
                                     }
                                 });
+    }
+
+    void try_route(const RequestPtr& request) {
+        try {
+            route(request);
+        } catch (const std::exception& failure) {
+            kLog.error("Unexpected failure while answering a request",
+                       log::field("error", std::string_view{failure.what()}));
+            respond(request, 500, "The portal failed.\n");
+        }
     }
 
     void route(const RequestPtr& request) {
@@ -249,19 +259,19 @@ private:
     }
 
     void start(Connection::Stream stream, SessionId id, std::chrono::seconds idle_timeout) {
-        auto connection = std::make_shared<Connection>(
-            std::move(stream), id, idle_timeout,
-            Connection::Handlers{.on_frame =
-                                     [this](SessionId from, std::string_view frame) {
-                                         core_.handle_frame(from, frame, io::monotonic_now(), io::wall_now());
-                                         drain();
-                                     },
-                                 .on_end =
-                                     [this](SessionId from) {
-                                         core_.disconnect(from, io::monotonic_now());
-                                         connections_.erase(from);
-                                         drain();
-                                     }});
+        auto connection =
+            std::make_shared<Connection>(std::move(stream), id, idle_timeout,
+                                         Connection::Handlers{.on_frame =
+                                                                  [this](SessionId from, std::string_view frame) {
+                                                                      handle_frame(from, frame);
+                                                                      drain();
+                                                                  },
+                                                              .on_end =
+                                                                  [this](SessionId from) {
+                                                                      core_.disconnect(from, io::monotonic_now());
+                                                                      connections_.erase(from);
+                                                                      drain();
+                                                                  }});
         connections_.emplace(id, connection);
         connection->start();
         if (is_stopping_) {
@@ -269,6 +279,20 @@ private:
         }
         // The core may have ended the session while the upgrade was on its way.
         drain();
+    }
+
+    /// Whatever a device brings about must not end the service for all others.
+    void handle_frame(SessionId from, std::string_view frame) {
+        try {
+            core_.handle_frame(from, frame, io::monotonic_now(), io::wall_now());
+        } catch (const std::exception& failure) {
+            kLog.error("Unexpected failure while serving a device; closing its connection",
+                       log::field("error", std::string_view{failure.what()}));
+            core_.disconnect(from, io::monotonic_now());
+            if (const auto connection = connections_.find(from); connection != connections_.end()) {
+                connection->second->close(websocket::close_code::internal_error);
+            }
+        }
     }
 
     void respond(const RequestPtr& request, unsigned status, std::string text,
@@ -333,7 +357,7 @@ private:
                     seen_changes_ = changes;
                 }
                 storage_failed_ = false;
-            } catch (const portal::StorageError& failure) {
+            } catch (const std::exception& failure) {  // for revocations' sake it must go on whatever fails
                 if (!std::exchange(storage_failed_, true)) {
                     kLog.error("Cannot read changes; trying again until it works",
                                log::field("error", std::string_view{failure.what()}));

@@ -32,7 +32,7 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
             }
         }
         reconcile_flows(wall_seconds);
-    } catch (const StorageError&) {
+    } catch (...) {
         // The next call finds the differences again; what was sent already may be sent twice, which does no harm.
         directory_ = std::move(before);
         throw;
