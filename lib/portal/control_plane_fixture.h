@@ -95,6 +95,16 @@ protected:
                 .remote_ip = *net::IpAddress::parse("203.0.113.21")};
     }
 
+    /// The request with another value for one parameter, or without it.
+    static ConnectRequest with(ConnectRequest request, const std::string& name,
+                               const std::optional<std::string>& value) {
+        std::erase_if(request.parameters, [&](const auto& pair) { return pair.first == name; });
+        if (value) {
+            request.parameters.emplace_back(name, *value);
+        }
+        return request;
+    }
+
     Device connect(const ConnectRequest& request) {
         const auto session = portal_->connect(request, now_, wall());
         EXPECT_TRUE(session) << session.error().status << " " << session.error().text;

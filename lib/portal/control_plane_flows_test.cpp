@@ -1,0 +1,263 @@
+#include "culvert/portal/control_plane.h"
+
+#include "culvert/portal/control_plane_fixture.h"
+#include "culvert/portal/derivations.h"
+
+namespace culvert::portal {
+namespace {
+
+using namespace portal_api;
+using std::chrono::hours;
+
+using Flows = ControlPlaneTest;
+
+TEST_F(Flows, AreAuthorizedByTheGatewayAndThenTold) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    const auto client_init = take_one<ClientInit>(client);
+    const auto gateway_init = take_one<GatewayInit>(gateway);
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+    EXPECT_TRUE(take_frames(client).empty());
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+    EXPECT_EQ(take<OkReply>(gateway).size(), 1U);
+    const auto told = take_one<FlowCreated>(client);
+
+    EXPECT_EQ(std::get<GatewayCidrResource>(asked.resource).id, resource_.id);
+    EXPECT_EQ(asked.client.ipv4, client_init.interface.ipv4);
+    EXPECT_EQ(asked.client.public_key.to_string(), key_text(1));
+    EXPECT_EQ(asked.client.device_os_name, "Ubuntu");
+    EXPECT_EQ(asked.client.version, "1.5.5");
+    EXPECT_EQ(asked.subject.actor_email, "alice@example.com");
+    EXPECT_EQ(told.resource_id, resource_.id);
+    EXPECT_EQ(told.site_id, site_.id);
+    EXPECT_EQ(told.gateway_ipv4, gateway_init.interface.ipv4);
+    EXPECT_EQ(told.gateway_public_key.to_string(), key_text(1001));
+    EXPECT_EQ(told.preshared_key, asked.client.preshared_key);
+    EXPECT_EQ(told.client_ice_credentials, asked.client_ice_credentials);
+    EXPECT_EQ(told.gateway_ice_credentials, asked.gateway_ice_credentials);
+    const auto expected =
+        ice_credentials(asked.client.id, asked.client.public_key, told.gateway_id, told.gateway_public_key);
+    EXPECT_EQ(told.client_ice_credentials, expected.client);
+}
+
+TEST_F(Flows, AskedForTwiceCarryTheSameSecrets) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto first = take_one<AuthorizeFlow>(gateway);
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto second = take_one<AuthorizeFlow>(gateway);
+
+    EXPECT_EQ(first.client.preshared_key, second.client.preshared_key);
+    EXPECT_EQ(first.client_ice_credentials, second.client_ice_credentials);
+    EXPECT_NE(first.ref, second.ref);
+}
+
+TEST_F(Flows, AskedForOverAndOverAreStoredOnce) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    for (int i = 0; i < 10; ++i) {
+        send(client, FromClient{CreateFlow{resource_.id, {}}});
+    }
+    const auto asked = take<AuthorizeFlow>(gateway);
+    ASSERT_EQ(asked.size(), 10U);
+    send(gateway, FromGateway{FlowAuthorized{asked[3].ref}});
+
+    EXPECT_EQ(storage_.find_flows(take_one<FlowCreated>(client).gateway_id).size(), 1U);
+}
+
+TEST_F(Flows, ExpireWithTheClientsToken) {
+    const auto expires_at = wall_seconds() + hours{2};
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token(expires_at)));
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_EQ(take_one<AuthorizeFlow>(gateway).expires_at, expires_at);
+}
+
+TEST_F(Flows, FailWhileNoGatewayIsOnline) {
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
+
+    const auto gateway = join(gateway_request(gateway_token()));
+    disconnect(gateway);
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
+}
+
+TEST_F(Flows, FailWithAGatewayOfAnotherSite) {
+    const Site other{SiteId::random(rng_), "branch"};
+    storage_.put(other);
+    announce_changes();
+    join(gateway_request(create_token({.type = TokenType::kGateway, .site = other.id})));
+    const auto client = join(client_request(client_token()));
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
+}
+
+TEST_F(Flows, FailWithAnIncompatibleGateway) {
+    join(gateway_request(gateway_token(), 1, "1.3.9"));
+    const auto client = join(client_request(client_token()));
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
+}
+
+TEST_F(Flows, FailForAnUnknownResource) {
+    join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+
+    send(client, FromClient{CreateFlow{ResourceId::random(rng_), {}}});
+
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kNotFound);
+}
+
+TEST_F(Flows, StayWithTheGatewayTheClientIsConnectedTo) {
+    const auto token = gateway_token();
+    std::vector<Device> gateways;
+    for (std::uint64_t i = 1; i <= 5; ++i) {
+        gateways.push_back(join(gateway_request(token, i)));
+        take_frames(gateways.back());
+    }
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    std::optional<GatewayId> connected;
+    for (const auto& gateway : gateways) {
+        for (const auto& asked : take<AuthorizeFlow>(gateway)) {
+            send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+            connected = take_one<FlowCreated>(client).gateway_id;
+        }
+    }
+    ASSERT_TRUE(connected);
+
+    for (int i = 0; i < 20; ++i) {
+        send(client, FromClient{CreateFlow{resource_.id, {GatewayId::random(rng_), *connected}}});
+        for (const auto& gateway : gateways) {
+            for (const auto& asked : take<AuthorizeFlow>(gateway)) {
+                send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+            }
+        }
+        EXPECT_EQ(take_one<FlowCreated>(client).gateway_id, connected);
+    }
+}
+
+TEST_F(Flows, GoToTheNewestConnectionOfAGateway) {
+    const auto token = gateway_token();
+    const auto stale = join(gateway_request(token));
+    const auto fresh = join(with(gateway_request(token), "public_key", key_text(77)));
+    const auto client = join(client_request(client_token()));
+    take_frames(stale);
+    take_frames(fresh);
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_TRUE(take<AuthorizeFlow>(stale).empty());
+    const auto asked = take_one<AuthorizeFlow>(fresh);
+    send(fresh, FromGateway{FlowAuthorized{asked.ref}});
+    EXPECT_EQ(take_one<FlowCreated>(client).gateway_public_key.to_string(), key_text(77));
+}
+
+TEST_F(Flows, AnsweredWithAWrongRefAreNotTold) {
+    const auto token = gateway_token();
+    const auto gateway = join(gateway_request(token, 1));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+    const auto intruder = join(gateway_request(token, 2));
+    take_frames(intruder);
+    take_frames(client);
+
+    send(gateway, FromGateway{FlowAuthorized{"made-up"}});
+    send(intruder, FromGateway{FlowAuthorized{asked.ref}});
+
+    EXPECT_EQ(take_one<ErrorReply>(gateway).text, "invalid_ref");
+    EXPECT_EQ(take_one<ErrorReply>(intruder).text, "invalid_ref");
+    EXPECT_TRUE(take_frames(client).empty());
+
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+    EXPECT_EQ(take<FlowCreated>(client).size(), 1U);
+}
+
+TEST_F(Flows, AnsweredAfterTheClientLeftAreForgotten) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+
+    disconnect(client);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+
+    EXPECT_EQ(take<OkReply>(gateway).size(), 1U);
+}
+
+TEST_F(Flows, AreListedToAGatewayThatComesBack) {
+    const auto token = gateway_token();
+    const auto expires_at = wall_seconds() + hours{2};
+    auto gateway = join(gateway_request(token));
+    EXPECT_TRUE(take_one<GatewayInit>(gateway).authorizations.empty());
+    const auto client = join(client_request(client_token(expires_at)));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take<AuthorizeFlow>(gateway);
+
+    disconnect(gateway);
+    gateway = join(gateway_request(token));
+    const auto init = take_one<GatewayInit>(gateway);
+
+    EXPECT_TRUE(init.ipv4_masquerade_enabled);
+    EXPECT_EQ(init.account_slug, "default");
+    ASSERT_EQ(init.authorizations.size(), 1U);
+    EXPECT_EQ(init.authorizations[0].client_id, asked[0].client.id);
+    EXPECT_EQ(init.authorizations[0].resource_id, resource_.id);
+    EXPECT_EQ(init.authorizations[0].expires_at, expires_at);
+}
+
+TEST_F(Flows, CandidatesArePassedOnVerbatimInBothDirections) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
+    take_frames(gateway);
+
+    send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {"candidate:1", "what ever"}}});
+    send(client, FromClient{BroadcastGatewayIceCandidates{{}, {"to nobody"}}});
+    send(client, FromClient{BroadcastGatewayIceCandidates{{GatewayId::random(rng_)}, {"to a stranger"}}});
+    const auto at_gateway = take_one<ClientIceCandidates>(gateway);
+    EXPECT_EQ(at_gateway.client_id, asked.client.id);
+    EXPECT_EQ(at_gateway.candidates, (std::vector<std::string>{"candidate:1", "what ever"}));
+    send(client, FromClient{BroadcastInvalidatedGatewayIceCandidates{{gateway_id}, {"candidate:1"}}});
+    EXPECT_EQ(take_one<InvalidateClientIceCandidates>(gateway).candidates, std::vector<std::string>{"candidate:1"});
+
+    send(gateway, FromGateway{BroadcastClientIceCandidates{{asked.client.id}, {"candidate:2"}}});
+    EXPECT_EQ(take_one<GatewayIceCandidates>(client).gateway_id, gateway_id);
+    send(gateway, FromGateway{BroadcastInvalidatedClientIceCandidates{{asked.client.id}, {"candidate:2"}}});
+    EXPECT_EQ(take_one<InvalidateGatewayIceCandidates>(client).gateway_id, gateway_id);
+}
+
+TEST_F(Flows, CandidatesAreNotMultiplied) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
+    take_frames(gateway);
+
+    send(client, FromClient{BroadcastGatewayIceCandidates{std::vector(1000, gateway_id), {"candidate:1"}}});
+
+    EXPECT_EQ(take_frames(gateway).size(), 1U);
+}
+
+}  // namespace
+}  // namespace culvert::portal
