@@ -11,6 +11,7 @@
 
 #include "common/device_options.h"
 #include "culvert/portal_api/external_id.h"
+#include "culvert/portal_api/url.h"
 #include "culvert/portal_api/user_agent.h"
 
 namespace culvert::client {
@@ -33,15 +34,16 @@ struct RawOptions {
 
 void describe(CLI::App& app, RawOptions& raw) {
     command_line::describe(app, raw.device);
-    app.add_option("--token-path", raw.token_path, "File with the token, if FIREZONE_TOKEN is not set")
+    app.add_option("--token-path", raw.token_path,
+                   "File with the token, if FIREZONE_TOKEN is not set [FIREZONE_TOKEN_PATH]")
         ->envname("FIREZONE_TOKEN_PATH")
         ->option_text("FILE")
         ->capture_default_str();
-    app.add_option("-l,--log-dir", raw.log_directory, "Also write log files into this folder")
+    app.add_option("-l,--log-dir", raw.log_directory, "Also write log files into this folder [LOG_DIR]")
         ->envname("LOG_DIR")
         ->option_text("FOLDER");
     app.add_option("-m,--max-partition-time", raw.max_partition_time,
-                   "Give up after so long without the portal, such as 5m or 30d (default: never)")
+                   "Give up after so long without the portal, such as 5m or 30d (default: never) [MAX_PARTITION_TIME]")
         ->envname("MAX_PARTITION_TIME")
         ->option_text("TIME");
     app.add_flag("--check", raw.check, "Check the configuration, then exit");
@@ -51,7 +53,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Environment: FIREZONE_TOKEN (the token; there is no flag for it, other users could read it), RUST_LOG (log\n"
         "filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and FIREZONE_UDP_SEND_BUFFER_SIZE (bytes). Each flag "
         "that\n"
-        "takes a value can be given by the variable named behind it.\n"
+        "takes a value can be given by the variable in brackets.\n"
         "\n"
         "Signals: SIGTERM and SIGINT end the client, SIGHUP makes it connect afresh.\n"
         "\n"
@@ -116,6 +118,9 @@ std::expected<std::string, Complaint> token_from_file(const std::string& path) {
 
 std::expected<Options, Complaint> judge(const RawOptions& raw) {
     Options options;
+    if (const auto url = portal_api::LoginUrl::build(raw.device.api_url, {.role = portal_api::Role::kClient}); !url) {
+        return std::unexpected{url.error() + " Set --api-url or FIREZONE_API_URL."};
+    }
     options.check_only = raw.check;
     options.exit_when_ready = raw.exit;
     auto log = command_line::log_options(raw.device.log_format);

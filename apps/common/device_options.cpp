@@ -30,19 +30,22 @@ std::string user_agent(const io::HostInfo& host, const DeviceKind& kind) {
 }  // namespace
 
 void describe(CLI::App& app, DeviceFlags& flags) {
-    app.add_option("-u,--api-url", flags.api_url, "Portal: wss://HOST or ws://HOST:PORT")
+    app.add_option("-u,--api-url", flags.api_url, "Portal: wss://HOST or ws://HOST:PORT [FIREZONE_API_URL]")
         ->envname("FIREZONE_API_URL")
         ->option_text("URL");
-    app.add_option("-n,--firezone-name", flags.name, "Name of this device in the portal (default: the host's name)")
+    app.add_option("-n,--firezone-name", flags.name,
+                   "Name of this device in the portal (default: the host's name) [FIREZONE_NAME]")
         ->envname("FIREZONE_NAME")
         ->option_text("NAME");
-    app.add_option("-i,--firezone-id", flags.id, "Stable id of this device (default: derived from the machine's)")
+    app.add_option("-i,--firezone-id", flags.id,
+                   "Stable id of this device (default: derived from the machine's) [FIREZONE_ID]")
         ->envname("FIREZONE_ID")
         ->option_text("ID");
-    app.add_option("--log-format", flags.log_format, "human or json (default human); RUST_LOG filters the lines")
+    app.add_option("--log-format", flags.log_format,
+                   "human or json (default human); RUST_LOG filters the lines [FIREZONE_LOG_FORMAT]")
         ->envname("FIREZONE_LOG_FORMAT")
         ->option_text("FORMAT");
-    app.add_option("--metrics-addr", flags.metrics, "Where /metrics answers Prometheus (default: off)")
+    app.add_option("--metrics-addr", flags.metrics, "Where /metrics answers Prometheus (default: off) [METRICS_ADDR]")
         ->envname("METRICS_ADDR")
         ->option_text("ADDR:PORT");
 }

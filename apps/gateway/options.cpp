@@ -14,6 +14,7 @@
 
 #include "common/device_options.h"
 #include "culvert/portal_api/external_id.h"
+#include "culvert/portal_api/url.h"
 #include "culvert/portal_api/user_agent.h"
 
 namespace culvert::gateway {
@@ -34,11 +35,13 @@ struct RawOptions {
 };
 
 void describe(CLI::App& app, RawOptions& raw) {
-    app.add_option("token", raw.token, "Gateway token from the portal (culvert-portal token create gateway)")
+    app.add_option("token", raw.token,
+                   "Gateway token from the portal (culvert-portal token create gateway) [FIREZONE_TOKEN]")
         ->envname("FIREZONE_TOKEN")
         ->option_text("[TOKEN]");
     command_line::describe(app, raw.device);
-    app.add_option("--health-check-addr", raw.health_check, "Where /healthz answers (default 0.0.0.0:8080)")
+    app.add_option("--health-check-addr", raw.health_check,
+                   "Where /healthz answers (default 0.0.0.0:8080) [HEALTH_CHECK_ADDR]")
         ->envname("HEALTH_CHECK_ADDR")
         ->option_text("ADDR:PORT");
     app.add_flag("--no-check", raw.no_check, "Do not check for root or CAP_NET_ADMIN at the start");
@@ -47,7 +50,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         "\n"
         "Environment: RUST_LOG (log filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and "
         "FIREZONE_UDP_SEND_BUFFER_SIZE\n"
-        "(bytes). Each flag that takes a value can be given by the variable named behind it.\n"
+        "(bytes). Each flag that takes a value can be given by the variable in brackets.\n"
         "\n"
         "Example: FIREZONE_TOKEN=... culvert-gateway --api-url wss://portal.example.com");
 }
@@ -63,6 +66,9 @@ bool has_net_admin() {
 
 std::expected<Options, Complaint> judge(const RawOptions& raw) {
     Options options;
+    if (const auto url = portal_api::LoginUrl::build(raw.device.api_url, {.role = portal_api::Role::kGateway}); !url) {
+        return std::unexpected{url.error() + " Set --api-url or FIREZONE_API_URL."};
+    }
     auto log = command_line::log_options(raw.device.log_format);
     if (!log) {
         return std::unexpected{log.error()};
