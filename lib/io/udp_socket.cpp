@@ -216,24 +216,31 @@ std::span<UdpSocket::Received> UdpSocket::receive(ErrorBatch& errors) {
                 stride = segment_size > 0 ? static_cast<std::size_t>(segment_size) : length;
             }
         }
-        if (length == 0) {
+        const auto from = from_sockaddr(ring.senders[i]);
+        // Port 0 is a forgery: no answer could reach it, and trying would make the kernel refuse whole trains.
+        if (length == 0 || from.port == 0) {
             continue;
         }
         if (!local || stride > length) {
             kLog.debug("Datagram without usable local address or segment size", log::field("length", length));
             continue;
         }
-        ring.received[usable++] = {from_sockaddr(ring.senders[i]),
-                                   {*local, port_},
-                                   ecn,
-                                   stride,
-                                   MutableByteSpan{ring.memory.get() + i * kReceiveBytes, length}};
+        ring.received[usable++] = {
+            from, {*local, port_}, ecn, stride, MutableByteSpan{ring.memory.get() + i * kReceiveBytes, length}};
     }
     return std::span{ring.received}.first(usable);
 }
 
-std::size_t UdpSocket::chunk_segments(const net::TransmitQueue::Batch& batch) const {
+std::size_t UdpSocket::chunk_segments(const net::TransmitQueue::Batch& batch, bool is_front) const {
+    if (is_front && is_front_unjoined_) {
+        return 1;
+    }
     return std::min(max_segments_, std::max<std::size_t>(1, net::TransmitQueue::kMaxBatchBytes / batch.segment_size));
+}
+
+void UdpSocket::pop(net::TransmitQueue& queue, std::size_t batches) {
+    queue.pop_front(batches);
+    is_front_unjoined_ = is_front_unjoined_ && batches == 0;
 }
 
 UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& errors) {
@@ -246,7 +253,7 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
             if (batch.path.destination.family() != family_) {
                 break;
             }
-            const auto per_chunk = chunk_segments(batch) * batch.segment_size;
+            const auto per_chunk = chunk_segments(batch, b == 0) * batch.segment_size;
             for (std::size_t offset = b == 0 ? sent_of_front_ : 0; offset < batch.bytes.size() && count < kSendMessages;
                  offset += per_chunk) {
                 const auto bytes = batch.bytes.subspan(offset, std::min(per_chunk, batch.bytes.size() - offset));
@@ -303,7 +310,7 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
             const auto front_bytes = queue.batch(front).bytes;
             const auto next_offset = static_cast<std::size_t>(
                 static_cast<const std::byte*>(ring.pieces[done].iov_base) - front_bytes.data());
-            queue.pop_front(front);
+            pop(queue, front);
             sent_of_front_ = next_offset;
         } else {
             const auto last = ring.batch[count - 1];
@@ -312,7 +319,7 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
                                                       last_bytes.data()) +
                              ring.pieces[count - 1].iov_len;
             const bool is_complete = end == last_bytes.size();
-            queue.pop_front(last + (is_complete ? 1 : 0));
+            pop(queue, last + (is_complete ? 1 : 0));
             sent_of_front_ = is_complete ? 0 : end;
         }
     }
@@ -320,11 +327,16 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
 }
 
 bool UdpSocket::handle_send_failure(int error_number, std::size_t segments, ErrorBatch& errors) {
-    const bool is_offload_failure = (error_number == EIO || error_number == EINVAL) && segments > 1;
-    if (is_offload_failure && max_segments_ > 1) {
+    if (segments > 1 && error_number == EIO) {
         max_segments_ = 1;
-        kLog.info("The kernel refuses segmentation offload on this route; sending single datagrams from now on",
-                  log::field("error", std::string_view{std::strerror(error_number)}));
+        kLog.info("The network card refuses segmentation offload; sending single datagrams from now on");
+        return true;
+    }
+    if (segments > 1 && error_number == EINVAL) {
+        // About this train alone: its route has a small MTU, or a peer named an address that is none. The others must
+        // not pay for it.
+        is_front_unjoined_ = true;
+        kLog.debug("The kernel refuses segmentation offload on this route; sending single datagrams");
         return true;
     }
     errors.add({Operation::kUdpSend, error_number});

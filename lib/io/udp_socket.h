@@ -19,7 +19,8 @@
 namespace culvert::io {
 
 /// A non-blocking UDP socket of one address family that moves trains of datagrams: UDP_GRO on the way in, UDP_SEGMENT
-/// on the way out, each switched off by itself where the kernel or the route refuses it.
+/// on the way out. Where the network card refuses to segment, this is switched off; where only a route does, just the
+/// train concerned leaves in single datagrams.
 /// Source: spec/io-and-performance.md section 3.
 class UdpSocket {
 public:
@@ -48,7 +49,8 @@ public:
     };
 
     /// Everything that one recvmmsg() gives; empty if there is nothing to read. The memory is valid, and the caller's
-    /// to change, until the next call. Messages without local address are dropped: ICE could not use them.
+    /// to change, until the next call. Messages without local address or from port 0 are dropped: ICE could not use
+    /// them.
     [[nodiscard]] std::span<Received> receive(ErrorBatch& errors);
 
     enum class SendResult : std::uint8_t {
@@ -79,7 +81,8 @@ private:
 
     UdpSocket() = default;
 
-    [[nodiscard]] std::size_t chunk_segments(const net::TransmitQueue::Batch& batch) const;
+    [[nodiscard]] std::size_t chunk_segments(const net::TransmitQueue::Batch& batch, bool is_front) const;
+    void pop(net::TransmitQueue& queue, std::size_t batches);
     bool handle_send_failure(int error_number, std::size_t segments, ErrorBatch& errors);
 
     FileDescriptor fd_;
@@ -88,6 +91,8 @@ private:
     std::size_t max_segments_ = 1;
     /// Bytes of the front batch that have left already, after a partial send.
     std::size_t sent_of_front_ = 0;
+    /// The kernel refused to cut the front batch: it leaves in single datagrams.
+    bool is_front_unjoined_ = false;
     Sent sent_;
 
     struct Deleter {

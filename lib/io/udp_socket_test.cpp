@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <cerrno>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -150,6 +151,36 @@ TEST(UdpSocket, AFailedBatchDoesNotTakeTheOthersWithIt) {
     const auto datagrams = read_datagrams(receiver, 2);
     ASSERT_EQ(datagrams.size(), 2U);
     EXPECT_EQ(datagrams[1].payload, numbered(10, 3));
+}
+
+TEST(UdpSocket, ATrainThatTheKernelRefusesCostsOthersNoOffload) {
+    auto sender = UdpSocket::open({.bind = {*net::IpAddress::parse("0.0.0.0"), 0}});
+    ASSERT_TRUE(sender);
+    ASSERT_TRUE(sender->is_gso_enabled());
+    auto receiver = open_loopback("127.0.0.1");
+    const auto path = path_to(receiver, "127.0.0.1");
+    // To port 0, which a peer can name as well as any.
+    const net::Path refused{std::nullopt, *net::SocketAddress::parse("127.0.0.1:0")};
+    net::TransmitQueue queue;
+    for (int i = 0; i < 3; ++i) {
+        append(queue, refused, net::Ecn::kNotEct, numbered(100, i));
+    }
+    for (int i = 10; i < 20; ++i) {
+        append(queue, path, net::Ecn::kNotEct, numbered(100, i));
+    }
+
+    ErrorBatch errors;
+    EXPECT_EQ(sender->send(queue, errors), UdpSocket::SendResult::kDone);
+
+    EXPECT_TRUE(queue.empty());
+    ASSERT_EQ(errors.entries().size(), 1U);
+    EXPECT_EQ(errors.entries()[0].error, (IoError{Operation::kUdpSend, EINVAL}));
+    EXPECT_EQ(errors.entries()[0].count, 3U);
+    EXPECT_TRUE(sender->is_gso_enabled());
+    EXPECT_EQ(sender->sent().datagrams, 10U);
+    const auto datagrams = read_datagrams(receiver, 10);
+    ASSERT_EQ(datagrams.size(), 10U);
+    EXPECT_EQ(datagrams[0].payload, numbered(100, 10));
 }
 
 TEST(UdpSocket, SaysThatAPortIsTaken) {
