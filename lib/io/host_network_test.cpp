@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -21,6 +23,7 @@
 #include "culvert/io/socket_address.h"
 #include "culvert/io/tun_device.h"
 #include "culvert/io/tun_interface.h"
+#include "culvert/io/udp_socket.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/packet/segmenter.h"
@@ -99,6 +102,28 @@ TEST(TunInterface, ReplacesAddressesAndKeepsRoutes) {
         const auto addresses = *netlink.addresses(*netlink.interface_index(kTunName));
         EXPECT_EQ(addresses, (std::vector<InterfaceAddress>{{other, 32}, {kTunV6, 128}}));
         EXPECT_EQ(destinations(netlink, net::Family::kIpv4, kRouteTable).size(), 1U);
+    });
+}
+
+TEST(TunInterface, LeavesAddressesAloneThatStay) {
+    in_new_network([] {
+        const auto device = open_tun();
+        auto interface = attach(device);
+        ASSERT_TRUE(interface.set_addresses(kTunV4, kTunV6));
+        // The kernel drops such a route together with its source address.
+        auto netlink = *Netlink::open();
+        const Route witness{.destination = *net::IpNetwork::parse("10.99.0.0/24"),
+                            .table = RT_TABLE_MAIN,
+                            .interface_index = *netlink.interface_index(kTunName),
+                            .scope = RT_SCOPE_LINK,
+                            .preferred_source = kTunV4};
+        ASSERT_FALSE(netlink.add_route(witness));
+
+        ASSERT_TRUE(interface.set_addresses(kTunV4, kTunV6));
+        EXPECT_EQ(destinations(netlink, net::Family::kIpv4, RT_TABLE_MAIN).size(), 1U);
+
+        ASSERT_TRUE(interface.set_addresses(*net::IpAddress::parse("100.64.0.9"), kTunV6));
+        EXPECT_TRUE(destinations(netlink, net::Family::kIpv4, RT_TABLE_MAIN).empty());
     });
 }
 
@@ -198,6 +223,21 @@ TEST(TunDevice, ReadsPacketsWithCompleteChecksums) {
     }
 }
 
+TEST(TunDevice, NoticesThatItWasRemoved) {
+    in_new_network([] {
+        auto device = open_tun();
+        ErrorBatch errors;
+        EXPECT_FALSE(device.read(errors));
+        EXPECT_FALSE(device.is_gone());
+
+        ASSERT_EQ(std::system((std::string{"ip link delete "} + kTunName).c_str()), 0);
+
+        EXPECT_FALSE(device.read(errors));
+        EXPECT_TRUE(device.is_gone());
+        EXPECT_TRUE(errors.empty());
+    });
+}
+
 TEST(TunDevice, WritesPacketsThatTheKernelDelivers) {
     in_new_network([] {
         auto device = open_tun();
@@ -229,6 +269,33 @@ TEST(TunDevice, WritesPacketsThatTheKernelDelivers) {
             ASSERT_EQ(::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT), 1000);
             EXPECT_EQ(buffer[500], static_cast<std::byte>(i));
         }
+    });
+}
+
+TEST(UdpSocket, IgnoresDatagramsFromPortZero) {
+    in_new_network([] {
+        auto netlink = *Netlink::open();
+        ASSERT_FALSE(netlink.set_up(*netlink.interface_index("lo")));
+        auto socket = UdpSocket::open({.bind = *net::SocketAddress::parse("127.0.0.1:7777")});
+        ASSERT_TRUE(socket);
+        const FileDescriptor raw{::socket(AF_INET, SOCK_RAW, IPPROTO_UDP)};
+        ASSERT_TRUE(raw);
+        sockaddr_storage address{};
+        const auto length = to_sockaddr(*net::SocketAddress::parse("127.0.0.1:0"), address);
+        for (const auto source : {std::uint16_t{0}, std::uint16_t{9}}) {
+            std::array<std::byte, 9> datagram{};
+            store_be(MutableByteSpan{datagram}, source);
+            store_be(MutableByteSpan{datagram}.subspan(2), std::uint16_t{7777});
+            store_be(MutableByteSpan{datagram}.subspan(4), std::uint16_t{datagram.size()});
+            ASSERT_EQ(
+                ::sendto(raw.get(), datagram.data(), datagram.size(), 0, reinterpret_cast<sockaddr*>(&address), length),
+                static_cast<ssize_t>(datagram.size()));
+        }
+
+        ErrorBatch errors;
+        const auto received = socket->receive(errors);
+        ASSERT_EQ(received.size(), 1U);
+        EXPECT_EQ(received[0].from.port, 9);
     });
 }
 

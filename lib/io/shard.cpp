@@ -97,6 +97,10 @@ std::expected<void, std::string> Shard::run() {
         is_busy |= handler_.handle_commands(now);
         drain_handler(now);  // control datagrams leave before data
         is_busy |= read_tun(now);
+        if (tun_.is_gone()) {
+            errors_.report();
+            return std::unexpected{"the TUN device \"" + tun_.name() + "\" was removed."};
+        }
 
         if (!is_busy || now - timers_checked_at_ >= kTimerResolution) {
             run_timers(now);

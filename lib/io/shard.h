@@ -102,7 +102,6 @@ private:
 
     bool is_v4_blocked_ = false;
     bool is_v6_blocked_ = false;
-    bool has_tun_more_ = false;
     std::optional<Instant> deadline_;
     Instant timers_checked_at_{};
 };

@@ -105,6 +105,8 @@ std::optional<packet::TunPacket> TunDevice::read(ErrorBatch& errors) {
     if (length < 0) {
         if (errno == EINTR) {
             should_retry_ = true;
+        } else if (errno == EBADFD) {
+            is_gone_ = true;
         } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
             errors.add({Operation::kTunRead, errno});
         }

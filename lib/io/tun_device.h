@@ -34,6 +34,9 @@ public:
     /// Whether the last read() without result should be repeated at once.
     [[nodiscard]] bool should_retry() const { return should_retry_; }
 
+    /// Whether somebody has removed the interface; nothing can be read or written any more.
+    [[nodiscard]] bool is_gone() const { return is_gone_; }
+
     /// Writes everything in `packets` and clears it. A packet that the kernel refuses is counted and dropped.
     void write(packet::Coalescer& packets, ErrorBatch& errors);
 
@@ -43,7 +46,6 @@ public:
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] bool has_tcp_offload() const { return has_tcp_offload_; }
-    [[nodiscard]] bool has_udp_offload() const { return has_udp_offload_; }
 
 private:
     TunDevice() = default;
@@ -53,6 +55,7 @@ private:
     bool has_tcp_offload_ = false;
     bool has_udp_offload_ = false;
     bool should_retry_ = false;
+    bool is_gone_ = false;
     std::unique_ptr<std::byte[]> read_buffer_;
 };
 

@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "culvert/io/constants.h"
@@ -51,8 +52,13 @@ std::expected<TunInterface, std::string> TunInterface::attach(const std::string&
 }
 
 std::expected<void, std::string> TunInterface::set_addresses(const net::IpAddress& v4, const net::IpAddress& v6) {
+    const std::array wanted{InterfaceAddress{v4, v4.bit_length()}, InterfaceAddress{v6, v6.bit_length()}};
     if (const auto existing = netlink_.addresses(index_)) {
         for (const auto& address : *existing) {
+            // Routes may have changed and nothing else: taking an address away for a moment would lose packets.
+            if (std::ranges::find(wanted, address) != wanted.end()) {
+                continue;
+            }
             if (const auto error = netlink_.delete_address(index_, address)) {
                 kLog.debug("Could not delete an old address", log::field("error", error.message()));
             }
@@ -61,8 +67,8 @@ std::expected<void, std::string> TunInterface::set_addresses(const net::IpAddres
     if (const auto error = netlink_.set_mtu(index_, kTunMtu)) {
         kLog.warn("Could not set the MTU of the TUN interface", log::field("error", error.message()));
     }
-    const auto v4_error = netlink_.add_address(index_, {v4, v4.bit_length()});
-    const auto v6_error = netlink_.add_address(index_, {v6, v6.bit_length()});
+    const auto v4_error = netlink_.add_address(index_, wanted[0]);
+    const auto v6_error = netlink_.add_address(index_, wanted[1]);
     if (v4_error && v6_error) {
         return std::unexpected{"cannot set an address on \"" + name_ + "\": IPv4: " + v4_error.message() +
                                ", IPv6: " + v6_error.message() + "."};

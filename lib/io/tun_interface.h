@@ -18,8 +18,8 @@ public:
     /// The error is for a person.
     [[nodiscard]] static std::expected<TunInterface, std::string> attach(const std::string& name, bool has_tun_offload);
 
-    /// Replaces all addresses, sets the MTU, brings the interface up and installs the policy rules of each family whose
-    /// address could be set. Fails only if neither family works.
+    /// Makes these the only addresses (those that stay are left alone), sets the MTU, brings the interface up and
+    /// installs the policy rules of each family whose address could be set. Fails only if neither family works.
     [[nodiscard]] std::expected<void, std::string> set_addresses(const net::IpAddress& v4, const net::IpAddress& v6);
 
     /// Makes the tunnel's routes exactly these: default routes go into the Internet table, all others into the
