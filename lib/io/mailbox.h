@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -25,20 +26,27 @@ public:
         if (messages_.size() >= capacity_) {
             return false;
         }
-        messages_.push_back(std::move(message));
-        const std::uint64_t one = 1;
-        return ::write(event_.get(), &one, sizeof one) == sizeof one;
+        append(std::move(message));
+        return true;
     }
 
-    /// Everything posted so far, in order.
+    /// The same for what must not get lost, like the news that a thread has ended: room is made if there is none.
+    void post_always(T message) {
+        const std::lock_guard lock{mutex_};
+        append(std::move(message));
+    }
+
+    /// Everything posted so far, in order. Takes neither the lock nor a system call if there is nothing.
     [[nodiscard]] std::vector<T> take() {
         std::vector<T> taken;
+        if (!has_messages_.load(std::memory_order_acquire)) {
+            return taken;
+        }
         const std::lock_guard lock{mutex_};
         std::uint64_t count = 0;
-        // Fails with EAGAIN if nothing was posted, which is fine.
-        if (::read(event_.get(), &count, sizeof count) == sizeof count) {
-            taken.swap(messages_);
-        }
+        [[maybe_unused]] const auto read = ::read(event_.get(), &count, sizeof count);
+        taken.swap(messages_);
+        has_messages_.store(false, std::memory_order_relaxed);
         return taken;
     }
 
@@ -46,10 +54,19 @@ public:
     [[nodiscard]] int fd() const { return event_.get(); }
 
 private:
+    void append(T message) {
+        messages_.push_back(std::move(message));
+        has_messages_.store(true, std::memory_order_release);
+        const std::uint64_t one = 1;
+        // Cannot fail: the counter would have to overflow.
+        [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    }
+
     std::size_t capacity_;
     FileDescriptor event_;
     std::mutex mutex_;
     std::vector<T> messages_;
+    std::atomic<bool> has_messages_{false};
 };
 
 }  // namespace culvert::io
