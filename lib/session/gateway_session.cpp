@@ -35,10 +35,27 @@ struct ShardTraits<tunnel::GatewayState> {
     static void handle_timeout(tunnel::GatewayState& state, Instant now) { state.handle_timeout(now, wall_seconds()); }
 
     static std::optional<Event> poll_event(tunnel::GatewayState& state) {
-        if (auto event = state.poll_event()) {
-            return Event{std::move(*event)};
+        while (auto event = state.poll_event()) {
+            const auto* errors = std::get_if<tunnel::TunnelErrors>(&*event);
+            if (errors == nullptr) {
+                return Event{std::move(*event)};
+            }
+            // Strangers cause them at will: nothing of theirs may fill the mailbox and displace what matters.
+            log_errors(*errors);
         }
         return std::nullopt;
+    }
+
+private:
+    /// A remote can cause each of these, so none may flood the log of a healthy gateway.
+    static void log_errors(const tunnel::TunnelErrors& batch) {
+        constexpr log::Logger kLog{"session"};
+        for (const auto& error : batch.errors) {
+            kLog.debug("Dropped a packet", log::field("reason", error.reason), log::field("from", error.from));
+        }
+        if (batch.omitted > 0) {
+            kLog.debug("Dropped more packets", log::field("count", batch.omitted));
+        }
     }
 };
 
@@ -64,15 +81,7 @@ private:
         connect();
     }
 
-    void handle(tunnel::TunnelErrors& batch) {
-        // A remote can cause each of these, so none may flood the log of a healthy gateway.
-        for (const auto& error : batch.errors) {
-            kLog.debug("Dropped a packet", log::field("reason", error.reason), log::field("from", error.from));
-        }
-        if (batch.omitted > 0) {
-            kLog.debug("Dropped more packets", log::field("count", batch.omitted));
-        }
-    }
+    void handle(tunnel::TunnelErrors& /*errors*/) {}  // logged by the shard
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <expected>
 #include <optional>
 #include <string>
@@ -44,7 +45,11 @@ public:
 
     ShardThread(State state, io::TunDevice tun, const io::Shard::Options& options)
         : state_{std::move(state)}, shard_{options, std::move(tun), *this} {}
-    ~ShardThread() override { join(); }
+    /// Ends the thread if it was not told to end: when an error unwinds the control thread, nobody else does.
+    ~ShardThread() override {
+        commands_.post_always(typename Traits::ShutDown{});
+        join();
+    }
     ShardThread(const ShardThread&) = delete;
     ShardThread& operator=(const ShardThread&) = delete;
 
@@ -55,7 +60,7 @@ public:
         }
         thread_ = std::thread{[this] {
             auto result = shard_.run();
-            emit(ShardEnded{result ? std::nullopt : std::optional{result.error()}});
+            events_.post_always(ShardEnded{result ? std::nullopt : std::optional{result.error()}});
         }};
         return {};
     }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 
+#include <cstdlib>
 #include <deque>
 #include <functional>
 
@@ -151,6 +152,22 @@ TEST(ShardThread, AnswersDatagramsAndReportsThem) {
         EXPECT_EQ(shard.counters().udp_datagrams_received.load(), 100U);
         EXPECT_TRUE(errors.empty());
         shut_down(shard);
+    });
+}
+
+TEST(ShardThread, EndsWithItsObjectWithoutBeingTold) {
+    in_new_network([](EchoShard& /*shard*/) {});  // hangs if not
+}
+
+TEST(ShardThread, GivesUpWhenTheInterfaceIsRemoved) {
+    in_new_network([](EchoShard& shard) {
+        ASSERT_EQ(std::system("ip link delete tun-test"), 0);
+        const auto events = wait_for_events(shard);
+        ASSERT_EQ(events.size(), 1U);
+        const auto* ended = std::get_if<ShardEnded>(&events[0]);
+        ASSERT_NE(ended, nullptr);
+        ASSERT_TRUE(ended->error);
+        EXPECT_NE(ended->error->find("tun-test"), std::string::npos) << *ended->error;
     });
 }
 
