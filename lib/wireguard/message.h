@@ -28,8 +28,6 @@ inline constexpr std::size_t kDataHeaderSize = 16;
 [[nodiscard]] std::uint32_t sender_index(ByteSpan datagram);
 
 // Offsets within the messages.
-inline constexpr std::size_t kMacsSize = 32;  // MAC1 and MAC2 end both handshake messages
-
 inline constexpr std::size_t kInitiationEphemeral = 8;
 inline constexpr std::size_t kInitiationStatic = 40;
 inline constexpr std::size_t kInitiationTimestamp = 88;
