@@ -27,5 +27,7 @@ inline constexpr std::size_t kMaxNonces = 65'536;
 
 /// How long a port that could not be opened is left alone: another process of the host may hold it.
 inline constexpr std::chrono::minutes kBlockedPortPause{10};
+/// How many ports one Allocate may try. If so many fail in a row it is not the ports: the host has no descriptors left.
+inline constexpr unsigned kMaxPortAttempts = 8;
 
 }  // namespace culvert::turn

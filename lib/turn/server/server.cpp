@@ -226,7 +226,7 @@ Server::Checked<void> Server::handle_allocate(const Request& request) {
         return std::unexpected{families.error()};
     }
     complete_allocate({request.message.header(), request.client, *request.claimed_key, *families,
-                       effective_lifetime(request.message), 0},
+                       effective_lifetime(request.message)},
                       request.now);
     return {};
 }
@@ -255,6 +255,7 @@ void Server::complete_allocate(PendingAllocate pending, Instant now) {
     const auto& allocation =
         table_.create(pending.client, pending.families.v4, pending.families.v6, pending.lifetime, rng_, now);
     pending.port = allocation.port;
+    ++pending.attempts;
     AllocateSuccess success{.mapped = pending.client, .lifetime = pending.lifetime};
     if (pending.families.v4) {
         success.relayed_v4 = net::SocketAddress{*config_.public_v4, allocation.port};
@@ -287,7 +288,7 @@ void Server::handle_allocation_failed(std::uint16_t port, Instant now) {
         return message != nullptr && message->client == *client;
     });
     --statistics_.responses[{Method::kAllocate, 0}];
-    if (!table_.is_full(now)) {
+    if (pending.attempts < kMaxPortAttempts && !table_.is_full(now)) {
         complete_allocate(pending, now);
         return;
     }

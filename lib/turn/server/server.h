@@ -115,7 +115,8 @@ private:
         stun::LongTermKey key;
         Families families;
         std::chrono::seconds lifetime;
-        std::uint16_t port;
+        std::uint16_t port = 0;
+        unsigned attempts = 0;
     };
 
     struct Failure {

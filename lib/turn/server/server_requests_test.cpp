@@ -473,6 +473,27 @@ TEST(ServerRequests, UnusablePortIsReplacedByAnotherBeforeTheClientHears) {
     EXPECT_EQ(relay.server.statistics().responses.at({Method::kAllocate, 0}), 1U);
 }
 
+TEST(ServerRequests, OneRequestTriesAFewPortsAndNotTheWholeRange) {
+    Relay relay{with_ports(only_v4(), 50000, 59999)};
+    (void)relay.server.handle_client_input(relay.encode(allocate()), kAlice, relay.now, relay.wall_now);
+
+    unsigned attempts = 0;
+    std::vector<Command> others;
+    while (const auto command = relay.server.poll_command()) {
+        if (const auto* const create = std::get_if<CreateAllocation>(&*command)) {
+            ++attempts;
+            relay.server.handle_allocation_failed(create->port, relay.now);
+        } else {
+            others.push_back(*command);
+        }
+    }
+
+    EXPECT_EQ(attempts, kMaxPortAttempts);
+    EXPECT_EQ(Relay::code(others), 508);
+    EXPECT_EQ(relay.server.allocations(), 0U);
+    EXPECT_EQ(Relay::code(relay.request(allocate(), kAlice)), 0) << "later the host may have recovered";
+}
+
 TEST(ServerRequests, NoUsablePortIsInsufficientCapacityUntilThePauseIsOver) {
     Relay relay{with_ports(only_v4(), 50000, 50000)};
     (void)relay.server.handle_client_input(relay.encode(allocate()), kAlice, relay.now, relay.wall_now);
