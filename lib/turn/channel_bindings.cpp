@@ -7,10 +7,11 @@ namespace culvert::turn {
 
 std::optional<std::uint16_t> ChannelBindings::create(const net::SocketAddress& peer, Instant now) {
     if (const auto known = by_peer_.find(peer); known != by_peer_.end()) {
-        const auto& binding = entry(known->second)->binding;
+        const auto channel = known->second;  // put() takes the old entry, and `known` with it, away
+        const auto& binding = entry(channel)->binding;
         if (binding.is_bound && now - binding.since < kChannelLifetime + kChannelCoolDown) {
-            put(known->second, peer, now);
-            return known->second;
+            put(channel, peer, now);
+            return channel;
         }
     }
     for (std::size_t attempts = 0; attempts < kChannelCount; ++attempts) {
