@@ -1,0 +1,334 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/scenario/setup.h"
+
+/// What can happen in a case. Plain data: a script is a list of these with times. An action whose precondition does not
+/// hold when its time comes (the client does not run, the policy exists already) does nothing.
+namespace culvert::model {
+
+// --- Traffic -------------------------------------------------------------------------------------------------------
+
+enum class Protocol : std::uint8_t { kIcmp, kUdp, kTcp };
+
+/// The n-th address of a resource's current network, modulo its size.
+struct HostOf {
+    ResourceNo resource;
+    std::uint32_t host = 1;
+
+    friend bool operator==(const HostOf&, const HostOf&) = default;
+};
+/// The tunnel address of a gateway, and of another client.
+struct TunnelOf {
+    std::variant<GatewayNo, ClientNo> owner;
+    bool is_v6 = false;
+
+    friend bool operator==(const TunnelOf&, const TunnelOf&) = default;
+};
+using Destination = std::variant<HostOf, TunnelOf, net::IpAddress>;
+
+/// An application sends requests: echo requests, UDP datagrams that are answered, TCP SYNs that are accepted.
+struct Probe {
+    ClientNo client;
+    Destination to;
+    Protocol protocol = Protocol::kIcmp;
+    /// Echo id and first sequence number for ICMP.
+    std::uint16_t source_port = 1;
+    std::uint16_t destination_port = 1;
+    std::uint16_t count = 1;
+    milliseconds interval{0};
+    std::uint16_t payload = 32;
+
+    friend bool operator==(const Probe&, const Probe&) = default;
+};
+/// An application fetches (or uploads) bytes over TCP and compares them with what the other end has.
+struct Transfer {
+    ClientNo client;
+    Destination to;
+    std::uint16_t source_port = 1;
+    std::uint16_t destination_port = 80;
+    std::uint32_t bytes = 10'000;
+    bool is_upload = false;
+
+    friend bool operator==(const Transfer&, const Transfer&) = default;
+};
+/// A host behind a gateway sends a UDP datagram to a client that did not ask for it.
+struct Unsolicited {
+    GatewayNo gateway;
+    ClientNo client;
+    HostOf from;
+    std::uint16_t count = 1;
+
+    friend bool operator==(const Unsolicited&, const Unsolicited&) = default;
+};
+
+// --- Administrators ------------------------------------------------------------------------------------------------
+
+struct CreateResource {
+    ResourceNo resource;  ///< as in the setup, if an earlier action deleted it; otherwise nothing happens
+    friend bool operator==(const CreateResource&, const CreateResource&) = default;
+};
+struct DeleteResource {
+    ResourceNo resource;
+    friend bool operator==(const DeleteResource&, const DeleteResource&) = default;
+};
+struct SetAddress {
+    ResourceNo resource;
+    net::IpNetwork address;
+    friend bool operator==(const SetAddress&, const SetAddress&) = default;
+};
+struct SetFilters {
+    ResourceNo resource;
+    std::vector<portal_api::Filter> filters;
+    friend bool operator==(const SetFilters&, const SetFilters&) = default;
+};
+struct SetSites {
+    ResourceNo resource;
+    std::vector<SiteNo> sites;
+    friend bool operator==(const SetSites&, const SetSites&) = default;
+};
+struct CreatePolicy {
+    GroupNo group;
+    ResourceNo resource;
+    friend bool operator==(const CreatePolicy&, const CreatePolicy&) = default;
+};
+struct DeletePolicy {
+    GroupNo group;
+    ResourceNo resource;
+    friend bool operator==(const DeletePolicy&, const DeletePolicy&) = default;
+};
+struct SetPolicyDisabled {
+    GroupNo group;
+    ResourceNo resource;
+    bool is_disabled = true;
+    friend bool operator==(const SetPolicyDisabled&, const SetPolicyDisabled&) = default;
+};
+struct JoinGroup {
+    ClientNo client;
+    GroupNo group;
+    friend bool operator==(const JoinGroup&, const JoinGroup&) = default;
+};
+struct LeaveGroup {
+    ClientNo client;
+    GroupNo group;
+    friend bool operator==(const LeaveGroup&, const LeaveGroup&) = default;
+};
+/// The device's token is deleted; it cannot come back.
+struct RevokeToken {
+    Device device;
+    friend bool operator==(const RevokeToken&, const RevokeToken&) = default;
+};
+struct RenameSite {
+    SiteNo site;
+    friend bool operator==(const RenameSite&, const RenameSite&) = default;
+};
+/// Changes the account's search domain, which only changes what interfaces are configured with.
+struct SetSearchDomain {
+    std::optional<std::string> domain;
+    friend bool operator==(const SetSearchDomain&, const SetSearchDomain&) = default;
+};
+
+// --- Processes and hosts -------------------------------------------------------------------------------------------
+
+struct Start {
+    Process process;
+    friend bool operator==(const Start&, const Start&) = default;
+};
+/// Gracefully.
+struct Stop {
+    Process process;
+    friend bool operator==(const Stop&, const Stop&) = default;
+};
+/// All but what is on disk is lost; nothing is said to anybody.
+struct Crash {
+    Process process;
+    friend bool operator==(const Crash&, const Crash&) = default;
+};
+/// Gets no processor time; what arrives waits in bounded socket buffers.
+struct Hang {
+    Process process;
+    milliseconds duration{1000};
+    friend bool operator==(const Hang&, const Hang&) = default;
+};
+/// The host sleeps: what arrives is lost, its monotonic clock stands still, its wall clock does not.
+struct Suspend {
+    Process process;
+    milliseconds duration{60'000};
+    friend bool operator==(const Suspend&, const Suspend&) = default;
+};
+/// A client's host moves to another network: no network for `gap`, then new addresses and a reset.
+struct Roam {
+    ClientNo client;
+    Access access;
+    milliseconds gap{0};
+    friend bool operator==(const Roam&, const Roam&) = default;
+};
+/// SIGHUP: new sockets and keys, same network.
+struct Reset {
+    ClientNo client;
+    friend bool operator==(const Reset&, const Reset&) = default;
+};
+
+// --- Faults --------------------------------------------------------------------------------------------------------
+
+/// What a link does to datagrams in one direction. Rates in per mille.
+struct Impairment {
+    std::uint16_t loss = 0;
+    /// How many datagrams in a row a loss takes.
+    std::uint16_t burst = 1;
+    std::uint16_t duplicate = 0;
+    std::uint16_t corrupt = 0;
+    milliseconds delay{0};
+    /// Uniform on top of `delay`; may reorder if `reorders`.
+    milliseconds jitter{0};
+    bool reorders = false;
+    /// Bytes per second, queue of 100 ms; 0: unlimited.
+    std::uint32_t rate = 0;
+    /// Longer IP packets are lost silently; 0: 1500.
+    std::uint16_t mtu = 0;
+
+    friend bool operator==(const Impairment&, const Impairment&) = default;
+};
+/// The access link of a device's host is impaired for a while, replacing an impairment that is active there.
+struct ImpairLink {
+    Device device;
+    bool up = true;
+    bool down = true;
+    Impairment impairment;
+    milliseconds duration{5000};
+    friend bool operator==(const ImpairLink&, const ImpairLink&) = default;
+};
+/// Datagrams between these two hosts are lost, both ways; relays still reach both.
+struct BlockDirect {
+    ClientNo client;
+    GatewayNo gateway;
+    milliseconds duration{60'000};
+    friend bool operator==(const BlockDirect&, const BlockDirect&) = default;
+};
+/// A device's datagrams to and from a relay are lost.
+struct BlockRelay {
+    Device device;
+    RelayNo relay;
+    milliseconds duration{60'000};
+    friend bool operator==(const BlockRelay&, const BlockRelay&) = default;
+};
+/// The NAT forgets its mappings.
+struct RebootNat {
+    Device device;
+    friend bool operator==(const RebootNat&, const RebootNat&) = default;
+};
+/// The NAT gets another public address (and forgets its mappings).
+struct RenumberNat {
+    Device device;
+    friend bool operator==(const RenumberNat&, const RenumberNat&) = default;
+};
+/// The device's connection to the portal is reset after `bytes` more bytes in either direction.
+struct CutPortal {
+    Device device;
+    std::uint32_t bytes = 0;
+    friend bool operator==(const CutPortal&, const CutPortal&) = default;
+};
+enum class PortalFault : std::uint8_t {
+    kRefused,    ///< existing connections stay, new ones are refused
+    kBlackHole,  ///< nothing gets through either way, nobody is told
+    kHalfOpen,   ///< what the portal sends gets through, what the device sends does not
+    kSlow,       ///< 2 kB/s
+    kOverload,   ///< new connections are answered with 503
+};
+struct PortalTrouble {
+    Device device;
+    PortalFault fault = PortalFault::kBlackHole;
+    milliseconds duration{10'000};
+    friend bool operator==(const PortalTrouble&, const PortalTrouble&) = default;
+};
+
+// --- Attackers -----------------------------------------------------------------------------------------------------
+
+enum class Forgery : std::uint8_t {
+    kForeignSource,         ///< inner packet from an address that is not the client's
+    kOtherClientSource,     ///< inner packet from another client's tunnel address
+    kUnauthorizedResource,  ///< inner packet to a resource the client has no policy for
+    kFilteredPort,          ///< inner packet that the resource's filters do not allow
+    kOtherClient,           ///< inner packet to another client's tunnel address
+    kGatewayItself,         ///< inner packet to the gateway's tunnel address
+    kReservedDestination,   ///< inner packet to loopback, multicast, link-local
+    kFragment,              ///< inner fragments
+    kExtensionHeaders,      ///< chains of IPv6 extension headers
+    kMalformed,             ///< inner bytes that are no IP packet
+    kControlGarbage,        ///< malformed messages of the control protocol between peers
+    kControlWrongWay,       ///< control messages that only gateways send
+    kIcmpForeignFlow,       ///< ICMP errors that quote flows of others
+    kForeignCreateFlow,     ///< asks the portal for a resource the client has no policy for
+    kManyCandidates,        ///< 10 000 candidates through the portal
+    kPortalGarbage,         ///< frames that are no messages
+};
+/// The hostile client does something to a gateway it has a tunnel with.
+struct Forge {
+    ClientNo client;
+    GatewayNo gateway;
+    Forgery forgery = Forgery::kForeignSource;
+    ResourceNo resource;
+    ClientNo victim;
+    std::uint16_t count = 1;
+    friend bool operator==(const Forge&, const Forge&) = default;
+};
+
+enum class Spoof : std::uint8_t {
+    kGarbage,           ///< random bytes
+    kStunBinding,       ///< binding requests with guessed user names
+    kStunResponse,      ///< binding responses to nothing
+    kTurnAllocate,      ///< unauthenticated allocate requests
+    kChannelData,       ///< ChannelData on guessed channels
+    kHandshakeBadMac,   ///< WireGuard initiations without valid MAC1
+    kHandshakeGoodMac,  ///< initiations with valid MAC1 from an unknown key
+    kDataGuess,         ///< transport data with guessed receiver indices
+    kReplay,            ///< datagrams seen on the wire, again
+    kTruncated,         ///< datagrams seen on the wire, cut short
+};
+/// Somebody on the Internet who sees nothing (but may replay what a friend recorded) sends datagrams to a device.
+struct Attack {
+    Device target;
+    Spoof spoof = Spoof::kGarbage;
+    std::uint16_t count = 10;
+    /// Whether the source address is that of one of the target's peers.
+    bool forges_source = false;
+    friend bool operator==(const Attack&, const Attack&) = default;
+};
+
+// --- Time ----------------------------------------------------------------------------------------------------------
+
+/// Every fault is healed, every stopped process started, then the world runs until it is quiet (at most 90 s) and the
+/// state of all parties is compared with the model's.
+struct Settle {
+    friend bool operator==(const Settle&, const Settle&) = default;
+};
+
+using Action =
+    std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters, SetSites,
+                 CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken, RenameSite,
+                 SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink, BlockDirect, BlockRelay,
+                 RebootNat, RenumberNat, CutPortal, PortalTrouble, Forge, Attack, Settle>;
+
+struct Step {
+    /// Since the start of the case, once every process of the setup was started at 0. Ascending.
+    milliseconds at{0};
+    Action action;
+
+    friend bool operator==(const Step&, const Step&) = default;
+};
+
+struct Scenario {
+    Setup setup;
+    std::vector<Step> steps;
+    /// How long the world goes on after the last step.
+    milliseconds tail{5000};
+
+    friend bool operator==(const Scenario&, const Scenario&) = default;
+};
+
+}  // namespace culvert::model
