@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "culvert/base/time.h"
+
+/// What a case is judged by: invariants that were checked, how often, and where they did not hold.
+namespace culvert::model {
+
+/// One invariant that did not hold. `invariant` is its id in spec/testing.md section 7.4, like "SEC-1".
+struct Violation {
+    std::string invariant;
+    Instant at;
+    std::string text;
+};
+
+/// Violations, and counters of everything that must not stay unexercised. Counting costs a map look-up of a short key;
+/// names are string literals.
+class Verdict {
+public:
+    /// The invariant was checked, and held unless `holds` is false; `text()` is called only then. Returns `holds`.
+    template <typename Text>
+    bool check(std::string_view invariant, bool holds, Instant at, const Text& text) {
+        ++checks_[invariant];
+        if (!holds) {
+            violations_.push_back({std::string{invariant}, at, text()});
+        }
+        return holds;
+    }
+    /// A rule was relaxed for the reason with this name. Each has a budget, see the runner.
+    void tolerate(std::string_view reason) { ++tolerances_[reason]; }
+    /// Something happened that a run as a whole must exercise: an outcome, an action, a fault, a state.
+    void count(std::string_view feature) { ++features_[feature]; }
+
+    void add(const Verdict& other);
+
+    using Counters = std::map<std::string_view, std::uint64_t>;
+    [[nodiscard]] const std::vector<Violation>& violations() const { return violations_; }
+    [[nodiscard]] const Counters& checks() const { return checks_; }
+    [[nodiscard]] const Counters& tolerances() const { return tolerances_; }
+    [[nodiscard]] const Counters& features() const { return features_; }
+
+private:
+    std::vector<Violation> violations_;
+    Counters checks_;
+    Counters tolerances_;
+    Counters features_;
+};
+
+}  // namespace culvert::model
