@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import sqlite3
@@ -207,8 +208,8 @@ def test_restart_keeps_identities_and_tokens(portal):
     assert RawWebSocket(portal.port, "client", parameters, CLIENT_AGENT).join("client") == before
 
 
-def run(*arguments, **options):
-    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20, **options)
+def run(*arguments, binary=BINARY, **options):
+    return subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=20, **options)
 
 
 def one_error(result, code):
@@ -279,11 +280,13 @@ def test_database_that_cannot_be_written_is_named(tmp_path):
         if path.stat().st_uid == os.geteuid() and path != pathlib.Path("/tmp"):
             path.chmod(0o755)
     portal.database.chmod(0o644)
+    binary = shutil.copy(BINARY, tmp_path)  # the build may lie where only its owner may look
     result = run("--database", f"sqlite:{portal.database}", "serve", "--api-listen", f"127.0.0.1:{free_port()}",
-                 **unprivileged())
+                 binary=binary, **unprivileged())
     error = one_error(result, 1)
     assert "is read-only" in error or "cannot open database" in error, error
-    result = run("--database", f"sqlite:{folder}/sub/new.db", "apply", "-", input="{}", **unprivileged())
+    result = run("--database", f"sqlite:{folder}/sub/new.db", "apply", "-", input="{}", binary=binary,
+                 **unprivileged())
     assert "cannot create the folder" in one_error(result, 1)
 
 
