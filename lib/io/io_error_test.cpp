@@ -4,7 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "culvert/observability/log_setup.h"
+#include "culvert/observability/log_capture.h"
+#include "culvert/observability/log_format.h"
 
 namespace culvert::io {
 namespace {
@@ -21,7 +22,8 @@ TEST(IoError, NetworkConditionsAreExpected) {
 
 TEST(ErrorBatch, ReportsEachKindOnceWithItsCountAndHintsAtTheFirewallOnce) {
     std::vector<std::string> lines;
-    log::set_sink(log::Filter{log::Level::kTrace}, [&](log::Level, const std::string& line) { lines.push_back(line); });
+    const log::CaptureScope capture{log::Level::kTrace,
+                                    [&](auto&&... line) { lines.push_back(log::format_human(line...)); }};
     ErrorBatch errors;
     for (int i = 0; i < 1000; ++i) {
         errors.add({Operation::kUdpSend, EMSGSIZE});
@@ -30,7 +32,6 @@ TEST(ErrorBatch, ReportsEachKindOnceWithItsCountAndHintsAtTheFirewallOnce) {
     errors.report();
     errors.add({Operation::kUdpSend, EPERM});
     errors.report();
-    log::set_sink(log::Filter{log::Level::kOff}, [](log::Level, const std::string&) {});
 
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_NE(lines[0].find("count=1000"), std::string::npos) << lines[0];

@@ -1,11 +1,20 @@
 #include "culvert/observability/log.h"
 
+#include <memory>
+#include <thread>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "culvert/observability/log_setup.h"
+#include "culvert/observability/filter.h"
+#include "culvert/observability/log_capture.h"
+#include "culvert/observability/log_format.h"
+#include "culvert/observability/log_sink.h"
 
 namespace culvert::log {
 namespace {
+
+using testing::ElementsAre;
 
 TEST(Filter, TheLongestMatchingTargetDecides) {
     const auto filter = *Filter::parse("warn, culvert::ice=debug,tunnel::gateway=trace,portal=off");
@@ -48,19 +57,105 @@ struct CountsFormatting {
     }
 };
 
+constexpr Logger kLog{"test"};
+
+/// Captured lines as text, in order.
+struct Lines {
+    std::vector<std::string> texts;
+
+    CaptureScope::Receiver receiver() {
+        return [this](Level level, std::string_view target, std::string_view message,
+                      const std::vector<TextField>& fields) {
+            texts.push_back(format_human(level, target, message, fields));
+        };
+    }
+};
+
+/// Keeps what is written to it, as a process's output would.
+class RecordingSink final : public Sink {
+public:
+    explicit RecordingSink(std::vector<std::string>& lines) : lines_{lines} {}
+    [[nodiscard]] Level most_verbose() const override { return Level::kWarn; }
+    [[nodiscard]] Level level_for(std::string_view) const override { return Level::kWarn; }
+    void write(Level, std::string_view, std::string_view message, const std::vector<TextField>&) const override {
+        lines_.emplace_back(message);
+    }
+
+private:
+    std::vector<std::string>& lines_;
+};
+
 TEST(Log, FormatsFieldsOfWantedLinesOnly) {
-    std::vector<std::string> lines;
-    set_sink(Filter{Level::kInfo}, [&](Level, const std::string& line) { lines.push_back(line); });
-    constexpr Logger kLog{"test"};
+    Lines lines;
+    const CaptureScope capture{Level::kInfo, lines.receiver()};
     int formatted = 0;
 
     kLog.debug("no", field("x", CountsFormatting{&formatted}));
     kLog.info("yes", field("x", CountsFormatting{&formatted}), field("n", 3), field("text", "t"));
 
-    set_sink(Filter{Level::kOff}, [](Level, const std::string&) {});
     EXPECT_EQ(formatted, 1);
-    ASSERT_EQ(lines.size(), 1U);
-    EXPECT_EQ(lines[0], " INFO test: yes x=x n=3 text=t");
+    EXPECT_THAT(lines.texts, ElementsAre(" INFO test: yes x=x n=3 text=t"));
+}
+
+TEST(Log, NothingIsEnabledUnlessSomebodyListens) {
+    EXPECT_FALSE(kLog.is_enabled(Level::kError));
+    {
+        const CaptureScope capture{Level::kDebug, [](auto&&...) {}};
+        EXPECT_TRUE(kLog.is_enabled(Level::kDebug));
+        EXPECT_FALSE(kLog.is_enabled(Level::kTrace));
+    }
+    EXPECT_FALSE(kLog.is_enabled(Level::kError));
+}
+
+TEST(Log, TheInnermostScopeDecidesAlone) {
+    Lines outer;
+    Lines inner;
+    const CaptureScope outer_capture{Level::kTrace, outer.receiver()};
+    {
+        const CaptureScope inner_capture{Level::kWarn, inner.receiver()};
+        kLog.info("for nobody");
+        kLog.warn("for the inner");
+    }
+    kLog.info("for the outer");
+
+    EXPECT_THAT(inner.texts, ElementsAre(" WARN test: for the inner"));
+    EXPECT_THAT(outer.texts, ElementsAre(" INFO test: for the outer"));
+}
+
+TEST(Log, WhatAReceiverLogsGoesToTheOuterScope) {
+    Lines outer;
+    const CaptureScope outer_capture{Level::kInfo, outer.receiver()};
+    int received = 0;
+    const CaptureScope inner_capture{Level::kInfo, [&](auto&&...) {
+                                         ++received;
+                                         kLog.warn("noticed");
+                                     }};
+
+    kLog.info("first");
+    kLog.info("second");
+
+    EXPECT_EQ(received, 2);
+    EXPECT_THAT(outer.texts, ElementsAre(" WARN test: noticed", " WARN test: noticed"));
+}
+
+TEST(Log, AScopeCapturesItsOwnThreadOnly) {
+    std::vector<std::string> output;
+    install_sink(std::make_shared<const RecordingSink>(output));
+    Lines captured;
+    {
+        const CaptureScope capture{Level::kTrace, captured.receiver()};
+        std::jthread{[] {
+            kLog.warn("from another thread");
+            kLog.info("unwanted there");
+        }}.join();
+        kLog.warn("from this thread");
+    }
+    kLog.warn("after the scope");
+    install_sink(nullptr);
+    kLog.error("for nobody");
+
+    EXPECT_THAT(output, ElementsAre("from another thread", "after the scope"));
+    EXPECT_THAT(captured.texts, ElementsAre(" WARN test: from this thread"));
 }
 
 }  // namespace

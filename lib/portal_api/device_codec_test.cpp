@@ -4,7 +4,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
-#include "culvert/observability/log_setup.h"
+#include "culvert/observability/log_capture.h"
+#include "culvert/observability/log_format.h"
 #include "culvert/portal_api/codec.h"
 #include "culvert/portal_api/spec_examples.h"
 
@@ -68,19 +69,14 @@ ClientInit init_with_resources(std::string_view resources) {
 /// What logging says while it lives.
 class CapturedLog {
 public:
-    CapturedLog() {
-        log::set_sink(*log::Filter::parse("trace"), [this](log::Level level, const std::string& line) {
-            (level >= log::Level::kWarn ? warnings : others) += line + "\n";
-        });
-    }
-    ~CapturedLog() {
-        log::set_sink(*log::Filter::parse("off"), [](log::Level, const std::string&) {});
-    }
-    CapturedLog(const CapturedLog&) = delete;
-    CapturedLog& operator=(const CapturedLog&) = delete;
-
     std::string warnings;
     std::string others;
+
+private:
+    log::CaptureScope capture_{log::Level::kTrace, [this](log::Level level, auto&&... line) {
+                                   (level >= log::Level::kWarn ? warnings : others) +=
+                                       log::format_human(level, line...) + "\n";
+                               }};
 };
 
 // --- Examples of the specification
