@@ -1,0 +1,57 @@
+#include <array>
+#include <utility>
+
+#include "model/scenario/offers.h"
+
+namespace culvert::model {
+
+namespace {
+
+template <typename Enum>
+Enum draw_enumerator(ChoiceSource& source, Enum last) {
+    return static_cast<Enum>(source.below(std::to_underlying(last) + std::uint64_t{1}));
+}
+
+// One for which the forgery is an offence, where there is one.
+ResourceNo draw_goal(ChoiceSource& source, const Plan& plan, ClientNo hostile, Forgery forgery) {
+    const auto resources = plan.resources();
+    std::vector<ResourceNo> goals;
+    for (const auto& resource : resources) {
+        const bool is_allowed = plan.is_allowed(hostile, resource.number);
+        if (forgery == Forgery::kFilteredPort ? is_allowed && !resource.filters.empty() : !is_allowed) {
+            goals.push_back(resource.number);
+        }
+    }
+    if (!goals.empty()) {
+        return source.pick(goals);
+    }
+    return resources.empty() ? ResourceNo{1} : source.pick(resources).number;
+}
+
+std::uint16_t draw_count(ChoiceSource& source) {
+    return static_cast<std::uint16_t>(source.chance(25) ? source.between(10, 200) : source.between(1, 5));
+}
+
+}  // namespace
+
+void offer_attacks(const Plan& plan, Offers& offers) {
+    offers.about(4, plan.devices(), [](ChoiceSource& source, const Device& target) {
+        const auto spoof = draw_enumerator(source, Spoof::kTruncated);
+        const auto count = draw_count(source);
+        return Attack{target, spoof, count, source.chance(40)};
+    });
+    const auto gateways = plan.gateways();
+    const auto victims = plan.clients();
+    if (gateways.empty() || victims.empty()) {
+        return;
+    }
+    offers.about(25, plan.hostile_clients(), [&plan, gateways, victims](ChoiceSource& source, ClientNo hostile) {
+        const auto gateway = source.pick(gateways);
+        const auto forgery = draw_enumerator(source, Forgery::kPortalGarbage);
+        const auto goal = draw_goal(source, plan, hostile, forgery);
+        const auto victim = source.pick(victims);
+        return Forge{hostile, gateway, forgery, goal, victim, draw_count(source)};
+    });
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/scenario/action.h"
+
+namespace culvert::model {
+
+/// What a scenario's author knows at some point of it: who exists, what runs, which faults are active, as if every step
+/// took effect at once. Only to draw sensible next steps; the judgement of a run is the reference model's.
+class Plan {
+public:
+    /// Faults that may be active at once (spec/testing.md section 7.5).
+    static constexpr std::size_t kMaxFaults = 3;
+
+    explicit Plan(const Setup& setup);
+
+    void advance_to(milliseconds now);
+    void apply(const Action& action);
+
+    struct Resource {
+        ResourceNo number;
+        net::IpNetwork address;
+        std::vector<SiteNo> sites;
+        std::vector<portal_api::Filter> filters;
+    };
+    struct Policy {
+        GroupNo group;
+        ResourceNo resource;
+        bool is_disabled = false;
+    };
+
+    /// Running honest clients whose host is awake: the ones with applications.
+    [[nodiscard]] std::vector<ClientNo> clients() const;
+    [[nodiscard]] std::vector<ClientNo> hostile_clients() const;
+    [[nodiscard]] std::vector<GatewayNo> gateways() const;
+    [[nodiscard]] std::vector<RelayNo> relays() const;
+    /// All three kinds, without hostile clients.
+    [[nodiscard]] std::vector<Device> devices() const;
+    /// Those of devices() that have a NAT of their own.
+    [[nodiscard]] std::vector<Device> devices_behind_nat() const;
+    /// Devices that run, and the portal.
+    [[nodiscard]] std::vector<Process> processes() const;
+    [[nodiscard]] std::vector<Process> stopped_processes() const;
+    [[nodiscard]] bool is_portal_running() const { return !stopped_.contains(PortalNo{}); }
+    /// Devices whose token was not deleted yet, running or not. Never the last honest client.
+    [[nodiscard]] std::vector<Device> revocable_devices() const;
+
+    [[nodiscard]] std::vector<Resource> resources() const;
+    [[nodiscard]] std::vector<ResourceNo> deleted_resources() const;
+    [[nodiscard]] std::vector<Policy> policies() const;
+    [[nodiscard]] std::vector<std::pair<GroupNo, ResourceNo>> missing_policies() const;
+    [[nodiscard]] std::vector<std::pair<ClientNo, GroupNo>> memberships(bool present) const;
+    [[nodiscard]] bool is_allowed(ClientNo client, ResourceNo resource) const;
+    [[nodiscard]] std::uint8_t sites() const { return sites_; }
+    [[nodiscard]] const std::optional<std::string>& search_domain() const { return search_domain_; }
+
+    [[nodiscard]] bool may_start_fault() const { return faults_.size() + stopped_.size() < kMaxFaults; }
+    /// The first of `port`, `port + 1`, ... (skipping 0) that the client did not use with this protocol before.
+    [[nodiscard]] std::uint16_t unused_port(ClientNo client, Protocol protocol, std::uint16_t port) const;
+
+private:
+    struct Client {
+        std::set<GroupNo> groups;
+        bool is_hostile = false;
+    };
+
+    [[nodiscard]] bool is_running(const Process& process) const;
+    [[nodiscard]] std::vector<ClientNo> running_clients(bool hostile) const;
+    void begin_fault(milliseconds duration);
+
+    milliseconds now_{0};
+    std::uint8_t sites_;
+    std::uint8_t groups_;
+    std::map<ClientNo, Client> clients_;
+    std::map<Device, Access> accesses_;
+    std::set<Device> devices_;
+    std::vector<Resource> all_resources_;
+    std::set<ResourceNo> deleted_;
+    std::map<std::pair<GroupNo, ResourceNo>, bool> policies_;  // whether disabled
+    std::optional<std::string> search_domain_;
+
+    std::set<Process> stopped_;
+    std::set<Device> revoked_;
+    std::map<Process, milliseconds> asleep_;  // until when
+    std::multiset<milliseconds> faults_;      // when each ends
+    std::map<std::pair<ClientNo, Protocol>, std::set<std::uint16_t>> used_ports_;
+};
+
+}  // namespace culvert::model
