@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "culvert/connectivity/testing/virtual_network.h"
+#include "culvert/wireguard/constants.h"
+#include "culvert/wireguard/tunnel.h"
 
 namespace culvert::connectivity::testing {
 namespace {
@@ -196,10 +198,42 @@ TEST_F(Garbage, IsRefusedWithAReasonAndHarmsNothing) {
     EXPECT_EQ(receive(initiation)->kind, Kind::kHandshake);
     Bytes response(92);
     response[0] = std::byte{2};
-    EXPECT_EQ(receive(response)->kind, Kind::kUnknownIndex);
+    EXPECT_EQ(receive(response)->cause, wireguard::Error::kBadMac);
+    Bytes cookie_reply(64);
+    cookie_reply[0] = std::byte{3};
+    EXPECT_EQ(receive(cookie_reply)->kind, Kind::kUnknownIndex);
 
     network.run_for(1s);
     EXPECT_EQ(client.received.size(), 1U);  // the genuine one
+}
+
+TEST_F(Garbage, FloodOfStrangersInitiationsIsAnsweredWithCookiesUnread) {
+    connect();
+    network.run_for(1s);
+    const net::SocketAddress flooder{ip("2001:db8:66::66"), 6666};
+    const auto flood = [&](std::uint32_t index) {
+        auto rng = Rng::from_number(index);
+        wireguard::Tunnel stranger{
+            crypto::KeyPair::generate(rng), client.node.public_key(), {}, index, rng, network.now, WallTime{}};
+        stranger.initiate_handshake(network.now);
+        return receive(*stranger.poll_transmit(), flooder);
+    };
+
+    for (std::uint32_t n = 0; n < wireguard::kHandshakesPerWindow; ++n) {
+        ASSERT_EQ(flood(n)->kind, DecapsulateError::Kind::kUnknownPeer);
+    }
+    const auto refused = flood(wireguard::kHandshakesPerWindow);
+    EXPECT_EQ(refused->cause, wireguard::Error::kUnderLoad);
+    client.sent.clear();
+    network.settle_node(client);
+    const auto answer =
+        std::ranges::find_if(client.sent, [&](const auto& sent) { return sent.datagram.to == flooder; });
+    ASSERT_NE(answer, client.sent.end());
+    EXPECT_EQ(wireguard::classify(answer->datagram.payload), wireguard::PacketKind::kCookieReply);
+    EXPECT_EQ(answer->datagram.from.ip, *client.v6) << "must come from where it was asked";
+
+    network.run_for(1s);
+    EXPECT_EQ(flood(1000)->kind, DecapsulateError::Kind::kUnknownPeer) << "a new window needs no cookie";
 }
 
 TEST_F(Garbage, ReplayedDataIsRefusedWhileAnotherSourceAddressIsFine) {

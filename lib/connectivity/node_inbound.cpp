@@ -67,12 +67,12 @@ Node::State::DecapsulateResult Node::State::decapsulate(net::SocketAddress local
     }
     // No data packet can be taken for STUN: where STUN has its length, WireGuard has zeros, and 20 bytes are too few.
     if (is_wireguard_data(datagram)) [[likely]] {
-        return handle_data(datagram, from.ip, now);
+        return handle_data(datagram, now);
     }
     if (const auto message = stun::Message::parse(datagram); message && is_for_agents(*message)) {
         return handle_stun(local, from, *message, now);
     }
-    return handle_wireguard(datagram, from.ip, now);
+    return handle_handshake(local, from, datagram, now);
 }
 
 std::expected<bool, DecapsulateError> Node::State::unwrap(net::SocketAddress& local, net::SocketAddress& from,
@@ -114,14 +114,13 @@ std::expected<bool, DecapsulateError> Node::State::unwrap(net::SocketAddress& lo
     return true;
 }
 
-Node::State::DecapsulateResult Node::State::handle_data(MutableByteSpan datagram, const net::IpAddress& from,
-                                                        Instant now) {
+Node::State::DecapsulateResult Node::State::handle_data(MutableByteSpan datagram, Instant now) {
     const auto index = wireguard::receiver_index(datagram) >> 8;
     auto* connection = indices_.find(index);
     if (connection == nullptr) [[unlikely]] {
         return refuse(Kind::kUnknownIndex, recently_disconnected_.contains(index, now));
     }
-    return pass_to_tunnel(*connection, datagram, from, now);
+    return pass_to_tunnel(*connection, datagram, now);
 }
 
 Node::State::DecapsulateResult Node::State::handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
@@ -151,34 +150,57 @@ bool Node::State::pass_to_agent(Connection& connection, const net::SocketAddress
     return true;
 }
 
-Node::State::DecapsulateResult Node::State::handle_wireguard(MutableByteSpan datagram, const net::IpAddress& from,
+Node::State::DecapsulateResult Node::State::handle_handshake(const net::SocketAddress& local,
+                                                             const net::SocketAddress& from, MutableByteSpan datagram,
                                                              Instant now) {
-    const auto connection = connection_of(datagram, now);
-    if (!connection) {
-        return std::unexpected{connection.error()};
-    }
-    if (now - identity_->limiter_cleared_at >= kHandshakeWindow) {
-        identity_->limiter_cleared_at = now;
-        identity_->limiter.clear_window(now);
-    }
-    return pass_to_tunnel(**connection, datagram, from, now);
-}
-
-/// The connection of a handshake message. Never by source address: peers may share one (section 2.5).
-std::expected<Connection*, DecapsulateError> Node::State::connection_of(MutableByteSpan datagram, Instant now) {
     const auto kind = wireguard::classify(datagram);
     if (!kind) {
         return refuse(Kind::kNotWireGuard);
     }
-    if (*kind != wireguard::PacketKind::kInitiation) {
-        const auto index = wireguard::receiver_index(datagram) >> 8;
-        auto* connection = indices_.find(index);
-        if (connection == nullptr) {
-            return refuse(Kind::kUnknownIndex, recently_disconnected_.contains(index, now));
-        }
-        return connection;
+    // First of all: an initiation names its sender only to whoever spends a Diffie-Hellman on it.
+    if (const auto admitted = admit_handshake(local, from, datagram, now); !admitted) {
+        return std::unexpected{admitted.error()};
     }
-    const auto peer = wireguard::peek_initiator(identity_->keys, datagram);
+    const auto connection = *kind == wireguard::PacketKind::kInitiation ? connection_of_initiation(datagram, now)
+                                                                        : connection_of_index(datagram, now);
+    if (!connection) {
+        return std::unexpected{connection.error()};
+    }
+    return pass_to_tunnel(**connection, datagram, now);
+}
+
+/// Asks the limiter about a handshake message (section 7.4). Under load a cookie goes back the way the message came:
+/// whose it is, is not known yet.
+std::expected<void, DecapsulateError> Node::State::admit_handshake(const net::SocketAddress& local,
+                                                                   const net::SocketAddress& from, ByteSpan datagram,
+                                                                   Instant now) {
+    if (now - identity_->limiter_cleared_at >= kHandshakeWindow) {
+        identity_->limiter_cleared_at = now;
+        identity_->limiter.clear_window(now);
+    }
+    const auto admitted = identity_->limiter.admit(datagram, from.ip, now);
+    if (admitted) {
+        return {};
+    }
+    if (const auto& reply = admitted.error().cookie_reply) {
+        outbox_.reply(local, from, *reply, now);
+    }
+    return std::unexpected{DecapsulateError{Kind::kHandshake, false, admitted.error().error}};
+}
+
+// Neither kind of message is assigned by source address: peers may share one (section 2.5).
+
+std::expected<Connection*, DecapsulateError> Node::State::connection_of_index(ByteSpan datagram, Instant now) {
+    const auto index = wireguard::receiver_index(datagram) >> 8;
+    auto* connection = indices_.find(index);
+    if (connection == nullptr) {
+        return refuse(Kind::kUnknownIndex, recently_disconnected_.contains(index, now));
+    }
+    return connection;
+}
+
+std::expected<Connection*, DecapsulateError> Node::State::connection_of_initiation(ByteSpan datagram, Instant now) {
+    const auto peer = wireguard::read_initiator(identity_->keys, datagram);
     if (!peer) {
         return std::unexpected{DecapsulateError{Kind::kHandshake, false, peer.error()}};
     }
@@ -191,10 +213,10 @@ std::expected<Connection*, DecapsulateError> Node::State::connection_of(MutableB
 }
 
 Node::State::DecapsulateResult Node::State::pass_to_tunnel(Connection& connection, MutableByteSpan datagram,
-                                                           const net::IpAddress& from, Instant now) {
+                                                           Instant now) {
     const auto first = std::to_integer<unsigned>(datagram[0]);
     const bool is_handshake = first != static_cast<unsigned>(wireguard::PacketKind::kData);
-    const auto result = connection.tunnel().handle_packet(datagram, from, identity_->limiter, now);
+    const auto result = connection.tunnel().handle_packet(datagram, now);
     connection.flush_tunnel(outbox_, now);
     if (!result) {
         return std::unexpected{

@@ -91,15 +91,19 @@ private:
     /// From a relay's port: the datagram is consumed (nullopt), refused, or to be treated further as what it carries.
     std::expected<bool, DecapsulateError> unwrap(net::SocketAddress& local, net::SocketAddress& from,
                                                  MutableByteSpan& datagram, Instant now);
-    DecapsulateResult handle_data(MutableByteSpan datagram, const net::IpAddress& from, Instant now);
+    DecapsulateResult handle_data(MutableByteSpan datagram, Instant now);
     DecapsulateResult handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
                                   const stun::Message& message, Instant now);
-    DecapsulateResult handle_wireguard(MutableByteSpan datagram, const net::IpAddress& from, Instant now);
+    DecapsulateResult handle_handshake(const net::SocketAddress& local, const net::SocketAddress& from,
+                                       MutableByteSpan datagram, Instant now);
+    std::expected<void, DecapsulateError> admit_handshake(const net::SocketAddress& local,
+                                                          const net::SocketAddress& from, ByteSpan datagram,
+                                                          Instant now);
     bool pass_to_agent(Connection& connection, const net::SocketAddress& local, const net::SocketAddress& from,
                        const stun::Message& message, Instant now);
-    std::expected<Connection*, DecapsulateError> connection_of(MutableByteSpan datagram, Instant now);
-    DecapsulateResult pass_to_tunnel(Connection& connection, MutableByteSpan datagram, const net::IpAddress& from,
-                                     Instant now);
+    std::expected<Connection*, DecapsulateError> connection_of_index(ByteSpan datagram, Instant now);
+    std::expected<Connection*, DecapsulateError> connection_of_initiation(ByteSpan datagram, Instant now);
+    DecapsulateResult pass_to_tunnel(Connection& connection, MutableByteSpan datagram, Instant now);
 
     void handle_relay_timeouts(Instant now);
     void handle_connection_timeouts(Instant now);

@@ -41,6 +41,14 @@ void Outbox::send(const ice::AgentTransmit& transmit, Instant now) {
     }
 }
 
+void Outbox::reply(const net::SocketAddress& local, const net::SocketAddress& to, ByteSpan payload, Instant now) {
+    if (auto* allocation = relays_.find_by_relay_address(local)) {
+        send_through(*allocation, to, payload, net::Ecn::kNotEct, now);
+    } else {
+        send_direct(local, to, payload, net::Ecn::kNotEct);
+    }
+}
+
 void Outbox::send_direct(const net::SocketAddress& source, const net::SocketAddress& destination, ByteSpan payload,
                          net::Ecn ecn) {
     push({{source.ip, destination}, ecn, to_bytes(payload)});

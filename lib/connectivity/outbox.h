@@ -31,6 +31,8 @@ public:
     void send(const PeerSocket& socket, const std::optional<RelayId>& relay, ByteSpan payload, net::Ecn ecn,
               Instant now);
     void send(const ice::AgentTransmit& transmit, Instant now);
+    /// Back the way a datagram came: `local` may be an address of ours on a relay.
+    void reply(const net::SocketAddress& local, const net::SocketAddress& to, ByteSpan payload, Instant now);
     void emit(Event event);
 
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();

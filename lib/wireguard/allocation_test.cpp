@@ -56,7 +56,7 @@ TEST(HotPath, DataAllocatesNothingInEitherDirection) {
     for (int n = 0; n < 10'000; ++n) {
         pair.now += 1us;
         const bool sealed = pair.i.tunnel.seal(packet, datagram, pair.now);
-        const auto inner = pair.r.tunnel.handle_packet(datagram, pair.i.address, pair.r.limiter, pair.now);
+        const auto inner = pair.r.tunnel.handle_packet(datagram, pair.now);
         opened += sealed && inner && *inner ? 1U : 0U;
         (void)pair.r.tunnel.poll_transmit();
         (void)pair.r.tunnel.poll_timeout();

@@ -11,7 +11,7 @@ enum class Error : std::uint8_t {
     kNotWireGuard,
     /// MAC1 is wrong: the sender does not know our public key.
     kBadMac,
-    /// Too many handshakes: a cookie reply was queued instead of an answer.
+    /// Too many handshakes: the sender must show a cookie first.
     kUnderLoad,
     /// The static key is not that of this tunnel's peer.
     kWrongPeer,

@@ -60,7 +60,8 @@ struct TransportSecrets {
                                                                    const OutstandingInitiation& initiation,
                                                                    ByteSpan message);
 
-/// The first half of read_initiation(): whose static key is inside. Error kBadTag.
+/// The first half of read_initiation(): whose static key is inside. A claim until the tunnel has accepted the message.
+/// Costs a Diffie-Hellman, so ask the RateLimiter first. Error kBadTag. Requires `message` to be of kind kInitiation.
 [[nodiscard]] std::expected<crypto::PublicKey, Error> read_initiator(const crypto::KeyPair& local, ByteSpan message);
 
 }  // namespace culvert::wireguard

@@ -18,6 +18,23 @@ RateLimiter::RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now)
       cookie_secret_{rng_.array<32>()},
       secret_changed_at_{now} {}
 
+std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, const net::IpAddress& from,
+                                                             Instant now) {
+    const auto kind = classify(datagram);
+    if (kind != PacketKind::kInitiation && kind != PacketKind::kResponse) {
+        return {};
+    }
+    switch (check(datagram, from, now)) {
+        case Verdict::kProcess:
+            break;
+        case Verdict::kBadMac:
+            return std::unexpected{Refusal{Error::kBadMac, std::nullopt}};
+        case Verdict::kDemandCookie:
+            return std::unexpected{Refusal{Error::kUnderLoad, make_cookie_reply(datagram, from, now)}};
+    }
+    return {};
+}
+
 RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {
     if (!crypto::equal_constant_time(compute_mac1(mac1_key_, handshake_message), mac1_of(handshake_message))) {
         return Verdict::kBadMac;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <optional>
 
 #include "culvert/base/bytes.h"
@@ -11,6 +12,7 @@
 #include "culvert/crypto/keys.h"
 #include "culvert/crypto/secret.h"
 #include "culvert/net/ip_address.h"
+#include "culvert/wireguard/error.h"
 
 namespace culvert::wireguard {
 
@@ -21,6 +23,16 @@ namespace culvert::wireguard {
 class RateLimiter {
 public:
     RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now);
+
+    /// Why a handshake message must go no further: kBadMac or kUnderLoad.
+    struct Refusal {
+        Error error;
+        /// With kUnderLoad; for the address the message came from.
+        std::optional<Bytes> cookie_reply;
+    };
+    /// check() with the answer to give. To be asked before anything costlier than a MAC is spent on a datagram, public
+    /// keys above all. Datagrams that are no initiation or response pass uncounted.
+    [[nodiscard]] std::expected<void, Refusal> admit(ByteSpan datagram, const net::IpAddress& from, Instant now);
 
     enum class Verdict : std::uint8_t { kProcess, kBadMac, kDemandCookie };
 

@@ -43,6 +43,19 @@ TEST(RateLimiter, W8UnderLoadACookieIsDemandedAndAccepted) {
     EXPECT_TRUE(pair.r.tunnel.has_usable_session(pair.now));
 }
 
+TEST(RateLimiter, AdmitsWhatIsNoHandshakeUnderAnyLoad) {
+    TunnelPair pair;
+    exhaust(pair);
+    Bytes data(kMinDataSize);
+    data[0] = std::byte{4};
+    Bytes cookie_reply(kCookieReplySize);
+    cookie_reply[0] = std::byte{3};
+
+    EXPECT_TRUE(pair.r.limiter.admit(data, pair.i.address, pair.now));
+    EXPECT_TRUE(pair.r.limiter.admit(cookie_reply, pair.i.address, pair.now));
+    EXPECT_TRUE(pair.r.limiter.admit(Bytes(3), pair.i.address, pair.now));
+}
+
 TEST(RateLimiter, ResponsesNeedACookieToo) {
     TunnelPair pair;
     exhaust(pair);  // R is under load, so it demands a cookie from I's response

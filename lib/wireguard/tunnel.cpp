@@ -42,14 +42,6 @@ std::optional<MutableByteSpan> cut_to_ip_length(MutableByteSpan plaintext) {
 
 }  // namespace
 
-std::expected<crypto::PublicKey, Error> peek_initiator(const crypto::KeyPair& local, ByteSpan initiation) {
-    const auto mac1 = compute_mac1(mac1_key(local.public_key()), initiation);
-    if (!crypto::equal_constant_time(mac1, mac1_of(initiation))) {
-        return std::unexpected{Error::kBadMac};
-    }
-    return read_initiator(local, initiation);
-}
-
 Tunnel::Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
                std::uint32_t id24, Rng rng, Instant now, WallTime wall_now)
     : identities_{local, peer, preshared, {}},
@@ -68,8 +60,7 @@ Tunnel::Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, cons
     }
 }
 
-Tunnel::Handled Tunnel::handle_packet(MutableByteSpan datagram, const net::IpAddress& from, RateLimiter& limiter,
-                                      Instant now) {
+Tunnel::Handled Tunnel::handle_packet(MutableByteSpan datagram, Instant now) {
     if (expired_) {
         return std::unexpected{Error::kExpired};
     }
@@ -80,22 +71,14 @@ Tunnel::Handled Tunnel::handle_packet(MutableByteSpan datagram, const net::IpAdd
     switch (*kind) {
         case PacketKind::kData:
             return handle_data(datagram, now);
+        case PacketKind::kInitiation:
+            return handle_initiation(datagram, now);
+        case PacketKind::kResponse:
+            return handle_response(datagram, now);
         case PacketKind::kCookieReply:
             return handle_cookie_reply(datagram, now);
-        case PacketKind::kInitiation:
-        case PacketKind::kResponse:
-            break;
     }
-    switch (limiter.check(datagram, from, now)) {
-        case RateLimiter::Verdict::kBadMac:
-            return std::unexpected{Error::kBadMac};
-        case RateLimiter::Verdict::kDemandCookie:
-            push_transmit(limiter.make_cookie_reply(datagram, from, now));
-            return std::unexpected{Error::kUnderLoad};
-        case RateLimiter::Verdict::kProcess:
-            break;
-    }
-    return *kind == PacketKind::kInitiation ? handle_initiation(datagram, now) : handle_response(datagram, now);
+    return std::unexpected{Error::kNotWireGuard};
 }
 
 Tunnel::Handled Tunnel::handle_data(MutableByteSpan datagram, Instant now) {

@@ -11,22 +11,16 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/crypto/keys.h"
-#include "culvert/net/ip_address.h"
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/error.h"
 #include "culvert/wireguard/handshake.h"
 #include "culvert/wireguard/mac.h"
 #include "culvert/wireguard/message.h"
-#include "culvert/wireguard/rate_limiter.h"
 #include "culvert/wireguard/session.h"
 #include "culvert/wireguard/tai64n.h"
 #include "culvert/wireguard/timers.h"
 
 namespace culvert::wireguard {
-
-/// The public key of whoever sent `initiation`, which must be of kind kInitiation. Checks MAC1 before it spends a
-/// Diffie-Hellman on the sender. The key is a claim until the tunnel has accepted the message.
-[[nodiscard]] std::expected<crypto::PublicKey, Error> peek_initiator(const crypto::KeyPair& local, ByteSpan initiation);
 
 /// WireGuard with one peer: handshakes in both roles, transport sessions and all timers of spec/connectivity.md
 /// section 7. Knows no addresses: whoever owns it decides where its packets go.
@@ -43,14 +37,14 @@ public:
     Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
            std::uint32_t id24, Rng rng, Instant now, WallTime wall_now);
 
-    /// Consumes one datagram from the peer, any kind, in place. `from` is only used for cookies.
+    /// Consumes one datagram from the peer, any kind, in place. Looks at no MAC: handshake messages must have been
+    /// admitted by the node's RateLimiter.
     ///
     /// Yields the inner IP packet, cut to the length its header states, or nullopt if there is nothing for the TUN
     /// (handshakes, keep-alives). Not checked beyond version and length. Answers wait in poll_transmit(); a data packet
     /// can cause some, too, when it confirms a session.
     [[nodiscard]] std::expected<std::optional<MutableByteSpan>, Error> handle_packet(MutableByteSpan datagram,
-                                                                                     const net::IpAddress& from,
-                                                                                     RateLimiter& limiter, Instant now);
+                                                                                     Instant now);
 
     /// Whether seal() would succeed.
     [[nodiscard]] bool has_usable_session(Instant now) const { return current_ != nullptr && current_->can_send(now); }

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/net/ip_address.h"
+#include "culvert/wireguard/rate_limiter.h"
 #include "culvert/wireguard/tunnel.h"
 
 /// Two tunnels that talk to each other under virtual time. For tests only.
@@ -154,7 +156,14 @@ public:
     }
 
     void receive(Peer& to, const net::IpAddress& from, Bytes datagram) {
-        const auto result = to.tunnel.handle_packet(datagram, from, to.limiter, now);
+        if (const auto admitted = to.limiter.admit(datagram, from, now); !admitted) {
+            to.errors.push_back(admitted.error().error);
+            if (const auto& reply = admitted.error().cookie_reply) {
+                deliver(to, other(to), *reply);
+            }
+            return;
+        }
+        const auto result = to.tunnel.handle_packet(datagram, now);
         if (!result) {
             to.errors.push_back(result.error());
         } else if (*result) {

@@ -9,6 +9,8 @@
 #include <set>
 #include <vector>
 
+#include "culvert/net/ip_address.h"
+#include "culvert/wireguard/rate_limiter.h"
 #include "culvert/wireguard/tunnel.h"
 
 namespace {
@@ -177,12 +179,18 @@ private:
 
     void receive(Side& to, Bytes datagram) {
         const auto kind = classify(datagram);
+        if (const auto admitted = to.limiter.admit(datagram, kAddress, now_); !admitted) {
+            if (const auto& reply = admitted.error().cookie_reply) {
+                deliver(&to == &a_ ? b_ : a_, *reply);
+            }
+            return;
+        }
         if (kind == PacketKind::kInitiation) {
-            (void)peek_initiator(to.local, datagram);
+            (void)read_initiator(to.local, datagram);
         } else if (kind) {
             (void)receiver_index(datagram);
         }
-        const auto inner = to.tunnel.handle_packet(datagram, kAddress, to.limiter, now_);
+        const auto inner = to.tunnel.handle_packet(datagram, now_);
         if (inner && *inner) {
             require(to.expected.erase(to_bytes(**inner)) == 1);
         }

@@ -25,8 +25,10 @@
 #include <unistd.h>
 
 #include "culvert/base/base64.h"
+#include "culvert/net/ip_address.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/ip_packet.h"
+#include "culvert/wireguard/rate_limiter.h"
 #include "culvert/wireguard/tunnel.h"
 
 namespace {
@@ -263,17 +265,28 @@ private:
         counters_.initiations_received += kind == wireguard::PacketKind::kInitiation ? 1 : 0;
         counters_.responses_received += kind == wireguard::PacketKind::kResponse ? 1 : 0;
         counters_.cookie_replies_received += kind == wireguard::PacketKind::kCookieReply ? 1 : 0;
+        if (const auto admitted = limiter_.admit(datagram, from, time); !admitted) {
+            note_refused(admitted.error().error);
+            if (const auto& reply = admitted.error().cookie_reply) {
+                send(*reply);
+            }
+            return;
+        }
         if (kind == wireguard::PacketKind::kInitiation &&
-            wireguard::peek_initiator(options_.local, datagram) != options_.peer) {
+            wireguard::read_initiator(options_.local, datagram) != options_.peer) {
             ++counters_.corrupt;
         }
-        const auto inner = tunnel_.handle_packet(datagram, from, limiter_, time);
+        const auto inner = tunnel_.handle_packet(datagram, time);
         if (!inner) {
-            std::cerr << "refused a datagram: " << to_string(inner.error()) << '\n';
-            ++counters_.errors;
+            note_refused(inner.error());
         } else if (*inner) {
             handle_ip(**inner, time);
         }
+    }
+
+    void note_refused(wireguard::Error error) {
+        std::cerr << "refused a datagram: " << to_string(error) << '\n';
+        ++counters_.errors;
     }
 
     void handle_ip(MutableByteSpan bytes, Instant time) {
