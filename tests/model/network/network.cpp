@@ -222,9 +222,10 @@ void Network::send_to_internet(Host& sender, Datagram datagram, Instant now) {
     if (!exits) {
         return drop(exits.error(), datagram, now);
     }
-    for (const auto exit : *exits) {
-        enter_core(datagram, exit + sender.latency);
+    if (exits->duplicate) {
+        enter_core(datagram, *exits->duplicate + sender.latency);
     }
+    enter_core(std::move(datagram), exits->first + sender.latency);
 }
 
 /// `at` may lie in the future: whom an address leads to does not change, but for addresses that lead nowhere any more.
@@ -268,9 +269,10 @@ void Network::pass_downlink(Datagram datagram, Instant now) {
     if (!exits) {
         return drop(exits.error(), datagram, now);
     }
-    for (const auto exit : *exits) {
-        schedule(datagram, Stage::kNat, exit + receiver.latency);
+    if (exits->duplicate) {
+        schedule(datagram, Stage::kNat, *exits->duplicate + receiver.latency);
     }
+    schedule(std::move(datagram), Stage::kNat, exits->first + receiver.latency);
 }
 
 void Network::enter_nat(Datagram datagram, Instant now) {
