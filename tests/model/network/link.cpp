@@ -17,8 +17,10 @@ std::expected<Link::Exits, DropReason> Link::pass(MutableByteSpan payload, net::
     if (length > mtu) {
         return std::unexpected{DropReason::kTooBig};
     }
+    Exits exits;
     if (!impairment_) {
-        return Exits{.first = in_order(now), .duplicate = {}};
+        exits.add(in_order(now));
+        return exits;
     }
     if (is_lost()) {
         return std::unexpected{DropReason::kLoss};
@@ -30,9 +32,9 @@ std::expected<Link::Exits, DropReason> Link::pass(MutableByteSpan payload, net::
     if (chance(impairment_->corrupt)) {
         corrupt(payload);
     }
-    Exits exits{.first = exit_after(*transmitted), .duplicate = {}};
+    exits.add(exit_after(*transmitted));
     if (chance(impairment_->duplicate)) {
-        exits.duplicate = exit_after(*transmitted);
+        exits.add(exit_after(*transmitted));
     }
     return exits;
 }

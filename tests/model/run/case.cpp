@@ -1,0 +1,26 @@
+#include "model/run/case.h"
+
+#include "model/run/trace.h"
+#include "model/world/world.h"
+
+namespace culvert::model {
+
+CaseResult run_case(const Scenario& scenario, const CaseOptions& options) {
+    TraceHash hash;
+    std::vector<Observer*> observers{&hash};
+    observers.insert(observers.end(), options.observers.begin(), options.observers.end());
+
+    World world{scenario, observers, options.log_level};
+    const auto begin = world.now();
+    world.run([&] { return true; });
+
+    CaseResult result;
+    result.verdict.add(world.verdict());
+    result.datagrams = world.datagrams();
+    result.trace_hash = hash.value();
+    result.simulated = world.now() - begin;
+    result.snapshot = world.snapshot();
+    return result;
+}
+
+}  // namespace culvert::model

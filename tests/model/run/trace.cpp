@@ -1,0 +1,275 @@
+#include "model/run/trace.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/packet/ip_packet.h"
+#include "culvert/portal_api/codec.h"
+
+namespace culvert::model {
+namespace {
+
+std::string_view state_name(ProcessState state) {
+    constexpr std::array<std::string_view, 4> kNames = {"stopped", "running", "hung", "suspended"};
+    return kNames[static_cast<std::size_t>(state)];
+}
+
+std::string_view stun_method(unsigned method) {
+    switch (method) {
+        case 1:
+            return "binding";
+        case 3:
+            return "allocate";
+        case 4:
+            return "refresh";
+        case 8:
+            return "create-permission";
+        case 9:
+            return "channel-bind";
+        default:
+            return "unknown method";
+    }
+}
+
+std::string summarise_stun(ByteSpan payload) {
+    constexpr std::array<std::string_view, 4> kClasses = {"request", "indication", "success", "error"};
+    const unsigned type = load_be<std::uint16_t>(payload);
+    const auto method = (type & 0xfU) | (type >> 1 & 0x70U) | (type >> 2 & 0xf80U);
+    const auto cls = (type >> 4 & 1U) | (type >> 7 & 2U);
+    return fmt::format("STUN {} {}", stun_method(method), kClasses[cls]);
+}
+
+std::string summarise_wireguard(ByteSpan payload) {
+    constexpr std::array<std::string_view, 5> kKinds = {"", "initiation", "response", "cookie reply", "data"};
+    const auto kind = std::to_integer<std::size_t>(payload.front());
+    return fmt::format("WireGuard {} {}", kind < kKinds.size() ? kKinds[kind] : "?", payload.size());
+}
+
+const char* message_name(const portal_api::ToDevice& message) {
+    using namespace portal_api;
+    return std::visit(
+        overloaded{[](const ToClient& any) {
+                       constexpr std::array kNames = {"init",
+                                                      "config_changed",
+                                                      "resource_created_or_updated",
+                                                      "resource_deleted",
+                                                      "relays_presence",
+                                                      "flow_created",
+                                                      "flow_creation_failed",
+                                                      "ice_candidates",
+                                                      "invalidate_ice_candidates"};
+                       static_assert(kNames.size() == std::variant_size_v<ToClient>);
+                       return kNames.at(any.index());
+                   },
+                   [](const ToGateway& any) {
+                       constexpr std::array kNames = {
+                           "init",           "authorize_flow",           "access_authorization_expiry_updated",
+                           "reject_access",  "resource_updated",         "relays_presence",
+                           "ice_candidates", "invalidate_ice_candidates"};
+                       static_assert(kNames.size() == std::variant_size_v<ToGateway>);
+                       return kNames.at(any.index());
+                   },
+                   [](const ToRelay&) { return "init"; }},
+        message);
+}
+
+const char* message_name(const portal_api::FromDevice& message) {
+    using namespace portal_api;
+    return std::visit(overloaded{[](const FromClient& any) {
+                                     constexpr std::array kNames = {"create_flow", "broadcast_ice_candidates",
+                                                                    "broadcast_invalidated_ice_candidates"};
+                                     static_assert(kNames.size() == std::variant_size_v<FromClient>);
+                                     return kNames.at(any.index());
+                                 },
+                                 [](const FromGateway& any) {
+                                     constexpr std::array kNames = {"flow_authorized", "broadcast_ice_candidates",
+                                                                    "broadcast_invalidated_ice_candidates"};
+                                     static_assert(kNames.size() == std::variant_size_v<FromGateway>);
+                                     return kNames.at(any.index());
+                                 }},
+                      message);
+}
+
+std::string fields_text(const std::vector<log::TextField>& fields) {
+    std::string text;
+    for (const auto& field : fields) {
+        text += fmt::format(" {}={}", field.key, field.value);
+    }
+    return text;
+}
+
+std::string line_of(const Observation& observation) {
+    return std::visit(
+        overloaded{
+            [](const ActionTaken& o) {
+                return fmt::format("ACTION {}{}", o.step.action.index(), o.is_effective ? "" : " (no effect)");
+            },
+            [](const ProcessChanged& o) {
+                return fmt::format("{} {}{}", name_of(o.process), state_name(o.state), o.is_crash ? " (crash)" : "");
+            },
+            [](const HostAttached& o) {
+                std::string text = name_of(o.host) + " attached with";
+                for (const auto& address : o.addresses) {
+                    text += " " + address.to_string();
+                }
+                return text;
+            },
+            [](const FaultChanged& o) {
+                return fmt::format("FAULT {} at {} {}", o.name, name_of(o.process), o.is_active ? "begins" : "ends");
+            },
+            [](const DatagramSent& o) {
+                return fmt::format("{} sends {} > {}: {}", name_of(o.host), o.from.to_string(), o.to.to_string(),
+                                   summarise_datagram(o.payload));
+            },
+            [](const DatagramReceived& o) {
+                return fmt::format("{} receives {} > {}: {}{}", name_of(o.host), o.from.to_string(), o.to.to_string(),
+                                   summarise_datagram(o.payload), o.is_attack ? " (attack)" : "");
+            },
+            [](const PacketSubmitted& o) {
+                return fmt::format("{} application sends {}", name_of(Device{o.client}), summarise_packet(o.packet));
+            },
+            [](const PacketDelivered& o) {
+                return fmt::format("{} application receives {}", name_of(Device{o.client}), summarise_packet(o.packet));
+            },
+            [](const PacketForwarded& o) {
+                return fmt::format("{} forwards {}", name_of(Device{o.gateway}), summarise_packet(o.packet));
+            },
+            [](const PacketReturned& o) {
+                return fmt::format("{} gets back {}", name_of(Device{o.gateway}), summarise_packet(o.packet));
+            },
+            [](const PacketForged& o) {
+                return fmt::format("{} forges for {}: {}", name_of(Device{o.client}), name_of(Device{o.gateway}),
+                                   summarise_packet(o.packet));
+            },
+            [](const SessionOpened& o) {
+                return fmt::format("portal session of {} id {} key {}", name_of(o.device), o.id.to_string(),
+                                   o.public_key.to_string().substr(0, 8));
+            },
+            [](const SessionClosed& o) {
+                return fmt::format("portal session of {} ends: {}", name_of(o.device), o.reason);
+            },
+            [](const MessageToDevice& o) {
+                return fmt::format("portal to {}: {}", name_of(o.device), message_name(o.message));
+            },
+            [](const MessageToPortal& o) {
+                return fmt::format("{} to portal: {}", name_of(o.device), message_name(o.message));
+            },
+            [](const DeviceFailed& o) { return fmt::format("{} gives up: {}", name_of(o.device), o.reason); },
+            [](const InterfaceConfigured& o) {
+                std::string text = name_of(o.device) + " interface " + o.config.ipv4.to_string() + " " +
+                                   o.config.ipv6.to_string() + " routes";
+                for (const auto& route : o.config.ipv4_routes) {
+                    text += " " + route.to_string();
+                }
+                for (const auto& route : o.config.ipv6_routes) {
+                    text += " " + route.to_string();
+                }
+                return text;
+            },
+            [](const ResourcesListed& o) {
+                std::string text = name_of(Device{o.client}) + " lists";
+                for (const auto& resource : o.resources) {
+                    text +=
+                        fmt::format(" {}={}({})", resource.name, resource.address, tunnel::to_string(resource.status));
+                }
+                return text;
+            },
+            [](const LogLine& o) {
+                constexpr std::array<std::string_view, 6> kLevels = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", ""};
+                return fmt::format("{} log {} {}: {}{}", name_of(o.process), kLevels[static_cast<std::size_t>(o.level)],
+                                   o.target, o.message, fields_text(o.fields));
+            },
+            [](const Settled&) { return std::string{"SETTLED"}; },
+        },
+        observation);
+}
+
+}  // namespace
+
+std::string name_of(const Process& process) {
+    return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
+                                 [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
+                                 [](RelayNo n) { return "relay" + std::to_string(n.value); },
+                                 [](PortalNo) { return std::string{"portal"}; }},
+                      process);
+}
+
+std::string name_of(const Device& device) {
+    return std::visit([](auto number) { return name_of(Process{number}); }, device);
+}
+
+std::string time_text(Instant now) {
+    const auto since = now.time_since_epoch() - std::chrono::hours{1};
+    return fmt::format("{:.6f}", std::chrono::duration<double>(since).count());
+}
+
+std::string summarise_packet(ByteSpan bytes) {
+    auto copy = to_bytes(bytes);
+    const auto packet = packet::IpPacket::parse(copy);
+    if (!packet) {
+        return fmt::format("no IP packet, {} bytes", bytes.size());
+    }
+    const auto ends = fmt::format("{} > {}", packet->source().to_string(), packet->destination().to_string());
+    if (packet->is_icmp()) {
+        return fmt::format("icmp {}/{} {} rest {:#x}", packet->icmp_type(), packet->icmp_code(), ends,
+                           load_be<std::uint32_t>(packet->l4().subspan(4)));
+    }
+    if (packet->is_udp() || packet->is_tcp()) {
+        return fmt::format("{} {} ports {} > {}", packet->is_udp() ? "udp" : "tcp", ends, packet->source_port(),
+                           packet->destination_port());
+    }
+    return fmt::format("protocol {} {}", packet->protocol(), ends);
+}
+
+std::string summarise_datagram(ByteSpan payload) {
+    if (payload.size() >= 20 && load_be<std::uint32_t>(payload.subspan(4)) == 0x2112a442 &&
+        (std::to_integer<unsigned>(payload[0]) & 0xc0U) == 0) {
+        return summarise_stun(payload);
+    }
+    if (payload.size() >= 4 && (std::to_integer<unsigned>(payload[0]) & 0xc0U) == 0x40U) {
+        return fmt::format("channel {:#x}: {}", load_be<std::uint16_t>(payload),
+                           summarise_datagram(payload.subspan(4)));
+    }
+    if (payload.size() >= 4) {
+        return summarise_wireguard(payload);
+    }
+    return fmt::format("{} bytes", payload.size());
+}
+
+void TraceWriter::observe(const Observation& observation, Instant now) {
+    write_(time_text(now) + " " + line_of(observation));
+}
+
+void TraceHash::mix(std::uint64_t number) {
+    hash_ = (hash_ ^ number) * 0x100000001b3ULL;
+    hash_ ^= hash_ >> 29;
+}
+
+void TraceHash::mix(ByteSpan bytes) {
+    for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
+        mix(load_le<std::uint64_t>(bytes));
+    }
+    for (const auto byte : bytes) {
+        mix(std::to_integer<std::uint64_t>(byte));
+    }
+}
+
+void TraceHash::observe(const Observation& observation, Instant now) {
+    mix(static_cast<std::uint64_t>(now.time_since_epoch().count()));
+    mix(observation.index());
+    std::visit(
+        overloaded{[&](const DatagramSent& o) { mix(o.payload); }, [&](const DatagramReceived& o) { mix(o.payload); },
+                   [&](const PacketSubmitted& o) { mix(o.packet); }, [&](const PacketDelivered& o) { mix(o.packet); },
+                   [&](const PacketForwarded& o) { mix(o.packet); }, [&](const PacketReturned& o) { mix(o.packet); },
+                   [&](const PacketForged& o) { mix(o.packet); },
+                   [&](const SessionOpened& o) { mix(o.public_key.bytes); },
+                   [&](const LogLine& o) { mix(as_bytes(o.message)); },
+                   [&](const MessageToPortal& o) { mix(as_bytes(portal_api::encode_from_device(o.message, 0))); },
+                   [&](const MessageToDevice& o) { mix(as_bytes(portal_api::encode_to_device(o.message))); },
+                   [](const auto&) {}},
+        observation);
+}
+
+}  // namespace culvert::model

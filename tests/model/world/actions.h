@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "culvert/base/rng.h"
+#include "model/scenario/action.h"
+
+namespace culvert::model {
+
+class Machine;
+class World;
+
+/// Carries out the steps of a scenario in a world. An overload for every action; each returns whether its precondition
+/// held.
+class Actions {
+public:
+    explicit Actions(World& world);
+
+    void take(const Step& step);
+
+private:
+    // actions_traffic.cpp
+    bool apply(const Probe& action);
+    bool apply(const Transfer& action);
+    bool apply(const Unsolicited& action);
+    [[nodiscard]] std::optional<net::IpAddress> resolve(const Destination& to) const;
+    void send_probe(const Probe& probe, const net::IpAddress& destination, unsigned index);
+
+    // actions_admin.cpp
+    bool apply(const CreateResource& action);
+    bool apply(const DeleteResource& action);
+    bool apply(const SetAddress& action);
+    bool apply(const SetFilters& action);
+    bool apply(const SetSites& action);
+    bool apply(const CreatePolicy& action);
+    bool apply(const DeletePolicy& action);
+    bool apply(const SetPolicyDisabled& action);
+    bool apply(const JoinGroup& action);
+    bool apply(const LeaveGroup& action);
+    bool apply(const RevokeToken& action);
+    bool apply(const RenameSite& action);
+    bool apply(const SetSearchDomain& action);
+    [[nodiscard]] std::optional<ResourceId> current_id(ResourceNo resource) const;
+
+    // actions_processes.cpp
+    bool apply(const Start& action);
+    bool apply(const Stop& action);
+    bool apply(const Crash& action);
+    bool apply(const Hang& action);
+    bool apply(const Suspend& action);
+    bool apply(const Roam& action);
+    bool apply(const Reset& action);
+    bool end_portal(bool is_crash);
+    void start_portal();
+    /// Applications do not run on a hostile client.
+    [[nodiscard]] bool is_hostile(ClientNo client) const;
+    /// Null if the scenario has no such device.
+    [[nodiscard]] Machine* find(const Device& device) const;
+
+    // actions_faults.cpp
+    bool apply(const ImpairLink& action);
+    bool apply(const BlockDirect& action);
+    bool apply(const BlockRelay& action);
+    bool apply(const RebootNat& action);
+    bool apply(const RenumberNat& action);
+    bool apply(const CutPortal& action);
+    bool apply(const PortalTrouble& action);
+    bool apply(const Settle& action);
+    void block(const Device& a, const Device& b, std::string_view name, Duration duration);
+    void heal_everything();
+    void verify_reachability();
+
+    // actions_attacks.cpp
+    bool apply(const Forge& action);
+    bool apply(const Attack& action);
+    struct ForgeTargets;
+    [[nodiscard]] Bytes forge(const Forge& action, const ForgeTargets& at);
+
+    World& world_;
+    Rng forge_rng_;
+    std::map<ResourceNo, std::uint8_t> generations_;
+    /// The newest fault on each thing: an older one's end must not end it.
+    std::uint64_t last_fault_ = 0;
+    std::map<Device, std::uint64_t> link_faults_;
+    std::map<Device, std::uint64_t> portal_faults_;
+    std::map<std::pair<Device, Device>, std::uint64_t> blocks_;
+};
+
+}  // namespace culvert::model

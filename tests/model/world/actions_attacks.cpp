@@ -1,0 +1,190 @@
+#include <array>
+
+#include "culvert/packet/builder.h"
+#include "culvert/tunnel/p2p/control_packet.h"
+#include "model/scenario/ids.h"
+#include "model/world/actions.h"
+#include "model/world/hostile_client.h"
+#include "model/world/world.h"
+
+namespace culvert::model {
+namespace {
+
+constexpr std::uint16_t kPort = 4000;
+constexpr net::SocketAddress kAttackerPort{{}, 6666};
+
+net::IpAddress ip(std::string_view text) {
+    return *net::IpAddress::parse(text);
+}
+
+/// An echo request cut into two fragments; the first one.
+Bytes make_fragment(const net::IpAddress& source, const net::IpAddress& destination) {
+    auto packet = packet::make_icmp_echo_request(source, destination, 1, 1, Bytes(64), {.dont_fragment = false});
+    if (source.is_v4()) {
+        store_be(MutableByteSpan{packet}.subspan(6), std::uint16_t{0x2000});  // more fragments follow
+        return packet;
+    }
+    Bytes with_header = {std::byte{58}, std::byte{0}, std::byte{0}, std::byte{1},
+                         std::byte{},   std::byte{},  std::byte{},  std::byte{7}};
+    append(with_header, ByteSpan{packet}.subspan(packet::kIpv6HeaderLength));
+    return packet::make_ip(source, destination, packet::kProtocolFragment, with_header);
+}
+
+/// A UDP datagram behind many destination options headers.
+Bytes make_extension_chain(const net::IpAddress& source, const net::IpAddress& destination) {
+    if (source.is_v4()) {
+        return packet::make_ip(source, destination, packet::kProtocolDestinationOptions, Bytes(64));
+    }
+    constexpr std::size_t kHeaders = 100;
+    Bytes chain(kHeaders * 8);
+    for (std::size_t i = 0; i < kHeaders; ++i) {
+        chain[i * 8] = std::byte{i + 1 < kHeaders ? packet::kProtocolDestinationOptions : packet::kProtocolUdp};
+        chain[i * 8 + 2] = std::byte{1};  // PadN
+        chain[i * 8 + 3] = std::byte{4};
+    }
+    append(chain, Bytes(8));
+    return packet::make_ip(source, destination, packet::kProtocolDestinationOptions, chain);
+}
+
+/// A destination that must never be reached through a tunnel.
+net::IpAddress reserved(std::uint64_t choice, bool is_v4) {
+    constexpr std::array<std::string_view, 4> kV4 = {"127.0.0.1", "224.0.0.1", "169.254.1.1", "255.255.255.255"};
+    constexpr std::array<std::string_view, 4> kV6 = {"::1", "ff02::1", "fe80::1", "::ffff:10.0.0.1"};
+    return ip(is_v4 ? kV4[choice % kV4.size()] : kV6[choice % kV6.size()]);
+}
+
+/// An ICMP error about a packet that somebody else might have sent.
+Bytes make_foreign_error(const net::IpAddress& source, const net::IpAddress& destination,
+                         const net::IpAddress& victim) {
+    const auto quoted = packet::make_udp({victim, kPort}, {destination, kPort}, Bytes(8));
+    return source.is_v4() ? packet::make_icmp(source, destination, 3, 1, 0, quoted)
+                          : packet::make_icmp(source, destination, 1, 0, 0, quoted);
+}
+
+}  // namespace
+
+/// What the hostile client knows of the addresses it plays with; all of one family.
+struct Actions::ForgeTargets {
+    net::IpAddress own;
+    net::IpAddress victim;
+    net::IpAddress gateway;
+    net::IpAddress resource;
+};
+
+Bytes Actions::forge(const Forge& action, const ForgeTargets& at) {
+    auto& rng = forge_rng_;
+    const bool is_v4 = at.own.is_v4();
+    const net::SocketAddress own{at.own, kPort};
+    const auto payload = Bytes(32, std::byte{0x66});
+    switch (action.forgery) {
+        case Forgery::kForeignSource:
+            return packet::make_udp({ip(is_v4 ? "10.99.99.99" : "fd99::99"), kPort}, {at.resource, kPort}, payload);
+        case Forgery::kOtherClientSource:
+            return packet::make_udp({at.victim, kPort}, {at.resource, kPort}, payload);
+        case Forgery::kUnauthorizedResource:
+            return packet::make_udp(own, {at.resource, kPort}, payload);
+        case Forgery::kFilteredPort:
+            return packet::make_udp(own, {at.resource, static_cast<std::uint16_t>(1 + rng.below(65535))}, payload);
+        case Forgery::kOtherClient:
+            return packet::make_udp(own, {at.victim, kPort}, payload);
+        case Forgery::kGatewayItself:
+            return packet::make_icmp_echo_request(at.own, at.gateway, 1, 1, payload);
+        case Forgery::kReservedDestination:
+            return packet::make_udp(own, {reserved(rng.next_u32(), is_v4), kPort}, payload);
+        case Forgery::kFragment:
+            return make_fragment(at.own, at.resource);
+        case Forgery::kExtensionHeaders:
+            return make_extension_chain(at.own, at.resource);
+        case Forgery::kMalformed: {
+            Bytes bytes(1 + rng.below(200));
+            rng.fill(bytes);
+            bytes[0] = std::byte{is_v4 ? std::uint8_t{0x45} : std::uint8_t{0x60}};
+            return bytes;
+        }
+        case Forgery::kControlGarbage:
+            return *tunnel::p2p::make_control_packet(tunnel::p2p::EventType::kAssignedIps, as_bytes("{\"resource\":1"));
+        case Forgery::kControlWrongWay:
+            return *tunnel::p2p::make_control_packet(
+                tunnel::p2p::EventType::kDomainStatus,
+                as_bytes(R"({"resource":"4e010000-0000-4000-8000-000000000000","domain":"x","status":"active"})"));
+        case Forgery::kIcmpForeignFlow:
+            return make_foreign_error(at.own, at.resource, at.victim);
+        case Forgery::kForeignCreateFlow:
+        case Forgery::kManyCandidates:
+        case Forgery::kPortalGarbage:
+            break;  // not packets
+    }
+    return {};
+}
+
+bool Actions::apply(const Forge& action) {
+    auto* machine = find(action.client);
+    auto* hostile = machine == nullptr ? nullptr : dynamic_cast<HostileClient*>(machine->process());
+    const auto gateway = world_.ids_.find(action.gateway);
+    if (hostile == nullptr || !machine->is_running() || !hostile->interface() || gateway == world_.ids_.end()) {
+        return false;
+    }
+    const auto finish = [&] {
+        machine->step(world_.now_);
+        world_.touch(action.client);
+        return true;
+    };
+    switch (action.forgery) {
+        case Forgery::kForeignCreateFlow:
+            if (const auto id = current_id(action.resource)) {
+                hostile->ask_for(*id);
+            }
+            return finish();
+        case Forgery::kManyCandidates:
+            hostile->flood_candidates(gateway->second, 10'000);
+            return finish();
+        case Forgery::kPortalGarbage:
+            machine->link().send_garbage(world_.now_);
+            return finish();
+        default:
+            break;
+    }
+    const auto resource = resolve(HostOf{action.resource, 1});
+    const auto* gateway_interface = world_.interface_of(action.gateway);
+    if (!hostile->has_tunnel(gateway->second) || !resource || gateway_interface == nullptr) {
+        return false;
+    }
+    const bool is_v4 = resource->is_v4();
+    const auto& own = *hostile->interface();
+    const auto* victim = world_.interface_of(action.victim);
+    const ForgeTargets targets{.own = is_v4 ? own.ipv4 : own.ipv6,
+                               .victim = victim == nullptr ? ip(is_v4 ? "100.64.200.200" : "fd00:2021:1111::ffff")
+                                         : is_v4           ? victim->ipv4
+                                                           : victim->ipv6,
+                               .gateway = is_v4 ? gateway_interface->ipv4 : gateway_interface->ipv6,
+                               .resource = *resource};
+    for (unsigned i = 0; i < action.count; ++i) {
+        const auto packet = forge(action, targets);
+        world_.observe(PacketForged{action.client, action.gateway, packet});
+        hostile->send_inside(gateway->second, packet, machine->local(world_.now_));
+    }
+    return finish();
+}
+
+bool Actions::apply(const Attack& action) {
+    auto* machine = find(action.target);
+    if (machine == nullptr) {
+        return false;
+    }
+    const auto targets = world_.network_.public_endpoints(action.target, machine->access().port, world_.now_);
+    if (targets.empty()) {
+        return false;
+    }
+    for (unsigned i = 0; i < action.count; ++i) {
+        const auto& target = targets[i % targets.size()];
+        const auto forged = world_.attacker_.make(action);
+        auto from = forged.from.value_or(kAttackerPort);
+        if (!forged.from || from.family() != target.family()) {
+            from = {ip(target.is_v4() ? "198.51.100.66" : "2001:db8:66::66"), kAttackerPort.port};
+        }
+        world_.network_.inject(from, target, forged.payload, world_.now_);
+    }
+    return true;
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,179 @@
+#include "model/world/actions.h"
+#include "model/world/world.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Longer than every limit after which a fault's consequences must be over (spec/testing.md section 7.4).
+constexpr Duration kSettleTime = 60s;
+constexpr Duration kVerifyTime = 8s;
+constexpr std::uint16_t kVerifyPort = 65000;
+
+Process as_process(const Device& device) {
+    return std::visit([](auto number) { return Process{number}; }, device);
+}
+
+}  // namespace
+
+bool Actions::apply(const ImpairLink& action) {
+    if (find(action.device) == nullptr) {
+        return false;
+    }
+    const auto fault = ++last_fault_;
+    link_faults_[action.device] = fault;
+    world_.network_.impair(action.device, action.up, action.down, action.impairment);
+    world_.observe(FaultChanged{"link", as_process(action.device), true});
+    world_.at(world_.now_ + action.duration, [this, device = action.device, fault] {
+        if (link_faults_[device] == fault) {
+            link_faults_.erase(device);
+            world_.network_.heal(device);
+            world_.observe(FaultChanged{"link", as_process(device), false});
+        }
+    });
+    return true;
+}
+
+void Actions::block(const Device& a, const Device& b, std::string_view name, Duration duration) {
+    const auto fault = ++last_fault_;
+    blocks_[{a, b}] = fault;
+    world_.network_.block(a, b);
+    world_.observe(FaultChanged{name, as_process(a), true});
+    world_.at(world_.now_ + duration, [this, a, b, name, fault] {
+        if (blocks_[{a, b}] == fault) {
+            blocks_.erase({a, b});
+            world_.network_.unblock(a, b);
+            world_.observe(FaultChanged{name, as_process(a), false});
+        }
+    });
+}
+
+bool Actions::apply(const BlockDirect& action) {
+    if (find(action.client) == nullptr || find(action.gateway) == nullptr) {
+        return false;
+    }
+    block(action.client, action.gateway, "direct", action.duration);
+    return true;
+}
+
+bool Actions::apply(const BlockRelay& action) {
+    if (find(action.device) == nullptr || find(action.relay) == nullptr) {
+        return false;
+    }
+    block(action.device, action.relay, "relay", action.duration);
+    return true;
+}
+
+bool Actions::apply(const RebootNat& action) {
+    auto* machine = find(action.device);
+    if (machine == nullptr || !machine->access().nat) {
+        return false;
+    }
+    world_.network_.reboot_nat(action.device);
+    world_.observe(FaultChanged{"nat", as_process(action.device), true});
+    world_.observe(FaultChanged{"nat", as_process(action.device), false});
+    return true;
+}
+
+bool Actions::apply(const RenumberNat& action) {
+    auto* machine = find(action.device);
+    if (machine == nullptr || !machine->access().nat) {
+        return false;
+    }
+    world_.network_.renumber_nat(action.device);
+    world_.observe(FaultChanged{"nat", as_process(action.device), true});
+    world_.observe(FaultChanged{"nat", as_process(action.device), false});
+    return true;
+}
+
+bool Actions::apply(const CutPortal& action) {
+    auto* machine = find(action.device);
+    if (machine == nullptr || !machine->link().has_session()) {
+        return false;
+    }
+    machine->link().cut_after(action.bytes);
+    world_.observe(FaultChanged{"portal", as_process(action.device), true});
+    world_.observe(FaultChanged{"portal", as_process(action.device), false});
+    return true;
+}
+
+bool Actions::apply(const PortalTrouble& action) {
+    auto* machine = find(action.device);
+    if (machine == nullptr) {
+        return false;
+    }
+    const auto fault = ++last_fault_;
+    portal_faults_[action.device] = fault;
+    machine->link().set_fault(action.fault, world_.now_);
+    world_.touch(action.device);
+    world_.observe(FaultChanged{"portal", as_process(action.device), true});
+    world_.at(world_.now_ + action.duration, [this, machine, fault] {
+        const auto device = machine->device();
+        if (portal_faults_[device] == fault) {
+            portal_faults_.erase(device);
+            machine->link().set_fault(std::nullopt, world_.now_);
+            world_.touch(device);
+            world_.observe(FaultChanged{"portal", as_process(device), false});
+        }
+    });
+    return true;
+}
+
+void Actions::heal_everything() {
+    world_.network_.heal_all();
+    for (const auto& [device, fault] : link_faults_) {
+        world_.observe(FaultChanged{"link", as_process(device), false});
+    }
+    link_faults_.clear();
+    for (const auto& [ends, fault] : blocks_) {
+        world_.observe(FaultChanged{std::holds_alternative<RelayNo>(ends.second) ? "relay" : "direct",
+                                    as_process(ends.first), false});
+    }
+    blocks_.clear();
+    for (const auto& [device, fault] : portal_faults_) {
+        world_.machine(device).link().set_fault(std::nullopt, world_.now_);
+        world_.observe(FaultChanged{"portal", as_process(device), false});
+    }
+    portal_faults_.clear();
+    if (!world_.portal_.is_running()) {
+        start_portal();
+    }
+    world_.for_each_machine([&](Machine& machine) {
+        machine.wake_up(world_.now_);
+        if (machine.state() == ProcessState::kStopped && !machine.has_failed()) {
+            machine.start(world_.now_);
+        }
+    });
+}
+
+void Actions::verify_reachability() {
+    const auto& setup = world_.scenario_.setup;
+    for (std::size_t c = 0; c < setup.clients.size(); ++c) {
+        for (std::size_t r = 0; r < setup.resources.size(); ++r) {
+            Probe probe{.client = ClientNo{static_cast<std::uint8_t>(c + 1)},
+                        .to = HostOf{ResourceNo{static_cast<std::uint8_t>(r + 1)}, 1},
+                        .protocol = Protocol::kIcmp,
+                        .source_port = static_cast<std::uint16_t>(kVerifyPort + r),
+                        .destination_port = static_cast<std::uint16_t>(world_.next_packet_)};
+            probe.count = 2;
+            probe.interval = std::chrono::milliseconds{500};
+            apply(probe);
+            probe.protocol = Protocol::kUdp;
+            const auto& filters = setup.resources[r].filters;
+            probe.destination_port = filters.empty() ? std::uint16_t{443} : filters.front().port_range_start;
+            apply(probe);
+        }
+    }
+}
+
+bool Actions::apply(const Settle&) {
+    heal_everything();
+    world_.run_until(world_.now_ + kSettleTime);
+    world_.observe(Settled{});
+    verify_reachability();
+    world_.run_until(world_.now_ + kVerifyTime);
+    return true;
+}
+
+}  // namespace culvert::model

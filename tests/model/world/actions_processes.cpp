@@ -1,0 +1,138 @@
+#include "culvert/base/overloaded.h"
+#include "model/world/actions.h"
+#include "model/world/world.h"
+
+namespace culvert::model {
+
+Machine* Actions::find(const Device& device) const {
+    return world_.has_machine(device) ? &world_.machine(device) : nullptr;
+}
+
+bool Actions::is_hostile(ClientNo client) const {
+    const auto& clients = world_.scenario_.setup.clients;
+    return client.value <= clients.size() && clients[client.value - 1U].is_hostile;
+}
+
+namespace {
+
+/// The device that `process` is, unless it is the portal.
+std::optional<Device> as_device(const Process& process) {
+    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
+                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
+                      process);
+}
+
+}  // namespace
+
+void Actions::start_portal() {
+    world_.portal_.start(world_.now_);
+    world_.observe(ProcessChanged{PortalNo{}, ProcessState::kRunning});
+}
+
+bool Actions::end_portal(bool is_crash) {
+    if (!world_.portal_.is_running()) {
+        return false;
+    }
+    world_.portal_.stop();
+    world_.observe(ProcessChanged{PortalNo{}, ProcessState::kStopped, is_crash});
+    world_.for_each_machine([&](Machine& machine) { machine.link().handle_portal_stopped(world_.now_); });
+    return true;
+}
+
+bool Actions::apply(const Start& action) {
+    const auto device = as_device(action.process);
+    if (!device) {
+        if (world_.portal_.is_running()) {
+            return false;
+        }
+        start_portal();
+        return true;
+    }
+    auto* machine = find(*device);
+    if (machine == nullptr || machine->state() != ProcessState::kStopped) {
+        return false;
+    }
+    machine->start(world_.now_);
+    world_.touch(*device);
+    return true;
+}
+
+bool Actions::apply(const Stop& action) {
+    const auto device = as_device(action.process);
+    if (!device) {
+        return end_portal(false);
+    }
+    auto* machine = find(*device);
+    if (machine == nullptr || machine->state() == ProcessState::kStopped) {
+        return false;
+    }
+    machine->stop(world_.now_);
+    world_.interfaces_.erase(*device);
+    world_.touch(*device);
+    return true;
+}
+
+bool Actions::apply(const Crash& action) {
+    const auto device = as_device(action.process);
+    if (!device) {
+        return end_portal(true);
+    }
+    auto* machine = find(*device);
+    if (machine == nullptr || machine->state() == ProcessState::kStopped) {
+        return false;
+    }
+    machine->crash(world_.now_);
+    world_.interfaces_.erase(*device);
+    world_.touch(*device);
+    return true;
+}
+
+bool Actions::apply(const Hang& action) {
+    const auto device = as_device(action.process);
+    auto* machine = device ? find(*device) : nullptr;
+    if (machine == nullptr || !machine->is_running()) {
+        return false;
+    }
+    machine->hang(world_.now_ + action.duration);
+    world_.touch(*device);
+    return true;
+}
+
+bool Actions::apply(const Suspend& action) {
+    const auto device = as_device(action.process);
+    auto* machine = device ? find(*device) : nullptr;
+    if (machine == nullptr || !machine->is_running()) {
+        return false;
+    }
+    machine->suspend(world_.now_ + action.duration, world_.now_);
+    world_.touch(*device);
+    return true;
+}
+
+bool Actions::apply(const Roam& action) {
+    auto* machine = find(action.client);
+    if (machine == nullptr || !machine->is_running()) {
+        return false;
+    }
+    world_.network_.detach(action.client);
+    machine->link().set_attached(false);
+    world_.at(world_.now_ + action.gap, [this, machine, access = action.access, client = action.client] {
+        world_.attach(*machine, access);
+        machine->link().set_attached(true);
+        machine->reset("roam", world_.now_);
+        world_.touch(client);
+    });
+    return true;
+}
+
+bool Actions::apply(const Reset& action) {
+    auto* machine = find(action.client);
+    if (machine == nullptr || !machine->is_running()) {
+        return false;
+    }
+    machine->reset("SIGHUP", world_.now_);
+    world_.touch(action.client);
+    return true;
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,123 @@
+#include <algorithm>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/packet/builder.h"
+#include "model/scenario/ids.h"
+#include "model/world/actions.h"
+#include "model/world/world.h"
+
+namespace culvert::model {
+namespace {
+
+/// Every payload begins with it and the packet's number, so that observers recognise a packet by its content.
+constexpr std::string_view kMarker = "CVPROBE1";
+constexpr std::uint16_t kDiscardPort = 9;
+
+Bytes make_payload(std::uint64_t number, std::size_t length) {
+    auto payload = to_bytes(as_bytes(kMarker));
+    append_be(payload, number);
+    while (payload.size() < length) {
+        payload.push_back(static_cast<std::byte>(payload.size() * 7 + number));
+    }
+    return payload;
+}
+
+/// The address `offset` after the network's first, modulo its size.
+net::IpAddress host_of(const net::IpNetwork& network, std::uint32_t offset) {
+    const auto host_bits = network.address().bit_length() - network.prefix();
+    if (host_bits < 32) {
+        offset &= (1U << host_bits) - 1U;
+    }
+    auto bytes = to_bytes(network.address().bytes());
+    const auto tail = MutableByteSpan{bytes}.last(4);
+    store_be(tail, load_be<std::uint32_t>(tail) | offset);
+    return net::IpAddress::from_bytes(bytes);
+}
+
+bool is_routed(const tunnel::TunConfig& interface, const net::IpAddress& to) {
+    const auto& routes = to.is_v4() ? interface.ipv4_routes : interface.ipv6_routes;
+    return std::ranges::any_of(routes, [&](const net::IpNetwork& route) { return route.contains(to); });
+}
+
+}  // namespace
+
+std::optional<net::IpAddress> Actions::resolve(const Destination& to) const {
+    return std::visit(overloaded{[](const net::IpAddress& address) { return std::optional{address}; },
+                                 [&](const TunnelOf& tunnel) -> std::optional<net::IpAddress> {
+                                     const auto device =
+                                         std::visit([](auto number) { return Device{number}; }, tunnel.owner);
+                                     const auto* interface = world_.interface_of(device);
+                                     if (interface == nullptr) {
+                                         return std::nullopt;
+                                     }
+                                     return tunnel.is_v6 ? interface->ipv6 : interface->ipv4;
+                                 },
+                                 [&](const HostOf& host) -> std::optional<net::IpAddress> {
+                                     const auto id = current_id(host.resource);
+                                     if (!id) {
+                                         return std::nullopt;
+                                     }
+                                     const auto& resource = world_.portal_.storage().load_directory().resources.at(*id);
+                                     return host_of(*net::IpNetwork::parse(resource.address), host.host);
+                                 }},
+                      to);
+}
+
+bool Actions::apply(const Probe& action) {
+    const auto destination = resolve(action.to);
+    if (!destination || find(action.client) == nullptr || is_hostile(action.client)) {
+        return false;
+    }
+    for (unsigned i = 0; i < action.count; ++i) {
+        world_.at(world_.now_ + i * Duration{action.interval},
+                  [this, action, to = *destination, i] { send_probe(action, to, i); });
+    }
+    return true;
+}
+
+void Actions::send_probe(const Probe& probe, const net::IpAddress& destination, unsigned index) {
+    const auto* interface = world_.interface_of(probe.client);
+    if (interface == nullptr || !world_.machine(probe.client).is_running() || !is_routed(*interface, destination)) {
+        return;
+    }
+    const auto source = destination.is_v4() ? interface->ipv4 : interface->ipv6;
+    const auto number = world_.next_packet_++;
+    const auto payload = make_payload(number, probe.payload);
+    Bytes packet;
+    switch (probe.protocol) {
+        case Protocol::kIcmp:
+            packet =
+                packet::make_icmp_echo_request(source, destination, probe.source_port,
+                                               static_cast<std::uint16_t>(probe.destination_port + index), payload);
+            break;
+        case Protocol::kUdp:
+            packet = packet::make_udp({source, probe.source_port}, {destination, probe.destination_port}, payload);
+            break;
+        case Protocol::kTcp:
+            packet = packet::make_tcp({source, probe.source_port}, {destination, probe.destination_port},
+                                      {.sequence = static_cast<std::uint32_t>(number), .flags = packet::kTcpSyn}, {});
+            break;
+    }
+    world_.submit(probe.client, packet);
+}
+
+bool Actions::apply(const Transfer&) {
+    return false;
+}
+
+bool Actions::apply(const Unsolicited& action) {
+    const auto source = resolve(action.from);
+    const auto* interface = world_.interface_of(action.client);
+    auto* gateway = find(action.gateway);
+    if (!source || interface == nullptr || gateway == nullptr || !gateway->is_running()) {
+        return false;
+    }
+    const auto& destination = source->is_v4() ? interface->ipv4 : interface->ipv6;
+    for (unsigned i = 0; i < action.count; ++i) {
+        world_.return_packet(action.gateway, packet::make_udp({*source, kDiscardPort}, {destination, kDiscardPort},
+                                                              make_payload(world_.next_packet_++, 32)));
+    }
+    return true;
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,68 @@
+#include "model/world/client_process.h"
+
+#include <utility>
+
+namespace culvert::model {
+
+ClientProcess::ClientProcess(ClientNo number, std::uint16_t port, PortalLink& link, Environment& environment,
+                             const Rng& rng, Instant now)
+    : number_{number}, port_{port}, link_{link}, environment_{environment}, state_{rng, now, environment.wall_now()} {}
+
+void ClientProcess::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                                    MutableByteSpan payload, Instant now) {
+    auto& tun = environment_.coalescer();
+    state_.handle_datagram(local, from, ecn, payload, tun, now);
+    collect_packets(tun, [&](ByteSpan packet) { environment_.deliver(number_, packet); });
+}
+
+void ClientProcess::handle_packet(MutableByteSpan packet, Instant now) {
+    state_.handle_tun_packet({packet, {}}, environment_.queue(), now);
+}
+
+void ClientProcess::handle_portal_event(portal_channel::Event& event, Instant now) {
+    if (const auto* received = std::get_if<portal_channel::MessageReceived>(&event)) {
+        if (const auto* message = std::get_if<portal_api::ToClient>(&received->message)) {
+            state_.handle_portal(*message, now);
+        }
+    }
+}
+
+bool ClientProcess::drain(Instant now) {
+    bool has_output = send_outputs(state_, number_, port_, environment_);
+    while (auto event = state_.poll_event()) {
+        std::visit([&](auto& alternative) { handle(alternative, now); }, *event);
+        has_output = true;
+    }
+    return has_output;
+}
+
+void ClientProcess::handle(tunnel::TunInterfaceUpdated& event, Instant) {
+    environment_.observe(InterfaceConfigured{number_, event.config});
+}
+
+void ClientProcess::handle(tunnel::SendFromClient& event, Instant) {
+    link_.channel().send(std::move(event.message));
+}
+
+void ClientProcess::handle(tunnel::ResourcesChanged& event, Instant) {
+    environment_.observe(ResourcesListed{number_, event.resources});
+}
+
+void ClientProcess::handle(tunnel::ReconnectToPortal&, Instant now) {
+    link_.channel().connect(state_.public_key(), now);
+}
+
+void ClientProcess::reset(std::string_view reason, Instant now) {
+    state_.reset(reason, now);
+    link_.channel().connect(state_.public_key(), now);
+}
+
+portal_channel::ChannelOptions ClientProcess::channel_options() const {
+    return {.role = portal_api::Role::kClient, .stamp_secret = {}, .max_partition_time = {}};
+}
+
+std::string ClientProcess::snapshot(Instant) const {
+    return state_.public_key().to_string();
+}
+
+}  // namespace culvert::model

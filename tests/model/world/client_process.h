@@ -1,0 +1,41 @@
+#pragma once
+
+#include "culvert/tunnel/client/client_state.h"
+#include "model/world/device_process.h"
+#include "model/world/portal_link.h"
+
+namespace culvert::model {
+
+/// culvert-client.
+class ClientProcess final : public DeviceProcess {
+public:
+    ClientProcess(ClientNo number, std::uint16_t port, PortalLink& link, Environment& environment, const Rng& rng,
+                  Instant now);
+
+    void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                         MutableByteSpan payload, Instant now) override;
+    void handle_packet(MutableByteSpan packet, Instant now) override;
+    void handle_portal_event(portal_channel::Event& event, Instant now) override;
+    void handle_timeout(Instant now) override { state_.handle_timeout(now); }
+    std::optional<Instant> poll_timeout() override { return state_.poll_timeout(); }
+    bool drain(Instant now) override;
+    void reset(std::string_view reason, Instant now) override;
+    void shut_down(Instant now) override { state_.shut_down(now); }
+    [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
+    [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return state_.public_key(); }
+    [[nodiscard]] std::string snapshot(Instant now) const override;
+
+private:
+    void handle(tunnel::TunInterfaceUpdated& event, Instant now);
+    void handle(tunnel::SendFromClient& event, Instant now);
+    void handle(tunnel::ResourcesChanged& event, Instant now);
+    void handle(tunnel::ReconnectToPortal& event, Instant now);
+
+    ClientNo number_;
+    std::uint16_t port_;
+    PortalLink& link_;
+    Environment& environment_;
+    tunnel::ClientState state_;
+};
+
+}  // namespace culvert::model

@@ -1,0 +1,59 @@
+#include "model/world/gateway_process.h"
+
+#include <utility>
+
+#include "culvert/base/overloaded.h"
+
+namespace culvert::model {
+
+GatewayProcess::GatewayProcess(GatewayNo number, std::uint16_t port, PortalLink& link, Environment& environment,
+                               const Rng& rng, Instant now)
+    : number_{number}, port_{port}, link_{link}, environment_{environment}, state_{rng, now, environment.wall_now()} {}
+
+UnixSeconds GatewayProcess::wall_seconds() const {
+    return std::chrono::floor<std::chrono::seconds>(environment_.wall_now());
+}
+
+void GatewayProcess::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                                     MutableByteSpan payload, Instant now) {
+    auto& tun = environment_.coalescer();
+    state_.handle_datagram(local, from, ecn, payload, tun, now);
+    collect_packets(tun, [&](ByteSpan packet) { environment_.forward(number_, packet); });
+}
+
+void GatewayProcess::handle_packet(MutableByteSpan packet, Instant now) {
+    state_.handle_tun_packet({packet, {}}, environment_.queue(), now);
+}
+
+void GatewayProcess::handle_portal_event(portal_channel::Event& event, Instant now) {
+    if (const auto* received = std::get_if<portal_channel::MessageReceived>(&event)) {
+        if (const auto* message = std::get_if<portal_api::ToGateway>(&received->message)) {
+            state_.handle_portal(*message, now, wall_seconds());
+        }
+    }
+}
+
+bool GatewayProcess::drain(Instant now) {
+    bool has_output = send_outputs(state_, number_, port_, environment_);
+    while (auto event = state_.poll_event()) {
+        has_output = true;
+        std::visit(overloaded{[&](tunnel::TunInterfaceUpdated& updated) {
+                                  environment_.observe(InterfaceConfigured{number_, updated.config});
+                              },
+                              [&](tunnel::SendFromGateway& sent) { link_.channel().send(std::move(sent.message)); },
+                              [&](tunnel::ReconnectToPortal&) { link_.channel().connect(state_.public_key(), now); },
+                              [&](tunnel::TunnelErrors&) {}},
+                   *event);
+    }
+    return has_output;
+}
+
+portal_channel::ChannelOptions GatewayProcess::channel_options() const {
+    return {.role = portal_api::Role::kGateway, .stamp_secret = {}, .max_partition_time = {}};
+}
+
+std::string GatewayProcess::snapshot(Instant) const {
+    return state_.public_key().to_string();
+}
+
+}  // namespace culvert::model

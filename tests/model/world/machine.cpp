@@ -1,0 +1,274 @@
+#include "model/world/machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "culvert/base/overloaded.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What the kernel keeps for a process that does not read.
+constexpr std::size_t kSocketBuffer = 256;
+/// ICE may ask to be called again at once several times; more is a loop that makes no progress.
+constexpr unsigned kMaxTimeoutsAtOneInstant = 2000;
+constexpr unsigned kMaxRounds = 10'000;
+constexpr Duration kMaxLateness = 200ms;
+constexpr Duration kGrossLateness = 5s;
+constexpr Duration kMaxSpuriousPause = 500ms;
+
+std::string name_of(const Device& device) {
+    return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
+                                 [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
+                                 [](RelayNo n) { return "relay" + std::to_string(n.value); }},
+                      device);
+}
+
+Process as_process(const Device& device) {
+    return std::visit([](auto number) { return Process{number}; }, device);
+}
+
+Duration random_below(Rng& rng, Duration limit) {
+    return Duration{static_cast<Duration::rep>(rng.below(static_cast<std::uint64_t>(limit.count())))};
+}
+
+}  // namespace
+
+Machine::Machine(Device device, Driver driver, Access access, portal_api::Role role, PortalProcess& portal,
+                 Environment& environment, Verdict& verdict, Factory factory)
+    : device_{device},
+      driver_{driver},
+      access_{std::move(access)},
+      environment_{environment},
+      verdict_{verdict},
+      factory_{std::move(factory)},
+      link_{device, role, portal, environment},
+      driver_rng_{environment.rng(name_of(device) + "/driver")} {}
+
+void Machine::set_addresses(std::vector<net::IpAddress> addresses) {
+    link_.set_addresses(addresses);
+    addresses_ = std::move(addresses);
+}
+
+// --- Life ------------------------------------------------------------------------------------------------------------
+
+void Machine::change(ProcessState state, bool is_crash) {
+    state_ = state;
+    environment_.observe(ProcessChanged{as_process(device_), state, is_crash});
+}
+
+void Machine::start(Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (state_ != ProcessState::kStopped) {
+        return;
+    }
+    const auto run = name_of(device_) + "/" + std::to_string(++incarnation_);
+    slept_ = {};
+    has_failed_ = false;
+    deadline_.reset();
+    spurious_at_.reset();
+    process_ = factory_(*this, environment_.rng(run), local(now));
+    change(ProcessState::kRunning);
+    link_.open(portal_channel::PhoenixChannel{process_->channel_options(), environment_.rng(run + "/channel")});
+    link_.channel().connect(process_->public_key(), local(now));
+    step(now);
+}
+
+void Machine::end(ProcessState state, bool is_crash, Instant now) {
+    link_.close(now);
+    process_.reset();
+    waiting_.clear();
+    wakes_up_.reset();
+    change(state, is_crash);
+}
+
+void Machine::stop(Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (state_ == ProcessState::kStopped) {
+        return;
+    }
+    if (state_ != ProcessState::kRunning) {
+        wake_up(now);
+    }
+    process_->shut_down(local(now));
+    process_->drain(local(now));
+    link_.channel().close(local(now));
+    link_.drive_device_end(now, local(now));
+    end(ProcessState::kStopped, false, now);
+}
+
+void Machine::crash(Instant now) {
+    if (state_ != ProcessState::kStopped) {
+        end(ProcessState::kStopped, true, now);
+    }
+}
+
+void Machine::hang(Instant until) {
+    if (state_ == ProcessState::kRunning) {
+        wakes_up_ = until;
+        change(ProcessState::kHung);
+    }
+}
+
+void Machine::suspend(Instant until, Instant now) {
+    if (state_ == ProcessState::kRunning) {
+        wakes_up_ = until;
+        slept_ -= now.time_since_epoch();  // completed by wake_up()
+        change(ProcessState::kSuspended);
+    }
+}
+
+void Machine::wake_up(Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (state_ != ProcessState::kHung && state_ != ProcessState::kSuspended) {
+        return;
+    }
+    wakes_up_.reset();
+    if (state_ == ProcessState::kSuspended) {
+        slept_ += now.time_since_epoch();
+        deadline_.reset();
+    }
+    change(ProcessState::kRunning);
+    for (auto& datagram : std::exchange(waiting_, {})) {
+        process_->handle_datagram(datagram.local, datagram.from, datagram.ecn, datagram.payload, local(now));
+    }
+    step(now);
+}
+
+void Machine::reset(std::string_view reason, Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (is_running()) {
+        process_->reset(reason, local(now));
+        step(now);
+    }
+}
+
+// --- Input -----------------------------------------------------------------------------------------------------------
+
+void Machine::handle_datagram(const net::SocketAddress& local_address, const net::SocketAddress& from, net::Ecn ecn,
+                              Bytes payload, Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (state_ == ProcessState::kHung) {
+        if (waiting_.size() < kSocketBuffer) {
+            waiting_.push_back({local_address, from, ecn, std::move(payload)});
+        }
+        return;
+    }
+    if (!is_running()) {
+        return;
+    }
+    process_->handle_datagram(local_address, from, ecn, payload, local(now));
+    step(now);
+}
+
+void Machine::handle_packet(ByteSpan packet, Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (!is_running()) {
+        return;
+    }
+    Bytes buffer(kHeadroom + packet.size());
+    std::ranges::copy(packet, buffer.begin() + kHeadroom);
+    process_->handle_packet(MutableByteSpan{buffer}.subspan(kHeadroom), local(now));
+    step(now);
+}
+
+// --- Turns -----------------------------------------------------------------------------------------------------------
+
+void Machine::take_portal_events(Instant now) {
+    while (auto event = link_.poll_event()) {
+        has_failed_ = has_failed_ || std::holds_alternative<portal_channel::Fatal>(*event);
+        process_->handle_portal_event(*event, local(now));
+    }
+}
+
+std::optional<Instant> Machine::next_timer() {
+    auto deadline = process_->poll_timeout();
+    if (!deadline) {
+        deadline_.reset();
+        return spurious_at_;
+    }
+    const auto due = *deadline + slept_;
+    if (deadline_ != due) {
+        deadline_ = due;
+        fires_at_ = due;
+        if (driver_ == Driver::kLate) {
+            const bool is_gross = driver_rng_.below(500) == 0;
+            fires_at_ += is_gross ? kGrossLateness : random_below(driver_rng_, kMaxLateness);
+        }
+    }
+    return spurious_at_ ? std::min(*spurious_at_, fires_at_) : fires_at_;
+}
+
+bool Machine::run_timers(Instant now) {
+    const auto due = next_timer();
+    if (!due || *due > now) {
+        return false;
+    }
+    if (spurious_at_ && *spurious_at_ <= now) {
+        spurious_at_ = now + 1ms + random_below(driver_rng_, kMaxSpuriousPause);
+    }
+    deadline_.reset();
+    process_->handle_timeout(local(now));
+    timeouts_at_one_instant_ = std::exchange(last_timeout_, now) == now ? timeouts_at_one_instant_ + 1 : 0;
+    return true;
+}
+
+void Machine::step(Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (wakes_up_ && *wakes_up_ <= now) {
+        wake_up(now);
+    }
+    environment_.set_speaker(PortalNo{});
+    link_.drive_portal_end(now);
+    environment_.set_speaker(as_process(device_));
+    if (!is_running()) {
+        return;
+    }
+    if (driver_ == Driver::kSpurious && !spurious_at_) {
+        spurious_at_ = now;
+    }
+    bool has_work = true;
+    for (unsigned round = 0; has_work && round < kMaxRounds; ++round) {
+        link_.drive_device_end(now, local(now));
+        take_portal_events(now);
+        has_work = process_->drain(local(now));
+        has_work |= run_timers(now);
+        if (timeouts_at_one_instant_ > kMaxTimeoutsAtOneInstant) {
+            break;
+        }
+    }
+    verdict_.check("DET-4", timeouts_at_one_instant_ <= kMaxTimeoutsAtOneInstant && !has_work, now,
+                   [&] { return name_of(device_) + " asks to be called again and again at one instant"; });
+    if (has_failed_) {
+        // As the programs do: they say goodbye and exit.
+        stop(now);
+    }
+}
+
+std::optional<Instant> Machine::poll_timeout() {
+    std::optional<Instant> earliest;
+    const auto consider = [&](std::optional<Instant> other) {
+        if (other && (!earliest || *other < *earliest)) {
+            earliest = other;
+        }
+    };
+    consider(wakes_up_);
+    if (!is_running()) {
+        consider(link_.poll_portal_timeout());
+        return earliest;
+    }
+    consider(link_.poll_timeout());
+    if (const auto due = link_.channel().poll_timeout()) {
+        consider(*due + slept_);
+    }
+    consider(next_timer());
+    return earliest;
+}
+
+std::string Machine::snapshot(Instant now) const {
+    return process_ && state_ == ProcessState::kRunning ? process_->snapshot(local(now)) : "";
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,365 @@
+#include "model/world/portal_link.h"
+
+#include <algorithm>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/portal_api/user_agent.h"
+#include "culvert/portal_channel/constants.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t kSlowRate = 2000;
+constexpr std::uint16_t kRelayPort = 3478;
+
+void keep_earliest(std::optional<Instant>& earliest, std::optional<Instant> other) {
+    if (other && (!earliest || *other < *earliest)) {
+        earliest = other;
+    }
+}
+
+std::string number_of(const Device& device) {
+    return std::visit([](auto number) { return std::to_string(number.value); }, device);
+}
+
+}  // namespace
+
+PortalLink::PortalLink(Device device, portal_api::Role role, PortalProcess& portal, Environment& environment)
+    : device_{device}, role_{role}, portal_{portal}, environment_{environment} {}
+
+void PortalLink::open(portal_channel::PhoenixChannel channel) {
+    channel_.emplace(std::move(channel));
+    events_.clear();
+}
+
+void PortalLink::close(Instant now) {
+    drop(now);
+    channel_.reset();
+    events_.clear();
+}
+
+// --- The network -----------------------------------------------------------------------------------------------------
+
+bool PortalLink::is_black_hole() const {
+    return !is_attached_ || fault_ == PortalFault::kBlackHole || fault_ == PortalFault::kHalfOpen;
+}
+
+void PortalLink::set_attached(bool is_attached) {
+    is_attached_ = is_attached;
+    for (auto& connection : connections_) {
+        connection.is_orphaned = true;
+        connection.up.stall();
+        connection.down.stall();
+        if (!connection.session) {
+            connection.request_arrives.reset();  // the request, or its answer, is lost
+        }
+    }
+}
+
+void PortalLink::set_fault(std::optional<PortalFault> fault, Instant now) {
+    fault_ = fault;
+    for (auto& connection : connections_) {
+        if (connection.is_orphaned) {
+            continue;
+        }
+        const auto rate = fault == PortalFault::kSlow ? kSlowRate : 0;
+        connection.up.set_rate(rate);
+        connection.down.set_rate(rate);
+        if (fault == PortalFault::kBlackHole || fault == PortalFault::kHalfOpen) {
+            connection.up.stall();
+        } else {
+            connection.up.resume(now);
+        }
+        if (fault == PortalFault::kBlackHole) {
+            connection.down.stall();
+        } else {
+            connection.down.resume(now);
+        }
+    }
+}
+
+void PortalLink::cut_after(std::uint32_t bytes) {
+    if (!connections_.empty()) {
+        connections_.back().up.cut_after(bytes);
+        connections_.back().down.cut_after(bytes);
+    }
+}
+
+void PortalLink::send_garbage(Instant now) {
+    if (!connections_.empty() && connections_.back().session) {
+        for (const auto* text : {"", "[]", "{", R"({"topic":"client","event":"create_flow","payload":[],"ref":1})",
+                                 R"(["1","1","client","phx_join",{}])", "\xff\xfe"}) {
+            connections_.back().up.write_frame(text, now);
+        }
+    }
+}
+
+// --- The portal's end ------------------------------------------------------------------------------------------------
+
+Duration PortalLink::idle_timeout() const {
+    // As apps/portal listens: spec/portal-protocol.md section 2.
+    switch (role_) {
+        case portal_api::Role::kClient:
+            return 307s;
+        case portal_api::Role::kGateway:
+            return 37s;
+        case portal_api::Role::kRelay:
+            return 41s;
+    }
+    return 37s;
+}
+
+portal::ConnectRequest PortalLink::make_request(const Connection& connection) const {
+    using Parameters = std::vector<std::pair<std::string, std::string>>;
+    portal::ConnectRequest request{.role = role_,
+                                   .parameters = {{"token", portal_.token(device_)}},
+                                   .user_agent = {},
+                                   .remote_ip = addresses_.empty() ? net::IpAddress{} : addresses_.front()};
+    portal_api::UserAgent agent{"Debian", "12.0.0", "relay", "0.1.0", "", ""};
+    if (role_ == portal_api::Role::kRelay) {
+        for (const auto& address : addresses_) {
+            request.parameters.emplace_back(address.is_v4() ? "ipv4" : "ipv6", address.to_string());
+        }
+        request.parameters.emplace_back("port", std::to_string(kRelayPort));
+    } else {
+        const bool is_client = role_ == portal_api::Role::kClient;
+        agent.component = is_client ? "headless-client" : "gateway";
+        agent.version = is_client ? portal_api::kClientProtocolVersion : portal_api::kGatewayProtocolVersion;
+        const Parameters more{{"external_id", agent.component + number_of(device_)},
+                              {"name", "host" + number_of(device_)},
+                              {"public_key", connection.public_key->to_string()}};
+        request.parameters.insert(request.parameters.end(), more.begin(), more.end());
+    }
+    request.user_agent = agent.to_string();
+    return request;
+}
+
+void PortalLink::accept(Connection& connection, Instant now) {
+    using Kind = portal_channel::DialError::Kind;
+    connection.request_arrives.reset();
+    connection.answer_arrives = now + latency_;
+    if (!portal_.is_running() || fault_ == PortalFault::kRefused) {
+        connection.refusal = {Kind::kTransient, 0, "connection refused"};
+        return;
+    }
+    if (fault_ == PortalFault::kOverload) {
+        connection.refusal = {Kind::kHttpStatus, 503, "HTTP error: 503 Service Unavailable"};
+        return;
+    }
+    const auto accepted = portal_.connect(make_request(connection), now);
+    if (!accepted) {
+        connection.refusal = {Kind::kHttpStatus, accepted.error().status, accepted.error().text};
+        return;
+    }
+    connection.session = accepted->session;
+    connection.idle_since = now;
+    if (pending_cut_) {
+        connection.up.cut_after(*pending_cut_);
+        connection.down.cut_after(*pending_cut_);
+        pending_cut_.reset();
+    }
+    environment_.observe(SessionOpened{device_, accepted->device, connection.public_key.value_or(crypto::PublicKey{})});
+}
+
+void PortalLink::read_up(Connection& connection, Instant now) {
+    while (connection.session) {
+        const auto frame = connection.up.poll_frame(now);
+        if (!frame) {
+            break;
+        }
+        connection.idle_since = now;
+        if (const auto decoded = portal_api::decode_from_device(role_, *frame)) {
+            if (const auto* message = std::get_if<portal_api::DeviceMessageFrame>(&*decoded)) {
+                environment_.observe(MessageToPortal{device_, message->message});
+            }
+        }
+        portal_.handle_frame(*connection.session, *frame, now);
+    }
+    if (connection.session && connection.up.has_ended(now)) {
+        end_session(connection, "the device hung up", now);
+    } else if (connection.session && now >= connection.idle_since + idle_timeout()) {
+        end_session(connection, "the device was silent", now);
+    }
+}
+
+void PortalLink::end_session(Connection& connection, std::string reason, Instant now) {
+    portal_.disconnect(*connection.session, now);
+    connection.session.reset();
+    connection.down.close(now);
+    environment_.observe(SessionClosed{device_, std::move(reason)});
+}
+
+void PortalLink::drive_portal_end(Instant now) {
+    for (auto& connection : connections_) {
+        if (connection.request_arrives && *connection.request_arrives <= now) {
+            accept(connection, now);
+        }
+        read_up(connection, now);
+    }
+    std::erase_if(connections_, [](const Connection& connection) {
+        return !connection.is_device_end_open && !connection.session && !connection.request_arrives;
+    });
+}
+
+bool PortalLink::handle_output(const portal::Output& output, Instant now) {
+    const auto session = std::visit([](const auto& any) { return any.session; }, output);
+    const auto connection =
+        std::ranges::find(connections_, std::optional{session}, [](const Connection& c) { return c.session; });
+    if (connection == connections_.end()) {
+        return false;
+    }
+    std::visit(overloaded{[&](const portal::SendFrame& frame) { connection->down.write_frame(frame.text, now); },
+                          [&](const portal::CloseSession& close) {
+                              connection->session.reset();
+                              connection->down.close(now);
+                              environment_.observe(SessionClosed{device_, close.reason});
+                          }},
+               output);
+    return true;
+}
+
+void PortalLink::handle_portal_stopped(Instant now) {
+    for (auto& connection : connections_) {
+        if (connection.session) {
+            connection.session.reset();
+            connection.down.close(now);
+            environment_.observe(SessionClosed{device_, "the portal stopped"});
+        }
+    }
+}
+
+bool PortalLink::has_session() const {
+    return std::ranges::any_of(connections_,
+                               [](const Connection& connection) { return connection.session.has_value(); });
+}
+
+// --- The device's end ------------------------------------------------------------------------------------------------
+
+void PortalLink::dial(const std::optional<crypto::PublicKey>& public_key, Instant now) {
+    auto& connection = connections_.emplace_back(
+        Connection{.up = BytePipe{latency_}, .down = BytePipe{latency_}, .public_key = public_key});
+    if (is_black_hole()) {
+        connection.answer_arrives = now + portal_channel::kTcpConnectTimeout;
+        connection.refusal = {portal_channel::DialError::Kind::kTransient, 0, "connection timed out"};
+        return;
+    }
+    if (fault_ == PortalFault::kSlow) {
+        connection.up.set_rate(kSlowRate);
+        connection.down.set_rate(kSlowRate);
+    }
+    // There and back for TCP, and there with the upgrade request.
+    connection.request_arrives = now + 3 * latency_;
+}
+
+void PortalLink::drop(Instant now) {
+    if (!connections_.empty() && connections_.back().is_device_end_open) {
+        connections_.back().is_device_end_open = false;
+        connections_.back().request_arrives.reset();
+        connections_.back().up.close(now);
+    }
+}
+
+void PortalLink::carry_out_actions(Instant now) {
+    while (const auto action = channel_->poll_action()) {
+        std::visit(overloaded{[&](const portal_channel::Dial& wanted) { dial(wanted.public_key, now); },
+                              [&](const portal_channel::Drop&) { drop(now); },
+                              [&](const portal_channel::StartClose&) {
+                                  if (!connections_.empty()) {
+                                      connections_.back().up.close(now);
+                                  }
+                              }},
+                   *action);
+    }
+}
+
+void PortalLink::read_down(Instant now, Instant local_now) {
+    if (connections_.empty() || !connections_.back().is_device_end_open) {
+        return;
+    }
+    auto& connection = connections_.back();
+    if (connection.answer_arrives) {
+        if (*connection.answer_arrives > now) {
+            return;
+        }
+        connection.answer_arrives.reset();
+        if (connection.refusal) {
+            const auto refusal = *connection.refusal;
+            connection.is_device_end_open = false;
+            channel_->handle_dial_error(refusal, local_now);
+            return;
+        }
+        channel_->handle_connected(local_now);
+    }
+    if (connection.request_arrives) {
+        return;
+    }
+    while (const auto frame = connection.down.poll_frame(now)) {
+        channel_->handle_text(*frame, local_now);
+    }
+    if (connection.down.has_ended(now)) {
+        connection.is_device_end_open = false;
+        connection.up.close(now);
+        channel_->handle_connection_lost("the connection was closed", local_now);
+    }
+}
+
+void PortalLink::drive_device_end(Instant now, Instant local_now) {
+    if (!channel_) {
+        return;
+    }
+    read_down(now, local_now);
+    if (const auto due = channel_->poll_timeout(); due && *due <= local_now) {
+        channel_->handle_timeout(local_now);
+    }
+    carry_out_actions(now);
+    while (auto frame = channel_->poll_frame(local_now)) {
+        if (!connections_.empty() && connections_.back().is_device_end_open) {
+            connections_.back().up.write_frame(*frame, now);
+        }
+    }
+    while (auto event = channel_->poll_event()) {
+        if (const auto* received = std::get_if<portal_channel::MessageReceived>(&*event)) {
+            environment_.observe(MessageToDevice{device_, received->message});
+        } else if (const auto* fatal = std::get_if<portal_channel::Fatal>(&*event)) {
+            environment_.observe(DeviceFailed{device_, fatal->text});
+        }
+        events_.push_back(std::move(*event));
+    }
+}
+
+std::optional<portal_channel::Event> PortalLink::poll_event() {
+    if (events_.empty()) {
+        return std::nullopt;
+    }
+    auto event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+std::optional<Instant> PortalLink::poll_portal_timeout() const {
+    std::optional<Instant> earliest;
+    for (const auto& connection : connections_) {
+        keep_earliest(earliest, connection.request_arrives);
+        if (connection.session) {
+            keep_earliest(earliest, connection.up.poll_timeout());
+            keep_earliest(earliest, connection.idle_since + idle_timeout());
+        }
+    }
+    return earliest;
+}
+
+std::optional<Instant> PortalLink::poll_timeout() const {
+    auto earliest = poll_portal_timeout();
+    if (channel_ && !connections_.empty() && connections_.back().is_device_end_open) {
+        const auto& connection = connections_.back();
+        keep_earliest(earliest, connection.answer_arrives);
+        if (!connection.answer_arrives && !connection.request_arrives) {
+            keep_earliest(earliest, connection.down.poll_timeout());
+        }
+    }
+    return earliest;
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <deque>
+#include <list>
+#include <optional>
+#include <string>
+
+#include "culvert/portal_channel/channel.h"
+#include "model/scenario/action.h"
+#include "model/world/byte_pipe.h"
+#include "model/world/environment.h"
+#include "model/world/portal_process.h"
+
+namespace culvert::model {
+
+/// A device's way to the portal: the product's channel on one end, the product's control plane on the other, and
+/// between them TCP connections that can be refused, stalled, slowed and cut.
+///
+/// A process may hang while the portal's end of its connections goes on, so the two ends are driven separately.
+class PortalLink {
+public:
+    PortalLink(Device device, portal_api::Role role, PortalProcess& portal, Environment& environment);
+
+    /// The process starts, or takes part no more: its operating system closes the connections.
+    void open(portal_channel::PhoenixChannel channel);
+    void close(Instant now);
+
+    /// Requires open().
+    [[nodiscard]] portal_channel::PhoenixChannel& channel() { return *channel_; }
+
+    // The network between the two.
+    void set_latency(Duration latency) { latency_ = latency; }
+    void set_addresses(std::vector<net::IpAddress> addresses) { addresses_ = std::move(addresses); }
+    /// No network, or another one: existing connections never carry anything again, and nobody is told.
+    void set_attached(bool is_attached);
+    void set_fault(std::optional<PortalFault> fault, Instant now);
+    void cut_after(std::uint32_t bytes);
+    /// The device writes frames that are no messages.
+    void send_garbage(Instant now);
+
+    /// The portal has gone: its operating system ends the connections.
+    void handle_portal_stopped(Instant now);
+    /// A frame, or the end, for one of this link's sessions. False: not ours.
+    bool handle_output(const portal::Output& output, Instant now);
+
+    void drive_portal_end(Instant now);
+    /// `now` is the world's time, `local_now` the process's.
+    void drive_device_end(Instant now, Instant local_now);
+    /// For the process that owns the channel.
+    [[nodiscard]] std::optional<portal_channel::Event> poll_event();
+
+    /// When one of the ends is to be driven, in the world's time; the channel's own deadline is not included.
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    /// The same for the portal's end alone.
+    [[nodiscard]] std::optional<Instant> poll_portal_timeout() const;
+
+    [[nodiscard]] bool has_session() const;
+
+private:
+    struct Connection {
+        BytePipe up;
+        BytePipe down;
+        std::optional<crypto::PublicKey> public_key;
+        /// The upgrade request reaches the portal; unset afterwards.
+        std::optional<Instant> request_arrives;
+        /// The portal's answer reaches the device; unset before and afterwards.
+        std::optional<Instant> answer_arrives;
+        std::optional<portal_channel::DialError> refusal;
+        std::optional<portal::SessionId> session;
+        Instant idle_since{};
+        bool is_device_end_open = true;
+        bool is_orphaned = false;
+    };
+
+    void dial(const std::optional<crypto::PublicKey>& public_key, Instant now);
+    void drop(Instant now);
+    void accept(Connection& connection, Instant now);
+    void read_up(Connection& connection, Instant now);
+    void end_session(Connection& connection, std::string reason, Instant now);
+    void carry_out_actions(Instant now);
+    void read_down(Instant now, Instant local_now);
+    [[nodiscard]] portal::ConnectRequest make_request(const Connection& connection) const;
+    [[nodiscard]] Duration idle_timeout() const;
+    [[nodiscard]] bool is_black_hole() const;
+
+    Device device_;
+    portal_api::Role role_;
+    PortalProcess& portal_;
+    Environment& environment_;
+    std::optional<portal_channel::PhoenixChannel> channel_;
+    std::deque<portal_channel::Event> events_;
+
+    Duration latency_{};
+    std::vector<net::IpAddress> addresses_;
+    bool is_attached_ = true;
+    std::optional<PortalFault> fault_;
+    std::optional<std::uint32_t> pending_cut_;
+
+    /// The device reads and writes the last one, if its end is open.
+    std::list<Connection> connections_;
+};
+
+}  // namespace culvert::model
