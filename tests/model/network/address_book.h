@@ -40,7 +40,7 @@ public:
     net::IpAddress issue_for_nat(Segment& segment);
     void retire(const net::IpAddress& address);
 
-    /// nullptr if nobody ever had it.
+    /// nullptr if nobody ever had it. What it points to lives as long as the book and follows every change.
     [[nodiscard]] const Place* find(const net::IpAddress& address) const;
 
 private:

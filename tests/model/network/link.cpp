@@ -17,10 +17,8 @@ std::expected<Link::Exits, DropReason> Link::pass(MutableByteSpan payload, net::
     if (length > mtu) {
         return std::unexpected{DropReason::kTooBig};
     }
-    Exits exits;
     if (!impairment_) {
-        exits.add(in_order(now));
-        return exits;
+        return Exits{.first = in_order(now), .duplicate = {}};
     }
     if (is_lost()) {
         return std::unexpected{DropReason::kLoss};
@@ -32,9 +30,9 @@ std::expected<Link::Exits, DropReason> Link::pass(MutableByteSpan payload, net::
     if (chance(impairment_->corrupt)) {
         corrupt(payload);
     }
-    exits.add(exit_after(*transmitted));
+    Exits exits{.first = exit_after(*transmitted), .duplicate = {}};
     if (chance(impairment_->duplicate)) {
-        exits.add(exit_after(*transmitted));
+        exits.duplicate = exit_after(*transmitted);
     }
     return exits;
 }

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
-#include <span>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
@@ -32,16 +30,10 @@ public:
     /// `rng` is this link's own, so that what happens on one link changes nothing on another.
     explicit Link(const Rng& rng) : rng_{rng} {}
 
-    /// When a datagram comes out at the other end: twice if it was duplicated.
-    class Exits {
-    public:
-        void add(Instant exit) { times_[count_++] = exit; }
-        [[nodiscard]] const Instant* begin() const { return times_.data(); }
-        [[nodiscard]] const Instant* end() const { return times_.data() + count_; }
-
-    private:
-        std::array<Instant, 2> times_{};
-        std::size_t count_ = 0;
+    /// When a datagram comes out at the other end.
+    struct Exits {
+        Instant first;
+        std::optional<Instant> duplicate;
     };
     /// A datagram enters; `now` never decreases. May flip a bit of `payload`.
     std::expected<Exits, DropReason> pass(MutableByteSpan payload, net::Family family, Instant now);

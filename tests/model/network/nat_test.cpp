@@ -219,6 +219,16 @@ TEST(Nat, MapsOnlyTheFirstTo3478) {
     }
 }
 
+TEST(Nat, MapsTheFirstAfterARebootTo3478) {
+    auto nat = make({.maps_to_3478 = true});
+    nat.outbound(kInner, kRemote, kStart);
+
+    nat.reboot();
+
+    EXPECT_EQ(nat.outbound({kInner.ip, 5001}, kRemote, kStart).port, 3478);
+    EXPECT_NE(nat.outbound(kInner, kRemote, kStart).port, 3478);
+}
+
 TEST(Nat, ForgetsTheOldestMappingWhenItsTableIsFull) {
     auto nat = make({.filtering = kEndpointIndependent});
     const auto port_of = [](std::size_t i) { return static_cast<std::uint16_t>(1 + i); };

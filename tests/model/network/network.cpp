@@ -173,16 +173,20 @@ void Network::send(const Device& device, const net::SocketAddress& from, const n
                    ByteSpan payload, Instant now) {
     advance(now);
     auto& sender = host(device);
-    Datagram datagram{.ecn = ecn, .sender = &sender, .from = from, .to = to, .payload = to_bytes(payload)};
+    Datagram datagram{.ecn = ecn,
+                      .sender = &sender,
+                      .from = from,
+                      .to = to,
+                      .place = book_.find(to.ip),
+                      .payload = to_bytes(payload)};
     const auto source = bind(sender, from, to.family());
     if (!source) {
         return drop(source.error(), datagram, now);
     }
     datagram.from = *source;
 
-    const auto* place = book_.find(to.ip);
-    if (place != nullptr && place->host != nullptr && share_lan(sender, *place->host)) {
-        datagram.receiver = place->host;
+    if (datagram.place != nullptr && datagram.place->host != nullptr && share_lan(sender, *datagram.place->host)) {
+        datagram.receiver = datagram.place->host;
         return send_to_neighbour(std::move(datagram), now);
     }
     if (auto* nat = sender.nat()) {
@@ -196,7 +200,8 @@ void Network::send(const Device& device, const net::SocketAddress& from, const n
 
 void Network::inject(const net::SocketAddress& from, const net::SocketAddress& to, ByteSpan payload, Instant now) {
     advance(now);
-    enter_core({.is_attack = true, .from = from, .to = to, .payload = to_bytes(payload)}, now);
+    enter_core({.is_attack = true, .from = from, .to = to, .place = book_.find(to.ip), .payload = to_bytes(payload)},
+               now);
 }
 
 void Network::send_to_neighbour(Datagram datagram, Instant now) {
@@ -222,14 +227,15 @@ void Network::send_to_internet(Host& sender, Datagram datagram, Instant now) {
     if (!exits) {
         return drop(exits.error(), datagram, now);
     }
-    for (const auto exit : *exits) {
-        enter_core(datagram, exit + sender.latency);
+    if (exits->duplicate) {
+        enter_core(datagram, *exits->duplicate + sender.latency);
     }
+    enter_core(std::move(datagram), exits->first + sender.latency);
 }
 
 /// `at` may lie in the future: whom an address leads to does not change, but for addresses that lead nowhere any more.
 void Network::enter_core(Datagram datagram, Instant at) {
-    const auto* place = book_.find(datagram.to.ip);
+    const auto* place = datagram.place;
     if (place == nullptr) {
         return drop(DropReason::kNoSuchAddress, datagram, now_);
     }
@@ -268,13 +274,14 @@ void Network::pass_downlink(Datagram datagram, Instant now) {
     if (!exits) {
         return drop(exits.error(), datagram, now);
     }
-    for (const auto exit : *exits) {
-        schedule(datagram, Stage::kNat, exit + receiver.latency);
+    if (exits->duplicate) {
+        schedule(datagram, Stage::kNat, *exits->duplicate + receiver.latency);
     }
+    schedule(std::move(datagram), Stage::kNat, exits->first + receiver.latency);
 }
 
 void Network::enter_nat(Datagram datagram, Instant now) {
-    const auto* place = book_.find(datagram.to.ip);
+    const auto* place = datagram.place;
     if (place->is_stale()) {
         return drop(DropReason::kStaleAddress, datagram, now);
     }
@@ -285,12 +292,13 @@ void Network::enter_nat(Datagram datagram, Instant now) {
             return drop(inner.error(), datagram, now);
         }
         datagram.to = *inner;
+        datagram.place = book_.find(inner->ip);
     }
     deliver(std::move(datagram), now);
 }
 
 void Network::deliver(Datagram datagram, Instant now) {
-    const auto* place = book_.find(datagram.to.ip);
+    const auto* place = datagram.place;
     if (place->is_stale()) {
         return drop(DropReason::kStaleAddress, datagram, now);
     }

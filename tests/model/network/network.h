@@ -121,6 +121,7 @@ private:
         Host* receiver = nullptr;  ///< whose downlink it takes
         net::SocketAddress from;
         net::SocketAddress to;
+        const AddressBook::Place* place = nullptr;  ///< of `to`; nullptr: nobody ever had that address
         Bytes payload;
     };
 

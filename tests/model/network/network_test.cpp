@@ -304,6 +304,23 @@ TEST_F(NetworkTest, SharesTheNatOfALan) {
     EXPECT_EQ(run_one()->host, Device{kGateway});
 }
 
+TEST_F(NetworkTest, ReachesEachHostOfALanThroughItsOwnLink) {
+    const auto access = [](milliseconds latency) {
+        return Access{.has_v6 = false, .nat = NatBox{}, .lan = 1, .latency = latency};
+    };
+    const auto relay = attach_relay();
+    attach(kClient, access(milliseconds{10}));
+    attach(kGateway, access(milliseconds{70}));
+    send(kGateway, relay);
+    const auto gateway = run_one()->from;
+
+    const auto sent = now;
+    network.send(kRelay, relay, gateway, {}, {}, now);
+
+    EXPECT_TRUE(run_one());
+    EXPECT_EQ(now - sent, milliseconds{10 + 70});
+}
+
 TEST_F(NetworkTest, HasANewNatOnceEverybodyHasLeftALan) {
     Access access = kBehindNat;
     access.lan = 1;
@@ -351,6 +368,30 @@ TEST_F(NetworkTest, DelaysOnUplinkAndDownlink) {
 
     EXPECT_TRUE(run_one());
     EXPECT_EQ(now - kStart, milliseconds{10 + 100 + 200 + 10});
+}
+
+TEST_F(NetworkTest, LeavesTheQueuesOfALinkBehindWhenAHostMoves) {
+    attach(kClient, kV4);
+    const auto gateway = attach(kGateway, kV4);
+    network.impair(kClient, true, true, {.delay = seconds{10}});
+    send(kClient, gateway, "slow");
+
+    network.heal(kClient);
+    attach(kClient, kV4);
+    send(kClient, gateway, "fast");
+
+    EXPECT_EQ(as_text(run().front().payload), "fast");
+}
+
+TEST_F(NetworkTest, KeepsAnImpairmentWhenAHostMoves) {
+    attach(kClient, kV4);
+    const auto gateway = attach(kGateway, kV4);
+    network.impair(kClient, true, true, {.loss = 1000});
+
+    attach(kClient, kV4);
+
+    send(kClient, gateway);
+    expect_dropped(DropReason::kLoss);
 }
 
 TEST_F(NetworkTest, BlocksAPairOfHosts) {

@@ -1,0 +1,197 @@
+#include "model/network/direct_path.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "model/network/network.h"
+
+namespace culvert::model {
+namespace {
+
+using enum Dependence;
+
+constexpr std::array kAll{kEndpointIndependent, kAddressDependent, kAddressAndPortDependent};
+constexpr RelayNo kServer{1};
+constexpr std::array<Device, 2> kPeers{ClientNo{1}, GatewayNo{1}};
+constexpr std::uint16_t kPort = 52625;
+constexpr std::uint16_t kServerPort = 3478;
+
+/// What ICE comes down to: two peers that exchange as what a server sees them, then check every address of the other
+/// that they know or see, and count only answers that come from where the check went.
+class SimultaneousOpen {
+public:
+    SimultaneousOpen(const Access& a, const Access& b) {
+        servers_ = network_.attach_public(kServer, true, true, milliseconds{10}, now_);
+        peers_[kPeers[0]].own = network_.attach(kPeers[0], a, now_);
+        peers_[kPeers[1]].own = network_.attach(kPeers[1], b, now_);
+    }
+
+    bool succeeds() {
+        gather();
+        for (int round = 0; round < 6; ++round) {
+            for (const auto& peer : kPeers) {
+                check_all(peer);
+            }
+            run();
+        }
+        EXPECT_EQ(peers_[kPeers[0]].has_valid_pair, peers_[kPeers[1]].has_valid_pair);
+        return peers_[kPeers[0]].has_valid_pair;
+    }
+
+private:
+    /// Enough for what can succeed. What cannot may find new addresses for ever.
+    static constexpr std::size_t kMostCandidates = 50;
+
+    struct Peer {
+        std::vector<net::IpAddress> own;
+        std::vector<net::SocketAddress> candidates;  ///< of the other one
+        bool has_valid_pair = false;
+    };
+
+    [[nodiscard]] static const Device& other(const Device& peer) { return peer == kPeers[0] ? kPeers[1] : kPeers[0]; }
+
+    void gather() {
+        for (const auto& peer : kPeers) {
+            for (const auto& address : peers_[peer].own) {
+                learn(other(peer), {address, kPort});
+            }
+            for (const auto& server : servers_) {
+                send(peer, {server, kServerPort}, peer == kPeers[0] ? "0" : "1");
+            }
+        }
+        run();
+    }
+
+    void check_all(const Device& peer) {
+        for (const auto& candidate : peers_[peer].candidates) {
+            send(peer, candidate, "?" + candidate.to_string());
+        }
+    }
+
+    void run() {
+        while (const auto next = network_.poll_timeout()) {
+            now_ = *next;
+            while (const auto delivery = network_.poll_delivery(now_)) {
+                receive(*delivery);
+            }
+        }
+    }
+
+    void receive(const Delivery& delivery) {
+        const std::string text{as_text(delivery.payload)};
+        if (delivery.host == Device{kServer}) {
+            learn(text == "0" ? kPeers[1] : kPeers[0], delivery.from);
+        } else if (text.starts_with('?')) {
+            learn(delivery.host, delivery.from);
+            send(delivery.host, delivery.from, "!" + text.substr(1));
+        } else if (text.starts_with('!')) {
+            peers_[delivery.host].has_valid_pair |= text.substr(1) == delivery.from.to_string();
+        }
+    }
+
+    void learn(const Device& peer, const net::SocketAddress& candidate) {
+        auto& known = peers_[peer].candidates;
+        if (known.size() < kMostCandidates && std::ranges::find(known, candidate) == known.end()) {
+            known.push_back(candidate);
+        }
+    }
+
+    void send(const Device& peer, const net::SocketAddress& to, const std::string& text) {
+        network_.send(peer, {{}, kPort}, to, net::Ecn::kNotEct, as_bytes(text), now_);
+    }
+
+    Network network_{Rng::from_number(1)};
+    Instant now_{seconds{1000}};
+    std::vector<net::IpAddress> servers_;
+    std::map<Device, Peer> peers_;
+};
+
+/// Some behaviours in a line of their own, for failure messages.
+std::string describe(const Access& access) {
+    std::string text = std::string{access.has_v4 ? "v4 " : ""} + (access.has_v6 ? "v6 " : "");
+    text += "lan " + std::to_string(access.lan);
+    if (access.nat) {
+        text += " nat: mapping " + std::to_string(static_cast<int>(access.nat->mapping)) + ", filtering " +
+                std::to_string(static_cast<int>(access.nat->filtering)) +
+                (access.nat->keeps_port ? ", keeps port" : "") + (access.nat->maps_to_3478 ? ", maps to 3478" : "") +
+                (access.nat->hairpins ? ", hairpins" : "");
+    }
+    return text;
+}
+
+void expect_prediction(const Access& a, const Access& b) {
+    const bool predicted = can_connect_directly(a, b);
+    EXPECT_EQ(SimultaneousOpen(a, b).succeeds(), predicted) << describe(a) << " / " << describe(b);
+    EXPECT_EQ(can_connect_directly(b, a), predicted);
+}
+
+TEST(DirectPath, NeedsNoHoleWhereOneEndIsPublic) {
+    const Access open{.has_v6 = false};
+    const Access symmetric{.has_v6 = false, .nat = NatBox{.mapping = kAddressAndPortDependent}};
+
+    EXPECT_TRUE(can_connect_directly(open, open));
+    EXPECT_TRUE(can_connect_directly(open, symmetric));
+}
+
+TEST(DirectPath, FailsBetweenSymmetricAndPortRestricted) {
+    const Access symmetric{.has_v6 = false, .nat = NatBox{.mapping = kAddressAndPortDependent}};
+    const Access port_restricted{.has_v6 = false, .nat = NatBox{.filtering = kAddressAndPortDependent}};
+    const Access address_restricted{.has_v6 = false, .nat = NatBox{.filtering = kAddressDependent}};
+
+    EXPECT_FALSE(can_connect_directly(symmetric, port_restricted));
+    EXPECT_TRUE(can_connect_directly(symmetric, address_restricted));
+    EXPECT_TRUE(can_connect_directly(port_restricted, port_restricted));
+}
+
+TEST(DirectPath, NeedsACommonFamily) {
+    EXPECT_FALSE(can_connect_directly({.has_v6 = false}, {.has_v4 = false}));
+}
+
+TEST(DirectPath, IsWhatTwoNatsAllow) {
+    std::vector<Access> accesses;
+    for (const auto mapping : kAll) {
+        for (const auto filtering : kAll) {
+            for (const bool keeps_port : {false, true}) {
+                const NatBox box{.mapping = mapping, .filtering = filtering, .keeps_port = keeps_port};
+                accesses.push_back({.has_v6 = false, .nat = box});
+            }
+        }
+    }
+    for (const auto& a : accesses) {
+        for (const auto& b : accesses) {
+            expect_prediction(a, b);
+        }
+    }
+}
+
+Access random_access(Rng& rng) {
+    const auto chance = [&] { return rng.below(2) == 0; };
+    Access access{.has_v4 = chance(), .lan = static_cast<std::uint8_t>(rng.below(3))};
+    access.has_v6 = !access.has_v4 || chance();
+    access.interfaces = static_cast<std::uint8_t>(1 + rng.below(2));
+    access.latency = milliseconds{rng.below(100)};
+    if (chance()) {
+        access.nat = NatBox{.mapping = kAll[rng.below(3)],
+                            .filtering = kAll[rng.below(3)],
+                            .keeps_port = chance(),
+                            .hairpins = chance(),
+                            .inbound_refreshes = chance(),
+                            .maps_to_3478 = chance()};
+    }
+    return access;
+}
+
+TEST(DirectPath, IsWhatTheNetworkAllows) {
+    auto rng = Rng::from_number(42);
+    for (int i = 0; i < 2000; ++i) {
+        expect_prediction(random_access(rng), random_access(rng));
+    }
+}
+
+}  // namespace
+}  // namespace culvert::model
