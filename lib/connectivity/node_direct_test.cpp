@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "culvert/connectivity/testing/virtual_network.h"
+#include "culvert/packet/builder.h"
+#include "culvert/packet/segmenter.h"
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/tunnel.h"
 
@@ -92,6 +94,35 @@ TEST_F(Direct, PacketsPassBothWaysUnchanged) {
     ASSERT_EQ(client.received.size(), 2U);
     EXPECT_EQ(client.received[0].packet, ping(2));
     EXPECT_EQ(client.received[1].packet, ping(3));
+}
+
+TEST_F(Direct, ASuperPacketOfTinySegmentsLosesNone) {
+    connect();
+    const auto packet = packet::make_tcp(at("100.64.0.1:5000"), at("100.64.0.2:80"), {}, Bytes(65535 - 40));
+    for (std::uint16_t segment_size = 1; segment_size <= 100; ++segment_size) {
+        net::TransmitQueue queue;
+        // As full as it may be when another packet is read.
+        while (!queue.is_full()) {
+            const net::Path path{std::nullopt, at(queue.size() % 2 == 0 ? "192.0.2.7:1" : "192.0.2.8:1")};
+            ASSERT_FALSE(queue.append(path, net::Ecn::kNotEct, 100).empty());
+        }
+        queue.pop_front(1);
+        const auto before = queue.size();
+        Bytes buffer(64);
+        std::ranges::copy(packet, std::back_inserter(buffer));
+        packet::Segmenter segments{packet::TunPacket{
+            MutableByteSpan{buffer}.subspan(64), {.kind = packet::Offload::Kind::kTcp4, .segment_size = segment_size}}};
+        const auto expected = segments.remaining();
+
+        client.node.encapsulate(gateway.id, segments, queue, network.now);
+
+        std::size_t sent = 0;
+        for (auto i = before; i < queue.size(); ++i) {
+            sent += queue.batch(i).segments;
+        }
+        ASSERT_EQ(sent, expected) << "segments of " << segment_size;
+        ASSERT_EQ(segments.remaining(), 0U);
+    }
 }
 
 TEST_F(Direct, OuterEcnIsThatOfTheInnerPacket) {

@@ -1,7 +1,11 @@
 // From an IP packet to datagrams (spec/connectivity.md sections 6 and 7.6).
 
+#include <algorithm>
+
+#include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/node_state.h"
 #include "culvert/observability/log.h"
+#include "culvert/packet/constants.h"
 #include "culvert/packet/segmenter.h"
 #include "culvert/turn/channel_data.h"
 
@@ -9,6 +13,12 @@ namespace culvert::connectivity {
 namespace {
 
 constexpr log::Logger kLog{"connectivity"};
+
+// Whatever the length of its segments, a super-packet fits into the room that the queue keeps for it: it has fewer
+// segments than bytes, and that many of the longest datagrams share a batch.
+static_assert(net::TransmitQueue::kReservedBatches *
+                  std::min(net::TransmitQueue::kMaxSegments, net::TransmitQueue::kMaxBatchBytes / kMaxDatagram) >=
+              packet::kMaxSuperPacket);
 
 /// Where the data of a super-packet goes: found once, used for each segment.
 struct DataPath {

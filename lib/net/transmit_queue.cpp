@@ -69,8 +69,8 @@ TransmitQueue::Batch TransmitQueue::batch(std::size_t i) const {
 
 void TransmitQueue::pop_front(std::size_t count) {
     assert(count <= count_);
-    first_ = (first_ + count) % kMaxBatches;
     count_ -= count;
+    first_ = count_ == 0 ? 0 : (first_ + count) % kMaxBatches;
 }
 
 }  // namespace culvert::net

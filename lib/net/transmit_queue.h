@@ -17,14 +17,20 @@ namespace culvert::net {
 /// size and it is not longer than they are. A shorter one closes the batch. Nothing is ever reordered
 /// (spec: io-and-performance 3.2, 13.2).
 ///
-/// Memory is fixed: kMaxBatches buffers, reused for ever.
+/// Memory is bounded: kMaxBatches buffers, reused for ever. Each is allocated when it is first needed and takes as much
+/// memory as was ever written to it; an emptied queue starts again with the first one, which is still in the cache.
 class TransmitQueue {
 public:
     /// UDP_SEGMENT accepts 64 datagrams on every kernel that has it.
     static constexpr std::size_t kMaxSegments = 64;
     /// Largest payload of one send: 65535 less the longest IPv4 header and the UDP header.
     static constexpr std::size_t kMaxBatchBytes = 65535 - 60 - 8;
-    static constexpr std::size_t kMaxBatches = 64;
+    /// Room kept for one super-packet, in whichever way it is cut: 64 KiB in datagrams of one byte of payload each, 49
+    /// to a batch. Who fills the queue asserts that this is enough.
+    static constexpr std::size_t kReservedBatches = 1344;
+    /// Batches that gather before the queue counts as full.
+    static constexpr std::size_t kUsualBatches = 64;
+    static constexpr std::size_t kMaxBatches = kUsualBatches + kReservedBatches;
 
     /// A view of one batch: `bytes` holds datagrams of `segment_size` each, the last may be shorter.
     struct Batch {
@@ -47,7 +53,7 @@ public:
     /// Copies a datagram in. False if there is no room.
     bool push(const Transmit& transmit);
 
-    /// Whether a further full super-packet might not fit. Stop reading input, flush, then go on.
+    /// Whether a further super-packet might not fit. Stop reading input, flush, then go on.
     [[nodiscard]] bool is_full() const { return count_ + kReservedBatches > kMaxBatches; }
     [[nodiscard]] bool empty() const { return count_ == 0; }
     [[nodiscard]] std::size_t size() const { return count_; }
@@ -60,9 +66,6 @@ public:
     void clear() { pop_front(count_); }
 
 private:
-    /// A 64 KiB super-packet of minimal segments needs a few batches; keep room for two of them.
-    static constexpr std::size_t kReservedBatches = 8;
-
     struct Slot {
         Path path;
         Ecn ecn = Ecn::kNotEct;

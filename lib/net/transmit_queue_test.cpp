@@ -71,6 +71,26 @@ TEST(TransmitQueue, UndoRestoresWhatStoodBefore) {
     EXPECT_TRUE(queue.empty());
 }
 
+TEST(TransmitQueue, KeepsRoomForASuperPacketOfTheSmallestSegments) {
+    TransmitQueue queue;
+    while (!queue.is_full()) {
+        (void)queue.append(queue.size() % 2 == 0 ? kPeer : kOther, Ecn::kNotEct, 10);
+    }
+    queue.pop_front(1);
+    ASSERT_FALSE(queue.is_full());
+
+    for (int i = 0; i < 65535; ++i) {
+        ASSERT_FALSE(queue.append(kPeer, Ecn::kEct0, 73).empty()) << i;
+    }
+}
+
+TEST(TransmitQueue, ReusesTheSameMemoryOnceItIsEmpty) {
+    TransmitQueue queue;
+    const auto* const first = queue.append(kPeer, Ecn::kNotEct, 100).data();
+    queue.clear();
+    EXPECT_EQ(queue.append(kPeer, Ecn::kNotEct, 100).data(), first);
+}
+
 TEST(TransmitQueue, SaysWhenItIsFullAndRefusesBeyond) {
     TransmitQueue queue;
     std::size_t accepted = 0;
