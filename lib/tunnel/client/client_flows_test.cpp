@@ -297,6 +297,17 @@ TEST_F(ClientFlows, DropSourcesThatTheGatewayDoesNotServe) {
     EXPECT_TRUE(equal(network.client.received[0], udp_packet("100.64.0.1:5000", 2, "10.1.0.5:53")));
 }
 
+TEST_F(ClientFlows, DropPacketsForOtherAddressesThanTheirOwn) {
+    connect();
+    // the address moves to another client; the gateway has not heard of it yet
+    network.to_client(portal_api::ConfigChanged{{ip("100.64.0.7"), ip("fd00:2021:1111::7"), {}, {}}});
+
+    network.send(gateway, udp_packet("100.64.0.1:5000", 1, "10.1.0.5:53"));
+    network.run_for(1s);
+
+    EXPECT_TRUE(network.client.received.empty());
+}
+
 TEST_F(ClientFlows, AskAgainWhenTheGatewayRefusesWhatWasGranted) {
     connect("10.1.0.5:53");
     connect("10.2.0.5:53");

@@ -62,18 +62,22 @@ void ClientState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue
 }
 
 bool ClientState::is_from_us(const packet::IpPacket& packet) const {
-    const auto& config = tun_config_.current();
-    if (!config) {
+    if (!tun_config_.current()) {
         return false;
     }
     const auto source = packet.source();
-    if (source == config->ipv4 || source == config->ipv6) {
+    if (is_own_address(source)) {
         return true;
     }
     // the gateway would answer it with an error, which would have us ask for access again and again
     kLog.debug("Dropped packet with bad source IP", log::field("source", source),
                log::field("destination", packet.destination()));
     return false;
+}
+
+bool ClientState::is_own_address(const net::IpAddress& address) const {
+    const auto& config = tun_config_.current();
+    return config && (address == config->ipv4 || address == config->ipv6);
 }
 
 std::optional<GatewayId> ClientState::route(const net::IpAddress& destination, packet::Segmenter& segments,
@@ -155,6 +159,13 @@ void ClientState::handle_datagram(const net::SocketAddress& local, const net::So
 }
 
 bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packet) {
+    // Gateways route to a client by its addresses, so an honest one has nothing else for us. Any other destination
+    // would be an address of this host's networks, which a gateway has no business to reach.
+    if (!is_own_address(packet.destination())) {
+        kLog.debug("Dropped packet that is not for us", log::field("gid", gateway),
+                   log::field("destination", packet.destination()));
+        return false;
+    }
     const FlowKey key{.connection = gateway.uuid(), .source = packet.source()};
     if (inbound_flows_.find(key) != nullptr) {
         return true;

@@ -97,6 +97,7 @@ private:
 
     // Packets.
     [[nodiscard]] bool is_from_us(const packet::IpPacket& packet) const;
+    [[nodiscard]] bool is_own_address(const net::IpAddress& address) const;
     /// The gateway for packets to `destination`. Without one, they wait for it or are dropped.
     [[nodiscard]] std::optional<GatewayId> route(const net::IpAddress& destination, packet::Segmenter& segments,
                                                  Instant now);
