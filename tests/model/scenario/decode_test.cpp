@@ -112,7 +112,7 @@ TEST(Decode, LeavesOutWhatItIsTold) {
         });
 }
 
-TEST(Decode, SpendsMostStepsOnProbes) {
+TEST(Decode, ProbesInAboutTwoOfFiveSteps) {
     std::size_t probes = 0;
     std::size_t steps = 0;
     for_random_cases([&](const Scenario& scenario) {
