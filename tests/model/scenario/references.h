@@ -77,4 +77,23 @@ void for_each_reference(Action& action, Visit&& visit) {
     std::visit([&](auto& held) { for_each_reference(held, visit); }, action);
 }
 
+[[nodiscard]] inline bool exists(const Setup& setup, ClientNo client) {
+    return client.value <= setup.clients.size();
+}
+[[nodiscard]] inline bool exists(const Setup& setup, GatewayNo gateway) {
+    return gateway.value <= setup.gateways.size();
+}
+[[nodiscard]] inline bool exists(const Setup& setup, RelayNo relay) {
+    return relay.value <= setup.relays.size();
+}
+[[nodiscard]] inline bool exists(const Setup& setup, ResourceNo resource) {
+    return resource.value <= setup.resources.size();
+}
+[[nodiscard]] inline bool exists(const Setup& setup, SiteNo site) {
+    return site.value <= setup.sites;
+}
+[[nodiscard]] inline bool exists(const Setup& setup, GroupNo group) {
+    return group.value <= setup.groups;
+}
+
 }  // namespace culvert::model

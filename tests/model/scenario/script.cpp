@@ -142,7 +142,7 @@ private:
     Outcome read_part(const Words& words, S& part) {
         auto outcome = read_fields(words, part);
         for_each_reference(part, [&](const auto& number) {
-            if (outcome && !exists(number)) {
+            if (outcome && !exists(scenario_.setup, number)) {
                 std::string text;
                 Text<std::remove_cvref_t<decltype(number)>>::write(text, number);
                 outcome = std::unexpected{"there is no " + text};
@@ -150,13 +150,6 @@ private:
         });
         return outcome;
     }
-
-    bool exists(ClientNo number) const { return number.value <= scenario_.setup.clients.size(); }
-    bool exists(GatewayNo number) const { return number.value <= scenario_.setup.gateways.size(); }
-    bool exists(RelayNo number) const { return number.value <= scenario_.setup.relays.size(); }
-    bool exists(ResourceNo number) const { return number.value <= scenario_.setup.resources.size(); }
-    bool exists(SiteNo number) const { return number.value <= scenario_.setup.sites; }
-    bool exists(GroupNo number) const { return number.value <= scenario_.setup.groups; }
 
     Scenario scenario_;
 };
