@@ -19,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/io/constants.h"
+#include "culvert/io/file_descriptor.h"
 #include "culvert/io/gateway_host.h"
 #include "culvert/io/socket_address.h"
 #include "culvert/io/tun_device.h"

@@ -3,9 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <utility>
 
@@ -35,38 +33,51 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t value) {
     counter.store(counter.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
-std::expected<UdpSocket, std::error_code> open_socket(const Shard::Options& options, net::Family family) {
+std::expected<UdpSocket, std::error_code> open_socket(const Shard::Options& options, net::Family family,
+                                                      Kernel& kernel) {
     UdpSocket::Options socket_options{.bind = {net::IpAddress::unspecified(family), options.preferred_port},
                                       .mark = options.socket_mark,
                                       .receive_buffer = options.receive_buffer,
                                       .send_buffer = options.send_buffer,
                                       .use_gso = options.use_gso,
                                       .use_gro = options.use_gro};
-    auto socket = UdpSocket::open(socket_options);
+    auto socket = UdpSocket::open(socket_options, kernel);
     if (!socket && socket.error() == std::errc::address_in_use) {
         kLog.info("The preferred UDP port is taken; using another", log::field("port", options.preferred_port));
         socket_options.bind.port = 0;
-        socket = UdpSocket::open(socket_options);
+        socket = UdpSocket::open(socket_options, kernel);
     }
     return socket;
 }
 
+void sleep(Shard::Wait wait) {
+    timespec timeout{};
+    if (wait.deadline) {
+        const auto left = std::max(*wait.deadline - monotonic_now(), Duration::zero());
+        timeout.tv_sec = static_cast<std::time_t>(left / 1s);
+        timeout.tv_nsec = static_cast<long>((left % 1s).count());
+    }
+    // An interrupted or failed wait only means an early next turn.
+    const auto descriptors = wait.descriptors();
+    static_cast<void>(::ppoll(descriptors.data(), descriptors.size(), wait.deadline ? &timeout : nullptr, nullptr));
+}
+
 }  // namespace
 
-Shard::Shard(const Options& options, TunDevice tun, ShardHandler& handler)
-    : options_{options}, tun_{std::move(tun)}, handler_{handler} {
+Shard::Shard(const Options& options, TunDevice tun, ShardHandler& handler, Kernel& kernel)
+    : options_{options}, kernel_{kernel}, tun_{std::move(tun)}, handler_{handler} {
     tun_.configure(to_tun_);
 }
 
 std::expected<void, std::string> Shard::bind_sockets() {
+    drop_queued_datagrams();
     // Closed first, so that the preferred port is free again.
     v4_.reset();
     v6_.reset();
-    to_udp_.clear();
     is_v4_blocked_ = is_v6_blocked_ = false;
 
-    auto v4 = open_socket(options_, net::Family::kIpv4);
-    auto v6 = open_socket(options_, net::Family::kIpv6);
+    auto v4 = open_socket(options_, net::Family::kIpv4, kernel_);
+    auto v6 = open_socket(options_, net::Family::kIpv6, kernel_);
     if (!v4 && !v6) {
         return std::unexpected{"no available UDP sockets: IPv4: " + v4.error().message() +
                                ", IPv6: " + v6.error().message() + "."};
@@ -86,42 +97,81 @@ std::expected<void, std::string> Shard::bind_sockets() {
 
 std::expected<void, std::string> Shard::run() {
     for (;;) {
-        const auto now = monotonic_now();
-        bool is_busy = false;
-        if (v4_) {
-            is_busy |= receive_datagrams(*v4_, now);
+        const auto state = turn(monotonic_now());
+        if (!state) {
+            return std::unexpected{state.error()};
         }
-        if (v6_) {
-            is_busy |= receive_datagrams(*v6_, now);
-        }
-        is_busy |= handler_.handle_commands(now);
-        drain_handler(now);  // control datagrams leave before data
-        is_busy |= read_tun(now);
-        if (tun_.is_gone()) {
-            errors_.report();
-            return std::unexpected{"the TUN device \"" + tun_.name() + "\" was removed."};
-        }
-
-        if (!is_busy || now - timers_checked_at_ >= kTimerResolution) {
-            run_timers(now);
-        }
-        drain_handler(now);
-        flush_udp();
-        flush_tun();
-        errors_.report();
-
-        if (handler_.is_finished()) {
-            flush_for_shutdown();
+        if (*state == Turn::kFinished) {
             return {};
         }
-        if (!is_busy) {
-            sleep_until(deadline_);
+        if (*state == Turn::kIdle) {
+            sleep(wait());
         }
     }
 }
 
+std::expected<Shard::Turn, std::string> Shard::turn(Instant now) {
+    if (goodbye_limit_) {
+        return say_goodbye(now);
+    }
+    bool is_busy = receive_datagrams(now);
+    is_busy |= handler_.handle_commands(now);
+    drain_handler(now);  // control datagrams leave before data
+    is_busy |= read_tun(now);
+    if (tun_.is_gone()) {
+        errors_.report();
+        return std::unexpected{"the TUN device \"" + tun_.name() + "\" was removed."};
+    }
+
+    if (!is_busy || now - timers_checked_at_ >= kTimerResolution) {
+        run_timers(now);
+    }
+    drain_handler(now);
+    flush_udp();
+    flush_tun();
+    errors_.report();
+
+    if (handler_.is_finished()) {
+        goodbye_limit_ = now + kShutdownFlush;
+        return say_goodbye(now);
+    }
+    return is_busy ? Turn::kBusy : Turn::kIdle;
+}
+
+Shard::Wait Shard::wait() const {
+    Wait wait;
+    // What is not going to be read must not end the wait, or it would end at once, again and again.
+    const int input = goodbye_limit_ ? 0 : POLLIN;
+    if (!is_v4_blocked_ && !is_v6_blocked_ && input != 0) {
+        wait.add(tun_.fd(), POLLIN);
+    }
+    if (v4_) {
+        wait.add(v4_->fd(), input | (is_v4_blocked_ ? POLLOUT : 0));
+    }
+    if (v6_) {
+        wait.add(v6_->fd(), input | (is_v6_blocked_ ? POLLOUT : 0));
+    }
+    if (input != 0) {
+        wait.add(handler_.commands_fd(), POLLIN);
+    }
+    wait.deadline = goodbye_limit_ ? goodbye_limit_ : deadline_;
+    return wait;
+}
+
+bool Shard::receive_datagrams(Instant now) {
+    bool has_received = false;
+    for (auto* socket : {&v4_, &v6_}) {
+        if (*socket) {
+            has_received |= receive_datagrams(**socket, now);
+        }
+    }
+    return has_received;
+}
+
 bool Shard::receive_datagrams(UdpSocket& socket, Instant now) {
+    const auto unusable_before = socket.dropped().unusable;
     const auto received = socket.receive(errors_);
+    auto unusable = socket.dropped().unusable - unusable_before;
     for (auto& message : received) {
         add(counters_.udp_bytes_received, message.bytes.size());
         add(counters_.udp_datagrams_received, (message.bytes.size() + message.stride - 1) / message.stride);
@@ -130,9 +180,12 @@ bool Shard::receive_datagrams(UdpSocket& socket, Instant now) {
             if (length <= kMaxDatagram) {
                 handler_.handle_datagram(message.local, message.from, message.ecn,
                                          message.bytes.subspan(offset, length), to_tun_, now);
+            } else {
+                ++unusable;
             }
         }
     }
+    add(counters_.udp_datagrams_unusable, unusable);
     // The packets point into the socket's buffers: out with them before the next receive.
     flush_tun();
     return !received.empty();
@@ -158,6 +211,7 @@ bool Shard::read_tun(Instant now) {
         handler_.handle_tun_packet(*packet, to_udp_, now);
     }
     add(counters_.tun_bytes_read, bytes);
+    counters_.tun_packets_unusable.store(tun_.dropped().unusable, std::memory_order_relaxed);
     return has_read;
 }
 
@@ -177,6 +231,7 @@ void Shard::drain_handler(Instant now) {
             flush_udp();
             if (!to_udp_.push(*transmit)) {
                 errors_.add({Operation::kUdpSend, ENOBUFS});
+                add(counters_.udp_datagrams_refused, 1);
             }
         }
     }
@@ -190,15 +245,18 @@ void Shard::flush_udp() {
         auto& socket = is_v4 ? v4_ : v6_;
         if (!socket) {
             errors_.add({Operation::kUdpSend, ENETUNREACH});
+            add(counters_.udp_datagrams_refused, front.segments);
             to_udp_.pop_front(1);
             continue;
         }
         const auto before = socket->sent();
+        const auto refused_before = socket->dropped().refused;
         const auto result = socket->send(to_udp_, errors_);
         const auto& after = socket->sent();
         add(counters_.udp_sends, after.calls - before.calls);
         add(counters_.udp_datagrams_sent, after.datagrams - before.datagrams);
         add(counters_.udp_bytes_sent, after.bytes - before.bytes);
+        add(counters_.udp_datagrams_refused, socket->dropped().refused - refused_before);
         if (result == UdpSocket::SendResult::kWouldBlock) {
             (is_v4 ? is_v4_blocked_ : is_v6_blocked_) = true;
             return;
@@ -210,46 +268,29 @@ void Shard::flush_tun() {
     if (!to_tun_.empty()) {
         add(counters_.tun_writes, to_tun_.size());
         tun_.write(to_tun_, errors_);
+        counters_.tun_packets_refused.store(tun_.dropped().refused, std::memory_order_relaxed);
     }
 }
 
-void Shard::sleep_until(std::optional<Instant> deadline) {
-    std::array<pollfd, 4> polled{};
-    nfds_t count = 0;
-    const auto add_fd = [&](int fd, short events) { polled.at(count++) = {fd, events, 0}; };
-    const bool is_blocked = is_v4_blocked_ || is_v6_blocked_;
-    if (!is_blocked) {
-        add_fd(tun_.fd(), POLLIN);
-    }
-    if (v4_) {
-        add_fd(v4_->fd(), static_cast<short>(POLLIN | (is_v4_blocked_ ? POLLOUT : 0)));
-    }
-    if (v6_) {
-        add_fd(v6_->fd(), static_cast<short>(POLLIN | (is_v6_blocked_ ? POLLOUT : 0)));
-    }
-    add_fd(handler_.commands_fd(), POLLIN);
-
-    timespec timeout{};
-    const timespec* limit = nullptr;
-    if (deadline) {
-        const auto left = std::max(*deadline - monotonic_now(), Duration::zero());
-        timeout.tv_sec = static_cast<std::time_t>(left / 1s);
-        timeout.tv_nsec = static_cast<long>((left % 1s).count());
-        limit = &timeout;
-    }
-    // An interrupted or failed wait only means an early next turn.
-    static_cast<void>(::ppoll(polled.data(), count, limit, nullptr));
-}
-
-void Shard::flush_for_shutdown() {
-    const auto give_up = monotonic_now() + kShutdownFlush;
-    drain_handler(monotonic_now());
+Shard::Turn Shard::say_goodbye(Instant now) {
+    drain_handler(now);
     flush_udp();
-    while (!to_udp_.empty() && monotonic_now() < give_up) {
-        sleep_until(give_up);
-        flush_udp();
-    }
     errors_.report();
+    if (!to_udp_.empty() && now < *goodbye_limit_) {
+        return Turn::kIdle;
+    }
+    drop_queued_datagrams();
+    return Turn::kFinished;
+}
+
+void Shard::drop_queued_datagrams() {
+    // Part of the first batch may have left already; the rest would go on where it stopped.
+    std::size_t sent_of_front = (v4_ ? v4_->sent_of_front() : 0) + (v6_ ? v6_->sent_of_front() : 0);
+    for (std::size_t i = 0; i < to_udp_.size(); ++i) {
+        const auto batch = to_udp_.batch(i);
+        add(counters_.udp_datagrams_refused, batch.segments - std::exchange(sent_of_front, 0) / batch.segment_size);
+    }
+    to_udp_.clear();
 }
 
 }  // namespace culvert::io

@@ -1,13 +1,18 @@
 #pragma once
 
+#include <poll.h>
+
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "culvert/base/time.h"
 #include "culvert/io/io_error.h"
+#include "culvert/io/kernel.h"
 #include "culvert/io/tun_device.h"
 #include "culvert/io/udp_socket.h"
 #include "culvert/net/transmit_queue.h"
@@ -51,6 +56,11 @@ struct ShardCounters {
     std::atomic<std::uint64_t> tun_reads{0};
     std::atomic<std::uint64_t> tun_bytes_read{0};
     std::atomic<std::uint64_t> tun_writes{0};
+    // What got lost. With the handler's own counters this accounts for everything that came in or was to go out.
+    std::atomic<std::uint64_t> udp_datagrams_unusable{0};  ///< received: too long, empty, from port 0
+    std::atomic<std::uint64_t> udp_datagrams_refused{0};   ///< to be sent: no socket, no room, or the kernel's refusal
+    std::atomic<std::uint64_t> tun_packets_unusable{0};
+    std::atomic<std::uint64_t> tun_packets_refused{0};
 };
 
 /// One run-to-completion loop: reads batches from the UDP sockets and the TUN device, hands them to the handler, writes
@@ -68,7 +78,7 @@ public:
         bool use_gro = true;
     };
 
-    Shard(const Options& options, TunDevice tun, ShardHandler& handler);
+    Shard(const Options& options, TunDevice tun, ShardHandler& handler, Kernel& kernel = linux_kernel());
 
     /// Opens the UDP sockets: the preferred port, else any. One family may be missing; both missing is an error for a
     /// person. Also used to rebind after the network changed.
@@ -77,19 +87,45 @@ public:
     /// Runs until the handler is finished; returns why if it had to give up.
     [[nodiscard]] std::expected<void, std::string> run();
 
+    enum class Turn : std::uint8_t {
+        kBusy,      ///< there may be more to do: take another turn at once
+        kIdle,      ///< nothing to do until wait() is over
+        kFinished,  ///< said goodbye; no more turns
+    };
+    /// One turn of run(): takes a bounded amount from every source, lets timers go off and writes the results. Reads no
+    /// clock and never blocks. The error says why the shard has to give up.
+    [[nodiscard]] std::expected<Turn, std::string> turn(Instant now);
+
+    /// What to wait for after an idle turn: an event on one of the descriptors, or the deadline. Never satisfied by
+    /// what a turn would not take.
+    class Wait {
+    public:
+        [[nodiscard]] std::span<pollfd> descriptors() { return std::span{descriptors_}.first(count_); }
+        void add(int fd, int events) { descriptors_.at(count_++) = {fd, static_cast<short>(events), 0}; }
+
+        std::optional<Instant> deadline;
+
+    private:
+        std::array<pollfd, 4> descriptors_{};
+        std::size_t count_ = 0;
+    };
+    [[nodiscard]] Wait wait() const;
+
     [[nodiscard]] const ShardCounters& counters() const { return counters_; }
 
 private:
+    bool receive_datagrams(Instant now);
     bool receive_datagrams(UdpSocket& socket, Instant now);
     bool read_tun(Instant now);
     void run_timers(Instant now);
     void drain_handler(Instant now);
     void flush_udp();
     void flush_tun();
-    void sleep_until(std::optional<Instant> deadline);
-    void flush_for_shutdown();
+    [[nodiscard]] Turn say_goodbye(Instant now);
+    void drop_queued_datagrams();
 
     Options options_;
+    Kernel& kernel_;
     TunDevice tun_;
     ShardHandler& handler_;
     std::optional<UdpSocket> v4_;
@@ -104,6 +140,8 @@ private:
     bool is_v6_blocked_ = false;
     std::optional<Instant> deadline_;
     Instant timers_checked_at_{};
+    /// Set once the handler is finished: until when its last datagrams may wait for a socket.
+    std::optional<Instant> goodbye_limit_;
 };
 
 }  // namespace culvert::io

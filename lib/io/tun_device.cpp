@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "culvert/observability/log.h"
 #include "culvert/packet/virtio_net.h"
@@ -71,37 +72,43 @@ std::expected<TunDevice, std::string> TunDevice::open(const Options& options) {
     }
     create_node_if_missing();
 
-    TunDevice device;
-    device.name_ = options.name;
-    device.fd_ = FileDescriptor{::open(kTunNode, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
-    if (!device.fd_) {
+    KernelDescriptor fd{linux_kernel(), ::open(kTunNode, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+    if (!fd) {
         return std::unexpected{explain(what, errno)};
     }
     // Without IFF_MULTI_QUEUE a second process fails with EBUSY instead of silently stealing packets.
     ifreq request{};
     std::memcpy(request.ifr_name, options.name.data(), options.name.size());
     request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-    if (::ioctl(device.fd_.get(), TUNSETIFF, &request) != 0) {
+    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
         return std::unexpected{explain(what, errno)};
     }
+    bool has_tcp_offload = false;
+    bool has_udp_offload = false;
     if (options.use_offload) {
         constexpr unsigned long kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-        if (::ioctl(device.fd_.get(), TUNSETOFFLOAD, kTcp | TUN_F_USO4 | TUN_F_USO6) == 0) {
-            device.has_tcp_offload_ = device.has_udp_offload_ = true;
-        } else if (::ioctl(device.fd_.get(), TUNSETOFFLOAD, kTcp) == 0) {
-            device.has_tcp_offload_ = true;
+        if (::ioctl(fd.get(), TUNSETOFFLOAD, kTcp | TUN_F_USO4 | TUN_F_USO6) == 0) {
+            has_tcp_offload = has_udp_offload = true;
+        } else if (::ioctl(fd.get(), TUNSETOFFLOAD, kTcp) == 0) {
+            has_tcp_offload = true;
         }
     }
-    device.read_buffer_ = std::make_unique_for_overwrite<std::byte[]>(kHeadroom + kMaxPacket + kTailroom);
-    kLog.debug("Created TUN device", log::field("name", device.name_),
-               log::field("tcp_offload", device.has_tcp_offload_), log::field("udp_offload", device.has_udp_offload_));
-    return device;
+    kLog.debug("Created TUN device", log::field("name", options.name), log::field("tcp_offload", has_tcp_offload),
+               log::field("udp_offload", has_udp_offload));
+    return TunDevice{std::move(fd), options.name, has_tcp_offload, has_udp_offload};
 }
+
+TunDevice::TunDevice(KernelDescriptor fd, std::string name, bool has_tcp_offload, bool has_udp_offload)
+    : fd_{std::move(fd)},
+      name_{std::move(name)},
+      has_tcp_offload_{has_tcp_offload},
+      has_udp_offload_{has_udp_offload},
+      read_buffer_{std::make_unique_for_overwrite<std::byte[]>(kHeadroom + kMaxPacket + kTailroom)} {}
 
 std::optional<packet::TunPacket> TunDevice::read(ErrorBatch& errors) {
     should_retry_ = false;
     auto* const start = read_buffer_.get() + kHeadroom - kHeaderSize;
-    const auto length = ::read(fd_.get(), start, kHeaderSize + kMaxPacket);
+    const auto length = fd_.kernel().read(fd_.get(), {start, kHeaderSize + kMaxPacket});
     if (length < 0) {
         if (errno == EINTR) {
             should_retry_ = true;
@@ -121,6 +128,7 @@ std::optional<packet::TunPacket> TunDevice::read(ErrorBatch& errors) {
     const auto offload = packet::to_offload(header);
     if (!offload) {
         errors.add({Operation::kTunRead, EPROTONOSUPPORT});
+        ++dropped_.unusable;
         should_retry_ = true;
         return std::nullopt;
     }
@@ -133,10 +141,11 @@ void TunDevice::write(packet::Coalescer& packets, ErrorBatch& errors) {
         const auto item = packets.item(i);
         ssize_t written = 0;
         do {
-            written = ::writev(fd_.get(), item.pieces.data(), static_cast<int>(item.pieces.size()));
+            written = fd_.kernel().writev(fd_.get(), item.pieces);
         } while (written < 0 && errno == EINTR);
         if (written < 0) {
             errors.add({Operation::kTunWrite, errno});
+            dropped_.refused += item.packets;
             if (errno == EINVAL && (has_tcp_offload_ || has_udp_offload_) && item.pieces.size() > 2) {
                 // Some kernels have a bug with merged packets; single ones always work.
                 kLog.info("The kernel refuses merged packets; writing single ones from now on");

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "culvert/io/file_descriptor.h"
 #include "culvert/io/io_error.h"
+#include "culvert/io/kernel.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/tun_packet.h"
 
@@ -27,6 +27,9 @@ public:
     /// what to do.
     [[nodiscard]] static std::expected<TunDevice, std::string> open(const Options& options);
 
+    /// Takes over a descriptor of another kernel that speaks like a TUN device with IFF_VNET_HDR.
+    TunDevice(KernelDescriptor fd, std::string name, bool has_tcp_offload, bool has_udp_offload);
+
     /// The next packet or super-packet; nullopt if there is none (or it was unusable: see `errors`, and call again if
     /// `should_retry()`). The memory is valid, and the caller's to change, until the next call.
     [[nodiscard]] std::optional<packet::TunPacket> read(ErrorBatch& errors);
@@ -37,8 +40,15 @@ public:
     /// Whether somebody has removed the interface; nothing can be read or written any more.
     [[nodiscard]] bool is_gone() const { return is_gone_; }
 
-    /// Writes everything in `packets` and clears it. A packet that the kernel refuses is counted and dropped.
+    /// Writes everything in `packets` and clears it. What the kernel refuses is counted and dropped.
     void write(packet::Coalescer& packets, ErrorBatch& errors);
+
+    /// Packets that got lost here so far.
+    struct Dropped {
+        std::uint64_t unusable = 0;  ///< read: of a kind that was never offered to be handled
+        std::uint64_t refused = 0;   ///< the kernel did not want to take them
+    };
+    [[nodiscard]] const Dropped& dropped() const { return dropped_; }
 
     /// Tells `packets` what may be merged for this device.
     void configure(packet::Coalescer& packets) const;
@@ -48,14 +58,13 @@ public:
     [[nodiscard]] bool has_tcp_offload() const { return has_tcp_offload_; }
 
 private:
-    TunDevice() = default;
-
-    FileDescriptor fd_;
+    KernelDescriptor fd_;
     std::string name_;
-    bool has_tcp_offload_ = false;
-    bool has_udp_offload_ = false;
+    bool has_tcp_offload_;
+    bool has_udp_offload_;
     bool should_retry_ = false;
     bool is_gone_ = false;
+    Dropped dropped_;
     std::unique_ptr<std::byte[]> read_buffer_;
 };
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "culvert/io/socket_address.h"
 #include "culvert/observability/log.h"
@@ -28,28 +29,6 @@ constexpr std::size_t kReceiveBytes = 65536;
 constexpr std::size_t kSendMessages = 32;
 /// Room for packet info, traffic class and segment size, of either family.
 constexpr std::size_t kControlBytes = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) * 2;
-
-template <typename T>
-bool set_option(int fd, int level, int name, const T& value) {
-    return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
-/// The *FORCE options ignore net.core.*mem_max but need CAP_NET_ADMIN.
-void set_buffer_size(int fd, int force_option, int plain_option, std::size_t bytes, const char* what) {
-    const int wanted = static_cast<int>(std::min<std::size_t>(bytes, 1U << 30));
-    if (!set_option(fd, SOL_SOCKET, force_option, wanted)) {
-        set_option(fd, SOL_SOCKET, plain_option, wanted);
-    }
-    int effective = 0;
-    socklen_t length = sizeof effective;
-    ::getsockopt(fd, SOL_SOCKET, plain_option, &effective, &length);
-    kLog.debug("Socket buffer", log::field("kind", std::string_view{what}), log::field("wanted", wanted),
-               log::field("effective", effective / 2));  // the kernel doubles what it stores
-}
-
-std::error_code last_error() {
-    return {errno, std::generic_category()};
-}
 
 template <typename T>
 void append_control(msghdr& message, int level, int type, const T& value) {
@@ -73,6 +52,11 @@ void append_source(msghdr& message, const net::IpAddress& source) {
         std::memcpy(&info.ipi6_addr, bytes.data(), bytes.size());
         append_control(message, IPPROTO_IPV6, IPV6_PKTINFO, info);
     }
+}
+
+/// An empty datagram is one, too.
+std::size_t segments_in(std::size_t length, std::size_t segment_size) {
+    return length == 0 ? 1 : (length + segment_size - 1) / segment_size;
 }
 
 }  // namespace
@@ -103,64 +87,21 @@ void UdpSocket::Deleter::operator()(SendRing* ring) const {
     delete ring;
 }
 
-std::expected<UdpSocket, std::error_code> UdpSocket::open(const Options& options) {
-    const bool is_v4 = options.bind.is_v4();
-    UdpSocket socket;
-    socket.family_ = options.bind.family();
-    socket.fd_ = FileDescriptor{::socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    if (!socket.fd_) {
-        return std::unexpected{last_error()};
+std::expected<UdpSocket, std::error_code> UdpSocket::open(const Options& options, Kernel& kernel) {
+    auto opened = kernel.open_udp(options);
+    if (!opened) {
+        return std::unexpected{opened.error()};
     }
-    const int fd = socket.fd_.get();
-
-    constexpr int kOn = 1;
-    if (is_v4) {
-        set_option(fd, IPPROTO_IP, IP_PKTINFO, kOn);
-        set_option(fd, IPPROTO_IP, IP_RECVTOS, kOn);
-    } else {
-        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, kOn);
-        set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, kOn);
-        set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, kOn);
-        set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, kOn);
-        // A temporary address would change under established candidates.
-        constexpr int kPreferPublic = 0x0002;  // IPV6_PREFER_SRC_PUBLIC
-        constexpr int kAddrPreferences = 72;   // IPV6_ADDR_PREFERENCES
-        set_option(fd, IPPROTO_IPV6, kAddrPreferences, kPreferPublic);
-    }
-    // Don't-fragment, but ignore the path-MTU cache: our packets have fixed sizes and are meant to fit.
-    set_option(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
-               is_v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE);
-    if (options.mark != 0 && !set_option(fd, SOL_SOCKET, SO_MARK, options.mark)) {
-        kLog.debug("Socket is not marked", log::field("error", last_error().message()));
-    }
-    set_buffer_size(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer, "receive");
-    set_buffer_size(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer, "send");
-    if (options.use_gro) {
-        set_option(fd, SOL_UDP, UDP_GRO, kOn);
-    }
-    if (options.use_gso) {
-        // A trial: succeeds on kernels that know the option. 0 leaves the socket's default alone.
-        constexpr int kNoDefaultSegment = 0;
-        socket.max_segments_ =
-            set_option(fd, SOL_UDP, UDP_SEGMENT, kNoDefaultSegment) ? net::TransmitQueue::kMaxSegments : 1;
-    }
-
-    sockaddr_storage address{};
-    const auto length = to_sockaddr(options.bind, address);
-    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0) {
-        return std::unexpected{last_error()};
-    }
-    sockaddr_storage bound{};
-    socklen_t bound_length = sizeof bound;
-    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &bound_length) != 0) {
-        return std::unexpected{last_error()};
-    }
-    socket.port_ = from_sockaddr(bound).port;
-
-    socket.receive_ring_.reset(new ReceiveRing);
-    socket.send_ring_.reset(new SendRing);
-    return socket;
+    return UdpSocket{std::move(*opened), options.bind.family()};
 }
+
+UdpSocket::UdpSocket(Kernel::UdpSocketOpened opened, net::Family family)
+    : fd_{std::move(opened.fd)},
+      family_{family},
+      port_{opened.port},
+      max_segments_{opened.can_segment ? net::TransmitQueue::kMaxSegments : 1},
+      receive_ring_{new ReceiveRing},
+      send_ring_{new SendRing} {}
 
 std::span<UdpSocket::Received> UdpSocket::receive(ErrorBatch& errors) {
     auto& ring = *receive_ring_;
@@ -178,7 +119,7 @@ std::span<UdpSocket::Received> UdpSocket::receive(ErrorBatch& errors) {
 
     int count = 0;
     do {
-        count = ::recvmmsg(fd_.get(), ring.messages.data(), kMaxMessages, MSG_DONTWAIT, nullptr);
+        count = fd_.kernel().recvmmsg(fd_.get(), ring.messages);
     } while (count < 0 && errno == EINTR);
     if (count < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
@@ -219,9 +160,11 @@ std::span<UdpSocket::Received> UdpSocket::receive(ErrorBatch& errors) {
         const auto from = from_sockaddr(ring.senders[i]);
         // Port 0 is a forgery: no answer could reach it, and trying would make the kernel refuse whole trains.
         if (length == 0 || from.port == 0) {
+            dropped_.unusable += segments_in(length, stride);
             continue;
         }
         if (!local || stride > length) {
+            dropped_.unusable += segments_in(length, stride);
             kLog.debug("Datagram without usable local address or segment size", log::field("length", length));
             continue;
         }
@@ -259,7 +202,7 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
                 const auto bytes = batch.bytes.subspan(offset, std::min(per_chunk, batch.bytes.size() - offset));
                 ring.pieces[count] = {const_cast<std::byte*>(bytes.data()), bytes.size()};
                 ring.batch[count] = b;
-                ring.segments[count] = (bytes.size() + batch.segment_size - 1) / batch.segment_size;
+                ring.segments[count] = segments_in(bytes.size(), batch.segment_size);
                 auto& header = ring.messages[count].msg_hdr;
                 header = {};
                 header.msg_name = &ring.destinations[count];
@@ -283,7 +226,7 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
             return SendResult::kDone;
         }
 
-        const int sent = ::sendmmsg(fd_.get(), ring.messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+        const int sent = fd_.kernel().sendmmsg(fd_.get(), std::span{ring.messages}.first(count));
         const auto failure = sent < 0 ? errno : 0;
         auto done = static_cast<std::size_t>(std::max(sent, 0));
         ++sent_.calls;
@@ -301,6 +244,7 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
             if (handle_send_failure(failure, ring.segments[0], errors)) {
                 continue;  // the same data again, in single datagrams
             }
+            dropped_.refused += ring.segments[0];
             done = 1;  // drop the first chunk, go on with the next
         }
 

@@ -10,9 +10,8 @@
 #include <system_error>
 #include <vector>
 
-#include "culvert/io/constants.h"
-#include "culvert/io/file_descriptor.h"
 #include "culvert/io/io_error.h"
+#include "culvert/io/kernel.h"
 #include "culvert/net/ecn.h"
 #include "culvert/net/transmit_queue.h"
 
@@ -24,20 +23,13 @@ namespace culvert::io {
 /// Source: spec/io-and-performance.md section 3.
 class UdpSocket {
 public:
-    struct Options {
-        net::SocketAddress bind;
-        /// 0: no mark. A mark needs CAP_NET_ADMIN; without it the socket works unmarked.
-        std::uint32_t mark = 0;
-        std::size_t receive_buffer = kReceiveBufferSize;
-        std::size_t send_buffer = kSendBufferSize;
-        bool use_gso = true;
-        bool use_gro = true;
-    };
+    using Options = UdpOptions;
 
     /// Messages of one receive() call.
     static constexpr std::size_t kMaxMessages = 8;
 
-    [[nodiscard]] static std::expected<UdpSocket, std::error_code> open(const Options& options);
+    [[nodiscard]] static std::expected<UdpSocket, std::error_code> open(const Options& options,
+                                                                        Kernel& kernel = linux_kernel());
 
     /// One or more datagrams from one sender: `stride` bytes each, the last may be shorter.
     struct Received {
@@ -49,8 +41,8 @@ public:
     };
 
     /// Everything that one recvmmsg() gives; empty if there is nothing to read. The memory is valid, and the caller's
-    /// to change, until the next call. Messages without local address or from port 0 are dropped: ICE could not use
-    /// them.
+    /// to change, until the next call. Messages without local address or from port 0 are dropped and counted: ICE could
+    /// not use them.
     [[nodiscard]] std::span<Received> receive(ErrorBatch& errors);
 
     enum class SendResult : std::uint8_t {
@@ -70,6 +62,16 @@ public:
     };
     [[nodiscard]] const Sent& sent() const { return sent_; }
 
+    /// Datagrams that got lost here so far.
+    struct Dropped {
+        std::uint64_t unusable = 0;  ///< received: empty, from port 0, or without local address
+        std::uint64_t refused = 0;   ///< the kernel did not want to send them
+    };
+    [[nodiscard]] const Dropped& dropped() const { return dropped_; }
+
+    /// Bytes of the queue's front batch that have left already, after a send() that would have blocked.
+    [[nodiscard]] std::size_t sent_of_front() const { return sent_of_front_; }
+
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] net::Family family() const { return family_; }
     [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -79,21 +81,22 @@ private:
     struct ReceiveRing;
     struct SendRing;
 
-    UdpSocket() = default;
+    explicit UdpSocket(Kernel::UdpSocketOpened opened, net::Family family);
 
     [[nodiscard]] std::size_t chunk_segments(const net::TransmitQueue::Batch& batch, bool is_front) const;
     void pop(net::TransmitQueue& queue, std::size_t batches);
     bool handle_send_failure(int error_number, std::size_t segments, ErrorBatch& errors);
 
-    FileDescriptor fd_;
-    net::Family family_ = net::Family::kIpv4;
-    std::uint16_t port_ = 0;
-    std::size_t max_segments_ = 1;
+    KernelDescriptor fd_;
+    net::Family family_;
+    std::uint16_t port_;
+    std::size_t max_segments_;
     /// Bytes of the front batch that have left already, after a partial send.
     std::size_t sent_of_front_ = 0;
     /// The kernel refused to cut the front batch: it leaves in single datagrams.
     bool is_front_unjoined_ = false;
     Sent sent_;
+    Dropped dropped_;
 
     struct Deleter {
         void operator()(ReceiveRing* ring) const;

@@ -20,6 +20,12 @@ std::string render_metrics(const io::ShardCounters& counters) {
         .value(read(counters.tun_bytes_read));
     page.counter("culvert_tun_writes_total", "Packets and super-packets written to the TUN interface.")
         .value(read(counters.tun_writes));
+    page.counter("culvert_udp_dropped_datagrams_total", "Datagrams that the UDP sockets could not pass on.")
+        .value(read(counters.udp_datagrams_unusable), {{"direction", "receive"}})
+        .value(read(counters.udp_datagrams_refused), {{"direction", "transmit"}});
+    page.counter("culvert_tun_dropped_packets_total", "Packets that the TUN interface could not pass on.")
+        .value(read(counters.tun_packets_unusable), {{"direction", "read"}})
+        .value(read(counters.tun_packets_refused), {{"direction", "write"}});
     return page.render();
 }
 
