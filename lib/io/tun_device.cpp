@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -139,22 +140,44 @@ std::optional<packet::TunPacket> TunDevice::read(ErrorBatch& errors) {
 void TunDevice::write(packet::Coalescer& packets, ErrorBatch& errors) {
     for (std::size_t i = 0; i < packets.size(); ++i) {
         const auto item = packets.item(i);
-        ssize_t written = 0;
-        do {
-            written = fd_.kernel().writev(fd_.get(), item.pieces);
-        } while (written < 0 && errno == EINTR);
-        if (written < 0) {
-            errors.add({Operation::kTunWrite, errno});
-            dropped_.refused += item.packets;
-            if (errno == EINVAL && (has_tcp_offload_ || has_udp_offload_) && item.pieces.size() > 2) {
-                // Some kernels have a bug with merged packets; single ones always work.
+        const auto error = write(item.pieces);
+        if (error == EINVAL && item.packets > 1) {
+            // Some kernels have a bug with merged packets; single ones always work.
+            if (has_tcp_offload_ || has_udp_offload_) {
                 kLog.info("The kernel refuses merged packets; writing single ones from now on");
                 has_tcp_offload_ = has_udp_offload_ = false;
                 configure(packets);
             }
+            for (const auto packet : packets.packets(i)) {
+                write_single(packet, errors);
+            }
+        } else if (error != 0) {
+            errors.add({Operation::kTunWrite, error});
+            dropped_.refused += item.packets;
         }
     }
     packets.clear();
+}
+
+void TunDevice::write_single(ByteSpan packet, ErrorBatch& errors) {
+    packet::VirtioNetHeader header;
+    const std::array<iovec, 2> pieces{
+        {{&header, sizeof header}, {const_cast<std::byte*>(packet.data()), packet.size()}}};
+    if (const auto error = write(pieces); error != 0) {
+        errors.add({Operation::kTunWrite, error});
+        ++dropped_.refused;
+    }
+}
+
+int TunDevice::write(std::span<const iovec> pieces) {
+    for (;;) {
+        if (fd_.kernel().writev(fd_.get(), pieces) >= 0) {
+            return 0;
+        }
+        if (errno != EINTR) {
+            return errno;
+        }
+    }
 }
 
 void TunDevice::configure(packet::Coalescer& packets) const {

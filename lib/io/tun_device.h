@@ -40,7 +40,8 @@ public:
     /// Whether somebody has removed the interface; nothing can be read or written any more.
     [[nodiscard]] bool is_gone() const { return is_gone_; }
 
-    /// Writes everything in `packets` and clears it. What the kernel refuses is counted and dropped.
+    /// Writes everything in `packets` and clears it. What the kernel refuses is counted and dropped; merged packets
+    /// that it refuses as such are written one by one.
     void write(packet::Coalescer& packets, ErrorBatch& errors);
 
     /// Packets that got lost here so far.
@@ -58,6 +59,10 @@ public:
     [[nodiscard]] bool has_tcp_offload() const { return has_tcp_offload_; }
 
 private:
+    void write_single(ByteSpan packet, ErrorBatch& errors);
+    /// 0 or the errno.
+    int write(std::span<const iovec> pieces);
+
     KernelDescriptor fd_;
     std::string name_;
     bool has_tcp_offload_;

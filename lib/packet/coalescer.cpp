@@ -211,12 +211,13 @@ bool Coalescer::merge(Record& record, const IpPacket& packet) {
     record.next_sequence += size;
     record.has_push = record.is_tcp && (packet.tcp_flags() & kTcpPsh) != 0;
 
-    const auto most_packets = record.is_tcp ? kMaxPieces - 1 : kMaxUdpSegments;
+    const auto most_packets = record.is_tcp ? kMaxPieces - 2 : kMaxUdpSegments;
     return size == record.segment_size && !record.has_push && record.packets < most_packets;
 }
 
 void Coalescer::write_super_header(Record& record) {
-    const auto head = head_of(record);
+    const MutableByteSpan head{super_header_.data(), record.header_length};
+    std::ranges::copy(head_of(record).first(record.header_length), head.begin());
     const std::size_t l4_length = record.bytes - record.l4_offset;
     MutableByteSpan addresses;
     if (record.is_v4) {
@@ -255,15 +256,31 @@ Coalescer::Item Coalescer::item(std::size_t i) {
     assert(i < items_.size());
 
     Record& record = items_[i];
-    if (record.packets > 1) {
-        write_super_header(record);
-    }
     iovecs_[0] = {&record.header, sizeof record.header};
     std::size_t count = 1;
-    for (auto piece = record.first_piece; piece != kNone; piece = pieces_[piece].next) {
+    auto piece = record.first_piece;
+    if (record.packets > 1) {
+        write_super_header(record);
+        const auto& [data, length, next] = pieces_[piece];
+        iovecs_[count++] = {super_header_.data(), record.header_length};
+        iovecs_[count++] = {data + record.header_length, length - record.header_length};
+        piece = next;
+    }
+    for (; piece != kNone; piece = pieces_[piece].next) {
         iovecs_[count++] = {pieces_[piece].data, pieces_[piece].length};
     }
     return {record.header, std::span{iovecs_}.first(count), record.packets};
+}
+
+std::vector<ByteSpan> Coalescer::packets(std::size_t i) const {
+    assert(i < items_.size());
+
+    const Record& record = items_[i];
+    std::vector<ByteSpan> packets{head_of(record)};
+    for (auto piece = pieces_[record.first_piece].next; piece != kNone; piece = pieces_[piece].next) {
+        packets.emplace_back(pieces_[piece].data - record.header_length, pieces_[piece].length + record.header_length);
+    }
+    return packets;
 }
 
 void Coalescer::clear() {

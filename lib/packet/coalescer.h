@@ -17,8 +17,8 @@ namespace culvert::packet {
 /// Collects the decrypted packets of one receive call for the TUN device and merges runs of one TCP or UDP flow into
 /// super-packets, so that the kernel takes up to 64 KiB per write (spec/io-and-performance.md section 13.3).
 ///
-/// Merges what the kernel's own GRO would merge and never reorders a flow. Packets stay where they are: an item is an
-/// iovec list for one writev(). All storage is kept between batches.
+/// Merges what the kernel's own GRO would merge and never reorders a flow. Packets stay where and as they are: an item
+/// is an iovec list for one writev(). All storage is kept between batches.
 ///
 /// Merged packets leave their L4 checksum to the kernel, which trusts it; see set_verify_checksums().
 class Coalescer {
@@ -35,7 +35,8 @@ public:
     /// One write to the TUN device.
     struct Item {
         const VirtioNetHeader& header;
-        /// pieces[0] is the header; drop it for a device without IFF_VNET_HDR (with coalescing off).
+        /// pieces[0] is the header; drop it for a device without IFF_VNET_HDR (with coalescing off). Of merged packets
+        /// the IP and L4 headers follow, then one payload after the other.
         std::span<const iovec> pieces;
         std::size_t packets;
     };
@@ -63,6 +64,9 @@ public:
     /// The i-th item in order of its first packet; valid until the next call of item(), push() or clear().
     /// Requires i < size().
     [[nodiscard]] Item item(std::size_t i);
+
+    /// The packets of the i-th item as they were pushed, for a device that does not take them merged.
+    [[nodiscard]] std::vector<ByteSpan> packets(std::size_t i) const;
 
     void clear();
 
@@ -115,6 +119,8 @@ private:
     /// which costs merging but never order.
     std::array<std::uint32_t, kFlowSlots> last_item_of_flow_{};
     std::vector<iovec> iovecs_;
+    /// Of the last item(): IPv6 and the longest TCP header.
+    std::array<std::byte, 40 + 60> super_header_{};
 
     // Memory of push_copy(): chunks that are filled one after the other and reused.
     std::vector<std::unique_ptr<std::byte[]>> chunks_;
