@@ -25,6 +25,7 @@ constexpr Duration kTimerResolution = 1ms;
 /// A state machine may ask to be called again at once several times (ICE pacing is zero), but not for ever.
 constexpr int kTimeoutsPerTurn = 1000;
 constexpr Duration kShutdownFlush = 1s;
+constexpr Duration kBindingInterval = 1s;
 /// Larger datagrams are none of ours: inner packet 1280, WireGuard 32, ChannelData 4.
 constexpr std::size_t kMaxDatagram = 1316;
 
@@ -114,6 +115,7 @@ std::expected<Shard::Turn, std::string> Shard::turn(Instant now) {
     if (goodbye_limit_) {
         return say_goodbye(now);
     }
+    retry_binding(now);
     bool is_busy = receive_datagrams(now);
     is_busy |= handler_.handle_commands(now);
     drain_handler(now);  // control datagrams leave before data
@@ -154,8 +156,27 @@ Shard::Wait Shard::wait() const {
     if (input != 0) {
         wait.add(handler_.commands_fd(), POLLIN);
     }
-    wait.deadline = goodbye_limit_ ? goodbye_limit_ : deadline_;
+    if (goodbye_limit_) {
+        wait.deadline = goodbye_limit_;
+    } else if (deadline_ && next_binding_) {
+        wait.deadline = std::min(*deadline_, *next_binding_);
+    } else {
+        wait.deadline = deadline_ ? deadline_ : next_binding_;
+    }
     return wait;
+}
+
+void Shard::retry_binding(Instant now) {
+    if (v4_ || v6_) {
+        next_binding_.reset();
+        return;
+    }
+    if (next_binding_ && now >= *next_binding_ && bind_sockets()) {
+        kLog.info("The UDP sockets are back");
+        next_binding_.reset();
+    } else if (!next_binding_ || now >= *next_binding_) {
+        next_binding_ = now + kBindingInterval;
+    }
 }
 
 bool Shard::receive_datagrams(Instant now) {

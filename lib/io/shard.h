@@ -81,7 +81,7 @@ public:
     Shard(const Options& options, TunDevice tun, ShardHandler& handler, Kernel& kernel = linux_kernel());
 
     /// Opens the UDP sockets: the preferred port, else any. One family may be missing; both missing is an error for a
-    /// person. Also used to rebind after the network changed.
+    /// person. Also used to rebind after the network changed; if that fails, turn() tries again every second.
     [[nodiscard]] std::expected<void, std::string> bind_sockets();
 
     /// Runs until the handler is finished; returns why if it had to give up.
@@ -121,6 +121,7 @@ private:
     void drain_handler(Instant now);
     void flush_udp();
     void flush_tun();
+    void retry_binding(Instant now);
     [[nodiscard]] Turn say_goodbye(Instant now);
     void drop_queued_datagrams();
 
@@ -140,6 +141,8 @@ private:
     bool is_v6_blocked_ = false;
     std::optional<Instant> deadline_;
     Instant timers_checked_at_{};
+    /// While there is no socket at all.
+    std::optional<Instant> next_binding_;
     /// Set once the handler is finished: until when its last datagrams may wait for a socket.
     std::optional<Instant> goodbye_limit_;
 };
