@@ -143,6 +143,15 @@ std::string line_of(const Observation& observation) {
                 return fmt::format("{} forges for {}: {}", name_of(Device{o.client}), name_of(Device{o.gateway}),
                                    summarise_packet(o.packet));
             },
+            [](const TransferStarted& o) {
+                return fmt::format("{} transfer of {} bytes begins: {} {} {}", name_of(Device{o.transfer.client}),
+                                   o.transfer.bytes, o.client.to_string(), o.transfer.is_upload ? ">" : "<",
+                                   o.server.to_string());
+            },
+            [](const TransferEnded& o) {
+                return fmt::format("{} transfer {}: {}", name_of(Device{o.transfer.client}), o.client.to_string(),
+                                   o.is_complete ? "complete" : "failed");
+            },
             [](const SessionOpened& o) {
                 return fmt::format("portal session of {} id {} key {}", name_of(o.device), o.id.to_string(),
                                    o.public_key.to_string().substr(0, 8));

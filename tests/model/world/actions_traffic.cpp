@@ -34,11 +34,6 @@ net::IpAddress host_of(const net::IpNetwork& network, std::uint32_t offset) {
     return net::IpAddress::from_bytes(bytes);
 }
 
-bool is_routed(const tunnel::TunConfig& interface, const net::IpAddress& to) {
-    const auto& routes = to.is_v4() ? interface.ipv4_routes : interface.ipv6_routes;
-    return std::ranges::any_of(routes, [&](const net::IpNetwork& route) { return route.contains(to); });
-}
-
 }  // namespace
 
 std::optional<net::IpAddress> Actions::resolve(const Destination& to) const {
@@ -77,7 +72,7 @@ bool Actions::apply(const Probe& action) {
 
 void Actions::send_probe(const Probe& probe, const net::IpAddress& destination, unsigned index) {
     const auto* interface = world_.interface_of(probe.client);
-    if (interface == nullptr || !world_.machine(probe.client).is_running() || !is_routed(*interface, destination)) {
+    if (interface == nullptr) {
         return;
     }
     const auto source = destination.is_v4() ? interface->ipv4 : interface->ipv6;
@@ -98,7 +93,7 @@ void Actions::send_probe(const Probe& probe, const net::IpAddress& destination, 
                                       {.sequence = static_cast<std::uint32_t>(number), .flags = packet::kTcpSyn}, {});
             break;
     }
-    world_.submit(probe.client, packet);
+    world_.submit_if_routed(probe.client, packet);
 }
 
 bool Actions::apply(const Transfer&) {

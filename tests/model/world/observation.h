@@ -87,6 +87,20 @@ struct PacketForged {
     ByteSpan packet;
 };
 
+/// An application's TCP transfer begins, and is over: every byte arrived in both directions (and was compared), or one
+/// end gave up. One that neither completes nor fails before the case ends is not reported as over.
+struct TransferStarted {
+    const Transfer& transfer;
+    net::SocketAddress client;
+    net::SocketAddress server;
+};
+struct TransferEnded {
+    const Transfer& transfer;
+    net::SocketAddress client;
+    net::SocketAddress server;
+    bool is_complete;
+};
+
 /// A device's session with the portal: ids and keys as the portal knows them now.
 struct SessionOpened {
     Device device;
@@ -133,10 +147,11 @@ struct LogLine {
 /// Settle has run its course: compare states now.
 struct Settled {};
 
-using Observation = std::variant<ActionTaken, ProcessChanged, HostAttached, FaultChanged, DatagramSent,
-                                 DatagramReceived, PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned,
-                                 PacketForged, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal,
-                                 DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled>;
+using Observation =
+    std::variant<ActionTaken, ProcessChanged, HostAttached, FaultChanged, DatagramSent, DatagramReceived,
+                 PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged, TransferStarted,
+                 TransferEnded, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal, DeviceFailed,
+                 InterfaceConfigured, ResourcesListed, LogLine, Settled>;
 
 class Observer {
 public:

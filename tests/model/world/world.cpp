@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/packet/ip_packet.h"
 #include "model/world/actions.h"
 #include "model/world/client_process.h"
 #include "model/world/gateway_process.h"
@@ -37,6 +38,11 @@ No number(std::size_t index) {
     return No{static_cast<std::uint8_t>(index + 1)};
 }
 
+bool is_routed(const tunnel::TunConfig& interface, const net::IpAddress& to) {
+    const auto& routes = to.is_v4() ? interface.ipv4_routes : interface.ipv6_routes;
+    return std::ranges::any_of(routes, [&](const net::IpNetwork& route) { return route.contains(to); });
+}
+
 portal_api::Role role_of(const Device& device) {
     return std::visit(overloaded{[](ClientNo) { return portal_api::Role::kClient; },
                                  [](GatewayNo) { return portal_api::Role::kGateway; },
@@ -53,6 +59,15 @@ World::World(const Scenario& scenario, std::vector<Observer*> observers, log::Le
       network_{rng("network")},
       portal_{scenario.setup, *this},
       attacker_{rng("attacker")},
+      transfers_{*this,
+                 verdict_,
+                 {.to_tun = [this](ClientNo client, Bytes packet) { submit_if_routed(client, packet); },
+                  .from_resource =
+                      [this](GatewayNo gateway, Bytes packet) {
+                          at(now_ + kResourceLatency, [this, gateway, bytes = std::move(packet)]() mutable {
+                              return_packet(gateway, std::move(bytes));
+                          });
+                      }}},
       log_capture_{log_level, [this](log::Level level, std::string_view target, std::string_view message,
                                      const std::vector<log::TextField>& fields) {
                        observe(LogLine{speaker(), level, target, message, fields});
@@ -170,6 +185,7 @@ std::optional<Instant> World::next_event() {
     if (!agenda_.empty()) {
         consider(agenda_.begin()->first);
     }
+    consider(transfers_.poll_timeout());
     consider(network_.poll_timeout());
     consider(portal_.poll_timeout());
     for (auto& [device, entry] : machines_) {
@@ -212,6 +228,7 @@ void World::turn() {
 }
 
 void World::run_agenda() {
+    transfers_.handle_timeout(now_);
     while (!agenda_.empty() && agenda_.begin()->first <= now_) {
         const auto what = std::move(agenda_.begin()->second);
         agenda_.erase(agenda_.begin());
@@ -305,10 +322,15 @@ void World::send(const Device& device, const std::optional<net::IpAddress>& sour
 
 void World::deliver(ClientNo client, ByteSpan packet) {
     observe(PacketDelivered{client, packet});
+    // Later, because the application's answer must not reenter the process that delivers.
+    at(now_, [this, client, bytes = to_bytes(packet)] { transfers_.handle_at_client(client, bytes, now_); });
 }
 
 void World::forward(GatewayNo gateway, ByteSpan packet) {
     observe(PacketForwarded{gateway, packet});
+    if (transfers_.handle_at_resource(gateway, packet, now_)) {
+        return;
+    }
     if (auto answer = answer_of_resource(packet)) {
         at(now_ + kResourceLatency,
            [this, gateway, bytes = std::move(*answer)]() mutable { return_packet(gateway, std::move(bytes)); });
@@ -325,6 +347,16 @@ void World::submit(ClientNo client, ByteSpan packet) {
     observe(PacketSubmitted{client, packet});
     machine(client).handle_packet(packet, now_);
     touch(client);
+}
+
+void World::submit_if_routed(ClientNo client, ByteSpan packet) {
+    auto copy = to_bytes(packet);
+    const auto parsed = packet::IpPacket::parse(copy);
+    const auto* interface = interface_of(client);
+    if (parsed && interface != nullptr && machine(client).is_running() &&
+        is_routed(*interface, parsed->destination())) {
+        submit(client, packet);
+    }
 }
 
 const tunnel::TunConfig* World::interface_of(const Device& device) const {

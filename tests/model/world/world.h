@@ -17,6 +17,7 @@
 #include "model/world/environment.h"
 #include "model/world/machine.h"
 #include "model/world/portal_process.h"
+#include "model/world/transfers.h"
 
 namespace culvert::model {
 
@@ -83,6 +84,8 @@ private:
 
     // Traffic of applications.
     void submit(ClientNo client, ByteSpan packet);
+    /// Where the client's operating system has a route into the TUN for it.
+    void submit_if_routed(ClientNo client, ByteSpan packet);
     void return_packet(GatewayNo gateway, Bytes packet);
     [[nodiscard]] const tunnel::TunConfig* interface_of(const Device& device) const;
 
@@ -97,6 +100,7 @@ private:
     std::map<Device, tunnel::TunConfig> interfaces_;
     std::map<Device, Uuid> ids_;
     Attacker attacker_;
+    Transfers transfers_;
     log::CaptureScope log_capture_;
     std::uint64_t datagrams_ = 0;
     std::uint64_t next_packet_ = 1;
