@@ -1,0 +1,239 @@
+#include "model/wire/hosts.h"
+
+#include <algorithm>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/crypto/hash.h"
+
+namespace culvert::model::wire {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// BINDING keep-alives leave every 25 s (spec/connectivity.md 5.5).
+constexpr Duration kKeepAlive = 25s;
+
+std::optional<Device> as_device(const Process& process) {
+    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
+                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
+                      process);
+}
+
+std::string upper_hex(ByteSpan bytes) {
+    auto text = to_hex(bytes);
+    std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+    return text;
+}
+
+}  // namespace
+
+bool Host::has_address(const net::IpAddress& address) const {
+    return std::ranges::find(addresses, address) != addresses.end();
+}
+
+std::string Host::name() const {
+    return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
+                                 [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
+                                 [](RelayNo n) { return "relay" + std::to_string(n.value); }},
+                      device);
+}
+
+Hosts::Hosts(const Setup& setup) {
+    const auto add = [this](Device device) -> Host& {
+        auto& host = hosts_[device];
+        host.device = device;
+        return host;
+    };
+    std::uint8_t number = 0;
+    for (const auto& client : setup.clients) {
+        auto& host = add(ClientNo{++number});
+        host.is_late = client.driver == Driver::kLate;
+        host.is_hostile = client.is_hostile;
+    }
+    number = 0;
+    for (const auto& gateway : setup.gateways) {
+        add(GatewayNo{++number}).is_late = gateway.driver == Driver::kLate;
+    }
+    number = 0;
+    for (std::size_t i = 0; i < setup.relays.size(); ++i) {
+        add(RelayNo{++number});
+    }
+}
+
+Host* Hosts::find_id(const Uuid& id) {
+    const auto found = devices_.find(id);
+    return found == devices_.end() ? nullptr : &hosts_.at(found->second);
+}
+
+bool Hosts::was_disturbed(const Host& host, Instant since) const {
+    return host.active_faults > 0 || common_faults_ > 0 || (host.last_fault && *host.last_fault >= since) ||
+           (last_common_fault_ && *last_common_fault_ >= since);
+}
+
+bool Hosts::was_disturbed(Instant since) const {
+    return std::ranges::any_of(hosts_, [&](const auto& entry) { return was_disturbed(entry.second, since); });
+}
+
+void Hosts::observe(const Observation& observation, Instant now) {
+    std::visit(overloaded{[&](const ProcessChanged& change) { handle(change, now); },
+                          [&](const HostAttached& attached) { handle(attached, now); },
+                          [&](const FaultChanged& fault) { handle(fault, now); },
+                          [&](const SessionOpened& session) { handle(session); },
+                          [&](const MessageToDevice& message) { handle(message, now); }, [](const auto&) {}},
+               observation);
+}
+
+void Hosts::note_fault(Host& host, Instant now) {
+    host.last_fault = now;
+    if (host.is_relay()) {
+        last_common_fault_ = now;
+    }
+}
+
+void Hosts::handle(const ProcessChanged& change, Instant now) {
+    const auto device = as_device(change.process);
+    if (!device) {
+        if (now > Instant{}) {
+            last_common_fault_ = now;
+        }
+        return;
+    }
+    auto& host = hosts_.at(*device);
+    if (host.asleep_since) {
+        host.slept += now - *host.asleep_since;
+        host.asleep_since.reset();
+    }
+    switch (change.state) {
+        case ProcessState::kRunning:
+            if (host.state == ProcessState::kStopped) {
+                ++host.run;
+                host.slept = {};
+                host.public_key.reset();
+                host.grants.clear();
+                host.relays.clear();
+            }
+            // The first start is part of the set-up.
+            if (host.run > 1 || host.state != ProcessState::kStopped) {
+                note_fault(host, now);
+            }
+            break;
+        case ProcessState::kSuspended:
+            host.asleep_since = now;
+            note_fault(host, now);
+            break;
+        case ProcessState::kStopped:
+        case ProcessState::kHung:
+            note_fault(host, now);
+            break;
+    }
+    const auto is_away = [](ProcessState state) {
+        return state == ProcessState::kHung || state == ProcessState::kSuspended;
+    };
+    const int change_of_faults = int{is_away(change.state)} - int{is_away(host.state)};
+    host.active_faults += change_of_faults;
+    if (host.is_relay()) {
+        common_faults_ += change_of_faults;
+    }
+    host.state = change.state;
+}
+
+void Hosts::handle(const HostAttached& attached, Instant now) {
+    auto& host = hosts_.at(attached.host);
+    if (!host.addresses.empty()) {
+        note_fault(host, now);
+    }
+    host.addresses = attached.addresses;
+    host.port = attached.access.port;
+    host.latency = attached.access.latency;
+    host.has_impatient_nat = attached.access.nat && attached.access.nat->idle_timeout <= kKeepAlive + 1s;
+}
+
+void Hosts::handle(const FaultChanged& fault, Instant now) {
+    const auto device = as_device(fault.process);
+    auto* host = device ? &hosts_.at(*device) : nullptr;
+    if (host != nullptr) {
+        host->active_faults = std::max(0, host->active_faults + (fault.is_active ? 1 : -1));
+        host->last_fault = now;
+    }
+    if (host == nullptr || host->is_relay()) {
+        common_faults_ = std::max(0, common_faults_ + (fault.is_active ? 1 : -1));
+        last_common_fault_ = now;
+    }
+}
+
+void Hosts::handle(const SessionOpened& session) {
+    auto& host = hosts_.at(session.device);
+    host.id = session.id;
+    devices_.insert_or_assign(session.id, session.device);
+    host.public_key = session.public_key;
+    host.software = "snownet; session=" + upper_hex(crypto::sha256({as_bytes("SESSION-ID"), session.public_key.bytes}));
+}
+
+void Hosts::use_relays(Host& host, const std::vector<portal_api::Relay>& relays, Instant now) {
+    host.last_relay_list = now;
+    for (const auto& relay : relays) {
+        auto& known = host.relays[relay.addr];
+        if (known.username == relay.username && known.password == relay.password) {
+            continue;
+        }
+        known = {relay.id, relay.username, relay.password, now,
+                 crypto::md5({as_bytes(relay.username), as_bytes(":firezone:"), as_bytes(relay.password)})};
+    }
+}
+
+void Hosts::grant(Host& host, Grant grant, const crypto::PublicKey& peer_key, Instant now) {
+    grant.mac1_key = crypto::blake2s({as_bytes("mac1----"), peer_key.bytes});
+    grant.since = now;
+    grant.renewed = now;
+    const auto username = grant.remote.username + ":" + grant.local.username;
+    const auto known = host.grants.find(username);
+    if (known != host.grants.end() && known->second.peer == grant.peer && known->second.local == grant.local &&
+        known->second.remote == grant.remote && known->second.preshared_key == grant.preshared_key) {
+        known->second.renewed = now;
+        return;
+    }
+    std::erase_if(host.grants, [&](const auto& entry) { return entry.second.peer == grant.peer; });
+    host.grants.insert_or_assign(username, std::move(grant));
+}
+
+void Hosts::handle(const MessageToDevice& message, Instant now) {
+    auto& host = hosts_.at(message.device);
+    const auto handle_presence = [&](const portal_api::RelaysPresence& presence) {
+        std::erase_if(host.relays, [&](const auto& entry) {
+            return std::ranges::find(presence.disconnected_ids, entry.second.id) != presence.disconnected_ids.end();
+        });
+        use_relays(host, presence.connected, now);
+    };
+    const auto handle_client =
+        overloaded{[&](const portal_api::ClientInit& init) { use_relays(host, init.relays, now); },
+                   [&](const portal_api::RelaysPresence& presence) { handle_presence(presence); },
+                   [&](const portal_api::FlowCreated& flow) {
+                       grant(host,
+                             {.peer = flow.gateway_id.uuid(),
+                              .is_client = true,
+                              .local = flow.client_ice_credentials,
+                              .remote = flow.gateway_ice_credentials,
+                              .preshared_key = flow.preshared_key},
+                             flow.gateway_public_key, now);
+                   },
+                   [](const auto&) {}};
+    const auto handle_gateway =
+        overloaded{[&](const portal_api::GatewayInit& init) { use_relays(host, init.relays, now); },
+                   [&](const portal_api::RelaysPresence& presence) { handle_presence(presence); },
+                   [&](const portal_api::AuthorizeFlow& flow) {
+                       grant(host,
+                             {.peer = flow.client.id.uuid(),
+                              .is_client = false,
+                              .local = flow.gateway_ice_credentials,
+                              .remote = flow.client_ice_credentials,
+                              .preshared_key = flow.client.preshared_key},
+                             flow.client.public_key, now);
+                   },
+                   [](const auto&) {}};
+    std::visit(overloaded{[&](const portal_api::ToClient& to) { std::visit(handle_client, to); },
+                          [&](const portal_api::ToGateway& to) { std::visit(handle_gateway, to); },
+                          [](const portal_api::ToRelay&) {}},
+               message.message);
+}
+
+}  // namespace culvert::model::wire

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "culvert/crypto/hash.h"
+#include "culvert/portal_api/messages.h"
+#include "model/world/observation.h"
+
+/// What a bystander knows of the hosts without looking at datagrams: addresses, the life of processes, faults, and what
+/// the portal told whom.
+namespace culvert::model::wire {
+
+/// What the portal granted a device and one peer: credentials and keys.
+struct Grant {
+    Uuid peer;
+    bool is_client = false;  ///< whether the device that holds it is the client of the two
+    portal_api::IceCredentials local;
+    portal_api::IceCredentials remote;
+    crypto::PresharedKey preshared_key;
+    /// Key of MAC1 in handshake messages to the peer (WireGuard paper 5.4.4).
+    crypto::Blake2sDigest mac1_key{};
+    Instant since;
+    /// Last time that the portal told the device of the grant.
+    Instant renewed;
+};
+
+/// A relay that a device was told to use.
+struct RelayCredentials {
+    RelayId id;
+    std::string username;
+    std::string password;
+    Instant since;
+
+    /// MD5(username:realm:password), the key of MESSAGE-INTEGRITY (RFC 8489 section 9.2.2).
+    crypto::Md5Digest key{};
+};
+
+struct Host {
+    Device device;
+    std::vector<net::IpAddress> addresses;
+    std::uint16_t port = 0;
+    Duration latency{};
+    bool has_impatient_nat = false;  ///< one that forgets mappings which are refreshed every 25 s
+    bool is_late = false;            ///< whether its timers go off late
+    bool is_hostile = false;
+
+    ProcessState state = ProcessState::kStopped;
+    /// The process's clock is this much behind the world's.
+    Duration slept{};
+    std::optional<Instant> asleep_since;
+
+    std::optional<Uuid> id;
+    std::optional<crypto::PublicKey> public_key;
+    /// SOFTWARE of the requests it sends with that key.
+    std::string software;
+
+    /// By the USERNAME of checks that the device sends.
+    std::map<std::string, Grant, std::less<>> grants;
+    std::map<net::SocketAddress, RelayCredentials> relays;
+    /// When the portal last told it about relays.
+    std::optional<Instant> last_relay_list;
+    /// Increases with every start of its process.
+    unsigned run = 0;
+
+    int active_faults = 0;
+    std::optional<Instant> last_fault;
+
+    [[nodiscard]] bool is_client() const { return std::holds_alternative<ClientNo>(device); }
+    [[nodiscard]] bool is_relay() const { return std::holds_alternative<RelayNo>(device); }
+    [[nodiscard]] bool has_address(const net::IpAddress& address) const;
+    /// The time by the process's own clock.
+    [[nodiscard]] Instant local(Instant now) const { return now - slept; }
+    [[nodiscard]] std::string name() const;
+};
+
+class Hosts {
+public:
+    explicit Hosts(const Setup& setup);
+
+    void observe(const Observation& observation, Instant now);
+
+    [[nodiscard]] Host& at(const Device& device) { return hosts_.at(device); }
+    [[nodiscard]] Host* find_id(const Uuid& id);
+    /// Whether a fault that concerns the host, or everybody, was active at or after `since`.
+    [[nodiscard]] bool was_disturbed(const Host& host, Instant since) const;
+    /// The same for anybody.
+    [[nodiscard]] bool was_disturbed(Instant since) const;
+    [[nodiscard]] std::map<Device, Host>& all() { return hosts_; }
+
+private:
+    void handle(const ProcessChanged& change, Instant now);
+    void handle(const HostAttached& attached, Instant now);
+    void handle(const FaultChanged& fault, Instant now);
+    void handle(const SessionOpened& session);
+    void handle(const MessageToDevice& message, Instant now);
+    void use_relays(Host& host, const std::vector<portal_api::Relay>& relays, Instant now);
+    void grant(Host& host, Grant grant, const crypto::PublicKey& peer_key, Instant now);
+    void note_fault(Host& host, Instant now);
+
+    std::map<Device, Host> hosts_;
+    std::map<Uuid, Device> devices_;
+    /// Faults of relays and of the portal concern everybody.
+    int common_faults_ = 0;
+    std::optional<Instant> last_common_fault_;
+};
+
+}  // namespace culvert::model::wire

@@ -1,0 +1,260 @@
+#include "model/wire/ice_rules.h"
+
+#include <algorithm>
+
+#include "model/wire/candidate_line.h"
+
+namespace culvert::model::wire {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace stun_attribute;
+
+/// Received requests that a busy or hung host may still answer.
+constexpr std::size_t kMaxRequests = 512;
+/// Twelve checks of a pair take 13.75 s; pairs that are formed again or nominated take a few more (4.6).
+constexpr Duration kTwelveChecks = 8s;
+constexpr std::size_t kMaxPairs = 100;
+/// Which messages have their integrity verified: the first ones of a connection, then a sample.
+constexpr unsigned kAlwaysVerified = 4;
+constexpr unsigned kSample = 8;
+/// While a connection is established each better pair is nominated in turn; a fault may cost two nominations.
+constexpr unsigned kNominationsAtFirst = 12;
+constexpr unsigned kNominationsPerCandidate = 1;
+constexpr Duration kFaultAftermath = 60s;
+
+/// PRIORITY of checks: that of a peer-reflexive candidate with the local preference of the pair's local candidate.
+bool is_check_priority(std::uint32_t priority, const Leg& leg) {
+    constexpr std::uint32_t kPeerReflexive = 110;
+    if (priority >> 24 != kPeerReflexive || (priority & 0xFF) != 0xFF) {
+        return false;
+    }
+    const bool is_cross = leg.is_relayed && leg.local.family() != leg.remote.family();
+    const auto highest = (leg.is_relayed ? 16383U : 65535U) - (leg.remote.is_v4() ? 1U : 0U) - (is_cross ? 1000U : 0U);
+    const auto local = (priority >> 8) & 0xFFFF;
+    return local <= highest && (highest - local) % 2 == 0 && highest - local < 400;
+}
+
+/// "peer:self" from the "self:peer" that a received check carries.
+std::string flipped(std::string_view username) {
+    const auto colon = username.find(':');
+    if (colon == std::string_view::npos) {
+        return {};
+    }
+    return std::string{username.substr(colon + 1)} + ":" + std::string{username.substr(0, colon)};
+}
+
+}  // namespace
+
+IceRules::Connection& IceRules::connection(const Host& host, const Grant& grant) {
+    auto& connection = connections_[{host.device, grant.peer}];
+    if (connection.since != grant.since || connection.allowed_nominations == 0) {
+        connection = Connection{.since = grant.since, .allowed_nominations = kNominationsAtFirst};
+    }
+    return connection;
+}
+
+const IceRules::Connection* IceRules::find(const Host& host, const Uuid& peer) const {
+    const auto found = connections_.find({host.device, peer});
+    return found == connections_.end() ? nullptr : &found->second;
+}
+
+void IceRules::handle_candidates(Host& host, const Uuid& peer, const std::vector<std::string>& candidates, Instant) {
+    const auto grant = std::ranges::find_if(host.grants, [&](const auto& entry) { return entry.second.peer == peer; });
+    if (grant == host.grants.end()) {
+        return;
+    }
+    auto& known = connection(host, grant->second);
+    for (const auto& line : candidates) {
+        const auto candidate = CandidateLine::parse(line);
+        if (!candidate || !known.signalled.insert(candidate->address).second) {
+            continue;
+        }
+        known.allowed_nominations += kNominationsPerCandidate;
+        if (candidate->address.is_v4() && candidate->kind == CandidateKind::kHost) {
+            known.host_ports.insert(candidate->address.port);
+        } else if (candidate->address.is_v4() && candidate->kind == CandidateKind::kServerReflexive) {
+            known.reflexive_ips.insert(candidate->address.ip);
+        }
+    }
+}
+
+bool IceRules::may_be_checked(const Connection& connection, const net::SocketAddress& remote) {
+    // Signalled, peer-reflexive, or the optimistic combination of a reflexive address and a host's port (3.7).
+    return connection.signalled.contains(remote) || connection.authentic.contains(remote) ||
+           (connection.reflexive_ips.contains(remote.ip) && connection.host_ports.contains(remote.port));
+}
+
+bool IceRules::is_open(const Host& host, const Uuid& peer, const Leg& leg) const {
+    const auto* known = find(host, peer);
+    return known != nullptr && (host.is_client() ? known->answered : known->authentic).contains(leg.remote);
+}
+
+// --- Sent ------------------------------------------------------------------------------------------------------------
+
+void IceRules::handle_sent(const PeerDatagram& datagram, const StunMessage& message) {
+    const bool is_request = message.type() == stun_type::kBinding;
+    auto complaint = is_request ? judge_check(datagram, message) : judge_answer(datagram, message);
+    if (complaint.empty() && datagram.ecn != net::Ecn::kNotEct) {
+        complaint = "STUN is sent with ECN";
+    }
+    findings_.judge("PRO-1", complaint, datagram.now, [&] { return datagram.describe(); });
+}
+
+Complaint IceRules::judge_check(const PeerDatagram& datagram, const StunMessage& message) {
+    auto& host = datagram.host;
+    const bool controls = host.is_client();
+    if (!message.has_order({{kUsername},
+                            {controls ? kIceControlling : kIceControlled},
+                            {kPriority},
+                            {kUseCandidate, controls},
+                            {kMessageIntegrity},
+                            {kFingerprint}}) ||
+        (!controls && message.has(kUseCandidate))) {
+        return "attributes of a connectivity check are not those of the sender's role, in order";
+    }
+    if (message.find(controls ? kIceControlling : kIceControlled)->size() != 8 || !message.number(kPriority) ||
+        (message.has(kUseCandidate) && !message.find(kUseCandidate)->empty())) {
+        return "an attribute of a connectivity check has the wrong size";
+    }
+    if (!is_check_priority(*message.number(kPriority), datagram.leg)) {
+        return "PRIORITY of a connectivity check is not that of a peer-reflexive candidate";
+    }
+    const auto grant = host.grants.find(message.text(kUsername));
+    if (grant == host.grants.end()) {
+        return "USERNAME of a connectivity check is not one that the portal gave out";
+    }
+    auto& known = connection(host, grant->second);
+    if (!message.has_fingerprint()) {
+        return "FINGERPRINT is wrong";
+    }
+    ++known.verified;
+    if ((known.verified <= kAlwaysVerified || known.verified % kSample == 0) &&
+        !message.has_integrity(as_bytes(grant->second.remote.password))) {
+        return "MESSAGE-INTEGRITY of a connectivity check is not made with the receiver's password";
+    }
+    findings_.count(datagram.leg.is_relayed ? "wire: check through a relay" : "wire: check");
+    findings_.judge(controls ? "PRO-1" : "SEC-5",
+                    may_be_checked(known, datagram.leg.remote)
+                        ? Complaint{}
+                        : "connectivity check to an address that is no candidate of the peer",
+                    datagram.now, [&] { return datagram.describe(); });
+
+    const auto [path, is_new] = known.paths.try_emplace(datagram.leg);
+    if (is_new) {
+        findings_.judge(
+            "RES-3",
+            known.paths.size() <= kMaxPairs + known.signalled.size() ? Complaint{} : "too many pairs are checked",
+            datagram.now, [&] { return datagram.describe(); });
+    }
+    if (message.has(kUseCandidate) && !path->second.is_nominated) {
+        path->second.is_nominated = true;
+        note_nomination(datagram, known);
+    }
+    return judge_schedule(datagram, path->second, message.transaction_id());
+}
+
+Complaint IceRules::judge_schedule(const PeerDatagram& datagram, Path& path, const TransactionId& id) {
+    const auto at = path.count % Path::kMaxChecks;
+    const auto local = datagram.host.local(datagram.now);
+    Complaint complaint;
+    const auto kept = std::min(path.count, Path::kMaxChecks);
+    if (std::ranges::find(path.ids.begin(), path.ids.begin() + static_cast<std::ptrdiff_t>(kept), id) !=
+        path.ids.begin() + static_cast<std::ptrdiff_t>(kept)) {
+        complaint = "a connectivity check repeats a transaction id";
+    } else if (path.count >= Path::kMaxChecks && local - path.times[at] < kTwelveChecks) {
+        if (hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
+            findings_.tolerate("wire: many checks after a fault");
+        } else {
+            complaint = "a pair is checked too often";
+        }
+    }
+    path.ids[at] = id;
+    path.times[at] = local;
+    ++path.count;
+    return complaint;
+}
+
+void IceRules::note_nomination(const PeerDatagram& datagram, Connection& known) {
+    findings_.count("wire: nomination");
+    ++known.nominations;
+    if (known.nominations > known.allowed_nominations && hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
+        known.allowed_nominations = known.nominations;
+        findings_.tolerate("wire: nominations after a fault");
+    }
+    findings_.judge(
+        "STA-3", known.nominations <= known.allowed_nominations ? Complaint{} : "pairs are nominated again and again",
+        datagram.now, [&] { return datagram.describe(); });
+}
+
+Complaint IceRules::judge_answer(const PeerDatagram& datagram, const StunMessage& message) {
+    if (message.type() != (stun_type::kBinding | stun_type::kSuccess)) {
+        return "a peer is sent STUN other than Binding requests and successes";
+    }
+    if (!message.has_order({{kXorMappedAddress}, {kMessageIntegrity}, {kFingerprint}})) {
+        return "attributes of a check's answer are not those of the specification, in order";
+    }
+    if (message.xor_address(kXorMappedAddress) != datagram.leg.remote) {
+        return "XOR-MAPPED-ADDRESS of a check's answer is not where it is sent to";
+    }
+    if (!message.has_fingerprint()) {
+        return "FINGERPRINT is wrong";
+    }
+    auto& requests = requests_[datagram.host.device];
+    const auto id = message.transaction_id();
+    const auto request =
+        std::ranges::find_if(requests, [&](const Request& r) { return r.id == id && r.leg == datagram.leg; });
+    if (request == requests.end()) {
+        return "an answer to a connectivity check that nobody sent, or a second one";
+    }
+    const auto password = std::move(request->password);
+    requests.erase(request);
+    ++answers_;
+    if ((answers_ <= kAlwaysVerified || answers_ % kSample == 0) && !message.has_integrity(as_bytes(password))) {
+        return "MESSAGE-INTEGRITY of a check's answer is not made with the sender's own password";
+    }
+    return {};
+}
+
+// --- Received --------------------------------------------------------------------------------------------------------
+
+void IceRules::handle_received(const PeerDatagram& datagram, const StunMessage& message) {
+    auto& host = datagram.host;
+    if (message.type() == stun_type::kBinding) {
+        const auto grant = host.grants.find(flipped(message.text(kUsername)));
+        if (grant == host.grants.end()) {
+            return;
+        }
+        auto& known = connection(host, grant->second);
+        const auto& password = grant->second.local.password;
+        if (datagram.is_attack || !known.authentic.contains(datagram.leg.remote)) {
+            if (!message.has_integrity(as_bytes(password))) {
+                return;
+            }
+            known.authentic.insert(datagram.leg.remote);
+        }
+        auto& requests = requests_[host.device];
+        requests.push_back({message.transaction_id(), datagram.leg, password});
+        if (requests.size() > kMaxRequests) {
+            requests.pop_front();
+        }
+        return;
+    }
+    if (message.type() != (stun_type::kBinding | stun_type::kSuccess)) {
+        return;
+    }
+    const auto id = message.transaction_id();
+    for (const auto& [username, grant] : host.grants) {
+        auto& known = connection(host, grant);
+        if (known.answered.contains(datagram.leg.remote)) {
+            continue;
+        }
+        const auto path = known.paths.find(datagram.leg);
+        if (path != known.paths.end() && std::ranges::find(path->second.ids, id) != path->second.ids.end() &&
+            message.has_integrity(as_bytes(grant.remote.password))) {
+            known.answered.insert(datagram.leg.remote);
+        }
+    }
+}
+
+}  // namespace culvert::model::wire

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+
+#include "model/wire/datagram.h"
+#include "model/wire/findings.h"
+#include "model/wire/stun_message.h"
+
+namespace culvert::model::wire {
+
+/// Checks connectivity checks and their answers. Source: spec/connectivity.md 4.2 to 4.6, 3.2, 3.7.
+class IceRules {
+public:
+    IceRules(Hosts& hosts, Findings& findings) : hosts_{hosts}, findings_{findings} {}
+
+    /// The peer's candidates reached the host through the portal, or were withdrawn there.
+    void handle_candidates(Host& host, const Uuid& peer, const std::vector<std::string>& candidates, Instant now);
+
+    /// A binding request or response.
+    void handle_sent(const PeerDatagram& datagram, const StunMessage& message);
+    void handle_received(const PeerDatagram& datagram, const StunMessage& message);
+
+    /// Whether ICE lets the host send WireGuard to the peer over that leg: a client after an answer came over it, a
+    /// gateway after an authentic check did (spec/connectivity.md 4.5).
+    [[nodiscard]] bool is_open(const Host& host, const Uuid& peer, const Leg& leg) const;
+
+private:
+    /// What is remembered of the checks over one leg.
+    struct Path {
+        static constexpr std::size_t kMaxChecks = 12;
+        std::array<TransactionId, kMaxChecks> ids{};
+        std::array<Instant, kMaxChecks> times{};
+        std::size_t count = 0;
+        bool is_nominated = false;
+    };
+    /// One grant's life.
+    struct Connection {
+        Instant since;
+        std::map<Leg, Path> paths;
+        std::set<net::SocketAddress> signalled;
+        std::set<net::IpAddress> reflexive_ips;
+        std::set<std::uint16_t> host_ports;
+        /// Remote ends that sent an authentic check, and that answered one.
+        std::set<net::SocketAddress> authentic;
+        std::set<net::SocketAddress> answered;
+        unsigned nominations = 0;
+        unsigned allowed_nominations = 0;
+        unsigned verified = 0;
+    };
+    struct Request {
+        TransactionId id;
+        Leg leg;
+        std::string password;
+    };
+
+    [[nodiscard]] Connection& connection(const Host& host, const Grant& grant);
+    [[nodiscard]] const Connection* find(const Host& host, const Uuid& peer) const;
+    [[nodiscard]] Complaint judge_check(const PeerDatagram& datagram, const StunMessage& message);
+    [[nodiscard]] Complaint judge_answer(const PeerDatagram& datagram, const StunMessage& message);
+    [[nodiscard]] Complaint judge_schedule(const PeerDatagram& datagram, Path& path, const TransactionId& id);
+    void note_nomination(const PeerDatagram& datagram, Connection& connection);
+    [[nodiscard]] static bool may_be_checked(const Connection& connection, const net::SocketAddress& remote);
+
+    Hosts& hosts_;
+    Findings& findings_;
+    std::map<std::pair<Device, Uuid>, Connection> connections_;
+    /// Received and not yet answered.
+    std::map<Device, std::deque<Request>> requests_;
+    unsigned answers_ = 0;
+};
+
+}  // namespace culvert::model::wire

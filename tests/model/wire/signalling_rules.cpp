@@ -1,0 +1,176 @@
+#include "model/wire/signalling_rules.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "culvert/base/overloaded.h"
+#include "model/wire/candidate_line.h"
+
+namespace culvert::model::wire {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// At most one create_flow per resource (spec/portal-protocol.md 6.2).
+constexpr Duration kAskAgain = 2s;
+/// After a fault mappings and allocations may change for as long as a path takes to die, and once more when it heals.
+constexpr Duration kFaultAftermath = 60s;
+
+template <typename IdType>
+std::vector<Uuid> uuids(const std::vector<IdType>& ids) {
+    std::vector<Uuid> all;
+    for (const auto& id : ids) {
+        all.push_back(id.uuid());
+    }
+    return all;
+}
+
+const Grant* find_grant(const Host& host, const Uuid& peer) {
+    const auto found = std::ranges::find_if(host.grants, [&](const auto& entry) { return entry.second.peer == peer; });
+    return found == host.grants.end() ? nullptr : &found->second;
+}
+
+std::size_t count_family(const std::set<net::SocketAddress>& addresses, net::Family family) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(addresses, [&](const auto& address) { return address.family() == family; }));
+}
+
+}  // namespace
+
+void SignallingRules::handle_message(Host& host, const portal_api::FromDevice& message, Instant now) {
+    const auto handle =
+        overloaded{[&](const portal_api::CreateFlow& m) { handle_create_flow(host, m.resource_id, now); },
+                   [&](const portal_api::BroadcastGatewayIceCandidates& m) {
+                       handle_candidates(host, uuids(m.gateway_ids), m.candidates, now);
+                   },
+                   [&](const portal_api::BroadcastInvalidatedGatewayIceCandidates& m) {
+                       handle_withdrawal(host, uuids(m.gateway_ids), m.candidates, now);
+                   },
+                   [&](const portal_api::FlowAuthorized&) {},
+                   [&](const portal_api::BroadcastClientIceCandidates& m) {
+                       handle_candidates(host, uuids(m.client_ids), m.candidates, now);
+                   },
+                   [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
+                       handle_withdrawal(host, uuids(m.client_ids), m.candidates, now);
+                   }};
+    std::visit([&](const auto& from) { std::visit(handle, from); }, message);
+}
+
+void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& peers,
+                                        const std::vector<std::string>& lines, Instant now) {
+    for (const auto& peer : peers) {
+        const auto* grant = find_grant(host, peer);
+        if (grant == nullptr) {
+            findings_.judge("PRO-1", "candidates are sent to a peer that the portal named to nobody", now,
+                            [&] { return host.name(); });
+            continue;
+        }
+        auto& signalled = signalled_[{host.device, peer}];
+        if (signalled.since != grant->since) {
+            signalled = Signalled{.since = grant->since};
+        }
+        auto above = std::numeric_limits<std::uint32_t>::max();
+        for (const auto& line : lines) {
+            const auto complaint = judge_candidate(host, *grant, line, signalled);
+            findings_.judge("PRO-1", complaint, now, [&] { return host.name() + ", " + line; });
+            if (const auto candidate = CandidateLine::parse(line)) {
+                findings_.judge(
+                    "PRO-1", candidate->priority <= above ? Complaint{} : "candidates are not in descending priority",
+                    now, [&] { return host.name() + ", " + line; });
+                above = candidate->priority;
+            }
+        }
+        findings_.judge("RES-3", judge_numbers(host, signalled, now), now, [&] { return host.name(); });
+    }
+}
+
+Complaint SignallingRules::judge_candidate(const Host& host, const Grant& grant, std::string_view line,
+                                           Signalled& signalled) {
+    const auto candidate = CandidateLine::parse(line);
+    if (!candidate) {
+        return candidate.error();
+    }
+    if (!candidate->has_valid_priority()) {
+        return "a candidate's priority does not follow from its kind and family";
+    }
+    const bool must_have_ufrag = candidate->kind != CandidateKind::kServerReflexive;
+    if (candidate->ufrag.has_value() != must_have_ufrag ||
+        (candidate->ufrag && *candidate->ufrag != grant.local.username)) {
+        return "a candidate's ufrag is missing, wrong, or on a reflexive one";
+    }
+    switch (candidate->kind) {
+        case CandidateKind::kHost:
+            signalled.hosts.insert(candidate->address);
+            return host.has_address(candidate->address.ip) ? Complaint{} : "a host candidate is not the host's address";
+        case CandidateKind::kServerReflexive:
+            signalled.reflexive.insert(candidate->address);
+            return turn_.was_mapped(host, candidate->address) ? Complaint{}
+                                                              : "a reflexive candidate is no address that a relay saw";
+        case CandidateKind::kRelay:
+            signalled.relayed.insert(candidate->address);
+            if (!turn_.was_relayed(host, candidate->address)) {
+                return "a relay candidate is no address that a relay allocated";
+            }
+            const auto withdrawn = signalled.withdrawn.find(candidate->address);
+            return withdrawn == signalled.withdrawn.end() ||
+                           turn_.allocations_of(host, candidate->address) > withdrawn->second
+                       ? Complaint{}
+                       : "a withdrawn candidate is signalled again";
+    }
+    return {};
+}
+
+Complaint SignallingRules::judge_numbers(const Host& host, const Signalled& signalled, Instant now) {
+    std::map<RelayId, int> relays;
+    for (const auto& [address, relay] : host.relays) {
+        ++relays[relay.id];
+    }
+    for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
+        if (count_family(signalled.reflexive, family) > std::max<std::size_t>(1, relays.size())) {
+            if (hosts_.was_disturbed(std::min(signalled.since, now - kFaultAftermath))) {
+                findings_.tolerate("wire: reflexive candidates change after a fault");
+            } else {
+                return "more reflexive candidates of one family than relays";
+            }
+        }
+        if (count_family(signalled.hosts, family) > host.addresses.size()) {
+            return "more host candidates than the host has addresses";
+        }
+    }
+    return {};
+}
+
+void SignallingRules::handle_withdrawal(Host& host, const std::vector<Uuid>& peers,
+                                        const std::vector<std::string>& lines, Instant now) {
+    for (const auto& line : lines) {
+        const auto candidate = CandidateLine::parse(line);
+        const Complaint complaint = !candidate ? candidate.error()
+                                    : candidate->kind != CandidateKind::kRelay
+                                        ? "a candidate other than a relayed one is withdrawn"
+                                        : Complaint{};
+        findings_.judge("PRO-1", complaint, now, [&] { return host.name() + ", " + line; });
+        if (!candidate) {
+            continue;
+        }
+        for (const auto& peer : peers) {
+            signalled_[{host.device, peer}].withdrawn.insert_or_assign(candidate->address,
+                                                                       turn_.allocations_of(host, candidate->address));
+        }
+    }
+}
+
+void SignallingRules::handle_create_flow(Host& host, const ResourceId& resource, Instant now) {
+    const auto [last, is_first] = asked_.try_emplace({host.device, resource}, now);
+    const auto pause = now - last->second;
+    if (!is_first) {
+        last->second = now;
+        if (pause < kAskAgain && hosts_.was_disturbed(host, now - kFaultAftermath)) {
+            findings_.tolerate("wire: flow requested anew after a fault");
+            return;
+        }
+    }
+    findings_.judge("RES-2", is_first || pause >= kAskAgain ? Complaint{} : "a flow is requested twice within 2 s", now,
+                    [&] { return host.name() + ", resource " + resource.to_string(); });
+}
+
+}  // namespace culvert::model::wire

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "model/wire/findings.h"
+#include "model/wire/hosts.h"
+#include "model/wire/turn_client_rules.h"
+
+namespace culvert::model::wire {
+
+/// Checks what devices tell the portal about paths and flows. Source: spec/connectivity.md 3, spec/portal-protocol.md
+/// 6.2 and 7.2.
+class SignallingRules {
+public:
+    SignallingRules(Hosts& hosts, const TurnClientRules& turn, Findings& findings)
+        : hosts_{hosts}, turn_{turn}, findings_{findings} {}
+
+    void handle_message(Host& host, const portal_api::FromDevice& message, Instant now);
+
+private:
+    struct Signalled {
+        Instant since;
+        std::set<net::SocketAddress> hosts;
+        std::set<net::SocketAddress> reflexive;
+        std::set<net::SocketAddress> relayed;
+        /// With how often the address had been allocated by then.
+        std::map<net::SocketAddress, unsigned> withdrawn;
+    };
+
+    void handle_candidates(Host& host, const std::vector<Uuid>& peers, const std::vector<std::string>& lines,
+                           Instant now);
+    void handle_withdrawal(Host& host, const std::vector<Uuid>& peers, const std::vector<std::string>& lines,
+                           Instant now);
+    void handle_create_flow(Host& host, const ResourceId& resource, Instant now);
+    [[nodiscard]] Complaint judge_candidate(const Host& host, const Grant& grant, std::string_view line,
+                                            Signalled& signalled);
+    [[nodiscard]] Complaint judge_numbers(const Host& host, const Signalled& signalled, Instant now);
+
+    Hosts& hosts_;
+    const TurnClientRules& turn_;
+    Findings& findings_;
+    std::map<std::pair<Device, Uuid>, Signalled> signalled_;
+    std::map<std::pair<Device, ResourceId>, Instant> asked_;
+};
+
+}  // namespace culvert::model::wire

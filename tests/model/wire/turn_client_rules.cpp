@@ -1,0 +1,400 @@
+#include "model/wire/turn_client_rules.h"
+
+#include <algorithm>
+#include <array>
+
+namespace culvert::model::wire {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace stun_attribute;
+
+// spec/connectivity.md 5.5 and 5.6.
+constexpr std::array<Duration, 3> kRepetitions{1000ms, 1500ms, 2250ms};
+constexpr unsigned kTransmissions = 4;
+constexpr Duration kKeepAlive = 25s;
+constexpr Duration kChannelLifetime = 600s;
+constexpr Duration kChannelCoolDown = 300s;
+/// How late a timer may be: the tick of an exact driver, and of a late one.
+constexpr Duration kSlack = 1s;
+constexpr Duration kLateness = 5500ms;
+constexpr std::size_t kMaxPending = 256;
+/// A relay remembers for as long as an allocation lives what its client forgot.
+constexpr Duration kAllocationLifetime = 600s;
+constexpr Duration kImpatience = 1s;
+
+Duration slack(const Host& host) {
+    return host.is_late ? kLateness : kSlack;
+}
+
+std::uint16_t channel_of(const StunMessage& message) {
+    return static_cast<std::uint16_t>(message.number(kChannelNumber).value_or(0) >> 16);
+}
+
+bool is_deletion(const StunMessage& message) {
+    return message.type() == stun_type::kRefresh && message.number(kLifetime) == 0U;
+}
+
+}  // namespace
+
+std::uint32_t error_code(const StunMessage& message) {
+    const auto value = message.find(kErrorCode);
+    return value && value->size() >= 4 ? std::to_integer<std::uint32_t>((*value)[2] & std::byte{7}) * 100 +
+                                             std::to_integer<std::uint32_t>((*value)[3])
+                                       : 0;
+}
+
+TurnClientRules::Allocation& TurnClientRules::allocation(const Host& host, const net::SocketAddress& relay,
+                                                         const RelayCredentials& credentials) {
+    auto& allocation = allocations_[{host.device, relay}];
+    if (allocation.run != host.run || allocation.software != host.software || allocation.since != credentials.since) {
+        // The process was started, has a new key, or was told of a relay with other credentials.
+        allocation = Allocation{.run = host.run, .software = host.software, .since = credentials.since};
+    }
+    return allocation;
+}
+
+// --- Sent ------------------------------------------------------------------------------------------------------------
+
+void TurnClientRules::handle_sent(Host& host, const net::SocketAddress& relay, const StunMessage& message,
+                                  Instant now) {
+    const auto complaint = judge(host, relay, message, now);
+    findings_.judge("PRO-1", complaint, now, [&] {
+        return host.name() + " to " + relay.to_string() + ", type " + std::to_string(message.type());
+    });
+}
+
+Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, const StunMessage& message, Instant now) {
+    const auto credentials = host.relays.find(relay);
+    if (credentials == host.relays.end()) {
+        return "STUN request to an address that is no relay of the sender's";
+    }
+    auto& state = allocation(host, relay, credentials->second);
+    if (const auto complaint = judge_form(message, host.software); !complaint.empty()) {
+        return complaint;
+    }
+    if (message.type() != stun_type::kBinding) {
+        if (const auto complaint = judge_credentials(message, credentials->second, state); !complaint.empty()) {
+            return complaint;
+        }
+    }
+    const auto local = host.local(now);
+    const auto order = judge_order(host, message, state, now);
+    const auto schedule = judge_schedule(host, message, state, local);
+    if (message.type() == stun_type::kBinding) {
+        state.keepalive = local;
+    } else if (message.type() == stun_type::kRefresh) {
+        state.refreshed = local;
+    }
+    state.pending.push_back(
+        {message.transaction_id(), message.type(), message.has(kNonce), channel_of(message), is_deletion(message)});
+    if (state.pending.size() > kMaxPending) {
+        state.pending.pop_front();
+    }
+    return !order.empty() ? order : schedule;
+}
+
+Complaint TurnClientRules::judge_form(const StunMessage& message, std::string_view software) {
+    const auto has_order = [&] {
+        switch (message.type()) {
+            case stun_type::kBinding:
+                return message.has_order({{kSoftware}});
+            case stun_type::kAllocate:
+                return message.has_order({{kRequestedTransport},
+                                          {kAdditionalAddressFamily},
+                                          {kSoftware},
+                                          {kUsername},
+                                          {kRealm},
+                                          {kNonce, true},
+                                          {kMessageIntegrity}});
+            case stun_type::kRefresh:
+                return message.has_order({{kRequestedTransport},
+                                          {kAdditionalAddressFamily},
+                                          {kSoftware},
+                                          {kLifetime, true},
+                                          {kUsername},
+                                          {kRealm},
+                                          {kNonce, true},
+                                          {kMessageIntegrity}});
+            case stun_type::kChannelBind:
+                return message.has_order({{kXorPeerAddress},
+                                          {kChannelNumber},
+                                          {kSoftware},
+                                          {kUsername},
+                                          {kRealm},
+                                          {kNonce, true},
+                                          {kMessageIntegrity}});
+            default:
+                return false;
+        }
+    }();
+    if (!has_order) {
+        return "a request to a relay is of no known type, or its attributes are not in order";
+    }
+    if (message.text(kSoftware) != software) {
+        return "SOFTWARE does not name the session of the sender's key";
+    }
+    constexpr std::uint32_t kUdp = 17U << 24;
+    constexpr std::uint32_t kIpv6 = 2U << 24;
+    if ((message.has(kRequestedTransport) && message.number(kRequestedTransport) != kUdp) ||
+        (message.has(kAdditionalAddressFamily) && message.number(kAdditionalAddressFamily) != kIpv6)) {
+        return "REQUESTED-TRANSPORT is not UDP or ADDITIONAL-ADDRESS-FAMILY not IPv6";
+    }
+    if (message.has(kLifetime) && message.number(kLifetime) != 0U) {
+        return "LIFETIME other than 0 is requested";
+    }
+    return {};
+}
+
+Complaint TurnClientRules::judge_credentials(const StunMessage& message, const RelayCredentials& credentials,
+                                             const Allocation& allocation) {
+    if (message.text(kUsername) != credentials.username || message.text(kRealm) != "firezone") {
+        return "USERNAME or REALM is not what the portal gave out";
+    }
+    if (message.text(kNonce) != allocation.nonce) {
+        return "NONCE is not the newest one of this relay";
+    }
+    return message.has_integrity(credentials.key) ? Complaint{} : "MESSAGE-INTEGRITY of a request to a relay is wrong";
+}
+
+Complaint TurnClientRules::judge_order(const Host& host, const StunMessage& message, Allocation& allocation,
+                                       Instant now) {
+    const auto local = host.local(now);
+    if (allocation.is_refused && message.type() != stun_type::kBinding) {
+        return "a request with credentials that the relay refused";
+    }
+    const bool is_alive = allocation.is_allocated && local < allocation.allocated + allocation.lifetime + slack(host);
+    switch (message.type()) {
+        case stun_type::kAllocate:
+            if (!allocation.is_probed) {
+                return "ALLOCATE before the relay answered a BINDING";
+            }
+            if (is_alive && !hosts_.was_disturbed(host, allocation.refreshed)) {
+                return "ALLOCATE although there is an allocation";
+            }
+            allocation.is_allocated = false;
+            allocation.channels.clear();
+            return {};
+        case stun_type::kRefresh:
+            if (is_deletion(message)) {
+                return allocation.must_delete ? Complaint{} : "an allocation is deleted that nothing is wrong with";
+            }
+            return is_alive ? Complaint{} : "REFRESH without an allocation";
+        case stun_type::kChannelBind:
+            return is_alive ? judge_channel(message, allocation, local) : "CHANNEL-BIND before there is an allocation";
+        default:
+            return {};
+    }
+}
+
+Complaint TurnClientRules::judge_channel(const StunMessage& message, Allocation& allocation, Instant local) {
+    const auto number = message.number(kChannelNumber);
+    const auto peer = message.xor_address(kXorPeerAddress);
+    if (!number || !peer || (*number & 0xFFFF) != 0 || *number >> 16 < 0x4000 || *number >> 16 > 0x4FFF) {
+        return "CHANNEL-NUMBER or XOR-PEER-ADDRESS is malformed or out of range";
+    }
+    if (std::ranges::none_of(allocation.relayed, [&](const auto& own) { return own.family() == peer->family(); })) {
+        return "CHANNEL-BIND to a peer of a family that the allocation lacks";
+    }
+    const auto channel = static_cast<std::uint16_t>(*number >> 16);
+    const auto held = [&](const Channel& c) { return local - c.bound < kChannelLifetime + kChannelCoolDown; };
+    for (const auto& [other, known] : allocation.channels) {
+        if (held(known) && (other == channel) != (known.peer == *peer)) {
+            return "CHANNEL-BIND of a channel or peer that is bound otherwise";
+        }
+    }
+    allocation.channels.insert_or_assign(channel, Channel{*peer, local});
+    return {};
+}
+
+Complaint TurnClientRules::judge_schedule(const Host& host, const StunMessage& message, Allocation& allocation,
+                                          Instant local) {
+    auto& series = allocation.series[{message.type(), channel_of(message)}];
+    const auto id = message.transaction_id();
+    const bool is_told = host.last_relay_list && host.local(*host.last_relay_list) >= series.last;
+    const auto pause = local - series.last;
+    Complaint complaint;
+    if (!series.is_open || is_told || series.transmissions >= kTransmissions) {
+        series = {.last = local, .transmissions = 1, .is_open = true, .id = id};
+        return complaint;
+    }
+    if (pause < kRepetitions[series.transmissions - 1]) {
+        complaint = "a request to a relay is repeated too early";
+    } else if (pause < kRepetitions.back() + slack(host) && message.type() == stun_type::kBinding && id != series.id) {
+        complaint = "a repeated BINDING is not identical";
+    } else if (message.type() != stun_type::kBinding && id == series.id) {
+        complaint = "a repeated request to a relay has its old transaction id";
+    }
+    series.last = local;
+    series.id = id;
+    ++series.transmissions;
+    return complaint;
+}
+
+std::expected<net::SocketAddress, Complaint> TurnClientRules::find_peer(Host& host, const net::SocketAddress& relay,
+                                                                        std::uint16_t channel, Instant now) {
+    const auto credentials = host.relays.find(relay);
+    if (credentials == host.relays.end()) {
+        return std::unexpected{"ChannelData to an address that is no relay of the sender's"};
+    }
+    const auto& state = allocation(host, relay, credentials->second);
+    const auto found = state.channels.find(channel);
+    if (found == state.channels.end()) {
+        return std::unexpected{"ChannelData on a channel that was not bound"};
+    }
+    if (host.local(now) - found->second.bound > kChannelLifetime + slack(host)) {
+        return std::unexpected{"ChannelData on a channel that has expired"};
+    }
+    return found->second.peer;
+}
+
+// --- Received --------------------------------------------------------------------------------------------------------
+
+void TurnClientRules::handle_received(Host& host, const net::SocketAddress& relay, const StunMessage& message,
+                                      Instant now) {
+    const auto credentials = host.relays.find(relay);
+    if (credentials == host.relays.end()) {
+        return;
+    }
+    auto& state = allocation(host, relay, credentials->second);
+    const auto id = message.transaction_id();
+    const auto request = std::ranges::find(state.pending, id, &Pending::id);
+    if (request == state.pending.end() || message.method() != request->type ||
+        (request->type != stun_type::kBinding && !message.has_integrity(credentials->second.key))) {
+        return;
+    }
+    const auto answered = *request;
+    state.pending.erase(request);
+    state.series[{answered.type, answered.channel}].is_open = false;
+    if (message.message_class() == stun_type::kSuccess) {
+        handle_success(host, answered, message, state, host.local(now));
+    } else {
+        const auto code = error_code(message);
+        judge_error(host, answered, code, now);
+        handle_error(answered, code, message, state);
+    }
+}
+
+void TurnClientRules::handle_success(const Host& host, const Pending& request, const StunMessage& message,
+                                     Allocation& allocation, Instant local) {
+    switch (request.type) {
+        case stun_type::kBinding:
+            allocation.is_probed = true;
+            if (const auto mapped = message.xor_address(kXorMappedAddress)) {
+                ++mapped_[{host.device, *mapped}];
+            }
+            findings_.count("wire: relay probed");
+            break;
+        case stun_type::kAllocate:
+            allocation.is_allocated = true;
+            allocation.allocated = local;
+            allocation.refreshed = local;
+            allocation.lifetime = std::chrono::seconds{message.number(kLifetime).value_or(0)};
+            allocation.channels.clear();
+            allocation.relayed.clear();
+            for (const auto& attribute : message.attributes()) {
+                if (attribute.type == kXorRelayedAddress) {
+                    if (const auto address = message.decode_xor_address(attribute.value)) {
+                        allocation.relayed.push_back(*address);
+                        ++relayed_[{host.device, *address}];
+                    }
+                }
+            }
+            findings_.count("wire: allocation");
+            break;
+        case stun_type::kRefresh:
+            if (request.deletes) {
+                allocation.must_delete = false;
+                allocation.is_allocated = false;
+                allocation.channels.clear();
+            } else {
+                allocation.allocated = local;
+                findings_.count("wire: allocation refreshed");
+            }
+            break;
+        case stun_type::kChannelBind:
+            if (const auto channel = allocation.channels.find(request.channel); channel != allocation.channels.end()) {
+                channel->second.bound = local;
+            }
+            findings_.count("wire: channel bound");
+            break;
+        default:
+            break;
+    }
+}
+
+void TurnClientRules::handle_error(const Pending& request, std::uint32_t code, const StunMessage& message,
+                                   Allocation& allocation) {
+    if (code == 438 || (code == 401 && !request.has_nonce)) {
+        allocation.nonce = std::string{message.text(kNonce)};
+        return;
+    }
+    if (code == 401) {
+        allocation.is_refused = true;
+    }
+    if (code == 401 || code == 437) {
+        // What is invalidated takes all outstanding requests with it (5.4).
+        allocation.is_allocated = false;
+        allocation.channels.clear();
+        allocation.pending.clear();
+        allocation.series.clear();
+        allocation.must_delete = code == 437 && request.type == stun_type::kAllocate;
+    } else if (request.type == stun_type::kChannelBind) {
+        allocation.channels.erase(request.channel);
+    }
+}
+
+void TurnClientRules::judge_error(const Host& host, const Pending& request, std::uint32_t code, Instant now) {
+    Complaint complaint;
+    if (code == 438 || (code == 401 && !request.has_nonce)) {
+        findings_.count("wire: relay asks for authentication");
+    } else if (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat || host.is_late ||
+               host.latency * 2 >= kImpatience / 2) {
+        findings_.tolerate("wire: a relay refuses a request after a fault");
+    } else {
+        complaint = "a relay answers a request with an error";
+    }
+    findings_.judge("PRO-1", complaint, now, [&] {
+        return host.name() + ", type " + std::to_string(request.type) + ", error " + std::to_string(code);
+    });
+}
+
+// --- Facts -----------------------------------------------------------------------------------------------------------
+
+bool TurnClientRules::was_relayed(const Host& host, const net::SocketAddress& address) const {
+    return relayed_.contains({host.device, address});
+}
+
+bool TurnClientRules::was_mapped(const Host& host, const net::SocketAddress& address) const {
+    return mapped_.contains({host.device, address});
+}
+
+unsigned TurnClientRules::allocations_of(const Host& host, const net::SocketAddress& address) const {
+    const auto found = relayed_.find({host.device, address});
+    return found == relayed_.end() ? 0 : found->second;
+}
+
+void TurnClientRules::finish(Instant now) {
+    for (const auto& [key, state] : allocations_) {
+        const auto& host = hosts_.at(key.first);
+        const auto local = host.local(now);
+        const bool is_alive = state.is_allocated && local < state.allocated + state.lifetime;
+        if (!is_alive || host.state != ProcessState::kRunning || state.run != host.run ||
+            state.software != host.software || hosts_.was_disturbed(host, now - 2 * kKeepAlive) ||
+            !host.relays.contains(key.second)) {
+            continue;
+        }
+        findings_.judge("PRO-1",
+                        state.keepalive && local - *state.keepalive <= kKeepAlive + slack(host)
+                            ? Complaint{}
+                            : "no BINDING keeps an allocation alive",
+                        now, [&] { return host.name() + " at " + key.second.to_string(); });
+        findings_.judge("PRO-1",
+                        local - std::max(state.allocated, state.refreshed) <= state.lifetime / 2 + slack(host)
+                            ? Complaint{}
+                            : "an allocation is not refreshed at half its lifetime",
+                        now, [&] { return host.name() + " at " + key.second.to_string(); });
+    }
+}
+
+}  // namespace culvert::model::wire

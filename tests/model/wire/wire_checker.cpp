@@ -1,0 +1,212 @@
+#include "model/wire/wire_checker.h"
+
+#include <algorithm>
+
+#include "culvert/base/overloaded.h"
+#include "model/wire/findings.h"
+#include "model/wire/hosts.h"
+#include "model/wire/ice_rules.h"
+#include "model/wire/relay_rules.h"
+#include "model/wire/signalling_rules.h"
+#include "model/wire/turn_client_rules.h"
+#include "model/wire/wireguard_rules.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace wire;
+
+/// The largest UDP payload (spec/connectivity.md 10).
+constexpr std::size_t kMaxPayload = 1316;
+constexpr std::uint16_t kRelayPort = 3478;
+constexpr std::byte kFirstChannel{0x40};
+constexpr std::byte kLastChannel{0x4F};
+
+bool is_channel_data(ByteSpan datagram) {
+    return datagram.size() >= 4 && datagram[0] >= kFirstChannel && datagram[0] <= kLastChannel;
+}
+
+}  // namespace
+
+struct WireChecker::Rules {
+    explicit Rules(const Setup& setup) : hosts{setup} {}
+
+    void handle(const DatagramSent& sent, Instant now);
+    void handle(const DatagramReceived& received, Instant now);
+    void handle(const MessageToDevice& message, Instant now);
+
+    [[nodiscard]] Complaint judge(Host& host, const DatagramSent& sent, Instant now);
+    [[nodiscard]] Complaint judge_channel_data(Host& host, const DatagramSent& sent, Instant now);
+    [[nodiscard]] Complaint judge_between_peers(const PeerDatagram& datagram);
+    void receive_between_peers(const PeerDatagram& datagram);
+
+    Findings findings;
+    Hosts hosts;
+    TurnClientRules turn{hosts, findings};
+    IceRules ice{hosts, findings};
+    WireGuardRules wireguard{hosts, ice, findings};
+    RelayRules relays{hosts, findings};
+    SignallingRules signalling{hosts, turn, findings};
+};
+
+WireChecker::WireChecker(const Setup& setup) : rules_{std::make_unique<Rules>(setup)} {}
+WireChecker::~WireChecker() = default;
+
+void WireChecker::observe(const Observation& observation, Instant now) {
+    auto& rules = *rules_;
+    rules.hosts.observe(observation, now);
+    std::visit(overloaded{[&](const DatagramSent& sent) { rules.handle(sent, now); },
+                          [&](const DatagramReceived& received) { rules.handle(received, now); },
+                          [&](const MessageToDevice& message) { rules.handle(message, now); },
+                          [&](const MessageToPortal& message) {
+                              auto& host = rules.hosts.at(message.device);
+                              if (!host.is_hostile) {
+                                  rules.signalling.handle_message(host, message.message, now);
+                              }
+                          },
+                          [&](const PacketSubmitted& packet) {
+                              rules.wireguard.handle_packet(packet.client, packet.packet.size());
+                          },
+                          [](const auto&) {}},
+               observation);
+}
+
+Verdict WireChecker::finish(Instant now) {
+    rules_->turn.finish(now);
+    return rules_->findings.verdict();
+}
+
+void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
+    auto& host = hosts.at(message.device);
+    const auto handle = overloaded{[&](const portal_api::GatewayIceCandidates& m) {
+                                       ice.handle_candidates(host, m.gateway_id.uuid(), m.candidates, now);
+                                   },
+                                   [&](const portal_api::ClientIceCandidates& m) {
+                                       ice.handle_candidates(host, m.client_id.uuid(), m.candidates, now);
+                                   },
+                                   [](const auto&) {}};
+    std::visit([&](const auto& to) { std::visit(handle, to); }, message.message);
+}
+
+// --- Sent ------------------------------------------------------------------------------------------------------------
+
+void WireChecker::Rules::handle(const DatagramSent& sent, Instant now) {
+    auto& host = hosts.at(sent.host);
+    const auto complaint = judge(host, sent, now);
+    findings.judge("PRO-1", complaint, now, [&] {
+        return host.name() + " " + sent.from.to_string() + " -> " + sent.to.to_string() + ", " +
+               to_hex(sent.payload.first(std::min<std::size_t>(sent.payload.size(), 24)));
+    });
+}
+
+Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instant now) {
+    if (!host.has_address(sent.from.ip)) {
+        return "a datagram is sent from an address that the host does not have";
+    }
+    if (sent.from.family() != sent.to.family()) {
+        return "a datagram is sent to another family than it is sent from";
+    }
+    if (sent.payload.size() > kMaxPayload) {
+        return "a datagram is longer than 1316 bytes";
+    }
+    if (host.is_relay()) {
+        relays.handle_sent(host, sent.from, sent.to, sent.payload, now);
+        return {};
+    }
+    if (is_channel_data(sent.payload)) {
+        return judge_channel_data(host, sent, now);
+    }
+    const bool is_to_relay = sent.to.port == kRelayPort && host.relays.contains(sent.to);
+    if (is_to_relay && StunMessage::looks_like(sent.payload)) {
+        const auto message = StunMessage::decode(sent.payload);
+        if (!message) {
+            return message.error();
+        }
+        turn.handle_sent(host, sent.to, *message, now);
+        return sent.ecn == net::Ecn::kNotEct ? Complaint{} : "TURN control is sent with ECN";
+    }
+    return judge_between_peers(
+        {.host = host, .leg = {sent.from, sent.to, false}, .ecn = sent.ecn, .bytes = sent.payload, .now = now});
+}
+
+Complaint WireChecker::Rules::judge_channel_data(Host& host, const DatagramSent& sent, Instant now) {
+    if (load_be<std::uint16_t>(sent.payload.subspan(2)) != sent.payload.size() - 4) {
+        return "the length of ChannelData is not that of the datagram";
+    }
+    const auto peer = turn.find_peer(host, sent.to, load_be<std::uint16_t>(sent.payload), now);
+    if (!peer) {
+        return peer.error();
+    }
+    return judge_between_peers(
+        {.host = host, .leg = {sent.to, *peer, true}, .ecn = sent.ecn, .bytes = sent.payload.subspan(4), .now = now});
+}
+
+Complaint WireChecker::Rules::judge_between_peers(const PeerDatagram& datagram) {
+    if (StunMessage::looks_like(datagram.bytes)) {
+        const auto message = StunMessage::decode(datagram.bytes);
+        if (!message) {
+            return message.error();
+        }
+        ice.handle_sent(datagram, *message);
+        return {};
+    }
+    if (!WireGuardMessage::looks_like(datagram.bytes)) {
+        return "a datagram is neither STUN nor ChannelData nor WireGuard";
+    }
+    const auto message = WireGuardMessage::decode(datagram.bytes);
+    if (!message) {
+        return message.error();
+    }
+    wireguard.handle_sent(datagram, *message);
+    return {};
+}
+
+// --- Received --------------------------------------------------------------------------------------------------------
+
+void WireChecker::Rules::handle(const DatagramReceived& received, Instant now) {
+    auto& host = hosts.at(received.host);
+    if (host.state != ProcessState::kRunning && host.state != ProcessState::kHung) {
+        return;
+    }
+    if (host.is_relay()) {
+        relays.handle_received(host, received.from, received.to, received.payload, received.is_attack);
+        return;
+    }
+    PeerDatagram datagram{.host = host,
+                          .leg = {received.to, received.from, false},
+                          .bytes = received.payload,
+                          .now = now,
+                          .is_attack = received.is_attack};
+    if (received.from.port == kRelayPort && host.relays.contains(received.from)) {
+        if (StunMessage::looks_like(received.payload)) {
+            if (const auto message = StunMessage::decode(received.payload)) {
+                turn.handle_received(host, received.from, *message, now);
+            }
+            return;
+        }
+        if (!is_channel_data(received.payload)) {
+            return;
+        }
+        const auto peer = turn.find_peer(host, received.from, load_be<std::uint16_t>(received.payload), now);
+        if (!peer) {
+            return;
+        }
+        datagram.leg = {received.from, *peer, true};
+        datagram.bytes = received.payload.subspan(4);
+    }
+    receive_between_peers(datagram);
+}
+
+void WireChecker::Rules::receive_between_peers(const PeerDatagram& datagram) {
+    if (StunMessage::looks_like(datagram.bytes)) {
+        if (const auto message = StunMessage::decode(datagram.bytes)) {
+            ice.handle_received(datagram, *message);
+        }
+    } else if (WireGuardMessage::looks_like(datagram.bytes) && !datagram.is_attack) {
+        if (const auto message = WireGuardMessage::decode(datagram.bytes)) {
+            wireguard.handle_received(datagram, *message);
+        }
+    }
+}
+
+}  // namespace culvert::model

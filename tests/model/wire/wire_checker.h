@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "model/observer/verdict.h"
+#include "model/world/observation.h"
+
+namespace culvert::model {
+
+/// Checks every datagram on every wire against the specifications, with decoders of its own: forms, signatures, order,
+/// timing, and who may send what to whom (PRO-1, SEC-5, SEC-8, RES-1 to RES-3, STA-3 of spec/testing.md section 7.4).
+class WireChecker final : public Observer {
+public:
+    explicit WireChecker(const Setup& setup);
+    ~WireChecker() override;
+
+    void observe(const Observation& observation, Instant now) override;
+    /// The case is over.
+    [[nodiscard]] Verdict finish(Instant now);
+
+private:
+    struct Rules;
+    std::unique_ptr<Rules> rules_;
+};
+
+}  // namespace culvert::model
