@@ -1,6 +1,7 @@
 #include "model/wire/hosts.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "culvert/base/overloaded.h"
 #include "culvert/crypto/hash.h"
@@ -93,7 +94,7 @@ void Hosts::note_fault(Host& host, Instant now) {
 void Hosts::handle(const ProcessChanged& change, Instant now) {
     const auto device = as_device(change.process);
     if (!device) {
-        if (now > Instant{}) {
+        if (std::exchange(has_portal_, true)) {
             last_common_fault_ = now;
         }
         return;

@@ -105,6 +105,7 @@ private:
 
     std::map<Device, Host> hosts_;
     std::map<Uuid, Device> devices_;
+    bool has_portal_ = false;
     /// Faults of relays and of the portal concern everybody.
     int common_faults_ = 0;
     std::optional<Instant> last_common_fault_;
