@@ -10,7 +10,7 @@
 namespace culvert::model {
 
 /// No decoding reads more bytes than this; longer strings give the same scenario as their beginning.
-inline constexpr std::size_t kMaxDecodedBytes = 2048;
+inline constexpr std::size_t kMaxDecodedBytes = 1024;
 
 /// Kinds of actions that may be left out. Options change what a byte string means: replay with the same ones.
 struct DecodeOptions {

@@ -196,7 +196,7 @@ net::IpNetwork within(ChoiceSource& source, const net::IpNetwork& network) {
     std::ranges::transform(base, bytes.begin(), [](std::byte byte) { return std::to_integer<std::uint8_t>(byte); });
     for (unsigned bit = network.prefix(); bit < prefix; ++bit) {
         const auto value = offset >> (prefix - 1 - bit) & 1U;
-        bytes.at(bit / 8) = static_cast<std::uint8_t>(bytes.at(bit / 8) | value << (7 - bit % 8));
+        bytes.at(bit / 8) |= static_cast<std::uint8_t>(value << (7 - bit % 8));
     }
     return {net::IpAddress::from_bytes(std::as_bytes(std::span{bytes}).first(base.size())), prefix};
 }
