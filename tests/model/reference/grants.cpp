@@ -1,0 +1,148 @@
+#include "model/reference/grants.h"
+
+#include <algorithm>
+
+namespace culvert::model {
+namespace {
+
+bool is_over(const Grants::Grant& grant, WallTime wall, Duration grace) {
+    return grant.expires_at && wall >= *grant.expires_at + std::chrono::duration_cast<std::chrono::milliseconds>(grace);
+}
+
+/// The union of the filters of all grants that cover the longest matching network.
+bool match(const Grants::ByResource& grants, const net::IpAddress& address, const Service& service, WallTime wall,
+           Duration grace) {
+    const Grants::Grant* longest = nullptr;
+    for (const auto& [id, grant] : grants) {
+        if (!is_over(grant, wall, grace) && grant.network.contains(address) &&
+            (longest == nullptr || grant.network.prefix() > longest->network.prefix())) {
+            longest = &grant;
+        }
+    }
+    return longest != nullptr && std::ranges::any_of(grants, [&](const auto& entry) {
+               const auto& grant = entry.second;
+               return !is_over(grant, wall, grace) && grant.network.contains(longest->network) &&
+                      permits(grant.filters, service);
+           });
+}
+
+const Grants::ByResource kNone;
+
+}  // namespace
+
+void Grants::clear() {
+    grants_.clear();
+    past_.clear();
+}
+
+void Grants::handle(const portal_api::ToGateway& message, Instant now) {
+    remember(now);
+    std::visit([&](const auto& alternative) { handle_one(alternative); }, message);
+}
+
+void Grants::remember(Instant now) {
+    std::erase_if(past_, [&](const auto& entry) { return entry.first + kRevocationGrace < now; });
+    past_.emplace_back(now, grants_);
+}
+
+void Grants::handle_one(const portal_api::GatewayInit& message) {
+    ByClient listed;
+    for (const auto& entry : message.authorizations) {
+        const auto client = grants_.find(entry.client_id);
+        if (client == grants_.end()) {
+            continue;
+        }
+        if (const auto grant = client->second.find(entry.resource_id); grant != client->second.end()) {
+            auto& kept = listed[entry.client_id][entry.resource_id];
+            kept = grant->second;
+            kept.expires_at = entry.expires_at;
+        }
+    }
+    grants_ = std::move(listed);
+}
+
+void Grants::handle_one(const portal_api::AuthorizeFlow& message) {
+    if (const auto* cidr = std::get_if<portal_api::GatewayCidrResource>(&message.resource)) {
+        grants_[message.client.id][cidr->id] = {cidr->address, cidr->filters, message.expires_at};
+    }
+}
+
+void Grants::handle_one(const portal_api::AccessAuthorizationExpiryUpdated& message) {
+    const auto client = grants_.find(message.client_id);
+    if (client == grants_.end()) {
+        return;
+    }
+    if (const auto grant = client->second.find(message.resource_id); grant != client->second.end()) {
+        grant->second.expires_at = message.expires_at;
+    }
+}
+
+void Grants::handle_one(const portal_api::RejectAccess& message) {
+    const auto client = grants_.find(message.client_id);
+    if (client == grants_.end()) {
+        return;
+    }
+    client->second.erase(message.resource_id);
+    if (client->second.empty()) {
+        grants_.erase(client);
+    }
+}
+
+void Grants::handle_one(const portal_api::ResourceUpdated& message) {
+    const auto* cidr = std::get_if<portal_api::GatewayCidrResource>(&message.resource);
+    if (cidr == nullptr) {
+        return;
+    }
+    for (auto& [client, grants] : grants_) {
+        if (const auto grant = grants.find(cidr->id); grant != grants.end()) {
+            grant->second.filters = cidr->filters;
+        }
+    }
+}
+
+Grants::Answer Grants::evaluate(const ByClient& grants, const ClientId& client, const net::IpAddress& address,
+                                const Service& service, WallTime wall) const {
+    const auto found = grants.find(client);
+    if (found == grants.end()) {
+        return Answer::kNo;
+    }
+    if (match(found->second, address, service, wall, {})) {
+        return Answer::kYes;
+    }
+    return match(found->second, address, service, wall, kExpiryGrace) ? Answer::kLate : Answer::kNo;
+}
+
+Grants::Answer Grants::may_pass(const ClientId& client, const net::IpAddress& address, const Service& service,
+                                Instant now, WallTime wall) const {
+    if (const auto answer = evaluate(grants_, client, address, service, wall); answer != Answer::kNo) {
+        return answer;
+    }
+    const bool was_permitted = std::ranges::any_of(past_, [&](const auto& entry) {
+        return entry.first + kRevocationGrace >= now &&
+               evaluate(entry.second, client, address, service, wall) != Answer::kNo;
+    });
+    return was_permitted ? Answer::kLate : Answer::kNo;
+}
+
+Grants::Answer Grants::is_known(const ClientId& client, Instant now, WallTime wall) const {
+    const auto has_grant = [&](const ByClient& grants, Duration grace) {
+        const auto found = grants.find(client);
+        return found != grants.end() && std::ranges::any_of(found->second, [&](const auto& entry) {
+                   return !is_over(entry.second, wall, grace);
+               });
+    };
+    if (has_grant(grants_, {})) {
+        return Answer::kYes;
+    }
+    const bool is_late = has_grant(grants_, kExpiryGrace) || std::ranges::any_of(past_, [&](const auto& entry) {
+                             return entry.first + kRevocationGrace >= now && has_grant(entry.second, kExpiryGrace);
+                         });
+    return is_late ? Answer::kLate : Answer::kNo;
+}
+
+const Grants::ByResource& Grants::of(const ClientId& client) const {
+    const auto found = grants_.find(client);
+    return found == grants_.end() ? kNone : found->second;
+}
+
+}  // namespace culvert::model

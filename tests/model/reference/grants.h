@@ -1,0 +1,67 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "culvert/base/time.h"
+#include "culvert/portal_api/messages.h"
+#include "model/reference/filters.h"
+
+namespace culvert::model {
+
+/// What a gateway has been told that clients may do: the messages that reached it, applied as spec/tunnel.md sections
+/// 6.2 and 6.3 say, and remembered for as long as a revoked grant may still let packets through.
+class Grants {
+public:
+    /// How long packets may pass after the revocation was delivered, and after a grant's expiry (SEC-2).
+    static constexpr Duration kRevocationGrace = std::chrono::seconds{2};
+    static constexpr Duration kExpiryGrace = std::chrono::seconds{1};
+
+    struct Grant {
+        net::IpNetwork network;
+        std::vector<portal_api::Filter> filters;
+        std::optional<UnixSeconds> expires_at;
+
+        friend bool operator==(const Grant&, const Grant&) = default;
+    };
+    using ByResource = std::map<ResourceId, Grant>;
+
+    /// The process ended: nothing is granted any more.
+    void clear();
+    void handle(const portal_api::ToGateway& message, Instant now);
+
+    /// `kLate`: only because revocation or expiry need a moment.
+    enum class Answer : std::uint8_t { kNo, kLate, kYes };
+    /// Whether the client may talk with this service at this address.
+    [[nodiscard]] Answer may_pass(const ClientId& client, const net::IpAddress& address, const Service& service,
+                                  Instant now, WallTime wall) const;
+    /// Whether the client has any grant, so that it may talk with the gateway itself.
+    [[nodiscard]] Answer is_known(const ClientId& client, Instant now, WallTime wall) const;
+
+    /// Grants of the client right now, expired ones included.
+    [[nodiscard]] const ByResource& of(const ClientId& client) const;
+
+private:
+    using ByClient = std::map<ClientId, ByResource>;
+
+    [[nodiscard]] Answer evaluate(const ByClient& grants, const ClientId& client, const net::IpAddress& address,
+                                  const Service& service, WallTime wall) const;
+    void remember(Instant now);
+    void handle_one(const portal_api::GatewayInit& message);
+    void handle_one(const portal_api::AuthorizeFlow& message);
+    void handle_one(const portal_api::AccessAuthorizationExpiryUpdated& message);
+    void handle_one(const portal_api::RejectAccess& message);
+    void handle_one(const portal_api::ResourceUpdated& message);
+    void handle_one(const portal_api::RelaysPresence&) {}
+    void handle_one(const portal_api::ClientIceCandidates&) {}
+    void handle_one(const portal_api::InvalidateClientIceCandidates&) {}
+
+    ByClient grants_;
+    /// Earlier states, and until when they held; ascending.
+    std::deque<std::pair<Instant, ByClient>> past_;
+};
+
+}  // namespace culvert::model

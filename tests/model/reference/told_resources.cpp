@@ -1,0 +1,188 @@
+#include "model/reference/told_resources.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace culvert::model {
+namespace {
+
+constexpr std::string_view kTunnelV4 = "100.64.0.0/11";
+constexpr std::string_view kTunnelV6 = "fd00:2021:1111::/107";
+constexpr std::array<std::string_view, 6> kFixedRoutes = {kTunnelV4,
+                                                          "100.96.0.0/11",
+                                                          "100.100.111.0/24",
+                                                          kTunnelV6,
+                                                          "fd00:2021:1111:8000::/107",
+                                                          "fd00:2021:1111:8000:100:100:111:0/120"};
+
+net::IpNetwork network(std::string_view text) {
+    return *net::IpNetwork::parse(text);
+}
+
+void add_route(const net::IpNetwork& route, tunnel::TunConfig& config) {
+    (route.family() == net::Family::kIpv4 ? config.ipv4_routes : config.ipv6_routes).push_back(route);
+}
+
+void tidy(std::vector<net::IpNetwork>& routes) {
+    std::ranges::sort(routes);
+    const auto rest = std::ranges::unique(routes);
+    routes.erase(rest.begin(), rest.end());
+}
+
+/// Changes that make it another resource for the data path (section 3.3); site names do not.
+bool is_same_to_reach(const ToldResources::Resource& a, const ToldResources::Resource& b) {
+    return a.address == b.address &&
+           std::ranges::is_permutation(a.sites, b.sites, {}, &portal_api::Site::id, &portal_api::Site::id);
+}
+
+}  // namespace
+
+void ToldResources::clear() {
+    *this = {};
+}
+
+void ToldResources::handle(const portal_api::ToClient& message, Instant now) {
+    std::visit([&](const auto& alternative) { handle_one(alternative, now); }, message);
+}
+
+void ToldResources::handle_one(const portal_api::ClientInit& message, Instant now) {
+    interface_ = message.interface;
+    std::vector<ResourceId> missing;
+    for (const auto& [id, resource] : resources_) {
+        const bool is_listed = std::ranges::any_of(message.resources, [&](const auto& listed) {
+            return std::visit([](const auto& any) { return any.id; }, listed) == id;
+        });
+        if (!is_listed) {
+            missing.push_back(id);
+        }
+    }
+    for (const auto& id : missing) {
+        remove(id, now);
+    }
+    for (const auto& resource : message.resources) {
+        add(resource, now);
+    }
+}
+
+void ToldResources::handle_one(const portal_api::ConfigChanged& message, Instant) {
+    interface_ = message.interface;
+}
+
+void ToldResources::handle_one(const portal_api::ResourceCreatedOrUpdated& message, Instant now) {
+    add(message.resource, now);
+}
+
+void ToldResources::handle_one(const portal_api::ResourceDeleted& message, Instant now) {
+    remove(message.resource_id, now);
+}
+
+void ToldResources::handle_one(const portal_api::FlowCreated& message, Instant now) {
+    if (!resources_.contains(message.resource_id)) {
+        return;
+    }
+    flows_[message.resource_id] = {message.gateway_id, message.site_id, message.gateway_ipv4, message.gateway_ipv6,
+                                   now};
+    offline_sites_.erase(message.site_id);
+}
+
+void ToldResources::handle_one(const portal_api::FlowCreationFailed& message, Instant now) {
+    const auto found = resources_.find(message.resource_id);
+    if (message.reason != portal_api::FlowFailure::kOffline || found == resources_.end()) {
+        return;
+    }
+    for (const auto& site : found->second.sites) {
+        offline_sites_[site.id] = now;
+    }
+    flows_.erase(message.resource_id);
+}
+
+void ToldResources::add(const portal_api::ClientResource& resource, Instant now) {
+    const auto* cidr = std::get_if<portal_api::ClientCidrResource>(&resource);
+    if (cidr == nullptr) {
+        return;
+    }
+    const auto known = resources_.find(cidr->id);
+    if (known != resources_.end()) {
+        if (known->second == *cidr) {
+            return;
+        }
+        if (!is_same_to_reach(known->second, *cidr)) {
+            remove(cidr->id, now);
+        }
+    }
+    resources_[cidr->id] = *cidr;
+    told_at_[cidr->id] = now;
+}
+
+void ToldResources::remove(const ResourceId& id, Instant now) {
+    if (resources_.erase(id) > 0) {
+        removed_at_[id] = now;
+    }
+    flows_.erase(id);
+}
+
+std::optional<Instant> ToldResources::told_at(const ResourceId& id) const {
+    return resources_.contains(id) ? std::optional{told_at_.at(id)} : std::nullopt;
+}
+
+std::optional<Instant> ToldResources::removed_at(const ResourceId& id) const {
+    const auto found = removed_at_.find(id);
+    return found == removed_at_.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::vector<const ToldResources::Resource*> ToldResources::covering(const net::IpAddress& address) const {
+    std::vector<const Resource*> result;
+    for (const auto& [id, resource] : resources_) {
+        if (resource.address.contains(address)) {
+            result.push_back(&resource);
+        }
+    }
+    return result;
+}
+
+std::vector<const ToldResources::Resource*> ToldResources::candidates(const net::IpAddress& address) const {
+    auto result = covering(address);
+    unsigned longest = 0;
+    for (const auto* resource : result) {
+        longest = std::max(longest, resource->address.prefix());
+    }
+    std::erase_if(result, [&](const Resource* resource) { return resource->address.prefix() < longest; });
+    return result;
+}
+
+const ToldResources::Flow* ToldResources::flow(const ResourceId& id) const {
+    const auto found = flows_.find(id);
+    return found == flows_.end() ? nullptr : &found->second;
+}
+
+std::optional<tunnel::TunConfig> ToldResources::tun_config() const {
+    if (!interface_) {
+        return std::nullopt;
+    }
+    tunnel::TunConfig config{.ipv4 = interface_->ipv4, .ipv6 = interface_->ipv6, .ipv4_routes = {}, .ipv6_routes = {}};
+    for (const auto route : kFixedRoutes) {
+        add_route(network(route), config);
+    }
+    for (const auto& [id, resource] : resources_) {
+        add_route(resource.address, config);
+    }
+    tidy(config.ipv4_routes);
+    tidy(config.ipv6_routes);
+    return config;
+}
+
+tunnel::TunConfig gateway_tun_config(const portal_api::Interface& interface) {
+    return {.ipv4 = interface.ipv4,
+            .ipv6 = interface.ipv6,
+            .ipv4_routes = {network(kTunnelV4)},
+            .ipv6_routes = {network(kTunnelV6)}};
+}
+
+bool is_tunnel_address(const net::IpAddress& address) {
+    static const auto v4 = network(kTunnelV4);
+    static const auto v6 = network(kTunnelV6);
+    return v4.contains(address) || v6.contains(address);
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "culvert/base/time.h"
+#include "culvert/portal_api/messages.h"
+#include "culvert/tunnel/tun_config.h"
+
+namespace culvert::model {
+
+/// What a client's process has been told by the portal: its interface, its resources, the gateways of its flows.
+/// Messages that reached it, applied as spec/tunnel.md sections 3.3 to 3.15 say.
+class ToldResources {
+public:
+    using Resource = portal_api::ClientCidrResource;
+    struct Flow {
+        GatewayId gateway;
+        SiteId site;
+        net::IpAddress gateway_ipv4;
+        net::IpAddress gateway_ipv6;
+        Instant created_at;
+    };
+
+    /// A new process, which knows nothing.
+    void clear();
+    /// New sockets and keys: resources stay, flows end (section 3.17).
+    void reset() { flows_.clear(); }
+    void handle(const portal_api::ToClient& message, Instant now);
+
+    [[nodiscard]] const std::optional<portal_api::Interface>& interface() const { return interface_; }
+    [[nodiscard]] const std::map<ResourceId, Resource>& all() const { return resources_; }
+    /// When anything about the resource last changed for the client; nullopt if it does not have it.
+    [[nodiscard]] std::optional<Instant> told_at(const ResourceId& id) const;
+    /// When the client last had it to give up; nullopt if it never did.
+    [[nodiscard]] std::optional<Instant> removed_at(const ResourceId& id) const;
+
+    /// The resources that a packet to `address` may select: those with the longest prefix. Several if their networks
+    /// are equal, since then it depends on which one was connected first (section 3.4).
+    [[nodiscard]] std::vector<const Resource*> candidates(const net::IpAddress& address) const;
+    /// Any resource whose network covers `address`.
+    [[nodiscard]] std::vector<const Resource*> covering(const net::IpAddress& address) const;
+
+    [[nodiscard]] const Flow* flow(const ResourceId& id) const;
+    [[nodiscard]] const std::map<ResourceId, Flow>& flows() const { return flows_; }
+    /// Whether some resource with this site could not be reached the last time the client asked.
+    [[nodiscard]] bool was_told_offline(const SiteId& site) const { return offline_sites_.contains(site); }
+
+    /// What the TUN interface must look like; nullopt before the first `init`.
+    [[nodiscard]] std::optional<tunnel::TunConfig> tun_config() const;
+
+private:
+    void add(const portal_api::ClientResource& resource, Instant now);
+    void remove(const ResourceId& id, Instant now);
+    void handle_one(const portal_api::ClientInit& message, Instant now);
+    void handle_one(const portal_api::ConfigChanged& message, Instant now);
+    void handle_one(const portal_api::ResourceCreatedOrUpdated& message, Instant now);
+    void handle_one(const portal_api::ResourceDeleted& message, Instant now);
+    void handle_one(const portal_api::FlowCreated& message, Instant now);
+    void handle_one(const portal_api::FlowCreationFailed& message, Instant now);
+    void handle_one(const portal_api::RelaysPresence&, Instant) {}
+    void handle_one(const portal_api::GatewayIceCandidates&, Instant) {}
+    void handle_one(const portal_api::InvalidateGatewayIceCandidates&, Instant) {}
+
+    std::optional<portal_api::Interface> interface_;
+    std::map<ResourceId, Resource> resources_;
+    std::map<ResourceId, Instant> told_at_;
+    std::map<ResourceId, Instant> removed_at_;
+    std::map<ResourceId, Flow> flows_;
+    std::map<SiteId, Instant> offline_sites_;
+};
+
+/// The TUN interface of a gateway that was told these addresses (spec/tunnel.md section 6.10).
+[[nodiscard]] tunnel::TunConfig gateway_tun_config(const portal_api::Interface& interface);
+
+/// Addresses of clients and gateways inside the tunnel (spec/tunnel.md section 1.1).
+[[nodiscard]] bool is_tunnel_address(const net::IpAddress& address);
+
+}  // namespace culvert::model
