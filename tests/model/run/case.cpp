@@ -12,7 +12,7 @@ CaseResult run_case(const Scenario& scenario, const CaseOptions& options) {
 
     World world{scenario, observers, options.log_level};
     const auto begin = world.now();
-    world.run([&] { return true; });
+    world.run([&] { return !options.stops_at_violation || world.verdict().violations().empty(); });
 
     CaseResult result;
     result.verdict.add(world.verdict());

@@ -7,6 +7,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/portal_api/codec.h"
+#include "model/scenario/script.h"
 
 namespace culvert::model {
 namespace {
@@ -92,6 +93,13 @@ const char* message_name(const portal_api::FromDevice& message) {
                       message);
 }
 
+/// As it stands in a script.
+std::string line_of(const Step& step) {
+    auto script = to_script(Scenario{.setup = {}, .steps = {step}});
+    script.pop_back();
+    return script.substr(script.rfind('\n') + 1);
+}
+
 std::string fields_text(const std::vector<log::TextField>& fields) {
     std::string text;
     for (const auto& field : fields) {
@@ -104,7 +112,7 @@ std::string line_of(const Observation& observation) {
     return std::visit(
         overloaded{
             [](const ActionTaken& o) {
-                return fmt::format("ACTION {}{}", o.step.action.index(), o.is_effective ? "" : " (no effect)");
+                return fmt::format("ACTION {}{}", line_of(o.step), o.is_effective ? "" : " (no effect)");
             },
             [](const ProcessChanged& o) {
                 return fmt::format("{} {}{}", name_of(o.process), state_name(o.state), o.is_crash ? " (crash)" : "");

@@ -1,0 +1,67 @@
+#include "model/run/coverage.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "model/scenario/shape.h"
+
+namespace culvert::model {
+namespace {
+
+/// Invariants of spec/testing.md section 7.4 that every sufficiently long run must have checked.
+constexpr auto kInvariants = std::to_array<std::string_view>({"CON-6", "DET-4"});
+
+template <std::size_t... I>
+std::vector<std::string> action_features(std::index_sequence<I...>) {
+    return {("action " + std::string{kShape<std::variant_alternative_t<I, Action>>.name})...};
+}
+
+std::vector<std::string> required_features() {
+    auto features = action_features(std::make_index_sequence<std::variant_size_v<Action>>{});
+    features.emplace_back("transfer complete");
+    return features;
+}
+
+std::uint64_t count_of(const Verdict::Counters& counters, std::string_view name) {
+    const auto found = counters.find(name);
+    return found == counters.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+std::vector<std::string> find_gaps(const Verdict& total, std::uint64_t cases) {
+    std::vector<std::string> gaps;
+    if (cases < kCasesForCoverage) {
+        return gaps;
+    }
+    for (const auto invariant : kInvariants) {
+        if (count_of(total.checks(), invariant) == 0) {
+            gaps.push_back(fmt::format("invariant {} was never checked", invariant));
+        }
+    }
+    for (const auto& feature : required_features()) {
+        if (count_of(total.features(), feature) == 0) {
+            gaps.push_back(fmt::format("\"{}\" never happened", feature));
+        }
+    }
+    return gaps;
+}
+
+std::string coverage_table(const Verdict& total) {
+    std::string text;
+    const auto add = [&](std::string_view title, const Verdict::Counters& counters) {
+        text += fmt::format("{}\n", title);
+        for (const auto& [name, count] : counters) {
+            text += fmt::format("  {:<44} {:>12}\n", name, count);
+        }
+    };
+    add("checked", total.checks());
+    add("exercised", total.features());
+    add("tolerated", total.tolerances());
+    return text;
+}
+
+}  // namespace culvert::model
