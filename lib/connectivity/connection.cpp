@@ -103,6 +103,17 @@ void Connection::signal(const ice::Candidate& candidate, Outbox& out) {
     out.emit(NewIceCandidate{id_, std::move(text), candidate.priority});
 }
 
+bool Connection::may_have_channel(const net::SocketAddress& address, Instant now) {
+    if (channels_.admit(address, now)) {
+        return true;
+    }
+    if (!std::exchange(has_warned_of_channels_, true)) {
+        kLog.warn("Peer has too many addresses, no more are reached through the relay", log::field(id_key(), id_),
+                  log::field("limit", kMaxChannelsPerConnection));
+    }
+    return false;
+}
+
 // --- Packets ---------------------------------------------------------------------------------------------------------
 
 void Connection::send_packet(ByteSpan ip_packet, Outbox& out, Instant now) {
@@ -181,8 +192,15 @@ void Connection::handle_timeout(Relays& relays, Outbox& out, Instant now) {
     // Before the agent's packets leave, so that a client's handshake overtakes the check that tells the gateway about
     // the path: section 2.3 calls this visible on the wire.
     handle_agent_events(relays, out, now);
+    send_checks(out, now);
+}
+
+void Connection::send_checks(Outbox& out, Instant now) {
     while (const auto transmit = agent_.poll_transmit()) {
-        out.send(*transmit, now);
+        const bool is_relayed = transmit->source_kind == ice::CandidateKind::kRelay;
+        if (!is_relayed || may_have_channel(transmit->destination, now)) {
+            out.send(*transmit, now);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
+#include "culvert/connectivity/channel_quota.h"
 #include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/events.h"
 #include "culvert/connectivity/outbox.h"
@@ -67,6 +68,9 @@ public:
     /// Tells the peer everything again that it would need if it had lost its state.
     void signal_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now);
 
+    /// Whether the peer's `address` may have a channel on our relay. Ask before anything that may bind one.
+    [[nodiscard]] bool may_have_channel(const net::SocketAddress& address, Instant now);
+
     /// Sends or queues one packet, whatever the state. Off the hot path.
     void send_packet(ByteSpan ip_packet, Outbox& out, Instant now);
     /// Sends one packet if that is possible at once; for a goodbye.
@@ -91,6 +95,7 @@ private:
     [[nodiscard]] std::optional<Failure> timed_out(Instant now) const;
     void wake_up(Instant now);
     void fail(Failure failure);
+    void send_checks(Outbox& out, Instant now);
     void handle_agent_events(Relays& relays, Outbox& out, Instant now);
     void handle_state(ice::AgentState state, Instant now);
     void handle_nomination(const ice::Nominated& nominated, Relays& relays, Outbox& out, Instant now);
@@ -103,6 +108,8 @@ private:
     wireguard::Tunnel tunnel_;
     std::uint32_t index_;
     std::optional<RelayId> relay_;
+    ChannelQuota channels_;
+    bool has_warned_of_channels_ = false;
 
     Phase phase_ = Phase::kConnecting;
     std::optional<Failure> failure_;

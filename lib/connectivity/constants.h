@@ -25,6 +25,10 @@ inline constexpr Duration kRecentlyDisconnectedMemory = std::chrono::seconds{5};
 /// While there is no path: WireGuard packets, and on a client also IP packets (section 7.6).
 inline constexpr std::size_t kMaxBufferedPackets = 128;
 
+/// Addresses of one peer that get a channel within 15 minutes, so that 64 hostile peers do not yet use up a relay. An
+/// honest peer needs one for each of its reflexive and relayed addresses, and for those it roams to; ours to choose.
+inline constexpr std::size_t kMaxChannelsPerConnection = 64;
+
 /// Backstops for a caller that does not drain; ours to choose.
 inline constexpr std::size_t kMaxTransmits = 8192;
 inline constexpr std::size_t kMaxEvents = 65536;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/testing/virtual_network.h"
 
 namespace culvert::connectivity::testing {
@@ -98,6 +99,32 @@ TEST_F(Relayed, DirectPathTakesOverFromNothingAndRelayTakesOverFromIt) {
     network.run_for(20s);
     EXPECT_TRUE(has_contact());
     EXPECT_EQ(client.count<ConnectionFailed>(), 0U);
+}
+
+TEST_F(Relayed, NoPeerUsesUpTheChannelsThatOthersNeed) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    auto& victim = network.add_host(Role::kClient, "192.0.2.3", std::nullopt);
+    network.block_direct(victim, gateway);
+    connect();
+    const auto bound_before = relay.server->bound_channels();
+
+    for (unsigned n = 0; n < 5000; ++n) {
+        const net::SocketAddress invented{ip("198.51.100.7"), static_cast<std::uint16_t>(1000 + n)};
+        const auto candidate = ice::server_reflexive_candidate(invented, invented);
+        gateway.node.add_remote_candidate(client.id, ice::to_string(*candidate), network.now);
+        if (n % 50 == 0) {
+            network.settle_node(gateway);
+            network.run_for(100ms);
+        }
+    }
+    network.run_for(10s);
+
+    EXPECT_LE(relay.server->bound_channels() - bound_before, kMaxChannelsPerConnection);
+    EXPECT_TRUE(has_contact()) << "the connection itself must survive what its peer says";
+    network.connect(victim, gateway);
+    network.run_for(5s);
+    EXPECT_EQ(victim.count<ConnectionEstablished>(), 1U);
 }
 
 TEST_F(Relayed, MigratesToAnotherRelayWithinTheGracePeriod) {

@@ -163,7 +163,8 @@ void Node::State::add_remote_candidate(const ConnectionId& id, std::string_view 
         return;
     }
     // Relays deliver only what comes from a bound peer, so the peer's first packet depends on this.
-    if (auto* relay = relays_.find(connection->relay())) {
+    if (auto* relay = relays_.find(connection->relay());
+        relay != nullptr && connection->may_have_channel(candidate->address, now)) {
         relay->bind_channel(candidate->address, now);
         connection->note_activity(now);
     }
