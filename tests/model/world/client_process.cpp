@@ -12,7 +12,7 @@ void ClientProcess::handle_datagram(const net::SocketAddress& local, const net::
                                     MutableByteSpan payload, Instant now) {
     auto& tun = environment_.coalescer();
     state_.handle_datagram(local, from, ecn, payload, tun, now);
-    collect_packets(tun, [&](ByteSpan packet) { environment_.deliver(number_, packet); });
+    collect_packets(tun, [&](ByteSpan packet) { pass_on(packet); });
 }
 
 void ClientProcess::handle_packet(MutableByteSpan packet, Instant now) {
@@ -28,7 +28,12 @@ void ClientProcess::handle_portal_event(portal_channel::Event& event, Instant no
 }
 
 bool ClientProcess::drain(Instant now) {
-    bool has_output = send_outputs(state_, number_, port_, environment_);
+    const bool has_sent = send_outputs(state_, number_, port_, environment_);
+    return drain_events(now) || has_sent;
+}
+
+bool ClientProcess::drain_events(Instant now) {
+    bool has_output = false;
     while (auto event = state_.poll_event()) {
         std::visit([&](auto& alternative) { handle(alternative, now); }, *event);
         has_output = true;

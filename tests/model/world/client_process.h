@@ -25,6 +25,13 @@ public:
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return state_.public_key(); }
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
+    // For whoever drives the state machine's data path instead (EventLoopProcess).
+    [[nodiscard]] tunnel::ClientState& state() { return state_; }
+    /// A packet that came out of the tunnel.
+    void pass_on(ByteSpan packet) { environment_.deliver(number_, packet); }
+    /// The part of drain() that is not about packets.
+    bool drain_events(Instant now);
+
 private:
     void handle(tunnel::TunInterfaceUpdated& event, Instant now);
     void handle(tunnel::SendFromClient& event, Instant now);

@@ -18,7 +18,7 @@ void GatewayProcess::handle_datagram(const net::SocketAddress& local, const net:
                                      MutableByteSpan payload, Instant now) {
     auto& tun = environment_.coalescer();
     state_.handle_datagram(local, from, ecn, payload, tun, now);
-    collect_packets(tun, [&](ByteSpan packet) { environment_.forward(number_, packet); });
+    collect_packets(tun, [&](ByteSpan packet) { pass_on(packet); });
 }
 
 void GatewayProcess::handle_packet(MutableByteSpan packet, Instant now) {
@@ -34,7 +34,12 @@ void GatewayProcess::handle_portal_event(portal_channel::Event& event, Instant n
 }
 
 bool GatewayProcess::drain(Instant now) {
-    bool has_output = send_outputs(state_, number_, port_, environment_);
+    const bool has_sent = send_outputs(state_, number_, port_, environment_);
+    return drain_events(now) || has_sent;
+}
+
+bool GatewayProcess::drain_events(Instant now) {
+    bool has_output = false;
     while (auto event = state_.poll_event()) {
         has_output = true;
         std::visit(overloaded{[&](tunnel::TunInterfaceUpdated& updated) {

@@ -7,6 +7,7 @@
 #include "culvert/packet/ip_packet.h"
 #include "model/world/actions.h"
 #include "model/world/client_process.h"
+#include "model/world/event_loop_process.h"
 #include "model/world/gateway_process.h"
 #include "model/world/hostile_client.h"
 #include "model/world/relay_process.h"
@@ -95,8 +96,7 @@ void World::add_hosts() {
         const auto gateway = number<GatewayNo>(i);
         add(gateway, setup.gateways[i].driver, setup.gateways[i].access,
             [this, gateway](Machine& machine, const Rng& rng, Instant now) {
-                return std::make_unique<GatewayProcess>(gateway, machine.access().port, machine.link(), *this, rng,
-                                                        now);
+                return make_program<GatewayProcess>(gateway, machine, rng, now);
             });
     }
     for (std::size_t i = 0; i < setup.relays.size(); ++i) {
@@ -118,7 +118,18 @@ std::unique_ptr<DeviceProcess> World::make_client(ClientNo client, Machine& mach
     if (scenario_.setup.clients[client.value - 1U].is_hostile) {
         return std::make_unique<HostileClient>(client, port, machine.link(), *this, rng, now);
     }
-    return std::make_unique<ClientProcess>(client, port, machine.link(), *this, rng, now);
+    return make_program<ClientProcess>(client, machine, rng, now);
+}
+
+template <typename Program, typename Number>
+std::unique_ptr<DeviceProcess> World::make_program(Number number, Machine& machine, const Rng& rng, Instant now) {
+    const auto port = machine.access().port;
+    if (machine.driver() != Driver::kEventLoop) {
+        return std::make_unique<Program>(number, port, machine.link(), *this, rng, now);
+    }
+    const auto kernel = "kernel/" + std::to_string(Device{number}.index()) + "/" + std::to_string(number.value);
+    return std::make_unique<EventLoopProcess<Program>>(number, port, *this, World::rng(kernel), now, number, port,
+                                                       machine.link(), *this, rng, now);
 }
 
 void World::attach(Machine& machine, const Access& access) {

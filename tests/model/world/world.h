@@ -64,6 +64,10 @@ private:
     void start_all();
     [[nodiscard]] std::unique_ptr<DeviceProcess> make_client(ClientNo client, Machine& machine, const Rng& rng,
                                                              Instant now);
+    /// A client's or gateway's program, in the production event loop if its driver says so.
+    template <typename Program, typename Number>
+    [[nodiscard]] std::unique_ptr<DeviceProcess> make_program(Number number, Machine& machine, const Rng& rng,
+                                                              Instant now);
     void attach(Machine& machine, const Access& access);
 
     // Time.
