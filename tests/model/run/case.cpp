@@ -1,13 +1,15 @@
 #include "model/run/case.h"
 
 #include "model/run/trace.h"
+#include "model/wire/wire_checker.h"
 #include "model/world/world.h"
 
 namespace culvert::model {
 
 CaseResult run_case(const Scenario& scenario, const CaseOptions& options) {
     TraceHash hash;
-    std::vector<Observer*> observers{&hash};
+    WireChecker wire{scenario.setup};
+    std::vector<Observer*> observers{&hash, &wire};
     observers.insert(observers.end(), options.observers.begin(), options.observers.end());
 
     World world{scenario, observers, options.log_level};
@@ -16,6 +18,7 @@ CaseResult run_case(const Scenario& scenario, const CaseOptions& options) {
 
     CaseResult result;
     result.verdict.add(world.verdict());
+    result.verdict.add(wire.finish(world.now()));
     result.datagrams = world.datagrams();
     result.trace_hash = hash.value();
     result.simulated = world.now() - begin;
