@@ -1,46 +1,9 @@
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/allocation_counter.h"
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/testing/test_values.h"
 #include "culvert/tunnel/testing/tunnel_network.h"
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-void* allocate(std::size_t size) {
-    ++allocations;
-    if (void* memory = std::malloc(size == 0 ? 1 : size)) {
-        return memory;
-    }
-    throw std::bad_alloc{};
-}
-
-}  // namespace
-
-// The whole test program counts; only this file looks.
-void* operator new(std::size_t size) {
-    return allocate(size);
-}
-void* operator new[](std::size_t size) {
-    return allocate(size);
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace culvert::tunnel::test {
 namespace {
@@ -102,7 +65,7 @@ TEST_F(HotPath, AllocatesNothingInEitherDirection) {
                transfer(gateway.state, client.state, gateway.address, reply);
     };
     ASSERT_EQ(round(), 2U);  // each buffer is allocated on its first use
-    const auto before = allocations.load();
+    const auto before = testing_support::allocations.load();
     std::size_t arrived = 0;
 
     for (int i = 0; i < 1000; ++i) {
@@ -110,7 +73,7 @@ TEST_F(HotPath, AllocatesNothingInEitherDirection) {
         arrived += round();
     }
 
-    EXPECT_EQ(allocations.load(), before);
+    EXPECT_EQ(testing_support::allocations.load(), before);
     EXPECT_EQ(arrived, 2000U);
 }
 

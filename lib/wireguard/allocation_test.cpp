@@ -1,44 +1,7 @@
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/allocation_counter.h"
 #include "culvert/wireguard/tunnel_test_pair.h"
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-void* allocate(std::size_t size) {
-    ++allocations;
-    if (void* memory = std::malloc(size == 0 ? 1 : size)) {
-        return memory;
-    }
-    throw std::bad_alloc{};
-}
-
-}  // namespace
-
-// The whole test program counts; only this file looks.
-void* operator new(std::size_t size) {
-    return allocate(size);
-}
-void* operator new[](std::size_t size) {
-    return allocate(size);
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace culvert::wireguard {
 namespace {
@@ -51,7 +14,7 @@ TEST(HotPath, DataAllocatesNothingInEitherDirection) {
     const auto packet = make_ip_packet(1280);
     Bytes datagram(packet.size() + kDataOverhead);
     std::size_t opened = 0;
-    const auto before = allocations.load();
+    const auto before = culvert::testing_support::allocations.load();
 
     for (int n = 0; n < 10'000; ++n) {
         pair.now += 1us;
@@ -62,7 +25,7 @@ TEST(HotPath, DataAllocatesNothingInEitherDirection) {
         (void)pair.r.tunnel.poll_timeout();
     }
 
-    EXPECT_EQ(allocations.load(), before);
+    EXPECT_EQ(culvert::testing_support::allocations.load(), before);
     EXPECT_EQ(opened, 10'000U);
 }
 
