@@ -6,6 +6,7 @@
 
 #include <boost/json.hpp>
 
+#include "culvert/portal/duplicate_keys.h"
 #include "culvert/portal/resource_address.h"
 
 namespace culvert::portal {
@@ -363,6 +364,9 @@ std::expected<Configuration, std::string> Configuration::parse(std::string_view 
     }
     if (error) {
         return std::unexpected{"not valid JSON: " + error.message()};
+    }
+    if (const auto place = find_duplicate_key(text)) {
+        return std::unexpected{*place + ": appears twice in the same object; keep one of the two"};
     }
     try {
         return parse_document(parser.release());

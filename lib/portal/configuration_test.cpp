@@ -66,6 +66,16 @@ TEST(ConfigurationFile, ChecksResources) {
               "resources[0].sites: must name at least one site");
 }
 
+TEST(ConfigurationFile, RefusesAKeyThatAppearsTwice) {
+    EXPECT_EQ(error_of(R"({"sites": [], "actors": [], "sites": []})"),
+              "sites: appears twice in the same object; keep one of the two");
+    EXPECT_EQ(error_of(R"({"sites": [1, {"name": "a"}, {"name": "b", "n\u0061me": "c"}]})"),
+              "sites[2].name: appears twice in the same object; keep one of the two");
+    EXPECT_EQ(error_of(R"({"account": {"x": [[], [null, {"y": {}, "y": {}}]]}})"),
+              "account.x[1][1].y: appears twice in the same object; keep one of the two");
+    EXPECT_EQ(error_of(R"({"sites": [{"name": "a"}, {"name": "b"}]})"), "") << "other objects may have the same keys";
+}
+
 TEST(ConfigurationFile, RefusesConditionsRatherThanGrantWithoutThem) {
     const auto error =
         error_of(R"({"policies": [{"group": "g", "resource": "r", "conditions": [{"property": "remote_ip"}]}]})");
