@@ -372,7 +372,22 @@ bool SqliteStorage::insert(const portal::Flow& flow) {
         .bind(flow.client_user_agent)
         .bind(flow.gateway_remote_ip.to_string())
         .bind(to_integer(flow.expires_at));
-    return statement.execute() && database_.changed_rows() > 0;
+    if (!statement.execute() || database_.changed_rows() == 0) {
+        return false;
+    }
+    auto superseded = database_.prepare(
+        "DELETE FROM flows WHERE client_id = ? AND gateway_id = ? AND resource_id = ? AND policy_id = ?"
+        " AND membership_id = ? AND token_id = ? AND expires_at <= ? AND id <> ?");
+    superseded.bind(flow.client.to_string())
+        .bind(flow.gateway.to_string())
+        .bind(flow.resource.to_string())
+        .bind(flow.policy.to_string())
+        .bind(flow.membership.to_string())
+        .bind(flow.token.to_string())
+        .bind(to_integer(flow.expires_at))
+        .bind(flow.id.to_string());
+    must_execute(std::move(superseded));
+    return true;
 }
 
 std::vector<portal::Flow> SqliteStorage::find_flows(const GatewayId& gateway) {

@@ -5,6 +5,12 @@
 
 namespace culvert::portal {
 
+void GrantedFlows::add(const Flow& flow) {
+    auto& flows = flows_[{flow.client, flow.resource}];
+    std::erase_if(flows, [&](const auto& known) { return supersedes(flow, known.second); });
+    flows.insert_or_assign(flow.id, flow);
+}
+
 void GrantedFlows::prune(UnixSeconds now) {
     for (auto entry = flows_.begin(); entry != flows_.end();) {
         std::erase_if(entry->second, [&](const auto& flow) { return flow.second.expires_at <= now; });

@@ -16,7 +16,8 @@ class GrantedFlows {
 public:
     using Pair = std::pair<ClientId, ResourceId>;
 
-    void add(const Flow& flow) { flows_[{flow.client, flow.resource}].insert_or_assign(flow.id, flow); }
+    /// Takes the place of what `flow` supersedes.
+    void add(const Flow& flow);
     void clear() { flows_.clear(); }
 
     /// Drops expired flows; the gateway ended them by itself.

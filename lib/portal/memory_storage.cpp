@@ -170,6 +170,7 @@ bool MemoryStorage::insert(const Flow& flow) {
     if (!cites_existing_rows(flow) || !is_granted(flow)) {
         return false;
     }
+    std::erase_if(rows_.flows, [&](const auto& row) { return supersedes(flow, row.second); });
     rows_.flows[flow.id] = flow;
     return true;
 }

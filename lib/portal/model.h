@@ -193,7 +193,8 @@ struct RelayServer {
 // --- Flows
 // ---------------------------------------------------------------------------------------------------------------
 
-/// The record that a client was let through to a resource by a gateway. Never changed; extending access adds a row.
+/// The record that a client was let through to a resource by a gateway. Never changed; extending access adds a row, and
+/// a row goes when a newer one supersedes it.
 /// Goes away with anything it cites.
 struct Flow {
     FlowId id;
@@ -210,5 +211,14 @@ struct Flow {
 
     friend bool operator==(const Flow&, const Flow&) = default;
 };
+
+/// Whether `newer` makes `older` needless: it cites the same rows, so nothing could take away one but not the other,
+/// and it lasts as long. Such flows differ in where the client came from, and a client that roams would leave ever
+/// more.
+[[nodiscard]] inline bool supersedes(const Flow& newer, const Flow& older) {
+    return older.client == newer.client && older.gateway == newer.gateway && older.resource == newer.resource &&
+           older.policy == newer.policy && older.membership == newer.membership && older.token == newer.token &&
+           older.expires_at <= newer.expires_at;
+}
 
 }  // namespace culvert::portal

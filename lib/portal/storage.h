@@ -111,6 +111,7 @@ public:
     // Flows
     /// False, and nothing is stored, if a row that `flow` cites is gone, or no longer lets the client through to the
     /// resource by that gateway: the policy is disabled or leads elsewhere, the gateway's site lost the resource.
+    /// Deletes what `flow` supersedes.
     [[nodiscard]] virtual bool insert(const Flow& flow) = 0;
     /// All flows through a gateway, in ascending order of id, expired ones that were not yet deleted included.
     [[nodiscard]] virtual std::vector<Flow> find_flows(const GatewayId& gateway) = 0;

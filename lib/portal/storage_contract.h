@@ -1,6 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -224,6 +226,26 @@ TYPED_TEST_P(StorageContract, ReturnsFlowsAsTheyWereInserted) {
     EXPECT_EQ(found[0].expires_at, flow.expires_at);
 }
 
+TYPED_TEST_P(StorageContract, ARoamingClientLeavesOneFlowNotOnePerAddress) {
+    auto flow = this->add_flow(kNever);
+    for (std::uint8_t n = 0; n < 50; ++n) {
+        flow.id = FlowId::random(this->rng_);
+        flow.client_remote_ip = net::IpAddress{std::array<std::uint8_t, 4>{198, 51, 100, n}};
+        ASSERT_TRUE(this->storage_->insert(flow));
+    }
+
+    EXPECT_EQ(this->storage_->find_flows(flow.gateway), std::vector{flow});
+}
+
+TYPED_TEST_P(StorageContract, AFlowThatEndsSoonerTakesNoOthersPlace) {
+    auto flow = this->add_flow(this->at(1000));
+    flow.id = FlowId::random(this->rng_);
+    flow.expires_at = this->at(999);
+    ASSERT_TRUE(this->storage_->insert(flow));
+
+    EXPECT_EQ(this->storage_->find_flows(flow.gateway).size(), 2U);
+}
+
 TYPED_TEST_P(StorageContract, RefusesFlowsThatCiteNothing) {
     auto flow = this->add_flow();
     flow.id = FlowId::random(this->rng_);
@@ -349,9 +371,10 @@ TYPED_TEST_P(StorageContract, CascadesThroughTheConfiguration) {
 
 REGISTER_TYPED_TEST_SUITE_P(StorageContract, ReturnsWhatWasPut, ReplacesWhatIsPutAgain, UndoesATransactionThatFails,
                             KeepsADevicesIdAndAddresses, TakesAGatewaysNewName, RefusesAPublicKeyInUse,
-                            KnowsARelayByAddressAndPort, ReturnsFlowsAsTheyWereInserted, RefusesFlowsThatCiteNothing,
-                            RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite, FlowsGoWhenTheirTermsChange,
-                            FlowsStayWhenSomethingElseChanges, ErasesFlowsToWhatIsOutOfReach, ErasesWhatExpired,
-                            CascadesThroughTheConfiguration);
+                            KnowsARelayByAddressAndPort, ReturnsFlowsAsTheyWereInserted,
+                            ARoamingClientLeavesOneFlowNotOnePerAddress, AFlowThatEndsSoonerTakesNoOthersPlace,
+                            RefusesFlowsThatCiteNothing, RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite,
+                            FlowsGoWhenTheirTermsChange, FlowsStayWhenSomethingElseChanges,
+                            ErasesFlowsToWhatIsOutOfReach, ErasesWhatExpired, CascadesThroughTheConfiguration);
 
 }  // namespace culvert::portal
