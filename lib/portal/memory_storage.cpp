@@ -42,29 +42,30 @@ void MemoryStorage::put(const Policy& policy) {
     }
 }
 
-void MemoryStorage::erase(const SiteId& id) {
-    rows_.directory.sites.erase(id);
+template <typename Table, typename Id>
+bool MemoryStorage::erase_from(Table& table, const Id& id) {
+    const bool existed = table.erase(id) > 0;
     cascade();
+    return existed;
+}
+
+void MemoryStorage::erase(const SiteId& id) {
+    erase_from(rows_.directory.sites, id);
 }
 void MemoryStorage::erase(const ActorId& id) {
-    rows_.directory.actors.erase(id);
-    cascade();
+    erase_from(rows_.directory.actors, id);
 }
 void MemoryStorage::erase(const GroupId& id) {
-    rows_.directory.groups.erase(id);
-    cascade();
+    erase_from(rows_.directory.groups, id);
 }
 void MemoryStorage::erase(const MembershipId& id) {
-    rows_.directory.memberships.erase(id);
-    cascade();
+    erase_from(rows_.directory.memberships, id);
 }
 void MemoryStorage::erase(const ResourceId& id) {
-    rows_.directory.resources.erase(id);
-    cascade();
+    erase_from(rows_.directory.resources, id);
 }
 void MemoryStorage::erase(const PolicyId& id) {
-    rows_.directory.policies.erase(id);
-    cascade();
+    erase_from(rows_.directory.policies, id);
 }
 
 std::optional<Token> MemoryStorage::find_token(const TokenId& id) {
@@ -73,9 +74,7 @@ std::optional<Token> MemoryStorage::find_token(const TokenId& id) {
 }
 
 bool MemoryStorage::erase(const TokenId& id) {
-    const bool existed = rows_.tokens.erase(id) > 0;
-    cascade();
-    return existed;
+    return erase_from(rows_.tokens, id);
 }
 
 void MemoryStorage::erase_expired_tokens(UnixSeconds now) {

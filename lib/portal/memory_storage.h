@@ -62,6 +62,8 @@ private:
     };
 
     /// Deletes every row that cites a row that is gone.
+    template <typename Table, typename Id>
+    bool erase_from(Table& table, const Id& id);
     void cascade();
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
     /// Whether what `flow` cites, which exists, still lets the client through.
