@@ -1,3 +1,4 @@
+#include <chrono>
 #include <iostream>
 #include <variant>
 
@@ -14,7 +15,11 @@ namespace {
 
 constexpr int kFailure = 1;
 
+/// All devices wait while the server waits for the database. What fails by that is asked for again by the device.
+constexpr std::chrono::milliseconds kServingLockTimeout{100};
+
 int serve(const ServeCommand& command, SqliteStorage& storage, const Rng& rng) {
+    storage.set_lock_timeout(kServingLockTimeout);
     command_line::raise_descriptor_limit();  // each device takes one
     Server server{command.api_listen, storage, rng};
     server.run();

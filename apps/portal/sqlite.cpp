@@ -12,8 +12,8 @@ namespace {
 
 using portal::StorageError;
 
-/// How long to wait for another process that writes.
-constexpr int kBusyTimeoutMilliseconds = 2000;
+/// How long to wait for another process that writes, unless told otherwise.
+constexpr std::chrono::milliseconds kLockTimeout{2000};
 
 std::string explain(int code, const std::string& path, const std::string& message) {
     const auto name = "database \"" + path + "\"";
@@ -136,7 +136,7 @@ Database::Database(const std::filesystem::path& path) : path_{path} {
         fail(code);
     }
     sqlite3_extended_result_codes(database, 1);
-    sqlite3_busy_timeout(database, kBusyTimeoutMilliseconds);
+    set_lock_timeout(kLockTimeout);
     if (sqlite3_db_readonly(database, "main") == 1) {
         throw StorageError{explain(SQLITE_READONLY, path_.string(), "")};
     }
@@ -162,6 +162,10 @@ void Database::run(const std::string& sql) {
     if (code != SQLITE_OK) {
         fail(code);
     }
+}
+
+void Database::set_lock_timeout(std::chrono::milliseconds timeout) {
+    sqlite3_busy_timeout(database_.get(), static_cast<int>(timeout.count()));
 }
 
 std::int64_t Database::changed_rows() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -62,6 +63,10 @@ class Database {
 public:
     /// Creates the file and its folder if they are missing. ":memory:" is a database of its own.
     explicit Database(const std::filesystem::path& path);
+
+    /// How long a statement waits for another process that writes before it fails; 2 s at first. Only writing waits:
+    /// the journal lets readers read.
+    void set_lock_timeout(std::chrono::milliseconds timeout);
 
     /// Statements are kept and reused: `sql` must not have values in it.
     [[nodiscard]] Statement prepare(std::string_view sql);

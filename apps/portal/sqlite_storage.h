@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -16,6 +17,8 @@ public:
 
     /// Changes whenever another process changed something.
     [[nodiscard]] std::int64_t foreign_changes() { return database_.data_version(); }
+
+    void set_lock_timeout(std::chrono::milliseconds timeout) { database_.set_lock_timeout(timeout); }
 
     void in_transaction(const std::function<void()>& work) override;
     portal::TokenKeys token_keys() override;

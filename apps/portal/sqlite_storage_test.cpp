@@ -1,5 +1,6 @@
 #include "sqlite_storage.h"
 
+#include <chrono>
 #include <fstream>
 
 #include "culvert/portal/storage_contract.h"
@@ -107,6 +108,19 @@ TEST_F(DatabaseFile, ThatIsLockedIsNamed) {
     other.run("BEGIN EXCLUSIVE");
 
     EXPECT_NE(error_of_opening(path).find("is locked by another process"), std::string::npos) << error_of_opening(path);
+}
+
+TEST_F(DatabaseFile, ThatIsLockedStopsWritersOnlyAndNoLongerThanTheyAccept) {
+    const auto path = folder_ / "portal.db";
+    SqliteStorage storage{path, rng_};
+    storage.set_lock_timeout(std::chrono::milliseconds{1});
+    Database other{path};
+    other.run("BEGIN IMMEDIATE");
+    const auto before = std::chrono::steady_clock::now();
+
+    EXPECT_NO_THROW((void)storage.load_directory());
+    EXPECT_THROW(storage.erase_expired_flows(UnixSeconds{}), portal::StorageError);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds{1}) << "the usual wait is 2 s";
 }
 
 TEST_F(DatabaseFile, InAFolderThatIsAFileIsNamed) {
