@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kServingLockTimeout{100};
 int serve(const ServeCommand& command, SqliteStorage& storage, const Rng& rng) {
     storage.set_lock_timeout(kServingLockTimeout);
     command_line::raise_descriptor_limit();  // each device takes one
-    Server server{command.api_listen, storage, rng};
+    Server server{command, storage, rng};
     server.run();
     return 0;
 }

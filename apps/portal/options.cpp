@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <iostream>
+#include <string>
+#include <vector>
 
 namespace culvert::portal_server {
 namespace {
@@ -17,6 +19,7 @@ struct RawOptions {
     std::string log_format = "human";
     std::string api_listen = "127.0.0.1:8081";
     std::string web_listen;
+    std::vector<std::string> trusted_proxies;
     std::string file;
     std::string site;
     std::string actor;
@@ -76,6 +79,12 @@ Commands describe(CLI::App& app, RawOptions& raw) {
                      "Where devices connect, and /healthz, /readyz and /metrics answer (default 127.0.0.1:8081)")
         ->option_text("ADDR:PORT");
     commands.serve
+        ->add_option("--trusted-proxies", raw.trusted_proxies,
+                     "Addresses or networks of reverse proxies whose X-Forwarded-For is believed (default none)")
+        ->envname("PHOENIX_EXTERNAL_TRUSTED_PROXIES")
+        ->delimiter(',')
+        ->option_text("IP[/PREFIX],...");
+    commands.serve
         ->add_option("--web-listen", raw.web_listen, "Reserved for the admin UI, which this build does not have")
         ->option_text("ADDR:PORT");
     commands.apply = app.add_subcommand("apply", "Make sites, actors, groups, resources and policies match a file");
@@ -103,7 +112,19 @@ std::expected<ServeCommand, Complaint> judge_serve(const RawOptions& raw) {
             "\"" + raw.api_listen +
             "\" is no address with port. Give --api-listen something like 127.0.0.1:8081 or [::]:8081."};
     }
-    return ServeCommand{*address};
+    ServeCommand serve{*address, {}};
+    for (const auto& text : raw.trusted_proxies) {
+        auto network = net::IpNetwork::parse(text);
+        if (const auto single = net::IpAddress::parse(text)) {
+            network = net::IpNetwork::host(*single);
+        }
+        if (!network) {
+            return std::unexpected{
+                "\"" + text + "\" is no address or network. Give --trusted-proxies something like 10.0.0.5,fd00::/64."};
+        }
+        serve.trusted_proxies.push_back(*network);
+    }
+    return serve;
 }
 
 std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& commands) {

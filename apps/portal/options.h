@@ -6,7 +6,9 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/portal/model.h"
@@ -15,6 +17,8 @@ namespace culvert::portal_server {
 
 struct ServeCommand {
     net::SocketAddress api_listen;
+    /// Whose X-Forwarded-For is believed.
+    std::vector<net::IpNetwork> trusted_proxies;
 };
 struct ApplyCommand {
     /// "-": standard input.

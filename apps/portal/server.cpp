@@ -4,6 +4,8 @@
 #include <chrono>
 #include <csignal>
 #include <map>
+#include <string>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -11,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http.hpp>
 
+#include "client_address.h"
 #include "connection.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
@@ -50,6 +53,17 @@ constexpr std::array<Endpoint, 3> kEndpoints = {{{"/client/websocket", Role::kCl
                                                  {"/gateway/websocket", Role::kGateway, std::chrono::seconds{37}},
                                                  {"/relay/websocket", Role::kRelay, std::chrono::seconds{41}}}};
 
+/// All X-Forwarded-For headers, in order, as if they were one.
+std::string forwarded_for(const http::fields& header) {
+    std::string joined;
+    const auto [first, last] = header.equal_range("X-Forwarded-For");
+    for (auto field = first; field != last; ++field) {
+        joined += joined.empty() ? "" : ",";
+        joined.append(field->value().data(), field->value().size());
+    }
+    return joined;
+}
+
 net::IpAddress to_ip(const asio::ip::address& address) {
     if (address.is_v6() && address.to_v6().is_v4_mapped()) {
         return to_ip(asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()));
@@ -63,8 +77,9 @@ net::IpAddress to_ip(const asio::ip::address& address) {
 
 class Server::State {
 public:
-    State(const net::SocketAddress& api_listen, SqliteStorage& storage, const Rng& rng)
+    State(const ServeCommand& command, SqliteStorage& storage, const Rng& rng)
         : storage_{storage},
+          trusted_proxies_{command.trusted_proxies},
           seen_changes_{storage.foreign_changes()},
           core_{storage, rng, io::monotonic_now()},
           acceptor_{context_},
@@ -73,7 +88,7 @@ public:
           poll_timer_{context_},
           stop_timer_{context_},
           signals_{context_, SIGINT, SIGTERM} {
-        listen(api_listen);
+        listen(command.api_listen);
     }
 
     void run() {
@@ -231,11 +246,12 @@ private:
             return;
         }
         const auto agent = message[http::field::user_agent];
-        const auto session = core_.connect({.role = endpoint.role,
-                                            .parameters = target.parameters,
-                                            .user_agent = printable_ascii({agent.data(), agent.size()}),
-                                            .remote_ip = to_ip(remote.address())},
-                                           io::monotonic_now(), io::wall_now());
+        const auto session = core_.connect(
+            {.role = endpoint.role,
+             .parameters = target.parameters,
+             .user_agent = printable_ascii({agent.data(), agent.size()}),
+             .remote_ip = client_address(to_ip(remote.address()), forwarded_for(message), trusted_proxies_)},
+            io::monotonic_now(), io::wall_now());
         arm_core_timer();
         if (!session) {
             return respond(request, session.error().status, session.error().text);
@@ -394,6 +410,7 @@ private:
     }
 
     SqliteStorage& storage_;
+    std::vector<net::IpNetwork> trusted_proxies_;
     std::int64_t seen_changes_;  // read before core_ reads the rest, so that nothing falls in between
     portal::ControlPlane core_;
     asio::io_context context_{1};
@@ -409,8 +426,8 @@ private:
     bool is_stopping_ = false;
 };
 
-Server::Server(const net::SocketAddress& api_listen, SqliteStorage& storage, const Rng& rng)
-    : state_{std::make_unique<State>(api_listen, storage, rng)} {}
+Server::Server(const ServeCommand& command, SqliteStorage& storage, const Rng& rng)
+    : state_{std::make_unique<State>(command, storage, rng)} {}
 
 Server::~Server() = default;
 

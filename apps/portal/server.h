@@ -3,7 +3,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "culvert/net/socket_address.h"
+#include "options.h"
 #include "sqlite_storage.h"
 
 namespace culvert::portal_server {
@@ -18,7 +18,7 @@ public:
 class Server {
 public:
     /// Listens at once. `storage` must outlive the object. Throws ListenError and portal::StorageError.
-    Server(const net::SocketAddress& api_listen, SqliteStorage& storage, const Rng& rng);
+    Server(const ServeCommand& command, SqliteStorage& storage, const Rng& rng);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
