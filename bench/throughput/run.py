@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "e2e"))
 
 import culvert  # noqa: E402
+import stages  # noqa: E402
 from culvert import IPERF_V4, run_in  # noqa: E402
 
 MTU = 1280
@@ -39,14 +40,17 @@ def machine_ticks():
 class Measurement:
     """One iperf3 run."""
 
-    def __init__(self, report, vpn_cpu, machine_before, machine_after):
+    def __init__(self, report, vpn_cpu, machine_before, machine_after, drops):
         end = report["end"]
+        self.drops = drops
         self.is_udp = "sum" in end and "lost_percent" in end["sum"]
         # For UDP what arrived counts; older iperf3 reports only what was sent and what was lost.
         received = end.get("sum_received") or end["sum"]
         received_bytes = received["bytes"]
         if self.is_udp:
             self.loss = end["sum"]["lost_percent"]
+            self.lost = end["sum"]["lost_packets"]
+            self.sent = end["sum"]["packets"]
             received_bytes = end["sum"]["bytes"] * (1 - self.loss / 100)
         self.gigabits = received_bytes * 8 / end["sum" if self.is_udp else "sum_received"]["seconds"] / 1e9
         self.retransmits = None if self.is_udp else end["sum_sent"].get("retransmits", 0)
@@ -76,6 +80,7 @@ class Candidate:
 
     def measure(self, arguments, seconds):
         before_cpu = {name: cpu_seconds(pid) for name, pid in self.processes().items()}
+        drops_before = stages.snapshot()
         before = machine_ticks()
         result = run_in(
             "client", "iperf3", "--client", IPERF_V4, "--time", seconds, "--json", *arguments,
@@ -86,7 +91,7 @@ class Candidate:
         if "error" in report:
             raise RuntimeError(f"{self.name}: iperf3: {report['error']}")
         used = {name: cpu_seconds(pid) - before_cpu[name] for name, pid in self.processes().items()}
-        return Measurement(report, used, before, after)
+        return Measurement(report, used, before, after, stages.difference(drops_before, stages.snapshot()))
 
 
 class Culvert(Candidate):
@@ -210,9 +215,23 @@ def summarise(title, results, reference="wireguard-go"):
             f"{min(run.all_cpu_per_gb for run in runs):.2f}",
             f"{extra:.2f}" if is_udp else f"{extra:.0f}",
         ]))
+    if is_udp:
+        summarise_losses(results)
     steal = max(run.steal for runs in results.values() for run in runs)
     if steal > 0.1:
         print(f"\nThe host took up to {steal:.0%} of the CPU time away: repeat for reliable figures.")
+
+
+def summarise_losses(results):
+    """Where the kernel dropped something, over all rounds; the rest was lost without a counter, as in a program."""
+    for name, runs in results.items():
+        sent, lost = (sum(getattr(run, count) for run in runs) for count in ("sent", "lost"))
+        places = {}
+        for run in runs:
+            for stage, count in run.drops.items():
+                places[stage] = places.get(stage, 0) + count
+        counted = ", ".join(f"{stage} {count}" for stage, count in sorted(places.items(), key=lambda item: -item[1]))
+        print(f"\n{name}: lost {lost} of {sent} datagrams. Dropped buffers: {counted or 'none'}.")
 
 
 def main():
@@ -221,16 +240,19 @@ def main():
     parser.add_argument("--seconds", type=int, default=5, help="length of each iperf3 run (default 5)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all candidates (default 3)")
     parser.add_argument("--only", nargs="*", help="scenarios by name, such as tcp-1 udp")
+    parser.add_argument("--window", default="2M", help="socket buffers of iperf3 for UDP, within rmem_max (default 2M)")
     parser.add_argument("--relayed", action="store_true", help="our client through the relay instead (no peers)")
     arguments = parser.parse_args()
 
+    # A socket of the default size (208 KiB) holds 2 ms of this stream: less than iperf3 waits for a CPU here.
+    udp = ["--udp", "--bandwidth", "450M", "--length", "1200", "--window", arguments.window]
     scenarios = {
         "tcp-1": ("TCP, 1 stream", []),
         "tcp-1-reverse": ("TCP, 1 stream, reverse", ["--reverse"]),
         "tcp-4": ("TCP, 4 streams", ["--parallel", "4"]),
         "tcp-4-reverse": ("TCP, 4 streams, reverse", ["--parallel", "4", "--reverse"]),
-        "udp": ("UDP, 450 Mbit/s of 1200-byte datagrams", ["--udp", "--bandwidth", "450M", "--length", "1200"]),
-        "udp-reverse": ("UDP, the same, reverse", ["--udp", "--bandwidth", "450M", "--length", "1200", "--reverse"]),
+        "udp": ("UDP, 450 Mbit/s of 1200-byte datagrams", [*udp]),
+        "udp-reverse": ("UDP, the same, reverse", [*udp, "--reverse"]),
     }
     chosen = {name: scenarios[name] for name in (arguments.only or scenarios)}
 
