@@ -24,8 +24,10 @@ inline constexpr std::uint32_t kRouteRulePriority = 100;
 inline constexpr std::uint32_t kLinkScopeRulePriority = 200;
 inline constexpr std::uint32_t kInternetRulePriority = 300;
 
-/// With offloads an entry of the TUN ring holds up to 64 kB, so a longer queue would only add delay.
-inline constexpr unsigned kTunQueueLengthWithOffload = 1000;
+/// Entries of the TUN ring. With offloads one holds up to 64 kB of TCP, but only a single datagram of an application
+/// that sends them one by one: 4000 are 85 ms of 450 Mbit/s, longer than we wait for a CPU. 1000 were measured to be
+/// too few (docs/performance.md); what TCP queues here it limits by itself.
+inline constexpr unsigned kTunQueueLengthWithOffload = 4000;
 inline constexpr unsigned kTunQueueLengthPlain = 10'000;
 
 /// 10 Gbit/s for 10 ms, and the same for about 3 ms.
