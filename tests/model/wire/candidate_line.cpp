@@ -85,6 +85,17 @@ std::expected<CandidateLine, std::string_view> CandidateLine::parse(std::string_
     return candidate;
 }
 
+std::optional<CandidateLine> CandidateLine::read(std::string_view line) {
+    const auto words = split(line);
+    if (words.size() < 8) {
+        return std::nullopt;
+    }
+    const auto ip = net::IpAddress::parse(words[4]);
+    const auto port = parse_number<std::uint16_t>(words[5]);
+    const auto kind = parse_kind(words[7]);
+    return ip && port && kind ? std::optional{CandidateLine{.address = {*ip, *port}, .kind = *kind}} : std::nullopt;
+}
+
 bool CandidateLine::has_valid_priority() const {
     struct Preferences {
         std::uint32_t type;

@@ -20,6 +20,8 @@ struct CandidateLine {
 
     /// On failure, what is wrong with it; a literal.
     [[nodiscard]] static std::expected<CandidateLine, std::string_view> parse(std::string_view line);
+    /// Address and kind as a tolerant receiver reads them, whatever else the line has.
+    [[nodiscard]] static std::optional<CandidateLine> read(std::string_view line);
     /// Whether the priority is one that the formula can give a candidate of this kind and family.
     [[nodiscard]] bool has_valid_priority() const;
 };

@@ -79,7 +79,7 @@ void Hosts::observe(const Observation& observation, Instant now) {
     std::visit(overloaded{[&](const ProcessChanged& change) { handle(change, now); },
                           [&](const HostAttached& attached) { handle(attached, now); },
                           [&](const FaultChanged& fault) { handle(fault, now); },
-                          [&](const SessionOpened& session) { handle(session); },
+                          [&](const SessionOpened& session) { handle(session, now); },
                           [&](const MessageToDevice& message) { handle(message, now); }, [](const auto&) {}},
                observation);
 }
@@ -145,6 +145,7 @@ void Hosts::handle(const HostAttached& attached, Instant now) {
     }
     host.addresses = attached.addresses;
     host.port = attached.access.port;
+    host.lan = attached.access.lan;
     host.latency = attached.access.latency;
     host.has_impatient_nat = attached.access.nat && attached.access.nat->idle_timeout <= kKeepAlive + 1s;
 }
@@ -155,6 +156,11 @@ void Hosts::handle(const FaultChanged& fault, Instant now) {
     if (host != nullptr) {
         host->active_faults = std::max(0, host->active_faults + (fault.is_active ? 1 : -1));
         host->last_fault = now;
+        for (auto& [other, neighbour] : hosts_) {
+            if (host->lan != 0 && neighbour.lan == host->lan) {
+                neighbour.last_fault = now;
+            }
+        }
     }
     if (host == nullptr || host->is_relay()) {
         common_faults_ = std::max(0, common_faults_ + (fault.is_active ? 1 : -1));
@@ -162,8 +168,13 @@ void Hosts::handle(const FaultChanged& fault, Instant now) {
     }
 }
 
-void Hosts::handle(const SessionOpened& session) {
+void Hosts::handle(const SessionOpened& session, Instant now) {
     auto& host = hosts_.at(session.device);
+    if (host.public_key && *host.public_key != session.public_key) {
+        // It was reset: relays still have what it forgot.
+        note_fault(host, now);
+    }
+    host.session_opened = now;
     host.id = session.id;
     devices_.insert_or_assign(session.id, session.device);
     host.public_key = session.public_key;

@@ -46,6 +46,7 @@ struct Host {
     std::vector<net::IpAddress> addresses;
     std::uint16_t port = 0;
     Duration latency{};
+    std::uint8_t lan = 0;            ///< hosts with the same number other than 0 share a NAT
     bool has_impatient_nat = false;  ///< one that forgets mappings which are refreshed every 25 s
     bool is_late = false;            ///< whether its timers go off late
     bool is_hostile = false;
@@ -57,6 +58,7 @@ struct Host {
 
     std::optional<Uuid> id;
     std::optional<crypto::PublicKey> public_key;
+    Instant session_opened;
     /// SOFTWARE of the requests it sends with that key.
     std::string software;
 
@@ -97,7 +99,7 @@ private:
     void handle(const ProcessChanged& change, Instant now);
     void handle(const HostAttached& attached, Instant now);
     void handle(const FaultChanged& fault, Instant now);
-    void handle(const SessionOpened& session);
+    void handle(const SessionOpened& session, Instant now);
     void handle(const MessageToDevice& message, Instant now);
     void use_relays(Host& host, const std::vector<portal_api::Relay>& relays, Instant now);
     void grant(Host& host, Grant grant, const crypto::PublicKey& peer_key, Instant now);

@@ -14,7 +14,8 @@ using namespace stun_attribute;
 constexpr std::size_t kMaxRequests = 512;
 /// Twelve checks of a pair take 13.75 s; pairs that are formed again or nominated take a few more (4.6).
 constexpr Duration kTwelveChecks = 8s;
-constexpr std::size_t kMaxPairs = 100;
+constexpr std::ptrdiff_t kMaxPairs = 100;
+constexpr Duration kLongestPause = 1500ms;
 /// Which messages have their integrity verified: the first ones of a connection, then a sample.
 constexpr unsigned kAlwaysVerified = 4;
 constexpr unsigned kSample = 8;
@@ -66,7 +67,7 @@ void IceRules::handle_candidates(Host& host, const Uuid& peer, const std::vector
     }
     auto& known = connection(host, grant->second);
     for (const auto& line : candidates) {
-        const auto candidate = CandidateLine::parse(line);
+        const auto candidate = CandidateLine::read(line);
         if (!candidate || !known.signalled.insert(candidate->address).second) {
             continue;
         }
@@ -107,7 +108,7 @@ Complaint IceRules::judge_check(const PeerDatagram& datagram, const StunMessage&
     if (!message.has_order({{kUsername},
                             {controls ? kIceControlling : kIceControlled},
                             {kPriority},
-                            {kUseCandidate, controls},
+                            {kUseCandidate, true},
                             {kMessageIntegrity},
                             {kFingerprint}}) ||
         (!controls && message.has(kUseCandidate))) {
@@ -141,11 +142,14 @@ Complaint IceRules::judge_check(const PeerDatagram& datagram, const StunMessage&
                     datagram.now, [&] { return datagram.describe(); });
 
     const auto [path, is_new] = known.paths.try_emplace(datagram.leg);
-    if (is_new) {
-        findings_.judge(
-            "RES-3",
-            known.paths.size() <= kMaxPairs + known.signalled.size() ? Complaint{} : "too many pairs are checked",
-            datagram.now, [&] { return datagram.describe(); });
+    if (is_new && std::ssize(known.paths) > kMaxPairs) {
+        // Those that are gone are not checked any more; a full list may be replaced once while we look.
+        const auto local = host.local(datagram.now);
+        const auto active = std::ranges::count_if(known.paths, [&](const auto& entry) {
+            return entry.second.count > 0 && local - entry.second.last < kLongestPause;
+        });
+        findings_.judge("RES-3", active < 2 * kMaxPairs ? Complaint{} : "too many pairs are checked", datagram.now,
+                        [&] { return datagram.describe(); });
     }
     if (message.has(kUseCandidate) && !path->second.is_nominated) {
         path->second.is_nominated = true;
@@ -169,6 +173,7 @@ Complaint IceRules::judge_schedule(const PeerDatagram& datagram, Path& path, con
             complaint = "a pair is checked too often";
         }
     }
+    path.last = local;
     path.ids[at] = id;
     path.times[at] = local;
     ++path.count;
@@ -244,15 +249,17 @@ void IceRules::handle_received(const PeerDatagram& datagram, const StunMessage& 
         return;
     }
     const auto id = message.transaction_id();
+    const auto has_sent = [&](const Path& path) { return std::ranges::find(path.ids, id) != path.ids.end(); };
     for (const auto& [username, grant] : host.grants) {
         auto& known = connection(host, grant);
-        if (known.answered.contains(datagram.leg.remote)) {
-            continue;
+        // The answer's source does not matter, only what it answers (4.3): a NAT may send it from elsewhere.
+        auto path = known.paths.find(datagram.leg);
+        if (path == known.paths.end() || !has_sent(path->second)) {
+            path = std::ranges::find_if(known.paths, [&](const auto& entry) { return has_sent(entry.second); });
         }
-        const auto path = known.paths.find(datagram.leg);
-        if (path != known.paths.end() && std::ranges::find(path->second.ids, id) != path->second.ids.end() &&
+        if (path != known.paths.end() && !known.answered.contains(path->first.remote) &&
             message.has_integrity(as_bytes(grant.remote.password))) {
-            known.answered.insert(datagram.leg.remote);
+            known.answered.insert(path->first.remote);
         }
     }
 }

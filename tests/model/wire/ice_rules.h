@@ -35,6 +35,7 @@ private:
         std::array<TransactionId, kMaxChecks> ids{};
         std::array<Instant, kMaxChecks> times{};
         std::size_t count = 0;
+        Instant last;
         bool is_nominated = false;
     };
     /// One grant's life.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "model/wire/candidate_line.h"
 
 namespace culvert::model::wire {
 namespace {
@@ -69,6 +69,8 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
         if (signalled.since != grant->since) {
             signalled = Signalled{.since = grant->since};
         }
+        // Before the batch: what replaces another is announced before the other is withdrawn.
+        findings_.judge("RES-3", judge_numbers(host, signalled, now), now, [&] { return host.name(); });
         auto above = std::numeric_limits<std::uint32_t>::max();
         for (const auto& line : lines) {
             const auto complaint = judge_candidate(host, *grant, line, signalled);
@@ -80,7 +82,6 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
                 above = candidate->priority;
             }
         }
-        findings_.judge("RES-3", judge_numbers(host, signalled, now), now, [&] { return host.name(); });
     }
 }
 
@@ -127,7 +128,7 @@ Complaint SignallingRules::judge_numbers(const Host& host, const Signalled& sign
     }
     for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
         if (count_family(signalled.reflexive, family) > std::max<std::size_t>(1, relays.size())) {
-            if (hosts_.was_disturbed(std::min(signalled.since, now - kFaultAftermath))) {
+            if (host.has_impatient_nat || hosts_.was_disturbed(std::min(signalled.since, now - kFaultAftermath))) {
                 findings_.tolerate("wire: reflexive candidates change after a fault");
             } else {
                 return "more reflexive candidates of one family than relays";
@@ -144,10 +145,7 @@ void SignallingRules::handle_withdrawal(Host& host, const std::vector<Uuid>& pee
                                         const std::vector<std::string>& lines, Instant now) {
     for (const auto& line : lines) {
         const auto candidate = CandidateLine::parse(line);
-        const Complaint complaint = !candidate ? candidate.error()
-                                    : candidate->kind != CandidateKind::kRelay
-                                        ? "a candidate other than a relayed one is withdrawn"
-                                        : Complaint{};
+        const Complaint complaint = candidate ? judge_withdrawal(host, *candidate) : candidate.error();
         findings_.judge("PRO-1", complaint, now, [&] { return host.name() + ", " + line; });
         if (!candidate) {
             continue;
@@ -159,18 +157,44 @@ void SignallingRules::handle_withdrawal(Host& host, const std::vector<Uuid>& pee
     }
 }
 
+Complaint SignallingRules::judge_withdrawal(const Host& host, const CandidateLine& candidate) {
+    switch (candidate.kind) {
+        case CandidateKind::kHost:
+            return "a host candidate is withdrawn";
+        case CandidateKind::kServerReflexive:
+            // The target withdraws what a relay no longer sees (spec/connectivity.md 5.3), newer versions nothing.
+            findings_.tolerate("wire: reflexive candidate withdrawn");
+            return turn_.was_replaced(host, candidate.address)
+                       ? Complaint{}
+                       : "a reflexive candidate is withdrawn that relays still see";
+        case CandidateKind::kRelay:
+            return {};
+    }
+    return {};
+}
+
+void SignallingRules::handle_answer(Host& host, const ResourceId& resource) {
+    if (const auto asked = asked_.find({host.device, resource}); asked != asked_.end()) {
+        asked->second.is_answered = true;
+    }
+}
+
 void SignallingRules::handle_create_flow(Host& host, const ResourceId& resource, Instant now) {
-    const auto [last, is_first] = asked_.try_emplace({host.device, resource}, now);
-    const auto pause = now - last->second;
-    if (!is_first) {
-        last->second = now;
-        if (pause < kAskAgain && hosts_.was_disturbed(host, now - kFaultAftermath)) {
-            findings_.tolerate("wire: flow requested anew after a fault");
-            return;
+    const auto [entry, is_first] = asked_.try_emplace({host.device, resource});
+    const auto before = std::exchange(entry->second, Asked{.at = now});
+    Complaint complaint;
+    // What was asked for over an earlier session is asked for again over the next.
+    if (!is_first && before.at >= host.session_opened && now - before.at < kAskAgain) {
+        if (before.is_answered) {
+            // The flow ended with its answer (spec/tunnel.md 3.9).
+            findings_.tolerate("wire: flow requested again as soon as it failed");
+        } else if (hosts_.was_disturbed(host, now - kFaultAftermath)) {
+            findings_.tolerate("wire: flow requested again after a fault");
+        } else {
+            complaint = "an unanswered request for a flow is repeated within 2 s";
         }
     }
-    findings_.judge("RES-2", is_first || pause >= kAskAgain ? Complaint{} : "a flow is requested twice within 2 s", now,
-                    [&] { return host.name() + ", resource " + resource.to_string(); });
+    findings_.judge("RES-2", complaint, now, [&] { return host.name() + ", resource " + resource.to_string(); });
 }
 
 }  // namespace culvert::model::wire

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/wire/candidate_line.h"
 #include "model/wire/findings.h"
 #include "model/wire/hosts.h"
 #include "model/wire/turn_client_rules.h"
@@ -19,8 +20,14 @@ public:
         : hosts_{hosts}, turn_{turn}, findings_{findings} {}
 
     void handle_message(Host& host, const portal_api::FromDevice& message, Instant now);
+    /// The portal granted the resource, or said that its sites are offline.
+    void handle_answer(Host& host, const ResourceId& resource);
 
 private:
+    struct Asked {
+        Instant at;
+        bool is_answered = false;
+    };
     struct Signalled {
         Instant since;
         std::set<net::SocketAddress> hosts;
@@ -34,6 +41,7 @@ private:
                            Instant now);
     void handle_withdrawal(Host& host, const std::vector<Uuid>& peers, const std::vector<std::string>& lines,
                            Instant now);
+    [[nodiscard]] Complaint judge_withdrawal(const Host& host, const CandidateLine& candidate);
     void handle_create_flow(Host& host, const ResourceId& resource, Instant now);
     [[nodiscard]] Complaint judge_candidate(const Host& host, const Grant& grant, std::string_view line,
                                             Signalled& signalled);
@@ -43,7 +51,7 @@ private:
     const TurnClientRules& turn_;
     Findings& findings_;
     std::map<std::pair<Device, Uuid>, Signalled> signalled_;
-    std::map<std::pair<Device, ResourceId>, Instant> asked_;
+    std::map<std::pair<Device, ResourceId>, Asked> asked_;
 };
 
 }  // namespace culvert::model::wire

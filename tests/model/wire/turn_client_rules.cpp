@@ -73,6 +73,16 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
     if (const auto complaint = judge_form(message, host.software); !complaint.empty()) {
         return complaint;
     }
+    if (message.type() == stun_type::kAllocate && !message.has(kNonce) && !state.nonce.empty() &&
+        host.last_relay_list && *host.last_relay_list > state.nonce_learnt) {
+        // It had given the relay up, and was told of it again.
+        state = Allocation{.run = state.run,
+                           .software = state.software,
+                           .since = state.since,
+                           .is_probed = state.is_probed,
+                           .mapped = state.mapped,
+                           .keepalive = state.keepalive};
+    }
     if (message.type() != stun_type::kBinding) {
         if (const auto complaint = judge_credentials(message, credentials->second, state); !complaint.empty()) {
             return complaint;
@@ -160,9 +170,12 @@ Complaint TurnClientRules::judge_credentials(const StunMessage& message, const R
 Complaint TurnClientRules::judge_order(const Host& host, const StunMessage& message, Allocation& allocation,
                                        Instant now) {
     const auto local = host.local(now);
-    if (allocation.is_refused && message.type() != stun_type::kBinding) {
-        return "a request with credentials that the relay refused";
-    }
+    // At most two rounds of authentication.
+    findings_.judge("RES-2",
+                    allocation.is_refused && message.type() != stun_type::kBinding
+                        ? "a request with credentials that the relay refused"
+                        : Complaint{},
+                    now, [&] { return host.name(); });
     const bool is_alive = allocation.is_allocated && local < allocation.allocated + allocation.lifetime + slack(host);
     switch (message.type()) {
         case stun_type::kAllocate:
@@ -271,7 +284,7 @@ void TurnClientRules::handle_received(Host& host, const net::SocketAddress& rela
     } else {
         const auto code = error_code(message);
         judge_error(host, answered, code, now);
-        handle_error(answered, code, message, state);
+        handle_error(answered, code, message, state, now);
     }
 }
 
@@ -282,11 +295,16 @@ void TurnClientRules::handle_success(const Host& host, const Pending& request, c
             allocation.is_probed = true;
             if (const auto mapped = message.xor_address(kXorMappedAddress)) {
                 ++mapped_[{host.device, *mapped}];
+                if (allocation.mapped && allocation.mapped != mapped) {
+                    ++replaced_[{host.device, *allocation.mapped}];
+                }
+                allocation.mapped = mapped;
             }
             findings_.count("wire: relay probed");
             break;
         case stun_type::kAllocate:
             allocation.is_allocated = true;
+            allocation.created = local;
             allocation.allocated = local;
             allocation.refreshed = local;
             allocation.lifetime = std::chrono::seconds{message.number(kLifetime).value_or(0)};
@@ -324,9 +342,10 @@ void TurnClientRules::handle_success(const Host& host, const Pending& request, c
 }
 
 void TurnClientRules::handle_error(const Pending& request, std::uint32_t code, const StunMessage& message,
-                                   Allocation& allocation) {
+                                   Allocation& allocation, Instant now) {
     if (code == 438 || (code == 401 && !request.has_nonce)) {
         allocation.nonce = std::string{message.text(kNonce)};
+        allocation.nonce_learnt = now;
         return;
     }
     if (code == 401) {
@@ -369,6 +388,10 @@ bool TurnClientRules::was_mapped(const Host& host, const net::SocketAddress& add
     return mapped_.contains({host.device, address});
 }
 
+bool TurnClientRules::was_replaced(const Host& host, const net::SocketAddress& address) const {
+    return replaced_.contains({host.device, address});
+}
+
 unsigned TurnClientRules::allocations_of(const Host& host, const net::SocketAddress& address) const {
     const auto found = relayed_.find({host.device, address});
     return found == relayed_.end() ? 0 : found->second;
@@ -380,12 +403,12 @@ void TurnClientRules::finish(Instant now) {
         const auto local = host.local(now);
         const bool is_alive = state.is_allocated && local < state.allocated + state.lifetime;
         if (!is_alive || host.state != ProcessState::kRunning || state.run != host.run ||
-            state.software != host.software || hosts_.was_disturbed(host, now - 2 * kKeepAlive) ||
+            state.software != host.software || hosts_.was_disturbed(host, state.created + host.slept) ||
             !host.relays.contains(key.second)) {
             continue;
         }
         findings_.judge("PRO-1",
-                        state.keepalive && local - *state.keepalive <= kKeepAlive + slack(host)
+                        state.keepalive && local - std::max(*state.keepalive, state.created) <= kKeepAlive + slack(host)
                             ? Complaint{}
                             : "no BINDING keeps an allocation alive",
                         now, [&] { return host.name() + " at " + key.second.to_string(); });

@@ -29,6 +29,8 @@ public:
     /// Whether a relay once told the host that this is an address of its: relayed, or mapped.
     [[nodiscard]] bool was_relayed(const Host& host, const net::SocketAddress& address) const;
     [[nodiscard]] bool was_mapped(const Host& host, const net::SocketAddress& address) const;
+    /// Whether a relay that saw the host there saw it elsewhere later.
+    [[nodiscard]] bool was_replaced(const Host& host, const net::SocketAddress& address) const;
     /// How often `address` was allocated for the host.
     [[nodiscard]] unsigned allocations_of(const Host& host, const net::SocketAddress& address) const;
 
@@ -64,11 +66,14 @@ private:
         bool is_allocated = false;
         bool must_delete = false;
         bool is_refused = false;  ///< its credentials are
-        Instant allocated;
+        Instant created;
+        Instant allocated;  ///< or its lifetime last restarted
         Duration lifetime{};
         Instant refreshed;
         std::vector<net::SocketAddress> relayed;
+        std::optional<net::SocketAddress> mapped;
         std::string nonce;
+        Instant nonce_learnt;  ///< by the world's clock
         std::optional<Instant> keepalive;
         std::map<std::uint16_t, Channel> channels;
         std::map<std::pair<std::uint16_t, std::uint16_t>, Series> series;
@@ -89,13 +94,15 @@ private:
     void judge_error(const Host& host, const Pending& request, std::uint32_t code, Instant now);
     void handle_success(const Host& host, const Pending& request, const StunMessage& message, Allocation& allocation,
                         Instant local);
-    void handle_error(const Pending& request, std::uint32_t code, const StunMessage& message, Allocation& allocation);
+    static void handle_error(const Pending& request, std::uint32_t code, const StunMessage& message,
+                             Allocation& allocation, Instant now);
 
     Hosts& hosts_;
     Findings& findings_;
     std::map<std::pair<Device, net::SocketAddress>, Allocation> allocations_;
     std::map<std::pair<Device, net::SocketAddress>, unsigned> relayed_;
     std::map<std::pair<Device, net::SocketAddress>, unsigned> mapped_;
+    std::map<std::pair<Device, net::SocketAddress>, unsigned> replaced_;
 };
 
 /// Code of an error response; 0 if it has none.

@@ -78,13 +78,20 @@ Verdict WireChecker::finish(Instant now) {
 
 void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
     auto& host = hosts.at(message.device);
-    const auto handle = overloaded{[&](const portal_api::GatewayIceCandidates& m) {
-                                       ice.handle_candidates(host, m.gateway_id.uuid(), m.candidates, now);
-                                   },
-                                   [&](const portal_api::ClientIceCandidates& m) {
-                                       ice.handle_candidates(host, m.client_id.uuid(), m.candidates, now);
-                                   },
-                                   [](const auto&) {}};
+    const auto handle =
+        overloaded{[&](const portal_api::GatewayIceCandidates& m) {
+                       ice.handle_candidates(host, m.gateway_id.uuid(), m.candidates, now);
+                   },
+                   [&](const portal_api::ClientIceCandidates& m) {
+                       ice.handle_candidates(host, m.client_id.uuid(), m.candidates, now);
+                   },
+                   [&](const portal_api::FlowCreated& m) { signalling.handle_answer(host, m.resource_id); },
+                   [&](const portal_api::FlowCreationFailed& m) {
+                       if (m.reason == portal_api::FlowFailure::kOffline) {
+                           signalling.handle_answer(host, m.resource_id);
+                       }
+                   },
+                   [](const auto&) {}};
     std::visit([&](const auto& to) { std::visit(handle, to); }, message.message);
 }
 
@@ -184,15 +191,14 @@ void WireChecker::Rules::handle(const DatagramReceived& received, Instant now) {
             }
             return;
         }
-        if (!is_channel_data(received.payload)) {
-            return;
+        if (is_channel_data(received.payload)) {
+            const auto peer = turn.find_peer(host, received.from, load_be<std::uint16_t>(received.payload), now);
+            if (!peer) {
+                return;
+            }
+            datagram.leg = {received.from, *peer, true};
+            datagram.bytes = received.payload.subspan(4);
         }
-        const auto peer = turn.find_peer(host, received.from, load_be<std::uint16_t>(received.payload), now);
-        if (!peer) {
-            return;
-        }
-        datagram.leg = {received.from, *peer, true};
-        datagram.bytes = received.payload.subspan(4);
     }
     receive_between_peers(datagram);
 }
@@ -202,7 +208,7 @@ void WireChecker::Rules::receive_between_peers(const PeerDatagram& datagram) {
         if (const auto message = StunMessage::decode(datagram.bytes)) {
             ice.handle_received(datagram, *message);
         }
-    } else if (WireGuardMessage::looks_like(datagram.bytes) && !datagram.is_attack) {
+    } else if (WireGuardMessage::looks_like(datagram.bytes)) {
         if (const auto message = WireGuardMessage::decode(datagram.bytes)) {
             wireguard.handle_received(datagram, *message);
         }

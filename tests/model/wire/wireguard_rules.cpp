@@ -105,8 +105,10 @@ void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, cons
     const auto local = datagram.host.local(datagram.now);
     const auto* peer = hosts_.find_id(grant.peer);
     Complaint complaint;
-    if (hosts_.was_disturbed(datagram.host, datagram.now - kFaultAftermath) ||
-        (peer != nullptr && hosts_.was_disturbed(*peer, datagram.now - kFaultAftermath))) {
+    const auto is_unsteady = [&](const Host& host) {
+        return host.has_impatient_nat || hosts_.was_disturbed(host, datagram.now - kFaultAftermath);
+    };
+    if (is_unsteady(datagram.host) || (peer != nullptr && is_unsteady(*peer))) {
         findings_.tolerate("wire: gateway initiates after a fault");
     } else if (agreed != agreed_.end() && local - agreed->second >= kRejectAfterTime - kTick) {
         findings_.tolerate("wire: gateway initiates after the session expired");
@@ -207,15 +209,19 @@ Complaint WireGuardRules::judge_data(const PeerDatagram& datagram, const WireGua
 
 void WireGuardRules::handle_received(const PeerDatagram& datagram, const WireGuardMessage& message) {
     auto& host = datagram.host;
+    if (message.type == WireGuardType::kInitiation || message.type == WireGuardType::kResponse) {
+        ++handshakes_received_[host.device];
+    }
+    if (datagram.is_attack) {
+        return;
+    }
     switch (message.type) {
         case WireGuardType::kInitiation:
-            ++handshakes_received_[host.device];
             if (const auto entry = announced_.find({message.sender, host.device}); entry != announced_.end()) {
                 entry->second.is_received = true;
             }
             break;
         case WireGuardType::kResponse: {
-            ++handshakes_received_[host.device];
             const auto entry = announced_.find({message.sender, host.device});
             if (entry == announced_.end() || entry->second.by_initiation || entry->second.is_received) {
                 break;

@@ -1,0 +1,344 @@
+// Rules about datagrams between peers: connectivity checks and WireGuard.
+
+#include "model/wire/checker_fixture.h"
+
+namespace culvert::model::wire {
+namespace {
+
+using namespace std::chrono_literals;
+
+using PeerRules = CheckerTest;
+
+// --- Any datagram ----------------------------------------------------------------------------------------------------
+
+TEST_F(PeerRules, AcceptAConnectionThatFollowsThem) {
+    connect();
+    shake_hands();
+    submit(60);
+    client_to_gateway(data(kGatewayIndex, 1, 60));
+    gateway_to_client(data(kClientIndex, 0, 60));
+
+    expect_conforming();
+}
+
+TEST_F(PeerRules, RejectForeignSourceAddresses) {
+    send(kClient, *net::SocketAddress::parse("198.18.0.9:52625"), gateway_address, client_check());
+
+    expect_violation("PRO-1 a datagram is sent from an address that the host does not have");
+}
+
+TEST_F(PeerRules, RejectWhatIsNoKnownProtocol) {
+    send(kClient, client_address, gateway_address, Bytes(60, std::byte{0x99}));
+
+    expect_violation("PRO-1 a datagram is neither STUN nor ChannelData nor WireGuard");
+}
+
+TEST_F(PeerRules, RejectLongDatagrams) {
+    send(kClient, client_address, gateway_address, Bytes(1317, std::byte{4}));
+
+    expect_violation("PRO-1 a datagram is longer than 1316 bytes");
+}
+
+// --- Connectivity checks ---------------------------------------------------------------------------------------------
+
+TEST_F(PeerRules, RejectNominationByTheControlledSide) {
+    using namespace stun_attribute;
+    send(kGateway, gateway_address, client_address,
+         StunWriter{stun_type::kBinding}
+             .add(kUsername, "clnt:gate")
+             .add(kIceControlled, Bytes(8))
+             .add_number(kPriority, check_priority())
+             .add(kUseCandidate, ByteSpan{})
+             .add_integrity(as_bytes(client_ice.password))
+             .add_fingerprint()
+             .done());
+
+    expect_violation("PRO-1 attributes of a connectivity check are not those of the sender's role, in order");
+}
+
+TEST_F(PeerRules, RejectChecksWithTheAttributesOfTheOtherRole) {
+    using namespace stun_attribute;
+    send(kClient, client_address, gateway_address,
+         StunWriter{stun_type::kBinding}
+             .add(kUsername, "gate:clnt")
+             .add(kIceControlled, Bytes(8))
+             .add_number(kPriority, check_priority())
+             .add_integrity(as_bytes(gateway_ice.password))
+             .add_fingerprint()
+             .done());
+
+    expect_violation("PRO-1 attributes of a connectivity check are not those of the sender's role, in order");
+}
+
+TEST_F(PeerRules, RejectChecksWithAHostCandidatesPriority) {
+    using namespace stun_attribute;
+    send(kClient, client_address, gateway_address,
+         StunWriter{stun_type::kBinding}
+             .add(kUsername, "gate:clnt")
+             .add(kIceControlling, Bytes(8))
+             .add_number(kPriority, 2130706175)
+             .add_integrity(as_bytes(gateway_ice.password))
+             .add_fingerprint()
+             .done());
+
+    expect_violation("PRO-1 PRIORITY of a connectivity check is not that of a peer-reflexive candidate");
+}
+
+TEST_F(PeerRules, RejectChecksSignedWithTheSendersPassword) {
+    using namespace stun_attribute;
+    send(kClient, client_address, gateway_address,
+         StunWriter{stun_type::kBinding}
+             .add(kUsername, "gate:clnt")
+             .add(kIceControlling, Bytes(8))
+             .add_number(kPriority, check_priority())
+             .add_integrity(as_bytes(client_ice.password))
+             .add_fingerprint()
+             .done());
+
+    expect_violation("PRO-1 MESSAGE-INTEGRITY of a connectivity check is not made with the receiver's password");
+}
+
+TEST_F(PeerRules, RejectWrongFingerprints) {
+    auto check = client_check();
+    check.back() ^= std::byte{1};
+    send(kClient, client_address, gateway_address, check);
+
+    expect_violation("PRO-1 FINGERPRINT is wrong");
+}
+
+TEST_F(PeerRules, RejectChecksToStrangers) {
+    const auto stranger = *net::SocketAddress::parse("198.18.0.77:52625");
+    send(kGateway, gateway_address, stranger, gateway_check());
+    send(kClient, client_address, stranger, client_check());
+
+    EXPECT_THAT(violations(),
+                testing::ElementsAre("SEC-5 connectivity check to an address that is no candidate of the peer",
+                                     "PRO-1 connectivity check to an address that is no candidate of the peer"));
+}
+
+TEST_F(PeerRules, AllowChecksOfOptimisticCandidates) {
+    tell(kClient, portal_api::ToClient{portal_api::GatewayIceCandidates{
+                      GatewayId{kGatewayId},
+                      {"candidate:2 1 udp 1694498559 198.18.0.50 40000 typ srflx raddr 0.0.0.0 rport 0"}}});
+    send(kClient, client_address, *net::SocketAddress::parse("198.18.0.50:52625"), client_check());
+
+    expect_conforming();
+}
+
+TEST_F(PeerRules, RejectRepeatedTransactionIds) {
+    client_to_gateway(client_check(1));
+    sleep(250ms);
+    client_to_gateway(client_check(1));
+
+    expect_violation("PRO-1 a connectivity check repeats a transaction id");
+}
+
+TEST_F(PeerRules, RejectChecksThatNeverSlowDown) {
+    for (std::uint8_t i = 0; i < 13; ++i) {
+        client_to_gateway(client_check(i));
+        sleep(500ms);
+    }
+
+    expect_violation("PRO-1 a pair is checked too often");
+}
+
+TEST_F(PeerRules, AllowChecksThatSlowDown) {
+    Duration pause = 250ms;
+    for (std::uint8_t i = 0; i < 20; ++i) {
+        client_to_gateway(client_check(i));
+        sleep(pause);
+        pause = std::min<Duration>(2 * pause, 1500ms);
+    }
+
+    expect_conforming();
+}
+
+TEST_F(PeerRules, RejectAnswersThatNobodyAskedForAndSecondOnes) {
+    const auto reply = answer(client_address, gateway_ice.password, 1);
+    send(kGateway, gateway_address, client_address, reply);
+    client_to_gateway(client_check(1));
+    send(kGateway, gateway_address, client_address, reply);
+    send(kGateway, gateway_address, client_address, reply);
+
+    EXPECT_EQ(violations().size(), 2U);
+    EXPECT_THAT(violations(),
+                testing::Each("PRO-1 an answer to a connectivity check that nobody sent, or a second one"));
+}
+
+TEST_F(PeerRules, RejectAnswersWithAnotherMappedAddress) {
+    client_to_gateway(client_check(1));
+    send(kGateway, gateway_address, client_address, answer(gateway_address, gateway_ice.password, 1));
+
+    expect_violation("PRO-1 XOR-MAPPED-ADDRESS of a check's answer is not where it is sent to");
+}
+
+TEST_F(PeerRules, RejectNominationsWithoutEnd) {
+    for (std::uint16_t port = 1000; port < 1020; ++port) {
+        const auto candidate = "candidate:1 1 udp 2130706175 198.18.0.2 1000 typ host ufrag gate";
+        tell(kClient, portal_api::ToClient{portal_api::GatewayIceCandidates{GatewayId{kGatewayId}, {candidate}}});
+        const auto reflexive = net::SocketAddress{gateway_address.ip, port};
+        receive(kClient, reflexive, client_address, gateway_check(static_cast<std::uint8_t>(port)));
+        send(kClient, client_address, reflexive, client_check(static_cast<std::uint8_t>(port), true));
+    }
+
+    EXPECT_THAT(violations(), testing::Each("STA-3 pairs are nominated again and again"));
+    EXPECT_FALSE(violations().empty());
+}
+
+// --- WireGuard -------------------------------------------------------------------------------------------------------
+
+TEST_F(PeerRules, RejectHandshakesForStrangers) {
+    connect();
+    send(kClient, client_address, gateway_address, initiation(kClientIndex, client_keys.public_key()));
+
+    expect_violation("PRO-1 MAC1 of a handshake initiation is for none of the sender's peers");
+}
+
+TEST_F(PeerRules, RejectGatewaysThatInitiate) {
+    connect();
+    send(kGateway, gateway_address, client_address, initiation(kGatewayIndex, client_keys.public_key()));
+
+    expect_violation("SEC-5 a gateway initiates a handshake");
+}
+
+TEST_F(PeerRules, TolerateGatewaysThatInitiateAfterAFault) {
+    connect();
+    observe(FaultChanged{"link", GatewayNo{1}, true});
+    send(kGateway, gateway_address, client_address, initiation(kGatewayIndex, client_keys.public_key()));
+
+    expect_conforming();
+    EXPECT_EQ(checker->finish(now).tolerances().at("wire: gateway initiates after a fault"), 1U);
+}
+
+TEST_F(PeerRules, RejectWireGuardToUnauthenticatedEnds) {
+    client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));
+    gateway_to_client(response(kGatewayIndex, kClientIndex));
+
+    EXPECT_THAT(violations(),
+                testing::ElementsAre("PRO-1 a client sends WireGuard to an address that answered no check",
+                                     "SEC-5 a gateway sends WireGuard to an address that has not authenticated"));
+}
+
+TEST_F(PeerRules, RejectHastyHandshakes) {
+    connect();
+    client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));
+    sleep(4900ms);
+    client_to_gateway(initiation(kClientIndex + 1, gateway_keys.public_key()));
+
+    expect_violation("PRO-1 an unanswered handshake initiation is repeated in less than 5 s");
+}
+
+TEST_F(PeerRules, AllowHandshakesAfterFiveSecondsAndAfterTwoMinutes) {
+    connect();
+    client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));
+    sleep(5s);
+    shake_hands(kClientIndex + 1);
+    sleep(120s);
+    shake_hands(kClientIndex + 2, kGatewayIndex + 1);
+
+    expect_conforming();
+}
+
+TEST_F(PeerRules, RejectHandshakesOfYoungSessions) {
+    connect();
+    sleep(1s);
+    shake_hands();
+    sleep(60s);
+    shake_hands(kClientIndex + 1, kGatewayIndex + 1);
+
+    expect_violation("PRO-1 a new handshake although the session is young and the path is the same");
+}
+
+TEST_F(PeerRules, AllowHandshakesWhenTheFlowIsGrantedAgain) {
+    connect();
+    shake_hands();
+    sleep(60s);
+    tell(kClient, portal_api::ToClient{flow_created()});
+    shake_hands(kClientIndex + 1, kGatewayIndex + 1);
+
+    expect_conforming();
+}
+
+TEST_F(PeerRules, RejectResponsesWithoutInitiation) {
+    connect();
+    send(kGateway, gateway_address, client_address, response(kGatewayIndex, 77));
+
+    expect_violation("PRO-1 a handshake response to an initiation that was not received");
+}
+
+TEST_F(PeerRules, RejectSecondResponses) {
+    connect();
+    shake_hands();
+    gateway_to_client(response(kGatewayIndex + 1, kClientIndex));
+
+    expect_violation("PRO-1 a second handshake response to one initiation");
+}
+
+TEST_F(PeerRules, RejectCookiesInQuietTimes) {
+    connect();
+    Bytes cookie(64);
+    cookie[0] = std::byte{3};
+    send(kGateway, gateway_address, client_address, cookie);
+
+    expect_violation("PRO-1 a cookie reply although few handshake messages arrived");
+}
+
+TEST_F(PeerRules, RejectUnknownReceiverIndices) {
+    connect();
+    send(kClient, client_address, gateway_address, data(kGatewayIndex, 0));
+
+    expect_violation("PRO-1 data for a receiver index that no peer announced");
+}
+
+TEST_F(PeerRules, RejectRepeatedNonces) {
+    connect();
+    shake_hands();
+    submit(60);
+    client_to_gateway(data(kGatewayIndex, 5, 60));
+    client_to_gateway(data(kGatewayIndex, 5, 60));
+
+    expect_violation("SEC-8 a WireGuard nonce repeats or goes back");
+}
+
+TEST_F(PeerRules, RejectRespondersThatSpeakFirst) {
+    connect();
+    client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));
+    gateway_to_client(response(kGatewayIndex, kClientIndex));
+    gateway_to_client(data(kClientIndex, 0));
+
+    expect_violation("PRO-1 a responder sends data before the initiator did");
+}
+
+TEST_F(PeerRules, RejectDataOnOldSessions) {
+    connect();
+    shake_hands();
+    sleep(171s);
+    client_to_gateway(data(kGatewayIndex, 1));
+    expect_conforming();
+
+    sleep(100ms);
+    client_to_gateway(data(kGatewayIndex, 2));
+    expect_violation("PRO-1 data on a session that is too old to be used");
+}
+
+TEST_F(PeerRules, RejectPaddedPackets) {
+    connect();
+    shake_hands();
+    submit(60);
+    client_to_gateway(data(kGatewayIndex, 1, 64));
+
+    expect_violation("PRO-1 a data message is as long as no packet of the sender's applications");
+}
+
+TEST_F(PeerRules, RejectEcnOnControlMessages) {
+    connect();
+    send(kClient, client_address, gateway_address, initiation(kClientIndex, gateway_keys.public_key()),
+         net::Ecn::kEct0);
+    send(kClient, client_address, gateway_address, client_check(3), net::Ecn::kEct0);
+
+    EXPECT_THAT(violations(), testing::ElementsAre("PRO-1 a WireGuard message without a packet is sent with ECN",
+                                                   "PRO-1 STUN is sent with ECN"));
+}
+
+}  // namespace
+}  // namespace culvert::model::wire
