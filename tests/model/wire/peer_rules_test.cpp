@@ -259,6 +259,31 @@ TEST_F(PeerRules, AllowHandshakesWhenTheFlowIsGrantedAgain) {
     expect_conforming();
 }
 
+TEST_F(PeerRules, AllowHandshakesWhenThePeerIsSilentForFifteenSeconds) {
+    connect();
+    sleep(1s);
+    shake_hands();
+    submit(60);
+    client_to_gateway(data(kGatewayIndex, 1, 60));
+    sleep(15s);
+    client_to_gateway(initiation(kClientIndex + 1, gateway_keys.public_key()));
+
+    expect_conforming();
+}
+
+TEST_F(PeerRules, RejectHandshakesWhenThePeerHasAnswered) {
+    connect();
+    sleep(1s);
+    shake_hands();
+    submit(60);
+    client_to_gateway(data(kGatewayIndex, 1, 60));
+    gateway_to_client(data(kClientIndex, 0));
+    sleep(15s);
+    client_to_gateway(initiation(kClientIndex + 1, gateway_keys.public_key()));
+
+    expect_violation("PRO-1 a new handshake although the session is young and the path is the same");
+}
+
 TEST_F(PeerRules, RejectResponsesWithoutInitiation) {
     connect();
     send(kGateway, gateway_address, client_address, response(kGatewayIndex, 77));

@@ -14,6 +14,7 @@ constexpr Duration kRekeyTimeout = 5s;
 constexpr Duration kRekeyAfterTime = 120s;
 constexpr Duration kShouldNotUse = 170s;
 constexpr Duration kRejectAfterTime = 180s;
+constexpr Duration kWantHandshake = 15s;
 constexpr unsigned kHandshakesPerSecond = 100;
 /// Timers are looked at once a second; a late driver adds up to 5 s and a bit.
 constexpr Duration kTick = 1s;
@@ -72,6 +73,11 @@ void WireGuardRules::handle_sent(const PeerDatagram& datagram, const WireGuardMe
     findings_.judge("PRO-1", complaint, datagram.now, [&] { return datagram.describe(); });
 }
 
+bool WireGuardRules::is_silent(const Host& host, const Uuid& peer, Instant now) const {
+    const auto unanswered = unanswered_.find({host.device, peer});
+    return unanswered != unanswered_.end() && host.local(now) - unanswered->second >= kWantHandshake;
+}
+
 void WireGuardRules::judge_open(const PeerDatagram& datagram, const Uuid& peer) {
     const bool is_client = datagram.host.is_client();
     const Complaint complaint = ice_.is_open(datagram.host, peer, datagram.leg) ? Complaint{}
@@ -92,6 +98,7 @@ Complaint WireGuardRules::judge_initiation(const PeerDatagram& datagram, const W
         judge_initiating_gateway(datagram, *grant);
     }
     if (auto* peer = hosts_.find_id(grant->peer)) {
+        senders_.insert_or_assign({message.sender, host.device}, grant->peer);
         announced_.insert_or_assign({message.sender, peer->device},
                                     Announced{.owner = host.device, .peer = *host.id, .by_initiation = true});
     }
@@ -110,6 +117,8 @@ void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, cons
     };
     if (is_unsteady(datagram.host) || (peer != nullptr && is_unsteady(*peer))) {
         findings_.tolerate("wire: gateway initiates after a fault");
+    } else if (is_silent(datagram.host, grant.peer, datagram.now)) {
+        findings_.tolerate("wire: handshake because the peer is silent");
     } else if (agreed != agreed_.end() && local - agreed->second >= kRejectAfterTime - kTick) {
         findings_.tolerate("wire: gateway initiates after the session expired");
     } else {
@@ -133,7 +142,9 @@ Complaint WireGuardRules::judge_pace(const PeerDatagram& datagram, const WireGua
             complaint = "an unanswered handshake initiation is repeated in less than 5 s";
         } else if (last.is_answered && !is_renewed && last.leg == datagram.leg && last.established &&
                    local - *last.established < kRekeyAfterTime) {
-            if (hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
+            if (is_silent(host, grant.peer, datagram.now)) {
+                findings_.tolerate("wire: handshake because the peer is silent");
+            } else if (hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
                 findings_.tolerate("wire: handshake after a fault");
             } else {
                 complaint = "a new handshake although the session is young and the path is the same";
@@ -162,6 +173,7 @@ Complaint WireGuardRules::judge_response(const PeerDatagram& datagram, const Wir
     const User user{message.sender, session.owner};
     announced_.insert_or_assign(user, Announced{.owner = host.device, .peer = *host.id});
     unconfirmed_.insert_or_assign({message.sender, host.device}, initiation->first);
+    senders_.insert_or_assign({message.sender, host.device}, session.peer);
     findings_.count("wire: handshake response");
     return {};
 }
@@ -192,6 +204,9 @@ Complaint WireGuardRules::judge_data(const PeerDatagram& datagram, const WireGua
     }
     findings_.judge("SEC-8", {}, datagram.now, [] { return std::string{}; });
     session.next_counter = message.counter + 1;
+    if (!message.is_keepalive()) {
+        unanswered_.try_emplace({host.device, session.peer}, host.local(datagram.now));
+    }
     const auto age = host.local(datagram.now) - session.since;
     if (age > (session.by_initiation ? kRejectAfterTime : kShouldNotUse) + slack(host)) {
         return "data on a session that is too old to be used";
@@ -228,6 +243,7 @@ void WireGuardRules::handle_received(const PeerDatagram& datagram, const WireGua
             }
             entry->second.is_received = true;
             entry->second.since = host.local(datagram.now);
+            unanswered_.erase({host.device, entry->second.peer});
             const auto initiator = initiators_.find({host.device, message.receiver >> 8});
             if (initiator != initiators_.end() && initiator->second.last_index == message.receiver) {
                 initiator->second.is_answered = true;
@@ -238,6 +254,9 @@ void WireGuardRules::handle_received(const PeerDatagram& datagram, const WireGua
         case WireGuardType::kCookie:
             break;
         case WireGuardType::kData: {
+            if (const auto sender = senders_.find({message.receiver, host.device}); sender != senders_.end()) {
+                unanswered_.erase({host.device, sender->second});
+            }
             const auto session = unconfirmed_.find({message.receiver, host.device});
             if (session != unconfirmed_.end()) {
                 announced_.at(session->second).is_confirmed = true;

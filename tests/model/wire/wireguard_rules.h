@@ -52,6 +52,8 @@ private:
     [[nodiscard]] Complaint judge_response(const PeerDatagram& datagram, const WireGuardMessage& message);
     [[nodiscard]] Complaint judge_cookie(const PeerDatagram& datagram);
     [[nodiscard]] Complaint judge_data(const PeerDatagram& datagram, const WireGuardMessage& message);
+    /// Whether the peer has been silent for so long that either side may start a handshake.
+    [[nodiscard]] bool is_silent(const Host& host, const Uuid& peer, Instant now) const;
     void judge_open(const PeerDatagram& datagram, const Uuid& peer);
     void judge_initiating_gateway(const PeerDatagram& datagram, const Grant& grant);
 
@@ -61,9 +63,13 @@ private:
     std::map<User, Announced> announced_;
     /// Responses whose session the initiator has not used yet: by the responder's index and the responder.
     std::map<User, User> unconfirmed_;
+    /// Who sends to an index, by the index and the device that announced it.
+    std::map<User, Uuid> senders_;
     /// By device and the constant part of its indices, which is a tunnel.
     std::map<std::pair<Device, std::uint32_t>, Initiator> initiators_;
     std::map<Device, unsigned> handshakes_received_;
+    /// Since when, by the sender's clock, its packets to the peer got nothing in return.
+    std::map<std::pair<Device, Uuid>, Instant> unanswered_;
     std::map<Device, std::bitset<2048>> packet_sizes_;
     /// When a session between the two, the first of which is a gateway, was last agreed on, by the gateway's clock.
     std::map<std::pair<Device, Uuid>, Instant> agreed_;
