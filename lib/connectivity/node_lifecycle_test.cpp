@@ -248,6 +248,17 @@ TEST_F(Lifecycle, DoesNotBecomeIdleWhileItLooksForAPath) {
     EXPECT_GE(count_sent(client, Wire::kCheck), 2U);
 }
 
+TEST_F(Lifecycle, RelayCandidateOfThePeerWakesUp) {
+    connect();
+    network.run_for(60s);
+    client.sent.clear();
+    client.node.add_remote_candidate(gateway.id, "candidate:1 1 udp 33562367 203.0.113.99 50000 typ relay",
+                                     network.now);
+    network.settle_node(client);
+    network.run_for(5s);
+    EXPECT_GE(count_sent(client, Wire::kCheck), 3U);
+}
+
 TEST_F(Lifecycle, ManyClientsAtOnceAreToldApart) {
     std::vector<Host*> clients;
     for (int i = 0; i < 40; ++i) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "culvert/connectivity/constants.h"
@@ -9,6 +10,12 @@ namespace culvert::connectivity::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 class Relayed : public ::testing::Test {
 protected:
@@ -29,6 +36,24 @@ protected:
         network.run_for(1s);
         return gateway.received.size() == 1 && gateway.received[0].packet == ping(1, 1200) &&
                client.received.size() == 1 && client.received[0].packet == ping(2, 1200);
+    }
+
+    /// What `host` signalled since its events were cleared.
+    template <typename E>
+    [[nodiscard]] static std::vector<std::string> signalled(const Host& host) {
+        std::vector<std::string> candidates;
+        for (const auto& happened : host.events) {
+            if (const auto* event = std::get_if<E>(&happened.event)) {
+                candidates.push_back(event->candidate);
+            }
+        }
+        return candidates;
+    }
+
+    /// In place of what it had.
+    void change_relay(Host& host, const Relay& from, const Relay& to) {
+        host.node.update_relays(std::vector{from.description.id}, std::vector{to.description}, network.now);
+        network.settle_node(host);
     }
 
     [[nodiscard]] const net::SocketAddress& last_destination(const Host& host) const {
@@ -135,16 +160,48 @@ TEST_F(Relayed, MigratesToAnotherRelayWithinTheGracePeriod) {
 
     auto& second = network.add_relay("203.0.113.22", std::nullopt);
     for (auto* host : {&client, &gateway}) {
-        const std::vector removed{first.description.id};
-        const std::vector listed{second.description};
-        host->node.update_relays(removed, listed, network.now);
-        network.settle_node(*host);
+        change_relay(*host, first, second);
     }
     first.is_up = false;
     network.run_for(3s);
     EXPECT_GT(client.count<InvalidateIceCandidate>() + gateway.count<InvalidateIceCandidate>(), 0U);
     EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
     EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Relayed, LossOfARelayWithdrawsItsCandidateAndNoOther) {
+    auto& first = network.add_relay("203.0.113.21", std::nullopt);
+    connect();
+    auto& second = network.add_relay("203.0.113.22", std::nullopt);
+    gateway.events.clear();
+    change_relay(gateway, first, second);
+    network.run_for(1s);
+    EXPECT_THAT(signalled<InvalidateIceCandidate>(gateway), ElementsAre(HasSubstr(" 203.0.113.21 ")));
+
+    gateway.events.clear();
+    network.upsert(gateway, client);
+    EXPECT_THAT(signalled<NewIceCandidate>(gateway),
+                AllOf(Contains(HasSubstr(" 203.0.113.22 ")), Not(Contains(HasSubstr(" 203.0.113.21 ")))));
+}
+
+TEST_F(Relayed, RelayThatComesLaterIsNotOfferedToConnectionsThatHaveOne) {
+    auto& first = network.add_relay("203.0.113.21", std::nullopt);
+    connect();
+    client.events.clear();
+    auto& second = network.add_relay("203.0.113.22", std::nullopt);
+    network.give_relays(client, {&first, &second});
+    network.run_for(2s);
+    EXPECT_EQ(client.count<NewIceCandidate>(), 0U);
+}
+
+TEST_F(Relayed, CandidatesThatComeAfterTheConnectionAreSignalled) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    network.give_relays(client, {&relay});
+    network.give_relays(gateway, {&relay});
+    network.connect(client, gateway);
+    network.run_for(1s);
+    EXPECT_THAT(signalled<NewIceCandidate>(client),
+                UnorderedElementsAre(HasSubstr("typ host"), HasSubstr("typ srflx"), HasSubstr("typ relay")));
 }
 
 TEST_F(Relayed, SameRelaysRemovedAndListedAgainResynchronise) {

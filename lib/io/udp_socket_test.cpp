@@ -1,11 +1,14 @@
 #include "culvert/io/udp_socket.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <numeric>
 
 #include <gtest/gtest.h>
+
+#include "culvert/io/socket_address.h"
 
 namespace culvert::io {
 namespace {
@@ -181,6 +184,26 @@ TEST(UdpSocket, ATrainThatTheKernelRefusesCostsOthersNoOffload) {
     const auto datagrams = read_datagrams(receiver, 10);
     ASSERT_EQ(datagrams.size(), 10U);
     EXPECT_EQ(datagrams[0].payload, numbered(100, 10));
+}
+
+TEST(UdpSocket, AnEmptyDatagramDoesNotTakeTheOthersWithIt) {
+    auto sender = open_loopback("127.0.0.1");
+    auto receiver = open_loopback("127.0.0.1");
+    const auto path = path_to(receiver, "127.0.0.1");
+    net::TransmitQueue queue;
+    ErrorBatch errors;
+    append(queue, path, net::Ecn::kNotEct, numbered(10, 1));
+    ASSERT_EQ(sender.send(queue, errors), UdpSocket::SendResult::kDone);
+    sockaddr_storage destination{};
+    const auto length = to_sockaddr(path.destination, destination);
+    ASSERT_EQ(::sendto(sender.fd(), nullptr, 0, 0, reinterpret_cast<const sockaddr*>(&destination), length), 0);
+    append(queue, path, net::Ecn::kNotEct, numbered(10, 3));
+    ASSERT_EQ(sender.send(queue, errors), UdpSocket::SendResult::kDone);
+
+    const auto datagrams = read_datagrams(receiver, 2);
+
+    ASSERT_EQ(datagrams.size(), 2U);
+    EXPECT_EQ(datagrams[1].payload, numbered(10, 3));
 }
 
 TEST(UdpSocket, SaysThatAPortIsTaken) {

@@ -149,6 +149,19 @@ TEST(Segmenter, CutsUdpAsASenderWithoutOffloadsWould) {
     }
 }
 
+TEST(Segmenter, NeverSendsAUdpChecksumOfZero) {
+    constexpr std::size_t kChecksum = kIpv4HeaderLength + 6;
+    const auto of_zeros = separate_udp(true, Bytes(2), 2, {}).front();
+    Bytes payload(4);
+    // The checksum itself as payload makes the sum come out as all ones, and its complement as zero.
+    std::ranges::copy(ByteSpan{of_zeros}.subspan(kChecksum, 2), payload.begin());
+
+    const auto segments = segments_of(make_udp(kV4Source, kV4Destination, payload, {}), super_packet(Kind::kUdp, 2));
+
+    ASSERT_EQ(segments.size(), 2U);
+    EXPECT_EQ(load_be<std::uint16_t>(ByteSpan{segments[0]}.subspan(kChecksum)), 0xffff);
+}
+
 TEST(Segmenter, KeepsIpOptionsAndExtensionHeaders) {
     auto v4 = make_tcp(kV4Source, kV4Destination, {}, Bytes(3000, std::byte{7}));
     v4.insert(v4.begin() + 20, 40, std::byte{1});

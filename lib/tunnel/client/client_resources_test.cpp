@@ -153,6 +153,17 @@ TEST_F(ClientResources, KeepASharedNetworkOnceConnected) {
     EXPECT_EQ(gateway.received.size(), 1U);
 }
 
+TEST_F(ClientResources, TakeOverRunningFlowsFromAWiderOne) {
+    network.add_resource(1, "10.0.0.0/16");
+    connect(1, "10.0.0.5:53");
+    send_udp("10.0.0.5:53");
+
+    network.add_resource(2, "10.0.0.0/24");
+    send_udp("10.0.0.5:53");
+
+    EXPECT_EQ(network.client.intents.back().resource_id, id<ResourceId>(2));
+}
+
 TEST_F(ClientResources, ShareANetworkInFavourOfTheLargestId) {
     network.is_portal_answering = false;
     network.add_resource(2, "10.0.0.0/24");

@@ -1,5 +1,7 @@
 #include "culvert/tunnel/gateway/gateway_state.h"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -289,6 +291,45 @@ TEST_F(GatewayPolicy, KeepsAuthorizationsOverALostConnection) {
     EXPECT_TRUE(gateway.state.poll_timeout().has_value());
     network.run_for(100ms);
     EXPECT_EQ(network.client.resources.back().status, ResourceStatus::kOnline) << "R-1 keeps the connection alive";
+}
+
+TEST_F(GatewayPolicy, EndsTheAccessOfAnIdleClientInTime) {
+    const auto expires_at = network.wall_now() + 70s;
+    network.add_resource(1, "10.1.0.0/24", {.expires_at = expires_at});
+    connect("10.1.0.1:53");
+
+    network.run_for(expires_at - network.wall_now() - 1s);
+    EXPECT_EQ(network.client.resources.back().status, ResourceStatus::kOnline);
+
+    network.run_for(3s);
+    EXPECT_EQ(network.client.resources.back().status, ResourceStatus::kUnknown) << "the gateway said goodbye";
+}
+
+TEST_F(GatewayPolicy, AnswersChecksAtOnce) {
+    constexpr auto kOneWay = 10ms;
+    network.add_resource(1, "10.1.0.0/24");
+    connect("10.1.0.1:53");
+    network.run_for(12s);  // what remains are the checks of both sides, and their answers
+    std::set<Instant> by_client;
+    std::set<Instant> by_gateway;
+    network.is_lost = [&](const net::SocketAddress& from, const net::SocketAddress& to) {
+        if (from.ip == network.client.address && to.ip == gateway.address) {
+            by_client.insert(network.now);
+        } else if (from.ip == gateway.address && to.ip == network.client.address) {
+            by_gateway.insert(network.now);
+        }
+        return false;
+    };
+    network.run_for(4s);
+
+    std::size_t checks = 0;
+    for (const auto at : by_client) {
+        if (!by_gateway.contains(at - kOneWay)) {  // else it is an answer itself
+            ++checks;
+            EXPECT_TRUE(by_gateway.contains(at + kOneWay));
+        }
+    }
+    EXPECT_GE(checks, 2U);
 }
 
 TEST_F(GatewayPolicy, ForgetsAClientThatSaysGoodbye) {
