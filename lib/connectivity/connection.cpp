@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::connectivity {
@@ -78,7 +79,9 @@ void Connection::remove_local_candidate(const ice::Candidate& candidate, Outbox&
         signalled = *mine;
         (void)agent_.remove_local_candidate(candidate);
     }
-    out.emit(InvalidateIceCandidate{id_, ice::to_string(signalled), signalled.priority});
+    if (!CULVERT_SABOTAGE(kSilentInvalidation)) {
+        out.emit(InvalidateIceCandidate{id_, ice::to_string(signalled), signalled.priority});
+    }
 }
 
 void Connection::signal_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now) {
@@ -120,7 +123,7 @@ void Connection::send_packet(ByteSpan ip_packet, Outbox& out, Instant now) {
     note_activity(now);
     if (!socket_) {
         // A gateway that kept packets would have to initiate and so fight with the client's handshake (section 7.3).
-        if (is_client()) {
+        if (is_client() || CULVERT_SABOTAGE(kGatewayKeepsStrayPackets)) {
             buffered_packets_.push(to_bytes(ip_packet));
         }
         return;
@@ -227,7 +230,7 @@ std::optional<Instant> Connection::poll_timeout() const {
 
 std::optional<Instant> Connection::idle_deadline() const {
     if (phase_ == Phase::kConnected && agent_.state() == ice::AgentState::kConnected) {
-        return last_activity_ + kIdleAfter;
+        return last_activity_ + (CULVERT_SABOTAGE(kFallsAsleepTooEarly) ? kIdleAfter / 10 : kIdleAfter);
     }
     return std::nullopt;
 }
@@ -277,7 +280,7 @@ void Connection::handle_state(ice::AgentState state, Instant now) {
 void Connection::handle_nomination(const ice::Nominated& nominated, Relays& relays, Outbox& out, Instant now) {
     const PeerSocket socket{nominated.source, nominated.destination,
                             relays.find_by_relay_address(nominated.source) != nullptr};
-    if (socket_ == socket) {
+    if (socket_ == socket || (phase_ == Phase::kIdle && CULVERT_SABOTAGE(kIgnoreIdleNomination))) {
         return;
     }
     kLog.info("Updating remote socket", log::field(id_key(), id_), log::field("kind", kind_of(socket)),

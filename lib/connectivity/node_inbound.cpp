@@ -1,5 +1,6 @@
 // From a datagram to an IP packet (spec/connectivity.md sections 2.4 and 2.5).
 
+#include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/channel_data.h"
@@ -67,6 +68,13 @@ Node::State::DecapsulateResult Node::State::decapsulate(net::SocketAddress local
     }
     // No data packet can be taken for STUN: where STUN has its length, WireGuard has zeros, and 20 bytes are too few.
     if (is_wireguard_data(datagram)) [[likely]] {
+        if (CULVERT_SABOTAGE(kDemultiplexByAddress)) {
+            for (auto& [id, connection] : connections_) {
+                if (connection->socket() && connection->socket()->destination.ip == from.ip) {
+                    return pass_to_tunnel(*connection, datagram, now);
+                }
+            }
+        }
         return handle_data(datagram, now);
     }
     if (const auto message = stun::Message::parse(datagram); message && is_for_agents(*message)) {

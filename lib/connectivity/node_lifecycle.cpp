@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 #include "culvert/crypto/hash.h"
 #include "culvert/observability/log.h"
@@ -46,7 +47,7 @@ std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Con
                                                      Instant now) {
     const auto existing = connections_.find(id);
     if (existing != connections_.end()) {
-        if (existing->second->parameters() == parameters) {
+        if (existing->second->parameters() == parameters || CULVERT_SABOTAGE(kReuseIgnoresKeys)) {
             reuse(*existing->second, now);
             return {};
         }
@@ -87,7 +88,9 @@ wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& paramet
 void Node::State::reuse(Connection& connection, Instant now) {
     kLog.info("Reusing connection", log::field(id_key(), connection.id()));
     connection.note_activity(now);
-    connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
+    if (!CULVERT_SABOTAGE(kReuseSignalsNothing)) {
+        connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
+    }
     if (connection.socket()) {
         connection.start_proactive_handshake(now);
         connection.flush_tunnel(outbox_, now);

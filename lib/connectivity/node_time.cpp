@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 
 namespace culvert::connectivity {
@@ -38,7 +39,9 @@ void Node::State::handle_connection_timeouts(Instant now) {
 void Node::State::remove_failed(Instant now) {
     for (const auto& id : failed_) {
         outbox_.emit(ConnectionFailed{id});
-        erase(connections_.find(id), now);
+        if (!CULVERT_SABOTAGE(kFailedConnectionStays)) {
+            erase(connections_.find(id), now);
+        }
     }
     failed_.clear();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/ice/agent.h"
 #include "culvert/observability/log.h"
 
@@ -29,7 +30,7 @@ std::optional<Candidate> Agent::add_local_candidate(const Candidate& offered, In
         const bool agrees =
             existing->candidate.kind == candidate.kind && existing->candidate.related == candidate.related;
         if (existing->is_discarded && agrees) {
-            existing->is_discarded = false;
+            existing->is_discarded = CULVERT_SABOTAGE(kRevivedCandidateStaysDiscarded);
             form_pairs_of_local(*existing);
             update_schedule(now);
             return existing->candidate;
@@ -134,7 +135,7 @@ bool Agent::remove_remote_candidate(const Candidate& candidate) {
 std::vector<Candidate> Agent::local_candidates() const {
     std::vector<Candidate> result;
     for (const auto& entry : locals_) {
-        if (!entry.is_discarded) {
+        if (!entry.is_discarded || CULVERT_SABOTAGE(kResendWithdrawnCandidates)) {
             result.push_back(entry.candidate);
         }
     }
@@ -273,7 +274,7 @@ void Agent::form_pair(const Entry& local, const Entry& remote) {
     }
     const auto place = std::ranges::upper_bound(pairs_, priority, std::greater{}, &CandidatePair::priority);
     pairs_.insert(place, std::move(pair));
-    if (pairs_.size() > kMaxPairs) {
+    if (pairs_.size() > kMaxPairs && !CULVERT_SABOTAGE(kUnboundedPairs)) {
         kLog.debug("Too many candidate pairs, dropped the worst");
         pairs_.pop_back();
     }

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/io/socket_address.h"
 #include "culvert/observability/log.h"
 
@@ -154,13 +155,18 @@ std::span<UdpSocket::Received> UdpSocket::receive(ErrorBatch& errors) {
             } else if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
                 int segment_size = 0;
                 std::memcpy(&segment_size, data, sizeof segment_size);
-                stride = segment_size > 0 ? static_cast<std::size_t>(segment_size) : length;
+                stride = segment_size > 0 && !CULVERT_SABOTAGE(kTrainIsOneDatagram)
+                             ? static_cast<std::size_t>(segment_size)
+                             : length;
             }
         }
         const auto from = from_sockaddr(ring.senders[i]);
         // Port 0 is a forgery: no answer could reach it, and trying would make the kernel refuse whole trains.
         if (length == 0 || from.port == 0) {
             dropped_.unusable += segments_in(length, stride);
+            if (CULVERT_SABOTAGE(kBadDatagramEndsBatch)) {
+                break;
+            }
             continue;
         }
         if (!local || stride > length) {
@@ -248,6 +254,9 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
             done = 1;  // drop the first chunk, go on with the next
         }
 
+        if (CULVERT_SABOTAGE(kIgnorePartialSend)) {
+            done = count;
+        }
         // Advance over what left: whole batches, then a part of the one that is now in front.
         if (done < count) {
             const auto front = ring.batch[done];

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/packet/checksum.h"
 #include "culvert/packet/extension_headers.h"
 
@@ -271,7 +272,9 @@ void IpPacket::set_ecn(net::Ecn ecn) {
     const auto before = load_be<std::uint16_t>(bytes());
     const auto after = static_cast<std::uint16_t>((before & 0xfffcU) | bits);
     store_be(bytes(), after);
-    update_ipv4_checksum({before, after});
+    if (!CULVERT_SABOTAGE(kEcnWithoutChecksum)) {
+        update_ipv4_checksum({before, after});
+    }
 }
 
 void IpPacket::recompute_checksums() {

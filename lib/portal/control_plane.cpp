@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/resource_view.h"
 
@@ -53,7 +54,9 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
     auto& session = sessions_[id];
     if (registration->expires_at) {
         session.ends_at = now + (*registration->expires_at - wall_now);
-        endings_.emplace(*session.ends_at, id);
+        if (!CULVERT_SABOTAGE(kSessionOutlivesToken)) {
+            endings_.emplace(*session.ends_at, id);
+        }
     }
     session.role = request.role;
     session.token = registration->token;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/resource_view.h"
@@ -178,7 +179,9 @@ std::optional<Flow> ControlPlane::renew(const Flow& lost, const Gateway& gateway
 void ControlPlane::reject_access(SessionId id, const ClientId& client, const ResourceId& resource) {
     ++statistics_.access_rejected;
     kLog.debug("Took back access", log::field("cid", client), log::field("rid", resource));
-    send(id, portal_api::ToGateway{portal_api::RejectAccess{client, resource}});
+    if (!CULVERT_SABOTAGE(kRevocationIsNotForwarded)) {
+        send(id, portal_api::ToGateway{portal_api::RejectAccess{client, resource}});
+    }
 }
 
 }  // namespace culvert::portal

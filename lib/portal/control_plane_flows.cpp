@@ -5,6 +5,7 @@
 
 #include "culvert/base/base64.h"
 #include "culvert/base/overloaded.h"
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/derivations.h"
@@ -225,7 +226,10 @@ void ControlPlane::forward(const Presence<DeviceId>& presence, const std::vector
     const std::set<DeviceId> receivers{devices.begin(), devices.end()};
     std::size_t budget = kMaxReceivers;
     for (const auto& device : receivers) {
-        for (const auto session : presence.sessions(device)) {
+        const auto& everyone = presence.all();
+        for (const auto session : CULVERT_SABOTAGE(kCandidatesToWrongPeer) && !everyone.empty()
+                                      ? everyone.begin()->second
+                                      : presence.sessions(device)) {
             if (budget-- == 0) {
                 return;
             }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/portal/base32.h"
 
 namespace culvert::portal {
@@ -128,8 +129,8 @@ std::expected<Token, Refusal> authenticate(std::string_view text, Role role, con
     }
     // What a token belongs to exists for as long as the token does: the storage sees to that.
     const auto token = storage.find_token(claims->token);
-    if (!token || token->account != claims->account || token->type != token_type(role) || token->is_expired(now) ||
-        !secret_matches(*claims, *token)) {
+    if (!token || token->account != claims->account || token->type != token_type(role) ||
+        (token->is_expired(now) && !CULVERT_SABOTAGE(kExpiredTokenSignsIn)) || !secret_matches(*claims, *token)) {
         return std::unexpected{invalid_token()};
     }
     return *token;

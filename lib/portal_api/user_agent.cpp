@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "culvert/base/sabotage.h"
+
 namespace culvert::portal_api {
 namespace {
 
@@ -21,7 +23,7 @@ std::string UserAgent::to_string() const {
     if (!arch.empty() || !kernel.empty()) {
         text += " (" + arch + (arch.empty() || kernel.empty() ? "" : "; ") + kernel + ")";
     }
-    std::erase_if(text, [](char c) { return c < ' ' || c > '~'; });
+    std::erase_if(text, [](char c) { return (c < ' ' || c > '~') && !CULVERT_SABOTAGE(kNonAsciiUserAgent); });
     return text;
 }
 

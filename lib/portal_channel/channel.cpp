@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_channel/constants.h"
 
@@ -82,7 +83,9 @@ void PhoenixChannel::handle_connected(Instant now) {
     }
     kLog.info("Connected to portal");
     state_ = State::kConnected;
-    backoff_.reset();
+    if (!CULVERT_SABOTAGE(kBudgetFromStart)) {
+        backoff_.reset();
+    }
     last_sent_ = now;
     pending_join_.reset();
     wants_join_ = true;
@@ -161,7 +164,7 @@ void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant) {
     if (may_rejoin && reply.topic == topic && reply.reason == portal_api::ErrorReason::kUnmatchedTopic) {
         // The portal's end of the channel is gone. The refused message is lost; the join brings a fresh `init`.
         kLog.debug("Joining portal channel again");
-        wants_join_ = !pending_join_;
+        wants_join_ = !pending_join_ && !CULVERT_SABOTAGE(kNeverRejoins);
     } else if (options_.role == portal_api::Role::kClient) {
         kLog.debug("Portal refused a message", log::field("reason", reply.text));
     } else {
@@ -244,11 +247,14 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
     if (wants_join_) {
         wants_join_ = false;
         pending_join_ = PendingJoin{.ref = next_ref_++, .sent_at = now};
+        if (CULVERT_SABOTAGE(kJoinNeverTimesOut)) {
+            pending_join_->sent_at = Instant::max() - kJoinTimeout;
+        }
         last_sent_ = now;
         kSendLog.trace("Sending join");
         return portal_api::encode_join(options_.role, pending_join_->ref, options_.stamp_secret);
     }
-    if (pending_join_) {
+    if (pending_join_ && !CULVERT_SABOTAGE(kSendBeforeJoin)) {
         return std::nullopt;
     }
     const auto outgoing = pop(outgoing_);
@@ -283,7 +289,7 @@ void PhoenixChannel::drop() {
 }
 
 void PhoenixChannel::enqueue(Outgoing outgoing) {
-    if (outgoing_.size() > kMaxWaitingMessages) {
+    if (outgoing_.size() > kMaxWaitingMessages && !CULVERT_SABOTAGE(kUnboundedQueue)) {
         kLog.debug("Dropped messages that the portal did not take", log::field("count", outgoing_.size()));
         outgoing_.clear();
     }

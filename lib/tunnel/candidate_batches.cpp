@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "culvert/base/sabotage.h"
+
 namespace culvert::tunnel {
 
 void CandidateBatches::add(const connectivity::NewIceCandidate& event) {
@@ -20,6 +22,9 @@ void CandidateBatches::insert(Batch& batch, std::uint32_t priority, const std::s
 
 std::vector<std::string> CandidateBatches::sorted(Batch& batch) {
     std::ranges::sort(batch, [](const Candidate& a, const Candidate& b) {
+        if (CULVERT_SABOTAGE(kCandidatesInHashOrder)) {
+            return std::hash<std::string>{}(a.text) < std::hash<std::string>{}(b.text);
+        }
         return a.priority != b.priority ? a.priority > b.priority : a.text < b.text;
     });
     std::vector<std::string> candidates;

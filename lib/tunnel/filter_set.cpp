@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "culvert/base/sabotage.h"
+
 namespace culvert::tunnel {
 
 void FilterSet::add(std::span<const portal_api::Filter> filters) {
@@ -23,7 +25,7 @@ void FilterSet::add(std::span<const portal_api::Filter> filters) {
 }
 
 std::optional<Refusal> FilterSet::check(const Service& service) const {
-    if (everything_) {
+    if (everything_ || CULVERT_SABOTAGE(kIgnoreFilters)) {
         return std::nullopt;
     }
     switch (service.protocol) {
@@ -42,6 +44,9 @@ std::optional<Refusal> FilterSet::check(const Service& service) const {
 void FilterSet::insert(Ranges& ranges, Range range) {
     if (range.first > range.last) {
         return;
+    }
+    if (CULVERT_SABOTAGE(kLastRangeWins)) {
+        ranges.clear();
     }
     // the known ranges that touch or overlap the new one are swallowed by it
     const auto begin = std::ranges::find_if(ranges, [&](const Range& known) { return known.last + 1 >= range.first; });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/packet/ip_packet.h"
 
 namespace culvert::tunnel {
@@ -23,7 +24,7 @@ PacketBuffer::Outcome PacketBuffer::push(ByteSpan packet) {
     }
     Packet added{to_bytes(packet), std::nullopt};
     added.syn = syn_of(added.bytes);
-    if (added.syn) {
+    if (added.syn && !CULVERT_SABOTAGE(kRepeatedSynsWait)) {
         const auto repeated = std::ranges::find(packets_, added.syn, &Packet::syn);
         if (repeated != packets_.end()) {
             *repeated = std::move(added);

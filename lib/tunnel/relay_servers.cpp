@@ -1,5 +1,6 @@
 #include "culvert/tunnel/relay_servers.h"
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::tunnel {
@@ -12,7 +13,7 @@ constexpr log::Logger kLog{"tunnel"};
 std::vector<connectivity::RelayServer> to_relay_servers(std::span<const portal_api::Relay> relays) {
     std::vector<connectivity::RelayServer> servers;
     for (const auto& relay : relays) {
-        if (servers.empty() || servers.back().id != relay.id) {
+        if (servers.empty() || servers.back().id != relay.id || CULVERT_SABOTAGE(kOneAddressPerRelay)) {
             connectivity::RelayServer server;
             server.id = relay.id;
             server.username = relay.username;

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/stun/message_builder.h"
 
@@ -67,7 +68,7 @@ std::optional<Instant> Allocation::poll_timeout() const {
     }
     if (lifetime_) {
         keep_earliest(earliest, lifetime_->expires_at);
-        if (!is_in_flight<RefreshRequest>()) {
+        if (!is_in_flight<RefreshRequest>() || CULVERT_SABOTAGE(kDeadlineIgnoresRefreshInFlight)) {
             keep_earliest(earliest, lifetime_->refresh_at);
         }
         keep_earliest(earliest, keep_alive_at_);
@@ -95,7 +96,7 @@ std::optional<AllocationEvent> Allocation::poll_event() {
 }
 
 void Allocation::bind_channel(const net::SocketAddress& peer, Instant now) {
-    if (is_suspended() || channels_.is_bound(peer, now) || is_binding(peer)) {
+    if (is_suspended() || channels_.is_bound(peer, now) || (is_binding(peer) && !CULVERT_SABOTAGE(kDuplicateBinds))) {
         return;
     }
     if (lifetime_) {
@@ -241,7 +242,9 @@ void Allocation::give_up(const Request& request) {
     // The other family's first BINDING says nothing about the one in use.
     if (active_socket_ && active_socket_->family() == request.destination.family()) {
         active_socket_.reset();
-        invalidate("relay does not respond");
+        if (!CULVERT_SABOTAGE(kSilentRelayStaysCandidate)) {
+            invalidate("relay does not respond");
+        }
     }
 }
 
@@ -253,7 +256,9 @@ void Allocation::invalidate(std::string_view reason) {
             family.relayed.reset();
         }
     }
-    channels_.clear();
+    if (!CULVERT_SABOTAGE(kChannelsOutliveAllocation)) {
+        channels_.clear();
+    }
     lifetime_.reset();
     keep_alive_at_.reset();
     requests_.clear();

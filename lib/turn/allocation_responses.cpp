@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/allocation.h"
 
@@ -120,7 +121,9 @@ bool Allocation::handle_allocate_success(const stun::Message& message, Instant n
         }
     }
     restart_lifetime(*seconds, now);
-    keep_alive_at_ = now + kKeepAliveInterval;
+    if (!CULVERT_SABOTAGE(kNoKeepAlive)) {
+        keep_alive_at_ = now + kKeepAliveInterval;
+    }
     kLog.info("Allocated on relay", log::field("lifetime", *seconds));
     for (const auto& peer : std::exchange(buffered_binds_, {})) {
         bind_channel(peer, now);
@@ -167,7 +170,7 @@ bool Allocation::handle_error(const Request& request, const stun::Message& messa
 
 void Allocation::handle_unauthorized(const Request& request, const stun::Message& message, stun::ErrorCode error,
                                      Instant now) {
-    if (error.code == stun::kUnauthorized && request.had_nonce) {
+    if (error.code == stun::kUnauthorized && request.had_nonce && !CULVERT_SABOTAGE(kRetryRefusedCredentials)) {
         kLog.warn("Relay refused our credentials");
         credentials_.reset();
         key_ = {};
@@ -193,7 +196,10 @@ void Allocation::handle_mismatch(const Request& request, Instant now) {
     invalidate("allocation mismatch");
     std::visit(overloaded{
                    [](const BindingRequest&) {},
-                   [&](const AllocateRequest&) { send_to_active(RefreshRequest{.deletes_allocation = true}, now); },
+                   [&](const AllocateRequest&) {
+                       send_to_active(RefreshRequest{.deletes_allocation = !CULVERT_SABOTAGE(kNeverDeletesAllocation)},
+                                      now);
+                   },
                    [&](const RefreshRequest&) { send_to_active(AllocateRequest{}, now); },
                    [&](const ChannelBindRequest& bind) {
                        send_to_active(AllocateRequest{}, now);
@@ -229,7 +235,7 @@ void Allocation::replace_candidate(std::optional<Candidate>& slot, const Candida
         return;
     }
     events_.emplace_back(NewCandidate{candidate});
-    if (const auto old = std::exchange(slot, candidate)) {
+    if (const auto old = std::exchange(slot, candidate); old && !CULVERT_SABOTAGE(kKeepReplacedCandidate)) {
         events_.emplace_back(InvalidCandidate{*old});
     }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/crypto/aead.h"
 #include "culvert/crypto/hash.h"
 #include "culvert/wireguard/constants.h"
@@ -30,6 +31,9 @@ std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, 
         case Verdict::kBadMac:
             return std::unexpected{Refusal{Error::kBadMac, std::nullopt}};
         case Verdict::kDemandCookie:
+            if (CULVERT_SABOTAGE(kOverloadWithoutCookie)) {
+                return std::unexpected{Refusal{Error::kUnderLoad, std::nullopt}};
+            }
             return std::unexpected{Refusal{Error::kUnderLoad, make_cookie_reply(datagram, from, now)}};
     }
     return {};

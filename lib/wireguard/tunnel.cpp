@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::wireguard {
@@ -118,7 +119,7 @@ Tunnel::Handled Tunnel::handle_initiation(ByteSpan message, Instant now) {
     if (!initiation) {
         return std::unexpected{initiation.error()};
     }
-    if (initiation->timestamp <= last_received_timestamp_) {
+    if (initiation->timestamp <= last_received_timestamp_ && !CULVERT_SABOTAGE(kAcceptOldInitiation)) {
         return std::unexpected{Error::kOldTimestamp};
     }
     const auto index = next_index();

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/ecn.h"
@@ -66,7 +67,7 @@ bool ClientState::is_from_us(const packet::IpPacket& packet) const {
         return false;
     }
     const auto source = packet.source();
-    if (is_own_address(source)) {
+    if (is_own_address(source) || CULVERT_SABOTAGE(kForeignSourceAsksForAccess)) {
         return true;
     }
     // the gateway would answer it with an error, which would have us ask for access again and again
@@ -174,7 +175,7 @@ bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packe
         kLog.error("Couldn't find connection by ID", log::field("gid", gateway));
         return false;
     }
-    if (!peers_.may_send_from(gateway, key.source)) {
+    if (!peers_.may_send_from(gateway, key.source) && !CULVERT_SABOTAGE(kTrustGatewaySource)) {
         kLog.debug("Dropped packet with a source that the gateway does not serve", log::field("gid", gateway),
                    log::field("source", key.source));
         return false;
@@ -356,7 +357,9 @@ void ClientState::add_resource(const portal_api::ClientResource& resource, Insta
         kLog.info("Activating resource", log::field("rid", id));
         kLog.debug("Resource", log::field("rid", id), log::field("name", name_of(resource)));
     }
-    invalidate_flows();
+    if (!CULVERT_SABOTAGE(kNewResourceIsBypassed)) {
+        invalidate_flows();
+    }
     update_routes();
     resources_changed_ = true;
 }
@@ -464,7 +467,9 @@ void ClientState::invalidate_flows() {
 // ----------------------------------------------------------------------------------------------------
 
 void ClientState::handle_timeout(Instant now) {
-    due_since_.reset();
+    if (!CULVERT_SABOTAGE(kKeepFiredTimer)) {
+        due_since_.reset();
+    }
     node_.handle_timeout(now);
     drain_node_events();
 }

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "culvert/base/sabotage.h"
+
 namespace culvert::tunnel {
 namespace {
 
@@ -39,8 +41,9 @@ std::vector<ResourceId> ClientPolicy::retain(const std::set<ResourceId>& listed)
 }
 
 std::vector<ResourceId> ClientPolicy::revoke_expired(UnixSeconds wall_now) {
-    return revoke_if(
-        [&](const ResourceId&, const Grant& grant) { return grant.expires_at && *grant.expires_at <= wall_now; });
+    return revoke_if([&](const ResourceId&, const Grant& grant) {
+        return grant.expires_at && *grant.expires_at <= wall_now && !CULVERT_SABOTAGE(kAccessNeverExpires);
+    });
 }
 
 template <typename Predicate>

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/ecn.h"
@@ -103,7 +104,9 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
         return;
     }
     if (!*decapsulated) {
-        due_since_ = now;
+        if (!CULVERT_SABOTAGE(kForgetQueuedOutput)) {
+            due_since_ = now;
+        }
         return;
     }
     const auto& [connection, bytes] = **decapsulated;
@@ -141,7 +144,8 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
 bool GatewayState::accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
                                    Instant now) {
     const auto destination = packet.destination();
-    const bool is_from_client = packet.source() == peer.ipv4 || packet.source() == peer.ipv6;
+    const bool is_from_client =
+        packet.source() == peer.ipv4 || packet.source() == peer.ipv6 || CULVERT_SABOTAGE(kTrustClientSource);
     if (is_from_client && is_own_address(destination)) {
         return true;
     }
@@ -246,7 +250,9 @@ void GatewayState::handle(const portal_api::AuthorizeFlow& message, Instant now)
                                 {local.username, local.password}, {remote.username, remote.password}, now);
     if (!upserted) {
         kLog.debug("No relays to connect with, reconnecting to the portal", log::field("cid", client.id));
-        events_.emplace_back(ReconnectToPortal{});
+        if (!CULVERT_SABOTAGE(kLoseRelaysSilently)) {
+            events_.emplace_back(ReconnectToPortal{});
+        }
         return;
     }
     kLog.info("Allowing access to resource", log::field("cid", client.id), log::field("rid", resource),
@@ -270,7 +276,8 @@ void GatewayState::handle(const portal_api::AccessAuthorizationExpiryUpdated& me
 
 void GatewayState::handle(const portal_api::RejectAccess& message, Instant now) {
     const auto peer = peers_.find(message.client_id);
-    if (peer == peers_.end() || !peer->second.policy.revoke(message.resource_id)) {
+    if (CULVERT_SABOTAGE(kIgnoreRejectAccess) || peer == peers_.end() ||
+        !peer->second.policy.revoke(message.resource_id)) {
         kLog.debug("Nothing to revoke", log::field("cid", message.client_id), log::field("rid", message.resource_id));
         return;
     }
@@ -319,6 +326,9 @@ void GatewayState::reconcile(const std::vector<portal_api::Authorization>& autho
     }
     // a client that is not listed at all has nothing left either
     for (auto& [client, peer] : peers_) {
+        if (CULVERT_SABOTAGE(kSkipUnlistedClients) && !listed.contains(client)) {
+            continue;
+        }
         for (const auto& resource : peer.policy.retain(listed[client])) {
             kLog.info("Revoking access to resource", log::field("cid", client), log::field("rid", resource));
         }
@@ -378,7 +388,11 @@ void GatewayState::drain_node_events() {
                        [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
                        [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
                        [](const connectivity::ConnectionEstablished&) {},
-                       [](const connectivity::ConnectionFailed&) {},
+                       [&](const connectivity::ConnectionFailed& failed) {
+                           if (CULVERT_SABOTAGE(kFailureForgetsAccess)) {
+                               forget_client(ClientId{failed.id});
+                           }
+                       },
                        [](const connectivity::ConnectionClosed&) {},
                    },
                    *event);
@@ -414,7 +428,7 @@ void GatewayState::handle_timeout(Instant now, UnixSeconds wall_now) {
 
 std::optional<Instant> GatewayState::poll_timeout() {
     std::optional<Instant> earliest = node_.poll_timeout();
-    for (const auto& deadline : {due_since_, next_sweep_}) {
+    for (const auto& deadline : {due_since_, CULVERT_SABOTAGE(kUnreportedExpiry) ? std::nullopt : next_sweep_}) {
         if (deadline && (!earliest || *deadline < *earliest)) {
             earliest = deadline;
         }

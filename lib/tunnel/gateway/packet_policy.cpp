@@ -1,5 +1,6 @@
 #include "culvert/tunnel/gateway/packet_policy.h"
 
+#include "culvert/base/sabotage.h"
 #include "culvert/tunnel/address_ranges.h"
 #include "culvert/tunnel/service.h"
 
@@ -8,7 +9,7 @@ namespace {
 
 std::expected<void, Refusal> check_address(const ClientPolicy& policy, const net::IpAddress& address,
                                            const Service& service) {
-    if (is_peer_address(address)) {
+    if (is_peer_address(address) && !CULVERT_SABOTAGE(kPeersAreResources)) {
         return std::unexpected{Refusal::kPeerAddress};
     }
     if (const auto resource = policy.classify(address, service); !resource) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/constants.h"
 #include "culvert/turn/server/constants.h"
@@ -88,7 +89,9 @@ void AllocationTable::remove(const net::SocketAddress& client) {
 
     for (const auto& [number, channel] : allocation.channels) {
         channel_deadlines_.erase({deadline(channel), client, number});
-        disconnect(client, number, channel, allocation.port);
+        if (!CULVERT_SABOTAGE(kChannelsSurviveAllocation)) {
+            disconnect(client, number, channel, allocation.port);
+        }
     }
     if (allocation.has_v4) {
         commands_.emplace_back(FreeAllocation{allocation.port, net::Family::kIpv4});
@@ -121,6 +124,12 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
         number != allocation.numbers.end() && number->second != channel) {
         return BindResult::kPeerInOtherChannel;
     }
+    const auto is_foreign = [&](const ChannelDeadline& due) {
+        return std::get<std::uint16_t>(due) == channel && std::get<net::SocketAddress>(due) != client;
+    };
+    if (CULVERT_SABOTAGE(kChannelNumbersShared) && std::ranges::any_of(channel_deadlines_, is_foreign)) {
+        return BindResult::kChannelHasOtherPeer;
+    }
     auto [entry, is_new] = allocation.channels.try_emplace(channel);
     auto& state = entry->second;
     if (is_new) {
@@ -133,8 +142,12 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
     }
     state.expires_at = now + kChannelLifetime;
     state.is_bound = true;
-    channel_deadlines_.emplace(deadline(state), client, channel);
-    connect(client, channel, state, allocation.port);
+    if (!is_new || !CULVERT_SABOTAGE(kChannelsNeverExpire)) {
+        channel_deadlines_.emplace(deadline(state), client, channel);
+    }
+    if (is_new || !CULVERT_SABOTAGE(kRebindWithoutFastPath)) {
+        connect(client, channel, state, allocation.port);
+    }
     return BindResult::kBound;
 }
 

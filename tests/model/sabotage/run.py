@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Proves that the tests find bugs: turns on one seeded bug after the other and reports which layer notices.
+
+The bugs are those of lib/base/sabotage_catalogue.h, compiled into the binaries of the `sabotage` preset.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import re
+import resource
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CATALOGUE = ROOT / "lib/base/sabotage_catalogue.h"
+# sabotage.cpp ends a process with it that is asked for a switch it does not have.
+UNKNOWN_SWITCH = 99
+UNIT_SECONDS = 30
+FIRST_SEED = 1
+# A bug may well be that something grows without bound.
+MEMORY_BYTES = 4 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Switch:
+    name: str
+    rows: str
+    folders: tuple[str, ...]
+    description: str
+
+
+def read_catalogue() -> list[Switch]:
+    text = CATALOGUE.read_text()
+    entries = re.findall(r'X\((k\w+), "([^"]+)", "([^"]+)", "([^"]+)"\)', text)
+    if len(entries) != text.count("X(k"):
+        sys.exit(f"error: {CATALOGUE} has an entry that is not of the form X(kName, \"rows\", \"folders\", \"what\").")
+    return [Switch(name, rows, tuple(folders.split()), description) for name, rows, folders, description in entries]
+
+
+def check_places(switches: list[Switch]) -> None:
+    """A switch without a place in the product is no bug, and one with two places is two."""
+    product = "\n".join(path.read_text() for top in ("lib", "apps") for path in (ROOT / top).rglob("*.[hc]*"))
+    for switch in switches:
+        places = product.count(f"CULVERT_SABOTAGE({switch.name})")
+        if places != 1:
+            sys.exit(f"error: {switch.name} stands in {places} places of the product instead of one.")
+
+
+def run(command: list[str], switch: str, seconds: float) -> tuple[int | None, str]:
+    """Exit status (None: it did not end in time) and output."""
+    if not os.access(command[0], os.X_OK):
+        sys.exit(f"error: {command[0]} is not built. scripts/test sabotage builds all that is needed.")
+
+    def limit_memory() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "CULVERT_SABOTAGE": switch},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        preexec_fn=limit_memory,
+    )
+    try:
+        output, _ = process.communicate(timeout=seconds)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        status = None
+    if status == UNKNOWN_SWITCH:
+        sys.exit(f"error: {command[0]} does not know {switch}: build the sabotage preset anew.")
+    return status, output
+
+
+def run_unit_tests(build: pathlib.Path, folder: str, switch: str) -> tuple[str, str]:
+    """Which test failed ("": none), and the output."""
+    status, output = run([str(build / f"test/{folder}_test"), "--gtest_fail_fast"], switch, UNIT_SECONDS)
+    if status == 0:
+        return "", output
+    failed = re.findall(r"^\[  FAILED  \] (\S+\.[^\s,]+)", output, re.MULTILINE)
+    if failed:
+        return failed[0], output
+    started = re.findall(r"^\[ RUN      \] (\S+)", output, re.MULTILINE)
+    return f"{started[-1] if started else folder} ({how_it_ended(status)})", output
+
+
+def run_simulator(build: pathlib.Path, switch: str, seconds: float) -> tuple[str, str]:
+    """Which invariant was violated ("": none) after how many random cases, and the output."""
+    command = [str(build / "bin/culvert-simulate"), "--seed", str(FIRST_SEED), "--no-shrink"]
+    # The report of a failing case takes another run of it.
+    status, output = run([*command, "--minutes", f"{seconds / 60:.4f}"], switch, 3 * seconds + 10)
+    violation = re.search(r"^FAILED: --seed (\d+)\n  t=\S+ (\S+):", output, re.MULTILINE)
+    if violation:
+        return f"{violation[2]}, case {int(violation[1]) - FIRST_SEED + 1}", output
+    if status in (0, 1):  # 1 without a violation: too few cases to exercise everything
+        return "", output
+    return how_it_ended(status), output
+
+
+def how_it_ended(status: int | None) -> str:
+    return "hangs" if status is None else "crashes"
+
+
+@dataclasses.dataclass
+class Report:
+    switch: Switch
+    unit: str = ""
+    model: str = ""
+    is_model_run: bool = False
+
+    def is_missed(self) -> bool:
+        return not self.unit and not self.model
+
+
+def try_switch(switch: Switch, options: argparse.Namespace) -> Report:
+    report = Report(switch)
+    for folder in switch.folders:
+        report.unit, _ = run_unit_tests(options.build, folder, switch.name)
+        if report.unit:
+            break
+    if options.model_seconds > 0 and not (report.unit and options.first_only):
+        report.model, _ = run_simulator(options.build, switch.name, options.model_seconds)
+        report.is_model_run = True
+    return report
+
+
+def check_without_bugs(switches: list[Switch], options: argparse.Namespace) -> None:
+    """Tests that fail anyway would find every bug."""
+    runs = [(f"{folder}_test", run_unit_tests, folder, "") for folder in folders_of(switches)]
+    if options.model_seconds > 0:
+        runs.append(("culvert-simulate", run_simulator, "", options.model_seconds))
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        results = pool.map(lambda entry: entry[1](options.build, *entry[2:]), runs)
+        for (name, *_), (found, output) in zip(runs, results):
+            if found:
+                print(output[-4000:])
+                sys.exit(f"error: {name} fails without any seeded bug: {found}")
+    print(f"Without a bug, {len(runs)} test programs pass.", flush=True)
+
+
+def folders_of(switches: list[Switch]) -> list[str]:
+    return sorted({folder for switch in switches for folder in switch.folders})
+
+
+def print_table(reports: list[Report]) -> None:
+    lines = [("switch", "rows", "found by unit test", "found by simulator")]
+    for report in reports:
+        model = report.model or ("-" if report.is_model_run else "not run")
+        lines.append((report.switch.name, report.switch.rows, report.unit or "-", model))
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    print()
+    for *cells, last in lines:
+        print(*(f"{cell:{width}}" for cell, width in zip(cells, widths)), last, sep="  ")
+    print()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/sabotage", help="build directory")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="switches tried at the same time")
+    parser.add_argument("--only", nargs="+", metavar="SWITCH", help="try these instead of all")
+    parser.add_argument("--first-only", action="store_true", help="do not simulate what a unit test found")
+    parser.add_argument("--model-seconds", type=float, default=10, help="time for the simulator (default: %(default)s)")
+    parser.add_argument("--targets", action="store_true", help="print what has to be built, and stop")
+    options = parser.parse_args()
+
+    switches = read_catalogue()
+    check_places(switches)
+    if options.targets:
+        print(*(f"{folder}_test" for folder in folders_of(switches)), "culvert-simulate")
+        return 0
+    if options.only:
+        unknown = set(options.only) - {switch.name for switch in switches}
+        if unknown:
+            parser.error(f"no such switch: {', '.join(sorted(unknown))}")
+        switches = [switch for switch in switches if switch.name in options.only]
+
+    started = time.monotonic()
+    check_without_bugs(switches, options)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        reports = list(pool.map(lambda switch: try_switch(switch, options), switches))
+    print_table(reports)
+    missed = [report for report in reports if report.is_missed()]
+    for report in missed:
+        print(f"MISSED: {report.switch.name}: {report.switch.description}")
+    by_unit = sum(bool(report.unit) for report in reports)
+    by_model = sum(bool(report.model) for report in reports)
+    print(f"{len(reports)} seeded bugs in {time.monotonic() - started:.0f} s: {by_unit} found by unit tests, "
+          f"{by_model} by the simulator")
+    print(f"{len(reports) - len(missed)} found, {len(missed)} missed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
