@@ -1,5 +1,7 @@
 #include "culvert/portal/token.h"
 
+#include <algorithm>
+
 #include "culvert/base/base64.h"
 #include "culvert/crypto/hash.h"
 #include "culvert/crypto/hmac.h"
@@ -22,11 +24,6 @@ constexpr std::byte kSmallBigInteger{0x6e};
 constexpr std::byte kInteger{0x62};
 constexpr std::byte kSmallAtomUtf8{0x77};
 constexpr std::uint32_t kEmbeddedMaxAge = 86'400;
-
-Bytes signing_key(TokenType type, const TokenKeys& keys) {
-    const auto salt = keys.salt + std::string{to_string(type)};
-    return crypto::pbkdf2_hmac_sha256(as_bytes(keys.key_base), as_bytes(salt), kKeyIterations, 32);
-}
 
 void append_binary(Bytes& out, std::string_view text) {
     out.push_back(kBinary);
@@ -131,6 +128,16 @@ TokenKeys TokenKeys::generate(Rng& rng) {
     return keys;
 }
 
+const crypto::Secret<32>& TokenKeys::signing_key(TokenType type) const {
+    auto& key = derived_.at(static_cast<std::size_t>(type));
+    if (!key) {
+        const auto salted = salt + std::string{to_string(type)};
+        const auto bytes = crypto::pbkdf2_hmac_sha256(as_bytes(key_base), as_bytes(salted), kKeyIterations, 32);
+        std::ranges::copy(bytes, key.emplace().reveal().begin());
+    }
+    return *key;
+}
+
 std::string_view to_string(TokenType type) {
     switch (type) {
         case TokenType::kClient:
@@ -166,7 +173,7 @@ std::optional<TokenClaims> verify_token(std::string_view token, TokenType type, 
     if (!signature || !payload) {
         return std::nullopt;
     }
-    const auto expected = crypto::hmac_sha256(signing_key(type, keys), {as_bytes(signed_text.substr(0, payload_end))});
+    const auto expected = crypto::hmac_sha256(keys.signing_key(type).reveal(), {as_bytes(signed_text.substr(0, payload_end))});
     if (!crypto::equal_constant_time(*signature, expected)) {
         return std::nullopt;
     }
@@ -195,7 +202,7 @@ std::string sign_token(TokenType type, const std::optional<AccountId>& account, 
     append_be(payload, kEmbeddedMaxAge);
 
     const auto text = std::string{kHeader} + "." + to_base64(payload, Base64::kUrlNoPadding);
-    const auto signature = crypto::hmac_sha256(signing_key(type, keys), {as_bytes(text)});
+    const auto signature = crypto::hmac_sha256(keys.signing_key(type).reveal(), {as_bytes(text)});
     return "." + text + "." + to_base64(signature, Base64::kUrlNoPadding);
 }
 

@@ -1,22 +1,35 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
+#include "culvert/crypto/secret.h"
 #include "culvert/portal/model.h"
 
 /// Tokens as devices hold them: `<nonce>.<header>.<payload>.<signature>`. Source: spec/portal-protocol.md section 13.1.
 namespace culvert::portal {
 
-/// Keys the portal generates when its database is created, and keeps there.
+/// Keys the portal generates when its database is created, and keeps there. Not thread-safe: each owner has a copy.
 struct TokenKeys {
+    TokenKeys() = default;
+    TokenKeys(std::string base, std::string salt_text) : key_base{std::move(base)}, salt{std::move(salt_text)} {}
+    [[nodiscard]] static TokenKeys generate(Rng& rng);
+
     std::string key_base;
     std::string salt;
 
-    [[nodiscard]] static TokenKeys generate(Rng& rng);
+    /// What tokens of a type are signed with. Derived once, because that takes a thousand hashes, which strangers must
+    /// not be able to ask for with every attempt to connect.
+    [[nodiscard]] const crypto::Secret<32>& signing_key(TokenType type) const;
+
+private:
+    static constexpr std::size_t kTypes = 4;
+    mutable std::array<std::optional<crypto::Secret<32>>, kTypes> derived_;
 };
 
 /// What a valid signature vouches for; whether the token still exists is for the storage to say.

@@ -41,6 +41,17 @@ portal::RelayServer RegistrarStorage::register_relay(const portal::RelayReport& 
     return relay;
 }
 
+portal::TokenKeys RegistrarStorage::token_keys() {
+    static const auto keys = [] {
+        const portal::TokenKeys made{"key base of all simulated portals", "salt of all simulated portals"};
+        for (const auto type : {portal::TokenType::kClient, portal::TokenType::kGateway, portal::TokenType::kRelay}) {
+            static_cast<void>(made.signing_key(type));
+        }
+        return made;
+    }();
+    return keys;
+}
+
 PortalProcess::PortalProcess(const Setup& setup, Environment& environment)
     : setup_{setup}, environment_{environment}, rng_{environment.rng("portal/database")}, storage_{rng_} {
     configure();
