@@ -48,6 +48,8 @@ struct Totals {
     std::uint64_t failed = 0;
     std::uint64_t datagrams = 0;
     Duration simulated{};
+    /// Of all traces: the same in every run of the same cases, wherever and however the simulator was built.
+    std::uint64_t trace = 0;
     Verdict verdict;
 };
 
@@ -118,6 +120,7 @@ bool run_one(const std::string& name, const Scenario& scenario, const Options& o
     ++totals.cases;
     totals.datagrams += result.datagrams;
     totals.simulated += result.simulated;
+    totals.trace = totals.trace * 31 + result.trace_hash;
     totals.verdict.add(result.verdict);
     if (result.has_failed()) {
         ++totals.failed;
@@ -172,9 +175,9 @@ int run(const Options& options) {
     if (options.prints_coverage) {
         fmt::print("{}", coverage_table(totals.verdict));
     }
-    fmt::print("{} cases in {:.1f} s ({:.1f} per second), {} datagrams, {} hours simulated\n", totals.cases,
-               wall.count(), static_cast<double>(totals.cases) / wall.count(), totals.datagrams,
-               totals.simulated / std::chrono::hours{1});
+    fmt::print("{} cases in {:.1f} s ({:.1f} per second), {} datagrams, {} hours simulated, trace {:016x}\n",
+               totals.cases, wall.count(), static_cast<double>(totals.cases) / wall.count(), totals.datagrams,
+               totals.simulated / std::chrono::hours{1}, totals.trace);
     if (has_held && totals.failed == 0 && options.without.empty()) {
         for (const auto& gap : find_gaps(totals.verdict, totals.cases)) {
             fmt::print("FAILED: {}\n", gap);

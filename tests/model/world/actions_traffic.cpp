@@ -52,7 +52,7 @@ std::optional<net::IpAddress> Actions::resolve(const Destination& to) const {
                                      if (!id) {
                                          return std::nullopt;
                                      }
-                                     const auto& resource = world_.portal_.storage().load_directory().resources.at(*id);
+                                     const auto resource = world_.portal_.storage().load_directory().resources.at(*id);
                                      return host_of(*net::IpNetwork::parse(resource.address), host.host);
                                  }},
                       to);
