@@ -192,6 +192,19 @@ TEST_F(ClientResources, ChangeTheTunOnlyIfTheResultDiffers) {
     EXPECT_EQ(network.client.resource_updates, lists + 1);
 }
 
+TEST_F(ClientResources, AreListedAgainOnlyIfTheListDiffers) {
+    network.add_resource(1, "10.1.0.0/16");
+    const auto lists = network.client.resource_updates;
+
+    network.init_client();
+    network.client.state.reset("same network", network.now);
+    network.run_for(1s);
+    EXPECT_EQ(network.client.resource_updates, lists);
+
+    network.add_resource(2, "10.2.0.0/16");
+    EXPECT_EQ(network.client.resource_updates, lists + 1);
+}
+
 TEST_F(ClientResources, GoOnlineWithTheirConnectionAndUnknownWithoutIt) {
     network.add_resource(1, "10.1.0.0/16");
     network.add_resource(2, "10.2.0.0/16");

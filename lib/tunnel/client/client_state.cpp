@@ -490,7 +490,11 @@ std::optional<ClientEvent> ClientState::poll_event() {
         return event;
     }
     if (std::exchange(resources_changed_, false)) {
-        return ResourcesChanged{resources_.views(statuses_)};
+        // Much that touches the list leaves it as it was: a site that was Unknown anyway, the list of a new `init`.
+        if (auto views = resources_.views(statuses_); listed_ != views) {
+            listed_ = views;
+            return ResourcesChanged{std::move(views)};
+        }
     }
     return std::nullopt;
 }

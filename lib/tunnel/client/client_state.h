@@ -3,6 +3,7 @@
 #include <deque>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
@@ -126,6 +127,8 @@ private:
     CandidateBatches candidates_;
     std::deque<ClientEvent> events_;
     bool resources_changed_ = false;
+    /// As the host was told; unset: not yet.
+    std::optional<std::vector<ResourceView>> listed_;
     /// When an input was taken whose consequences only handle_timeout() brings out.
     std::optional<Instant> due_since_;
 };
