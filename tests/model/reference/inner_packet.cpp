@@ -97,6 +97,7 @@ bool read_icmp(InnerPacket& packet) {
     packet.payload = packet.l4.subspan(8);
     if (!packet.is_icmp_error()) {
         packet.source_port = packet.destination_port = u16(packet.l4, 4);
+        packet.icmp_sequence = u16(packet.l4, 6);
     }
     return true;
 }
@@ -193,6 +194,9 @@ Bytes without_mutable_fields(const InnerPacket& packet) {
     if (packet.source.is_v4()) {
         bytes[1] &= std::byte{0xfc};
         bytes[10] = bytes[11] = std::byte{0};
+        if ((bytes[6] & std::byte{0x40}) != std::byte{0}) {
+            bytes[4] = bytes[5] = std::byte{0};  // merging and splitting of trains numbers anew
+        }
     } else {
         bytes[1] &= std::byte{0xcf};
     }
@@ -256,6 +260,15 @@ bool is_unchanged(const InnerPacket& before, const InnerPacket& after) {
     const bool is_ecn_right = before.ecn == after.ecn || (before.ecn != 0 && after.ecn == kCongestionExperienced);
     return is_ecn_right && before.source.family() == after.source.family() &&
            without_mutable_fields(before) == without_mutable_fields(after);
+}
+
+std::string first_difference(ByteSpan before, ByteSpan after) {
+    const auto [a, b] = std::ranges::mismatch(before, after);
+    const auto rest = [](ByteSpan bytes, auto from) {
+        const auto offset = from - bytes.begin();
+        return to_hex(bytes.subspan(static_cast<std::size_t>(offset)).first(from == bytes.end() ? 0 : 1));
+    };
+    return "byte " + std::to_string(a - before.begin()) + ": " + rest(before, a) + " -> " + rest(after, b);
 }
 
 }  // namespace culvert::model

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "culvert/base/bytes.h"
@@ -35,6 +36,7 @@ struct InnerPacket {
     std::uint32_t tcp_sequence = 0;
     std::uint32_t tcp_acknowledgement = 0;
     std::uint8_t tcp_flags = 0;
+    std::uint16_t icmp_sequence = 0;  ///< of echo messages
     std::uint8_t icmp_type = 0;
     std::uint8_t icmp_code = 0;
     /// What the world wrote at the start of the payload, see kMarker.
@@ -64,7 +66,11 @@ constexpr std::string_view kMarker = "CVPROBE1";
 [[nodiscard]] bool are_checksums_right(const InnerPacket& packet);
 
 /// Whether `after` is `before` but for what the tunnel may change: an ECT code point may have become CE, and the IPv4
-/// header checksum with it (spec/tunnel.md sections 2.3 and 2.6).
+/// header checksum with it (spec/tunnel.md sections 2.3 and 2.6). The identification of IPv4 packets that must not be
+/// fragmented means nothing (RFC 6864 section 4.1).
 [[nodiscard]] bool is_unchanged(const InnerPacket& before, const InnerPacket& after);
+
+/// For people: the first difference of two packets, like "byte 8: 40 -> 3f".
+[[nodiscard]] std::string first_difference(ByteSpan before, ByteSpan after);
 
 }  // namespace culvert::model

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 namespace culvert::model {
 namespace {
@@ -38,8 +39,13 @@ bool is_same_to_reach(const ToldResources::Resource& a, const ToldResources::Res
 
 }  // namespace
 
-void ToldResources::clear() {
+void ToldResources::clear(Instant now) {
+    auto removed_at = std::move(removed_at_);
+    for (const auto& [id, resource] : resources_) {
+        removed_at[id] = now;
+    }
     *this = {};
+    removed_at_ = std::move(removed_at);
 }
 
 void ToldResources::handle(const portal_api::ToClient& message, Instant now) {

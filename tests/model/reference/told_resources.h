@@ -23,8 +23,8 @@ public:
         Instant created_at;
     };
 
-    /// A new process, which knows nothing.
-    void clear();
+    /// The process ended; a new one will know nothing.
+    void clear(Instant now);
     /// New sockets and keys: resources stay, flows end (section 3.17).
     void reset() { flows_.clear(); }
     void handle(const portal_api::ToClient& message, Instant now);

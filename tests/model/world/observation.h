@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,6 +20,14 @@
 /// What an omniscient observer sees of a running world, in order. Everything the reference model and the invariants
 /// know of the system under test comes through here.
 namespace culvert::model {
+
+/// When every case begins, and what wall clocks show then. Not zero, so that an Instant{} taken for "now" by mistake is
+/// in the past.
+inline constexpr Instant kCaseBegin{std::chrono::hours{1}};
+inline constexpr WallTime kWallAtBegin{std::chrono::milliseconds{1'763'000'000'000}};
+[[nodiscard]] constexpr WallTime wall_time(Instant now) {
+    return kWallAtBegin + std::chrono::floor<std::chrono::milliseconds>(now - kCaseBegin);
+}
 
 /// A step of the scenario is carried out now. `is_effective`: its precondition held.
 struct ActionTaken {

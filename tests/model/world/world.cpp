@@ -18,9 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Not zero, so that an Instant{} taken for "now" by mistake is in the past.
-constexpr Instant kBegin{1h};
-constexpr WallTime kWallBegin{std::chrono::milliseconds{1'763'000'000'000}};
 /// Processes have started and found their portal by then: the scenario's zero.
 constexpr Duration kStartUp = 3s;
 constexpr Duration kResourceLatency = 1ms;
@@ -56,7 +53,7 @@ portal_api::Role role_of(const Device& device) {
 World::World(const Scenario& scenario, std::vector<Observer*> observers, log::Level log_level)
     : scenario_{scenario},
       observers_{std::move(observers)},
-      now_{kBegin},
+      now_{kCaseBegin},
       network_{rng("network")},
       portal_{scenario.setup, *this},
       attacker_{rng("attacker")},
@@ -296,7 +293,7 @@ void World::for_each_machine(const std::function<void(Machine&)>& visit) {
 // --- Environment -----------------------------------------------------------------------------------------------------
 
 WallTime World::wall_now() const {
-    return kWallBegin + std::chrono::duration_cast<std::chrono::milliseconds>(now_ - kBegin);
+    return wall_time(now_);
 }
 
 Rng World::rng(std::string_view name) const {

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "model/observer/log_checks.h"
+#include "model/observer/portal_checks.h"
+#include "model/observer/probe_checks.h"
+#include "model/observer/state_checks.h"
+#include "model/observer/traffic_checks.h"
+#include "model/observer/verdict.h"
+#include "model/reference/situation.h"
+
+namespace culvert::model {
+
+/// Watches a case and judges it by the invariants of spec/testing.md section 7.4, each group of them in a file of its
+/// own. What wire formats and timers demand is WireChecker's.
+class Judge final : public Observer {
+public:
+    explicit Judge(const Setup& setup);
+
+    void observe(const Observation& observation, Instant now) override;
+
+    [[nodiscard]] bool has_found_violations() const { return !verdict_.violations().empty(); }
+    /// The case is over.
+    [[nodiscard]] Verdict finish(Instant now);
+
+private:
+    void count_fault(const Observation& observation);
+
+    Situation situation_;
+    Verdict verdict_;
+    TrafficChecks traffic_;
+    ProbeChecks probes_;
+    PortalChecks portal_;
+    StateChecks state_;
+    LogChecks log_;
+};
+
+}  // namespace culvert::model

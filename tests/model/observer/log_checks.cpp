@@ -1,0 +1,136 @@
+#include "model/observer/log_checks.h"
+
+#include <algorithm>
+
+#include "culvert/base/base64.h"
+#include "culvert/base/overloaded.h"
+
+namespace culvert::model {
+namespace {
+
+/// How long before a warning the fault that explains it may have ended.
+constexpr Duration kAftermath = std::chrono::seconds{60};
+
+std::optional<Device> as_device(const Process& process) {
+    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
+                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
+                      process);
+}
+
+constexpr std::string_view kNewAllocation = "Created new allocation";
+
+std::string describe(const LogLine& line) {
+    std::string text{line.target};
+    text += ": ";
+    text += line.message;
+    for (const auto& field : line.fields) {
+        text += " " + std::string{field.key} + "=" + field.value;
+    }
+    return text;
+}
+
+}  // namespace
+
+void LogChecks::observe(const Observation& observation, Instant now) {
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+void LogChecks::handle(const DatagramReceived& event, Instant now) {
+    attacked_.reset();
+    if (event.is_attack) {
+        attacked_ = Attacked{std::visit([](auto number) { return Process{number}; }, event.host), now};
+    }
+}
+
+void LogChecks::handle(const MessageToDevice& event, Instant) {
+    attacked_.reset();
+    std::visit(overloaded{[&](const portal_api::ToClient& message) {
+                              if (const auto* init = std::get_if<portal_api::ClientInit>(&message)) {
+                                  learn(init->relays);
+                              } else if (const auto* created = std::get_if<portal_api::FlowCreated>(&message)) {
+                                  learn(created->preshared_key);
+                                  learn(created->client_ice_credentials);
+                                  learn(created->gateway_ice_credentials);
+                              }
+                          },
+                          [&](const portal_api::ToGateway& message) {
+                              if (const auto* init = std::get_if<portal_api::GatewayInit>(&message)) {
+                                  learn(init->relays);
+                              } else if (const auto* flow = std::get_if<portal_api::AuthorizeFlow>(&message)) {
+                                  learn(flow->client.preshared_key);
+                                  learn(flow->client_ice_credentials);
+                                  learn(flow->gateway_ice_credentials);
+                              }
+                          },
+                          [](const portal_api::ToRelay&) {}},
+               event.message);
+}
+
+void LogChecks::learn(const portal_api::IceCredentials& credentials) {
+    secrets_.insert(credentials.password);
+}
+
+void LogChecks::learn(const std::vector<portal_api::Relay>& relays) {
+    std::ranges::transform(relays, std::inserter(secrets_, secrets_.end()), &portal_api::Relay::password);
+}
+
+void LogChecks::learn(const crypto::PresharedKey& key) {
+    secrets_.insert(to_base64(key.reveal()));
+    secrets_.insert(to_hex(key.reveal()));
+}
+
+void LogChecks::handle(const LogLine& event, Instant now) {
+    const auto line = describe(event);
+    verdict_.check("SEC-8",
+                   std::ranges::none_of(secrets_,
+                                        [&](const std::string& secret) {
+                                            return !secret.empty() && line.find(secret) != std::string::npos;
+                                        }),
+                   now, [&] { return "a secret in the log: " + line; });
+    const bool is_caused_by_stranger = attacked_ && attacked_->process == event.process && attacked_->at == now;
+    if (is_caused_by_stranger && event.message == kNewAllocation) {
+        // TURN cannot tell a recorded request from the original while its nonce is valid.
+        verdict_.tolerate("replayed request with valid credentials");
+    } else if (is_caused_by_stranger) {
+        verdict_.check("SEC-9", event.level <= log::Level::kDebug, now,
+                       [&] { return "a stranger's datagram makes noise: " + line; });
+    }
+    if (event.level == log::Level::kWarn && is_permitted_warning(event, now)) {
+        verdict_.tolerate("warning about a fault");
+        return;
+    }
+    verdict_.check("RES-4", event.level < log::Level::kWarn, now, [&] { return "needs a person: " + line; });
+}
+
+/// Whether a fault explains the warning, which needs a person only if no such fault was injected.
+bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
+    const auto device = as_device(line.process);
+    if (!device) {
+        return false;
+    }
+    const auto from = now - kAftermath;
+    const auto& faults = situation_.faults();
+    const auto is = [&](std::string_view target, std::string_view message) {
+        return line.target == target && line.message == message;
+    };
+    if (is("portal_channel", "Hiccup in connection to portal")) {
+        return std::holds_alternative<RelayNo>(*device) && faults.portal_path(*device, from, now);
+    }
+    if (is("portal_channel", "Closed while connecting to portal")) {
+        return faults.portal_path(*device, from, now).has_value();
+    }
+    if (is("connectivity", "Cannot connect without relays")) {
+        return situation_.setup().relays.empty() || faults.relays(from, now) || faults.host(*device, from, now);
+    }
+    if (is("turn", "Ignoring response without valid message integrity") ||
+        is("turn", "Relay refused our credentials")) {
+        return faults.relays(from, now) || faults.host(*device, from, now);
+    }
+    if (is("tunnel", "Ignoring flow for unknown resource")) {
+        const auto* client = std::get_if<ClientNo>(&*device);
+        return client != nullptr && situation_.access().changed_at(*client) >= from;
+    }
+    return false;
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "model/observer/verdict.h"
+#include "model/reference/situation.h"
+
+namespace culvert::model {
+
+/// What programs write about it: SEC-8, SEC-9 and RES-4.
+class LogChecks {
+public:
+    LogChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
+
+    void observe(const Observation& observation, Instant now);
+
+private:
+    void handle(const LogLine& event, Instant now);
+    void handle(const DatagramReceived& event, Instant now);
+    void handle(const DatagramSent&, Instant) {}
+    void handle(const MessageToDevice& event, Instant now);
+    /// Whatever else happens is the cause of the lines behind it.
+    template <typename Other>
+    void handle(const Other&, Instant) {
+        attacked_.reset();
+    }
+
+    void learn(const portal_api::IceCredentials& credentials);
+    void learn(const std::vector<portal_api::Relay>& relays);
+    void learn(const crypto::PresharedKey& key);
+    [[nodiscard]] bool is_permitted_warning(const LogLine& line, Instant now) const;
+
+    const Situation& situation_;
+    Verdict& verdict_;
+    std::set<std::string> secrets_;
+    /// Who is looking at an attacker's datagram right now.
+    struct Attacked {
+        Process process;
+        Instant at;
+    };
+    std::optional<Attacked> attacked_;
+};
+
+}  // namespace culvert::model

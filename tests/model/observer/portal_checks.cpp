@@ -1,0 +1,147 @@
+#include "model/observer/portal_checks.h"
+
+#include <algorithm>
+
+#include "model/reference/inner_packet.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Messages on their way, or waiting in the device's queue for the end of the join.
+constexpr Duration kOnTheWay = 2s;
+/// What administrators change reaches connected devices by then.
+constexpr Duration kChangeIsTold = 2s;
+/// A connection is set up anew at most so often in a row without a fault (STA-3), and what counts as in a row.
+constexpr std::size_t kMaxFlows = 3;
+constexpr Duration kFlapping = 30s;
+
+std::string name(ClientNo client) {
+    return "client" + std::to_string(client.value);
+}
+
+}  // namespace
+
+void PortalChecks::observe(const Observation& observation, Instant now) {
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+void PortalChecks::handle(const SessionOpened& event, Instant now) {
+    session_opened_.insert_or_assign(event.device, now);
+}
+
+void PortalChecks::handle(const ActionTaken& event, Instant now) {
+    if (!event.is_effective) {
+        return;
+    }
+    for (const auto client : situation_.clients()) {
+        if (situation_.access().changed_at(client) == now) {
+            list_due_.insert_or_assign(client, now + kChangeIsTold);
+        }
+    }
+}
+
+// --- SEC-7 -----------------------------------------------------------------------------------------------------------
+
+void PortalChecks::handle(const MessageToPortal& event, Instant now) {
+    const auto* client = std::get_if<ClientNo>(&event.device);
+    const auto* message = std::get_if<portal_api::FromClient>(&event.message);
+    const auto* request = message == nullptr ? nullptr : std::get_if<portal_api::CreateFlow>(message);
+    if (client == nullptr || request == nullptr || situation_.is_hostile(*client)) {
+        return;
+    }
+    const auto& told = situation_.told(*client);
+    if (told.all().contains(request->resource_id)) {
+        verdict_.check("SEC-7", true, now, [] { return ""; });
+        return;
+    }
+    const auto removed_at = told.removed_at(request->resource_id);
+    const auto opened = session_opened_.find(*client);
+    const bool waited_for_session = opened != session_opened_.end() && opened->second + kOnTheWay >= now;
+    if (removed_at && *removed_at + kOnTheWay >= now) {
+        verdict_.tolerate("request crossed the removal");
+    } else if (removed_at && (waited_for_session || situation_.faults().portal_path(*client, *removed_at, now))) {
+        verdict_.tolerate("request waited for the portal");
+    } else {
+        verdict_.check("SEC-7", false, now, [&] {
+            return name(*client) + " asks for a resource it does not have: " + request->resource_id.to_string();
+        });
+    }
+}
+
+// --- STA-3 -----------------------------------------------------------------------------------------------------------
+
+void PortalChecks::handle(const PacketDelivered& event, Instant now) {
+    const auto packet = read_packet(event.packet);
+    if (packet && packet->is_prohibited()) {
+        rejected_at_.insert_or_assign(event.client, now);
+    }
+}
+
+void PortalChecks::handle(const MessageToDevice& event, Instant now) {
+    const auto* client = std::get_if<ClientNo>(&event.device);
+    const auto* message = std::get_if<portal_api::ToClient>(&event.message);
+    const auto* created = message == nullptr ? nullptr : std::get_if<portal_api::FlowCreated>(message);
+    if (client == nullptr || created == nullptr || situation_.is_hostile(*client)) {
+        return;
+    }
+    auto& flows = flows_[{*client, created->resource_id}];
+    std::erase_if(flows, [&](Instant at) { return at + kFlapping < now; });
+    flows.push_back(now);
+    if (flows.size() <= kMaxFlows) {
+        verdict_.check("STA-3", true, now, [] { return ""; });
+        return;
+    }
+    const auto gateway = situation_.find(created->gateway_id);
+    const auto from = now - kFlapping;
+    const auto rejected = rejected_at_.find(*client);
+    if (rejected != rejected_at_.end() && rejected->second >= from) {
+        verdict_.tolerate("asks again after a rejection");
+    } else if (situation_.access().changed_at(*client) >= from || situation_.faults().portal_path(*client, from, now) ||
+               (gateway && (situation_.faults().data_path(*client, *gateway, from, now) ||
+                            situation_.faults().portal_path(*gateway, from, now)))) {
+        verdict_.tolerate("flows anew during trouble");
+    } else {
+        verdict_.check("STA-3", false, now, [&] {
+            return name(*client) + " got " + std::to_string(flows.size()) + " flows for " +
+                   created->resource_id.to_string() + " within 30 s";
+        });
+    }
+}
+
+// --- LIV-9 -----------------------------------------------------------------------------------------------------------
+
+void PortalChecks::judge_until(Instant now) {
+    for (auto due = list_due_.begin(); due != list_due_.end();) {
+        if (due->second >= now) {
+            ++due;
+            continue;
+        }
+        const auto client = due->first;
+        const auto at = due->second;
+        due = list_due_.erase(due);
+        check_list(client, at);
+    }
+}
+
+void PortalChecks::check_list(ClientNo client, Instant now) {
+    const auto from = now - kChangeIsTold;
+    if (situation_.faults().portal_path(client, from, now) || situation_.faults().process(client, from, now) ||
+        !situation_.access().may_sign_in(client, now).holds) {
+        verdict_.tolerate("client has not heard of the change");
+        return;
+    }
+    const auto& told = situation_.told(client).all();
+    for (const auto& [id, resource] : situation_.access().resources()) {
+        const bool is_shown = situation_.access().is_shown(client, id).holds;
+        const auto found = told.find(id);
+        const bool is_right = is_shown ? found != told.end() && found->second.address == resource.address &&
+                                             found->second.sites.size() == resource.sites.size()
+                                       : found == told.end();
+        verdict_.check("LIV-9", is_right, now,
+                       [&] { return name(client) + " has not been told of the change to " + resource.name; });
+    }
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,293 @@
+#include "model/observer/probe_checks.h"
+
+#include <algorithm>
+#include <array>
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Client and connection each keep so many packets while a connection is being set up (spec/tunnel.md section 1.2).
+constexpr std::ptrdiff_t kSetupBuffer = 128;
+constexpr Duration kSetup = 3s;
+/// Packets on the old path may be overtaken by those on the new one.
+constexpr Duration kPathSwitch = 1s;
+
+PacketKey key_of(const TransferStarted& event) {
+    return {.source = event.client.ip,
+            .destination = event.server.ip,
+            .protocol = kProtocolTcp,
+            .source_port = event.client.port,
+            .destination_port = event.server.port};
+}
+
+InnerPacket request_of(const TransferStarted& event) {
+    InnerPacket packet;
+    packet.source = event.client.ip;
+    packet.destination = event.server.ip;
+    packet.protocol = kProtocolTcp;
+    packet.source_port = event.client.port;
+    packet.destination_port = event.server.port;
+    return packet;
+}
+
+std::string_view protocol_name(std::uint8_t protocol) {
+    switch (protocol) {
+        case kProtocolTcp:
+            return "tcp";
+        case kProtocolUdp:
+            return "udp";
+        default:
+            return "icmp";
+    }
+}
+
+}  // namespace
+
+void ProbeChecks::observe(const Observation& observation, Instant now) {
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+void ProbeChecks::judge_until(Instant now) {
+    while (!due_.empty() && due_.begin()->first < now) {
+        const auto [due, key] = *due_.begin();
+        due_.erase(due_.begin());
+        judge(key, probes_.at(key), due);
+    }
+}
+
+void ProbeChecks::finish() {
+    for (const auto& [due, key] : due_) {
+        verdict_.count(probes_.at(key).answered > 0 ? "probe delivered" : "probe unfinished");
+    }
+    due_.clear();
+}
+
+ProbeChecks::Probe* ProbeChecks::find(const std::optional<PacketKey>& key) {
+    const auto found = key ? probes_.find(*key) : probes_.end();
+    return found == probes_.end() ? nullptr : &found->second;
+}
+
+// --- There -----------------------------------------------------------------------------------------------------------
+
+void ProbeChecks::handle(const PacketSubmitted& event, Instant now) {
+    const auto packet = read_packet(event.packet);
+    const auto key = packet ? key_of_request(*packet) : std::nullopt;
+    if (!key) {
+        return;
+    }
+    submissions_[event.client].push_back(now);
+    auto [entry, is_new] = probes_.try_emplace(*key);
+    auto& probe = entry->second;
+    ++probe.submissions;
+    if (!is_new) {
+        return;  // TCP says it again
+    }
+    probe.expectation = expect(situation_, event.client, *packet, now);
+    probe.packet = to_bytes(event.packet);
+    probe.order = next_order_++;
+    due_.emplace(now + time_limit(situation_, probe.expectation), *key);
+}
+
+void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
+    const auto packet = read_packet(event.packet);
+    const auto key = packet ? key_of_request(*packet) : std::nullopt;
+    auto* probe = find(key);
+    if (probe == nullptr) {
+        return;
+    }
+    ++probe->forwarded;
+    verdict_.check("CON-2", probe->forwarded <= probe->submissions, now,
+                   [&] { return "left a gateway more often than it was sent: " + describe(*key, *probe); });
+    verdict_.check("CON-6", is_unchanged(*read_packet(probe->packet), *packet), now, [&] {
+        return "was changed on the way to the resource, " + first_difference(probe->packet, event.packet) + ": " +
+               describe(*key, *probe);
+    });
+    verdict_.check("SEC-1", probe->expectation.outcome != Outcome::kDropped, now,
+                   [&] { return "left a gateway: " + describe(*key, *probe); });
+    if (probe->forwarded == 1) {
+        check_order(*key, *probe, event.gateway, now);
+        probe->forwarded_at = now;
+    }
+}
+
+void ProbeChecks::check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now) {
+    auto& newest = newest_[key.flow()];
+    if (probe.order > newest.order) {
+        newest = {probe.order, now};
+        verdict_.check("CON-3", true, now, [] { return ""; });
+        return;
+    }
+    const auto client = probe.expectation.client;
+    const auto switched = situation_.path_switched_at(client);
+    if (situation_.faults().data_path(client, gateway, probe.expectation.at, now)) {
+        verdict_.tolerate("order after a fault");
+    } else if (switched && *switched + kPathSwitch >= probe.expectation.at) {
+        verdict_.tolerate("order across a path switch");
+    } else {
+        verdict_.check("CON-3", false, now, [&] { return "overtaken by a later packet: " + describe(key, probe); });
+    }
+}
+
+// --- And back --------------------------------------------------------------------------------------------------------
+
+void ProbeChecks::handle(const PacketReturned& event, Instant) {
+    const auto packet = read_packet(event.packet);
+    if (auto* probe = packet ? find(key_of_answered(*packet)) : nullptr) {
+        probe->answer = to_bytes(event.packet);
+    }
+}
+
+void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
+    const auto packet = read_packet(event.packet);
+    if (!packet || situation_.is_hostile(event.client)) {
+        return;
+    }
+    if (const auto quoted = packet->is_prohibited() ? key_of_quoted(*packet) : std::nullopt) {
+        handle_rejection(*quoted, now);
+        return;
+    }
+    const auto key = key_of_answered(*packet);
+    auto* probe = find(key);
+    if (probe == nullptr) {
+        return;
+    }
+    ++probe->answered;
+    verdict_.check("CON-2", probe->answered <= probe->forwarded, now,
+                   [&] { return "answered more often than it was received: " + describe(*key, *probe); });
+    if (const auto sent = read_packet(probe->answer)) {
+        verdict_.check("CON-6", is_unchanged(*sent, *packet), now, [&] {
+            return "the answer was changed on its way, " + first_difference(probe->answer, event.packet) + ": " +
+                   describe(*key, *probe);
+        });
+    }
+}
+
+void ProbeChecks::handle_rejection(const PacketKey& quoted, Instant now) {
+    const auto first = probes_.lower_bound(quoted.flow());
+    const bool is_known = first != probes_.end() && first->first.flow() == quoted.flow();
+    verdict_.check("CON-2", is_known, now, [&] {
+        return "rejected, but not sent: " + quoted.source.to_string() + " > " + quoted.destination.to_string();
+    });
+    if (!is_known) {
+        return;
+    }
+    auto rejected = probes_.find(quoted);
+    if (quoted.number == 0 && quoted.protocol == kProtocolUdp) {
+        // The quote does not say which of the flow's datagrams it was.
+        rejected = std::find_if(first, probes_.end(), [&](const auto& entry) {
+            return entry.first.flow() != quoted.flow() ||
+                   entry.second.rejected + entry.second.forwarded < entry.second.submissions;
+        });
+    }
+    if (rejected != probes_.end() && rejected->first.flow() == quoted.flow()) {
+        ++rejected->second.rejected;
+    }
+}
+
+// --- In the end ------------------------------------------------------------------------------------------------------
+
+void ProbeChecks::judge(const PacketKey& key, const Probe& probe, Instant due) {
+    if (probe.answered > 0) {
+        verdict_.count("probe delivered");
+    } else if (probe.rejected > 0) {
+        verdict_.count("probe rejected");
+    }
+    const auto holds = [&] {
+        switch (probe.expectation.outcome) {
+            case Outcome::kDelivered:
+                return probe.answered > 0;
+            case Outcome::kRejected:
+                return probe.rejected > 0;
+            case Outcome::kEither:
+                return probe.answered > 0 || probe.rejected > 0;
+            case Outcome::kDropped:
+            case Outcome::kOpen:
+                return true;
+        }
+        return true;
+    }();
+    if (!holds) {
+        judge_missing(key, probe, due);
+        return;
+    }
+    if (probe.expectation.outcome == Outcome::kDropped) {
+        verdict_.count("probe dropped");
+    } else if (probe.expectation.outcome == Outcome::kOpen) {
+        verdict_.count("probe without prediction");
+        verdict_.tolerate(probe.expectation.why);
+    } else {
+        verdict_.check(rule_at_stake(situation_, probe.expectation), true, due, [] { return ""; });
+    }
+}
+
+void ProbeChecks::judge_missing(const PacketKey& key, const Probe& probe, Instant due) {
+    if (const auto excuse = find_excuse(situation_, probe.expectation, due)) {
+        verdict_.count("probe lost");
+        verdict_.tolerate(excuse->reason);
+    } else if (overflowed_buffers(probe, due)) {
+        verdict_.count("probe lost");
+        verdict_.tolerate("buffers overflowed during set-up");
+    } else {
+        verdict_.check(rule_at_stake(situation_, probe.expectation), false, due,
+                       [&] { return "came to nothing: " + describe(key, probe); });
+    }
+}
+
+bool ProbeChecks::overflowed_buffers(const Probe& probe, Instant due) const {
+    const auto& expectation = probe.expectation;
+    const auto& told = situation_.told(expectation.client);
+    const bool was_set_up = std::ranges::any_of(expectation.resources, [&](const ResourceId& id) {
+        const auto* flow = told.flow(id);
+        return flow == nullptr || flow->created_at + kSetup >= expectation.at;
+    });
+    const auto& all = submissions_.at(expectation.client);
+    const auto later = std::ranges::count_if(all, [&](Instant at) { return at >= expectation.at && at <= due; });
+    return was_set_up && later > kSetupBuffer;
+}
+
+std::string ProbeChecks::describe(const PacketKey& key, const Probe& probe) const {
+    std::string text{protocol_name(key.protocol)};
+    text += " " + key.source.to_string() + "." + std::to_string(key.source_port) + " > " + key.destination.to_string() +
+            "." + std::to_string(key.destination_port) + " #" + std::to_string(key.number) + ", expected";
+    constexpr std::array<std::string_view, 5> kOutcomes{" an answer (", " a rejection (", " an answer or a rejection (",
+                                                        " nothing (", " anything ("};
+    text += kOutcomes.at(static_cast<std::size_t>(probe.expectation.outcome));
+    text += probe.expectation.why;
+    text += "), sent " + std::to_string(probe.submissions) + ", forwarded " + std::to_string(probe.forwarded) +
+            ", answered " + std::to_string(probe.answered) + ", rejected " + std::to_string(probe.rejected);
+    for (const auto gateway : probe.expectation.gateways) {
+        text += ", gateway" + std::to_string(gateway.value);
+    }
+    return text;
+}
+
+// --- Transfers -------------------------------------------------------------------------------------------------------
+
+void ProbeChecks::handle(const TransferStarted& event, Instant now) {
+    const auto client = event.transfer.client;
+    transfers_.insert_or_assign(key_of(event), RunningTransfer{expect(situation_, client, request_of(event), now)});
+}
+
+void ProbeChecks::handle(const TransferEnded& event, Instant now) {
+    const auto key = key_of({event.transfer, event.client, event.server});
+    const auto found = transfers_.find(key);
+    if (found == transfers_.end()) {
+        return;
+    }
+    const auto expectation = found->second.expectation;
+    transfers_.erase(found);
+    verdict_.count(event.is_complete ? "transfer complete" : "transfer failed");
+    if (event.is_complete || expectation.outcome != Outcome::kDelivered) {
+        return;
+    }
+    if (const auto excuse = find_excuse(situation_, expectation, now)) {
+        verdict_.tolerate(excuse->reason);
+        return;
+    }
+    verdict_.check(rule_at_stake(situation_, expectation), false, now,
+                   [&] { return "transfer failed: " + event.client.to_string() + " > " + event.server.to_string(); });
+}
+
+}  // namespace culvert::model

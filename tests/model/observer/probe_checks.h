@@ -1,0 +1,72 @@
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "model/observer/verdict.h"
+#include "model/reference/expectation.h"
+#include "model/reference/packet_key.h"
+
+namespace culvert::model {
+
+/// What becomes of every packet of an application: CON-1, CON-2, CON-3, CON-6 and, through the time it takes, LIV-1 to
+/// LIV-6.
+class ProbeChecks {
+public:
+    ProbeChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
+
+    void observe(const Observation& observation, Instant now);
+    /// Judges the packets whose time is up by `now`. Call before the situation takes in what happens at `now`.
+    void judge_until(Instant now);
+    /// The case is over; what still has time left is not judged.
+    void finish();
+
+private:
+    struct Probe {
+        Expectation expectation;
+        Bytes packet;
+        Bytes answer;  ///< as the resource sent it
+        std::uint64_t order = 0;
+        unsigned submissions = 0;
+        unsigned forwarded = 0;
+        unsigned answered = 0;
+        unsigned rejected = 0;
+        Instant forwarded_at;
+    };
+    struct RunningTransfer {
+        Expectation expectation;
+    };
+
+    void handle(const PacketSubmitted& event, Instant now);
+    void handle(const PacketForwarded& event, Instant now);
+    void handle(const PacketReturned& event, Instant now);
+    void handle(const PacketDelivered& event, Instant now);
+    void handle(const TransferStarted& event, Instant now);
+    void handle(const TransferEnded& event, Instant now);
+    template <typename Other>
+    void handle(const Other&, Instant) {}
+
+    [[nodiscard]] Probe* find(const std::optional<PacketKey>& key);
+    void handle_rejection(const PacketKey& quoted, Instant now);
+    void check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
+    void judge(const PacketKey& key, const Probe& probe, Instant due);
+    void judge_missing(const PacketKey& key, const Probe& probe, Instant due);
+    [[nodiscard]] bool overflowed_buffers(const Probe& probe, Instant due) const;
+    [[nodiscard]] std::string describe(const PacketKey& key, const Probe& probe) const;
+
+    const Situation& situation_;
+    Verdict& verdict_;
+    std::map<PacketKey, Probe> probes_;
+    std::multimap<Instant, PacketKey> due_;
+    /// The newest packet of each flow that left a gateway.
+    struct Newest {
+        std::uint64_t order = 0;
+        Instant at;
+    };
+    std::map<PacketKey, Newest> newest_;
+    std::map<ClientNo, std::vector<Instant>> submissions_;
+    std::map<PacketKey, RunningTransfer> transfers_;
+    std::uint64_t next_order_ = 1;
+};
+
+}  // namespace culvert::model

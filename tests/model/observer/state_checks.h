@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+
+#include "model/observer/verdict.h"
+#include "model/reference/situation.h"
+
+namespace culvert::model {
+
+/// What users and operating systems are shown: STA-1 once the world has settled, STA-2 always.
+class StateChecks {
+public:
+    StateChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
+
+    void observe(const Observation& observation, Instant now);
+
+private:
+    using List = std::vector<tunnel::ResourceView>;
+
+    void handle(const ProcessChanged& event, Instant now);
+    void handle(const InterfaceConfigured& event, Instant now);
+    void handle(const ResourcesListed& event, Instant now);
+    void handle(const Settled& event, Instant now);
+    template <typename Other>
+    void handle(const Other&, Instant) {}
+
+    void check_client(ClientNo client, Instant now);
+    void check_interface(const Device& device, const std::optional<tunnel::TunConfig>& expected, Instant now);
+    void check_list(ClientNo client, const List& shown, Instant now);
+    void check_status(ClientNo client, const tunnel::ResourceView& view, Instant now);
+    void check_told(ClientNo client, Instant now);
+
+    const Situation& situation_;
+    Verdict& verdict_;
+    std::map<Device, tunnel::TunConfig> interfaces_;
+    std::map<ClientNo, List> lists_;
+};
+
+}  // namespace culvert::model

@@ -1,0 +1,222 @@
+#include "model/observer/traffic_checks.h"
+
+#include <algorithm>
+
+#include "model/scenario/ids.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A change reaches a connected gateway within 2 s (a promise of the portal), which then has 2 s to act (SEC-2).
+constexpr Duration kChangeTakesEffect = 4s;
+/// Timers of late drivers go off so much after they are due, at the worst.
+constexpr Duration kLateTimers = 5200ms;
+
+std::string describe(const InnerPacket& packet) {
+    return packet.source.to_string() + "." + std::to_string(packet.source_port) + " > " +
+           packet.destination.to_string() + "." + std::to_string(packet.destination_port) + " protocol " +
+           std::to_string(packet.protocol);
+}
+
+std::string name(ClientNo client) {
+    return "client" + std::to_string(client.value);
+}
+std::string name(GatewayNo gateway) {
+    return "gateway" + std::to_string(gateway.value);
+}
+
+bool is_control(const InnerPacket& packet) {
+    return packet.protocol == kProtocolControl && packet.source.is_unspecified() && packet.destination.is_unspecified();
+}
+
+}  // namespace
+
+void TrafficChecks::observe(const Observation& observation, Instant now) {
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+void TrafficChecks::handle(const PacketSubmitted& event, Instant) {
+    const auto packet = read_packet(event.packet);
+    if (packet && packet->marker) {
+        owners_.insert_or_assign(*packet->marker, event.client);
+    }
+}
+
+// --- Towards resources -----------------------------------------------------------------------------------------------
+
+void TrafficChecks::handle(const PacketForwarded& event, Instant now) {
+    const auto packet = read_packet(event.packet);
+    if (!verdict_.check("SEC-3", packet.has_value(), now,
+                        [&] { return name(event.gateway) + " forwarded what is no IP packet"; })) {
+        return;
+    }
+    const auto owner = situation_.owner(packet->source);
+    const auto* client = owner ? std::get_if<ClientNo>(&*owner) : nullptr;
+    check_form(*packet, client != nullptr && situation_.is_hostile(*client), now);
+    if (!verdict_.check("SEC-3", client != nullptr, now, [&] {
+            return name(event.gateway) + " forwarded a packet that is from no client: " + describe(*packet);
+        })) {
+        return;
+    }
+    if (packet->marker) {
+        const auto sender = owners_.find(*packet->marker);
+        verdict_.check("SEC-4", sender != owners_.end() && sender->second == *client, now,
+                       [&] { return name(event.gateway) + " forwarded another client's bytes: " + describe(*packet); });
+    }
+    check_grant(event.gateway, *client, *packet, now);
+}
+
+void TrafficChecks::check_form(const InnerPacket& packet, bool is_from_hostile, Instant now) {
+    verdict_.check("SEC-10", !is_control(packet), now, [] { return "a control message left the tunnel"; });
+    verdict_.check("SEC-1", !packet.is_fragment, now, [&] { return "a fragment passed: " + describe(packet); });
+    if (!is_from_hostile) {
+        verdict_.check("PRO-3", are_checksums_right(packet), now,
+                       [&] { return "wrong checksum: " + describe(packet); });
+    }
+}
+
+void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) {
+    const auto id = situation_.id_of(client);
+    const auto& grants = situation_.grants(gateway);
+    const auto own = situation_.gateway_interface(gateway);
+    const bool is_own = own && (packet.destination == own->ipv4 || packet.destination == own->ipv6);
+    if (!verdict_.check("SEC-3", is_own || !is_tunnel_address(packet.destination), now, [&] {
+            return name(gateway) + " forwarded from one tunnel address to another: " + describe(packet);
+        })) {
+        return;
+    }
+    const auto ask = [&](WallTime wall) {
+        if (!id) {
+            return Grants::Answer::kNo;
+        }
+        return is_own ? grants.is_known(*id, now, wall)
+                      : grants.may_pass(*id, packet.destination, requested_service(packet), now, wall);
+    };
+    auto answer = ask(wall_time(now));
+    if (answer == Grants::Answer::kNo && situation_.driver(gateway) == Driver::kLate &&
+        ask(wall_time(now - kLateTimers)) != Grants::Answer::kNo) {
+        verdict_.tolerate("expiry noticed late by a late driver");
+        return;
+    }
+    if (answer == Grants::Answer::kLate) {
+        verdict_.tolerate("revocation takes a moment");
+    }
+    // What was never granted is another matter than what is not granted any more.
+    const bool knows_client = id && !grants.of(*id).empty();
+    verdict_.check(knows_client ? "SEC-1" : "SEC-2", answer != Grants::Answer::kNo, now, [&] {
+        return name(gateway) + " forwarded without a grant for " + name(client) + ": " + describe(packet);
+    });
+    if (!is_own) {
+        check_access(gateway, client, packet, now);
+    }
+}
+
+bool TrafficChecks::is_permitted(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) const {
+    const auto site = situation_.setup().gateways.at(gateway.value - 1U).site;
+    return std::ranges::any_of(situation_.access().resources(), [&](const auto& entry) {
+        const auto& resource = entry.second;
+        return resource.address.contains(packet.destination) && resource.sites.contains(site) &&
+               permits(resource.filters, requested_service(packet)) &&
+               situation_.access().may_reach(client, resource.id, now).holds;
+    });
+}
+
+void TrafficChecks::check_access(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) {
+    if (is_permitted(gateway, client, packet, now)) {
+        verdict_.check("SEC-1", true, now, [] { return ""; });
+        return;
+    }
+    const auto expiry = situation_.access().token_expiry(client);
+    if (expiry && *expiry <= now) {
+        // Told to the gateway beforehand, so its grants were checked already.
+        verdict_.tolerate("token expired a moment ago");
+        return;
+    }
+    const auto changed_at = situation_.access().changed_at(client);
+    const auto signed_in = situation_.access().may_sign_in(client, now);
+    const auto since = signed_in.holds ? changed_at : std::max(changed_at, signed_in.since);
+    if (since + kChangeTakesEffect >= now) {
+        verdict_.tolerate("revocation on its way");
+    } else if (situation_.faults().portal_path(gateway, since, now) &&
+               situation_.faults().portal_path(gateway, now - kChangeTakesEffect, now)) {
+        verdict_.tolerate("gateway has not heard of the revocation");
+    } else {
+        verdict_.check("SEC-2", false, now, [&] {
+            return name(gateway) + " forwards what the portal has long forbidden " + name(client) + ": " +
+                   describe(packet);
+        });
+    }
+}
+
+// --- Towards applications --------------------------------------------------------------------------------------------
+
+void TrafficChecks::handle(const PacketReturned& event, Instant now) {
+    const auto packet = read_packet(event.packet);
+    const auto owner = packet ? situation_.owner(packet->destination) : std::nullopt;
+    const auto* client = owner ? std::get_if<ClientNo>(&*owner) : nullptr;
+    if (client == nullptr || !packet->marker) {
+        return;
+    }
+    owners_.try_emplace(*packet->marker, *client);
+    const auto id = situation_.id_of(*client);
+    const auto own = situation_.gateway_interface(event.gateway);
+    const bool is_own = own && (packet->source == own->ipv4 || packet->source == own->ipv6);
+    const bool may_pass = id && situation_.grants(event.gateway)
+                                        .may_pass(*id, packet->source, answering_service(*packet), now,
+                                                  wall_time(now - kLateTimers)) != Grants::Answer::kNo;
+    if (!is_own && !may_pass) {
+        refused_.insert(*packet->marker);
+    }
+}
+
+void TrafficChecks::handle(const PacketDelivered& event, Instant now) {
+    if (situation_.is_hostile(event.client)) {
+        return;
+    }
+    const auto packet = read_packet(event.packet);
+    if (!verdict_.check("SEC-6", packet.has_value(), now,
+                        [&] { return name(event.client) + " delivered what is no IP packet"; })) {
+        return;
+    }
+    check_form(*packet, false, now);
+    const auto& told = situation_.told(event.client);
+    const auto& own = told.interface();
+    verdict_.check("SEC-3", own && (packet->destination == own->ipv4 || packet->destination == own->ipv6), now,
+                   [&] { return name(event.client) + " delivered a packet that is not for it: " + describe(*packet); });
+    const bool is_from_gateway = std::ranges::any_of(told.flows(), [&](const auto& entry) {
+        return packet->source == entry.second.gateway_ipv4 || packet->source == entry.second.gateway_ipv6;
+    });
+    verdict_.check("SEC-6", is_from_gateway || !told.covering(packet->source).empty(), now, [&] {
+        return name(event.client) + " delivered a packet from elsewhere than its resources: " + describe(*packet);
+    });
+    if (packet->marker) {
+        const auto owner = owners_.find(*packet->marker);
+        verdict_.check("SEC-4", owner != owners_.end() && owner->second == event.client, now,
+                       [&] { return name(event.client) + " delivered another client's bytes: " + describe(*packet); });
+        verdict_.check("SEC-1", !refused_.contains(*packet->marker), now,
+                       [&] { return "a packet from a resource passed without a grant: " + describe(*packet); });
+    }
+    if (packet->is_icmp_error()) {
+        check_error(event.client, *packet, now);
+    }
+}
+
+void TrafficChecks::check_error(ClientNo client, const InnerPacket& error, Instant now) {
+    const auto quoted = read_quoted(error);
+    const auto& own = situation_.told(client).interface();
+    verdict_.check("SEC-6", quoted && own && (quoted->source == own->ipv4 || quoted->source == own->ipv6), now, [&] {
+        return name(client) + " delivered an ICMP error about somebody else's packet: " + describe(error);
+    });
+}
+
+// --- On the wire -----------------------------------------------------------------------------------------------------
+
+void TrafficChecks::handle(const DatagramSent& event, Instant now) {
+    const bool is_sealed = as_text(event.payload).find(kMarker) == std::string_view::npos;
+    verdict_.check("SEC-6", is_sealed, now,
+                   [&] { return "an application's bytes in the clear, to " + event.to.to_string(); });
+}
+
+}  // namespace culvert::model

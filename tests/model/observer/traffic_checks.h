@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "model/observer/verdict.h"
+#include "model/reference/inner_packet.h"
+#include "model/reference/packet_key.h"
+#include "model/reference/situation.h"
+
+namespace culvert::model {
+
+/// What may be seen where, whatever became of the rest: SEC-1 to SEC-4, SEC-6, SEC-10 and PRO-3, for every packet that
+/// leaves a gateway or reaches an application, and every datagram on the wire.
+class TrafficChecks {
+public:
+    TrafficChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
+
+    void observe(const Observation& observation, Instant now);
+
+private:
+    void handle(const PacketSubmitted& event, Instant now);
+    void handle(const PacketForwarded& event, Instant now);
+    void handle(const PacketReturned& event, Instant now);
+    void handle(const PacketDelivered& event, Instant now);
+    void handle(const DatagramSent& event, Instant now);
+    template <typename Other>
+    void handle(const Other&, Instant) {}
+
+    void check_form(const InnerPacket& packet, bool is_from_hostile, Instant now);
+    void check_grant(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now);
+    void check_access(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now);
+    [[nodiscard]] bool is_permitted(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) const;
+    void check_error(ClientNo client, const InnerPacket& error, Instant now);
+
+    const Situation& situation_;
+    Verdict& verdict_;
+    /// Who sent, or is sent, the packet with this marker.
+    std::map<std::uint64_t, ClientNo> owners_;
+    /// Packets from resources that nobody permitted when they came to the gateway.
+    std::set<std::uint64_t> refused_;
+};
+
+}  // namespace culvert::model

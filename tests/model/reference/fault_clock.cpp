@@ -1,0 +1,246 @@
+#include "model/reference/fault_clock.h"
+
+#include <algorithm>
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Detection of a dead peer, and a new connection (LIV-4, LIV-5).
+constexpr Duration kDeadPeer = 25s;
+/// A goodbye was said (LIV-4).
+constexpr Duration kGraceful = 3s;
+/// A client that moved, counted from when the portal can be reached (LIV-2).
+constexpr Duration kRoaming = 5s;
+/// After the portal is back: join, `init`, a flow (LIV-6).
+constexpr Duration kPortalBack = 3s;
+/// How long after an excuse a loss is blamed on its rule.
+constexpr Duration kAftermath = 30s;
+
+Process as_process(const Device& device) {
+    return std::visit([](auto number) { return Process{number}; }, device);
+}
+
+std::optional<Excuse> overlap(const std::map<Process, std::vector<Excuse>>& excuses, const Process& process,
+                              Instant from, Instant until) {
+    const auto found = excuses.find(process);
+    if (found == excuses.end()) {
+        return std::nullopt;
+    }
+    const auto excuse = std::ranges::find_if(
+        found->second, [&](const Excuse& each) { return each.from <= until && each.until >= from; });
+    return excuse == found->second.end() ? std::nullopt : std::optional{*excuse};
+}
+
+}  // namespace
+
+FaultClock::FaultClock(const Setup& setup) {
+    const auto add_kind = [&]<typename No>(No, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            devices_.emplace_back(No{static_cast<std::uint8_t>(i + 1)});
+        }
+    };
+    add_kind(ClientNo{}, setup.clients.size());
+    add_kind(GatewayNo{}, setup.gateways.size());
+    add_kind(RelayNo{}, setup.relays.size());
+    for (const auto& device : devices_) {
+        begin(data_[as_process(device)], "not started yet", "LIV-1", kCaseBegin);
+        begin(portal_[as_process(device)], "no session with the portal", "LIV-6", kCaseBegin);
+    }
+}
+
+void FaultClock::observe(const Observation& observation, Instant now) {
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+void FaultClock::begin(Excuses& excuses, std::string_view reason, std::string_view rule, Instant now) {
+    const bool is_open = std::ranges::any_of(
+        excuses, [&](const Excuse& each) { return each.reason == reason && each.until == Instant::max(); });
+    if (!is_open) {
+        excuses.push_back({reason, rule, now, Instant::max()});
+    }
+}
+
+void FaultClock::end(Excuses& excuses, std::string_view reason, Instant now, Duration recovery) {
+    for (auto& each : excuses) {
+        if (each.reason == reason && each.until == Instant::max()) {
+            each.until = now + recovery;
+        }
+    }
+}
+
+void FaultClock::add(Excuses& excuses, std::string_view reason, std::string_view rule, Instant now, Duration recovery) {
+    excuses.push_back({reason, rule, now, now + recovery});
+}
+
+void FaultClock::handle(const ProcessChanged& event, Instant now) {
+    if (event.state == ProcessState::kRunning) {
+        running_[event.process] = event.state;
+    } else {
+        running_.erase(event.process);
+    }
+    if (std::holds_alternative<PortalNo>(event.process)) {
+        handle_portal(event, now);
+        return;
+    }
+    auto& data = data_[event.process];
+    auto& portal = portal_[event.process];
+    switch (event.state) {
+        case ProcessState::kStopped:
+            end(data, "hung", now, 0s);
+            end(data, "suspended", now, 0s);
+            end(portal, "process does not run", now, 0s);
+            begin(data, event.is_crash ? "crashed" : "stopped", "LIV-4", now);
+            begin(portal, "process does not run", "LIV-6", now);
+            break;
+        case ProcessState::kHung:
+            begin(data, "hung", "LIV-5", now);
+            begin(portal, "process does not run", "LIV-6", now);
+            break;
+        case ProcessState::kSuspended:
+            begin(data, "suspended", "LIV-5", now);
+            begin(portal, "process does not run", "LIV-6", now);
+            break;
+        case ProcessState::kRunning:
+            end(data, "not started yet", now, kGraceful);
+            end(data, "stopped", now, kGraceful);
+            end(data, "crashed", now, kDeadPeer);
+            end(data, "hung", now, kDeadPeer);
+            end(data, "suspended", now, kDeadPeer);
+            end(portal, "process does not run", now, kPortalBack);
+            break;
+    }
+}
+
+void FaultClock::handle_portal(const ProcessChanged& event, Instant now) {
+    for (const auto& device : devices_) {
+        auto& excuses = portal_[as_process(device)];
+        if (event.state == ProcessState::kRunning) {
+            end(excuses, "portal does not run", now, kPortalBack);
+        } else {
+            begin(excuses, "portal does not run", "LIV-6", now);
+        }
+    }
+}
+
+void FaultClock::handle(const FaultChanged& event, Instant now) {
+    const auto disturb = [&](Excuses& excuses, std::string_view reason, std::string_view rule, Duration recovery) {
+        if (event.is_active) {
+            begin(excuses, reason, rule, now);
+        } else {
+            end(excuses, reason, now, recovery);
+        }
+    };
+    if (event.name == "link") {
+        disturb(data_[event.process], "link impaired", "LIV-5", kDeadPeer);
+    } else if (event.name == "direct") {
+        disturb(data_[event.process], "direct path blocked", "LIV-3", kDeadPeer);
+    } else if (event.name == "relay") {
+        disturb(data_[event.process], "relay blocked", "LIV-3", kDeadPeer);
+    } else if (event.name == "nat") {
+        disturb(data_[event.process], "NAT forgot", "LIV-5", kDeadPeer);
+    } else if (event.name == "portal") {
+        disturb(portal_[event.process], "portal out of reach", "LIV-6", kPortalBack);
+    }
+}
+
+void FaultClock::handle(const ActionTaken& event, Instant now) {
+    if (!event.is_effective) {
+        return;
+    }
+    if (const auto* roam = std::get_if<Roam>(&event.step.action)) {
+        begin(data_[roam->client], "roaming", "LIV-2", now);
+        begin(portal_[roam->client], "roaming", "LIV-2", now);
+    } else if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
+        add(data_[reset->client], "reset", "LIV-2", now, kRoaming);
+        add(portal_[reset->client], "reset", "LIV-2", now, kRoaming);
+    }
+}
+
+void FaultClock::handle(const HostAttached& event, Instant now) {
+    end(data_[as_process(event.host)], "roaming", now, kRoaming);
+    end(portal_[as_process(event.host)], "roaming", now, kRoaming);
+}
+
+void FaultClock::handle(const SessionOpened& event, Instant now) {
+    const auto process = as_process(event.device);
+    ++sessions_[event.device];
+    end(portal_[process], "no session with the portal", now, kPortalBack);
+    const auto known = keys_.find(event.device);
+    if (known != keys_.end() && known->second != event.public_key) {
+        add(data_[process], "new key pair", "LIV-2", now, kRoaming);
+    }
+    keys_.insert_or_assign(event.device, event.public_key);
+    if (std::holds_alternative<RelayNo>(event.device)) {
+        add(data_[process], "relay (re)appeared", "LIV-6", now, kRoaming);
+    }
+}
+
+void FaultClock::handle(const SessionClosed& event, Instant now) {
+    auto& count = sessions_[event.device];
+    count = std::max(0, count - 1);
+    if (count == 0) {
+        begin(portal_[as_process(event.device)], "no session with the portal", "LIV-6", now);
+    }
+}
+
+std::optional<Excuse> FaultClock::data_path(ClientNo client, GatewayNo gateway, Instant from, Instant until) const {
+    for (const auto& process : {Process{client}, Process{gateway}}) {
+        if (const auto excuse = overlap(data_, process, from, until)) {
+            return excuse;
+        }
+    }
+    return relays(from, until);
+}
+
+std::optional<Excuse> FaultClock::host(const Device& device, Instant from, Instant until) const {
+    return overlap(data_, as_process(device), from, until);
+}
+
+std::optional<Excuse> FaultClock::relays(Instant from, Instant until) const {
+    for (const auto& device : devices_) {
+        if (std::holds_alternative<RelayNo>(device)) {
+            if (auto excuse = overlap(data_, as_process(device), from, until)) {
+                excuse->reason = "relay in trouble";
+                return excuse;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Excuse> FaultClock::portal_path(const Device& device, Instant from, Instant until) const {
+    return overlap(portal_, as_process(device), from, until);
+}
+
+std::optional<Excuse> FaultClock::process(const Device& device, Instant from, Instant until) const {
+    const auto found = data_.find(as_process(device));
+    if (found == data_.end()) {
+        return std::nullopt;
+    }
+    const auto excuse = std::ranges::find_if(found->second, [&](const Excuse& each) {
+        return (each.reason == "hung" || each.reason == "suspended") && each.from <= until && each.until >= from;
+    });
+    return excuse == found->second.end() ? std::nullopt : std::optional{*excuse};
+}
+
+std::optional<Excuse> FaultClock::latest(ClientNo client, GatewayNo gateway, Instant at) const {
+    std::optional<Excuse> latest;
+    const auto consider = [&](const Process& process) {
+        const auto found = data_.find(process);
+        if (found == data_.end()) {
+            return;
+        }
+        for (const auto& each : found->second) {
+            if (each.until < at && each.until + kAftermath >= at && (!latest || latest->until < each.until)) {
+                latest = each;
+            }
+        }
+    };
+    consider(client);
+    consider(gateway);
+    return latest;
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "model/world/observation.h"
+
+namespace culvert::model {
+
+/// A stretch of time in which something may be lost or late.
+struct Excuse {
+    /// Stable name, a literal.
+    std::string_view reason;
+    /// The liveness rule that says when it must be over.
+    std::string_view rule;
+    Instant from;
+    Instant until;
+};
+
+/// Until when loss and delay are permitted, and why: faults, restarts and moves, and after each of them the time that
+/// spec/testing.md section 7.4 (LIV-1 to LIV-6) allows for recovery.
+///
+/// Two kinds are kept apart: what disturbs a device's packets, and what keeps it from hearing the portal.
+class FaultClock {
+public:
+    explicit FaultClock(const Setup& setup);
+
+    void observe(const Observation& observation, Instant now);
+
+    /// Something that disturbed packets between the two, or through any relay, in this time.
+    [[nodiscard]] std::optional<Excuse> data_path(ClientNo client, GatewayNo gateway, Instant from,
+                                                  Instant until) const;
+    /// Something that kept the device from talking with the portal in this time.
+    [[nodiscard]] std::optional<Excuse> portal_path(const Device& device, Instant from, Instant until) const;
+    /// Something that disturbed the device's packets, whoever the peer.
+    [[nodiscard]] std::optional<Excuse> host(const Device& device, Instant from, Instant until) const;
+    /// Something that was wrong with any relay in this time.
+    [[nodiscard]] std::optional<Excuse> relays(Instant from, Instant until) const;
+    /// Something that may have made the device's program act late in this time.
+    [[nodiscard]] std::optional<Excuse> process(const Device& device, Instant from, Instant until) const;
+
+    /// The excuse for the pair that ended last before `at`, if that was not long ago: its rule is the one at stake.
+    [[nodiscard]] std::optional<Excuse> latest(ClientNo client, GatewayNo gateway, Instant at) const;
+
+    [[nodiscard]] bool is_running(const Process& process) const { return running_.contains(process); }
+
+private:
+    using Excuses = std::vector<Excuse>;
+    using ByProcess = std::map<Process, Excuses>;
+
+    static void begin(Excuses& excuses, std::string_view reason, std::string_view rule, Instant now);
+    /// Ends the open excuse with this reason; `recovery` is the time after it in which it still counts.
+    static void end(Excuses& excuses, std::string_view reason, Instant now, Duration recovery);
+    static void add(Excuses& excuses, std::string_view reason, std::string_view rule, Instant now, Duration recovery);
+
+    void handle(const ProcessChanged& event, Instant now);
+    void handle_portal(const ProcessChanged& event, Instant now);
+    void handle(const FaultChanged& event, Instant now);
+    void handle(const ActionTaken& event, Instant now);
+    void handle(const HostAttached& event, Instant now);
+    void handle(const SessionOpened& event, Instant now);
+    void handle(const SessionClosed& event, Instant now);
+    template <typename Other>
+    void handle(const Other&, Instant) {}
+
+    std::vector<Device> devices_;
+    ByProcess data_;
+    ByProcess portal_;
+    std::map<Process, ProcessState> running_;
+    std::map<Device, int> sessions_;
+    std::map<Device, crypto::PublicKey> keys_;
+};
+
+}  // namespace culvert::model

@@ -1,0 +1,159 @@
+#include "model/reference/situation.h"
+
+#include <algorithm>
+
+#include "model/scenario/ids.h"
+
+namespace culvert::model {
+namespace {
+
+const ToldResources kNothingTold;
+const Grants kNothingGranted;
+
+constexpr std::size_t kChannelDataHeader = 4;
+constexpr std::uint32_t kTransportData = 4;  // WireGuard message type, little endian
+
+}  // namespace
+
+Situation::Situation(const Setup& setup) : setup_{setup}, access_{setup, kCaseBegin}, faults_{setup} {}
+
+void Situation::observe(const Observation& observation, Instant now) {
+    faults_.observe(observation, now);
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+void Situation::handle(const ActionTaken& event, Instant now) {
+    if (!event.is_effective) {
+        return;
+    }
+    access_.apply(event.step.action, now);
+    if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
+        told_[reset->client].reset();
+    }
+}
+
+void Situation::handle(const ProcessChanged& event, Instant now) {
+    if (event.state != ProcessState::kStopped) {
+        return;
+    }
+    if (const auto* client = std::get_if<ClientNo>(&event.process)) {
+        told_[*client].clear(now);
+    } else if (const auto* gateway = std::get_if<GatewayNo>(&event.process)) {
+        grants_[*gateway].clear();
+    }
+}
+
+void Situation::handle(const SessionOpened& event, Instant) {
+    ids_.insert_or_assign(event.device, event.id);
+}
+
+void Situation::handle(const MessageToDevice& event, Instant now) {
+    if (const auto* to_client = std::get_if<portal_api::ToClient>(&event.message)) {
+        const auto client = std::get<ClientNo>(event.device);
+        told_[client].handle(*to_client, now);
+        if (const auto& interface = told_[client].interface()) {
+            learn(client, *interface);
+        }
+    } else if (const auto* to_gateway = std::get_if<portal_api::ToGateway>(&event.message)) {
+        const auto gateway = std::get<GatewayNo>(event.device);
+        grants_[gateway].handle(*to_gateway, now);
+        if (const auto* init = std::get_if<portal_api::GatewayInit>(to_gateway)) {
+            gateway_interfaces_[gateway] = init->interface;
+            learn(gateway, init->interface);
+        }
+    }
+}
+
+void Situation::learn(const Owner& owner, const portal_api::Interface& interface) {
+    owners_.insert_or_assign(interface.ipv4, owner);
+    owners_.insert_or_assign(interface.ipv6, owner);
+}
+
+void Situation::handle(const DatagramSent& event, Instant now) {
+    auto payload = event.payload;
+    std::uint16_t channel = 0;
+    if (payload.size() > kChannelDataHeader && (std::to_integer<unsigned>(payload[0]) & 0xc0U) == 0x40U) {
+        channel = load_be<std::uint16_t>(payload);
+        payload = payload.subspan(kChannelDataHeader);
+    }
+    if (payload.size() < 32 || load_le<std::uint32_t>(payload) != kTransportData) {
+        return;
+    }
+    const Path path{event.to, channel};
+    const auto [entry, is_new] = paths_.try_emplace({event.host, load_le<std::uint32_t>(payload.subspan(4))}, path);
+    if (is_new || entry->second != path) {
+        entry->second = path;
+        path_switches_.insert_or_assign(event.host, now);
+    }
+}
+
+const ToldResources& Situation::told(ClientNo client) const {
+    const auto found = told_.find(client);
+    return found == told_.end() ? kNothingTold : found->second;
+}
+
+const Grants& Situation::grants(GatewayNo gateway) const {
+    const auto found = grants_.find(gateway);
+    return found == grants_.end() ? kNothingGranted : found->second;
+}
+
+bool Situation::is_hostile(ClientNo client) const {
+    return setup_.clients.at(client.value - 1U).is_hostile;
+}
+
+Driver Situation::driver(const Device& device) const {
+    if (const auto* client = std::get_if<ClientNo>(&device)) {
+        return setup_.clients.at(client->value - 1U).driver;
+    }
+    const auto* gateway = std::get_if<GatewayNo>(&device);
+    return gateway == nullptr ? Driver::kExact : setup_.gateways.at(gateway->value - 1U).driver;
+}
+
+std::optional<ClientId> Situation::id_of(ClientNo client) const {
+    const auto found = ids_.find(client);
+    return found == ids_.end() ? std::nullopt : std::optional{ClientId{found->second}};
+}
+
+std::optional<GatewayNo> Situation::find(const GatewayId& id) const {
+    for (const auto& [device, uuid] : ids_) {
+        if (const auto* gateway = std::get_if<GatewayNo>(&device); gateway != nullptr && uuid == id.uuid()) {
+            return *gateway;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Situation::Owner> Situation::owner(const net::IpAddress& address) const {
+    const auto found = owners_.find(address);
+    return found == owners_.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::optional<portal_api::Interface> Situation::gateway_interface(GatewayNo gateway) const {
+    const auto found = gateway_interfaces_.find(gateway);
+    return found == gateway_interfaces_.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::vector<ClientNo> Situation::clients() const {
+    std::vector<ClientNo> result;
+    for (std::size_t i = 1; i <= setup_.clients.size(); ++i) {
+        result.push_back({static_cast<std::uint8_t>(i)});
+    }
+    return result;
+}
+
+std::vector<GatewayNo> Situation::gateways_of(const AccessModel::Resource& resource) const {
+    std::vector<GatewayNo> result;
+    for (std::size_t i = 0; i < setup_.gateways.size(); ++i) {
+        if (resource.sites.contains(setup_.gateways[i].site)) {
+            result.push_back({static_cast<std::uint8_t>(i + 1)});
+        }
+    }
+    return result;
+}
+
+std::optional<Instant> Situation::path_switched_at(const Device& host) const {
+    const auto found = path_switches_.find(host);
+    return found == path_switches_.end() ? std::nullopt : std::optional{found->second};
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "model/reference/access_model.h"
+#include "model/reference/fault_clock.h"
+#include "model/reference/grants.h"
+#include "model/reference/told_resources.h"
+#include "model/world/observation.h"
+
+namespace culvert::model {
+
+/// Everything the reference knows at an instant: what the portal permits, what every device was told, who owns which
+/// address, and what is out of order.
+class Situation {
+public:
+    explicit Situation(const Setup& setup);
+
+    void observe(const Observation& observation, Instant now);
+
+    [[nodiscard]] const Setup& setup() const { return setup_; }
+    [[nodiscard]] const AccessModel& access() const { return access_; }
+    [[nodiscard]] const FaultClock& faults() const { return faults_; }
+    [[nodiscard]] const ToldResources& told(ClientNo client) const;
+    [[nodiscard]] const Grants& grants(GatewayNo gateway) const;
+    [[nodiscard]] bool is_hostile(ClientNo client) const;
+    [[nodiscard]] Driver driver(const Device& device) const;
+
+    /// As the portal gave them.
+    [[nodiscard]] std::optional<ClientId> id_of(ClientNo client) const;
+    [[nodiscard]] std::optional<GatewayNo> find(const GatewayId& id) const;
+    /// Whose tunnel address this is.
+    using Owner = std::variant<ClientNo, GatewayNo>;
+    [[nodiscard]] std::optional<Owner> owner(const net::IpAddress& address) const;
+    [[nodiscard]] std::optional<portal_api::Interface> gateway_interface(GatewayNo gateway) const;
+    /// Honest and hostile ones.
+    [[nodiscard]] std::vector<ClientNo> clients() const;
+    /// Those of the resource's sites.
+    [[nodiscard]] std::vector<GatewayNo> gateways_of(const AccessModel::Resource& resource) const;
+
+    /// When the host last sent data of a session over another path than before; nullopt if it never did.
+    [[nodiscard]] std::optional<Instant> path_switched_at(const Device& host) const;
+
+private:
+    void handle(const ActionTaken& event, Instant now);
+    void handle(const ProcessChanged& event, Instant now);
+    void handle(const SessionOpened& event, Instant now);
+    void handle(const MessageToDevice& event, Instant now);
+    void handle(const DatagramSent& event, Instant now);
+    template <typename Other>
+    void handle(const Other&, Instant) {}
+    void learn(const Owner& owner, const portal_api::Interface& interface);
+
+    const Setup setup_;
+    AccessModel access_;
+    FaultClock faults_;
+    std::map<ClientNo, ToldResources> told_;
+    std::map<GatewayNo, Grants> grants_;
+    std::map<GatewayNo, portal_api::Interface> gateway_interfaces_;
+    std::map<Device, Uuid> ids_;
+    std::map<net::IpAddress, Owner> owners_;
+
+    struct Path {
+        net::SocketAddress to;
+        std::uint16_t channel = 0;
+
+        friend bool operator==(const Path&, const Path&) = default;
+    };
+    /// Of each session, named by the index that its receiver chose.
+    std::map<std::pair<Device, std::uint32_t>, Path> paths_;
+    std::map<Device, Instant> path_switches_;
+};
+
+}  // namespace culvert::model
