@@ -61,6 +61,15 @@ Hosts::Hosts(const Setup& setup) {
     }
 }
 
+template <typename Visit>
+void Hosts::for_neighbours(const Host& host, const Visit& visit) {
+    for (auto& [device, other] : hosts_) {
+        if (host.lan != 0 && other.lan == host.lan && device != host.device) {
+            visit(other);
+        }
+    }
+}
+
 Host* Hosts::find_id(const Uuid& id) {
     const auto found = devices_.find(id);
     return found == devices_.end() ? nullptr : &hosts_.at(found->second);
@@ -142,12 +151,19 @@ void Hosts::handle(const HostAttached& attached, Instant now) {
     auto& host = hosts_.at(attached.host);
     if (!host.addresses.empty()) {
         note_fault(host, now);
+        for_neighbours(host, [&](Host& neighbour) { neighbour.last_fault = now; });
     }
     host.addresses = attached.addresses;
     host.port = attached.access.port;
     host.lan = attached.access.lan;
     host.latency = attached.access.latency;
-    host.has_impatient_nat = attached.access.nat && attached.access.nat->idle_timeout <= kKeepAlive + 1s;
+    const bool is_impatient = attached.access.nat && attached.access.nat->idle_timeout <= kKeepAlive + 1s;
+    host.has_impatient_nat = is_impatient;
+    for_neighbours(host, [&](Host& neighbour) {
+        // The LAN's NAT is that of one of its hosts.
+        neighbour.has_impatient_nat = neighbour.has_impatient_nat || is_impatient;
+        host.has_impatient_nat = host.has_impatient_nat || neighbour.has_impatient_nat;
+    });
 }
 
 void Hosts::handle(const FaultChanged& fault, Instant now) {
@@ -156,11 +172,7 @@ void Hosts::handle(const FaultChanged& fault, Instant now) {
     if (host != nullptr) {
         host->active_faults = std::max(0, host->active_faults + (fault.is_active ? 1 : -1));
         host->last_fault = now;
-        for (auto& [other, neighbour] : hosts_) {
-            if (host->lan != 0 && neighbour.lan == host->lan) {
-                neighbour.last_fault = now;
-            }
-        }
+        for_neighbours(*host, [&](Host& neighbour) { neighbour.last_fault = now; });
     }
     if (host == nullptr || host->is_relay()) {
         common_faults_ = std::max(0, common_faults_ + (fault.is_active ? 1 : -1));
@@ -204,6 +216,7 @@ void Hosts::grant(Host& host, Grant grant, const crypto::PublicKey& peer_key, In
         known->second.renewed = now;
         return;
     }
+    host.ufrags.insert(grant.local.username);
     std::erase_if(host.grants, [&](const auto& entry) { return entry.second.peer == grant.peer; });
     host.grants.insert_or_assign(username, std::move(grant));
 }

@@ -64,6 +64,8 @@ struct Host {
 
     /// By the USERNAME of checks that the device sends.
     std::map<std::string, Grant, std::less<>> grants;
+    /// Its own user fragments of all grants so far: messages may be on their way while a grant is replaced.
+    std::set<std::string, std::less<>> ufrags;
     std::map<net::SocketAddress, RelayCredentials> relays;
     /// When the portal last told it about relays.
     std::optional<Instant> last_relay_list;
@@ -103,6 +105,9 @@ private:
     void handle(const MessageToDevice& message, Instant now);
     void use_relays(Host& host, const std::vector<portal_api::Relay>& relays, Instant now);
     void grant(Host& host, Grant grant, const crypto::PublicKey& peer_key, Instant now);
+    /// The other hosts of its LAN.
+    template <typename Visit>
+    void for_neighbours(const Host& host, const Visit& visit);
     void note_fault(Host& host, Instant now);
 
     std::map<Device, Host> hosts_;

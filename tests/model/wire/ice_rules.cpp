@@ -68,10 +68,12 @@ void IceRules::handle_candidates(Host& host, const Uuid& peer, const std::vector
     auto& known = connection(host, grant->second);
     for (const auto& line : candidates) {
         const auto candidate = CandidateLine::read(line);
-        if (!candidate || !known.signalled.insert(candidate->address).second) {
+        if (!candidate) {
             continue;
         }
-        known.allowed_nominations += kNominationsPerCandidate;
+        if (known.signalled.insert(candidate->address).second) {
+            known.allowed_nominations += kNominationsPerCandidate;
+        }
         if (candidate->address.is_v4() && candidate->kind == CandidateKind::kHost) {
             known.host_ports.insert(candidate->address.port);
         } else if (candidate->address.is_v4() && candidate->kind == CandidateKind::kServerReflexive) {

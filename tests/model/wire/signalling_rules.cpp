@@ -73,7 +73,7 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
         findings_.judge("RES-3", judge_numbers(host, signalled, now), now, [&] { return host.name(); });
         auto above = std::numeric_limits<std::uint32_t>::max();
         for (const auto& line : lines) {
-            const auto complaint = judge_candidate(host, *grant, line, signalled);
+            const auto complaint = judge_candidate(host, line, signalled);
             findings_.judge("PRO-1", complaint, now, [&] { return host.name() + ", " + line; });
             if (const auto candidate = CandidateLine::parse(line)) {
                 findings_.judge(
@@ -85,8 +85,7 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
     }
 }
 
-Complaint SignallingRules::judge_candidate(const Host& host, const Grant& grant, std::string_view line,
-                                           Signalled& signalled) {
+Complaint SignallingRules::judge_candidate(const Host& host, std::string_view line, Signalled& signalled) {
     const auto candidate = CandidateLine::parse(line);
     if (!candidate) {
         return candidate.error();
@@ -96,7 +95,7 @@ Complaint SignallingRules::judge_candidate(const Host& host, const Grant& grant,
     }
     const bool must_have_ufrag = candidate->kind != CandidateKind::kServerReflexive;
     if (candidate->ufrag.has_value() != must_have_ufrag ||
-        (candidate->ufrag && *candidate->ufrag != grant.local.username)) {
+        (candidate->ufrag && !host.ufrags.contains(*candidate->ufrag))) {
         return "a candidate's ufrag is missing, wrong, or on a reflexive one";
     }
     switch (candidate->kind) {
@@ -173,9 +172,9 @@ Complaint SignallingRules::judge_withdrawal(const Host& host, const CandidateLin
     return {};
 }
 
-void SignallingRules::handle_answer(Host& host, const ResourceId& resource) {
+void SignallingRules::handle_end_of_flow(Host& host, const ResourceId& resource) {
     if (const auto asked = asked_.find({host.device, resource}); asked != asked_.end()) {
-        asked->second.is_answered = true;
+        asked->second.is_over = true;
     }
 }
 
@@ -185,9 +184,9 @@ void SignallingRules::handle_create_flow(Host& host, const ResourceId& resource,
     Complaint complaint;
     // What was asked for over an earlier session is asked for again over the next.
     if (!is_first && before.at >= host.session_opened && now - before.at < kAskAgain) {
-        if (before.is_answered) {
-            // The flow ended with its answer (spec/tunnel.md 3.9).
-            findings_.tolerate("wire: flow requested again as soon as it failed");
+        if (before.is_over) {
+            // The flow ended with an answer or with its resource (spec/tunnel.md 3.9).
+            findings_.tolerate("wire: flow requested again as soon as it ended");
         } else if (hosts_.was_disturbed(host, now - kFaultAftermath)) {
             findings_.tolerate("wire: flow requested again after a fault");
         } else {

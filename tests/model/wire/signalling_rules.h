@@ -20,13 +20,13 @@ public:
         : hosts_{hosts}, turn_{turn}, findings_{findings} {}
 
     void handle_message(Host& host, const portal_api::FromDevice& message, Instant now);
-    /// The portal granted the resource, or said that its sites are offline.
-    void handle_answer(Host& host, const ResourceId& resource);
+    /// The request for the resource, if any, is over.
+    void handle_end_of_flow(Host& host, const ResourceId& resource);
 
 private:
     struct Asked {
         Instant at;
-        bool is_answered = false;
+        bool is_over = false;
     };
     struct Signalled {
         Instant since;
@@ -43,8 +43,7 @@ private:
                            Instant now);
     [[nodiscard]] Complaint judge_withdrawal(const Host& host, const CandidateLine& candidate);
     void handle_create_flow(Host& host, const ResourceId& resource, Instant now);
-    [[nodiscard]] Complaint judge_candidate(const Host& host, const Grant& grant, std::string_view line,
-                                            Signalled& signalled);
+    [[nodiscard]] Complaint judge_candidate(const Host& host, std::string_view line, Signalled& signalled);
     [[nodiscard]] Complaint judge_numbers(const Host& host, const Signalled& signalled, Instant now);
 
     Hosts& hosts_;

@@ -11,6 +11,8 @@ using namespace stun_attribute;
 
 // spec/connectivity.md 5.5 and 5.6.
 constexpr std::array<Duration, 3> kRepetitions{1000ms, 1500ms, 2250ms};
+/// A transmission that left late does not delay the next.
+constexpr Duration kJitter = 20ms;
 constexpr unsigned kTransmissions = 4;
 constexpr Duration kKeepAlive = 25s;
 constexpr Duration kChannelLifetime = 600s;
@@ -231,7 +233,7 @@ Complaint TurnClientRules::judge_schedule(const Host& host, const StunMessage& m
         series = {.last = local, .transmissions = 1, .is_open = true, .id = id};
         return complaint;
     }
-    if (pause < kRepetitions[series.transmissions - 1]) {
+    if (pause + kJitter < kRepetitions[series.transmissions - 1]) {
         complaint = "a request to a relay is repeated too early";
     } else if (pause < kRepetitions.back() + slack(host) && message.type() == stun_type::kBinding && id != series.id) {
         complaint = "a repeated BINDING is not identical";

@@ -85,10 +85,14 @@ void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
                    [&](const portal_api::ClientIceCandidates& m) {
                        ice.handle_candidates(host, m.client_id.uuid(), m.candidates, now);
                    },
-                   [&](const portal_api::FlowCreated& m) { signalling.handle_answer(host, m.resource_id); },
+                   [&](const portal_api::FlowCreated& m) { signalling.handle_end_of_flow(host, m.resource_id); },
+                   [&](const portal_api::ResourceDeleted& m) { signalling.handle_end_of_flow(host, m.resource_id); },
+                   [&](const portal_api::ResourceCreatedOrUpdated& m) {
+                       signalling.handle_end_of_flow(host, std::visit([](const auto& r) { return r.id; }, m.resource));
+                   },
                    [&](const portal_api::FlowCreationFailed& m) {
                        if (m.reason == portal_api::FlowFailure::kOffline) {
-                           signalling.handle_answer(host, m.resource_id);
+                           signalling.handle_end_of_flow(host, m.resource_id);
                        }
                    },
                    [](const auto&) {}};
