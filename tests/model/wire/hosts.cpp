@@ -153,6 +153,7 @@ void Hosts::handle(const HostAttached& attached, Instant now) {
         note_fault(host, now);
         for_neighbours(host, [&](Host& neighbour) { neighbour.last_fault = now; });
     }
+    host.former_addresses.insert(host.addresses.begin(), host.addresses.end());
     host.addresses = attached.addresses;
     host.port = attached.access.port;
     host.lan = attached.access.lan;

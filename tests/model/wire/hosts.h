@@ -44,6 +44,7 @@ struct RelayCredentials {
 struct Host {
     Device device;
     std::vector<net::IpAddress> addresses;
+    std::set<net::IpAddress> former_addresses;
     std::uint16_t port = 0;
     Duration latency{};
     std::uint8_t lan = 0;            ///< hosts with the same number other than 0 share a NAT

@@ -93,6 +93,11 @@ bool IceRules::is_open(const Host& host, const Uuid& peer, const Leg& leg) const
     return known != nullptr && (host.is_client() ? known->answered : known->authentic).contains(leg.remote);
 }
 
+Instant IceRules::last_nomination(const Host& host, const Uuid& peer) const {
+    const auto* known = find(host, peer);
+    return known == nullptr ? Instant{} : known->last_nomination;
+}
+
 // --- Sent ------------------------------------------------------------------------------------------------------------
 
 void IceRules::handle_sent(const PeerDatagram& datagram, const StunMessage& message) {
@@ -185,6 +190,7 @@ Complaint IceRules::judge_schedule(const PeerDatagram& datagram, Path& path, con
 void IceRules::note_nomination(const PeerDatagram& datagram, Connection& known) {
     findings_.count("wire: nomination");
     ++known.nominations;
+    known.last_nomination = datagram.now;
     if (known.nominations > known.allowed_nominations && hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
         known.allowed_nominations = known.nominations;
         findings_.tolerate("wire: nominations after a fault");

@@ -27,6 +27,8 @@ public:
     /// Whether ICE lets the host send WireGuard to the peer over that leg: a client after an answer came over it, a
     /// gateway after an authentic check did (spec/connectivity.md 4.5).
     [[nodiscard]] bool is_open(const Host& host, const Uuid& peer, const Leg& leg) const;
+    /// When the host last nominated a pair for the first time; the beginning of time if never.
+    [[nodiscard]] Instant last_nomination(const Host& host, const Uuid& peer) const;
 
 private:
     /// What is remembered of the checks over one leg.
@@ -48,6 +50,7 @@ private:
         /// Remote ends that sent an authentic check, and that answered one.
         std::set<net::SocketAddress> authentic;
         std::set<net::SocketAddress> answered;
+        Instant last_nomination;
         unsigned nominations = 0;
         unsigned allowed_nominations = 0;
         unsigned verified = 0;

@@ -175,16 +175,14 @@ Complaint RelayRules::judge_answer(Host& relay, State& state, const net::SocketA
         return "a relay sends STUN that is no response";
     }
     const auto id = message->transaction_id();
-    const auto found = std::ranges::find_if(
-        state.requests, [&](const Request& request) { return request.id == id && request.from == to; });
+    const auto found = std::ranges::find_if(state.requests, [&](const Request& request) {
+        return request.id == id && request.from == to && request.type == message->method();
+    });
     if (found == state.requests.end()) {
         return "a relay answers what nobody asked, or answers twice";
     }
     const auto request = std::move(*found);
     state.requests.erase(found);
-    if (message->method() != request.type) {
-        return "a relay's response has another method than its request";
-    }
     if (const auto complaint = judge_form(*message, request, to); !complaint.empty()) {
         return complaint;
     }

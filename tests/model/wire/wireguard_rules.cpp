@@ -95,7 +95,7 @@ Complaint WireGuardRules::judge_initiation(const PeerDatagram& datagram, const W
     judge_open(datagram, grant->peer);
     findings_.count("wire: handshake initiation");
     if (!host.is_client()) {
-        judge_initiating_gateway(datagram, *grant);
+        judge_initiating_gateway(datagram, message, *grant);
     }
     if (auto* peer = hosts_.find_id(grant->peer)) {
         senders_.insert_or_assign({message.sender, host.device}, grant->peer);
@@ -105,12 +105,14 @@ Complaint WireGuardRules::judge_initiation(const PeerDatagram& datagram, const W
     return judge_pace(datagram, message, *grant);
 }
 
-void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, const Grant& grant) {
+void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, const WireGuardMessage& message,
+                                              const Grant& grant) {
     // After nomination a gateway may start a handshake when it has a packet but no session, or when the peer has
     // fallen silent (7.3). The first takes an expired session, the second a fault.
     const auto agreed = agreed_.find({datagram.host.device, grant.peer});
     const auto local = datagram.host.local(datagram.now);
     const auto* peer = hosts_.find_id(grant.peer);
+    const auto before = initiators_.find({datagram.host.device, message.sender >> 8});
     Complaint complaint;
     const auto is_unsteady = [&](const Host& host) {
         return host.has_impatient_nat || hosts_.was_disturbed(host, datagram.now - kFaultAftermath);
@@ -119,6 +121,9 @@ void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, cons
         findings_.tolerate("wire: gateway initiates after a fault");
     } else if (is_silent(datagram.host, grant.peer, datagram.now)) {
         findings_.tolerate("wire: handshake because the peer is silent");
+    } else if (before != initiators_.end() && before->second.established &&
+               local - *before->second.established <= kRejectAfterTime + kTick) {
+        findings_.tolerate("wire: gateway renews the session that it initiated");
     } else if (agreed != agreed_.end() && local - agreed->second >= kRejectAfterTime - kTick) {
         findings_.tolerate("wire: gateway initiates after the session expired");
     } else {
@@ -135,12 +140,14 @@ Complaint WireGuardRules::judge_pace(const PeerDatagram& datagram, const WireGua
     auto& last = entry->second;
     Complaint complaint;
     if (!is_first) {
+        const bool is_switched =
+            last.leg != datagram.leg || ice_.last_nomination(host, grant.peer) >= last.last_at + host.slept;
         const bool is_renewed = grant.renewed >= last.last_at + host.slept;
         if (message.sender == last.last_index) {
             complaint = "a handshake initiation repeats its index";
         } else if (!last.is_answered && local - last.last_at < kRekeyTimeout) {
             complaint = "an unanswered handshake initiation is repeated in less than 5 s";
-        } else if (last.is_answered && !is_renewed && last.leg == datagram.leg && last.established &&
+        } else if (last.is_answered && !is_renewed && !is_switched && last.established &&
                    local - *last.established < kRekeyAfterTime) {
             if (is_silent(host, grant.peer, datagram.now)) {
                 findings_.tolerate("wire: handshake because the peer is silent");
@@ -174,6 +181,10 @@ Complaint WireGuardRules::judge_response(const PeerDatagram& datagram, const Wir
     announced_.insert_or_assign(user, Announced{.owner = host.device, .peer = *host.id});
     unconfirmed_.insert_or_assign({message.sender, host.device}, initiation->first);
     senders_.insert_or_assign({message.sender, host.device}, session.peer);
+    if (const auto own = initiators_.find({host.device, message.sender >> 8}); own != initiators_.end()) {
+        // What it asked for itself is no longer waited for.
+        own->second.is_answered = true;
+    }
     findings_.count("wire: handshake response");
     return {};
 }

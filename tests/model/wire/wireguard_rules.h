@@ -55,7 +55,7 @@ private:
     /// Whether the peer has been silent for so long that either side may start a handshake.
     [[nodiscard]] bool is_silent(const Host& host, const Uuid& peer, Instant now) const;
     void judge_open(const PeerDatagram& datagram, const Uuid& peer);
-    void judge_initiating_gateway(const PeerDatagram& datagram, const Grant& grant);
+    void judge_initiating_gateway(const PeerDatagram& datagram, const WireGuardMessage& message, const Grant& grant);
 
     Hosts& hosts_;
     const IceRules& ice_;
