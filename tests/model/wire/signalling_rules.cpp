@@ -154,8 +154,13 @@ void SignallingRules::handle_withdrawal(Host& host, const std::vector<Uuid>& pee
             continue;
         }
         for (const auto& peer : peers) {
-            signalled_[{host.device, peer}].withdrawn.insert_or_assign(candidate->address,
-                                                                       turn_.allocations_of(host, candidate->address));
+            auto& signalled = signalled_[{host.device, peer}];
+            if (candidate->kind == CandidateKind::kRelay) {
+                signalled.withdrawn.insert_or_assign(candidate->address,
+                                                     turn_.allocations_of(host, candidate->address));
+            } else {
+                signalled.reflexive.erase(candidate->address);
+            }
         }
     }
 }
@@ -188,7 +193,9 @@ void SignallingRules::handle_create_flow(Host& host, const ResourceId& resource,
     Complaint complaint;
     // What was asked for over an earlier session is asked for again over the next.
     if (!is_first && before.at >= host.session_opened && now - before.at < kAskAgain) {
-        if (before.is_over) {
+        if (now - host.session_opened < kAskAgain) {
+            findings_.tolerate("wire: requests that waited for the portal arrive together");
+        } else if (before.is_over) {
             // The flow ended with an answer or with its resource (spec/tunnel.md 3.9).
             findings_.tolerate("wire: flow requested again as soon as it ended");
         } else if (hosts_.was_disturbed(host, now - kFaultAftermath)) {
