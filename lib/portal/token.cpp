@@ -173,7 +173,8 @@ std::optional<TokenClaims> verify_token(std::string_view token, TokenType type, 
     if (!signature || !payload) {
         return std::nullopt;
     }
-    const auto expected = crypto::hmac_sha256(keys.signing_key(type).reveal(), {as_bytes(signed_text.substr(0, payload_end))});
+    const auto expected =
+        crypto::hmac_sha256(keys.signing_key(type).reveal(), {as_bytes(signed_text.substr(0, payload_end))});
     if (!crypto::equal_constant_time(*signature, expected)) {
         return std::nullopt;
     }

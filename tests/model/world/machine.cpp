@@ -81,6 +81,7 @@ void Machine::end(ProcessState state, bool is_crash, Instant now) {
     process_.reset();
     waiting_.clear();
     wakes_up_.reset();
+    missed_reset_.reset();
     change(state, is_crash);
 }
 
@@ -134,6 +135,9 @@ void Machine::wake_up(Instant now) {
     for (auto& datagram : std::exchange(waiting_, {})) {
         process_->handle_datagram(datagram.local, datagram.from, datagram.ecn, datagram.payload, local(now));
     }
+    if (const auto reason = std::exchange(missed_reset_, std::nullopt)) {
+        process_->reset(*reason, local(now));
+    }
     step(now);
 }
 
@@ -142,6 +146,8 @@ void Machine::reset(std::string_view reason, Instant now) {
     if (is_running()) {
         process_->reset(reason, local(now));
         step(now);
+    } else if (state_ != ProcessState::kStopped) {
+        missed_reset_ = reason;
     }
 }
 

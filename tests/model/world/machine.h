@@ -90,6 +90,8 @@ private:
     std::vector<net::IpAddress> addresses_;
     std::deque<Waiting> waiting_;
     std::optional<Instant> wakes_up_;
+    /// Why it was to be reset while it got no processor time.
+    std::optional<std::string> missed_reset_;
     bool has_failed_ = false;
     /// How far the process's clock is behind the world's.
     Duration slept_{};
