@@ -19,6 +19,8 @@ public:
     explicit Actions(World& world);
 
     void take(const Step& step);
+    /// The end of every case: clients and gateways leave, and nothing of them may be left (RES-2).
+    void take_leave();
 
 private:
     // actions_traffic.cpp

@@ -1,8 +1,19 @@
+#include <string>
+
 #include "culvert/base/overloaded.h"
 #include "model/world/actions.h"
 #include "model/world/world.h"
 
 namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kGoodbyes = 2s;
+/// Longer than an allocation lives without a refresh, and than the portal waits for a silent device.
+constexpr Duration kForgotten = 11min;
+
+}  // namespace
 
 Machine* Actions::find(const Device& device) const {
     return world_.has_machine(device) ? &world_.machine(device) : nullptr;
@@ -85,6 +96,30 @@ bool Actions::apply(const Crash& action) {
     world_.interfaces_.erase(*device);
     world_.touch(*device);
     return true;
+}
+
+void Actions::take_leave() {
+    heal_everything();
+    const auto stop_all = [&]<typename No>(No) {
+        world_.for_each_machine([&](Machine& machine) {
+            if (std::holds_alternative<No>(machine.device())) {
+                machine.stop(world_.now_);
+            }
+        });
+    };
+    stop_all(ClientNo{});
+    world_.run_until(world_.now_ + kGoodbyes);
+    stop_all(GatewayNo{});
+    world_.run_until(world_.now_ + kForgotten);
+    world_.for_each_machine([&](Machine& machine) {
+        const auto entries = machine.process() == nullptr ? 0 : machine.process()->table_entries();
+        world_.verdict_.check("RES-2", entries == 0, world_.now_, [&] {
+            return "a relay still has " + std::to_string(entries) + " entries after everybody left";
+        });
+    });
+    const auto portal = world_.portal_.plane()->statistics();
+    world_.verdict_.check("RES-2", portal.clients_online == 0 && portal.gateways_online == 0, world_.now_,
+                          [] { return "the portal still has devices online after everybody left"; });
 }
 
 bool Actions::apply(const Hang& action) {

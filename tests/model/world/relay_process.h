@@ -26,6 +26,9 @@ public:
     void shut_down(Instant) override {}
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return std::nullopt; }
+    [[nodiscard]] std::size_t table_entries() const override {
+        return server_.allocations() + server_.bound_channels() + ports_.size();
+    }
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
 private:

@@ -179,6 +179,9 @@ void World::run(const std::function<bool()>& keep_going) {
         zero += now_ - before;  // settling takes time that the script does not count
     }
     run_until(now_ + scenario_.tail);
+    if (keep_going()) {
+        actions.take_leave();
+    }
 }
 
 // --- Time ------------------------------------------------------------------------------------------------------------
