@@ -28,9 +28,6 @@ bool is_told_as_it_is(const ToldResources::Resource& told, const AccessModel::Re
            });
 }
 
-Duration latency_of(const Setup& setup, ClientNo client) {
-    return setup.clients.at(client.value - 1U).access.latency;
-}
 Duration latency_of(const Setup& setup, GatewayNo gateway) {
     return setup.gateways.at(gateway.value - 1U).access.latency;
 }
@@ -43,6 +40,13 @@ bool is_known_to_be_gone(const Situation& situation, GatewayNo gateway, Instant 
 
 bool shares_family(const Access& access, const RelaySetup& relay) {
     return (access.has_v4 && relay.has_v4) || (access.has_v6 && relay.has_v6);
+}
+
+/// Whether a NAT in front of the host forgets mappings sooner than keep-alives are promised to renew them
+/// (spec/testing.md section 7.2, item 8).
+bool forgets_too_soon(const Access& access) {
+    constexpr auto kShortestNatTimer = 30s;
+    return access.nat && access.nat->idle_timeout < kShortestNatTimer;
 }
 
 /// Whether the two surely find a path: whichever relays each is given, there is one through them.
@@ -146,7 +150,7 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
 
 Duration time_limit(const Situation& situation, const Expectation& expectation) {
     const auto& setup = situation.setup();
-    const auto client = latency_of(setup, expectation.client);
+    const auto client = Duration{situation.access_of(expectation.client).latency};
     Duration relay{};
     for (const auto& each : setup.relays) {
         relay = std::max<Duration>(relay, each.latency);
@@ -164,13 +168,17 @@ Duration time_limit(const Situation& situation, const Expectation& expectation) 
 
 std::optional<Excuse> find_excuse(const Situation& situation, const Expectation& expectation, Instant until) {
     const auto& setup = situation.setup();
-    const auto& client = setup.clients.at(expectation.client.value - 1U);
+    const auto& client = situation.access_of(expectation.client);
     if (const auto excuse = excuse_for_administration(situation, expectation, until)) {
         return excuse;
     }
     for (const auto gateway : expectation.gateways) {
-        if (!has_relayed_path(setup, client.access, setup.gateways.at(gateway.value - 1U).access)) {
+        const auto& access = setup.gateways.at(gateway.value - 1U).access;
+        if (!has_relayed_path(setup, client, access)) {
             return Excuse{"no common relay", "LIV-1", expectation.at, until};
+        }
+        if (forgets_too_soon(access) || forgets_too_soon(client)) {
+            return Excuse{"NAT forgets sooner than 30 s", "LIV-1", expectation.at, until};
         }
         if (const auto excuse = situation.faults().data_path(expectation.client, gateway, expectation.at, until)) {
             return excuse;

@@ -43,6 +43,12 @@ void Situation::handle(const ProcessChanged& event, Instant now) {
     }
 }
 
+void Situation::handle(const HostAttached& event, Instant) {
+    if (const auto* client = std::get_if<ClientNo>(&event.host)) {
+        accesses_.insert_or_assign(*client, event.access);
+    }
+}
+
 void Situation::handle(const SessionOpened& event, Instant) {
     ids_.insert_or_assign(event.device, event.id);
 }
@@ -99,6 +105,11 @@ const Grants& Situation::grants(GatewayNo gateway) const {
 
 bool Situation::is_hostile(ClientNo client) const {
     return setup_.clients.at(client.value - 1U).is_hostile;
+}
+
+const Access& Situation::access_of(ClientNo client) const {
+    const auto found = accesses_.find(client);
+    return found == accesses_.end() ? setup_.clients.at(client.value - 1U).access : found->second;
 }
 
 Driver Situation::driver(const Device& device) const {

@@ -27,6 +27,8 @@ public:
     [[nodiscard]] const ToldResources& told(ClientNo client) const;
     [[nodiscard]] const Grants& grants(GatewayNo gateway) const;
     [[nodiscard]] bool is_hostile(ClientNo client) const;
+    /// How the client is attached now; it may have moved.
+    [[nodiscard]] const Access& access_of(ClientNo client) const;
     [[nodiscard]] Driver driver(const Device& device) const;
 
     /// As the portal gave them.
@@ -47,6 +49,7 @@ public:
 private:
     void handle(const ActionTaken& event, Instant now);
     void handle(const ProcessChanged& event, Instant now);
+    void handle(const HostAttached& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const MessageToDevice& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
@@ -60,6 +63,7 @@ private:
     std::map<ClientNo, ToldResources> told_;
     std::map<GatewayNo, Grants> grants_;
     std::map<GatewayNo, portal_api::Interface> gateway_interfaces_;
+    std::map<ClientNo, Access> accesses_;
     std::map<Device, Uuid> ids_;
     std::map<net::IpAddress, Owner> owners_;
 
