@@ -120,7 +120,7 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
         return faults.portal_path(*device, from, now).has_value();
     }
     if (is("connectivity", "Cannot connect without relays")) {
-        return situation_.setup().relays.empty() || faults.relays(from, now) || faults.host(*device, from, now);
+        return situation_.may_lack_relays(*device) || faults.relays(from, now) || faults.host(*device, from, now);
     }
     if (is("turn", "Ignoring response without valid message integrity") ||
         is("turn", "Relay refused our credentials")) {

@@ -108,7 +108,6 @@ void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
                    [&] { return "left a gateway: " + describe(*key, *probe); });
     if (probe->forwarded == 1) {
         check_order(*key, *probe, event.gateway, now);
-        probe->forwarded_at = now;
     }
 }
 
@@ -178,7 +177,8 @@ void ProbeChecks::handle_rejection(const PacketKey& quoted, Instant now) {
         // The quote does not say which of the flow's datagrams it was.
         rejected = std::find_if(first, probes_.end(), [&](const auto& entry) {
             return entry.first.flow() != quoted.flow() ||
-                   entry.second.rejected + entry.second.forwarded < entry.second.submissions;
+                   (!entry.second.is_judged &&
+                    entry.second.rejected + entry.second.forwarded < entry.second.submissions);
         });
     }
     if (rejected != probes_.end() && rejected->first.flow() == quoted.flow()) {
@@ -188,7 +188,8 @@ void ProbeChecks::handle_rejection(const PacketKey& quoted, Instant now) {
 
 // --- In the end ------------------------------------------------------------------------------------------------------
 
-void ProbeChecks::judge(const PacketKey& key, const Probe& probe, Instant due) {
+void ProbeChecks::judge(const PacketKey& key, Probe& probe, Instant due) {
+    probe.is_judged = true;
     if (probe.answered > 0) {
         verdict_.count("probe delivered");
     } else if (probe.rejected > 0) {
@@ -267,7 +268,7 @@ std::string ProbeChecks::describe(const PacketKey& key, const Probe& probe) cons
 
 void ProbeChecks::handle(const TransferStarted& event, Instant now) {
     const auto client = event.transfer.client;
-    transfers_.insert_or_assign(key_of(event), RunningTransfer{expect(situation_, client, request_of(event), now)});
+    transfers_.insert_or_assign(key_of(event), expect(situation_, client, request_of(event), now));
 }
 
 void ProbeChecks::handle(const TransferEnded& event, Instant now) {
@@ -276,7 +277,7 @@ void ProbeChecks::handle(const TransferEnded& event, Instant now) {
     if (found == transfers_.end()) {
         return;
     }
-    const auto expectation = found->second.expectation;
+    const auto expectation = found->second;
     transfers_.erase(found);
     verdict_.count(event.is_complete ? "transfer complete" : "transfer failed");
     if (event.is_complete || expectation.outcome != Outcome::kDelivered) {

@@ -31,10 +31,7 @@ private:
         unsigned forwarded = 0;
         unsigned answered = 0;
         unsigned rejected = 0;
-        Instant forwarded_at;
-    };
-    struct RunningTransfer {
-        Expectation expectation;
+        bool is_judged = false;
     };
 
     void handle(const PacketSubmitted& event, Instant now);
@@ -49,7 +46,7 @@ private:
     [[nodiscard]] Probe* find(const std::optional<PacketKey>& key);
     void handle_rejection(const PacketKey& quoted, Instant now);
     void check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
-    void judge(const PacketKey& key, const Probe& probe, Instant due);
+    void judge(const PacketKey& key, Probe& probe, Instant due);
     void judge_missing(const PacketKey& key, const Probe& probe, Instant due);
     [[nodiscard]] bool overflowed_buffers(const Probe& probe, Instant due) const;
     [[nodiscard]] std::string describe(const PacketKey& key, const Probe& probe) const;
@@ -65,7 +62,7 @@ private:
     };
     std::map<PacketKey, Newest> newest_;
     std::map<ClientNo, std::vector<Instant>> submissions_;
-    std::map<PacketKey, RunningTransfer> transfers_;
+    std::map<PacketKey, Expectation> transfers_;
     std::uint64_t next_order_ = 1;
 };
 

@@ -112,6 +112,18 @@ const Access& Situation::access_of(ClientNo client) const {
     return found == accesses_.end() ? setup_.clients.at(client.value - 1U).access : found->second;
 }
 
+bool Situation::may_lack_relays(const Device& device) const {
+    const auto* client = std::get_if<ClientNo>(&device);
+    const auto* gateway = std::get_if<GatewayNo>(&device);
+    if (client == nullptr && gateway == nullptr) {
+        return false;
+    }
+    const auto& access = client != nullptr ? access_of(*client) : setup_.gateways.at(gateway->value - 1U).access;
+    return setup_.relays.empty() || std::ranges::any_of(setup_.relays, [&](const RelaySetup& relay) {
+               return !(access.has_v4 && relay.has_v4) && !(access.has_v6 && relay.has_v6);
+           });
+}
+
 Driver Situation::driver(const Device& device) const {
     if (const auto* client = std::get_if<ClientNo>(&device)) {
         return setup_.clients.at(client->value - 1U).driver;

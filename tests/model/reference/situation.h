@@ -29,6 +29,8 @@ public:
     [[nodiscard]] bool is_hostile(ClientNo client) const;
     /// How the client is attached now; it may have moved.
     [[nodiscard]] const Access& access_of(ClientNo client) const;
+    /// Whether the portal may give the device only relays that it cannot reach for want of a common address family.
+    [[nodiscard]] bool may_lack_relays(const Device& device) const;
     [[nodiscard]] Driver driver(const Device& device) const;
 
     /// As the portal gave them.

@@ -1,0 +1,101 @@
+#include "model/reference/fault_clock.h"
+
+#include <gtest/gtest.h>
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr ClientNo kClient{1};
+constexpr GatewayNo kGateway{1};
+constexpr GatewayNo kOtherGateway{2};
+
+Setup one_client_two_gateways() {
+    Setup setup;
+    setup.clients.resize(1);
+    setup.gateways.resize(2);
+    return setup;
+}
+
+class FaultClockTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        for (const Process process : {Process{kClient}, Process{kGateway}, Process{kOtherGateway}}) {
+            see(ProcessChanged{process, ProcessState::kRunning});
+        }
+        for (const Device device : {Device{kClient}, Device{kGateway}, Device{kOtherGateway}}) {
+            see(SessionOpened{device, {}, {}});
+        }
+        now += 60s;
+    }
+    template <typename Seen>
+    void see(const Seen& seen) {
+        clock.observe(seen, now);
+    }
+    [[nodiscard]] std::string_view reason(GatewayNo gateway = kGateway) const {
+        const auto excuse = clock.data_path(kClient, gateway, now, now);
+        return excuse ? excuse->reason : "";
+    }
+
+    Instant now = kCaseBegin;
+    FaultClock clock{one_client_two_gateways()};
+};
+
+TEST_F(FaultClockTest, IsSilentWhileNothingIsWrong) {
+    EXPECT_EQ(reason(), "");
+    EXPECT_FALSE(clock.portal_path(kClient, now, now));
+}
+
+TEST_F(FaultClockTest, ExcusesAFaultAndItsRecoveryButNoLonger) {
+    see(FaultChanged{"link", kGateway, true});
+    now += 100s;
+    EXPECT_EQ(reason(), "link impaired");
+    EXPECT_EQ(reason(kOtherGateway), "");
+
+    see(FaultChanged{"link", kGateway, false});
+    now += 25s;
+    EXPECT_EQ(reason(), "link impaired");
+    now += 1ms;
+    EXPECT_EQ(reason(), "");
+    EXPECT_EQ(clock.latest(kClient, kGateway, now)->rule, "LIV-5");
+    EXPECT_FALSE(clock.latest(kClient, kGateway, now + 31s));
+}
+
+TEST_F(FaultClockTest, GivesACrashMoreTimeThanAGracefulStop) {
+    const auto recovers_after = [&](bool is_crash, Duration wait) {
+        see(ProcessChanged{kGateway, ProcessState::kStopped, is_crash});
+        now += 5s;
+        see(ProcessChanged{kGateway, ProcessState::kRunning});
+        now += wait;
+        return reason().empty();
+    };
+    EXPECT_TRUE(recovers_after(false, 4s));
+    EXPECT_FALSE(recovers_after(true, 24s));
+    EXPECT_TRUE(recovers_after(true, 26s));
+}
+
+TEST_F(FaultClockTest, AMoveEndsWithTheNewNetwork) {
+    const Step step{.at = 0ms, .action = Roam{kClient, {}, 10s}};
+    see(ActionTaken{step, true});
+    now += 10s;
+    EXPECT_EQ(reason(), "roaming");
+
+    see(HostAttached{kClient, {}, std::get<Roam>(step.action).access});
+    now += 6s;
+    EXPECT_EQ(reason(), "");
+}
+
+TEST_F(FaultClockTest, ThePortalIsOutOfReachUntilASessionIsOpen) {
+    see(SessionClosed{kClient, ""});
+    now += 60s;
+    EXPECT_EQ(clock.portal_path(kClient, now, now)->reason, "no session with the portal");
+    EXPECT_EQ(reason(), "");
+
+    see(SessionOpened{kClient, {}, {}});
+    now += 4s;
+    EXPECT_FALSE(clock.portal_path(kClient, now, now));
+}
+
+}  // namespace
+}  // namespace culvert::model
