@@ -81,7 +81,7 @@ std::expected<session::DeviceOptions, Complaint> make_device_options(const Devic
                                               .url = std::move(*url),
                                               .user_agent = user_agent(host, kind),
                                               .firewall_mark = io::kSocketMark,
-                                              .rng = rng.fork()},
+                                              .rng = rng.child("portal")},
                                    .tun_name = io::kTunName};
     options.shard.receive_buffer = environment_size("FIREZONE_UDP_RECV_BUFFER_SIZE").value_or(io::kReceiveBufferSize);
     options.shard.send_buffer = environment_size("FIREZONE_UDP_SEND_BUFFER_SIZE").value_or(io::kSendBufferSize);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -78,6 +79,36 @@ TEST(Rng, BelowStaysBelowAndReachesEverything) {
         ++seen.at(rng.below(5));
     }
     EXPECT_TRUE(std::all_of(seen.begin(), seen.end(), [](int count) { return count > 100; }));
+}
+
+TEST(Rng, ChildrenDependOnSeedAndNameOnly) {
+    const auto fresh = Rng::from_number(3);
+    auto drawn_from = Rng::from_number(3);
+    (void)drawn_from.array<100>();
+
+    const auto first = [](Rng rng) { return rng.next_u64(); };
+    EXPECT_EQ(first(fresh.child("relays")), first(drawn_from.child("relays")));
+    EXPECT_NE(first(fresh.child("relays")), first(fresh.child("connections")));
+    EXPECT_NE(first(fresh.child("relays")), first(Rng::from_number(4).child("relays")));
+    EXPECT_NE(first(fresh.child("relays")), first(fresh));
+    EXPECT_NE(first(fresh.child("a").child("b")), first(fresh.child("b").child("a")));
+}
+
+TEST(Rng, NoTwoNamesMakeTheSameChild) {
+    const auto rng = Rng::from_number(3);
+    std::set<std::uint64_t> seen{rng.child("").next_u64()};
+    for (std::size_t length = 1; length <= 40; ++length) {
+        seen.insert(rng.child(std::string(length, '\0')).next_u64());
+        seen.insert(rng.child(std::string(length, 'a')).next_u64());
+    }
+    EXPECT_EQ(seen.size(), 81U);
+}
+
+TEST(Rng, MakingAChildDrawsNothing) {
+    auto a = Rng::from_number(3);
+    auto b = Rng::from_number(3);
+    (void)a.child("relays");
+    EXPECT_EQ(a.next_u64(), b.next_u64());
 }
 
 TEST(Rng, ForksAreIndependentAndReproducible) {

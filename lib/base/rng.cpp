@@ -11,6 +11,9 @@ namespace {
 // RFC 8439 section 2.3: "expand 32-byte k".
 constexpr std::array<std::uint32_t, 4> kConstants{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
+/// What a step of child() takes in of the name: as much as fits beside the number that says how much is left.
+constexpr std::size_t kNameBlock = 12;
+
 void quarter_round(std::array<std::uint32_t, 16>& s, std::size_t a, std::size_t b, std::size_t c, std::size_t d) {
     s[a] += s[b];
     s[d] = std::rotl(s[d] ^ s[a], 16);
@@ -49,18 +52,22 @@ Rng::~Rng() {
     }
 }
 
+void Rng::permute(State& state) {
+    for (int round = 0; round < 10; ++round) {
+        quarter_round(state, 0, 4, 8, 12);
+        quarter_round(state, 1, 5, 9, 13);
+        quarter_round(state, 2, 6, 10, 14);
+        quarter_round(state, 3, 7, 11, 15);
+        quarter_round(state, 0, 5, 10, 15);
+        quarter_round(state, 1, 6, 11, 12);
+        quarter_round(state, 2, 7, 8, 13);
+        quarter_round(state, 3, 4, 9, 14);
+    }
+}
+
 void Rng::refill() {
     auto working = state_;
-    for (int round = 0; round < 10; ++round) {
-        quarter_round(working, 0, 4, 8, 12);
-        quarter_round(working, 1, 5, 9, 13);
-        quarter_round(working, 2, 6, 10, 14);
-        quarter_round(working, 3, 7, 11, 15);
-        quarter_round(working, 0, 5, 10, 15);
-        quarter_round(working, 1, 6, 11, 12);
-        quarter_round(working, 2, 7, 8, 13);
-        quarter_round(working, 3, 4, 9, 14);
-    }
+    permute(working);
     for (std::size_t i = 0; i < working.size(); ++i) {
         store_le(MutableByteSpan{block_}.subspan(4 * i), working[i] + state_[i]);
     }
@@ -101,6 +108,31 @@ std::uint64_t Rng::below(std::uint64_t bound) {
             return value % bound;
         }
     }
+}
+
+/// HChaCha20 (draft-irtf-cfrg-xchacha-03 section 2.2) over the blocks of the name, each keyed with the result of the
+/// one before. Word 15 is never 0 here and always 0 in the key stream, so the two never permute the same input; it is
+/// the length of what is left, so no name's blocks begin those of another.
+Rng Rng::child(std::string_view name) const {
+    auto rest = as_bytes(name);
+    Seed seed{};
+    auto key = state_;
+    do {
+        std::array<std::byte, kNameBlock> block{};
+        std::copy_n(rest.begin(), std::min(rest.size(), kNameBlock), block.begin());
+        for (std::size_t i = 0; i < 3; ++i) {
+            key[12 + i] = load_le<std::uint32_t>(ByteSpan{block}.subspan(4 * i));
+        }
+        key[15] = static_cast<std::uint32_t>(rest.size()) + 1;
+        permute(key);
+        for (std::size_t i = 0; i < 4; ++i) {
+            store_le(MutableByteSpan{seed}.subspan(4 * i), key[i]);
+            store_le(MutableByteSpan{seed}.subspan(16 + 4 * i), key[12 + i]);
+        }
+        key = Rng{seed}.state_;
+        rest = rest.subspan(std::min(rest.size(), kNameBlock));
+    } while (!rest.empty());
+    return Rng{seed};
 }
 
 Rng Rng::fork() {

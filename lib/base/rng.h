@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "culvert/base/bytes.h"
 
@@ -12,7 +13,7 @@ namespace culvert {
 ///
 /// The only source of randomness of protocol objects, so that equal seeds give equal runs. The seed comes from the
 /// operating system in a product and from the test's seed in a simulation. Not thread-safe: give each owner its own
-/// generator with fork().
+/// generator, with child() to a part that exists once and with fork() to each of those that come and go.
 class Rng {
 public:
     using Seed = std::array<std::byte, 32>;
@@ -34,7 +35,12 @@ public:
     /// Uniform in [0, bound). Requires bound > 0.
     [[nodiscard]] std::uint64_t below(std::uint64_t bound);
 
-    /// An independent generator, seeded from this one.
+    /// The independent generator called `name`. Depends on the seed and the name only, not on what was drawn before,
+    /// and draws nothing: what one part of a component needs does not change what the others get. The same name yields
+    /// the same generator again, so never use one twice.
+    [[nodiscard]] Rng child(std::string_view name) const;
+
+    /// An independent generator, seeded with the next 32 bytes of this one: another one with every call.
     [[nodiscard]] Rng fork();
 
     template <std::size_t N>
@@ -51,9 +57,12 @@ public:
     result_type operator()() { return next_u64(); }
 
 private:
+    using State = std::array<std::uint32_t, 16>;
+
+    static void permute(State& state);
     void refill();
 
-    std::array<std::uint32_t, 16> state_{};
+    State state_{};
     std::array<std::byte, 64> block_{};
     std::size_t used_ = 64;
 };

@@ -23,20 +23,26 @@ std::string software_attribute(const crypto::PublicKey& key) {
     return "snownet; session=" + hex;
 }
 
+crypto::KeyPair generate_keys(Rng rng) {
+    return crypto::KeyPair::generate(rng);
+}
+
 }  // namespace
 
-Node::State::Identity::Identity(Rng& rng, Instant now)
-    : keys{crypto::KeyPair::generate(rng)},
-      limiter{keys.public_key(), rng.fork(), now},
+Node::State::Identity::Identity(const Rng& rng, Instant now)
+    : keys{generate_keys(rng.child("keys"))},
+      limiter{keys.public_key(), rng.child("cookies"), now},
       limiter_cleared_at{now},
       software{software_attribute(keys.public_key())} {}
 
-Node::State::State(Role role, Rng rng, Instant now, WallTime wall_now)
+Node::State::State(Role role, const Rng& rng, Instant now, WallTime wall_now)
     : role_{role},
-      rng_{rng},
+      identity_rng_{rng.child("identities")},
+      relay_rng_{rng.child("relays")},
+      connection_rng_{rng.child("connections")},
       created_at_{now},
       wall_at_creation_{wall_now},
-      identity_{std::make_unique<Identity>(rng_, now)} {}
+      identity_{std::make_unique<Identity>(identity_rng_.fork(), now)} {}
 
 Connection* Node::State::find(const ConnectionId& id) {
     const auto found = connections_.find(id);
@@ -54,19 +60,20 @@ std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Con
         kLog.info("Replacing connection", log::field(id_key(), id));
         erase(existing, now);
     }
-    const auto relay = relays_.sample(rng_);
+    auto rng = connection_rng_.fork();
+    const auto relay = relays_.sample(rng);
     if (!relay) {
         kLog.warn("Cannot connect without relays", log::field(id_key(), id));
         return std::unexpected{UpsertError::kNoRelays};
     }
     kLog.info("Creating connection", log::field(id_key(), id), log::field("relay", *relay));
-    const auto index = indices_.allocate(rng_);
-    auto tunnel = make_tunnel(parameters, index, now);
+    const auto index = indices_.allocate(rng);
+    auto tunnel = make_tunnel(parameters, index, rng.child("tunnel"), now);
     const auto role = role_ == Role::kClient ? ice::AgentRole::kControlling : ice::AgentRole::kControlled;
     auto& connection =
         *connections_
              .emplace(id, std::make_unique<Connection>(id, role, std::move(parameters), std::move(tunnel), index,
-                                                       *relay, rng_.fork(), now))
+                                                       *relay, rng.child("agent"), now))
              .first->second;
     indices_.insert(index, connection);
     schedule_.insert(id, connection);
@@ -78,9 +85,10 @@ std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Con
     return {};
 }
 
-wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& parameters, std::uint32_t index, Instant now) {
+wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& parameters, std::uint32_t index,
+                                           const Rng& rng, Instant now) {
     const auto wall_now = wall_at_creation_ + std::chrono::duration_cast<WallTime::duration>(now - created_at_);
-    return {identity_->keys, parameters.peer, parameters.preshared_key, index, rng_.fork(), now, wall_now};
+    return {identity_->keys, parameters.peer, parameters.preshared_key, index, rng, now, wall_now};
 }
 
 /// Nothing changed: the portal asks again because one side lost its state. If it was the peer, our handshake and
@@ -143,7 +151,7 @@ void Node::State::reset(Instant now) {
         outbox_.emit(ConnectionClosed{entry->first});
         entry = erase(entry, now);
     }
-    identity_ = std::make_unique<Identity>(rng_, now);
+    identity_ = std::make_unique<Identity>(identity_rng_.fork(), now);
     kLog.info("Reset network state");
 }
 

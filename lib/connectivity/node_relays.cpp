@@ -62,7 +62,7 @@ void Node::State::replace_relay(const RelayServer& server, Instant now) {
     relays_.insert(server.id, turn::Allocation{{server.v4, server.v6},
                                                {server.username, server.password, server.realm},
                                                identity_->software,
-                                               rng_.fork(),
+                                               relay_rng_.fork(),
                                                now});
 }
 
@@ -138,11 +138,12 @@ void Node::State::replace_lost_relays(Instant now) {
         return;
     }
     has_orphans_ = false;
+    auto rng = relay_rng_.fork();
     for (auto& [id, connection] : connections_) {
         if (relays_.find(connection->relay()) != nullptr) {
             continue;
         }
-        const auto relay = relays_.sample(rng_);
+        const auto relay = relays_.sample(rng);
         kLog.info("Changing relay", log::field(id_key(), id), log::field("relay", *relay));
         connection->set_relay(relay);
         for (const auto& candidate : relays_.relay_candidates(*relay)) {

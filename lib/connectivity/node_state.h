@@ -25,7 +25,7 @@ class Node::State {
 public:
     using DecapsulateResult = std::expected<std::optional<Decapsulated>, DecapsulateError>;
 
-    State(Role role, Rng rng, Instant now, WallTime wall_now);
+    State(Role role, const Rng& rng, Instant now, WallTime wall_now);
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
@@ -63,7 +63,7 @@ private:
 
     /// What a reset replaces.
     struct Identity {
-        Identity(Rng& rng, Instant now);
+        Identity(const Rng& rng, Instant now);
 
         crypto::KeyPair keys;
         wireguard::RateLimiter limiter;
@@ -74,7 +74,7 @@ private:
 
     [[nodiscard]] std::string_view id_key() const { return role_ == Role::kClient ? "gid" : "cid"; }
     [[nodiscard]] wireguard::Tunnel make_tunnel(const Connection::Parameters& parameters, std::uint32_t index,
-                                                Instant now);
+                                                const Rng& rng, Instant now);
     void reuse(Connection& connection, Instant now);
     Connections::iterator erase(Connections::iterator entry, Instant now);
     Connections::iterator close(Connections::iterator entry, ByteSpan goodbye, Instant now);
@@ -110,7 +110,10 @@ private:
     void remove_failed(Instant now);
 
     Role role_;
-    Rng rng_;
+    // Each identity, relay and connection forks its own generator from one of these.
+    Rng identity_rng_;
+    Rng relay_rng_;
+    Rng connection_rng_;
     Instant created_at_;
     WallTime wall_at_creation_;
     std::unique_ptr<Identity> identity_;

@@ -28,10 +28,10 @@ UnixSeconds to_seconds(WallTime time) {
 
 ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now)
     : storage_{storage},
-      rng_{rng},
+      rng_{rng.child("core")},
       keys_{storage.token_keys()},
       directory_{storage.load_directory()},
-      relays_{rng_.fork()},
+      relays_{rng.child("relays")},
       next_tick_{now + kTickInterval},
       next_token_reap_{now + kTokenReapInterval} {}
 
