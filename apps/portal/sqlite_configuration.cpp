@@ -111,21 +111,37 @@ std::vector<portal::ResourceFilter> read_filters(const std::string& text) {
     return filters;
 }
 
+/// Several statements as one, inside of a transaction or not: undone unless release() is reached.
+class Savepoint {
+public:
+    explicit Savepoint(Database& database) : database_{database} { database_.run("SAVEPOINT several"); }
+    ~Savepoint() {
+        try {
+            if (!is_released_) {
+                database_.run("ROLLBACK TO several; RELEASE several");
+            }
+        } catch (const StorageError&) {
+            // SQLite has rolled back by itself after some failures; the first failure is the one to report.
+        }
+    }
+    Savepoint(const Savepoint&) = delete;
+    Savepoint& operator=(const Savepoint&) = delete;
+
+    void release() {
+        database_.run("RELEASE several");
+        is_released_ = true;
+    }
+
+private:
+    Database& database_;
+    bool is_released_ = false;
+};
+
 }  // namespace
 
 portal::Directory SqliteStorage::load_directory() try {
     // One snapshot: another process may commit between two of the queries.
-    database_.run("SAVEPOINT directory");
-    struct End {
-        Database& database;
-        ~End() {
-            try {
-                database.run("RELEASE directory");
-            } catch (const StorageError&) {
-                // It was only read, so there is nothing that could be lost.
-            }
-        }
-    } const end{database_};
+    const Savepoint snapshot{database_};
 
     portal::Directory directory;
     {
@@ -238,6 +254,7 @@ void SqliteStorage::put(const portal::Membership& membership) {
 
 void SqliteStorage::put(const portal::Resource& resource) {
     using portal::ResourceType;
+    Savepoint savepoint{database_};
     auto statement = database_.prepare(
         "INSERT INTO resources (id, account_id, type, name, address, address_description, ip_stack, filters)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET type = excluded.type, name = excluded.name,"
@@ -273,6 +290,7 @@ void SqliteStorage::put(const portal::Resource& resource) {
         add.bind(id).bind(site);
         must_execute(std::move(add));
     }
+    savepoint.release();
 }
 
 void SqliteStorage::put(const portal::Policy& policy) {

@@ -164,7 +164,9 @@ portal::TokenKeys SqliteStorage::token_keys() {
 void SqliteStorage::put(const portal::Token& token) {
     auto statement = database_.prepare(
         "INSERT INTO tokens (id, type, account_id, actor_id, site_id, secret_salt, secret_hash, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at");
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET type = excluded.type,"
+        " account_id = excluded.account_id, actor_id = excluded.actor_id, site_id = excluded.site_id,"
+        " secret_salt = excluded.secret_salt, secret_hash = excluded.secret_hash, expires_at = excluded.expires_at");
     statement.bind(token.id.to_string())
         .bind(portal::to_string(token.type))
         .bind(to_text(token.account))

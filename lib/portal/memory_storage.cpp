@@ -7,6 +7,23 @@
 #include "culvert/portal/tunnel_addresses.h"
 
 namespace culvert::portal {
+namespace {
+
+/// What foreign keys and unique indices see to in a database.
+void require(bool holds) {
+    if (!holds) {
+        throw StorageError{"a row cites one that does not exist, or repeats one that must be unique"};
+    }
+}
+
+/// Whether a row other than `row` has the same `key`.
+template <typename Rows, typename Row, typename Key>
+bool is_unique(const Rows& rows, const Row& row, const Key& key) {
+    return std::ranges::none_of(
+        rows, [&](const auto& other) { return other.first != row.id && key(other.second) == key(row); });
+}
+
+}  // namespace
 
 MemoryStorage::MemoryStorage(Rng& rng) : keys_{TokenKeys::generate(rng)} {
     rows_.directory.account = {AccountId::random(rng), "Default", "default", std::nullopt, {}};
@@ -22,7 +39,17 @@ void MemoryStorage::in_transaction(const std::function<void()>& work) {
     }
 }
 
+void MemoryStorage::put(const Membership& membership) {
+    auto& directory = rows_.directory;
+    require(directory.actors.contains(membership.actor) && directory.groups.contains(membership.group));
+    require(is_unique(directory.memberships, membership,
+                      [](const Membership& row) { return std::pair{row.actor, row.group}; }));
+    directory.memberships[membership.id] = membership;
+}
+
 void MemoryStorage::put(const Resource& resource) {
+    require(
+        std::ranges::all_of(resource.sites, [&](const SiteId& site) { return rows_.directory.sites.contains(site); }));
     auto& stored = rows_.directory.resources[resource.id];
     const auto before = std::exchange(stored, resource);
     const bool moved =
@@ -34,7 +61,11 @@ void MemoryStorage::put(const Resource& resource) {
 }
 
 void MemoryStorage::put(const Policy& policy) {
-    auto& stored = rows_.directory.policies[policy.id];
+    auto& directory = rows_.directory;
+    require(directory.groups.contains(policy.group) && directory.resources.contains(policy.resource));
+    require(
+        is_unique(directory.policies, policy, [](const Policy& row) { return std::pair{row.group, row.resource}; }));
+    auto& stored = directory.policies[policy.id];
     const auto before = std::exchange(stored, policy);
     if (policy.is_disabled || before.group != policy.group || before.resource != policy.resource ||
         before.conditions != policy.conditions) {
@@ -68,6 +99,14 @@ void MemoryStorage::erase(const PolicyId& id) {
     erase_from(rows_.directory.policies, id);
 }
 
+void MemoryStorage::put(const Token& token) {
+    const auto& directory = rows_.directory;
+    require((!token.account || *token.account == directory.account.id) &&
+            (!token.actor || directory.actors.contains(*token.actor)) &&
+            (!token.site || directory.sites.contains(*token.site)));
+    rows_.tokens[token.id] = token;
+}
+
 std::optional<Token> MemoryStorage::find_token(const TokenId& id) {
     const auto token = rows_.tokens.find(id);
     return token == rows_.tokens.end() ? std::nullopt : std::optional{token->second};
@@ -95,12 +134,13 @@ std::expected<Client, RegisterError> MemoryStorage::register_client(const Client
         }
     }
     if (known == nullptr) {
+        require(rows_.directory.actors.contains(report.actor));
+        const auto id = ClientId::random(rng);
         const auto ipv4 = free_address(net::Family::kIpv4, rng);
         const auto ipv6 = free_address(net::Family::kIpv6, rng);
         if (!ipv4 || !ipv6) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
-        const auto id = ClientId::random(rng);
         known = &rows_.clients[id];
         known->id = id;
         known->actor = report.actor;
@@ -129,12 +169,13 @@ std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const Gate
         }
     }
     if (known == nullptr) {
+        require(rows_.directory.sites.contains(report.site));
+        const auto id = GatewayId::random(rng);
         const auto ipv4 = free_address(net::Family::kIpv4, rng);
         const auto ipv6 = free_address(net::Family::kIpv6, rng);
         if (!ipv4 || !ipv6) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
-        const auto id = GatewayId::random(rng);
         known = &rows_.gateways[id];
         known->id = id;
         known->site = report.site;
@@ -166,11 +207,11 @@ std::optional<Client> MemoryStorage::find_client(const ClientId& id) {
 }
 
 bool MemoryStorage::insert(const Flow& flow) {
-    if (!cites_existing_rows(flow) || !is_granted(flow)) {
+    if (rows_.flows.contains(flow.id) || !cites_existing_rows(flow) || !is_granted(flow)) {
         return false;
     }
     std::erase_if(rows_.flows, [&](const auto& row) { return supersedes(flow, row.second); });
-    rows_.flows[flow.id] = flow;
+    rows_.flows.emplace(flow.id, flow);
     return true;
 }
 

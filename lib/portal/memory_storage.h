@@ -23,7 +23,7 @@ public:
     void put(const Site& site) override { rows_.directory.sites[site.id] = site; }
     void put(const Actor& actor) override { rows_.directory.actors[actor.id] = actor; }
     void put(const Group& group) override { rows_.directory.groups[group.id] = group; }
-    void put(const Membership& membership) override { rows_.directory.memberships[membership.id] = membership; }
+    void put(const Membership& membership) override;
     void put(const Resource& resource) override;
     void put(const Policy& policy) override;
     void erase(const SiteId& id) override;
@@ -33,7 +33,7 @@ public:
     void erase(const ResourceId& id) override;
     void erase(const PolicyId& id) override;
 
-    void put(const Token& token) override { rows_.tokens[token.id] = token; }
+    void put(const Token& token) override;
     std::optional<Token> find_token(const TokenId& id) override;
     /// Kept for administrators, who have no view of this storage.
     void record_use(const TokenId&, const LastSeen&) override {}

@@ -73,7 +73,8 @@ public:
     /// Generated together with the database.
     [[nodiscard]] virtual TokenKeys token_keys() = 0;
 
-    // Configuration. put() inserts the row or replaces the one with its id.
+    // Configuration. put() inserts the row or replaces the one with its id. If it cites a row that does not exist, or
+    // is a second membership or policy of the same pair, it throws and changes nothing; likewise the calls below.
     [[nodiscard]] virtual Directory load_directory() = 0;
     virtual void put(const Account& account) = 0;
     virtual void put(const Site& site) = 0;
@@ -109,8 +110,9 @@ public:
     [[nodiscard]] virtual bool has_gateway(const GatewayId& id) = 0;
 
     // Flows
-    /// False, and nothing is stored, if a row that `flow` cites is gone, or no longer lets the client through to the
-    /// resource by that gateway: the policy is disabled or leads elsewhere, the gateway's site lost the resource.
+    /// False, and nothing is stored, if there is a flow with this id, or if a row that `flow` cites is gone or no
+    /// longer lets the client through to the resource by that gateway: the policy is disabled or leads elsewhere, the
+    /// gateway's site lost the resource.
     /// Deletes what `flow` supersedes.
     [[nodiscard]] virtual bool insert(const Flow& flow) = 0;
     /// All flows through a gateway, in ascending order of id, expired ones that were not yet deleted included.

@@ -1,0 +1,545 @@
+// Drives the storage of simulations and the one of the product with the same random history: whatever can be seen of
+// them must be the same after every step.
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "culvert/portal/memory_storage.h"
+#include "sqlite_storage.h"
+
+namespace culvert::portal {
+namespace {
+
+constexpr std::uint64_t kSeeds = 24;
+constexpr std::size_t kSteps = 250;
+/// Rows of each kind. Few, so that steps meet what others left.
+constexpr std::size_t kRows = 4;
+constexpr UnixSeconds kStart{std::chrono::seconds{1'700'000'000}};
+
+// --- What can be seen, as text ---------------------------------------------------------------------------------------
+
+template <typename T>
+std::string text_of(const T& value) {
+    return value.to_string();
+}
+std::string text_of(const std::string& text) {
+    return '"' + text + '"';
+}
+std::string text_of(bool value) {
+    return value ? "yes" : "no";
+}
+std::string text_of(UnixSeconds time) {
+    return std::to_string(time.time_since_epoch().count());
+}
+// Rows that are found as optionals and lists.
+std::string text_of(const ResourceFilter& filter);
+std::string text_of(const Token& row);
+std::string text_of(const Client& row);
+std::string text_of(const Flow& row);
+
+template <typename T>
+std::string text_of(const std::optional<T>& value) {
+    return value ? text_of(*value) : "none";
+}
+template <typename T>
+std::string text_of(const std::vector<T>& values) {
+    std::string text = "[";
+    for (const auto& value : values) {
+        text += text_of(value) + ' ';
+    }
+    return text + ']';
+}
+std::string text_of(const LastSeen& seen) {
+    return text_of(seen.user_agent) + ' ' + text_of(seen.version) + ' ' + text_of(seen.remote_ip) + ' ' +
+           text_of(seen.at);
+}
+std::string text_of(const ResourceFilter& filter) {
+    auto text = std::to_string(static_cast<int>(filter.protocol)) + ':';
+    for (const auto& range : filter.ports) {
+        text += std::to_string(range.first) + '-' + std::to_string(range.last) + ',';
+    }
+    return text;
+}
+
+template <typename... T>
+std::string line(std::string_view kind, const T&... values) {
+    std::string text{kind};
+    ((text += ' ' + text_of(values)), ...);
+    return text + '\n';
+}
+
+std::string text_of(const Account& row) {
+    return line("account", row.id, row.name, row.slug, row.search_domain, row.upstream_dns);
+}
+std::string text_of(const Site& row) {
+    return line("site", row.id, row.name);
+}
+std::string text_of(const Actor& row) {
+    return line("actor", row.id, std::to_string(static_cast<int>(row.type)), row.name, row.email);
+}
+std::string text_of(const Group& row) {
+    return line("group", row.id, row.name);
+}
+std::string text_of(const Membership& row) {
+    return line("membership", row.id, row.actor, row.group);
+}
+std::string text_of(const Resource& row) {
+    return line("resource", row.id, std::to_string(static_cast<int>(row.type)), row.name, row.address,
+                row.address_description, std::to_string(static_cast<int>(row.ip_stack)), row.filters, row.sites);
+}
+std::string text_of(const Policy& row) {
+    return line("policy", row.id, row.group, row.resource, row.conditions, row.is_disabled);
+}
+std::string text_of(const Token& row) {
+    return line("token", row.id, std::string{to_string(row.type)}, row.account, row.actor, row.site, row.secret_salt,
+                row.secret_hash, row.expires_at);
+}
+std::string text_of(const Client& row) {
+    return line("client", row.id, row.actor, row.external_id, row.name, row.public_key, to_hex(row.psk_base.reveal()),
+                row.ipv4, row.ipv6, row.device_serial, row.device_uuid, row.identifier_for_vendor,
+                row.firebase_installation_id, row.last_seen);
+}
+std::string text_of(const Gateway& row) {
+    return line("gateway", row.id, row.site, row.external_id, row.name, row.public_key, to_hex(row.psk_base.reveal()),
+                row.ipv4, row.ipv6, row.last_seen);
+}
+std::string text_of(const RelayServer& row) {
+    return line("relay", row.id, row.name, row.ipv4, row.ipv6, std::to_string(row.port), row.last_seen);
+}
+std::string text_of(const Flow& row) {
+    return line("flow", row.id, row.client, row.gateway, row.resource, row.policy, row.membership, row.token,
+                row.client_remote_ip, row.client_user_agent, row.gateway_remote_ip, row.expires_at);
+}
+template <typename T>
+std::string text_of(const std::expected<T, RegisterError>& registered) {
+    return registered ? text_of(*registered) : "error " + std::to_string(static_cast<int>(registered.error())) + '\n';
+}
+
+// --- Histories -------------------------------------------------------------------------------------------------------
+
+/// One operation on one storage; the result is what its caller sees. Run on each of the two.
+using Operation = std::function<std::string(Storage&)>;
+
+struct Step {
+    std::string name;
+    Operation operation;
+};
+
+/// Thrown by transactions that are to leave nothing behind.
+struct Undo {};
+
+template <typename Id>
+std::vector<Id> make_ids(Rng rng) {
+    std::vector<Id> ids;
+    std::generate_n(std::back_inserter(ids), kRows, [&] { return Id::random(rng); });
+    std::ranges::sort(ids);
+    return ids;
+}
+
+class History {
+public:
+    explicit History(std::uint64_t seed) : seed_{Rng::from_number(seed)}, rng_{seed_.child("steps")} {
+        auto rng = storage_rng();
+        account_ = MemoryStorage{rng}.load_directory().account.id;
+    }
+
+    /// What to make both storages with, so that they have the same account.
+    [[nodiscard]] Rng storage_rng() const { return seed_.child("storage"); }
+
+    Step next() {
+        now_ += std::chrono::seconds{rng_.below(5)};
+        return rng_.below(12) == 0 ? transaction() : single();
+    }
+
+    /// Everything that can be asked.
+    [[nodiscard]] std::string observe(Storage& storage) const {
+        const auto directory = storage.load_directory();
+        auto text = text_of(directory.account);
+        const auto add = [&](const auto& rows) {
+            for (const auto& [id, row] : rows) {
+                text += text_of(row);
+            }
+        };
+        add(directory.sites);
+        add(directory.actors);
+        add(directory.groups);
+        add(directory.memberships);
+        add(directory.resources);
+        add(directory.policies);
+        for (const auto& id : tokens_) {
+            text += text_of(storage.find_token(id)) + '\n';
+        }
+        for (const auto& id : clients_) {
+            text += text_of(storage.find_client(id)) + '\n';
+        }
+        for (const auto& id : gateways_) {
+            text += line("gateway", storage.has_gateway(id), storage.find_flows(id));
+        }
+        return text;
+    }
+
+private:
+    template <typename T>
+    T pick(const std::vector<T>& values) {
+        return values.at(rng_.below(values.size()));
+    }
+    bool one_in(std::uint64_t n) { return rng_.below(n) == 0; }
+    std::string text() {
+        return pick<std::string>({"", "a", "laptop", "it's \"quoted\"; --", "näme", std::string{"nul\0inside", 10}});
+    }
+    std::optional<std::string> maybe_text() { return one_in(3) ? std::nullopt : std::optional{text()}; }
+    crypto::PublicKey key() { return {Rng::from_number(rng_.below(2 * kRows)).array<32>()}; }
+    net::IpAddress address() {
+        return *net::IpAddress::parse(pick<std::string_view>({"203.0.113.7", "2001:db8::9", "0.0.0.0", "::"}));
+    }
+    LastSeen seen() { return {text(), text(), address(), now_}; }
+    UnixSeconds soon() { return now_ + std::chrono::seconds{rng_.below(400)}; }
+
+    template <typename Row>
+    Step put(Row row) {
+        return {"put " + text_of(row), [row](Storage& storage) {
+                    storage.put(row);
+                    return std::string{};
+                }};
+    }
+    template <typename Id>
+    Step erase(std::string_view kind, Id id) {
+        return {line("erase " + std::string{kind}, id), [id](Storage& storage) {
+                    storage.erase(id);
+                    return std::string{};
+                }};
+    }
+
+    Step put_account() {
+        Account row{account_, text(), text(), maybe_text(), {}};
+        for (auto count = rng_.below(3); count > 0; --count) {
+            row.upstream_dns.push_back({address(), static_cast<std::uint16_t>(rng_.below(65536))});
+        }
+        return put(row);
+    }
+
+    Step put_resource() {
+        Resource row{.id = pick(resources_),
+                     .type = static_cast<ResourceType>(rng_.below(4)),
+                     .name = text(),
+                     .address = {},
+                     .address_description = maybe_text(),
+                     .filters = {},
+                     .sites = {}};
+        if (row.type != ResourceType::kInternet) {
+            row.address = pick<std::string>({"10.0.0.0/8", "*.corp.example"});
+        }
+        if (row.type == ResourceType::kDns) {
+            row.ip_stack = static_cast<IpStack>(rng_.below(3));
+        }
+        for (auto count = rng_.below(3); count > 0; --count) {
+            ResourceFilter filter{static_cast<FilterProtocol>(rng_.below(3)), {}};
+            for (auto ranges = rng_.below(3); ranges > 0; --ranges) {
+                const auto first = static_cast<std::uint16_t>(rng_.below(65536));
+                filter.ports.push_back({first, static_cast<std::uint16_t>(first + rng_.below(65536U - first))});
+            }
+            row.filters.push_back(std::move(filter));
+        }
+        std::ranges::copy_if(sites_, std::back_inserter(row.sites), [&](const SiteId&) { return !one_in(3); });
+        return put(row);
+    }
+
+    Step put_token() {
+        Token row{.id = pick(tokens_),
+                  .type = static_cast<TokenType>(rng_.below(4)),
+                  .account = one_in(4) ? std::nullopt : std::optional{account_},
+                  .actor = one_in(2) ? std::nullopt : std::optional{pick(actors_)},
+                  .site = one_in(2) ? std::nullopt : std::optional{pick(sites_)},
+                  .secret_salt = text(),
+                  .secret_hash = text(),
+                  .expires_at = one_in(2) ? std::nullopt : std::optional{soon()}};
+        return put(row);
+    }
+
+    Step register_client() {
+        const ClientReport report{.actor = pick(actors_),
+                                  .external_id = std::to_string(rng_.below(kRows)),
+                                  .name = text(),
+                                  .public_key = key(),
+                                  .device_serial = maybe_text(),
+                                  .device_uuid = maybe_text(),
+                                  .identifier_for_vendor = maybe_text(),
+                                  .firebase_installation_id = maybe_text(),
+                                  .last_seen = seen()};
+        return {line("register client", report.actor, report.external_id, report.public_key),
+                [this, report, seed = rng_.fork()](Storage& storage) {
+                    auto rng = seed;
+                    const auto client = storage.register_client(report, rng);
+                    if (client) {
+                        remember(clients_, client->id);
+                    }
+                    return text_of(client);
+                }};
+    }
+
+    Step register_gateway() {
+        const GatewayReport report{.site = pick(sites_),
+                                   .external_id = std::to_string(rng_.below(kRows)),
+                                   .name = text(),
+                                   .public_key = key(),
+                                   .last_seen = seen()};
+        return {line("register gateway", report.site, report.external_id, report.public_key),
+                [this, report, seed = rng_.fork()](Storage& storage) {
+                    auto rng = seed;
+                    const auto gateway = storage.register_gateway(report, rng);
+                    if (gateway) {
+                        remember(gateways_, gateway->id);
+                    }
+                    return text_of(gateway);
+                }};
+    }
+
+    Step register_relay() {
+        RelayReport report{.name = maybe_text(),
+                           .ipv4 = *net::IpAddress::parse("203.0.113.21"),
+                           .ipv6 = *net::IpAddress::parse("2001:db8::21"),
+                           .port = static_cast<std::uint16_t>(3478 + rng_.below(2)),
+                           .last_seen = seen()};
+        if (const auto missing = rng_.below(3); missing > 0) {
+            (missing == 1 ? report.ipv4 : report.ipv6).reset();
+        }
+        return {line("register relay", report.ipv4, report.ipv6, std::to_string(report.port)),
+                [report, seed = rng_.fork()](Storage& storage) {
+                    auto rng = seed;
+                    return text_of(storage.register_relay(report, rng));
+                }};
+    }
+
+    Step insert_flow() {
+        const Flow flow{.id = pick(flows_),
+                        .client = clients_.empty() ? ClientId{} : pick(clients_),
+                        .gateway = gateways_.empty() ? GatewayId{} : pick(gateways_),
+                        .resource = pick(resources_),
+                        .policy = pick(policies_),
+                        .membership = pick(memberships_),
+                        .token = pick(tokens_),
+                        .client_remote_ip = address(),
+                        .client_user_agent = text(),
+                        .gateway_remote_ip = address(),
+                        .expires_at = soon()};
+        if (one_in(4)) {
+            return {"insert " + text_of(flow), [flow](Storage& storage) { return text_of(storage.insert(flow)); }};
+        }
+        return {"insert, granted if possible, " + text_of(flow),
+                [flow](Storage& storage) { return text_of(storage.insert(with_grant(flow, storage))); }};
+    }
+
+    /// `flow` with policy, membership and resource of an actual grant, where there is one.
+    static Flow with_grant(Flow flow, Storage& storage) {
+        const auto client = storage.find_client(flow.client);
+        const auto directory = storage.load_directory();
+        for (const auto& [id, policy] : directory.policies) {
+            const auto grant = client ? find_grant(directory, client->actor, policy.resource) : std::nullopt;
+            if (grant) {
+                flow.resource = policy.resource;
+                flow.policy = grant->policy;
+                flow.membership = grant->membership;
+                break;
+            }
+        }
+        return flow;
+    }
+
+    Step erase_unreachable_flows() {
+        const auto client = clients_.empty() ? ClientId{} : pick(clients_);
+        std::set<ResourceId> reachable;
+        std::ranges::copy_if(resources_, std::inserter(reachable, reachable.end()),
+                             [&](const ResourceId&) { return one_in(2); });
+        return {
+            line("erase flows except", client, std::vector<ResourceId>{reachable.begin(), reachable.end()}),
+            [client, reachable](Storage& storage) { return text_of(storage.erase_flows_except(client, reachable)); }};
+    }
+
+    Step put_anything() {
+        switch (rng_.below(8)) {
+            case 0:
+                return put_account();
+            case 1:
+                return put(Site{pick(sites_), text()});
+            case 2:
+                return put(Actor{pick(actors_), static_cast<ActorType>(rng_.below(4)), text(), maybe_text()});
+            case 3:
+                return put(Group{pick(groups_), text()});
+            case 4:
+                return put(Membership{pick(memberships_), pick(actors_), pick(groups_)});
+            case 5:
+                return put_resource();
+            case 6:
+                return put(Policy{.id = pick(policies_),
+                                  .group = pick(groups_),
+                                  .resource = pick(resources_),
+                                  .conditions = one_in(6) ? "[1]" : "[]",
+                                  .is_disabled = one_in(6)});
+            default:
+                return put_token();
+        }
+    }
+
+    Step erase_anything() {
+        switch (rng_.below(9)) {
+            case 0:
+                return erase("site", pick(sites_));
+            case 1:
+                return erase("actor", pick(actors_));
+            case 2:
+                return erase("group", pick(groups_));
+            case 3:
+                return erase("membership", pick(memberships_));
+            case 4:
+                return erase("resource", pick(resources_));
+            case 5:
+                return erase("policy", pick(policies_));
+            case 6:
+                return {"erase a token\n",
+                        [id = pick(tokens_)](Storage& storage) { return text_of(storage.erase(id)); }};
+            case 7:
+                return {line("erase tokens that expired by", now_), [now = now_](Storage& storage) {
+                            storage.erase_expired_tokens(now);
+                            return std::string{};
+                        }};
+            default:
+                return {line("erase flows that expired by", now_), [now = now_](Storage& storage) {
+                            storage.erase_expired_flows(now);
+                            return std::string{};
+                        }};
+        }
+    }
+
+    Step single() {
+        switch (rng_.below(16)) {
+            case 0:
+                return erase_anything();
+            case 1:
+                return register_client();
+            case 2:
+                return register_gateway();
+            case 3:
+                return register_relay();
+            case 4:
+                return erase_unreachable_flows();
+            case 5:
+                return {"use a token\n", [id = pick(tokens_), seen = seen()](Storage& storage) {
+                            storage.record_use(id, seen);
+                            return std::string{};
+                        }};
+            case 6:
+            case 7:
+            case 8:
+                return insert_flow();
+            default:
+                return put_anything();
+        }
+    }
+
+    Step transaction() {
+        std::vector<Step> steps;
+        std::generate_n(std::back_inserter(steps), 1 + rng_.below(5), [&] { return single(); });
+        const bool fails = one_in(3);
+        std::string name = fails ? "transaction that is undone:\n" : "transaction:\n";
+        for (const auto& step : steps) {
+            name += "    " + step.name;
+        }
+        return {name + "  end of transaction\n", [steps, fails](Storage& storage) {
+                    std::string results;
+                    storage.in_transaction([&] {
+                        for (const auto& step : steps) {
+                            results += step.operation(storage) + '\n';
+                        }
+                        if (fails) {
+                            throw Undo{};
+                        }
+                    });
+                    return results;
+                }};
+    }
+
+    template <typename Id>
+    static void remember(std::vector<Id>& known, const Id& id) {
+        if (std::ranges::count(known, id) == 0) {
+            known.push_back(id);
+        }
+    }
+
+    Rng seed_;
+    Rng rng_;
+    UnixSeconds now_ = kStart;
+    AccountId account_;
+    std::vector<SiteId> sites_ = make_ids<SiteId>(seed_.child("sites"));
+    std::vector<ActorId> actors_ = make_ids<ActorId>(seed_.child("actors"));
+    std::vector<GroupId> groups_ = make_ids<GroupId>(seed_.child("groups"));
+    std::vector<MembershipId> memberships_ = make_ids<MembershipId>(seed_.child("memberships"));
+    std::vector<ResourceId> resources_ = make_ids<ResourceId>(seed_.child("resources"));
+    std::vector<PolicyId> policies_ = make_ids<PolicyId>(seed_.child("policies"));
+    std::vector<TokenId> tokens_ = make_ids<TokenId>(seed_.child("tokens"));
+    std::vector<FlowId> flows_ = make_ids<FlowId>(seed_.child("flows"));
+    std::vector<ClientId> clients_;
+    std::vector<GatewayId> gateways_;
+};
+
+std::string result_of(const Operation& operation, Storage& storage) {
+    try {
+        return operation(storage);
+    } catch (const StorageError&) {
+        return "storage error";
+    } catch (const Undo&) {
+        return "undone";
+    }
+}
+
+class StorageProperty : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(StorageProperty, MemoryAndSqliteCannotBeToldApart) {
+    History history{GetParam()};
+    auto memory_rng = history.storage_rng();
+    auto sqlite_rng = history.storage_rng();
+    MemoryStorage memory{memory_rng};
+    portal_server::SqliteStorage sqlite{":memory:", sqlite_rng};
+    EXPECT_EQ(memory.token_keys().key_base, sqlite.token_keys().key_base);
+
+    std::string steps;
+    for (std::size_t i = 0; i < kSteps; ++i) {
+        const auto step = history.next();
+        steps += std::to_string(i) + "  " + step.name;
+        ASSERT_EQ(result_of(step.operation, memory), result_of(step.operation, sqlite))
+            << "seed " << GetParam() << ", steps:\n"
+            << steps;
+        ASSERT_EQ(history.observe(memory), history.observe(sqlite)) << "seed " << GetParam() << ", steps:\n" << steps;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, StorageProperty, testing::Range(std::uint64_t{1}, kSeeds + 1));
+
+/// The histories get where storages could differ.
+TEST(StorageHistory, ReachesEveryKindOfResult) {
+    std::map<std::string, int> seen;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+        History history{seed};
+        auto rng = history.storage_rng();
+        MemoryStorage storage{rng};
+        for (std::size_t i = 0; i < kSteps; ++i) {
+            const auto step = history.next();
+            const auto result = result_of(step.operation, storage);
+            ++seen[step.name.substr(0, step.name.find(' ')) + ": " + result.substr(0, result.find(' '))];
+        }
+    }
+    for (const auto* const kind : {"put: ", "put: storage", "erase: ", "erase: yes", "erase: no", "insert: no",
+                                   "insert,: yes", "register: client", "register: gateway", "register: relay",
+                                   "register: error", "transaction: undone", "transaction: storage"}) {
+        EXPECT_GT(seen[kind], 10) << kind;
+    }
+}
+
+}  // namespace
+}  // namespace culvert::portal
