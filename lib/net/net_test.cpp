@@ -1,8 +1,8 @@
 #include <map>
-#include <random>
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/rng.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/prefix_table.h"
 #include "culvert/net/socket_address.h"
@@ -63,7 +63,7 @@ TEST(IpNetwork, ContainsAddressesAndNetworksOfItsFamilyOnly) {
 }
 
 TEST(PrefixTable, PrefersTheLongestPrefixLikeALinearSearch) {
-    std::mt19937 random{1};
+    auto random = Rng::from_number(1);
     PrefixTable<int> table;
     std::map<IpNetwork, int> model;
     const auto random_address = [&] {

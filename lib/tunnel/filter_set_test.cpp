@@ -1,11 +1,11 @@
 #include "culvert/tunnel/filter_set.h"
 
 #include <bitset>
-#include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/rng.h"
 #include "culvert/tunnel/testing/test_values.h"
 
 namespace culvert::tunnel {
@@ -85,7 +85,7 @@ TEST(FilterSet, IsAUnion) {
 }
 
 TEST(FilterSet, AgreesWithASetOfPorts) {
-    std::mt19937 rng{7};
+    auto rng = Rng::from_number(7);
     for (int round = 0; round < 200; ++round) {
         FilterSet set;
         std::bitset<65536> model;

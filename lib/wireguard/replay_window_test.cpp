@@ -1,10 +1,11 @@
 #include "culvert/wireguard/replay_window.h"
 
 #include <algorithm>
-#include <random>
 #include <set>
 
 #include <gtest/gtest.h>
+
+#include "culvert/base/rng.h"
 
 namespace culvert::wireguard {
 namespace {
@@ -39,7 +40,7 @@ TEST(ReplayWindow, ForgetsNothingWhenItJumpsAhead) {
 }
 
 TEST(ReplayWindow, AgreesWithASetOfSeenCounters) {
-    std::mt19937_64 rng{42};
+    auto rng = Rng::from_number(42);
     ReplayWindow window;
     std::set<std::uint64_t> seen;
     std::uint64_t newest = 0;

@@ -1,10 +1,9 @@
 #include "culvert/tunnel/gateway/client_policy.h"
 
-#include <random>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "culvert/base/rng.h"
 #include "culvert/tunnel/testing/test_values.h"
 
 namespace culvert::tunnel {
@@ -144,7 +143,7 @@ TEST(ClientPolicy, RetainsWhatIsListed) {
 }
 
 TEST(ClientPolicy, AgreesWithTheRuleSpelledOut) {
-    std::mt19937 rng{3};
+    auto rng = Rng::from_number(3);
     const auto random_address = [&] {
         return net::IpAddress{std::array<std::uint8_t, 4>{10, 0, static_cast<std::uint8_t>(rng() % 4),
                                                           static_cast<std::uint8_t>(rng() % 4)}};

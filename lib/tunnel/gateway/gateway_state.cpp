@@ -376,8 +376,18 @@ void GatewayState::close_client(const ClientId& client, Instant now) {
 }
 
 void GatewayState::forget_client(const ClientId& client) {
-    peers_.erase(client);
-    std::erase_if(clients_by_address_, [&](const auto& entry) { return entry.second == client; });
+    const auto peer = peers_.find(client);
+    if (peer == peers_.end()) {
+        return;
+    }
+    for (const auto& address : {peer->second.ipv4, peer->second.ipv6}) {
+        // The portal may have given the address to another client since.
+        if (const auto owner = clients_by_address_.find(address);
+            owner != clients_by_address_.end() && owner->second == client) {
+            clients_by_address_.erase(owner);
+        }
+    }
+    peers_.erase(peer);
     invalidate_flows();
 }
 
