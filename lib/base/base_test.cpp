@@ -6,6 +6,7 @@
 
 #include "culvert/base/base64.h"
 #include "culvert/base/bytes.h"
+#include "culvert/base/hash_salt.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/uuid.h"
 
@@ -61,6 +62,17 @@ TEST(Uuid, RandomIsVersion4) {
     const auto text = Uuid::random(rng).to_string();
     EXPECT_EQ(text[14], '4');
     EXPECT_NE(std::string{"89ab"}.find(text[19]), std::string::npos);
+}
+
+TEST(HashSalt, ChangesHashesWhereNothingMayDependOnThem) {
+    const auto id = *Uuid::parse("3f9f2b1e-6c0d-4a55-9d1c-0b8a7f4e2d10");
+    const auto hash_with = [&](std::size_t salt) {
+        set_hash_salt(salt);
+        return std::hash<Uuid>{}(id);
+    };
+    const auto one = hash_with(1);
+    EXPECT_EQ(hash_with(2) != one, kHashesAreSalted);
+    EXPECT_EQ(hash_with(1), one);
 }
 
 // RFC 8439 appendix A.1, test vectors 1 and 2: all-zero key and nonce, blocks 0 and 1.

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/hash_salt.h"
 
 namespace culvert {
 
@@ -72,7 +73,7 @@ struct std::hash<culvert::Uuid> {
     std::size_t operator()(const culvert::Uuid& id) const noexcept {
         std::size_t value;
         std::memcpy(&value, id.bytes().data(), sizeof value);
-        return value;
+        return culvert::salted(value);
     }
 };
 

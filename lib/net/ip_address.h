@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/hash_salt.h"
 
 namespace culvert::net {
 
@@ -77,6 +78,7 @@ struct std::hash<culvert::net::IpAddress> {
         if (bytes.size() == 16) {
             std::memcpy(&high, bytes.data() + 8, 8);
         }
-        return static_cast<std::size_t>((low ^ (high * 0x9e3779b97f4a7c15ULL)) * 0xff51afd7ed558ccdULL);
+        return culvert::salted(
+            static_cast<std::size_t>((low ^ (high * 0x9e3779b97f4a7c15ULL)) * 0xff51afd7ed558ccdULL));
     }
 };

@@ -2,7 +2,6 @@
 
 #include <compare>
 #include <cstdint>
-#include <functional>
 
 namespace culvert::packet {
 
@@ -23,10 +22,3 @@ struct L4Value {
 enum class NoL4Value : std::uint8_t { kUnsupportedIcmpType, kUnsupportedProtocol };
 
 }  // namespace culvert::packet
-
-template <>
-struct std::hash<culvert::packet::L4Value> {
-    std::size_t operator()(const culvert::packet::L4Value& l4) const noexcept {
-        return (static_cast<std::size_t>(l4.protocol) << 16) | l4.value;
-    }
-};
