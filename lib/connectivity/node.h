@@ -10,6 +10,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
+#include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
 #include "culvert/connectivity/events.h"
@@ -139,5 +140,7 @@ private:
     class State;
     std::unique_ptr<State> state_;
 };
+
+static_assert(SansIo<Node>);
 
 }  // namespace culvert::connectivity

@@ -76,7 +76,9 @@ void Agent::handle_timeout(Instant now) {
     evaluate_nomination();
     evaluate_state();
     send_due_check(now);
-    next_timeout_.reset();  // a wait without pairs starts anew with every tick
+    if (next_timeout_ && *next_timeout_ <= now) {
+        next_timeout_.reset();  // a wait without pairs starts anew
+    }
     update_schedule(now);
 }
 

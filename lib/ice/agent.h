@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "culvert/base/rng.h"
+#include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/ice/candidate.h"
 #include "culvert/ice/constants.h"
@@ -173,5 +174,7 @@ private:
     std::deque<AgentTransmit> transmits_;
     std::deque<AgentEvent> events_;
 };
+
+static_assert(SansIo<Agent>);
 
 }  // namespace culvert::ice

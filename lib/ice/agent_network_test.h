@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/ice/agent.h"
 #include "culvert/stun/message.h"
 
@@ -74,6 +75,9 @@ public:
         while (now <= end) {
             step(a);
             step(b);
+            for (auto* side : {&a, &b}) {
+                contract::expect_spurious_timeout_is_invisible(side->agent, now);
+            }
             auto next = end + std::chrono::nanoseconds{1};
             for (const auto* side : {&a, &b}) {
                 next = std::min(next, side->agent.poll_timeout().value_or(next));

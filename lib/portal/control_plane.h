@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/base/sans_io.h"
 #include "culvert/portal/registration.h"
 #include "culvert/portal/relay_presence.h"
 #include "culvert/portal/session.h"
@@ -143,5 +144,7 @@ private:
     Instant next_token_reap_;
     Statistics statistics_;
 };
+
+static_assert(SansIo<ControlPlane>);
 
 }  // namespace culvert::portal

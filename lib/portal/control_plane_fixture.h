@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/memory_storage.h"
 
@@ -147,6 +148,8 @@ protected:
             now_ = std::max(now_, *portal_->poll_timeout());
             portal_->handle_timeout(now_, wall());
             collect();
+            contract::expect_spurious_timeout_is_invisible(*portal_, now_,
+                                                           std::chrono::floor<std::chrono::seconds>(wall()));
         }
         now_ = end;
     }

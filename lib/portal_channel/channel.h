@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "culvert/base/rng.h"
+#include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/portal_api/codec.h"
@@ -119,5 +120,7 @@ private:
     std::deque<Action> actions_;
     std::deque<Event> events_;
 };
+
+static_assert(SansIo<PhoenixChannel>);
 
 }  // namespace culvert::portal_channel

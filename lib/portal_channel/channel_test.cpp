@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/portal_channel/constants.h"
 
 namespace culvert::portal_channel {
@@ -465,6 +466,27 @@ TEST(PhoenixChannel, StopsConnectingWhenClosed) {
     EXPECT_EQ(c.events_of<Closed>().size(), 1U);
     c.channel.handle_connected(c.now);
     EXPECT_TRUE(c.frames().empty());
+}
+
+TEST(PhoenixChannel, DoesNothingWhenItsTimeHasNotCome) {
+    Channel c;
+    c.connect();
+    c.channel.handle_dial_error(transient(), c.now);
+    c.actions();
+    c.events();
+    contract::expect_spurious_timeout_is_invisible(c.channel, c.now);  // waits to dial again
+
+    c.advance(1min);
+    c.actions();
+    contract::expect_spurious_timeout_is_invisible(c.channel, c.now);  // dials
+
+    c.channel.handle_connected(c.now);
+    c.frames();
+    contract::expect_spurious_timeout_is_invisible(c.channel, c.now);  // joins
+
+    c.channel.close(c.now);
+    c.actions();
+    contract::expect_spurious_timeout_is_invisible(c.channel, c.now);  // closes
 }
 
 }  // namespace

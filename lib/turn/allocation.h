@@ -13,6 +13,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
+#include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/net/transmit.h"
@@ -178,5 +179,7 @@ private:
     std::deque<net::Transmit> transmits_;  // each belongs to a request in flight
     std::deque<AllocationEvent> events_;
 };
+
+static_assert(SansIo<Allocation>);
 
 }  // namespace culvert::turn

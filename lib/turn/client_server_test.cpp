@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/turn/allocation.h"
 #include "culvert/turn/channel_data.h"
 #include "culvert/turn/server/credentials.h"
@@ -133,6 +134,19 @@ TEST_F(ClientServerTest, RelaysDataBothWaysAndOverBothFamilies) {
         EXPECT_EQ(receive(peer), peer);
     }
     EXPECT_FALSE(receive(*net::SocketAddress::parse("192.0.2.78:40000")).has_value());
+}
+
+TEST_F(ClientServerTest, DoesNothingWhenItsTimeHasNotCome) {
+    exchange();
+    client->bind_channel(kPeer, now);
+    for (int i = 0; i < 30; ++i) {
+        run_for(31s);
+        exchange();
+        ASSERT_EQ(receive(kPeer), kPeer);
+        while (client->poll_event()) {
+        }
+        contract::expect_spurious_timeout_is_invisible(*client, now);
+    }
 }
 
 TEST_F(ClientServerTest, KeepsAllocationAndUsedChannelForHours) {

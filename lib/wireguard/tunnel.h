@@ -9,6 +9,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
+#include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/wireguard/constants.h"
@@ -127,5 +128,7 @@ private:
     std::deque<Bytes> transmits_;
     bool expired_ = false;
 };
+
+static_assert(SansIo<Tunnel>);
 
 }  // namespace culvert::wireguard

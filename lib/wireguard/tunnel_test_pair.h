@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/wireguard/rate_limiter.h"
 #include "culvert/wireguard/tunnel.h"
@@ -95,6 +96,8 @@ public:
             tick(i);
             tick(r);
             exchange();
+            contract::expect_spurious_timeout_is_invisible(i.tunnel, now);
+            contract::expect_spurious_timeout_is_invisible(r.tunnel, now);
         }
     }
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/segmenter.h"
 #include "culvert/stun/message.h"
@@ -13,6 +14,9 @@
 
 namespace culvert::connectivity::testing {
 namespace {
+
+/// Tests that last for hours would only repeat the same checks of the sans-IO contract.
+constexpr Instant kContractChecksEnd{std::chrono::minutes{3}};
 
 constexpr WallTime kWallStart{std::chrono::seconds{1'763'000'000}};
 constexpr int kMaxStepsAtOneInstant = 20'000;
@@ -184,6 +188,9 @@ void Network::run_for(Duration duration) {
         for (auto& host : hosts) {
             if (host.is_up && host.node.poll_timeout().value_or(end + delay) <= now) {
                 settle_node(host);
+                if (now < kContractChecksEnd) {
+                    contract::expect_spurious_timeout_is_invisible(host.node, now);
+                }
             }
         }
     }

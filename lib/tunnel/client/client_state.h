@@ -7,6 +7,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
+#include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/connectivity/node.h"
 #include "culvert/net/ecn.h"
@@ -132,5 +133,7 @@ private:
     /// When an input was taken whose consequences only handle_timeout() brings out.
     std::optional<Instant> due_since_;
 };
+
+static_assert(SansIo<ClientState>);
 
 }  // namespace culvert::tunnel

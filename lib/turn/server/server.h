@@ -12,6 +12,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
+#include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/stun/constants.h"
@@ -159,5 +160,7 @@ private:
     std::optional<PendingAllocate> pending_allocate_;
     ServerStatistics statistics_;
 };
+
+static_assert(SansIo<Server>);
 
 }  // namespace culvert::turn

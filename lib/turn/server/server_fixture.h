@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/stun/message.h"
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/server/credentials.h"
@@ -158,6 +159,7 @@ public:
         while (auto command = server.poll_command()) {
             commands.push_back(std::move(*command));
         }
+        contract::expect_spurious_timeout_is_invisible(server, now);
         return commands;
     }
 
