@@ -6,11 +6,20 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
+#include "culvert/turn/channel_data.h"
 
 namespace culvert::connectivity {
 namespace {
 
 constexpr log::Logger kLog{"connectivity"};
+
+// The layers' times only work together.
+static_assert(kIdleAfter > ice::kDefaultTiming.max_retransmits * ice::kDefaultTiming.max_rto,
+              "a lost path is noticed before the connection becomes idle");
+static_assert(ice::kIdleTiming.max_rto < std::chrono::seconds{30}, "checks keep NAT bindings alive while idle");
+static_assert(kCandidateTimeout < wireguard::kRekeyAttemptTime, "a peer that cannot be reached fails for that reason");
+static_assert(kProactiveHandshakeInterval > wireguard::kRekeyAttemptTime, "handshakes without traffic do not overlap");
+static_assert(kMaxDatagram == 1280 + wireguard::kDataOverhead + turn::kChannelDataHeaderSize);
 
 /// Names of socket kinds as in section 6; for logs.
 std::string_view kind_of(const PeerSocket& socket) {

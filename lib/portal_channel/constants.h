@@ -14,6 +14,8 @@ inline constexpr Duration kHeartbeatInterval = std::chrono::seconds{30};
 /// How long the portal may take to acknowledge a join.
 inline constexpr Duration kJoinTimeout = std::chrono::seconds{5};
 
+static_assert(kJoinTimeout < kHeartbeatInterval, "a join that fails is noticed before the first heartbeat");
+
 /// Finding more messages than this waiting, send() drops them all.
 inline constexpr std::size_t kMaxWaitingMessages = 32;
 

@@ -28,6 +28,10 @@ inline constexpr Duration kReauthoriseMinInterval = std::chrono::seconds{2};
 inline constexpr Duration kReauthoriseMaxInterval = std::chrono::seconds{64};
 inline constexpr Duration kReauthoriseQuietTime = std::chrono::seconds{128};
 
+static_assert(kIntentInterval <= kReauthoriseMinInterval && kReauthoriseMinInterval < kReauthoriseMaxInterval &&
+                  kReauthoriseMaxInterval < kReauthoriseQuietTime,
+              "the gap can grow before it is forgotten");
+
 /// Errors kept per tick; further ones are only counted.
 inline constexpr std::size_t kMaxErrorsPerTick = 32;
 

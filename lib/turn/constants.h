@@ -23,6 +23,8 @@ inline constexpr Duration kChannelLifetime = std::chrono::minutes{10};
 inline constexpr Duration kChannelRefreshAfter = std::chrono::minutes{5};
 inline constexpr Duration kChannelCoolDown = std::chrono::minutes{5};
 
+static_assert(kChannelRefreshAfter < kChannelLifetime, "a channel in use does not expire");
+
 /// Requests are repeated after 1, 1.5, 2.25, ... seconds and given up at the first trigger after 8 seconds.
 inline constexpr Duration kFirstRetransmission = std::chrono::seconds{1};
 inline constexpr Duration kGiveUpAfter = std::chrono::seconds{8};
@@ -31,6 +33,9 @@ inline constexpr Duration kProbeGiveUpAfter = std::chrono::seconds{1};
 
 /// Unconfirmed NAT bindings live about 30 s; a lost one costs the allocation.
 inline constexpr Duration kKeepAliveInterval = std::chrono::seconds{25};
+
+static_assert(kKeepAliveInterval < std::chrono::seconds{30}, "a NAT binding does not expire");
+static_assert(kChannelRefreshAfter + kGiveUpAfter < kChannelLifetime, "a refresh may need all its repetitions");
 
 /// Channel binds that wait for an allocation; the oldest is dropped.
 inline constexpr std::size_t kMaxBufferedBinds = 100;

@@ -36,6 +36,13 @@ inline constexpr Duration kCookieLifetime = std::chrono::seconds{120};
 /// How often the secret behind the cookies we hand out changes.
 inline constexpr Duration kCookieSecretLifetime = std::chrono::seconds{128};
 
+static_assert(kRekeyTimeout < kRekeyAttemptTime, "an initiation is repeated before the tunnel gives up");
+static_assert(kRekeyAfterTime < kInitiatorStopsSending && kRekeyAfterReceiving < kInitiatorStopsSending,
+              "a session is renewed while it can still send");
+static_assert(kRekeyAfterReceiving + kRekeyTimeout < kRejectAfterTime, "there is time for a second initiation");
+static_assert(kInitiatorStopsSending < kRejectAfterTime, "last packets find the peer's half alive");
+static_assert(kCookieLifetime < kCookieSecretLifetime, "a cookie is not used beyond its secret");
+
 /// Handshake messages per window of one second, all connections of a node together, before cookies are asked for.
 inline constexpr unsigned kHandshakesPerWindow = 100;
 /// IP packets that wait for a session; further ones are dropped.
