@@ -8,6 +8,7 @@
 #include "culvert/base/bytes.h"
 #include "culvert/base/hash_salt.h"
 #include "culvert/base/rng.h"
+#include "culvert/base/snapshot.h"
 #include "culvert/base/uuid.h"
 
 namespace culvert {
@@ -73,6 +74,17 @@ TEST(HashSalt, ChangesHashesWhereNothingMayDependOnThem) {
     const auto one = hash_with(1);
     EXPECT_EQ(hash_with(2) != one, kHashesAreSalted);
     EXPECT_EQ(hash_with(1), one);
+}
+
+TEST(Snapshot, WritesLinesWithFieldsRelativeToNow) {
+    const Instant now{std::chrono::seconds{5}};
+    Snapshot out{now};
+    out.line("outer").field("flag", true).field("at", now - std::chrono::nanoseconds{3}).nested([&] {
+        out.line("inner").field("never", Instant::max()).field("none", std::optional<int>{}).field("text", "a\nb");
+    });
+    out.line("last").field("number", 7);
+
+    EXPECT_EQ(out.text(), "outer flag=yes at=-3ns\n  inner never=never none=- text=a b\nlast number=7");
 }
 
 // RFC 8439 appendix A.1, test vectors 1 and 2: all-zero key and nonce, blocks 0 and 1.

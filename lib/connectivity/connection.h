@@ -16,6 +16,10 @@
 #include "culvert/ice/agent.h"
 #include "culvert/wireguard/tunnel.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::connectivity {
 
 /// Everything about one peer: an ICE agent, a WireGuard tunnel, the relay it uses and the state of their marriage.
@@ -87,6 +91,9 @@ public:
 
     /// Schedule's bookkeeping.
     std::size_t schedule_slot = 0;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     [[nodiscard]] bool is_client() const { return agent_.role() == ice::AgentRole::kControlling; }

@@ -136,6 +136,9 @@ public:
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();
     [[nodiscard]] std::optional<Event> poll_event();
 
+    /// The complete state as text (base/snapshot.h).
+    [[nodiscard]] std::string debug_snapshot(Instant now) const;
+
 private:
     class State;
     std::unique_ptr<State> state_;

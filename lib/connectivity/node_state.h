@@ -58,6 +58,8 @@ public:
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();
 
+    [[nodiscard]] std::string debug_snapshot(Instant now) const;
+
 private:
     using Connections = std::map<ConnectionId, std::unique_ptr<Connection>>;
 

@@ -10,6 +10,10 @@
 #include "culvert/ice/agent.h"
 #include "culvert/net/transmit.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::connectivity {
 
 /// A nominated pair as the node sends through it (spec/connectivity.md section 6).
@@ -38,6 +42,9 @@ public:
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();
     [[nodiscard]] std::optional<Event> poll_event();
     void clear();
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     void send_direct(const net::SocketAddress& source, const net::SocketAddress& destination, ByteSpan payload,

@@ -7,6 +7,10 @@
 #include "culvert/connectivity/events.h"
 #include "culvert/crypto/keys.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::connectivity {
 
 /// Remembers for a few seconds who was disconnected. Stray packets of such peers are no news and only deserve a quiet
@@ -21,6 +25,9 @@ public:
 
     /// Forgets what is too old.
     void handle_timeout(Instant now);
+
+    /// For snapshots.
+    void describe(Snapshot& out, Instant now) const;
 
 private:
     struct Entry {

@@ -15,6 +15,10 @@
 #include "culvert/ice/constants.h"
 #include "culvert/ice/pair.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::stun {
 class Message;
 }
@@ -117,6 +121,9 @@ public:
 
     /// For tests and diagnostics.
     [[nodiscard]] const std::vector<CandidatePair>& pairs() const { return pairs_; }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct Entry {

@@ -10,6 +10,10 @@
 #include "culvert/net/socket_address.h"
 #include "culvert/stun/constants.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::ice {
 
 using stun::TransactionId;
@@ -76,6 +80,9 @@ public:
     Instant next_check(const CheckTiming& timing, Instant now);
     /// The timing changed: the next call of next_check() computes anew.
     void reschedule();
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct Check {

@@ -17,6 +17,10 @@
 #include "culvert/portal/session.h"
 #include "culvert/portal_api/codec.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::portal {
 
 /// A text frame for one connection.
@@ -72,6 +76,9 @@ public:
 
     [[nodiscard]] Statistics statistics() const;
 
+    /// The complete state as text (base/snapshot.h).
+    [[nodiscard]] std::string debug_snapshot(Instant now) const;
+
 private:
     /// An authorize_flow that waits for its gateway's answer.
     struct PendingFlow {
@@ -125,6 +132,9 @@ private:
     [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
+
+    // snapshot.cpp
+    static void describe(Snapshot& out, const Session& session);
 
     Storage& storage_;
     Rng rng_;

@@ -8,6 +8,10 @@
 
 #include "culvert/portal/model.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::portal {
 
 /// The flows one gateway currently knows of, by client and resource: what has to be taken back when rows disappear from
@@ -38,6 +42,9 @@ public:
 
     /// Every pair with its latest expiry, ordered by client.
     [[nodiscard]] std::vector<portal_api::Authorization> authorizations() const;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     std::map<Pair, std::map<FlowId, Flow>> flows_;

@@ -10,6 +10,10 @@
 #include "culvert/portal/model.h"
 #include "culvert/portal/session.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::portal {
 
 /// Which relays are online, which of them each client and gateway was given, and what to tell those when that changes.
@@ -42,6 +46,9 @@ public:
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
 
     [[nodiscard]] std::size_t online_count() const { return online_.size(); }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     /// What credentials and addresses of a relay depend on.

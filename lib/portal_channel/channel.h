@@ -80,6 +80,9 @@ public:
     [[nodiscard]] std::optional<std::string> poll_frame(Instant now);
     [[nodiscard]] std::optional<Event> poll_event();
 
+    /// The complete state as text (base/snapshot.h).
+    [[nodiscard]] std::string debug_snapshot(Instant now) const;
+
 private:
     enum class State : std::uint8_t { kClosed, kWaiting, kDialling, kConnected, kClosing };
     struct PendingJoin {

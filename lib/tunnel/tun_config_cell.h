@@ -4,6 +4,10 @@
 
 #include "culvert/tunnel/tun_config.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 /// The wanted TUN configuration and what the host was told last. However often it changes between two polls, the host
@@ -17,6 +21,9 @@ public:
 
     /// The configuration to apply, if it is not what the host was told last.
     [[nodiscard]] std::optional<TunConfig> poll();
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     std::optional<TunConfig> current_;

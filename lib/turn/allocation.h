@@ -23,6 +23,10 @@
 #include "culvert/turn/channel_bindings.h"
 #include "culvert/turn/request.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::turn {
 
 /// Where a relay listens: over IPv4, IPv6 or both.
@@ -107,6 +111,9 @@ public:
     /// Ask after each handle_timeout(). Set: remove this object.
     [[nodiscard]] std::optional<DeathReason> death_reason() const;
     [[nodiscard]] bool is_dead() const { return death_reason().has_value(); }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct Lifetime {

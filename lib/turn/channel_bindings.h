@@ -9,6 +9,10 @@
 #include "culvert/net/socket_address.h"
 #include "culvert/turn/constants.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::turn {
 
 /// Which channel number stands for which peer, and for how long (spec/connectivity.md section 5.6).
@@ -50,6 +54,9 @@ public:
     /// Channels that are in use and whose binding is five minutes old, in number order. A channel is reported once per
     /// confirmation.
     [[nodiscard]] std::vector<std::uint16_t> channels_to_refresh(Instant now);
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct Entry {

@@ -10,6 +10,10 @@
 #include "culvert/wireguard/handshake.h"
 #include "culvert/wireguard/replay_window.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::wireguard {
 
 /// Which side of its handshake a session was made on.
@@ -39,6 +43,9 @@ public:
     /// Whether the peer is known to have the keys: at once for an initiator, for a responder with the first packet.
     [[nodiscard]] bool is_confirmed() const { return confirmed_; }
     void confirm() { confirmed_ = true; }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     HandshakeRole role_;

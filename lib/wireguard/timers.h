@@ -7,6 +7,10 @@
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/session.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::wireguard {
 
 /// "Not set" for a deadline: later than everything.
@@ -68,6 +72,9 @@ public:
 
     /// The earliest of all of these, expiry of sessions not included.
     [[nodiscard]] Instant next_deadline(const Session* current) const;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     [[nodiscard]] Instant gives_up_at() const;

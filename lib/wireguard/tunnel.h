@@ -21,6 +21,10 @@
 #include "culvert/wireguard/tai64n.h"
 #include "culvert/wireguard/timers.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::wireguard {
 
 /// WireGuard with one peer: handshakes in both roles, transport sessions and all timers of spec/connectivity.md
@@ -75,6 +79,9 @@ public:
     /// Whether the tunnel has given up: an initiation stayed unanswered for 15 s, or there was no new session for 540
     /// s. It sends and accepts nothing from then on.
     [[nodiscard]] bool is_expired() const { return expired_; }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     using Handled = std::expected<std::optional<MutableByteSpan>, Error>;

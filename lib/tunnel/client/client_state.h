@@ -71,6 +71,9 @@ public:
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return node_.poll_transmit(); }
     [[nodiscard]] std::optional<ClientEvent> poll_event();
 
+    /// The complete state as text (base/snapshot.h).
+    [[nodiscard]] std::string debug_snapshot(Instant now) const;
+
 private:
     // Messages of the portal.
     void handle(const portal_api::ClientInit& message, Instant now);

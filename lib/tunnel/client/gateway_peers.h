@@ -9,6 +9,10 @@
 #include "culvert/net/ip_address.h"
 #include "culvert/net/prefix_table.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 /// The gateways that a client has a connection to, which resources each serves and which source addresses it may
@@ -37,6 +41,9 @@ public:
     [[nodiscard]] std::optional<GatewayId> find_by_address(const net::IpAddress& address) const;
     /// Whether packets from `gateway` may carry this source address. False for unknown gateways.
     [[nodiscard]] bool may_send_from(const GatewayId& gateway, const net::IpAddress& source) const;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct Peer {

@@ -8,6 +8,10 @@
 #include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/packet_buffer.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 /// Requests for access that the portal has not answered, with the packets that wait for the answer.
@@ -25,6 +29,9 @@ public:
     /// Ends the request and hands out what waited for it.
     [[nodiscard]] std::optional<PacketBuffer> take(const ResourceId& resource);
     void erase(const ResourceId& resource) { flows_.erase(resource); }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct Flow {

@@ -5,6 +5,10 @@
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 /// Decides whether an ICMP "prohibited" error may cause a request for access: at once the first time, then ever more
@@ -15,6 +19,9 @@ public:
     [[nodiscard]] bool allow(const ResourceId& resource, Instant now);
 
     void erase(const ResourceId& resource) { histories_.erase(resource); }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct History {

@@ -5,6 +5,10 @@
 
 #include "culvert/base/uuid.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 /// The gateways used last; the portal prefers them for further flows (spec/tunnel.md section 3.12).
@@ -16,6 +20,9 @@ public:
 
     /// In ascending order: on the wire it is a set.
     [[nodiscard]] std::vector<GatewayId> sorted() const;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     std::deque<GatewayId> gateways_;

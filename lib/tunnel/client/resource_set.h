@@ -12,6 +12,10 @@
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/client/site_statuses.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 // The members that all types of resources have.
@@ -55,6 +59,9 @@ public:
     [[nodiscard]] std::vector<net::IpNetwork> networks() const;
     /// Sorted for display: by name, then by id.
     [[nodiscard]] std::vector<ResourceView> views(const SiteStatuses& statuses) const;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     std::map<ResourceId, portal_api::ClientResource> resources_;

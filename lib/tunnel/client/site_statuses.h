@@ -8,6 +8,10 @@
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/client/resource_view.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 /// What users are told about sites, and through them about resources (spec/tunnel.md section 3.14).
@@ -22,6 +26,9 @@ public:
     bool set_offline(std::span<const portal_api::Site> sites);
 
     [[nodiscard]] ResourceStatus of(std::span<const portal_api::Site> sites) const;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     std::map<GatewayId, SiteId> sites_;

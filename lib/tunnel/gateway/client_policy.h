@@ -14,6 +14,10 @@
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/filter_set.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
 [[nodiscard]] const ResourceId& id_of(const portal_api::GatewayResource& resource);
@@ -48,6 +52,9 @@ public:
     /// The resource that traffic between the client and `service` at `address` belongs to, if it is permitted.
     [[nodiscard]] std::expected<ResourceId, Refusal> classify(const net::IpAddress& address,
                                                               const Service& service) const;
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     struct Grant {

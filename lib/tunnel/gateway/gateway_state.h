@@ -60,6 +60,9 @@ public:
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return node_.poll_transmit(); }
     [[nodiscard]] std::optional<GatewayEvent> poll_event();
 
+    /// The complete state as text (base/snapshot.h).
+    [[nodiscard]] std::string debug_snapshot(Instant now) const;
+
 private:
     struct Peer {
         net::IpAddress ipv4;

@@ -15,6 +15,10 @@
 #include "culvert/turn/server/command.h"
 #include "culvert/turn/server/flow_map.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::turn {
 
 struct ServerChannel {
@@ -79,6 +83,9 @@ public:
 
     [[nodiscard]] std::size_t allocations() const { return allocations_.size(); }
     [[nodiscard]] std::size_t bound_channels() const { return to_peer_.size(); }
+
+    /// For snapshots.
+    void describe(Snapshot& out) const;
 
 private:
     using AllocationEntry = std::pair<const net::SocketAddress, ServerAllocation>;

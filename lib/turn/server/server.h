@@ -92,6 +92,9 @@ public:
     [[nodiscard]] std::size_t allocations() const { return table_.allocations(); }
     [[nodiscard]] std::size_t bound_channels() const { return table_.bound_channels(); }
 
+    /// The complete state as text (base/snapshot.h).
+    [[nodiscard]] std::string debug_snapshot(Instant now) const;
+
 private:
     using MaybeKey = std::optional<stun::LongTermKey>;
 

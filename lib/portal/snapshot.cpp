@@ -1,0 +1,107 @@
+// The state of the control plane as text.
+
+#include "culvert/base/snapshot.h"
+#include "culvert/base/overloaded.h"
+#include "culvert/crypto/fingerprint.h"
+#include "culvert/portal/control_plane.h"
+
+namespace culvert::portal {
+
+void GrantedFlows::describe(Snapshot& out) const {
+    for (const auto& [pair, flows] : flows_) {
+        for (const auto& [id, flow] : flows) {
+            out.line("flow")
+                .field("id", id)
+                .field("client", pair.first)
+                .field("resource", pair.second)
+                .field("expires", flow.expires_at);
+        }
+    }
+}
+
+void RelayPresence::describe(Snapshot& out) const {
+    const auto describe_stamp = [&](const RelayId& id, const Stamp& stamp) {
+        out.field("id", id)
+            .field("secret", crypto::fingerprint(as_bytes(stamp.secret)))
+            .field("v4", stamp.v4)
+            .field("v6", stamp.v6);
+    };
+    for (const auto& [id, processes] : online_) {
+        for (const auto& [session, stamp] : processes) {
+            out.line("relay").field("session", session);
+            describe_stamp(id, stamp);
+        }
+    }
+    for (const auto& [session, device] : devices_) {
+        out.line("relays_of").field("session", session).field("expires", device.expires_at).nested([&] {
+            for (const auto& [id, stamp] : device.assigned) {
+                out.line("assigned");
+                describe_stamp(id, stamp);
+            }
+            for (const auto& [id, at] : device.leaving) {
+                out.line("leaving").field("id", id).field("at", at);
+            }
+        });
+    }
+    out.line("pushes").field("count", pushes_.size());
+}
+
+void ControlPlane::describe(Snapshot& out, const Session& session) {
+    out.field("joined", session.is_joined).field("expires", session.expires_at).field("ends", session.ends_at);
+    std::visit(overloaded{
+                   [&](const ClientState& client) {
+                       out.field("client", client.device.id)
+                           .field("public_key", client.device.public_key)
+                           .field("psk_base", crypto::fingerprint(client.device.psk_base))
+                           .nested([&] {
+                               for (const auto& [id, resource] : client.resources) {
+                                   out.line("resource").field("id", id);
+                               }
+                           });
+                   },
+                   [&](const GatewayState& gateway) {
+                       out.field("gateway", gateway.device.id)
+                           .field("public_key", gateway.device.public_key)
+                           .field("psk_base", crypto::fingerprint(gateway.device.psk_base))
+                           .nested([&] { gateway.flows.describe(out); });
+                   },
+                   [&](const RelayState& relay) { out.field("relay", relay.device.id); },
+               },
+               session.state);
+}
+
+std::string ControlPlane::debug_snapshot(Instant now) const {
+    Snapshot out{now};
+    out.line("control_plane")
+        .field("outputs", outputs_.size())
+        .field("next_tick", next_tick_)
+        .field("next_token_reap", next_token_reap_);
+    out.nested([&] {
+        for (const auto& [id, session] : sessions_) {
+            out.line("session").field("id", id);
+            describe(out, session);
+        }
+        const auto describe_presence = [&](std::string_view name, const auto& presence) {
+            for (const auto& [device, sessions] : presence.all()) {
+                for (const auto session : sessions) {
+                    out.line(name).field("id", device).field("session", session);
+                }
+            }
+        };
+        describe_presence("client_online", clients_);
+        describe_presence("gateway_online", gateways_);
+        relays_.describe(out);
+        for (const auto& ref : pending_order_) {
+            const auto pending = pending_.find(ref);
+            if (pending != pending_.end()) {
+                out.line("pending_flow")
+                    .field("ref", crypto::fingerprint(as_bytes(ref)))
+                    .field("client", pending->second.client)
+                    .field("gateway", pending->second.gateway);
+            }
+        }
+    });
+    return out.text();
+}
+
+}  // namespace culvert::portal

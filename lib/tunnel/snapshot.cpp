@@ -1,0 +1,145 @@
+// The state of client and gateway as text.
+
+#include "culvert/base/snapshot.h"
+#include "culvert/tunnel/client/client_state.h"
+#include "culvert/tunnel/gateway/gateway_state.h"
+
+namespace culvert::tunnel {
+namespace {
+
+std::string text_of(std::span<const portal_api::Filter> filters) {
+    std::string text;
+    for (const auto& filter : filters) {
+        text += std::to_string(static_cast<int>(filter.protocol)) + ':' + std::to_string(filter.port_range_start) +
+                '-' + std::to_string(filter.port_range_end) + ',';
+    }
+    return text;
+}
+
+}  // namespace
+
+void TunConfigCell::describe(Snapshot& out) const {
+    if (!current_) {
+        return;
+    }
+    out.line("interface")
+        .field("ipv4", current_->ipv4)
+        .field("ipv6", current_->ipv6)
+        .field("announced", current_ == announced_)
+        .nested([&] {
+            for (const auto* routes : {&current_->ipv4_routes, &current_->ipv6_routes}) {
+                for (const auto& route : *routes) {
+                    out.line("route").field("network", route);
+                }
+            }
+        });
+}
+
+// --- Client ----------------------------------------------------------------------------------------------------------
+
+void ResourceSet::describe(Snapshot& out) const {
+    for (const auto& [id, resource] : resources_) {
+        out.line("resource").field("id", id).field("filters", text_of(filters_of(resource))).nested([&] {
+            for (const auto& network : networks_of(resource)) {
+                out.line("network").field("network", network);
+                const auto* owner = cidrs_.find(network);
+                out.field("is_ours", owner != nullptr && *owner == id);
+            }
+            for (const auto& site : sites_of(resource)) {
+                out.line("site").field("id", site.id);
+            }
+        });
+    }
+}
+
+void GatewayPeers::describe(Snapshot& out) const {
+    for (const auto& [id, peer] : peers_) {
+        out.line("gateway").field("id", id).field("ipv4", peer.ipv4).field("ipv6", peer.ipv6);
+    }
+    for (const auto& [resource, gateway] : gateways_) {
+        out.line("assignment").field("resource", resource).field("gateway", gateway);
+    }
+}
+
+void PendingFlows::describe(Snapshot& out) const {
+    for (const auto& [resource, flow] : flows_) {
+        out.line("pending_flow")
+            .field("resource", resource)
+            .field("last_intent", flow.last_intent)
+            .field("packets", flow.packets.size());
+    }
+}
+
+void ReauthoriseThrottle::describe(Snapshot& out) const {
+    for (const auto& [resource, history] : histories_) {
+        out.line("prohibited")
+            .field("resource", resource)
+            .field("last_error", history.last_error)
+            .field("next_allowed", history.next_allowed)
+            .field("interval_ns", history.interval.count());
+    }
+}
+
+void RecentGateways::describe(Snapshot& out) const {
+    for (const auto& gateway : gateways_) {
+        out.line("recent_gateway").field("id", gateway);
+    }
+}
+
+void SiteStatuses::describe(Snapshot& out) const {
+    for (const auto& [gateway, site] : sites_) {
+        out.line("gateway_site").field("gateway", gateway).field("site", site);
+    }
+    for (const auto& [site, status] : statuses_) {
+        out.line("site_status").field("site", site).field("status", to_string(status));
+    }
+}
+
+std::string ClientState::debug_snapshot(Instant now) const {
+    Snapshot out{now};
+    out.line("client")
+        .field("events", events_.size())
+        .field("resources_changed", resources_changed_)
+        .field("due_since", due_since_)
+        .field("has_candidates", !candidates_.empty());
+    out.nested([&] {
+        tun_config_.describe(out);
+        resources_.describe(out);
+        peers_.describe(out);
+        pending_flows_.describe(out);
+        reauthorise_throttle_.describe(out);
+        recent_gateways_.describe(out);
+        statuses_.describe(out);
+    });
+    return out.text() + '\n' + node_.debug_snapshot(now);
+}
+
+// --- Gateway ---------------------------------------------------------------------------------------------------------
+
+void ClientPolicy::describe(Snapshot& out) const {
+    for (const auto& [id, grant] : resources_) {
+        out.line("grant").field("resource", id).field("expires", grant.expires_at);
+    }
+}
+
+std::string GatewayState::debug_snapshot(Instant now) const {
+    Snapshot out{now};
+    out.line("gateway")
+        .field("events", events_.size())
+        .field("errors", errors_.errors.size())
+        .field("next_sweep", next_sweep_)
+        .field("due_since", due_since_)
+        .field("addresses", clients_by_address_.size())
+        .field("has_candidates", !candidates_.empty());
+    out.nested([&] {
+        tun_config_.describe(out);
+        for (const auto& [id, peer] : peers_) {
+            out.line("client").field("id", id).field("ipv4", peer.ipv4).field("ipv6", peer.ipv6).nested([&] {
+                peer.policy.describe(out);
+            });
+        }
+    });
+    return out.text() + '\n' + node_.debug_snapshot(now);
+}
+
+}  // namespace culvert::tunnel
