@@ -177,8 +177,9 @@ TEST_F(JudgeTest, ExcusesALossOnABrokenLink) {
 TEST_F(JudgeTest, BlamesALossAfterAFaultOnTheRuleOfItsRecovery) {
     see(FaultChanged{"direct", kClient, true});
     see(FaultChanged{"direct", kClient, false});
-    now += 26s;
     see(PacketSubmitted{kClient, request(1)});
+    now += 26s;
+    see(PacketSubmitted{kClient, request(2)});
     now += 10s;
 
     EXPECT_EQ(violations(), Ids{"LIV-3"});

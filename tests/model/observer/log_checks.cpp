@@ -10,6 +10,8 @@ namespace {
 
 /// How long before a warning the fault that explains it may have ended.
 constexpr Duration kAftermath = std::chrono::seconds{60};
+/// Since then all programs run that run from the start.
+constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
 
 std::optional<Device> as_device(const Process& process) {
     return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
@@ -66,6 +68,14 @@ void LogChecks::handle(const MessageToDevice& event, Instant) {
                event.message);
 }
 
+void LogChecks::handle(const ActionTaken& event, Instant) {
+    attacked_.reset();
+    const auto* cut = std::get_if<CutPortal>(&event.step.action);
+    if (cut != nullptr && event.is_effective) {
+        cut_.insert(cut->device);
+    }
+}
+
 void LogChecks::learn(const portal_api::IceCredentials& credentials) {
     secrets_.insert(credentials.password);
 }
@@ -114,17 +124,21 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
         return line.target == target && line.message == message;
     };
     if (is("portal_channel", "Hiccup in connection to portal")) {
-        return std::holds_alternative<RelayNo>(*device) && faults.portal_path(*device, from, now);
+        return std::holds_alternative<RelayNo>(*device) &&
+               (cut_.contains(*device) || faults.portal_path(*device, from, now));
     }
     if (is("portal_channel", "Closed while connecting to portal")) {
         return faults.portal_path(*device, from, now).has_value();
     }
     if (is("connectivity", "Cannot connect without relays")) {
-        return situation_.may_lack_relays(*device) || faults.relays(from, now) || faults.host(*device, from, now);
+        // Nothing asks for new ones before they are needed.
+        return situation_.may_lack_relays(*device) || faults.relays(kAllStarted, now) ||
+               faults.host(*device, kAllStarted, now);
     }
     if (is("turn", "Ignoring response without valid message integrity") ||
         is("turn", "Relay refused our credentials")) {
-        return faults.relays(from, now) || faults.host(*device, from, now);
+        return faults.relays(from, now) || faults.host(*device, from, now) ||
+               !situation_.access().may_sign_in(*device, now).holds;
     }
     if (is("tunnel", "Ignoring flow for unknown resource")) {
         const auto* client = std::get_if<ClientNo>(&*device);

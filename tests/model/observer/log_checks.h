@@ -21,6 +21,7 @@ private:
     void handle(const DatagramReceived& event, Instant now);
     void handle(const DatagramSent&, Instant) {}
     void handle(const MessageToDevice& event, Instant now);
+    void handle(const ActionTaken& event, Instant now);
     /// Whatever else happens is the cause of the lines behind it.
     template <typename Other>
     void handle(const Other&, Instant) {
@@ -41,6 +42,8 @@ private:
         Instant at;
     };
     std::optional<Attacked> attacked_;
+    /// Devices whose connection to the portal breaks, or broke, after some more bytes.
+    std::set<Device> cut_;
 };
 
 }  // namespace culvert::model

@@ -85,6 +85,7 @@ void ProbeChecks::handle(const PacketSubmitted& event, Instant now) {
         return;  // TCP says it again
     }
     probe.expectation = expect(situation_, event.client, *packet, now);
+    attempts_.add(probe.expectation);
     probe.packet = to_bytes(event.packet);
     probe.order = next_order_++;
     due_.emplace(now + time_limit(situation_, probe.expectation), *key);
@@ -224,7 +225,7 @@ void ProbeChecks::judge(const PacketKey& key, Probe& probe, Instant due) {
 }
 
 void ProbeChecks::judge_missing(const PacketKey& key, const Probe& probe, Instant due) {
-    if (const auto excuse = find_excuse(situation_, probe.expectation, due)) {
+    if (const auto excuse = find_excuse(situation_, probe.expectation, attempts_, due)) {
         verdict_.count("probe lost");
         verdict_.tolerate(excuse->reason);
     } else if (overflowed_buffers(probe, due)) {
@@ -283,7 +284,7 @@ void ProbeChecks::handle(const TransferEnded& event, Instant now) {
     if (event.is_complete || expectation.outcome != Outcome::kDelivered) {
         return;
     }
-    if (const auto excuse = find_excuse(situation_, expectation, now)) {
+    if (const auto excuse = find_excuse(situation_, expectation, attempts_, now)) {
         verdict_.tolerate(excuse->reason);
         return;
     }

@@ -63,6 +63,7 @@ private:
     std::map<PacketKey, Newest> newest_;
     std::map<ClientNo, std::vector<Instant>> submissions_;
     std::map<PacketKey, Expectation> transfers_;
+    Attempts attempts_;
     std::uint64_t next_order_ = 1;
 };
 

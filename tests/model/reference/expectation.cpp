@@ -1,6 +1,7 @@
 #include "model/reference/expectation.h"
 
 #include <algorithm>
+#include <set>
 
 #include "model/scenario/ids.h"
 
@@ -148,6 +149,19 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
                       : conclude(Outcome::kRejected, "filtered");
 }
 
+void Attempts::add(const Expectation& expectation) {
+    const std::set<GatewayNo> gateways{expectation.gateways.begin(), expectation.gateways.end()};
+    if (gateways.size() == 1) {
+        instants_[{expectation.client, *gateways.begin()}].push_back(expectation.at);
+    }
+}
+
+const std::vector<Instant>& Attempts::of(ClientNo client, GatewayNo gateway) const {
+    static const std::vector<Instant> kNone;
+    const auto found = instants_.find({client, gateway});
+    return found == instants_.end() ? kNone : found->second;
+}
+
 Duration time_limit(const Situation& situation, const Expectation& expectation) {
     const auto& setup = situation.setup();
     const auto client = Duration{situation.access_of(expectation.client).latency};
@@ -166,7 +180,8 @@ Duration time_limit(const Situation& situation, const Expectation& expectation) 
     return 3s + kSetupOneWayTrips * excess + (is_late ? kLateTimers : 0ms);
 }
 
-std::optional<Excuse> find_excuse(const Situation& situation, const Expectation& expectation, Instant until) {
+std::optional<Excuse> find_excuse(const Situation& situation, const Expectation& expectation, const Attempts& attempts,
+                                  Instant until) {
     const auto& setup = situation.setup();
     const auto& client = situation.access_of(expectation.client);
     if (const auto excuse = excuse_for_administration(situation, expectation, until)) {
@@ -180,7 +195,8 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
         if (forgets_too_soon(access) || forgets_too_soon(client)) {
             return Excuse{"NAT forgets sooner than 30 s", "LIV-1", expectation.at, until};
         }
-        if (const auto excuse = situation.faults().data_path(expectation.client, gateway, expectation.at, until)) {
+        if (const auto excuse = situation.faults().data_path(expectation.client, gateway, expectation.at, until,
+                                                             attempts.of(expectation.client, gateway))) {
             return excuse;
         }
         if (expectation.has_flow) {

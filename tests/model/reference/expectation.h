@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/reference/inner_packet.h"
@@ -32,12 +34,23 @@ struct Expectation {
 
 [[nodiscard]] Expectation expect(const Situation& situation, ClientNo client, const InnerPacket& packet, Instant now);
 
+/// When clients tried to reach gateways. A packet that might go through one of several is no attempt at any of them.
+class Attempts {
+public:
+    void add(const Expectation& expectation);
+    /// Ascending.
+    [[nodiscard]] const std::vector<Instant>& of(ClientNo client, GatewayNo gateway) const;
+
+private:
+    std::map<std::pair<ClientNo, GatewayNo>, std::vector<Instant>> instants_;
+};
+
 /// How long a packet may take to come back, or a connection to come up (LIV-1).
 [[nodiscard]] Duration time_limit(const Situation& situation, const Expectation& expectation);
 
 /// Why the expectation may not be met by `until`; nullopt if it must be.
 [[nodiscard]] std::optional<Excuse> find_excuse(const Situation& situation, const Expectation& expectation,
-                                                Instant until);
+                                                const Attempts& attempts, Instant until);
 
 /// The invariant that is violated if the expectation is not met without an excuse.
 [[nodiscard]] std::string_view rule_at_stake(const Situation& situation, const Expectation& expectation);

@@ -66,12 +66,13 @@ void FaultClock::end(Excuses& excuses, std::string_view reason, Instant now, Dur
     for (auto& each : excuses) {
         if (each.reason == reason && each.until == Instant::max()) {
             each.until = now + recovery;
+            each.ended = now;
         }
     }
 }
 
 void FaultClock::add(Excuses& excuses, std::string_view reason, std::string_view rule, Instant now, Duration recovery) {
-    excuses.push_back({reason, rule, now, now + recovery});
+    excuses.push_back({reason, rule, now, now + recovery, now});
 }
 
 void FaultClock::handle(const ProcessChanged& event, Instant now) {
@@ -185,29 +186,63 @@ void FaultClock::handle(const SessionClosed& event, Instant now) {
     }
 }
 
-std::optional<Excuse> FaultClock::data_path(ClientNo client, GatewayNo gateway, Instant from, Instant until) const {
-    for (const auto& process : {Process{client}, Process{gateway}}) {
-        if (const auto excuse = overlap(data_, process, from, until)) {
+std::optional<Excuse> FaultClock::data_path(ClientNo client, GatewayNo gateway, Instant from, Instant until,
+                                            const std::vector<Instant>& attempts) const {
+    std::vector<Process> processes{client, gateway};
+    for (const auto& device : devices_) {
+        if (std::holds_alternative<RelayNo>(device)) {
+            processes.push_back(as_process(device));
+        }
+    }
+    for (const auto& process : processes) {
+        auto excuse = overlap(data_, process, from, until);
+        if (!excuse) {
+            excuse = unnoticed(process, from, attempts);
+        }
+        if (excuse && std::holds_alternative<RelayNo>(process)) {
+            excuse->reason = "relay in trouble";
+        }
+        if (excuse) {
             return excuse;
         }
     }
-    return relays(from, until);
+    return std::nullopt;
 }
 
-std::optional<Excuse> FaultClock::host(const Device& device, Instant from, Instant until) const {
-    return overlap(data_, as_process(device), from, until);
+std::optional<Excuse> FaultClock::unnoticed(const Process& process, Instant at,
+                                            const std::vector<Instant>& attempts) const {
+    const auto found = data_.find(process);
+    if (found == data_.end()) {
+        return std::nullopt;
+    }
+    const auto excuse = std::ranges::find_if(found->second, [&](const Excuse& each) {
+        if (each.until - each.ended != kDeadPeer || each.ended > at) {
+            return false;
+        }
+        const auto first = std::ranges::lower_bound(attempts, each.ended);
+        return first != attempts.end() && at <= *first + kDeadPeer;
+    });
+    if (excuse == found->second.end()) {
+        return std::nullopt;
+    }
+    auto result = *excuse;
+    result.reason = "fault was not noticed while idle";
+    return result;
 }
 
 std::optional<Excuse> FaultClock::relays(Instant from, Instant until) const {
     for (const auto& device : devices_) {
         if (std::holds_alternative<RelayNo>(device)) {
             if (auto excuse = overlap(data_, as_process(device), from, until)) {
-                excuse->reason = "relay in trouble";
                 return excuse;
             }
         }
     }
     return std::nullopt;
+}
+
+std::optional<Excuse> FaultClock::host(const Device& device, Instant from, Instant until) const {
+    return overlap(data_, as_process(device), from, until);
 }
 
 std::optional<Excuse> FaultClock::portal_path(const Device& device, Instant from, Instant until) const {

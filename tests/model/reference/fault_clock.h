@@ -17,6 +17,8 @@ struct Excuse {
     std::string_view rule;
     Instant from;
     Instant until;
+    /// When what caused it was over; it counts until recovery must be complete.
+    Instant ended = Instant::max();
 };
 
 /// Until when loss and delay are permitted, and why: faults, restarts and moves, and after each of them the time that
@@ -30,8 +32,11 @@ public:
     void observe(const Observation& observation, Instant now);
 
     /// Something that disturbed packets between the two, or through any relay, in this time.
-    [[nodiscard]] std::optional<Excuse> data_path(ClientNo client, GatewayNo gateway, Instant from,
-                                                  Instant until) const;
+    ///
+    /// What happens to an idle connection is only noticed by the packets that follow (LIV-5): `attempts`, ascending,
+    /// are when the client tried to reach the gateway. Recovery starts with the first one after the fault.
+    [[nodiscard]] std::optional<Excuse> data_path(ClientNo client, GatewayNo gateway, Instant from, Instant until,
+                                                  const std::vector<Instant>& attempts = {}) const;
     /// Something that kept the device from talking with the portal in this time.
     [[nodiscard]] std::optional<Excuse> portal_path(const Device& device, Instant from, Instant until) const;
     /// Something that disturbed the device's packets, whoever the peer.
@@ -64,6 +69,9 @@ private:
     void handle(const SessionClosed& event, Instant now);
     template <typename Other>
     void handle(const Other&, Instant) {}
+
+    [[nodiscard]] std::optional<Excuse> unnoticed(const Process& process, Instant at,
+                                                  const std::vector<Instant>& attempts) const;
 
     std::vector<Device> devices_;
     ByProcess data_;

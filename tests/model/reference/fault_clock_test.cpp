@@ -75,6 +75,21 @@ TEST_F(FaultClockTest, GivesACrashMoreTimeThanAGracefulStop) {
     EXPECT_TRUE(recovers_after(true, 26s));
 }
 
+TEST_F(FaultClockTest, AnIdleConnectionRecoversFromItsFirstPacketOn) {
+    see(FaultChanged{"nat", kGateway, true});
+    see(FaultChanged{"nat", kGateway, false});
+    const auto before = now - 1s;
+    now += 100s;
+    const auto excuse = [&](Duration later) {
+        return clock.data_path(kClient, kGateway, now + later, now + later, {before, now}).has_value();
+    };
+
+    EXPECT_TRUE(excuse(0s));
+    EXPECT_TRUE(excuse(25s));
+    EXPECT_FALSE(excuse(25s + 1ms));
+    EXPECT_FALSE(clock.data_path(kClient, kOtherGateway, now, now, {before, now}));
+}
+
 TEST_F(FaultClockTest, AMoveEndsWithTheNewNetwork) {
     const Step step{.at = 0ms, .action = Roam{kClient, {}, 10s}};
     see(ActionTaken{step, true});
