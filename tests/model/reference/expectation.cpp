@@ -114,6 +114,7 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
     }
     result.has_flow = true;
     bool all_permit = true;
+    std::size_t offline = 0;
     for (const auto* candidate : candidates) {
         const auto* real = situation.access().find(candidate->id);
         if (real == nullptr || !is_told_as_it_is(*candidate, *real) ||
@@ -127,15 +128,17 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
         if (const auto gateway = flow == nullptr ? std::nullopt : situation.find(flow->gateway)) {
             result.gateways.push_back(*gateway);
         } else {
-            const auto all = situation.gateways_of(*real);
-            result.gateways.insert(result.gateways.end(), all.begin(), all.end());
+            auto online = situation.gateways_of(*real);
+            std::erase_if(online, [&](GatewayNo gateway) { return is_known_to_be_gone(situation, gateway, now); });
+            offline += online.empty() ? 1U : 0U;
+            result.gateways.insert(result.gateways.end(), online.begin(), online.end());
         }
     }
-    if (!result.has_flow) {
-        std::erase_if(result.gateways, [&](GatewayNo gateway) { return is_known_to_be_gone(situation, gateway, now); });
-    }
-    if (result.gateways.empty()) {
+    if (offline == candidates.size()) {
         return conclude(Outcome::kDropped, "no gateway is online");
+    }
+    if (offline > 0) {
+        return conclude(Outcome::kOpen, "one of several equal resources is offline");
     }
     if (all_permit) {
         return conclude(Outcome::kDelivered, "permitted");
