@@ -129,7 +129,7 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
             result.gateways.push_back(*gateway);
         } else {
             auto online = situation.gateways_of(*real);
-            std::erase_if(online, [&](GatewayNo gateway) { return is_known_to_be_gone(situation, gateway, now); });
+            std::erase_if(online, [&](GatewayNo each) { return is_known_to_be_gone(situation, each, now); });
             offline += online.empty() ? 1U : 0U;
             result.gateways.insert(result.gateways.end(), online.begin(), online.end());
         }
