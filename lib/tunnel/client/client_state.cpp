@@ -228,7 +228,7 @@ void ClientState::handle_portal(const portal_api::ToClient& message, Instant now
 void ClientState::handle(const portal_api::ClientInit& message, Instant now) {
     set_interface(message.interface);
     set_resources(message.resources, now);
-    node_.update_relays({}, to_relay_servers(message.relays), now);
+    update_relays({}, message.relays, now);
 }
 
 void ClientState::handle(const portal_api::ConfigChanged& message, Instant) {
@@ -249,7 +249,7 @@ void ClientState::handle(const portal_api::ResourceDeleted& message, Instant now
 }
 
 void ClientState::handle(const portal_api::RelaysPresence& message, Instant now) {
-    node_.update_relays(message.disconnected_ids, to_relay_servers(message.connected), now);
+    update_relays(message.disconnected_ids, message.connected, now);
 }
 
 void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
@@ -466,17 +466,36 @@ void ClientState::invalidate_flows() {
 // --- Time, outputs, end
 // ----------------------------------------------------------------------------------------------------
 
+void ClientState::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
+                                Instant now) {
+    node_.update_relays(removed, to_relay_servers(listed), now);
+    relay_recovery_.handle_list(node_.has_relays(), now);
+}
+
+void ClientState::recover_relays(Instant now) {
+    if (relay_recovery_.handle_timeout(node_.has_relays(), node_.public_key(), now)) {
+        kLog.info("All relays stopped answering: asking the portal for others");
+        events_.emplace_back(ReconnectToPortal{});
+    }
+}
+
 void ClientState::handle_timeout(Instant now) {
     if (!CULVERT_SABOTAGE(kKeepFiredTimer)) {
         due_since_.reset();
     }
     node_.handle_timeout(now);
+    recover_relays(now);
     drain_node_events();
 }
 
 std::optional<Instant> ClientState::poll_timeout() {
-    const auto node = node_.poll_timeout();
-    return node && due_since_ ? std::min(*node, *due_since_) : (node ? node : due_since_);
+    auto earliest = node_.poll_timeout();
+    for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout()}) {
+        if (deadline && (!earliest || *deadline < *earliest)) {
+            earliest = deadline;
+        }
+    }
+    return earliest;
 }
 
 std::optional<ClientEvent> ClientState::poll_event() {
@@ -506,6 +525,7 @@ void ClientState::reset(std::string_view reason, Instant now) {
     }
     recent_gateways_.clear();
     node_.reset(now);
+    relay_recovery_.handle_list(false, now);
     drain_node_events();
     events_.clear();  // about connections that are no more; the host reconnects to the portal anyway
     due_since_ = now;

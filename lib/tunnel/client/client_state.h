@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "culvert/tunnel/client/resource_set.h"
 #include "culvert/tunnel/client/site_statuses.h"
 #include "culvert/tunnel/flow_cache.h"
+#include "culvert/tunnel/relay_recovery.h"
 #include "culvert/tunnel/relay_servers.h"
 #include "culvert/tunnel/tun_config_cell.h"
 
@@ -98,6 +100,8 @@ private:
     void request_access(const ResourceId& resource, std::string_view trigger, Instant now);
     void close_unused_gateways(Instant now);
     void clean_up_gateway(const GatewayId& gateway);
+    void update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed, Instant now);
+    void recover_relays(Instant now);
     void drain_node_events();
 
     // Packets.
@@ -114,6 +118,7 @@ private:
     void invalidate_flows();
 
     connectivity::Node node_;
+    RelayRecovery relay_recovery_;
     ResourceSet resources_;
     GatewayPeers peers_;
     PendingFlows pending_flows_;

@@ -222,7 +222,7 @@ void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant n
 }
 
 void GatewayState::handle(const portal_api::GatewayInit& message, Instant now) {
-    node_.update_relays({}, to_relay_servers(message.relays), now);
+    update_relays({}, message.relays, now);
     tun_config_.set({.ipv4 = message.interface.ipv4,
                      .ipv6 = message.interface.ipv6,
                      .ipv4_routes = {peer_range(net::Family::kIpv4)},
@@ -301,7 +301,7 @@ void GatewayState::handle(const portal_api::ResourceUpdated& message, Instant) {
 }
 
 void GatewayState::handle(const portal_api::RelaysPresence& message, Instant now) {
-    node_.update_relays(message.disconnected_ids, to_relay_servers(message.connected), now);
+    update_relays(message.disconnected_ids, message.connected, now);
 }
 
 void GatewayState::handle(const portal_api::ClientIceCandidates& message, Instant now) {
@@ -426,9 +426,23 @@ void GatewayState::invalidate_flows() {
 // --- Time, outputs, end
 // ------------------------------------------------------------------------------------------------
 
+void GatewayState::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
+                                 Instant now) {
+    node_.update_relays(removed, to_relay_servers(listed), now);
+    relay_recovery_.handle_list(node_.has_relays(), now);
+}
+
+void GatewayState::recover_relays(Instant now) {
+    if (relay_recovery_.handle_timeout(node_.has_relays(), node_.public_key(), now)) {
+        kLog.info("All relays stopped answering: asking the portal for others");
+        events_.emplace_back(ReconnectToPortal{});
+    }
+}
+
 void GatewayState::handle_timeout(Instant now, UnixSeconds wall_now) {
     due_since_.reset();
     node_.handle_timeout(now);
+    recover_relays(now);
     drain_node_events();
     if (next_sweep_ && *next_sweep_ <= now) {
         sweep(now, wall_now);
@@ -438,7 +452,8 @@ void GatewayState::handle_timeout(Instant now, UnixSeconds wall_now) {
 
 std::optional<Instant> GatewayState::poll_timeout() {
     std::optional<Instant> earliest = node_.poll_timeout();
-    for (const auto& deadline : {due_since_, CULVERT_SABOTAGE(kUnreportedExpiry) ? std::nullopt : next_sweep_}) {
+    for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout(),
+                                 CULVERT_SABOTAGE(kUnreportedExpiry) ? std::nullopt : next_sweep_}) {
         if (deadline && (!earliest || *deadline < *earliest)) {
             earliest = deadline;
         }

@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "culvert/base/bytes.h"
@@ -19,6 +20,7 @@
 #include "culvert/tunnel/flow_cache.h"
 #include "culvert/tunnel/gateway/client_policy.h"
 #include "culvert/tunnel/gateway/gateway_event.h"
+#include "culvert/tunnel/relay_recovery.h"
 #include "culvert/tunnel/tun_config_cell.h"
 
 namespace culvert::packet {
@@ -86,6 +88,8 @@ private:
     void sweep(Instant now, UnixSeconds wall_now);
     void close_client(const ClientId& client, Instant now);
     void forget_client(const ClientId& client);
+    void update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed, Instant now);
+    void recover_relays(Instant now);
     void drain_node_events();
 
     // Packets.
@@ -102,6 +106,7 @@ private:
     void invalidate_flows();
 
     connectivity::Node node_;
+    RelayRecovery relay_recovery_;
     std::map<ClientId, Peer> peers_;
     std::unordered_map<net::IpAddress, ClientId> clients_by_address_;
     TunConfigCell tun_config_;

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+
+#include "culvert/base/time.h"
+#include "culvert/crypto/keys.h"
+
+namespace culvert::tunnel {
+
+/// When to ask the portal for relays again, once every one it listed has stopped answering.
+///
+/// A relay that fails is forgotten until the portal lists it again (spec/connectivity.md section 9.3), so a device
+/// whose relays had a bad moment would otherwise have none when the next connection needs one, and lose its first
+/// packets. Relays that the portal itself withdrew are none of our business: it pushes others by itself.
+class RelayRecovery {
+public:
+    /// The first attempt comes after kInitialDelay to twice as long, each further one after twice the time.
+    static constexpr Duration kInitialDelay = std::chrono::seconds{1};
+    static constexpr Duration kMaxDelay = std::chrono::minutes{5};
+    /// Relays that stay for so long were worth asking for: the next loss starts from the beginning.
+    static constexpr Duration kProvenAfter = std::chrono::minutes{1};
+
+    /// The portal has spoken; `has_relays`: what it listed leaves us with some.
+    void handle_list(bool has_relays, Instant now);
+    /// Whether the portal is to be asked now. `key` spreads devices that lost the same relay.
+    [[nodiscard]] bool handle_timeout(bool has_relays, const crypto::PublicKey& key, Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const { return ask_at_; }
+
+private:
+    /// Since when there have been relays, as far as the portal is concerned.
+    std::optional<Instant> listed_at_;
+    std::optional<Instant> ask_at_;
+    Duration delay_ = kInitialDelay;
+};
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,91 @@
+#include "culvert/tunnel/relay_recovery.h"
+
+#include <gtest/gtest.h>
+
+namespace culvert::tunnel {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant kStart{1h};
+const crypto::PublicKey kKey{};
+
+/// Loses all relays at `now`; how long until the portal is asked, and asks it.
+Duration lose_relays(RelayRecovery& recovery, Instant now) {
+    EXPECT_FALSE(recovery.handle_timeout(false, kKey, now));
+    const auto due = recovery.poll_timeout().value_or(Instant::max());
+    EXPECT_FALSE(recovery.handle_timeout(false, kKey, due - 1ns));
+    EXPECT_TRUE(recovery.handle_timeout(false, kKey, due));
+    EXPECT_EQ(recovery.poll_timeout(), std::nullopt);
+    return due - now;
+}
+
+TEST(RelayRecovery, AsksSoonAfterTheLastRelayFailed) {
+    RelayRecovery recovery;
+    recovery.handle_list(true, kStart);
+    EXPECT_FALSE(recovery.handle_timeout(true, kKey, kStart + 1min));
+    EXPECT_EQ(recovery.poll_timeout(), std::nullopt);
+
+    EXPECT_EQ(lose_relays(recovery, kStart + 2min), 1s);
+}
+
+TEST(RelayRecovery, AsksOnceForEachListOfThePortal) {
+    RelayRecovery recovery;
+    recovery.handle_list(true, kStart);
+    lose_relays(recovery, kStart);
+
+    EXPECT_FALSE(recovery.handle_timeout(false, kKey, kStart + 1h));
+    EXPECT_EQ(recovery.poll_timeout(), std::nullopt);
+}
+
+TEST(RelayRecovery, WaitsLongerWhileTheRelaysStayDead) {
+    RelayRecovery recovery;
+    auto now = kStart;
+    for (const auto expected : {1s, 2s, 4s, 8s, 16s, 32s, 64s, 128s, 256s, 300s, 300s}) {
+        recovery.handle_list(true, now);
+        now += 8s;
+        EXPECT_EQ(lose_relays(recovery, now), expected);
+        now += 10min;
+    }
+}
+
+TEST(RelayRecovery, StartsFromTheBeginningAfterRelaysThatLasted) {
+    RelayRecovery recovery;
+    recovery.handle_list(true, kStart);
+    lose_relays(recovery, kStart + 8s);
+    recovery.handle_list(true, kStart + 20s);
+
+    EXPECT_EQ(lose_relays(recovery, kStart + 20s + RelayRecovery::kProvenAfter), 1s);
+}
+
+TEST(RelayRecovery, LeavesRelaysThatThePortalWithdrewToThePortal) {
+    RelayRecovery recovery;
+    recovery.handle_list(true, kStart);
+    recovery.handle_list(false, kStart + 1s);
+
+    EXPECT_FALSE(recovery.handle_timeout(false, kKey, kStart + 1h));
+    EXPECT_EQ(recovery.poll_timeout(), std::nullopt);
+}
+
+TEST(RelayRecovery, ForgetsAnAttemptThatIsNoLongerNeeded) {
+    RelayRecovery recovery;
+    recovery.handle_list(true, kStart);
+    EXPECT_FALSE(recovery.handle_timeout(false, kKey, kStart + 1s));
+
+    EXPECT_FALSE(recovery.handle_timeout(true, kKey, kStart + 1min));
+    EXPECT_EQ(recovery.poll_timeout(), std::nullopt);
+}
+
+TEST(RelayRecovery, SpreadsDevicesByTheirKeys) {
+    RelayRecovery recovery;
+    recovery.handle_list(true, kStart);
+    crypto::PublicKey key;
+    key.bytes.front() = std::byte{128};
+
+    EXPECT_FALSE(recovery.handle_timeout(false, key, kStart));
+
+    EXPECT_EQ(recovery.poll_timeout(), kStart + 1500ms);
+}
+
+}  // namespace
+}  // namespace culvert::tunnel
