@@ -93,8 +93,6 @@ bool Actions::apply(const CutPortal& action) {
         return false;
     }
     machine->link().cut_after(action.bytes);
-    world_.observe(FaultChanged{"portal", as_process(action.device), true});
-    world_.observe(FaultChanged{"portal", as_process(action.device), false});
     return true;
 }
 

@@ -39,6 +39,7 @@ void BytePipe::write(std::string bytes, Instant now) {
         }
         pieces_.push_back({last_arrival_, std::move(piece)});
         if (is_cut) {
+            was_cut_ = true;
             close(now);
             return;
         }

@@ -27,6 +27,8 @@ public:
     void set_rate(std::uint32_t rate) { rate_ = rate; }
     /// Lets only `bytes` more arrive, then the connection is reset.
     void cut_after(std::uint32_t bytes) { left_ = bytes; }
+    /// Whether a cut has lost anything.
+    [[nodiscard]] bool was_cut() const { return was_cut_; }
 
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
     /// The next frame that has arrived completely.
@@ -49,6 +51,7 @@ private:
     std::optional<std::uint32_t> left_;
     bool is_stalled_ = false;
     bool is_closed_ = false;
+    bool was_cut_ = false;
     bool has_ended_ = false;
     Instant last_arrival_{};
     std::deque<Piece> pieces_;

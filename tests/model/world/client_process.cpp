@@ -66,8 +66,8 @@ portal_channel::ChannelOptions ClientProcess::channel_options() const {
     return {.role = portal_api::Role::kClient, .stamp_secret = {}, .max_partition_time = {}};
 }
 
-std::string ClientProcess::snapshot(Instant) const {
-    return state_.public_key().to_string();
+std::string ClientProcess::snapshot(Instant now) const {
+    return state_.debug_snapshot(now);
 }
 
 }  // namespace culvert::model

@@ -57,8 +57,8 @@ portal_channel::ChannelOptions GatewayProcess::channel_options() const {
     return {.role = portal_api::Role::kGateway, .stamp_secret = {}, .max_partition_time = {}};
 }
 
-std::string GatewayProcess::snapshot(Instant) const {
-    return state_.public_key().to_string();
+std::string GatewayProcess::snapshot(Instant now) const {
+    return state_.debug_snapshot(now);
 }
 
 }  // namespace culvert::model

@@ -90,8 +90,8 @@ portal_channel::ChannelOptions HostileClient::channel_options() const {
     return {.role = portal_api::Role::kClient, .stamp_secret = {}, .max_partition_time = {}};
 }
 
-std::string HostileClient::snapshot(Instant) const {
-    return node_.public_key().to_string();
+std::string HostileClient::snapshot(Instant now) const {
+    return node_.debug_snapshot(now);
 }
 
 void HostileClient::send_inside(const Uuid& gateway, ByteSpan packet, Instant now) {

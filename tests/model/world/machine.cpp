@@ -273,6 +273,10 @@ std::optional<Instant> Machine::poll_timeout() {
     return earliest;
 }
 
+std::string Machine::name() const {
+    return name_of(device_);
+}
+
 std::string Machine::snapshot(Instant now) const {
     return process_ && state_ == ProcessState::kRunning ? process_->snapshot(local(now)) : "";
 }

@@ -57,6 +57,8 @@ public:
     [[nodiscard]] DeviceProcess* process() { return process_.get(); }
     [[nodiscard]] Device device() const { return device_; }
     [[nodiscard]] Driver driver() const { return driver_; }
+    /// "client1"
+    [[nodiscard]] std::string name() const;
     [[nodiscard]] std::string snapshot(Instant now) const;
     /// Has given up for good: its token is no longer valid, for example.
     [[nodiscard]] bool has_failed() const { return has_failed_; }

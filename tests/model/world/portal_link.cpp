@@ -184,6 +184,15 @@ void PortalLink::read_up(Connection& connection, Instant now) {
     }
 }
 
+void PortalLink::report_cut(Connection& connection) {
+    if (!connection.has_reported_cut && (connection.up.was_cut() || connection.down.was_cut())) {
+        connection.has_reported_cut = true;
+        const auto process = std::visit([](auto number) { return Process{number}; }, device_);
+        environment_.observe(FaultChanged{"portal", process, true});
+        environment_.observe(FaultChanged{"portal", process, false});
+    }
+}
+
 void PortalLink::end_session(Connection& connection, std::string reason, Instant now) {
     portal_.disconnect(*connection.session, now);
     connection.session.reset();
@@ -210,7 +219,10 @@ bool PortalLink::handle_output(const portal::Output& output, Instant now) {
     if (connection == connections_.end()) {
         return false;
     }
-    std::visit(overloaded{[&](const portal::SendFrame& frame) { connection->down.write_frame(frame.text, now); },
+    std::visit(overloaded{[&](const portal::SendFrame& frame) {
+                              connection->down.write_frame(frame.text, now);
+                              report_cut(*connection);
+                          },
                           [&](const portal::CloseSession& close) {
                               connection->session.reset();
                               connection->down.close(now);
@@ -317,6 +329,7 @@ void PortalLink::drive_device_end(Instant now, Instant local_now) {
     while (auto frame = channel_->poll_frame(local_now)) {
         if (!connections_.empty() && connections_.back().is_device_end_open) {
             connections_.back().up.write_frame(*frame, now);
+            report_cut(connections_.back());
         }
     }
     while (auto event = channel_->poll_event()) {

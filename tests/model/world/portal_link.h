@@ -70,12 +70,15 @@ private:
         Instant idle_since{};
         bool is_device_end_open = true;
         bool is_orphaned = false;
+        bool has_reported_cut = false;
     };
 
     void dial(const std::optional<crypto::PublicKey>& public_key, Instant now);
     void drop(Instant now);
     void accept(Connection& connection, Instant now);
     void read_up(Connection& connection, Instant now);
+    /// A cut that was ordered earlier has happened just now.
+    void report_cut(Connection& connection);
     void end_session(Connection& connection, std::string reason, Instant now);
     void carry_out_actions(Instant now);
     void read_down(Instant now, Instant local_now);

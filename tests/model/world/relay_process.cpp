@@ -71,9 +71,8 @@ portal_channel::ChannelOptions RelayProcess::channel_options() const {
     return {.role = portal_api::Role::kRelay, .stamp_secret = stamp_secret_, .max_partition_time = kMaxPartitionTime};
 }
 
-std::string RelayProcess::snapshot(Instant) const {
-    return "allocations " + std::to_string(server_.allocations()) + " channels " +
-           std::to_string(server_.bound_channels());
+std::string RelayProcess::snapshot(Instant now) const {
+    return server_.debug_snapshot(now);
 }
 
 }  // namespace culvert::model

@@ -377,8 +377,11 @@ const tunnel::TunConfig* World::interface_of(const Device& device) const {
 
 std::string World::snapshot() const {
     std::string text;
+    if (const auto* plane = portal_.plane()) {
+        text += "--- portal\n" + plane->debug_snapshot(now_);
+    }
     for (const auto& [device, entry] : machines_) {
-        text += entry.machine->snapshot(now_) + "\n";
+        text += "--- " + entry.machine->name() + "\n" + entry.machine->snapshot(now_);
     }
     return text;
 }
