@@ -108,8 +108,27 @@ void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
     verdict_.check("SEC-1", probe->expectation.outcome != Outcome::kDropped, now,
                    [&] { return "left a gateway: " + describe(*key, *probe); });
     if (probe->forwarded == 1) {
+        check_route(*key, *probe, event.gateway, now);
         check_order(*key, *probe, event.gateway, now);
     }
+}
+
+/// The narrowest resource decides where a packet goes, even if a gateway of a wider one would let it pass.
+void ProbeChecks::check_route(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now) {
+    const auto& expectation = probe.expectation;
+    if (expectation.outcome != Outcome::kDelivered && expectation.outcome != Outcome::kEither) {
+        return;
+    }
+    if (situation_.access().changed_at(expectation.client) >= expectation.at) {
+        verdict_.tolerate("access changed");
+        return;
+    }
+    const bool is_right = std::ranges::any_of(expectation.resources, [&](const ResourceId& id) {
+        const auto* resource = situation_.access().find(id);
+        return resource != nullptr && std::ranges::count(situation_.gateways_of(*resource), gateway) > 0;
+    });
+    verdict_.check("SEC-1", is_right, now,
+                   [&] { return "left by the gateway of another resource: " + describe(key, probe); });
 }
 
 void ProbeChecks::check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now) {

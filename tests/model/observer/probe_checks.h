@@ -45,6 +45,7 @@ private:
 
     [[nodiscard]] Probe* find(const std::optional<PacketKey>& key);
     void handle_rejection(const PacketKey& quoted, Instant now);
+    void check_route(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void judge(const PacketKey& key, Probe& probe, Instant due);
     void judge_missing(const PacketKey& key, const Probe& probe, Instant due);

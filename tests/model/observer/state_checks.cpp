@@ -9,6 +9,9 @@
 namespace culvert::model {
 namespace {
 
+/// What the portal has to end a session, or to hear that a token was deleted.
+constexpr Duration kTokenEnds = std::chrono::seconds{2};
+
 std::string name(const Device& device) {
     return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
                                  [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
@@ -57,7 +60,25 @@ void StateChecks::handle(const ResourcesListed& event, Instant now) {
 
 // --- STA-1 -----------------------------------------------------------------------------------------------------------
 
+void StateChecks::handle(const SessionOpened& event, Instant now) {
+    signed_in_.insert(event.device);
+    check_session(event.device, now);
+}
+
+void StateChecks::handle(const SessionClosed& event, Instant) {
+    signed_in_.erase(event.device);
+}
+
+void StateChecks::check_session(const Device& device, Instant now) {
+    const auto standing = situation_.access().may_sign_in(device, now);
+    verdict_.check("STA-1", standing.holds || now <= standing.since + kTokenEnds, now,
+                   [&] { return name(device) + " is signed in although its token has ended"; });
+}
+
 void StateChecks::handle(const Settled&, Instant now) {
+    for (const auto& device : signed_in_) {
+        check_session(device, now);
+    }
     for (const auto client : situation_.clients()) {
         if (!situation_.is_hostile(client)) {
             check_client(client, now);

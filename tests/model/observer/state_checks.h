@@ -1,13 +1,14 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "model/observer/verdict.h"
 #include "model/reference/situation.h"
 
 namespace culvert::model {
 
-/// What users and operating systems are shown: STA-1 once the world has settled, STA-2 always.
+/// What users and operating systems are shown, and who is signed in: STA-1 once the world has settled, STA-2 always.
 class StateChecks {
 public:
     StateChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
@@ -20,10 +21,13 @@ private:
     void handle(const ProcessChanged& event, Instant now);
     void handle(const InterfaceConfigured& event, Instant now);
     void handle(const ResourcesListed& event, Instant now);
+    void handle(const SessionOpened& event, Instant now);
+    void handle(const SessionClosed& event, Instant now);
     void handle(const Settled& event, Instant now);
     template <typename Other>
     void handle(const Other&, Instant) {}
 
+    void check_session(const Device& device, Instant now);
     void check_client(ClientNo client, Instant now);
     void check_interface(const Device& device, const std::optional<tunnel::TunConfig>& expected, Instant now);
     void check_list(ClientNo client, const List& shown, Instant now);
@@ -34,6 +38,7 @@ private:
     Verdict& verdict_;
     std::map<Device, tunnel::TunConfig> interfaces_;
     std::map<ClientNo, List> lists_;
+    std::set<Device> signed_in_;
 };
 
 }  // namespace culvert::model

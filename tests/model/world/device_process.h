@@ -38,6 +38,8 @@ public:
     /// What the channel to the portal is opened with, and announced as.
     [[nodiscard]] virtual portal_channel::ChannelOptions channel_options() const = 0;
     [[nodiscard]] virtual std::optional<crypto::PublicKey> public_key() const = 0;
+    /// Whether it goes on once the portal has turned it away for good; programs exit then.
+    [[nodiscard]] virtual bool outlives_portal() const { return false; }
     /// Entries in tables about peers: none once they have gone, and their time is over (RES-2).
     [[nodiscard]] virtual std::size_t table_entries() const { return 0; }
     /// The product's state, for failure reports and determinism checks.

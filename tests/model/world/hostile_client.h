@@ -29,6 +29,7 @@ public:
     void shut_down(Instant) override {}
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return node_.public_key(); }
+    [[nodiscard]] bool outlives_portal() const override { return true; }
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
     // What it can be told to do.

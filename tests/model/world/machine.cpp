@@ -184,7 +184,8 @@ void Machine::handle_packet(ByteSpan packet, Instant now) {
 
 void Machine::take_portal_events(Instant now) {
     while (auto event = link_.poll_event()) {
-        has_failed_ = has_failed_ || std::holds_alternative<portal_channel::Fatal>(*event);
+        has_failed_ =
+            has_failed_ || (std::holds_alternative<portal_channel::Fatal>(*event) && !process_->outlives_portal());
         process_->handle_portal_event(*event, local(now));
     }
 }
