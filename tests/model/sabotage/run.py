@@ -93,14 +93,18 @@ def run_unit_tests(build: pathlib.Path, folder: str, switch: str) -> tuple[str, 
     return f"{started[-1] if started else folder} ({how_it_ended(status)})", output
 
 
-def run_simulator(build: pathlib.Path, switch: str, seconds: float) -> tuple[str, str]:
-    """Which invariant was violated ("": none) after how many random cases, and the output."""
-    command = [str(build / "bin/culvert-simulate"), "--seed", str(FIRST_SEED), "--no-shrink"]
-    # The report of a failing case takes another run of it.
-    status, output = run([*command, "--minutes", f"{seconds / 60:.4f}"], switch, 3 * seconds + 10)
-    violation = re.search(r"^FAILED: --seed (\d+)\n  t=\S+ (\S+):", output, re.MULTILINE)
+def run_simulator(build: pathlib.Path, switch: str, cases: int, seconds: float) -> tuple[str, str]:
+    """Which invariant was violated ("": none) in which case, and the output."""
+    command = [str(build / "bin/culvert-simulate"), "--no-shrink"]
+    for folder in ("scripts", "corpus"):
+        if (ROOT / "tests/model" / folder).is_dir():
+            command += ["--file", str(ROOT / "tests/model" / folder)]
+    command += ["--seed", str(FIRST_SEED), "--cases", str(cases), "--minutes", f"{seconds / 60:.4f}"]
+    # A failing case runs twice: its report needs another run.
+    status, output = run(command, switch, 3 * seconds)
+    violation = re.search(r"^FAILED: (?:--)?(.+)\n  t=\S+ (\S+):", output, re.MULTILINE)
     if violation:
-        return f"{violation[2]}, case {int(violation[1]) - FIRST_SEED + 1}", output
+        return f"{violation[2]}, {pathlib.PurePath(violation[1]).name}", output
     if status in (0, 1):  # 1 without a violation: too few cases to exercise everything
         return "", output
     return how_it_ended(status), output
@@ -127,24 +131,32 @@ def try_switch(switch: Switch, options: argparse.Namespace) -> Report:
         report.unit, _ = run_unit_tests(options.build, folder, switch.name)
         if report.unit:
             break
-    if options.model_seconds > 0 and not (report.unit and options.first_only):
-        report.model, _ = run_simulator(options.build, switch.name, options.model_seconds)
+    if options.cases > 0 and not (report.unit and options.first_only):
+        report.model, _ = run_simulator(options.build, switch.name, options.cases, options.seconds)
         report.is_model_run = True
     return report
 
 
-def check_without_bugs(switches: list[Switch], options: argparse.Namespace) -> None:
-    """Tests that fail anyway would find every bug."""
-    runs = [(f"{folder}_test", run_unit_tests, folder, "") for folder in folders_of(switches)]
-    if options.model_seconds > 0:
-        runs.append(("culvert-simulate", run_simulator, "", options.model_seconds))
+def check_without_bugs(switches: list[Switch], options: argparse.Namespace) -> bool:
+    """Tests that fail anyway would find every bug. Leaves out the random cases from the first one on that does."""
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        results = pool.map(lambda entry: entry[1](options.build, *entry[2:]), runs)
-        for (name, *_), (found, output) in zip(runs, results):
+        folders = folders_of(switches)
+        for folder, (found, output) in zip(folders, pool.map(lambda f: run_unit_tests(options.build, f, ""), folders)):
             if found:
                 print(output[-4000:])
-                sys.exit(f"error: {name} fails without any seeded bug: {found}")
-    print(f"Without a bug, {len(runs)} test programs pass.", flush=True)
+                sys.exit(f"error: {folder}_test fails without any seeded bug: {found}")
+    if options.cases == 0:
+        return True
+    found, output = run_simulator(options.build, "", options.cases, options.seconds)
+    if not found:
+        return True
+    seed = re.fullmatch(r".*, seed (\d+)", found)
+    if not seed or int(seed[1]) == FIRST_SEED:
+        print(output[-4000:])
+        sys.exit(f"error: the simulator fails without any seeded bug: {found}. See scripts/test model.")
+    options.cases = int(seed[1]) - FIRST_SEED
+    print(f"FAILED: the simulator, without any seeded bug: {found}. Using the {options.cases} cases before it.", flush=True)
+    return False
 
 
 def folders_of(switches: list[Switch]) -> list[str]:
@@ -169,7 +181,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="switches tried at the same time")
     parser.add_argument("--only", nargs="+", metavar="SWITCH", help="try these instead of all")
     parser.add_argument("--first-only", action="store_true", help="do not simulate what a unit test found")
-    parser.add_argument("--model-seconds", type=float, default=10, help="time for the simulator (default: %(default)s)")
+    parser.add_argument("--cases", type=int, default=150, help="cases to simulate for each (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="limit on the time for that (default: %(default)s)")
     parser.add_argument("--targets", action="store_true", help="print what has to be built, and stop")
     options = parser.parse_args()
 
@@ -185,7 +198,7 @@ def main() -> int:
         switches = [switch for switch in switches if switch.name in options.only]
 
     started = time.monotonic()
-    check_without_bugs(switches, options)
+    is_sound = check_without_bugs(switches, options)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         reports = list(pool.map(lambda switch: try_switch(switch, options), switches))
     print_table(reports)
@@ -197,7 +210,7 @@ def main() -> int:
     print(f"{len(reports)} seeded bugs in {time.monotonic() - started:.0f} s: {by_unit} found by unit tests, "
           f"{by_model} by the simulator")
     print(f"{len(reports) - len(missed)} found, {len(missed)} missed")
-    return 1 if missed else 0
+    return 1 if missed or not is_sound else 0
 
 
 if __name__ == "__main__":
