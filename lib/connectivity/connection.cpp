@@ -120,7 +120,7 @@ bool Connection::may_have_channel(const net::SocketAddress& address, Instant now
         return true;
     }
     if (!std::exchange(has_warned_of_channels_, true)) {
-        kLog.warn("Peer has too many addresses, no more are reached through the relay", log::field(id_key(), id_),
+        kLog.debug("Peer has too many addresses, no more are reached through the relay", log::field(id_key(), id_),
                   log::field("limit", kMaxChannelsPerConnection));
     }
     return false;

@@ -63,7 +63,7 @@ void PhoenixChannel::close(Instant now) {
             return;
         case State::kDialling:
         case State::kWaiting:
-            kLog.warn("Closed while connecting to portal");
+            kLog.info("Closed while connecting to portal");
             drop();
             finish_close();
             return;

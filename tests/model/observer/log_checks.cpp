@@ -127,8 +127,12 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
         return std::holds_alternative<RelayNo>(*device) &&
                (cut_.contains(*device) || faults.portal_path(*device, from, now));
     }
-    if (is("portal_channel", "Closed while connecting to portal")) {
-        return faults.portal_path(*device, from, now).has_value();
+    if (is("portal_channel", "Portal refused a message")) {
+        // A gateway's answer about a client that has left meanwhile (spec/portal-protocol.md section 7.2).
+        return std::holds_alternative<GatewayNo>(*device);
+    }
+    if (is("turn", "Relay refused a request")) {
+        return faults.relays(from, now) || faults.host(*device, from, now);
     }
     if (is("connectivity", "Cannot connect without relays")) {
         // Nothing asks for new ones before they are needed.

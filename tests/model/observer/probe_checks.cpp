@@ -264,8 +264,9 @@ bool ProbeChecks::overflowed_buffers(const Probe& probe, Instant due) const {
         return flow == nullptr || flow->created_at + kSetup >= expectation.at;
     });
     const auto& all = submissions_.at(expectation.client);
-    const auto later = std::ranges::count_if(all, [&](Instant at) { return at >= expectation.at && at <= due; });
-    return was_set_up && later > kSetupBuffer;
+    const auto around =
+        std::ranges::count_if(all, [&](Instant at) { return at + kSetup >= expectation.at && at <= due; });
+    return was_set_up && around > kSetupBuffer;
 }
 
 std::string ProbeChecks::describe(const PacketKey& key, const Probe& probe) const {

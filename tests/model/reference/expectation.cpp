@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 /// An administrator's change reaches connected devices, and traffic follows it (LIV-9, and 2 s for the portal to
 /// notice).
 constexpr Duration kChangeSettles = 5s;
+/// When a peer that has lost its half of a connection is found dead (LIV-4).
+constexpr Duration kDeadPeerDetection = std::chrono::seconds{25};
 /// After this the portal knows that a device is gone: its idle timeout for gateways (spec/portal-protocol.md
 /// section 3.2).
 constexpr Duration kPresenceTimeout = 37s;
@@ -50,6 +52,10 @@ bool forgets_too_soon(const Access& access) {
     return access.nat && access.nat->idle_timeout < kShortestNatTimer;
 }
 
+bool has_dependent_mapping(const Access& access) {
+    return access.nat && access.nat->mapping != Dependence::kEndpointIndependent;
+}
+
 /// Whether the two surely find a path: whichever relays each is given, there is one through them.
 bool has_relayed_path(const Setup& setup, const Access& a, const Access& b) {
     return !setup.relays.empty() && std::ranges::all_of(setup.relays, [&](const RelaySetup& one) {
@@ -68,6 +74,11 @@ std::optional<Excuse> excuse_for_administration(const Situation& situation, cons
     };
     if (changed_at + kChangeSettles >= expectation.at && changed_at > kCaseBegin) {
         return late("access changed", changed_at);
+    }
+    if (changed_at + kDeadPeerDetection >= expectation.at && changed_at > kCaseBegin) {
+        // Losing its last resource the client says goodbye, which may cross the gateway's answer to the next request on
+        // its way: then only one of them has the connection, until it is found dead.
+        return Excuse{"a goodbye crossed a new authorization", "LIV-4", changed_at, changed_at + kDeadPeerDetection};
     }
     std::vector<Device> involved{expectation.client};
     involved.insert(involved.end(), expectation.gateways.begin(), expectation.gateways.end());
@@ -135,7 +146,8 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
         }
     }
     if (offline == candidates.size()) {
-        return conclude(Outcome::kDropped, "no gateway is online");
+        // It may wait in the client for a gateway that comes back.
+        return conclude(Outcome::kOpen, "no gateway is online");
     }
     if (offline > 0) {
         return conclude(Outcome::kOpen, "one of several equal resources is offline");
@@ -197,6 +209,10 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
         }
         if (forgets_too_soon(access) || forgets_too_soon(client)) {
             return Excuse{"NAT forgets sooner than 30 s", "LIV-1", expectation.at, until};
+        }
+        if (has_dependent_mapping(access) && has_dependent_mapping(client)) {
+            // The idle keep-alives of one side do not renew the mappings that the other's packets come in through.
+            return Excuse{"two dependent NATs", "LIV-1", expectation.at, until};
         }
         if (const auto excuse = situation.faults().data_path(expectation.client, gateway, expectation.at, until,
                                                              attempts.of(expectation.client, gateway))) {

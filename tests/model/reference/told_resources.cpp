@@ -89,7 +89,6 @@ void ToldResources::handle_one(const portal_api::FlowCreated& message, Instant n
     }
     flows_[message.resource_id] = {message.gateway_id, message.site_id, message.gateway_ipv4, message.gateway_ipv6,
                                    now};
-    offline_sites_.erase(message.site_id);
 }
 
 void ToldResources::handle_one(const portal_api::FlowCreationFailed& message, Instant now) {

@@ -45,6 +45,7 @@ public:
     [[nodiscard]] const Flow* flow(const ResourceId& id) const;
     [[nodiscard]] const std::map<ResourceId, Flow>& flows() const { return flows_; }
     /// Whether some resource with this site could not be reached the last time the client asked.
+    /// Ever: only a connection, which no message tells of, ends it (spec/tunnel.md section 3.14).
     [[nodiscard]] bool was_told_offline(const SiteId& site) const { return offline_sites_.contains(site); }
 
     /// What the TUN interface must look like; nullopt before the first `init`.

@@ -103,7 +103,7 @@ TEST(ToldResources, ResetForgetsFlowsOnly) {
     EXPECT_EQ(told.all().size(), 1U);
 }
 
-TEST(ToldResources, OfflineHoldsUntilAGatewayOfTheSiteIsFound) {
+TEST(ToldResources, OfflineOutlivesAFlowThatHasNoConnectionYet) {
     ToldResources told;
     told.handle(init({cidr(1, "10.0.0.0/16")}), kNow);
     told.handle(portal_api::FlowCreationFailed{rid(1), portal_api::FlowFailure::kForbidden, {}}, kNow);
@@ -112,7 +112,7 @@ TEST(ToldResources, OfflineHoldsUntilAGatewayOfTheSiteIsFound) {
     told.handle(portal_api::FlowCreationFailed{rid(1), portal_api::FlowFailure::kOffline, {}}, kNow);
     EXPECT_TRUE(told.was_told_offline(sid(1)));
     told.handle(flow_created(1, 1), kNow);
-    EXPECT_FALSE(told.was_told_offline(sid(1)));
+    EXPECT_TRUE(told.was_told_offline(sid(1)));
 }
 
 TEST(ToldResources, RoutesAreTheNetworksAndTheFixedRanges) {

@@ -138,6 +138,7 @@ void Actions::heal_everything() {
         start_portal();
     }
     world_.for_each_machine([&](Machine& machine) {
+        machine.link().cancel_cut();
         machine.wake_up(world_.now_);
         if (machine.state() == ProcessState::kStopped && !machine.has_failed()) {
             machine.start(world_.now_);

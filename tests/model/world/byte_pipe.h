@@ -27,6 +27,7 @@ public:
     void set_rate(std::uint32_t rate) { rate_ = rate; }
     /// Lets only `bytes` more arrive, then the connection is reset.
     void cut_after(std::uint32_t bytes) { left_ = bytes; }
+    void cancel_cut() { left_.reset(); }
     /// Whether a cut has lost anything.
     [[nodiscard]] bool was_cut() const { return was_cut_; }
 

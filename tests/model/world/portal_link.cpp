@@ -87,6 +87,13 @@ void PortalLink::cut_after(std::uint32_t bytes) {
     }
 }
 
+void PortalLink::cancel_cut() {
+    for (auto& connection : connections_) {
+        connection.up.cancel_cut();
+        connection.down.cancel_cut();
+    }
+}
+
 void PortalLink::send_garbage(Instant now) {
     if (!connections_.empty() && connections_.back().session) {
         for (const auto* text : {"", "[]", "{", R"({"topic":"client","event":"create_flow","payload":[],"ref":1})",

@@ -35,6 +35,8 @@ public:
     void set_attached(bool is_attached);
     void set_fault(std::optional<PortalFault> fault, Instant now);
     void cut_after(std::uint32_t bytes);
+    /// A cut that has not happened yet will not.
+    void cancel_cut();
     /// The device writes frames that are no messages.
     void send_garbage(Instant now);
 
