@@ -121,7 +121,7 @@ bool Connection::may_have_channel(const net::SocketAddress& address, Instant now
     }
     if (!std::exchange(has_warned_of_channels_, true)) {
         kLog.debug("Peer has too many addresses, no more are reached through the relay", log::field(id_key(), id_),
-                  log::field("limit", kMaxChannelsPerConnection));
+                   log::field("limit", kMaxChannelsPerConnection));
     }
     return false;
 }

@@ -169,7 +169,7 @@ void draw_policies(ChoiceSource& source, Setup& setup) {
 
 // One of 16 networks of 4096 addresses, so that resources often overlap by chance, too.
 net::IpNetwork fresh_v4(ChoiceSource& source) {
-    const auto block = small(source, 0, 15);
+    const auto block = static_cast<unsigned>(small(source, 0, 15));
     const auto prefix = static_cast<unsigned>(source.between(20, 32));
     const auto low = source.below(4096);
     return {net::IpAddress{std::array<std::uint8_t, 4>{10, 20, static_cast<std::uint8_t>(block << 4U | low >> 8U),
