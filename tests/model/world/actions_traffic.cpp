@@ -96,8 +96,14 @@ void Actions::send_probe(const Probe& probe, const net::IpAddress& destination, 
     world_.submit_if_routed(probe.client, packet);
 }
 
-bool Actions::apply(const Transfer&) {
-    return false;
+bool Actions::apply(const Transfer& action) {
+    const auto destination = resolve(action.to);
+    const auto* interface = world_.interface_of(action.client);
+    if (!destination || interface == nullptr || is_hostile(action.client)) {
+        return false;
+    }
+    const auto& source = destination->is_v4() ? interface->ipv4 : interface->ipv6;
+    return world_.transfers_.start(action, source, *destination, world_.now_);
 }
 
 bool Actions::apply(const Unsolicited& action) {
