@@ -89,6 +89,12 @@ struct Saturation {
 class Saturated : public testing::TestWithParam<Saturation> {};
 
 TEST_P(Saturated, TimersCommandsAndControlDatagramsKeepTheirTime) {
+    // Builds with sanitizers are not optimised: there the same takes many times as long.
+#ifdef NDEBUG
+    constexpr unsigned kTurns = 3000;
+#else
+    constexpr unsigned kTurns = 300;
+#endif
     TestRig rig{1};
     rig.start();
     rig.loop.kernel().set_faults({.coalesced_receive = 1000, .tun_super_packet = 1000});
@@ -96,7 +102,7 @@ TEST_P(Saturated, TimersCommandsAndControlDatagramsKeepTheirTime) {
     std::uint64_t number = 0;
     std::uint64_t controls = 0;
     std::size_t longest_queue = 0;
-    for (int turn = 0; turn < 3000; ++turn) {
+    for (unsigned turn = 0; turn < kTurns; ++turn) {
         for (int i = 0; i < 300; ++i) {
             if (GetParam().tun) {
                 rig.submit({kV4, number++}, 1200);
@@ -114,13 +120,13 @@ TEST_P(Saturated, TimersCommandsAndControlDatagramsKeepTheirTime) {
         longest_queue = std::max<std::size_t>(longest_queue, controls - rig.others);
     }
 
-    EXPECT_EQ(rig.path.commands, 300U);
+    EXPECT_EQ(rig.path.commands, kTurns / 10);
     EXPECT_LE(rig.path.latest_command, 1ms);
-    EXPECT_GE(rig.path.timeouts, 130U);
+    EXPECT_GE(rig.path.timeouts, kTurns * 13 / 300);
     EXPECT_LE(rig.path.latest_timeout, 2ms);
     EXPECT_EQ(rig.others, controls);
     EXPECT_LE(longest_queue, 1U);
-    EXPECT_GT(rig.sent.size() + rig.delivered.size(), 100'000U);
+    EXPECT_GT(rig.sent.size() + rig.delivered.size(), kTurns * 33);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Saturated,
