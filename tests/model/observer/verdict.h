@@ -31,7 +31,7 @@ public:
         }
         return holds;
     }
-    /// A rule was relaxed for the reason with this name. Each has a budget, see the runner.
+    /// A rule was relaxed for the reason with this name. Shown with --coverage; no limit is enforced yet.
     void tolerate(std::string_view reason) { ++tolerances_[reason]; }
     /// Something happened that a run as a whole must exercise: an outcome, an action, a fault, a state.
     void count(std::string_view feature) { ++features_[feature]; }

@@ -13,7 +13,8 @@
 namespace culvert::model {
 
 struct CaseOptions {
-    /// End the case with the first violation.
+    /// End the case, at the next step, once the harness's own checks (DET, RES-2, CON-6) have failed. What the judges
+    /// see is collected to the end.
     bool stops_at_violation = true;
     log::Level log_level = log::Level::kInfo;
     /// Sees everything, in addition to the judges.

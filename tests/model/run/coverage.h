@@ -6,11 +6,11 @@
 
 #include "model/observer/verdict.h"
 
-/// What a run as a whole must have exercised, and how much it may have excused: an invariant, action or outcome that
-/// never came up tests nothing, and a tolerance that grows hides bugs (spec/testing.md section 7.11).
+/// What a run as a whole must have exercised: an invariant, action or outcome that never came up tests nothing
+/// (spec/testing.md section 7.11).
 namespace culvert::model {
 
-/// What is missing from, or too frequent in, a run of many random cases; empty if nothing is. One sentence each.
+/// What is missing from a run of many random cases; empty if nothing is. One sentence each.
 [[nodiscard]] std::vector<std::string> find_gaps(const Verdict& total, std::uint64_t cases);
 
 /// Counters of a run as a table for a person.

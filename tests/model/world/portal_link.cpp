@@ -162,11 +162,6 @@ void PortalLink::accept(Connection& connection, Instant now) {
     }
     connection.session = accepted->session;
     connection.idle_since = now;
-    if (pending_cut_) {
-        connection.up.cut_after(*pending_cut_);
-        connection.down.cut_after(*pending_cut_);
-        pending_cut_.reset();
-    }
     environment_.observe(SessionOpened{device_, accepted->device, connection.public_key.value_or(crypto::PublicKey{})});
 }
 

@@ -99,7 +99,6 @@ private:
     std::vector<net::IpAddress> addresses_;
     bool is_attached_ = true;
     std::optional<PortalFault> fault_;
-    std::optional<std::uint32_t> pending_cut_;
 
     /// The device reads and writes the last one, if its end is open.
     std::list<Connection> connections_;

@@ -124,7 +124,6 @@ void Transfers::conclude(Flow& flow, Instant now) {
         verdict_.check("CON-6", equal(flow.client.received(), make_content(flow.transfer.bytes)), now,
                        [] { return "a download arrived with other content"; });
     }
-    verdict_.count(is_complete ? "transfer complete" : "transfer failed");
     environment_.observe(TransferEnded{flow.transfer, flow.client.local(), flow.client.remote(), is_complete});
 }
 
