@@ -110,11 +110,13 @@ std::size_t try_coalescer(Coalescer& coalescer) {
     for (std::size_t i = 0; i < coalescer.size(); ++i) {
         const auto item = coalescer.item(i);
         packets += item.packets;
-        require(item.pieces.size() == item.packets + 1 && item.pieces.size() <= Coalescer::kMaxPieces);
+        require(item.pieces.size() <= Coalescer::kMaxPieces);
         if (item.packets == 1) {
-            require(item.header == VirtioNetHeader{});
+            require(item.pieces.size() == 2 && item.header == VirtioNetHeader{});
             continue;
         }
+        // The header of the super-packet is a piece of its own: what was pushed stays as it was.
+        require(item.pieces.size() == item.packets + 2);
         Bytes merged;
         for (const auto& piece : item.pieces.subspan(1)) {
             append(merged, {static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
