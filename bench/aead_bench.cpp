@@ -104,11 +104,12 @@ int main() {
         return 1;
     }
     std::vector<Candidate> candidates;
-    for (const auto backend : {crypto::AeadBackend::kBoringSsl, crypto::AeadBackend::kOpenSsl}) {
+    for (const auto backend :
+         {crypto::AeadBackend::kIpsecMb, crypto::AeadBackend::kBoringSsl, crypto::AeadBackend::kOpenSsl}) {
         if (crypto::is_available(backend)) {
             candidates.push_back(transport_candidate(backend));
         } else {
-            std::printf("%s is not installed\n", std::string{to_string(backend)}.c_str());
+            std::printf("%s is not available here\n", std::string{to_string(backend)}.c_str());
         }
     }
     candidates.push_back(sodium_candidate());

@@ -28,6 +28,8 @@ const unsigned char* raw(const std::byte* bytes) {
 std::unique_ptr<AeadContext> make_context(const Secret<32>& key, AeadBackend backend) {
     assert(is_available(backend));
     switch (backend) {
+        case AeadBackend::kIpsecMb:
+            return detail::make_ipsec_mb_context(key);
         case AeadBackend::kBoringSsl:
             return detail::make_boringssl_context(key);
         case AeadBackend::kOpenSsl:
@@ -39,15 +41,36 @@ std::unique_ptr<AeadContext> make_context(const Secret<32>& key, AeadBackend bac
 }  // namespace
 
 AeadBackend transport_aead_backend() {
-    return detail::boringssl_is_available() ? AeadBackend::kBoringSsl : AeadBackend::kOpenSsl;
+    for (const auto backend : {AeadBackend::kIpsecMb, AeadBackend::kBoringSsl}) {
+        if (is_available(backend)) {
+            return backend;
+        }
+    }
+    return AeadBackend::kOpenSsl;
 }
 
 bool is_available(AeadBackend backend) {
-    return backend == AeadBackend::kOpenSsl || detail::boringssl_is_available();
+    switch (backend) {
+        case AeadBackend::kIpsecMb:
+            return detail::ipsec_mb_is_available();
+        case AeadBackend::kBoringSsl:
+            return detail::boringssl_is_available();
+        case AeadBackend::kOpenSsl:
+            break;
+    }
+    return true;
 }
 
 std::string_view to_string(AeadBackend backend) {
-    return backend == AeadBackend::kBoringSsl ? "BoringSSL" : "OpenSSL";
+    switch (backend) {
+        case AeadBackend::kIpsecMb:
+            return "ipsec_mb";
+        case AeadBackend::kBoringSsl:
+            return "BoringSSL";
+        case AeadBackend::kOpenSsl:
+            break;
+    }
+    return "OpenSSL";
 }
 
 TransportKey::TransportKey(const Secret<32>& key, AeadBackend backend) : context_{make_context(key, backend)} {}

@@ -16,13 +16,16 @@ Secret<32> secret(std::string_view hex) {
 
 std::vector<AeadBackend> available_backends() {
     std::vector<AeadBackend> backends;
-    for (const auto backend : {AeadBackend::kBoringSsl, AeadBackend::kOpenSsl}) {
+    for (const auto backend : {AeadBackend::kIpsecMb, AeadBackend::kBoringSsl, AeadBackend::kOpenSsl}) {
         if (is_available(backend)) {
             backends.push_back(backend);
         }
     }
     return backends;
 }
+
+// Beyond 16 blocks, which is what AVX-512 code takes at a time.
+constexpr std::size_t kMaxTestSize = 2100;
 
 class EveryBackend : public testing::TestWithParam<AeadBackend> {};
 INSTANTIATE_TEST_SUITE_P(Transport, EveryBackend, testing::ValuesIn(available_backends()),
@@ -35,7 +38,7 @@ TEST_P(EveryBackend, AgreesWithTheOneShotFunctionForAllSizes) {
     const Secret<32> key{rng.array<32>()};
     TransportKey transport{key, GetParam()};
 
-    for (std::size_t size = 0; size <= 300; ++size) {
+    for (std::size_t size = 0; size <= kMaxTestSize; ++size) {
         Bytes plaintext(size);
         rng.fill(plaintext);
         const auto counter = rng.next_u64();
@@ -108,7 +111,7 @@ TEST_P(EveryBackend, SurvivesBeingMoved) {
 
 TEST(Aead, ChoosesTheFastestBackendThatIsThere) {
     EXPECT_TRUE(is_available(AeadBackend::kOpenSsl));
-    EXPECT_EQ(transport_aead_backend() == AeadBackend::kBoringSsl, is_available(AeadBackend::kBoringSsl));
+    EXPECT_EQ(transport_aead_backend(), available_backends().front());
 }
 
 // RFC 8439 appendix A.5.
