@@ -341,11 +341,11 @@ private:
         const auto client = storage.find_client(flow.client);
         const auto directory = storage.load_directory();
         for (const auto& [id, policy] : directory.policies) {
-            const auto grant = client ? find_grant(directory, client->actor, policy.resource) : std::nullopt;
-            if (grant) {
+            const auto grants = client ? find_grants(directory, client->actor, policy.resource) : std::vector<Grant>{};
+            if (!grants.empty()) {
                 flow.resource = policy.resource;
-                flow.policy = grant->policy;
-                flow.membership = grant->membership;
+                flow.policy = grants.front().policy;
+                flow.membership = grants.front().membership;
                 break;
             }
         }

@@ -106,9 +106,17 @@ void Agent::drop_failed_pairs(Instant now) {
 }
 
 /// Continuous nomination: the best eligible pair wins at any time, whatever was nominated before (section 4.5).
+///
+/// The controlled side follows a first USE-CANDIDATE before its own check was answered, but gives up a path that it
+/// knows to work only for another one that does: whoever records a check can repeat it from an address of his choice.
 void Agent::evaluate_nomination() {
+    const bool must_have_succeeded =
+        role_ == AgentRole::kControlling || std::ranges::any_of(pairs_, [](const CandidatePair& pair) {
+            return pair.is_nominated() && pair.has_succeeded();
+        });
     const auto is_eligible = [&](const CandidatePair& pair) {
-        return role_ == AgentRole::kControlling ? pair.has_succeeded() : pair.is_nominated();
+        return (role_ == AgentRole::kControlling || pair.is_nominated()) &&
+               (!must_have_succeeded || pair.has_succeeded());
     };
     const auto best = std::ranges::find_if(pairs_, is_eligible);  // pairs are sorted, so the first is the best
     if (best == pairs_.end()) {
@@ -275,9 +283,7 @@ bool Agent::handle_response(const stun::Message& message, Instant now) {
     }
     if (message.cls() == stun::Class::kSuccess) {
         pair->record_answer(id);
-        if (role_ == AgentRole::kControlling) {
-            evaluate_nomination();
-        }
+        evaluate_nomination();
         update_schedule(now);
     }
     return true;

@@ -346,6 +346,30 @@ TEST(AgentNetwork, GatewayStaysOnTheBetterOfTwoNominatedPairs) {
     EXPECT_EQ(times_nominated(net.b.nominations, best), 1);
 }
 
+// Whoever records a check can repeat it from anywhere: that must not lead traffic away from a path that works.
+TEST(AgentNetwork, GatewayDoesNotLeaveAWorkingPathForOneThatItsOwnCheckHasNotProved) {
+    AgentNetwork net;
+    net.trickle(net.a, relay("9.9.9.8:1000"));
+    net.trickle(net.b, host("2.2.2.2:1"));
+    net.run_for(1s);
+    const auto working = *net.b.agent.nominated();
+    const auto repeated = stun::MessageBuilder{stun::Class::kRequest, stun::Method::kBinding, {}}
+                              .text(stun::AttributeType::kUsername, "gufr:cufr")
+                              .u32(stun::AttributeType::kPriority, 2'130'706'431)
+                              .flag(stun::AttributeType::kUseCandidate)
+                              .integrity(as_bytes(kGatewayCredentials.password))
+                              .build();
+    ASSERT_TRUE(net.b.agent.handle_message(address("2.2.2.2:1"), address("6.6.6.6:6666"),
+                                           *stun::Message::parse(repeated), net.now));
+    net.run_for(1s);
+    EXPECT_EQ(net.b.agent.nominated(), working);
+
+    // The same from where the client really is: followed as soon as the gateway's own check comes back.
+    net.trickle(net.a, host("1.1.1.1:1"));
+    net.run_for(1s);
+    EXPECT_EQ(net.b.agent.nominated()->destination, address("1.1.1.1:1"));
+}
+
 TEST(Agent, RefusesMessagesThatAreNotForIt) {
     auto agent = client_agent();
     agent.add_local_candidate(host("1.1.1.1:1"), {});

@@ -113,6 +113,7 @@ private:
     void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
                         const portal_api::FromGateway& message, UnixSeconds now);
     void create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now);
+    [[nodiscard]] bool record_flow(GatewayState& gateway, const Flow& flow);
     void ask_gateway(SessionId client_id, Session& client, SessionId gateway_id, Session& gateway, const Flow& flow,
                      const portal_api::GatewayResource& resource);
     void flow_authorized(SessionId id, Session& session, const portal_api::Ref& ref, const std::string& flow_ref);

@@ -165,15 +165,16 @@ std::optional<Flow> ControlPlane::renew(const Flow& lost, const Gateway& gateway
         std::ranges::count(resource->second.sites, gateway.site) == 0) {
         return std::nullopt;
     }
-    const auto grant = find_grant(directory_, client->actor, lost.resource);
-    if (!grant) {
-        return std::nullopt;
-    }
     auto flow = lost;
     flow.id = FlowId::random(rng_);
-    flow.policy = grant->policy;
-    flow.membership = grant->membership;
-    return storage_.insert(flow) ? std::optional{flow} : std::nullopt;
+    for (const auto& grant : find_grants(directory_, client->actor, lost.resource)) {
+        flow.policy = grant.policy;
+        flow.membership = grant.membership;
+        if (storage_.insert(flow)) {
+            return flow;
+        }
+    }
+    return std::nullopt;
 }
 
 void ControlPlane::reject_access(SessionId id, const ClientId& client, const ResourceId& resource) {

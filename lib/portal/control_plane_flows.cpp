@@ -76,8 +76,7 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
 void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now) {
     const auto& client = session.client();
     const auto resource = directory_.resources.find(request.resource_id);
-    const auto grant = find_grant(directory_, client.device.actor, request.resource_id);
-    if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end() || !grant) {
+    if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end()) {
         return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
     }
     const auto gateway_session = choose_gateway(session, resource->second, request.connected_gateway_ids);
@@ -85,30 +84,43 @@ void ControlPlane::create_flow(SessionId id, Session& session, const portal_api:
         return fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
     }
     auto& gateway = sessions_.at(*gateway_session);
-    const Flow flow{.id = FlowId::random(rng_),
-                    .client = client.device.id,
-                    .gateway = gateway.gateway().device.id,
-                    .resource = request.resource_id,
-                    .policy = grant->policy,
-                    .membership = grant->membership,
-                    .token = session.token,
-                    .client_remote_ip = session.remote_ip,
-                    .client_user_agent = session.user_agent,
-                    .gateway_remote_ip = gateway.remote_ip,
-                    .expires_at = session.expires_at.value_or(kNever)};
+    Flow flow{.id = FlowId::random(rng_),
+              .client = client.device.id,
+              .gateway = gateway.gateway().device.id,
+              .resource = request.resource_id,
+              .policy = {},
+              .membership = {},
+              .token = session.token,
+              .client_remote_ip = session.remote_ip,
+              .client_user_agent = session.user_agent,
+              .gateway_remote_ip = gateway.remote_ip,
+              .expires_at = session.expires_at.value_or(kNever)};
     const auto adapted = to_gateway(resource->second, gateway.version);
     if (flow.expires_at <= now || !adapted) {
         return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
     }
-    // A client asks again for as long as its gateway does not answer; that need not fill the database.
-    if (!gateway.gateway().flows.has_equal(flow)) {
-        if (!storage_.insert(flow)) {
-            // Something the flow cites was deleted a moment ago; the news is on its way to everybody.
-            return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+    for (const auto& grant : find_grants(directory_, client.device.actor, request.resource_id)) {
+        flow.policy = grant.policy;
+        flow.membership = grant.membership;
+        if (record_flow(gateway.gateway(), flow)) {
+            return ask_gateway(id, session, *gateway_session, gateway, flow, *adapted);
         }
-        gateway.gateway().flows.add(flow);
     }
-    ask_gateway(id, session, *gateway_session, gateway, flow, *adapted);
+    fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+}
+
+/// False if something that the flow cites was deleted or disabled a moment ago, of which the news is on its way to
+/// everybody. Another policy may still grant it.
+bool ControlPlane::record_flow(GatewayState& gateway, const Flow& flow) {
+    // A client asks again for as long as its gateway does not answer; that need not fill the database.
+    if (gateway.flows.has_equal(flow)) {
+        return true;
+    }
+    if (!storage_.insert(flow)) {
+        return false;
+    }
+    gateway.flows.add(flow);
+    return true;
 }
 
 std::optional<SessionId> ControlPlane::choose_gateway(const Session& client, const Resource& resource,

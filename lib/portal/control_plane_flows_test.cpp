@@ -121,6 +121,26 @@ TEST_F(Flows, FailForAnUnknownResource) {
     EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kNotFound);
 }
 
+TEST_F(Flows, CiteAnotherPolicyIfOneWasDisabledAMomentAgo) {
+    const Group others{GroupId::random(rng_), "others"};
+    Policy other{.id = PolicyId::random(rng_), .group = others.id, .resource = resource_.id};
+    storage_.put(others);
+    storage_.put(Membership{MembershipId::random(rng_), actor_.id, others.id});
+    storage_.put(other);
+    announce_changes();
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    // Without the control plane having noticed.
+    auto& first = other.id < policy_.id ? other : policy_;
+    first.is_disabled = true;
+    storage_.put(first);
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_EQ(take<AuthorizeFlow>(gateway).size(), 1U);
+    EXPECT_TRUE(take<FlowCreationFailed>(client).empty());
+}
+
 TEST_F(Flows, StayWithTheGatewayTheClientIsConnectedTo) {
     const auto token = gateway_token();
     std::vector<Device> gateways;

@@ -29,17 +29,18 @@ bool is_replaced(const Policy& before, const Policy& after) {
 
 }  // namespace
 
-std::optional<Grant> find_grant(const Directory& directory, const ActorId& actor, const ResourceId& resource) {
+std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor, const ResourceId& resource) {
+    std::vector<Grant> grants;
     const auto groups = groups_of(directory, actor);
     for (const auto& [id, policy] : directory.policies) {
         if (policy.resource != resource || !is_in_force(policy)) {
             continue;
         }
         if (const auto group = groups.find(policy.group); group != groups.end()) {
-            return Grant{id, group->second};
+            grants.push_back({id, group->second});
         }
     }
-    return std::nullopt;
+    return grants;
 }
 
 std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor) {

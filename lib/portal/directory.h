@@ -1,7 +1,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -28,9 +27,9 @@ struct Grant {
     friend bool operator==(const Grant&, const Grant&) = default;
 };
 
-/// nullopt: no policy that is enabled and free of conditions links a group of `actor` to `resource`.
-[[nodiscard]] std::optional<Grant> find_grant(const Directory& directory, const ActorId& actor,
-                                              const ResourceId& resource);
+/// One for each policy that is enabled, free of conditions, and links a group of `actor` to `resource`.
+[[nodiscard]] std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor,
+                                             const ResourceId& resource);
 
 /// Resources with a grant and at least one site, in ascending order of id (spec/portal-protocol.md section 9.5).
 [[nodiscard]] std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor);

@@ -154,6 +154,7 @@ void ProbeChecks::check_order(const PacketKey& key, const Probe& probe, GatewayN
 void ProbeChecks::handle(const PacketReturned& event, Instant) {
     const auto packet = read_packet(event.packet);
     if (auto* probe = packet ? find(key_of_answered(*packet)) : nullptr) {
+        ++probe->returned;
         probe->answer = to_bytes(event.packet);
     }
 }
@@ -173,8 +174,8 @@ void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
         return;
     }
     ++probe->answered;
-    verdict_.check("CON-2", probe->answered <= probe->forwarded, now,
-                   [&] { return "answered more often than it was received: " + describe(*key, *probe); });
+    verdict_.check("CON-2", probe->answered <= probe->returned, now,
+                   [&] { return "its answer was delivered more often than it was given: " + describe(*key, *probe); });
     if (const auto sent = read_packet(probe->answer)) {
         verdict_.check("CON-6", is_unchanged(*sent, *packet), now, [&] {
             return "the answer was changed on its way, " + first_difference(probe->answer, event.packet) + ": " +

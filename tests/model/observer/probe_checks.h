@@ -29,6 +29,8 @@ private:
         std::uint64_t order = 0;
         unsigned submissions = 0;
         unsigned forwarded = 0;
+        /// Answers that its receiver gave: TCP may repeat them.
+        unsigned returned = 0;
         unsigned answered = 0;
         unsigned rejected = 0;
         bool is_judged = false;

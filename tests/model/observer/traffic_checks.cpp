@@ -185,10 +185,7 @@ void TrafficChecks::handle(const PacketDelivered& event, Instant now) {
     const auto& own = told.interface();
     verdict_.check("SEC-3", own && (packet->destination == own->ipv4 || packet->destination == own->ipv6), now,
                    [&] { return name(event.client) + " delivered a packet that is not for it: " + describe(*packet); });
-    const bool is_from_gateway = std::ranges::any_of(told.flows(), [&](const auto& entry) {
-        return packet->source == entry.second.gateway_ipv4 || packet->source == entry.second.gateway_ipv6;
-    });
-    verdict_.check("SEC-6", is_from_gateway || !told.covering(packet->source).empty(), now, [&] {
+    verdict_.check("SEC-6", told.is_gateway(packet->source) || !told.covering(packet->source).empty(), now, [&] {
         return name(event.client) + " delivered a packet from elsewhere than its resources: " + describe(*packet);
     });
     if (packet->marker) {

@@ -15,6 +15,11 @@ constexpr Duration kGraceful = 3s;
 constexpr Duration kRoaming = 5s;
 /// After the portal is back: join, `init`, a flow (LIV-6).
 constexpr Duration kPortalBack = 3s;
+/// The window of the handshake limit and the case that somebody honest is among those refused.
+constexpr Duration kHandshakeWindow = 2s;
+constexpr unsigned kManyHandshakes = 80;
+/// A handshake is repeated after 5 s, whether or not a cookie came (spec/connectivity.md 7.2), plus jitter and trip.
+constexpr Duration kCookieDetour = 7s;
 /// How long after an excuse a loss is blamed on its rule.
 constexpr Duration kAftermath = 30s;
 
@@ -156,6 +161,23 @@ void FaultClock::handle(const ActionTaken& event, Instant now) {
     } else if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
         add(data_[reset->client], "reset", "LIV-2", now, kRoaming);
         add(portal_[reset->client], "reset", "LIV-2", now, kRoaming);
+    } else if (const auto* attack = std::get_if<Attack>(&event.step.action)) {
+        handle(*attack, now);
+    }
+}
+
+/// Beyond a hundred handshakes a second, honest ones are repeated with a cookie (spec/connectivity.md 7.4).
+void FaultClock::handle(const Attack& attack, Instant now) {
+    if (attack.spoof != Spoof::kHandshakeGoodMac) {
+        return;
+    }
+    auto& flood = floods_[attack.target];
+    if (now - flood.since >= kHandshakeWindow) {
+        flood = {now, 0};
+    }
+    flood.handshakes += attack.count;
+    if (flood.handshakes >= kManyHandshakes) {
+        add(data_[as_process(attack.target)], "flooded with handshakes", "LIV-1", now, kCookieDetour);
     }
 }
 
@@ -231,9 +253,17 @@ std::optional<Excuse> FaultClock::unnoticed(const Process& process, Instant at,
 }
 
 std::optional<Excuse> FaultClock::relays(Instant from, Instant until) const {
+    return any_relay(data_, from, until);
+}
+
+std::optional<Excuse> FaultClock::relays_portal(Instant from, Instant until) const {
+    return any_relay(portal_, from, until);
+}
+
+std::optional<Excuse> FaultClock::any_relay(const ByProcess& excuses, Instant from, Instant until) const {
     for (const auto& device : devices_) {
         if (std::holds_alternative<RelayNo>(device)) {
-            if (auto excuse = overlap(data_, as_process(device), from, until)) {
+            if (auto excuse = overlap(excuses, as_process(device), from, until)) {
                 return excuse;
             }
         }

@@ -43,6 +43,8 @@ public:
     [[nodiscard]] std::optional<Excuse> host(const Device& device, Instant from, Instant until) const;
     /// Something that was wrong with any relay in this time.
     [[nodiscard]] std::optional<Excuse> relays(Instant from, Instant until) const;
+    /// Something that kept any relay from talking with the portal, which then offers it to nobody.
+    [[nodiscard]] std::optional<Excuse> relays_portal(Instant from, Instant until) const;
     /// Something that may have made the device's program act late in this time.
     [[nodiscard]] std::optional<Excuse> process(const Device& device, Instant from, Instant until) const;
 
@@ -64,12 +66,14 @@ private:
     void handle_portal(const ProcessChanged& event, Instant now);
     void handle(const FaultChanged& event, Instant now);
     void handle(const ActionTaken& event, Instant now);
+    void handle(const Attack& attack, Instant now);
     void handle(const HostAttached& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
     template <typename Other>
     void handle(const Other&, Instant) {}
 
+    [[nodiscard]] std::optional<Excuse> any_relay(const ByProcess& excuses, Instant from, Instant until) const;
     [[nodiscard]] std::optional<Excuse> unnoticed(const Process& process, Instant at,
                                                   const std::vector<Instant>& attempts) const;
 
@@ -79,6 +83,12 @@ private:
     std::map<Process, ProcessState> running_;
     std::map<Device, int> sessions_;
     std::map<Device, crypto::PublicKey> keys_;
+
+    struct Flood {
+        Instant since;
+        unsigned handshakes = 0;
+    };
+    std::map<Device, Flood> floods_;
 };
 
 }  // namespace culvert::model

@@ -46,6 +46,7 @@ void Situation::handle(const ProcessChanged& event, Instant now) {
 void Situation::handle(const HostAttached& event, Instant) {
     if (const auto* client = std::get_if<ClientNo>(&event.host)) {
         accesses_.insert_or_assign(*client, event.access);
+        told_[*client].reset();
     }
 }
 

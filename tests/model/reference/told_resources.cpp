@@ -87,8 +87,9 @@ void ToldResources::handle_one(const portal_api::FlowCreated& message, Instant n
     if (!resources_.contains(message.resource_id)) {
         return;
     }
-    flows_[message.resource_id] = {message.gateway_id, message.site_id, message.gateway_ipv4, message.gateway_ipv6,
-                                   now};
+    flows_[message.resource_id] = {message.gateway_id, message.site_id, now};
+    gateway_addresses_.insert(message.gateway_ipv4);
+    gateway_addresses_.insert(message.gateway_ipv6);
 }
 
 void ToldResources::handle_one(const portal_api::FlowCreationFailed& message, Instant now) {

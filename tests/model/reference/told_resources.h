@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "culvert/base/time.h"
@@ -18,15 +19,16 @@ public:
     struct Flow {
         GatewayId gateway;
         SiteId site;
-        net::IpAddress gateway_ipv4;
-        net::IpAddress gateway_ipv6;
         Instant created_at;
     };
 
     /// The process ended; a new one will know nothing.
     void clear(Instant now);
     /// New sockets and keys: resources stay, flows end (section 3.17).
-    void reset() { flows_.clear(); }
+    void reset() {
+        flows_.clear();
+        gateway_addresses_.clear();
+    }
     void handle(const portal_api::ToClient& message, Instant now);
 
     [[nodiscard]] const std::optional<portal_api::Interface>& interface() const { return interface_; }
@@ -44,6 +46,9 @@ public:
 
     [[nodiscard]] const Flow* flow(const ResourceId& id) const;
     [[nodiscard]] const std::map<ResourceId, Flow>& flows() const { return flows_; }
+    /// Whether it is inside the tunnel the address of a gateway that some flow was ever given. A second answer to one
+    /// request changes nothing for the client, so this is more than the gateways of flows().
+    [[nodiscard]] bool is_gateway(const net::IpAddress& address) const { return gateway_addresses_.contains(address); }
     /// Whether some resource with this site could not be reached the last time the client asked.
     /// Ever: only a connection, which no message tells of, ends it (spec/tunnel.md section 3.14).
     [[nodiscard]] bool was_told_offline(const SiteId& site) const { return offline_sites_.contains(site); }
@@ -69,6 +74,7 @@ private:
     std::map<ResourceId, Instant> told_at_;
     std::map<ResourceId, Instant> removed_at_;
     std::map<ResourceId, Flow> flows_;
+    std::set<net::IpAddress> gateway_addresses_;
     std::map<SiteId, Instant> offline_sites_;
 };
 

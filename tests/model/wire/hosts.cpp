@@ -32,6 +32,11 @@ bool Host::has_address(const net::IpAddress& address) const {
     return std::ranges::find(addresses, address) != addresses.end();
 }
 
+const Grant* Host::find_grant(const Uuid& peer) const {
+    const auto found = std::ranges::find_if(grants, [&](const auto& entry) { return entry.second.peer == peer; });
+    return found == grants.end() ? nullptr : &found->second;
+}
+
 std::string Host::name() const {
     return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
                                  [](GatewayNo n) { return "gateway" + std::to_string(n.value); },

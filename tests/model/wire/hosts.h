@@ -79,6 +79,7 @@ struct Host {
     [[nodiscard]] bool is_client() const { return std::holds_alternative<ClientNo>(device); }
     [[nodiscard]] bool is_relay() const { return std::holds_alternative<RelayNo>(device); }
     [[nodiscard]] bool has_address(const net::IpAddress& address) const;
+    [[nodiscard]] const Grant* find_grant(const Uuid& peer) const;
     /// The time by the process's own clock.
     [[nodiscard]] Instant local(Instant now) const { return now - slept; }
     [[nodiscard]] std::string name() const;

@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 
 /// At most one create_flow per resource (spec/portal-protocol.md 6.2).
 constexpr Duration kAskAgain = 2s;
+/// Longer than a message is on its way to the portal unless the connection is disturbed.
+constexpr Duration kInFlight = 1s;
 /// After a fault mappings and allocations may change for as long as a path takes to die, and once more when it heals.
 constexpr Duration kFaultAftermath = 60s;
 
@@ -23,11 +25,6 @@ std::vector<Uuid> uuids(const std::vector<IdType>& ids) {
         all.push_back(id.uuid());
     }
     return all;
-}
-
-const Grant* find_grant(const Host& host, const Uuid& peer) {
-    const auto found = std::ranges::find_if(host.grants, [&](const auto& entry) { return entry.second.peer == peer; });
-    return found == host.grants.end() ? nullptr : &found->second;
 }
 
 std::size_t count_family(const std::set<net::SocketAddress>& addresses, net::Family family) {
@@ -59,7 +56,7 @@ void SignallingRules::handle_message(Host& host, const portal_api::FromDevice& m
 void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& peers,
                                         const std::vector<std::string>& lines, Instant now) {
     for (const auto& peer : peers) {
-        const auto* grant = find_grant(host, peer);
+        const auto* grant = host.find_grant(peer);
         if (grant == nullptr && hosts_.was_disturbed(host, now - kFaultAftermath)) {
             findings_.tolerate("wire: message of an earlier run");
             continue;
@@ -181,22 +178,22 @@ Complaint SignallingRules::judge_withdrawal(const Host& host, const CandidateLin
     return {};
 }
 
-void SignallingRules::handle_end_of_flow(Host& host, const ResourceId& resource) {
-    if (const auto asked = asked_.find({host.device, resource}); asked != asked_.end()) {
-        asked->second.is_over = true;
-    }
+void SignallingRules::handle_end_of_flow(Host& host, const ResourceId& resource, Instant now) {
+    ended_.insert_or_assign({host.device, resource}, now);
 }
 
 void SignallingRules::handle_create_flow(Host& host, const ResourceId& resource, Instant now) {
-    const auto [entry, is_first] = asked_.try_emplace({host.device, resource});
-    const auto before = std::exchange(entry->second, Asked{.at = now});
+    const auto [entry, is_first] = asked_.try_emplace({host.device, resource}, now);
+    const auto before = std::exchange(entry->second, now);
+    const auto ended = ended_.find(entry->first);
     Complaint complaint;
     // What was asked for over an earlier session is asked for again over the next.
-    if (!is_first && before.at >= host.session_opened && now - before.at < kAskAgain) {
+    if (!is_first && before >= host.session_opened && now - before < kAskAgain) {
         if (now - host.session_opened < kAskAgain) {
             findings_.tolerate("wire: requests that waited for the portal arrive together");
-        } else if (before.is_over) {
-            // The flow ended with an answer or with its resource (spec/tunnel.md 3.9).
+        } else if (ended != ended_.end() && ended->second >= before - kInFlight) {
+            // The flow ended with an answer or with its resource (spec/tunnel.md 3.9), maybe while the request that
+            // is seen when it arrives was on its way.
             findings_.tolerate("wire: flow requested again as soon as it ended");
         } else if (hosts_.was_disturbed(host, now - kFaultAftermath)) {
             findings_.tolerate("wire: flow requested again after a fault");

@@ -21,13 +21,9 @@ public:
 
     void handle_message(Host& host, const portal_api::FromDevice& message, Instant now);
     /// The request for the resource, if any, is over.
-    void handle_end_of_flow(Host& host, const ResourceId& resource);
+    void handle_end_of_flow(Host& host, const ResourceId& resource, Instant now);
 
 private:
-    struct Asked {
-        Instant at;
-        bool is_over = false;
-    };
     struct Signalled {
         Instant since;
         std::set<net::SocketAddress> hosts;
@@ -50,7 +46,9 @@ private:
     const TurnClientRules& turn_;
     Findings& findings_;
     std::map<std::pair<Device, Uuid>, Signalled> signalled_;
-    std::map<std::pair<Device, ResourceId>, Asked> asked_;
+    /// When the portal last received a request for the flow, and when the device was last told what ends one.
+    std::map<std::pair<Device, ResourceId>, Instant> asked_;
+    std::map<std::pair<Device, ResourceId>, Instant> ended_;
 };
 
 }  // namespace culvert::model::wire

@@ -98,8 +98,16 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
     } else if (message.type() == stun_type::kRefresh) {
         state.refreshed = local;
     }
-    state.pending.push_back(
-        {message.transaction_id(), message.type(), message.has(kNonce), channel_of(message), is_deletion(message)});
+    const Pending request{message.transaction_id(), message.type(), message.has(kNonce), channel_of(message),
+                          is_deletion(message)};
+    if (request.type != stun_type::kBinding) {
+        // Signed anew when repeated; late answers to an earlier transmission are ignored (5.5).
+        std::erase_if(state.pending, [&](const Pending& earlier) {
+            return earlier.type == request.type && earlier.channel == request.channel &&
+                   earlier.deletes == request.deletes;
+        });
+    }
+    state.pending.push_back(request);
     if (state.pending.size() > kMaxPending) {
         state.pending.pop_front();
     }

@@ -80,24 +80,24 @@ Verdict WireChecker::finish(Instant now) {
 
 void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
     auto& host = hosts.at(message.device);
-    const auto handle =
-        overloaded{[&](const portal_api::GatewayIceCandidates& m) {
-                       ice.handle_candidates(host, m.gateway_id.uuid(), m.candidates, now);
-                   },
-                   [&](const portal_api::ClientIceCandidates& m) {
-                       ice.handle_candidates(host, m.client_id.uuid(), m.candidates, now);
-                   },
-                   [&](const portal_api::FlowCreated& m) { signalling.handle_end_of_flow(host, m.resource_id); },
-                   [&](const portal_api::ResourceDeleted& m) { signalling.handle_end_of_flow(host, m.resource_id); },
-                   [&](const portal_api::ResourceCreatedOrUpdated& m) {
-                       signalling.handle_end_of_flow(host, std::visit([](const auto& r) { return r.id; }, m.resource));
-                   },
-                   [&](const portal_api::FlowCreationFailed& m) {
-                       if (m.reason == portal_api::FlowFailure::kOffline) {
-                           signalling.handle_end_of_flow(host, m.resource_id);
-                       }
-                   },
-                   [](const auto&) {}};
+    const auto handle = overloaded{
+        [&](const portal_api::GatewayIceCandidates& m) {
+            ice.handle_candidates(host, m.gateway_id.uuid(), m.candidates, now);
+        },
+        [&](const portal_api::ClientIceCandidates& m) {
+            ice.handle_candidates(host, m.client_id.uuid(), m.candidates, now);
+        },
+        [&](const portal_api::FlowCreated& m) { signalling.handle_end_of_flow(host, m.resource_id, now); },
+        [&](const portal_api::ResourceDeleted& m) { signalling.handle_end_of_flow(host, m.resource_id, now); },
+        [&](const portal_api::ResourceCreatedOrUpdated& m) {
+            signalling.handle_end_of_flow(host, std::visit([](const auto& r) { return r.id; }, m.resource), now);
+        },
+        [&](const portal_api::FlowCreationFailed& m) {
+            if (m.reason == portal_api::FlowFailure::kOffline) {
+                signalling.handle_end_of_flow(host, m.resource_id, now);
+            }
+        },
+        [](const auto&) {}};
     std::visit([&](const auto& to) { std::visit(handle, to); }, message.message);
 }
 

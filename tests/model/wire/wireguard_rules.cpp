@@ -15,6 +15,7 @@ constexpr Duration kRekeyAfterTime = 120s;
 constexpr Duration kShouldNotUse = 170s;
 constexpr Duration kRejectAfterTime = 180s;
 constexpr Duration kWantHandshake = 15s;
+constexpr Duration kJitter = 333ms;
 constexpr unsigned kHandshakesPerSecond = 100;
 /// Timers are looked at once a second; a late driver adds up to 5 s and a bit.
 constexpr Duration kTick = 1s;
@@ -74,8 +75,24 @@ void WireGuardRules::handle_sent(const PeerDatagram& datagram, const WireGuardMe
 }
 
 bool WireGuardRules::is_silent(const Host& host, const Uuid& peer, Instant now) const {
+    const auto local = host.local(now);
     const auto unanswered = unanswered_.find({host.device, peer});
-    return unanswered != unanswered_.end() && host.local(now) - unanswered->second >= kWantHandshake;
+    if (unanswered != unanswered_.end() && local - unanswered->second >= kWantHandshake) {
+        return true;
+    }
+    // What the silence called for is still sent if the peer speaks up in the moment before (jitter of 7.2).
+    const auto silence = silences_.find({host.device, peer});
+    return silence != silences_.end() && local - silence->second <= kJitter;
+}
+
+void WireGuardRules::end_silence(const Host& host, const Uuid& peer, Instant now) {
+    const std::pair key{host.device, peer};
+    if (const auto unanswered = unanswered_.find(key); unanswered != unanswered_.end()) {
+        if (host.local(now) - unanswered->second >= kWantHandshake) {
+            silences_.insert_or_assign(key, host.local(now));
+        }
+        unanswered_.erase(unanswered);
+    }
 }
 
 void WireGuardRules::judge_open(const PeerDatagram& datagram, const Uuid& peer) {
@@ -203,7 +220,11 @@ Complaint WireGuardRules::judge_data(const PeerDatagram& datagram, const WireGua
         return "data for a receiver index that no peer announced";
     }
     auto& session = entry->second;
-    judge_open(datagram, session.peer);
+    if (const auto* grant = host.find_grant(session.peer); grant != nullptr && grant->since == datagram.now) {
+        findings_.tolerate("wire: sealed before the connection was replaced");
+    } else {
+        judge_open(datagram, session.peer);
+    }
     if (session.by_initiation ? !session.is_answered || !session.is_confirmed : !session.is_received) {
         return session.by_initiation ? "a responder sends data before the initiator did"
                                      : "an initiator sends data before the response arrived";
@@ -254,7 +275,7 @@ void WireGuardRules::handle_received(const PeerDatagram& datagram, const WireGua
             }
             entry->second.is_received = true;
             entry->second.since = host.local(datagram.now);
-            unanswered_.erase({host.device, entry->second.peer});
+            end_silence(host, entry->second.peer, datagram.now);
             const auto initiator = initiators_.find({host.device, message.receiver >> 8});
             if (initiator != initiators_.end() && initiator->second.last_index == message.receiver) {
                 initiator->second.is_answered = true;
@@ -266,7 +287,7 @@ void WireGuardRules::handle_received(const PeerDatagram& datagram, const WireGua
             break;
         case WireGuardType::kData: {
             if (const auto sender = senders_.find({message.receiver, host.device}); sender != senders_.end()) {
-                unanswered_.erase({host.device, sender->second});
+                end_silence(host, sender->second, datagram.now);
             }
             const auto session = unconfirmed_.find({message.receiver, host.device});
             if (session != unconfirmed_.end()) {

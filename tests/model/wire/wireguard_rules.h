@@ -55,6 +55,7 @@ private:
     /// Whether the peer has been silent for so long that either side may start a handshake.
     [[nodiscard]] bool is_silent(const Host& host, const Uuid& peer, Instant now) const;
     void judge_open(const PeerDatagram& datagram, const Uuid& peer);
+    void end_silence(const Host& host, const Uuid& peer, Instant now);
     void judge_initiating_gateway(const PeerDatagram& datagram, const WireGuardMessage& message, const Grant& grant);
 
     Hosts& hosts_;
@@ -70,6 +71,8 @@ private:
     std::map<Device, unsigned> handshakes_received_;
     /// Since when, by the sender's clock, its packets to the peer got nothing in return.
     std::map<std::pair<Device, Uuid>, Instant> unanswered_;
+    /// When the host last heard again from a peer that had been silent for too long.
+    std::map<std::pair<Device, Uuid>, Instant> silences_;
     std::map<Device, std::bitset<2048>> packet_sizes_;
     /// When a session between the two, the first of which is a gateway, was last agreed on, by the gateway's clock.
     std::map<std::pair<Device, Uuid>, Instant> agreed_;

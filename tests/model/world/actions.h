@@ -70,6 +70,8 @@ private:
     bool apply(const CutPortal& action);
     bool apply(const PortalTrouble& action);
     bool apply(const Settle& action);
+    /// For everybody behind the same NAT.
+    void observe_forgetful_nat(const Device& device);
     void block(const Device& a, const Device& b, std::string_view name, Duration duration);
     void heal_everything();
     void verify_reachability();

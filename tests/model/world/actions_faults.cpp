@@ -65,14 +65,22 @@ bool Actions::apply(const BlockRelay& action) {
     return true;
 }
 
+void Actions::observe_forgetful_nat(const Device& device) {
+    for (const auto& [other, entry] : world_.machines_) {
+        if (other == device || world_.network_.are_neighbours(other, device)) {
+            world_.observe(FaultChanged{"nat", as_process(other), true});
+            world_.observe(FaultChanged{"nat", as_process(other), false});
+        }
+    }
+}
+
 bool Actions::apply(const RebootNat& action) {
     auto* machine = find(action.device);
     if (machine == nullptr || !machine->access().nat) {
         return false;
     }
     world_.network_.reboot_nat(action.device);
-    world_.observe(FaultChanged{"nat", as_process(action.device), true});
-    world_.observe(FaultChanged{"nat", as_process(action.device), false});
+    observe_forgetful_nat(action.device);
     return true;
 }
 
@@ -82,8 +90,7 @@ bool Actions::apply(const RenumberNat& action) {
         return false;
     }
     world_.network_.renumber_nat(action.device);
-    world_.observe(FaultChanged{"nat", as_process(action.device), true});
-    world_.observe(FaultChanged{"nat", as_process(action.device), false});
+    observe_forgetful_nat(action.device);
     return true;
 }
 
