@@ -20,8 +20,6 @@ constexpr Duration kDeadPeerDetection = std::chrono::seconds{25};
 constexpr Duration kPresenceTimeout = 37s;
 /// Timers of late drivers go off so much after they are due, at the worst.
 constexpr Duration kLateTimers = 5200ms;
-/// From the client's request to its answer.
-constexpr Duration kFlowTakes = 2s;
 /// What the rules of LIV hold for: one way, and how much more time a set-up may take for each millisecond above it.
 constexpr Duration kReferenceLatency = 100ms;
 constexpr int kSetupOneWayTrips = 12;
@@ -197,30 +195,12 @@ Duration time_limit(const Situation& situation, const Expectation& expectation) 
     return 3s + kSetupOneWayTrips * excess + (is_late ? kLateTimers : 0ms);
 }
 
-/// A flow that was answered late, because one of the three was not in touch with the portal meanwhile, may find a
-/// gateway that has given up waiting; that is then noticed as if it had died (LIV-5).
-bool was_set_up_late(const Situation& situation, const Expectation& expectation) {
-    const auto& told = situation.told(expectation.client);
-    const auto is_disturbed = [&](const Device& device, Instant created_at) {
-        return situation.faults().portal_path(device, created_at - kFlowTakes, created_at).has_value();
-    };
-    return std::ranges::any_of(expectation.resources, [&](const ResourceId& id) {
-        const auto* flow = told.flow(id);
-        const auto gateway = flow == nullptr ? std::nullopt : situation.find(flow->gateway);
-        return gateway && flow->created_at + kDeadPeerDetection >= expectation.at &&
-               (is_disturbed(*gateway, flow->created_at) || is_disturbed(expectation.client, flow->created_at));
-    });
-}
-
 std::optional<Excuse> find_excuse(const Situation& situation, const Expectation& expectation, const Attempts& attempts,
                                   Instant until) {
     const auto& setup = situation.setup();
     const auto& client = situation.access_of(expectation.client);
     if (const auto excuse = excuse_for_administration(situation, expectation, until)) {
         return excuse;
-    }
-    if (was_set_up_late(situation, expectation)) {
-        return Excuse{"flow was answered late", "LIV-5", expectation.at, until};
     }
     for (const auto gateway : expectation.gateways) {
         const auto& access = setup.gateways.at(gateway.value - 1U).access;

@@ -20,6 +20,8 @@ constexpr Duration kHandshakeWindow = 2s;
 constexpr unsigned kManyHandshakes = 80;
 /// A handshake is repeated after 5 s, whether or not a cookie came (spec/connectivity.md 7.2), plus jitter and trip.
 constexpr Duration kCookieDetour = 7s;
+/// From a client's request for a flow to its answer.
+constexpr Duration kFlowTakes = 2s;
 /// How long after an excuse a loss is blamed on its rule.
 constexpr Duration kAftermath = 30s;
 
@@ -27,9 +29,10 @@ Process as_process(const Device& device) {
     return std::visit([](auto number) { return Process{number}; }, device);
 }
 
-std::optional<Excuse> overlap(const std::map<Process, std::vector<Excuse>>& excuses, const Process& process,
-                              Instant from, Instant until) {
-    const auto found = excuses.find(process);
+template <typename Key>
+std::optional<Excuse> overlap(const std::map<Key, std::vector<Excuse>>& excuses, const Key& key, Instant from,
+                              Instant until) {
+    const auto found = excuses.find(key);
     if (found == excuses.end()) {
         return std::nullopt;
     }
@@ -186,8 +189,22 @@ void FaultClock::handle(const HostAttached& event, Instant now) {
     end(portal_[as_process(event.host)], "roaming", now, kRoaming);
 }
 
+/// A flow that was answered late, because one of the two was not in touch with the portal meanwhile, may find a gateway
+/// that has given up waiting; that is then noticed as if it had died (LIV-5).
+void FaultClock::handle(const MessageToDevice& event, Instant now) {
+    const auto* message = std::get_if<portal_api::ToClient>(&event.message);
+    const auto* flow = message == nullptr ? nullptr : std::get_if<portal_api::FlowCreated>(message);
+    const auto gateway = flow == nullptr ? devices_by_id_.end() : devices_by_id_.find(flow->gateway_id.uuid());
+    if (gateway != devices_by_id_.end() &&
+        (portal_path(gateway->second, now - kFlowTakes, now) || portal_path(event.device, now - kFlowTakes, now))) {
+        add(late_flows_[{std::get<ClientNo>(event.device), std::get<GatewayNo>(gateway->second)}],
+            "flow was answered late", "LIV-5", now, kDeadPeer);
+    }
+}
+
 void FaultClock::handle(const SessionOpened& event, Instant now) {
     const auto process = as_process(event.device);
+    devices_by_id_.insert_or_assign(event.id, event.device);
     ++sessions_[event.device];
     end(portal_[process], "no session with the portal", now, kPortalBack);
     const auto known = keys_.find(event.device);
@@ -215,6 +232,9 @@ std::optional<Excuse> FaultClock::data_path(ClientNo client, GatewayNo gateway, 
         if (std::holds_alternative<RelayNo>(device)) {
             processes.push_back(as_process(device));
         }
+    }
+    if (auto late = overlap(late_flows_, {client, gateway}, from, until)) {
+        return late;
     }
     for (const auto& process : processes) {
         auto excuse = overlap(data_, process, from, until);

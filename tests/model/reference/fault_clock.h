@@ -68,6 +68,7 @@ private:
     void handle(const ActionTaken& event, Instant now);
     void handle(const Attack& attack, Instant now);
     void handle(const HostAttached& event, Instant now);
+    void handle(const MessageToDevice& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
     template <typename Other>
@@ -83,6 +84,8 @@ private:
     std::map<Process, ProcessState> running_;
     std::map<Device, int> sessions_;
     std::map<Device, crypto::PublicKey> keys_;
+    std::map<Uuid, Device> devices_by_id_;
+    std::map<std::pair<ClientNo, GatewayNo>, Excuses> late_flows_;
 
     struct Flood {
         Instant since;
