@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <set>
 
 #include "culvert/base/overloaded.h"
 #include "culvert/base/sabotage.h"
@@ -249,7 +251,7 @@ void ControlPlane::join_gateway(SessionId id, Session& session, UnixSeconds now)
     state.flows.prune(now);
 
     gateways_.add(state.device.id, id);
-    send_init(id, state, relays_.device_joined(id, state.device.public_key, kNever));
+    send_init(id, state, session.version, relays_.device_joined(id, state.device.public_key, kNever));
     kLog.info("Gateway joined", log::field("gid", state.device.id));
 }
 
@@ -316,14 +318,29 @@ portal_api::Interface ControlPlane::client_interface(const Client& client) const
     return interface;
 }
 
-void ControlPlane::send_init(SessionId id, const GatewayState& gateway, std::vector<portal_api::Relay> relays) {
+void ControlPlane::send_init(SessionId id, const GatewayState& gateway, const Version& version,
+                             std::vector<portal_api::Relay> relays) {
     portal_api::GatewayInit init;
     init.interface.ipv4 = gateway.device.ipv4;
     init.interface.ipv6 = gateway.device.ipv6;
     init.account_slug = directory_.account.slug;
     init.authorizations = gateway.flows.authorizations();
     init.relays = std::move(relays);
+    std::set<ResourceId> granted;
+    std::ranges::transform(init.authorizations, std::inserter(granted, granted.end()),
+                           &portal_api::Authorization::resource_id);
     send(id, portal_api::ToGateway{std::move(init)});
+
+    // `init` says what stays allowed, but not with which filters, and those may have changed meanwhile.
+    for (const auto& resource_id : granted) {
+        const auto resource = directory_.resources.find(resource_id);
+        if (resource == directory_.resources.end()) {
+            continue;
+        }
+        if (auto adapted = to_gateway(resource->second, version)) {
+            send(id, portal_api::ToGateway{portal_api::ResourceUpdated{*std::move(adapted)}});
+        }
+    }
 }
 
 std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources(const Client& client,

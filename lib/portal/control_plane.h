@@ -102,7 +102,8 @@ private:
     void close(SessionId id, std::string reason, Instant now);
     void send_relay_pushes();
     [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
-    void send_init(SessionId id, const GatewayState& gateway, std::vector<portal_api::Relay> relays);
+    void send_init(SessionId id, const GatewayState& gateway, const Version& version,
+                   std::vector<portal_api::Relay> relays);
     [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
                                                                                      const Version& version) const;
     void tick(Instant now, WallTime wall_now);

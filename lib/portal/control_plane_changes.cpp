@@ -111,7 +111,7 @@ void ControlPlane::update_gateway(SessionId id, Session& session, const Director
         }
     }
     if (changes.slug) {
-        send_init(id, state, relays_.relays_of(id));
+        send_init(id, state, session.version, relays_.relays_of(id));
     }
 }
 

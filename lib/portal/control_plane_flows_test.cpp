@@ -241,6 +241,25 @@ TEST_F(Flows, AreListedToAGatewayThatComesBack) {
     EXPECT_EQ(init.authorizations[0].expires_at, expires_at);
 }
 
+TEST_F(Flows, FiltersOfWhatStaysAllowedAreRepeatedWhenAGatewayIsBack) {
+    const auto token = gateway_token();
+    auto gateway = join(gateway_request(token));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    ASSERT_EQ(take<AuthorizeFlow>(gateway).size(), 1U);
+    disconnect(gateway);
+    const ResourceFilter filter{FilterProtocol::kUdp, {{443, 536}}};
+    resource_.filters = {filter};
+    storage_.put(resource_);
+    announce_changes();
+
+    gateway = join(gateway_request(token));
+
+    const auto updated = take_one<ResourceUpdated>(gateway);
+    EXPECT_EQ(std::get<portal_api::GatewayCidrResource>(updated.resource).filters,
+              (std::vector<portal_api::Filter>{{portal_api::FilterProtocol::kUdp, 443, 536}}));
+}
+
 TEST_F(Flows, CandidatesArePassedOnVerbatimInBothDirections) {
     const auto gateway = join(gateway_request(gateway_token()));
     const auto client = join(client_request(client_token()));

@@ -8,6 +8,8 @@
 namespace culvert::model {
 namespace {
 
+constexpr Duration kAnswersTogether = std::chrono::seconds{1};
+
 constexpr std::string_view kTunnelV4 = "100.64.0.0/11";
 constexpr std::string_view kTunnelV6 = "fd00:2021:1111::/107";
 constexpr std::array<std::string_view, 6> kFixedRoutes = {kTunnelV4,
@@ -87,7 +89,11 @@ void ToldResources::handle_one(const portal_api::FlowCreated& message, Instant n
     if (!resources_.contains(message.resource_id)) {
         return;
     }
-    flows_[message.resource_id] = {message.gateway_id, message.site_id, now};
+    // What the portal was asked several times while it was away it answers several times; the first answer counts.
+    const auto known = flows_.find(message.resource_id);
+    if (known == flows_.end() || known->second.created_at + kAnswersTogether < now) {
+        flows_.insert_or_assign(message.resource_id, Flow{message.gateway_id, message.site_id, now});
+    }
     gateway_addresses_.insert(message.gateway_ipv4);
     gateway_addresses_.insert(message.gateway_ipv6);
 }
