@@ -41,10 +41,10 @@ const crypto::PublicKey& Node::public_key() const {
     return state_->public_key();
 }
 
-std::expected<void, UpsertError> Node::upsert_connection(const ConnectionId& id, const crypto::PublicKey& peer,
-                                                         const crypto::PresharedKey& preshared_key,
-                                                         const Credentials& local, const Credentials& remote,
-                                                         Instant now) {
+std::expected<Upserted, UpsertError> Node::upsert_connection(const ConnectionId& id, const crypto::PublicKey& peer,
+                                                             const crypto::PresharedKey& preshared_key,
+                                                             const Credentials& local, const Credentials& remote,
+                                                             Instant now) {
     return state_->upsert(id, {peer, preshared_key, local, remote}, now);
 }
 

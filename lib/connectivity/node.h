@@ -43,6 +43,15 @@ struct RelayServer {
     friend bool operator==(const RelayServer&, const RelayServer&) = default;
 };
 
+/// What upsert_connection() did.
+enum class Upserted {
+    kCreated,
+    /// Nothing about the connection had changed.
+    kReused,
+    /// Keys or credentials were others: the peer has started anew.
+    kReplaced,
+};
+
 enum class UpsertError {
     /// No relay is known: reconnect to the portal to get some.
     kNoRelays,
@@ -90,11 +99,12 @@ public:
     /// Changes on reset().
     [[nodiscard]] const crypto::PublicKey& public_key() const;
 
-    /// Creates the connection, or keeps the existing one if nothing about it changed (section 8.1).
-    std::expected<void, UpsertError> upsert_connection(const ConnectionId& id, const crypto::PublicKey& peer,
-                                                       const crypto::PresharedKey& preshared_key,
-                                                       const Credentials& local, const Credentials& remote,
-                                                       Instant now);
+    /// Creates the connection, or keeps the existing one if nothing about it changed (section 8.1). After an error
+    /// there is none.
+    std::expected<Upserted, UpsertError> upsert_connection(const ConnectionId& id, const crypto::PublicKey& peer,
+                                                           const crypto::PresharedKey& preshared_key,
+                                                           const Credentials& local, const Credentials& remote,
+                                                           Instant now);
     /// Forgets a connection: no packet, no event.
     void remove_connection(const ConnectionId& id, Instant now);
     /// Says goodbye once if the connection has a path, then forgets it; ConnectionClosed if it had one.

@@ -49,13 +49,14 @@ Connection* Node::State::find(const ConnectionId& id) {
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
-std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Connection::Parameters parameters,
-                                                     Instant now) {
+std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id, Connection::Parameters parameters,
+                                                         Instant now) {
     const auto existing = connections_.find(id);
-    if (existing != connections_.end()) {
+    const bool is_replacement = existing != connections_.end();
+    if (is_replacement) {
         if (existing->second->parameters() == parameters || CULVERT_SABOTAGE(kReuseIgnoresKeys)) {
             reuse(*existing->second, now);
-            return {};
+            return Upserted::kReused;
         }
         kLog.info("Replacing connection", log::field(id_key(), id));
         erase(existing, now);
@@ -82,7 +83,7 @@ std::expected<void, UpsertError> Node::State::upsert(const ConnectionId& id, Con
         connection.add_local_candidate(candidate, outbox_, now);
     }
     connection.agent().handle_timeout(now);
-    return {};
+    return is_replacement ? Upserted::kReplaced : Upserted::kCreated;
 }
 
 wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& parameters, std::uint32_t index,

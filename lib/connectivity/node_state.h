@@ -36,7 +36,7 @@ public:
     [[nodiscard]] Connection* find(const ConnectionId& id);
 
     // Lifecycle
-    std::expected<void, UpsertError> upsert(const ConnectionId& id, Connection::Parameters parameters, Instant now);
+    std::expected<Upserted, UpsertError> upsert(const ConnectionId& id, Connection::Parameters parameters, Instant now);
     void remove(const ConnectionId& id, Instant now);
     void close(const ConnectionId& id, ByteSpan goodbye, Instant now);
     void close_all(ByteSpan goodbye, Instant now);

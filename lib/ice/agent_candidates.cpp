@@ -160,6 +160,9 @@ void Agent::discard(Entry& entry, bool is_local) {
 
 /// The remote candidate that sent a request from `from`; a new peer-reflexive one if the address is unknown, null if
 /// it must not be used any more.
+///
+/// A reflexive candidate is withdrawn because relays see the peer elsewhere. What comes from there nevertheless proves
+/// that the address still is, or by chance became, a mapping towards us.
 Agent::Entry* Agent::remote_of_request(const net::SocketAddress& from, std::uint32_t priority) {
     Entry* best = nullptr;
     bool is_discarded = false;
@@ -168,7 +171,7 @@ Agent::Entry* Agent::remote_of_request(const net::SocketAddress& from, std::uint
             continue;
         }
         if (entry.is_discarded) {
-            is_discarded = true;
+            is_discarded = is_discarded || entry.candidate.kind != CandidateKind::kServerReflexive;
         } else if (best == nullptr || entry.candidate.priority > best->candidate.priority) {
             best = &entry;
         }

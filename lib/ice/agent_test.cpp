@@ -370,6 +370,29 @@ TEST(AgentNetwork, GatewayDoesNotLeaveAWorkingPathForOneThatItsOwnCheckHasNotPro
     EXPECT_EQ(net.b.agent.nominated()->destination, address("1.1.1.1:1"));
 }
 
+// A NAT gave the peer one port towards the relay and later, after a reboot, the same port towards us.
+TEST(AgentNetwork, AWithdrawnReflexiveAddressThatStillSpeaksIsLearntAnew) {
+    AgentNetwork net;
+    net.trickle(net.a, host("1.1.1.1:1"));
+    net.trickle(net.b, host("2.2.2.2:1"));
+    const auto seen_by_relay = reflexive("7.7.7.7:7000");
+    net.b.agent.add_remote_candidate(seen_by_relay, net.now);
+    net.run_for(100ms);
+    ASSERT_TRUE(net.b.agent.remove_remote_candidate(seen_by_relay));
+    net.b.agent.handle_timeout(net.now);
+    net.sent.clear();
+    const auto check = stun::MessageBuilder{stun::Class::kRequest, stun::Method::kBinding, {}}
+                           .text(stun::AttributeType::kUsername, "gufr:cufr")
+                           .u32(stun::AttributeType::kPriority, 1)
+                           .integrity(as_bytes(kGatewayCredentials.password))
+                           .build();
+
+    ASSERT_TRUE(net.b.agent.handle_message(address("2.2.2.2:1"), address("7.7.7.7:7000"), *stun::Message::parse(check),
+                                           net.now));
+
+    EXPECT_EQ(net.b.agent.poll_transmit()->destination, address("7.7.7.7:7000"));
+}
+
 TEST(Agent, RefusesMessagesThatAreNotForIt) {
     auto agent = client_agent();
     agent.add_local_candidate(host("1.1.1.1:1"), {});

@@ -410,6 +410,25 @@ TEST_F(ClientFlows, StartAnewAfterTheConnectionFailed) {
     EXPECT_TRUE(equal(gateway.received[0], udp_packet("10.1.0.5:53", 2)));
 }
 
+TEST_F(ClientFlows, AskForEachResourceAgainWhenTheirGatewayHasStartedAnew) {
+    connect("10.1.0.5:53");
+    connect("10.2.0.5:53");
+    gateway.state = GatewayState{Rng::from_number(77), network.now, WallTime{network.wall_now()}};
+    network.init_gateway(gateway);
+    network.run_for(1s);
+    delete_resource(kR1);
+    network.to_client(portal_api::ResourceCreatedOrUpdated{cidr(1, "10.1.0.0/16")});
+    network.send(udp_packet("10.1.0.5:53", 1));
+    network.run_for(1s);
+    ASSERT_EQ(gateway.received.size(), 1U) << "a new connection for R-1";
+
+    network.send(udp_packet("10.2.0.5:53", 2));
+    network.run_for(1s);
+
+    ASSERT_EQ(gateway.received.size(), 2U) << "not refused, which it would be without being asked for";
+    EXPECT_TRUE(equal(gateway.received[1], udp_packet("10.2.0.5:53", 2)));
+}
+
 TEST_F(ClientFlows, SayGoodbyeOnShutdown) {
     connect();
 

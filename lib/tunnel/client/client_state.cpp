@@ -273,7 +273,12 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
     if (!upserted) {
         kLog.debug("No relays to connect with, reconnecting to the portal", log::field("gid", gateway));
         events_.emplace_back(ReconnectToPortal{});
+        clean_up_gateway(gateway);
         return;
+    }
+    if (*upserted == connectivity::Upserted::kReplaced) {
+        // The gateway has started anew and allows nothing of what it once did: each resource is asked for again.
+        peers_.remove(gateway);
     }
 
     statuses_.set_site(gateway, message.site_id);
@@ -439,8 +444,11 @@ void ClientState::drain_node_events() {
                        [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
                        [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
                        [&](const connectivity::ConnectionEstablished& established) {
-                           statuses_.set_online(GatewayId{established.id});
-                           resources_changed_ = true;
+                           // The connection may have been closed since.
+                           if (const GatewayId gateway{established.id}; peers_.contains(gateway)) {
+                               statuses_.set_online(gateway);
+                               resources_changed_ = true;
+                           }
                        },
                        [&](const connectivity::ConnectionFailed& failed) { clean_up_gateway(GatewayId{failed.id}); },
                        [&](const connectivity::ConnectionClosed& closed) { clean_up_gateway(GatewayId{closed.id}); },

@@ -40,6 +40,7 @@ void Situation::handle(const ProcessChanged& event, Instant now) {
         told_[*client].clear(now);
     } else if (const auto* gateway = std::get_if<GatewayNo>(&event.process)) {
         grants_[*gateway].clear();
+        gateway_interfaces_.erase(*gateway);
     }
 }
 

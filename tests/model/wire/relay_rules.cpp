@@ -10,6 +10,8 @@ namespace {
 
 using namespace stun_attribute;
 
+/// From the end of a relay's run until the portal has learnt of it and stops to hand out its credentials.
+constexpr Duration kPortalNotices = std::chrono::seconds{2};
 constexpr std::uint16_t kListenPort = 3478;
 constexpr std::uint16_t kFirstAllocationPort = 49152;
 constexpr std::uint32_t kDefaultLifetime = 600;
@@ -260,7 +262,8 @@ Complaint RelayRules::judge_integrity(const Host& relay, const StunMessage& mess
     for (const auto& [device, host] : hosts_.all()) {
         for (const auto& [address, credentials] : host.relays) {
             if (credentials.username == request.username && relay.has_address(address.ip)) {
-                const bool is_current = !relay.last_fault || credentials.since > *relay.last_fault;
+                // The portal may hand them out for a moment after the relay has started anew.
+                const bool is_current = !relay.last_fault || credentials.since > *relay.last_fault + kPortalNotices;
                 return !is_current || message.has_integrity(credentials.key)
                            ? Complaint{}
                            : "MESSAGE-INTEGRITY of a relay's response is wrong";

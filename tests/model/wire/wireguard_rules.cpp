@@ -276,8 +276,9 @@ void WireGuardRules::handle_received(const PeerDatagram& datagram, const WireGua
             entry->second.is_received = true;
             entry->second.since = host.local(datagram.now);
             end_silence(host, entry->second.peer, datagram.now);
+            // A late response to the initiation before the last ends the attempt as well (7.3).
             const auto initiator = initiators_.find({host.device, message.receiver >> 8});
-            if (initiator != initiators_.end() && initiator->second.last_index == message.receiver) {
+            if (initiator != initiators_.end()) {
                 initiator->second.is_answered = true;
                 initiator->second.established = entry->second.since;
             }
