@@ -78,17 +78,16 @@ void Connection::add_local_candidate(const ice::Candidate& candidate, Outbox& ou
 }
 
 void Connection::remove_local_candidate(const ice::Candidate& candidate, Outbox& out) {
-    auto signalled = candidate;
-    if (candidate.kind != ice::CandidateKind::kServerReflexive) {
-        const auto known = agent_.local_candidates();
-        const auto mine = std::ranges::find_if(known, [&](const auto& c) { return c.is_same(candidate); });
-        if (mine == known.end()) {
-            return;
-        }
-        signalled = *mine;
-        (void)agent_.remove_local_candidate(candidate);
+    const auto known = agent_.local_candidates();
+    const auto mine = std::ranges::find_if(known, [&](const auto& c) { return c.is_same(candidate); });
+    if (mine == known.end()) {
+        return;
     }
-    if (!CULVERT_SABOTAGE(kSilentInvalidation)) {
+    const auto signalled = *mine;
+    (void)agent_.remove_local_candidate(candidate);
+    // Only of a relay's address do we know that it leads nowhere any more. That a relay sees us elsewhere says little
+    // about the mapping towards the peer, which may be the path in use; one that is dead fails its checks.
+    if (signalled.kind == ice::CandidateKind::kRelay && !CULVERT_SABOTAGE(kSilentInvalidation)) {
         out.emit(InvalidateIceCandidate{id_, ice::to_string(signalled), signalled.priority});
     }
 }

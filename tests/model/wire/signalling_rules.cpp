@@ -145,37 +145,21 @@ void SignallingRules::handle_withdrawal(Host& host, const std::vector<Uuid>& pee
                                         const std::vector<std::string>& lines, Instant now) {
     for (const auto& line : lines) {
         const auto candidate = CandidateLine::parse(line);
-        const Complaint complaint = candidate ? judge_withdrawal(host, *candidate) : candidate.error();
+        const Complaint complaint = candidate ? judge_withdrawal(*candidate) : candidate.error();
         findings_.judge("PRO-1", complaint, now, [&] { return host.name() + ", " + line; });
         if (!candidate) {
             continue;
         }
         for (const auto& peer : peers) {
-            auto& signalled = signalled_[{host.device, peer}];
-            if (candidate->kind == CandidateKind::kRelay) {
-                signalled.withdrawn.insert_or_assign(candidate->address,
-                                                     turn_.allocations_of(host, candidate->address));
-            } else {
-                signalled.reflexive.erase(candidate->address);
-            }
+            signalled_[{host.device, peer}].withdrawn.insert_or_assign(candidate->address,
+                                                                       turn_.allocations_of(host, candidate->address));
         }
     }
 }
 
-Complaint SignallingRules::judge_withdrawal(const Host& host, const CandidateLine& candidate) {
-    switch (candidate.kind) {
-        case CandidateKind::kHost:
-            return "a host candidate is withdrawn";
-        case CandidateKind::kServerReflexive:
-            // The target withdraws what a relay no longer sees (spec/connectivity.md 5.3), newer versions nothing.
-            findings_.tolerate("wire: reflexive candidate withdrawn");
-            return turn_.was_replaced(host, candidate.address)
-                       ? Complaint{}
-                       : "a reflexive candidate is withdrawn that relays still see";
-        case CandidateKind::kRelay:
-            return {};
-    }
-    return {};
+/// A peer that is told that a path is gone gives it up even if it works (spec/testing.md section 5, item 20).
+Complaint SignallingRules::judge_withdrawal(const CandidateLine& candidate) {
+    return candidate.kind == CandidateKind::kRelay ? Complaint{} : "a candidate other than a relayed one is withdrawn";
 }
 
 void SignallingRules::handle_end_of_flow(Host& host, const ResourceId& resource, Instant now) {

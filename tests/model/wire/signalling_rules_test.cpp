@@ -64,15 +64,15 @@ TEST_F(Signalling, WithdrawsNoHostCandidates) {
     broadcast({client_line()});
     withdraw({client_line()});
 
-    expect_violation("PRO-1 a host candidate is withdrawn");
+    expect_violation("PRO-1 a candidate other than a relayed one is withdrawn");
 }
 
-TEST_F(Signalling, WithdrawsNoReflexiveCandidateThatRelaysSee) {
+TEST_F(Signalling, WithdrawsNoReflexiveCandidates) {
     allocate();
     broadcast({kReflexive});
     withdraw({kReflexive});
 
-    expect_violation("PRO-1 a reflexive candidate is withdrawn that relays still see");
+    expect_violation("PRO-1 a candidate other than a relayed one is withdrawn");
 }
 
 TEST_F(Signalling, KeepsOneReflexiveCandidatePerFamilyAndRelay) {

@@ -305,9 +305,6 @@ void TurnClientRules::handle_success(const Host& host, const Pending& request, c
             allocation.is_probed = true;
             if (const auto mapped = message.xor_address(kXorMappedAddress)) {
                 ++mapped_[{host.device, *mapped}];
-                if (allocation.mapped && allocation.mapped != mapped) {
-                    ++replaced_[{host.device, *allocation.mapped}];
-                }
                 allocation.mapped = mapped;
             }
             findings_.count("wire: relay probed");
@@ -396,10 +393,6 @@ bool TurnClientRules::was_relayed(const Host& host, const net::SocketAddress& ad
 
 bool TurnClientRules::was_mapped(const Host& host, const net::SocketAddress& address) const {
     return mapped_.contains({host.device, address});
-}
-
-bool TurnClientRules::was_replaced(const Host& host, const net::SocketAddress& address) const {
-    return replaced_.contains({host.device, address});
 }
 
 unsigned TurnClientRules::allocations_of(const Host& host, const net::SocketAddress& address) const {

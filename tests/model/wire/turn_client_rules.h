@@ -29,8 +29,6 @@ public:
     /// Whether a relay once told the host that this is an address of its: relayed, or mapped.
     [[nodiscard]] bool was_relayed(const Host& host, const net::SocketAddress& address) const;
     [[nodiscard]] bool was_mapped(const Host& host, const net::SocketAddress& address) const;
-    /// Whether a relay that saw the host there saw it elsewhere later.
-    [[nodiscard]] bool was_replaced(const Host& host, const net::SocketAddress& address) const;
     /// How often `address` was allocated for the host.
     [[nodiscard]] unsigned allocations_of(const Host& host, const net::SocketAddress& address) const;
 
@@ -102,7 +100,6 @@ private:
     std::map<std::pair<Device, net::SocketAddress>, Allocation> allocations_;
     std::map<std::pair<Device, net::SocketAddress>, unsigned> relayed_;
     std::map<std::pair<Device, net::SocketAddress>, unsigned> mapped_;
-    std::map<std::pair<Device, net::SocketAddress>, unsigned> replaced_;
 };
 
 /// Code of an error response; 0 if it has none.

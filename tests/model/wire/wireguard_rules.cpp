@@ -138,6 +138,9 @@ void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, cons
         findings_.tolerate("wire: gateway initiates after a fault");
     } else if (is_silent(datagram.host, grant.peer, datagram.now)) {
         findings_.tolerate("wire: handshake because the peer is silent");
+    } else if (agreed != agreed_.end() && local - agreed->second < kRekeyTimeout) {
+        // It answered a handshake, but may not send before the peer has (7.1), and has a packet.
+        findings_.tolerate("wire: gateway initiates before its session is confirmed");
     } else if (before != initiators_.end() && before->second.established &&
                local - *before->second.established <= kRejectAfterTime + kTick) {
         findings_.tolerate("wire: gateway renews the session that it initiated");
