@@ -131,6 +131,26 @@ TEST_F(ProbingTest, AnnouncesAChangedMappingBeforeItTakesBackTheOldOne) {
                                                       InvalidCandidate{kReflexive4}}));
 }
 
+TEST_F(ProbingTest, AsksTheRelayForItsAllocationWhenTheMappingHasChanged) {
+    allocate();
+    allocation->handle_timeout(at(25));
+    const auto keep_alive = only();
+    deliver(keep_alive,
+            reply(keep_alive, Class::kSuccess)
+                .address(AttributeType::kXorMappedAddress, address("203.0.113.30:40002"))
+                .build(),
+            25);
+    events();
+    const auto refresh = only();
+    ASSERT_EQ(refresh.method(), Method::kRefresh);
+
+    deliver(refresh, error(refresh, 437), 25);
+
+    EXPECT_EQ(events(),
+              (std::vector<AllocationEvent>{InvalidCandidate{kRelayed4}, InvalidCandidate{kCrossRelayed6}}));
+    EXPECT_EQ(methods(), std::vector{Method::kAllocate});
+}
+
 TEST_F(ProbingTest, RefusesAddressesThatCannotBeCandidates) {
     for (const auto* const text :
          {"0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "169.254.1.1:1", "[2001:db8::1]:1"}) {

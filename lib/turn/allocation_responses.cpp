@@ -88,6 +88,8 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
     if (can_be_candidate(local.ip)) {
         replace_candidate(family.host, {.kind = CandidateKind::kHost, .address = local, .base = local});
     }
+    const bool has_moved =
+        request.destination == active_socket_ && family.server_reflexive && family.server_reflexive->address != *mapped;
     if (mapped->family() == local.family() && can_be_candidate(mapped->ip)) {
         replace_candidate(family.server_reflexive,
                           {.kind = CandidateKind::kServerReflexive, .address = *mapped, .base = local});
@@ -100,6 +102,10 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
         } else {
             send_to_active(AllocateRequest{}, now);
         }
+    } else if (has_moved && lifetime_ && !is_in_flight<RefreshRequest>()) {
+        // The allocation belongs to the address that the relay saw before (RFC 8656 section 5), so it is lost, unless
+        // the NAT changed its mind. The relay knows; otherwise we would learn it minutes later.
+        send_to_active(RefreshRequest{}, now);
     }
     return true;
 }
