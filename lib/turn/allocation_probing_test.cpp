@@ -146,8 +146,7 @@ TEST_F(ProbingTest, AsksTheRelayForItsAllocationWhenTheMappingHasChanged) {
 
     deliver(refresh, error(refresh, 437), 25);
 
-    EXPECT_EQ(events(),
-              (std::vector<AllocationEvent>{InvalidCandidate{kRelayed4}, InvalidCandidate{kCrossRelayed6}}));
+    EXPECT_EQ(events(), (std::vector<AllocationEvent>{InvalidCandidate{kRelayed4}, InvalidCandidate{kCrossRelayed6}}));
     EXPECT_EQ(methods(), std::vector{Method::kAllocate});
 }
 

@@ -71,7 +71,7 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
             signalled = Signalled{.since = grant->since};
         }
         // Before the batch: what replaces another is announced before the other is withdrawn.
-        findings_.judge("RES-3", judge_numbers(host, signalled, now), now, [&] { return host.name(); });
+        findings_.judge("RES-3", judge_numbers(host, signalled), now, [&] { return host.name(); });
         auto above = std::numeric_limits<std::uint32_t>::max();
         for (const auto& line : lines) {
             const auto complaint = judge_candidate(host, line, signalled);
@@ -121,14 +121,14 @@ Complaint SignallingRules::judge_candidate(const Host& host, std::string_view li
     return {};
 }
 
-Complaint SignallingRules::judge_numbers(const Host& host, const Signalled& signalled, Instant now) {
+Complaint SignallingRules::judge_numbers(const Host& host, const Signalled& signalled) {
     std::map<RelayId, int> relays;
     for (const auto& [address, relay] : host.relays) {
         ++relays[relay.id];
     }
     for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
         if (count_family(signalled.reflexive, family) > std::max<std::size_t>(1, relays.size())) {
-            if (host.has_impatient_nat || hosts_.was_disturbed(std::min(signalled.since, now - kFaultAftermath))) {
+            if (host.has_impatient_nat || hosts_.was_disturbed(signalled.since - kFaultAftermath)) {
                 findings_.tolerate("wire: reflexive candidates change after a fault");
             } else {
                 return "more reflexive candidates of one family than relays";
