@@ -64,6 +64,7 @@ Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters p
       tunnel_{std::move(tunnel)},
       index_{index},
       relay_{relay},
+      candidates_forgotten_at_{now},
       created_at_{now},
       last_activity_{now} {}
 
@@ -123,6 +124,15 @@ bool Connection::may_have_channel(const net::SocketAddress& address, Instant now
                    log::field("limit", kMaxChannelsPerConnection));
     }
     return false;
+}
+
+bool Connection::may_learn_candidate(Instant now) {
+    const auto forgotten_at = std::max(candidates_forgotten_at_, now) + kCandidateInterval;
+    if (forgotten_at > now + kCandidateBurst * kCandidateInterval) {
+        return false;
+    }
+    candidates_forgotten_at_ = forgotten_at;
+    return true;
 }
 
 // --- Packets ---------------------------------------------------------------------------------------------------------

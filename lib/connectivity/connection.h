@@ -75,6 +75,9 @@ public:
     /// Whether the peer's `address` may have a channel on our relay. Ask before anything that may bind one.
     [[nodiscard]] bool may_have_channel(const net::SocketAddress& address, Instant now);
 
+    /// Whether the peer may add one more candidate by now; if so, it is counted.
+    [[nodiscard]] bool may_learn_candidate(Instant now);
+
     /// Sends or queues one packet, whatever the state. Off the hot path.
     void send_packet(ByteSpan ip_packet, Outbox& out, Instant now);
     /// Sends one packet if that is possible at once; for a goodbye.
@@ -117,6 +120,8 @@ private:
     std::optional<RelayId> relay_;
     ChannelQuota channels_;
     bool has_warned_of_channels_ = false;
+    /// When the candidates that were counted are forgotten.
+    Instant candidates_forgotten_at_;
 
     Phase phase_ = Phase::kConnecting;
     std::optional<Failure> failure_;

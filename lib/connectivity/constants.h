@@ -29,6 +29,12 @@ inline constexpr std::size_t kMaxBufferedPackets = 128;
 /// honest peer needs one for each of its reflexive and relayed addresses, and for those it roams to; ours to choose.
 inline constexpr std::size_t kMaxChannelsPerConnection = 64;
 
+/// Candidates that a peer may add at once, and how soon it may add one more after that: a message of the portal holds
+/// thousands, and each takes so long that nobody else's packets would move for seconds. An honest peer has a dozen, and
+/// repeats do not count. Ours to choose.
+inline constexpr int kCandidateBurst = 256;
+inline constexpr Duration kCandidateInterval = std::chrono::milliseconds{50};
+
 /// Backstops for a caller that does not drain; ours to choose.
 inline constexpr std::size_t kMaxTransmits = 8192;
 inline constexpr std::size_t kMaxEvents = 65536;

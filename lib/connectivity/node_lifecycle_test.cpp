@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/testing/virtual_network.h"
 
 namespace culvert::connectivity::testing {
@@ -47,6 +48,43 @@ TEST_F(Lifecycle, WithoutCandidatesItFailsAfterTenSeconds) {
     EXPECT_EQ(client.times_of<ConnectionFailed>(), (std::vector{start + 10s}));
     EXPECT_EQ(gateway.times_of<ConnectionFailed>(), (std::vector{start + 10s}));
     EXPECT_FALSE(client.node.has_connection(gateway.id));
+}
+
+TEST_F(Lifecycle, PeersMayNotSignalCandidatesWithoutEnd) {
+    connect();
+    const auto signal = [&](const std::string& priority, const std::string& address) {
+        gateway.node.add_remote_candidate(client.id, "candidate:1 1 udp " + priority + " " + address + " typ host",
+                                          network.now);
+    };
+    const auto is_checked = [&](std::string_view address) {
+        return std::ranges::any_of(gateway.sent, [&](const auto& sent) { return sent.datagram.to == at(address); });
+    };
+    for (int i = 1; i <= kCandidateBurst; ++i) {
+        signal("1", "192.0.2.66 " + std::to_string(i));
+    }
+    signal("2130706431", "192.0.2.77 1");
+    network.run_for(1s);
+    EXPECT_FALSE(is_checked("192.0.2.77:1"));
+
+    signal("2130706431", "192.0.2.77 1");
+    network.run_for(1s);
+    EXPECT_TRUE(is_checked("192.0.2.77:1"));
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Lifecycle, RepeatedCandidatesDoNotCountAgainstAPeer) {
+    connect();
+    const auto signal = [&](const std::string& address) {
+        gateway.node.add_remote_candidate(client.id, "candidate:1 1 udp 2130706431 " + address + " typ host",
+                                          network.now);
+    };
+    for (int i = 0; i <= 2 * kCandidateBurst; ++i) {
+        signal("192.0.2.66 1");
+    }
+    signal("192.0.2.77 1");
+    network.run_for(1s);
+    EXPECT_TRUE(
+        std::ranges::any_of(gateway.sent, [&](const auto& sent) { return sent.datagram.to == at("192.0.2.77:1"); }));
 }
 
 TEST_F(Lifecycle, FamiliesThatDoNotMeetFailAfterTheGracePeriod) {

@@ -161,10 +161,17 @@ void Node::State::add_remote_candidate(const ConnectionId& id, std::string_view 
         return;
     }
     schedule_.touch(*connection);
-    if (!connection->agent().add_remote_candidate(*candidate, now)) {
-        return;
+    auto& agent = connection->agent();
+    if (!agent.is_in_use(*candidate)) {
+        if (!connection->may_learn_candidate(now)) {
+            kLog.debug("Ignored one remote candidate too many", log::field(id_key(), id));
+            return;
+        }
+        if (!agent.add_remote_candidate(*candidate, now)) {
+            return;
+        }
+        agent.generate_optimistic_candidates(now);
     }
-    connection->agent().generate_optimistic_candidates(now);
     if (candidate->kind == ice::CandidateKind::kHost) {
         return;
     }

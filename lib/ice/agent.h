@@ -89,6 +89,9 @@ public:
     /// Exact repeats change nothing. False if it was refused: another peer's ufrag, or an address that cannot be one.
     bool add_remote_candidate(const Candidate& candidate, Instant now);
 
+    /// Whether add_remote_candidate() would change nothing, because checks of this candidate are running.
+    [[nodiscard]] bool is_in_use(const Candidate& remote) const;
+
     /// Guesses forwarded ports behind a symmetric NAT (section 3.7): call after each added remote candidate.
     void generate_optimistic_candidates(Instant now);
 

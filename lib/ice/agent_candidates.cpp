@@ -83,7 +83,30 @@ bool Agent::add_remote_candidate(const Candidate& candidate, Instant now) {
     return true;
 }
 
+bool Agent::is_in_use(const Candidate& remote) const {
+    if (!remote.ufrag.empty() && remote.ufrag != remote_.username) {
+        return false;
+    }
+    const auto same =
+        std::ranges::find_if(remotes_, [&](const Entry& entry) { return entry.candidate.is_same(remote); });
+    return same != remotes_.end() && !same->is_discarded && has_pair_of_remote(same->id);
+}
+
 void Agent::generate_optimistic_candidates(Instant now) {
+    const auto ipv4_of_kind = [&](CandidateKind kind) {
+        std::vector<net::SocketAddress> addresses;
+        for (const auto& entry : remotes_) {
+            if (!entry.is_discarded && entry.candidate.kind == kind && entry.candidate.address.is_v4()) {
+                addresses.push_back(entry.candidate.address);
+            }
+        }
+        return addresses;
+    };
+    const auto reflexives = ipv4_of_kind(CandidateKind::kServerReflexive);
+    const auto hosts = ipv4_of_kind(CandidateKind::kHost);
+    if (reflexives.size() * hosts.size() > kMaxOptimisticGuesses) {
+        return;
+    }
     std::vector<Candidate> made;
     const auto is_known = [&](const net::SocketAddress& address) {
         const auto is_it = [&](const Candidate& candidate) {
@@ -91,21 +114,14 @@ void Agent::generate_optimistic_candidates(Instant now) {
         };
         return std::ranges::any_of(remotes_, is_it, &Entry::candidate) || std::ranges::any_of(made, is_it);
     };
-    const auto each = [&](CandidateKind kind, auto visit) {
-        for (const auto& entry : remotes_) {
-            if (!entry.is_discarded && entry.candidate.kind == kind && entry.candidate.address.is_v4()) {
-                visit(entry.candidate.address);
-            }
-        }
-    };
-    each(CandidateKind::kServerReflexive, [&](const net::SocketAddress& reflexive) {
-        each(CandidateKind::kHost, [&](const net::SocketAddress& host) {
+    for (const auto& reflexive : reflexives) {
+        for (const auto& host : hosts) {
             const net::SocketAddress guess{reflexive.ip, host.port};
             if (made.size() < kMaxOptimisticPerStep && !is_known(guess)) {
                 made.push_back(*server_reflexive_candidate(guess, host));
             }
-        });
-    });
+        }
+    }
     for (const auto& candidate : made) {
         form_pairs_of_remote(append(remotes_, candidate));
     }

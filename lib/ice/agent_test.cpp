@@ -52,6 +52,30 @@ TEST(AgentCandidates, GuessesTwoPerStep) {
     EXPECT_FALSE(has_remote(agent, "1.1.1.3:52625"));
 }
 
+TEST(AgentCandidates, GuessesNothingFromMoreThanAnHonestPeerHas) {
+    auto agent = client_agent();
+    for (int i = 1; i <= 17; ++i) {
+        agent.add_remote_candidate(host("10.0.0.1:" + std::to_string(i)), {});
+        agent.add_remote_candidate(reflexive("1.1.1.1:" + std::to_string(100 + i)), {});
+    }
+    agent.generate_optimistic_candidates({});
+    EXPECT_EQ(agent.remote_candidates().size(), 34U);
+}
+
+TEST(AgentCandidates, AreInUseOnlyWhileChecked) {
+    auto agent = client_agent();
+    agent.add_remote_candidate(host("10.0.0.2:1"), {});
+    EXPECT_FALSE(agent.is_in_use(host("10.0.0.2:1"))) << "there is nothing to check it from";
+    agent.add_local_candidate(host("10.0.0.1:1"), {});
+    EXPECT_TRUE(agent.is_in_use(host("10.0.0.2:1")));
+    EXPECT_FALSE(agent.is_in_use(reflexive("10.0.0.2:1"))) << "not of that kind";
+    auto foreign = host("10.0.0.2:1");
+    foreign.ufrag = "xxxx";
+    EXPECT_FALSE(agent.is_in_use(foreign));
+    agent.remove_remote_candidate(host("10.0.0.2:1"));
+    EXPECT_FALSE(agent.is_in_use(host("10.0.0.2:1")));
+}
+
 TEST(AgentCandidates, NumbersLocalCandidatesPerFamily) {
     auto agent = client_agent();
     std::vector<std::uint32_t> preferences;

@@ -32,6 +32,10 @@ inline constexpr std::size_t kMaxPairs = 100;
 /// Optimistic candidates made per added candidate (section 3.7).
 inline constexpr int kMaxOptimisticPerStep = 2;
 
+/// Reflexive times host candidates beyond which nothing is guessed: an honest peer has a dozen at most, and looking all
+/// of a hostile one's through would take milliseconds for each candidate that it signals. Ours to choose.
+inline constexpr std::size_t kMaxOptimisticGuesses = 256;
+
 /// Candidates remembered per side, so that a peer cannot make us remember more; ours to choose.
 inline constexpr std::size_t kMaxCandidates = 256;
 
