@@ -67,7 +67,8 @@ protected:
     virtual void handle_event(typename Traits::Event& event) = 0;
     virtual void handle_hangup() {}
 
-    void post(typename Traits::Command command) { shard_->post(std::move(command)); }
+    /// For what people ask for: rare, and never dropped.
+    void post(typename Traits::Command command) { shard_->post_always(std::move(command)); }
     void send(portal_api::FromDevice message) { connection_->send(std::move(message)); }
 
     void connect() { connection_->connect(public_key_); }
@@ -106,6 +107,8 @@ protected:
 private:
     /// Goodbyes must be said by then.
     static constexpr Duration kShutdownLimit = std::chrono::seconds{3};
+    /// Before the portal is asked to repeat what an overloaded data plane did not take.
+    static constexpr Duration kOverloadPause = std::chrono::seconds{1};
 
     static std::int64_t milliseconds(Duration duration) {
         return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -174,7 +177,7 @@ private:
         std::visit(overloaded{[&](const portal_channel::Joined&) { kLog.debug("Joined the portal's channel"); },
                               [&](portal_channel::MessageReceived& received) {
                                   if (auto* message = std::get_if<ToDevice>(&received.message)) {
-                                      post(std::move(*message));
+                                      post_message(std::move(*message));
                                   }
                               },
                               [&](const portal_channel::MessageRefused& refused) {
@@ -196,6 +199,19 @@ private:
                                   stop_if_done();
                               }},
                    event);
+    }
+
+    /// What gets lost may have taken access away. A new connection brings the state that holds now.
+    void post_message(ToDevice message) {
+        if (shard_->post(std::move(message)) || std::exchange(must_start_over_, true)) {
+            return;
+        }
+        loop_.after(kOverloadPause, [this] {
+            must_start_over_ = false;
+            if (!is_shutting_down_) {
+                connect();
+            }
+        });
     }
 
     void handle_shard_events() {
@@ -221,6 +237,7 @@ private:
     Instant started_at_{};
     bool is_ready_ = false;
     bool is_shutting_down_ = false;
+    bool must_start_over_ = false;
     bool is_portal_closed_ = false;
     bool has_shard_ended_ = false;
     std::optional<std::string> error_;

@@ -72,11 +72,16 @@ public:
         }
     }
 
-    void post(Command command) {
-        if (!commands_.post(std::move(command))) {
-            log::Logger{"session"}.warn("The data plane is overloaded; a control message was dropped");
+    /// False: the data plane is overloaded, and the command was dropped.
+    [[nodiscard]] bool post(Command command) {
+        if (commands_.post(std::move(command))) {
+            return true;
         }
+        log::Logger{"session"}.warn("The data plane is overloaded; a control message was dropped");
+        return false;
     }
+    /// For what must not be dropped.
+    void post_always(Command command) { commands_.post_always(std::move(command)); }
 
     [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
     [[nodiscard]] int events_fd() const { return events_.fd(); }

@@ -111,7 +111,7 @@ std::vector<EchoShard::Event> wait_for_events(EchoShard& shard) {
 }
 
 void shut_down(EchoShard& shard) {
-    shard.post(ShardTraits<Echo>::ShutDown{});
+    shard.post_always(ShardTraits<Echo>::ShutDown{});
     for (int i = 0; i < 10; ++i) {
         for (const auto& event : wait_for_events(shard)) {
             if (const auto* ended = std::get_if<ShardEnded>(&event)) {
@@ -173,12 +173,27 @@ TEST(ShardThread, GivesUpWhenTheInterfaceIsRemoved) {
 
 TEST(ShardThread, WakesUpForTimersThatCommandsSet) {
     in_new_network([](EchoShard& shard) {
-        shard.post(SetTimer{std::chrono::milliseconds{20}});
+        EXPECT_TRUE(shard.post(SetTimer{std::chrono::milliseconds{20}}));
         const auto events = wait_for_events(shard);
         ASSERT_EQ(events.size(), 1U);
         EXPECT_TRUE(std::holds_alternative<TimerFired>(events[0]));
         shut_down(shard);
     });
+}
+
+TEST(ShardThread, SaysSoWhenItCannotTakeMoreCommands) {
+    std::thread thread{[] {
+        ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
+        auto tun = io::TunDevice::open({.name = "tun-test"});
+        ASSERT_TRUE(tun) << tun.error();
+        EchoShard never_started{Echo{}, std::move(*tun), {}};
+        for (std::size_t i = 0; i < EchoShard::kMailboxCapacity; ++i) {
+            ASSERT_TRUE(never_started.post(SetTimer{}));
+        }
+        EXPECT_FALSE(never_started.post(SetTimer{}));
+        never_started.post_always(ShardTraits<Echo>::ShutDown{});
+    }};
+    thread.join();
 }
 
 TEST(ShardThread, DatagramsThatAreTooLongAreNotEvenLookedAt) {
