@@ -4,7 +4,7 @@
 //
 // Commands: {"join": TOPIC, "payload": P}, {"push": EVENT, "payload": P}, {"leave": true}. Output: {"joined": R},
 // {"join_failed": R}, {"event": NAME, "payload": P}, {"reply": STATUS, "to": EVENT, "response": R}, {"error": TEXT},
-// {"closed": CODE}, {"heartbeat": REPLY}.
+// {"closed": CODE}, {"heartbeat": REPLY}, {"left": true}.
 
 import { createInterface } from "node:readline";
 
@@ -33,9 +33,14 @@ const socket = new Socket(url, {
 });
 socket.onError((error) => say({ error: String(error?.message ?? error) }));
 socket.onClose((event) => say({ closed: event?.code ?? null }));
+let leaving = false;
 socket.onMessage((message) => {
   if (message.topic === "phoenix") {
     say({ heartbeat: message.payload.status });
+  } else if (message.event === "phx_close" && leaving) {
+    // Not before: without join references it would close a channel that has been opened in the meantime.
+    leaving = false;
+    say({ left: true });
   }
 });
 socket.connect();
@@ -60,7 +65,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     const reply = (status) => (response) => say({ reply: status, to: command.push, response });
     channel.push(command.push, command.payload ?? {}, 30_000).receive("ok", reply("ok")).receive("error", reply("error"));
   } else if (command.leave !== undefined) {
-    channel.leave().receive("ok", () => say({ left: true }));
+    leaving = true;
+    channel.leave();
   }
 }
 process.exit(0);

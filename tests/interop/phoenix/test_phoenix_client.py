@@ -36,9 +36,10 @@ class Peer:
     def wait(self, **wanted):
         """The next line that has these members."""
         seen = []
+        end = time.monotonic() + 60
         while True:
             try:
-                line = self.lines.get(timeout=60)
+                line = self.lines.get(timeout=max(0, end - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(f"{self.role}: no {wanted} in {seen}") from None
             seen.append(line)
