@@ -113,6 +113,10 @@ std::expected<std::string, Complaint> token_from_file(const std::string& path) {
     if (!token) {
         return std::unexpected{"cannot read the token file \"" + path + "\". Run as root."};
     }
+    if (token->empty()) {
+        return std::unexpected{"the token file \"" + path +
+                               "\" is empty. \"culvert-portal token create client\" makes a token."};
+    }
     return *token;
 }
 
@@ -172,7 +176,8 @@ std::optional<std::string> take_token_from_environment() {
     }
     std::string token{value};
     ::unsetenv("FIREZONE_TOKEN");
-    return token;
+    // Empty is what a failed "FIREZONE_TOKEN=$(…)" leaves behind.
+    return token.empty() ? std::nullopt : std::optional{std::move(token)};
 }
 
 }  // namespace

@@ -100,6 +100,8 @@ TEST_F(ClientOptions, EndWithAUsageErrorOnMistakes) {
 TEST_F(ClientOptions, EndWithoutAToken) {
     ::unsetenv("FIREZONE_TOKEN");
     EXPECT_EQ(exit_code(parse_options, {"--token-path", "/no/such/file"}), 1);
+    set("FIREZONE_TOKEN", "");
+    EXPECT_EQ(exit_code(parse_options, {"--token-path", "/no/such/file"}), 1);
 }
 
 TEST_F(ClientOptions, ReadATokenFileThatOnlyRootCanRead) {
@@ -119,6 +121,9 @@ TEST_F(ClientOptions, ReadATokenFileThatOnlyRootCanRead) {
     ASSERT_EQ(::chown(path.c_str(), 0, 0), 0);
     EXPECT_THAT(parsed({"--token-path", path.c_str()}).device.portal.url.target(std::nullopt),
                 HasSubstr("?token=from-file&"));
+    std::ofstream{path} << " \n";
+    EXPECT_EQ(exit_code(parse_options, {"--token-path", path.c_str()}), 1) << "empty";
+    std::ofstream{path} << "from-file";
     ::chmod(path.c_str(), 0400);
     set("FIREZONE_TOKEN_PATH", path);
     EXPECT_THAT(parsed({}).device.portal.url.target(std::nullopt), HasSubstr("?token=from-file&"));

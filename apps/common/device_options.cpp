@@ -30,7 +30,8 @@ std::string user_agent(const io::HostInfo& host, const DeviceKind& kind) {
 }  // namespace
 
 void describe(CLI::App& app, DeviceFlags& flags) {
-    app.add_option("-u,--api-url", flags.api_url, "Portal: wss://HOST or ws://HOST:PORT [FIREZONE_API_URL]")
+    app.add_option("-u,--api-url", flags.api_url,
+                   "Portal: wss://HOST or ws://HOST:PORT (default: " + flags.api_url + ") [FIREZONE_API_URL]")
         ->envname("FIREZONE_API_URL")
         ->option_text("URL");
     app.add_option("-n,--firezone-name", flags.name,

@@ -36,7 +36,7 @@ void add(CLI::App& app, const char* name, T& value, const char* variable, const 
 }
 
 void describe(CLI::App& app, RawOptions& raw) {
-    add(app, "token", raw.token, "FIREZONE_TOKEN", "TOKEN",
+    add(app, "token", raw.token, "FIREZONE_TOKEN", "[TOKEN]",
         "Relay token; \"culvert-portal token create relay\" makes one");
     add(app, "name", raw.name, "FIREZONE_NAME", "[NAME]", "Name of this relay in the portal");
     add(app, "--public-ip4-addr", raw.public_v4, "PUBLIC_IP4_ADDR", "ADDR", "IPv4 address clients reach this relay at");
@@ -98,7 +98,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
             "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com."};
     }
     if (const auto url = portal_api::LoginUrl::build(raw.api_url, {.role = portal_api::Role::kRelay}); !url) {
-        return std::unexpected{url.error()};
+        return std::unexpected{url.error() + " Set --api-url or FIREZONE_API_URL."};
     }
     if (raw.token.empty()) {
         return std::unexpected{

@@ -76,9 +76,9 @@ void PortalLink::handle_event(const portal_channel::Event& event) {
             [&](const portal_channel::Hiccup& hiccup) {
                 is_joined_ = false;
                 ++hiccups_;
-                kLog.warn("Lost the portal, trying again; relaying goes on", log::field("cause", hiccup.cause),
-                          log::field("delay_ms",
-                                     std::chrono::duration_cast<std::chrono::milliseconds>(hiccup.delay).count()));
+                kLog.debug("Lost the portal, trying again; relaying goes on", log::field("cause", hiccup.cause),
+                           log::field("delay_ms",
+                                      std::chrono::duration_cast<std::chrono::milliseconds>(hiccup.delay).count()));
             },
             [&](const portal_channel::Closed&) { is_joined_ = false; },
             [&](const portal_channel::Fatal& fatal) {

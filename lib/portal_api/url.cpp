@@ -101,7 +101,7 @@ std::expected<LoginUrl, std::string> LoginUrl::build(std::string_view base_url, 
     const auto parsed = boost::urls::parse_uri({base_url.data(), base_url.size()});
     // The parser takes "h:port" for a host with an empty port and a path without slash.
     if (!parsed || (!parsed->encoded_path().empty() && !parsed->encoded_path().starts_with('/'))) {
-        return std::unexpected{"The API URL is not a valid URL."};
+        return std::unexpected{"The API URL is not a valid URL such as wss://portal.example.com."};
     }
     LoginUrl url;
     const auto scheme = to_lower({parsed->scheme().data(), parsed->scheme().size()});

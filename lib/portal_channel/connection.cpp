@@ -34,7 +34,8 @@ std::expected<std::vector<asio::ip::tcp::endpoint>, std::string> resolve(asio::i
     const auto results =
         resolver.resolve(url.host(), std::to_string(url.port()), asio::ip::resolver_base::numeric_service, error);
     if (error) {
-        return std::unexpected{"Cannot resolve the portal's host \"" + url.host() + "\": " + error.message()};
+        return std::unexpected{"Cannot resolve the portal's host \"" + url.host() + "\": " + error.message() +
+                               ". Check the API URL and this machine's name servers."};
     }
     std::vector<asio::ip::tcp::endpoint> endpoints;
     for (const auto& result : results) {

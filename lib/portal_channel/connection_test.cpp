@@ -221,7 +221,8 @@ TEST(PortalConnection, RetriesWhenNobodyListens) {
     }
     Connection connection{port};
     connection->connect(key(1));
-    EXPECT_THAT(connection.expect<Hiccup>().cause, HasSubstr("TCP connection failed"));
+    EXPECT_THAT(connection.expect<Hiccup>().cause,
+                HasSubstr("TCP connection to 127.0.0.1:" + std::to_string(port) + " failed"));
 }
 
 TEST(PortalConnection, GivesUpOnASlowServerInTime) {

@@ -67,6 +67,12 @@ constexpr std::size_t kMaxShownBody = 300;
 // Above this the memory of a message is given back at once.
 constexpr std::size_t kKeptBuffer = 256 * 1024;
 
+/// "203.0.113.10:8081", "[2001:db8::10]:8081"
+std::string text_of(const asio::ip::tcp::endpoint& endpoint) {
+    const auto address = endpoint.address().to_string();
+    return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
+}
+
 DialError transient(std::string_view step, const error_code& error) {
     return {.text = std::string{step} + ": " + error.message()};
 }
@@ -198,8 +204,10 @@ private:
         auto& tcp = beast::get_lowest_layer(stream_);
         tcp.expires_after(std::min<Duration>(kTcpConnectTimeout, target_.timeout));
         error_code error = asio::error::host_unreachable;
+        std::string tried = "TCP connection";
         for (const auto& endpoint : target_.endpoints) {
             tcp.socket().close();
+            tried = "TCP connection to " + text_of(endpoint);
             if (const auto open_error = open_socket(tcp.socket(), endpoint, target_.firewall_mark)) {
                 error = open_error;
                 continue;
@@ -209,7 +217,7 @@ private:
                 break;
             }
         }
-        co_return error ? std::optional{transient("TCP connection failed", error)} : std::nullopt;
+        co_return error ? std::optional{transient(tried + " failed", error)} : std::nullopt;
     }
 
     asio::awaitable<std::optional<DialError>> start_tls(std::chrono::steady_clock::time_point deadline) {

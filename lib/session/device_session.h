@@ -185,9 +185,9 @@ private:
                               },
                               [&](const portal_channel::HeartbeatSent&) {},
                               [&](const portal_channel::Hiccup& hiccup) {
-                                  kLog.info("Not connected to the portal; existing connections keep working",
-                                            log::field("retry_in_ms", milliseconds(hiccup.delay)),
-                                            log::field("cause", hiccup.cause));
+                                  kLog.debug("Not connected to the portal; existing connections keep working",
+                                             log::field("retry_in_ms", milliseconds(hiccup.delay)),
+                                             log::field("cause", hiccup.cause));
                               },
                               [&](const portal_channel::Closed&) {
                                   is_portal_closed_ = true;
@@ -195,7 +195,8 @@ private:
                               },
                               [&](const portal_channel::Fatal& fatal) {
                                   is_portal_closed_ = true;
-                                  fail("disconnected from the portal: " + fatal.text);
+                                  fail("disconnected from the portal: " + fatal.text +
+                                       (fatal.is_authentication_error ? ". Check the token, or create another." : ""));
                                   stop_if_done();
                               }},
                    event);
