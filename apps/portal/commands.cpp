@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -22,6 +23,10 @@ int fail(const std::string& what) {
 std::optional<std::string> read_file(const std::string& name) {
     std::ifstream file;
     if (name != "-") {
+        std::error_code ignored;
+        if (std::filesystem::is_directory(name, ignored)) {
+            return std::nullopt;
+        }
         file.open(name, std::ios::binary);
         if (!file) {
             return std::nullopt;
@@ -55,7 +60,7 @@ int run(const ApplyCommand& command, SqliteStorage& storage, Rng& rng) {
     const auto text = read_file(command.file);
     const auto name = command.file == "-" ? "standard input" : command.file;
     if (!text) {
-        return fail("cannot read \"" + name + "\". Check that the file exists and is readable.");
+        return fail("cannot read \"" + name + "\". Check that it is a file and that this user may read it.");
     }
     const auto configuration = portal::Configuration::parse(*text);
     if (!configuration) {

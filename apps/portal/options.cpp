@@ -53,7 +53,7 @@ void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
     commands.create_client = create->add_subcommand("client", "For the clients of an actor");
     commands.create_client->add_option("--actor", raw.actor, "Name of the actor")->option_text("NAME")->required();
     commands.create_relay = create->add_subcommand("relay", "For relays");
-    commands.create_api = create->add_subcommand("api", "For the REST API");
+    commands.create_api = create->add_subcommand("api", "For the REST API, which this build does not have");
     commands.create_api->add_option("--actor", raw.actor, "Name of the actor")->option_text("NAME")->required();
     for (auto* command :
          {commands.create_gateway, commands.create_client, commands.create_relay, commands.create_api}) {
@@ -65,10 +65,12 @@ void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
 
 Commands describe(CLI::App& app, RawOptions& raw) {
     Commands commands;
-    app.add_option("--database", raw.database, "sqlite:PATH (default " + std::string{kDefaultDatabase} + ")")
+    app.add_option("--database", raw.database,
+                   "sqlite:PATH (default " + std::string{kDefaultDatabase} + ") [CULVERT_DATABASE_URL]")
         ->envname("CULVERT_DATABASE_URL")
         ->option_text("URL");
-    app.add_option("--log-format", raw.log_format, "human or json (default human); RUST_LOG filters the lines")
+    app.add_option("--log-format", raw.log_format,
+                   "human or json (default human); RUST_LOG filters the lines [LOG_FORMAT]")
         ->envname("LOG_FORMAT")
         ->option_text("FORMAT");
     app.require_subcommand(1);
@@ -80,7 +82,8 @@ Commands describe(CLI::App& app, RawOptions& raw) {
         ->option_text("ADDR:PORT");
     commands.serve
         ->add_option("--trusted-proxies", raw.trusted_proxies,
-                     "Addresses or networks of reverse proxies whose X-Forwarded-For is believed (default none)")
+                     "Addresses or networks of reverse proxies whose X-Forwarded-For is believed (default none) "
+                     "[PHOENIX_EXTERNAL_TRUSTED_PROXIES]")
         ->envname("PHOENIX_EXTERNAL_TRUSTED_PROXIES")
         ->delimiter(',')
         ->option_text("IP[/PREFIX],...");
@@ -92,7 +95,7 @@ Commands describe(CLI::App& app, RawOptions& raw) {
     describe_token(app, raw, commands);
 
     app.footer(
-        "TLS is for a reverse proxy in front of --api-listen.\n"
+        "A variable in brackets can take the place of its flag. TLS is for a reverse proxy in front of --api-listen.\n"
         "\n"
         "Example: culvert-portal apply acme.json && culvert-portal token create gateway --site hq\n"
         "         culvert-portal serve --api-listen 0.0.0.0:8081");
@@ -177,6 +180,32 @@ std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& c
     return options;
 }
 
+/// What is wrong. A missing or unknown subcommand is the user's to choose from a list.
+std::string explain(const CLI::ParseError& error, const CLI::App& app) {
+    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)) {
+        return error.what();
+    }
+    const CLI::App* level = &app;
+    while (!level->get_subcommands().empty()) {
+        level = level->get_subcommands().front();
+    }
+    const auto choices = level->get_subcommands([](const CLI::App*) { return true; });
+    if (choices.empty()) {
+        return error.what();
+    }
+    const auto rest = app.remaining(true);
+    if (!rest.empty() && rest.front().starts_with('-')) {
+        return "unknown option \"" + rest.front() + "\"";
+    }
+    std::string text = rest.empty() ? "\"" + level->get_name() + "\" needs a subcommand"
+                                    : "unknown subcommand \"" + rest.front() + "\"";
+    text += ": one of";
+    for (const auto* choice : choices) {
+        text += (choice == choices.front() ? " " : ", ") + choice->get_name();
+    }
+    return text;
+}
+
 }  // namespace
 
 std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
@@ -191,7 +220,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
         if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
             return std::unexpected{EarlyExit{app.exit(e)}};
         }
-        std::cerr << "error: " << e.what() << ". Try culvert-portal --help.\n";
+        std::cerr << "error: " << explain(e, app) << ". Try culvert-portal --help.\n";
         return std::unexpected{EarlyExit{kUsageError}};
     }
     auto options = judge(raw, commands);

@@ -358,12 +358,13 @@ Configuration parse_document(const json::value& document) {
 std::expected<Configuration, std::string> Configuration::parse(std::string_view text) {
     json::error_code error;
     json::stream_parser parser;
-    parser.write({text.data(), text.size()}, error);
+    const auto consumed = parser.write({text.data(), text.size()}, error);
     if (!error) {
         parser.finish(error);
     }
     if (error) {
-        return std::unexpected{"not valid JSON: " + error.message()};
+        const auto line = 1 + std::ranges::count(text.substr(0, consumed), '\n');
+        return std::unexpected{"line " + std::to_string(line) + ": not valid JSON: " + error.message()};
     }
     if (const auto place = find_duplicate_key(text)) {
         return std::unexpected{*place + ": appears twice in the same object; keep one of the two"};

@@ -42,9 +42,10 @@ TEST(ConfigurationFile, NamesThePlaceOfAMistake) {
     EXPECT_EQ(error_of(R"({"account": {"dns": {"upstream": ["1.1.1.1", "x"]}}})"),
               "account.dns.upstream[1]: must be an IP address, or one with a port such as 203.0.113.53:53");
     EXPECT_EQ(error_of("[]"), "top level: must be an object");
-    EXPECT_TRUE(error_of("").starts_with("not valid JSON")) << error_of("");
-    EXPECT_TRUE(error_of("{} {}").starts_with("not valid JSON"));
-    EXPECT_TRUE(error_of(std::string(100'000, '[')).starts_with("not valid JSON"));
+    EXPECT_TRUE(error_of("").starts_with("line 1: not valid JSON")) << error_of("");
+    EXPECT_TRUE(error_of("{} {}").starts_with("line 1: not valid JSON"));
+    EXPECT_TRUE(error_of("{\n  \"sites\": [\n    }\n}\n").starts_with("line 3: not valid JSON"));
+    EXPECT_TRUE(error_of(std::string(100'000, '[')).starts_with("line 1: not valid JSON"));
 }
 
 TEST(ConfigurationFile, ChecksResources) {

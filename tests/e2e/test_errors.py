@@ -63,6 +63,7 @@ def test_revoked_token_ends_a_running_client(bare_system):
     bare_system.portal_command("token", "revoke", ids[0])
     assert bare_system.client.wait(10) == 1
     assert "disconnected from the portal" in one_line(bare_system.client.log)
+    assert "Check the token" in one_line(bare_system.client.log)
 
 
 @pytest.mark.parametrize("kind", ["client", "gateway"])
@@ -119,7 +120,7 @@ def test_portal_refuses_for_good(bare_system, status):
 )
 def test_portal_is_broken_for_now(bare_system, answer):
     device = client_against(bare_system, answer)
-    wait_until(lambda: device.log.count("Not connected to the portal") >= 2, 10, "a second attempt")
+    wait_until(lambda: device.log.count("Hiccup in connection to portal") >= 2, 10, "a second attempt")
     assert device.popen.poll() is None
     assert device.stop() == 0
 
@@ -179,6 +180,23 @@ def test_usage(program):
     wrong = run("--no-such-flag")
     assert wrong.returncode == 2
     assert len(wrong.stderr.strip().splitlines()) == 1, wrong.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        ([], "needs a subcommand: one of serve, apply, token"),
+        (["bogus"], 'unknown subcommand "bogus": one of serve, apply, token'),
+        (["token", "create"], '"create" needs a subcommand: one of gateway, client, relay, api'),
+        (["token", "create", "--nope"], 'unknown option "--nope"'),
+        (["token", "create", "gateway"], "--site is required"),
+        (["--database", "sqlite::memory:", "apply", "/tmp"], 'cannot read "/tmp"'),
+    ],
+)
+def test_portal_subcommands(arguments, complaint):
+    result = subprocess.run([BIN / "culvert-portal", *arguments], capture_output=True, text=True, timeout=10, env={})
+    assert result.returncode != 0
+    assert complaint in one_line(result.stderr)
 
 
 # --- The portal's own troubles ---
