@@ -66,7 +66,8 @@ Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters p
       relay_{relay},
       candidates_forgotten_at_{now},
       created_at_{now},
-      last_activity_{now} {}
+      last_activity_{now},
+      pathless_since_{now} {}
 
 // --- Candidates ------------------------------------------------------------------------------------------------------
 
@@ -193,6 +194,11 @@ void Connection::flush_tunnel(Outbox& out, Instant now) {
 
 void Connection::handle_timeout(Relays& relays, Outbox& out, Instant now) {
     agent_.handle_timeout(now);
+    if (!agent_.pairs().empty()) {
+        pathless_since_.reset();
+    } else if (!pathless_since_) {
+        pathless_since_ = now;
+    }
     if (const auto at = idle_deadline(); at && now >= *at) {
         kLog.debug("Connection became idle", log::field(id_key(), id_));
         phase_ = Phase::kIdle;
@@ -240,6 +246,9 @@ std::optional<Instant> Connection::poll_timeout() const {
     if (disconnected_at_) {
         consider(*disconnected_at_ + kDisconnectGrace);
     }
+    if (pathless_since_) {
+        consider(*pathless_since_ + kPathlessTimeout);
+    }
     if (socket_) {
         consider(tunnel_.poll_timeout());
     }
@@ -258,6 +267,9 @@ std::optional<Connection::Failure> Connection::timed_out(Instant now) const {
         return Failure::kNoCandidates;
     }
     if (disconnected_at_ && now >= *disconnected_at_ + kDisconnectGrace) {
+        return Failure::kIceTimeout;
+    }
+    if (pathless_since_ && now >= *pathless_since_ + kPathlessTimeout) {
         return Failure::kIceTimeout;
     }
     return std::nullopt;

@@ -129,6 +129,8 @@ private:
     Instant created_at_;
     Instant last_activity_;
     std::optional<Instant> disconnected_at_;
+    /// Since when the agent has had no pair to check.
+    std::optional<Instant> pathless_since_;
     std::optional<Instant> proactive_handshake_at_;
     bool is_established_ = false;
 

@@ -17,6 +17,9 @@ inline constexpr std::size_t kMaxDatagram = 1316;
 inline constexpr Duration kIdleAfter = std::chrono::seconds{20};
 inline constexpr Duration kCandidateTimeout = std::chrono::seconds{10};
 inline constexpr Duration kDisconnectGrace = std::chrono::seconds{2};
+/// A connection that has nothing to check for so long is given up, although it may lack candidates on one side only.
+/// Longer than checks take to fail. Ours to choose: the reference waits for ever, and meanwhile new flows reuse it.
+inline constexpr Duration kPathlessTimeout = std::chrono::seconds{20};
 /// Between two handshakes that a client starts without being asked by traffic or timers.
 inline constexpr Duration kProactiveHandshakeInterval = std::chrono::seconds{20};
 inline constexpr Duration kHandshakeWindow = std::chrono::seconds{1};

@@ -188,6 +188,23 @@ TEST_F(Direct, UpsertWithoutRelaysFails) {
     EXPECT_TRUE(client.node.has_relays());
 }
 
+// A relay that is listed but silent: the client has candidates of its peer and none of its own.
+TEST_F(Direct, AConnectionThatNeverHasAnythingToCheckIsGivenUp) {
+    auto& lonely = network.add_host(Role::kClient, "192.0.2.9", std::nullopt);
+    const RelayServer silent{
+        .id = {}, .v4 = net::SocketAddress::parse("192.0.2.77:3478"), .v6 = {}, .username = "u", .password = "p"};
+    lonely.node.update_relays({}, std::vector{silent}, network.now);
+    ASSERT_TRUE(
+        lonely.node.upsert_connection(gateway.id, gateway.node.public_key(), {}, {"a", "b"}, {"c", "d"}, network.now));
+    lonely.node.add_remote_candidate(gateway.id, "candidate:1 1 udp 2130706175 192.0.2.3 52625 typ host ufrag c",
+                                     network.now);
+
+    network.run_for(19s);
+    EXPECT_EQ(lonely.count<ConnectionFailed>(), 0U);
+    network.run_for(2s);
+    EXPECT_EQ(lonely.count<ConnectionFailed>(), 1U);
+}
+
 class Garbage : public Direct {
 protected:
     /// The error for a datagram from the gateway's address; nullopt if there is none.

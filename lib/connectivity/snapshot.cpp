@@ -15,6 +15,7 @@ void Connection::describe(Snapshot& out) const {
         .field("created", created_at_)
         .field("last_activity", last_activity_)
         .field("disconnected", disconnected_at_)
+        .field("pathless", pathless_since_)
         .field("proactive_handshake", proactive_handshake_at_)
         .field("established", is_established_)
         .field("buffered_datagrams", buffered_datagrams_.size())
