@@ -48,6 +48,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         ->option_text("TIME");
     app.add_flag("--check", raw.check, "Check the configuration, then exit");
     app.add_flag("--exit", raw.exit, "Exit once the tunnel is ready");
+    command_line::accept_without_effect(app, {"--no-telemetry", "--inc-buf"});
     app.add_subcommand("standalone", "Does nothing; accepted for existing unit files")->group("");
     app.footer(
         "Environment: FIREZONE_TOKEN (the token; there is no flag for it, other users could read it), RUST_LOG (log\n"

@@ -73,6 +73,10 @@ TEST_F(ClientOptions, ReadTheEnvironment) {
     EXPECT_EQ(options.device.portal.max_partition_time, std::chrono::days{30});
 }
 
+TEST_F(ClientOptions, AcceptWhatUnitFilesSayToFirezones) {
+    EXPECT_FALSE(parsed({"--no-telemetry", "--inc-buf", "standalone"}).check_only);
+}
+
 TEST_F(ClientOptions, UnderstandDurations) {
     EXPECT_EQ(partition_time("90s"), std::chrono::seconds{90});
     EXPECT_EQ(partition_time("5m"), std::chrono::minutes{5});

@@ -8,6 +8,12 @@
 
 namespace culvert::command_line {
 
+void accept_without_effect(CLI::App& app, std::initializer_list<const char*> switches) {
+    for (const auto* name : switches) {
+        app.add_flag(name)->group("");
+    }
+}
+
 std::expected<void, EarlyExit> parse(CLI::App& app, int argc, const char* const* argv) {
     try {
         app.parse(argc, argv);
@@ -28,20 +34,6 @@ EarlyExit complain(const Complaint& complaint) {
 std::string_view environment(const char* name) {
     const char* const value = std::getenv(name);
     return value == nullptr ? std::string_view{} : value;
-}
-
-std::expected<bool, Complaint> environment_flag(const char* name, bool current) {
-    const char* const value = std::getenv(name);
-    if (value == nullptr) {
-        return current;
-    }
-    if (std::string_view{value} == "true") {
-        return true;
-    }
-    if (std::string_view{value} == "false") {
-        return current;
-    }
-    return std::unexpected{std::string{name} + " is \"" + value + "\". Set it to true or false."};
 }
 
 std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& text, std::string_view flag) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ struct EarlyExit {
 /// A mistake and what to do about it, as one line for a person.
 using Complaint = std::string;
 
+/// Accepts switches of Firezone's programs that have nothing to switch in ours, so that existing unit files work.
+void accept_without_effect(CLI::App& app, std::initializer_list<const char*> switches);
+
 /// Parses; prints help, version or one line about a mistake.
 [[nodiscard]] std::expected<void, EarlyExit> parse(CLI::App& app, int argc, const char* const* argv);
 
@@ -34,9 +38,6 @@ using Complaint = std::string;
 
 /// Empty if it is not set.
 [[nodiscard]] std::string_view environment(const char* name);
-
-/// Exactly "true" or "false"; anything else is a mistake. `current` if the variable is not set.
-[[nodiscard]] std::expected<bool, Complaint> environment_flag(const char* name, bool current);
 
 [[nodiscard]] std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& text,
                                                                           std::string_view flag);

@@ -45,6 +45,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         ->envname("HEALTH_CHECK_ADDR")
         ->option_text("ADDR:PORT");
     app.add_flag("--no-check", raw.no_check, "Do not check for root or CAP_NET_ADMIN at the start");
+    command_line::accept_without_effect(app, {"--no-telemetry", "--no-inc-buf"});
     app.footer(
         "Without TOKEN and FIREZONE_TOKEN the systemd credential FIREZONE_TOKEN is used.\n"
         "\n"

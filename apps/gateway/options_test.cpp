@@ -69,6 +69,10 @@ TEST_F(GatewayOptions, ReadFlagsAndVariables) {
     EXPECT_FALSE(options.device.portal.url.is_tls());
 }
 
+TEST_F(GatewayOptions, AcceptWhatUnitFilesSayToFirezones) {
+    EXPECT_THAT(target(parsed({"--no-telemetry", "--no-inc-buf", "secret"})), HasSubstr("token=secret&"));
+}
+
 TEST_F(GatewayOptions, AnswerHelpAndVersion) {
     EXPECT_EQ(exit_code(parse_options, {"--help"}), 0);
     EXPECT_EQ(exit_code(parse_options, {"--version"}), 0);

@@ -56,6 +56,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Where /metrics answers Prometheus; default off");
     add(app, "--log-format", raw.log_format, "LOG_FORMAT", "FORMAT", "human or json; default human");
     add(app, "--rng-seed", raw.rng_seed, "RNG_SEED", "NUMBER", "For tests only: makes all secrets predictable");
+    command_line::accept_without_effect(app, {"--telemetry"});
     app.footer(
         "Each value can come from the environment variable in brackets instead. Also: RUST_LOG (which log lines, "
         "default\n"
