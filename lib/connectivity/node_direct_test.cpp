@@ -178,6 +178,19 @@ TEST_F(Direct, CandidatesAreSignalledByDescendingPriority) {
     EXPECT_TRUE(std::ranges::is_sorted(priorities, std::greater{}));
 }
 
+TEST_F(Direct, LosingTheRelayLeavesADirectPathAlone) {
+    connect();
+    for (auto* host : {&client, &gateway}) {
+        host->node.update_relays(std::vector{network.relays.front().description.id}, {}, network.now);
+    }
+    network.run_for(5s);
+    client.received.clear();
+    network.send(gateway, client, ping(7));
+    network.run_for(1s);
+    EXPECT_EQ(client.received.size(), 1U);
+    EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
+}
+
 TEST_F(Direct, UpsertWithoutRelaysFails) {
     auto& lonely = network.add_host(Role::kClient, "192.0.2.9", std::nullopt);
     EXPECT_EQ(
