@@ -1,8 +1,6 @@
 #include <array>
-#include <cassert>
 #include <memory>
 #include <stdexcept>
-#include <utility>
 
 #include <intel-ipsec-mb.h>
 #include <sodium/utils.h>
@@ -55,6 +53,9 @@ private:
     void run(IMB_CIPHER_DIRECTION direction, const Nonce& nonce, const std::byte* from, std::byte* to, std::size_t size,
              std::byte* tag) const {
         IMB_MGR* const manager = thread_manager();
+        if (manager == nullptr) {
+            throw std::runtime_error{"ipsec-mb failed: no memory for a manager"};
+        }
         IMB_JOB* job = IMB_GET_NEXT_JOB(manager);
         job->cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
         job->hash_alg = IMB_AUTH_CHACHA20_POLY1305;

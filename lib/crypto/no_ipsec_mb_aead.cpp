@@ -2,7 +2,7 @@
 
 #include "culvert/crypto/aead_backends.h"
 
-// In place of ipsec_mb_aead.cpp where the library does not exist: other processors than x86-64.
+// In place of ipsec_mb_aead.cpp in builds without the library, such as all for other processors than x86-64.
 
 namespace culvert::crypto::detail {
 
