@@ -348,6 +348,17 @@ TEST(AgentNetwork, SecondRelayCandidateDoesNotReplaceANominatedOne) {
     EXPECT_EQ(net.b.nominations.size(), 1U);
 }
 
+/// Hands the gateway a check that only somebody who knows its credentials, or recorded one, can send.
+bool gateway_receives_check(AgentNetwork& net, std::string_view from, std::uint32_t priority, bool has_use_candidate) {
+    stun::MessageBuilder check{stun::Class::kRequest, stun::Method::kBinding, {}};
+    check.text(stun::AttributeType::kUsername, "gufr:cufr").u32(stun::AttributeType::kPriority, priority);
+    if (has_use_candidate) {
+        check.flag(stun::AttributeType::kUseCandidate);
+    }
+    const auto bytes = check.integrity(as_bytes(kGatewayCredentials.password)).build();
+    return net.b.agent.handle_message(address("2.2.2.2:1"), address(from), *stun::Message::parse(bytes), net.now);
+}
+
 TEST(AgentNetwork, GatewayStaysOnTheBetterOfTwoNominatedPairs) {
     AgentNetwork net;
     net.trickle(net.a, host("1.1.1.1:1"));
@@ -356,14 +367,7 @@ TEST(AgentNetwork, GatewayStaysOnTheBetterOfTwoNominatedPairs) {
     const auto best = *net.b.agent.nominated();
     // The controlling side nominates a worse pair later.
     net.b.agent.add_remote_candidate(relay("9.9.9.9:1000"), net.now);
-    const auto late = stun::MessageBuilder{stun::Class::kRequest, stun::Method::kBinding, {}}
-                          .text(stun::AttributeType::kUsername, "gufr:cufr")
-                          .u32(stun::AttributeType::kPriority, 1)
-                          .flag(stun::AttributeType::kUseCandidate)
-                          .integrity(as_bytes(kGatewayCredentials.password))
-                          .build();
-    ASSERT_TRUE(net.b.agent.handle_message(address("2.2.2.2:1"), address("9.9.9.9:1000"), *stun::Message::parse(late),
-                                           net.now));
+    ASSERT_TRUE(gateway_receives_check(net, "9.9.9.9:1000", 1, true));
     net.b.agent.handle_timeout(net.now);
     EXPECT_EQ(net.b.agent.nominated(), best);
     EXPECT_EQ(std::ranges::count_if(net.b.agent.pairs(), &CandidatePair::is_nominated), 2);
@@ -377,14 +381,7 @@ TEST(AgentNetwork, GatewayDoesNotLeaveAWorkingPathForOneThatItsOwnCheckHasNotPro
     net.trickle(net.b, host("2.2.2.2:1"));
     net.run_for(1s);
     const auto working = *net.b.agent.nominated();
-    const auto repeated = stun::MessageBuilder{stun::Class::kRequest, stun::Method::kBinding, {}}
-                              .text(stun::AttributeType::kUsername, "gufr:cufr")
-                              .u32(stun::AttributeType::kPriority, 2'130'706'431)
-                              .flag(stun::AttributeType::kUseCandidate)
-                              .integrity(as_bytes(kGatewayCredentials.password))
-                              .build();
-    ASSERT_TRUE(net.b.agent.handle_message(address("2.2.2.2:1"), address("6.6.6.6:6666"),
-                                           *stun::Message::parse(repeated), net.now));
+    ASSERT_TRUE(gateway_receives_check(net, "6.6.6.6:6666", 2'130'706'431, true));
     net.run_for(1s);
     EXPECT_EQ(net.b.agent.nominated(), working);
 
@@ -405,14 +402,8 @@ TEST(AgentNetwork, AWithdrawnReflexiveAddressThatStillSpeaksIsLearntAnew) {
     ASSERT_TRUE(net.b.agent.remove_remote_candidate(seen_by_relay));
     net.b.agent.handle_timeout(net.now);
     net.sent.clear();
-    const auto check = stun::MessageBuilder{stun::Class::kRequest, stun::Method::kBinding, {}}
-                           .text(stun::AttributeType::kUsername, "gufr:cufr")
-                           .u32(stun::AttributeType::kPriority, 1)
-                           .integrity(as_bytes(kGatewayCredentials.password))
-                           .build();
 
-    ASSERT_TRUE(net.b.agent.handle_message(address("2.2.2.2:1"), address("7.7.7.7:7000"), *stun::Message::parse(check),
-                                           net.now));
+    ASSERT_TRUE(gateway_receives_check(net, "7.7.7.7:7000", 1, false));
 
     EXPECT_EQ(net.b.agent.poll_transmit()->destination, address("7.7.7.7:7000"));
 }

@@ -103,7 +103,7 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
             send_to_active(AllocateRequest{}, now);
         }
     } else if (has_moved && lifetime_ && !is_in_flight<RefreshRequest>()) {
-        // The allocation belongs to the address that the relay saw before (RFC 8656 section 5), so it is lost, unless
+        // The allocation belongs to the address that the relay saw before (RFC 8656 section 6), so it is lost, unless
         // the NAT changed its mind. The relay knows; otherwise we would learn it minutes later.
         send_to_active(RefreshRequest{}, now);
     }
