@@ -112,5 +112,38 @@ TEST_F(FaultClockTest, ThePortalIsOutOfReachUntilASessionIsOpen) {
     EXPECT_FALSE(clock.portal_path(kClient, now, now));
 }
 
+TEST_F(FaultClockTest, OnlyAFloodOfHandshakesDelaysHonestOnes) {
+    const auto attack = [&](std::uint16_t count) {
+        see(ActionTaken{{.at = 0ms, .action = Attack{kGateway, Spoof::kHandshakeGoodMac, count}}, true});
+    };
+    attack(79);
+    EXPECT_EQ(reason(), "");
+    attack(1);
+    EXPECT_EQ(reason(), "flooded with handshakes");
+    EXPECT_EQ(reason(kOtherGateway), "");
+
+    now += 8s;
+    EXPECT_EQ(reason(), "");
+}
+
+TEST_F(FaultClockTest, AFlowThatIsAnsweredAfterPortalTroubleMayFindNobody) {
+    const Uuid id{{7}};
+    see(SessionOpened{kGateway, id, {}});
+    const auto answer = [&] {
+        const portal_api::ToDevice message = portal_api::ToClient{portal_api::FlowCreated{.gateway_id = GatewayId{id}}};
+        see(MessageToDevice{kClient, message});
+        return reason();
+    };
+    now += 60s;
+    EXPECT_EQ(answer(), "");
+
+    see(FaultChanged{"portal", kGateway, true});
+    see(FaultChanged{"portal", kGateway, false});
+    EXPECT_EQ(answer(), "flow was answered late");
+    EXPECT_EQ(reason(kOtherGateway), "");
+    now += 26s;
+    EXPECT_EQ(reason(), "");
+}
+
 }  // namespace
 }  // namespace culvert::model

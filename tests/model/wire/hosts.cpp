@@ -178,7 +178,6 @@ void Hosts::handle(const FaultChanged& fault, Instant now) {
     if (host != nullptr) {
         host->active_faults = std::max(0, host->active_faults + (fault.is_active ? 1 : -1));
         host->last_fault = now;
-        for_neighbours(*host, [&](Host& neighbour) { neighbour.last_fault = now; });
     }
     if (host == nullptr || host->is_relay()) {
         common_faults_ = std::max(0, common_faults_ + (fault.is_active ? 1 : -1));

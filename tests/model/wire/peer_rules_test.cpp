@@ -210,6 +210,19 @@ TEST_F(PeerRules, TolerateGatewaysThatInitiateAfterAFault) {
     EXPECT_EQ(checker->finish(now).tolerances().at("wire: gateway initiates after a fault"), 1U);
 }
 
+TEST_F(PeerRules, TolerateGatewaysThatInitiateUntilTheirSessionIsConfirmed) {
+    connect();
+    client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));
+    gateway_to_client(response(kGatewayIndex, kClientIndex));
+    send(kGateway, gateway_address, client_address, initiation(kGatewayIndex + 1, client_keys.public_key()));
+    expect_conforming();
+
+    sleep(5s);
+    client_to_gateway(data(kGatewayIndex, 0));
+    send(kGateway, gateway_address, client_address, initiation(kGatewayIndex + 2, client_keys.public_key()));
+    EXPECT_THAT(violations(), testing::Contains("SEC-5 a gateway initiates a handshake"));
+}
+
 TEST_F(PeerRules, RejectWireGuardToUnauthenticatedEnds) {
     client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));
     gateway_to_client(response(kGatewayIndex, kClientIndex));

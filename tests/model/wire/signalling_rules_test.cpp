@@ -96,5 +96,17 @@ TEST_F(Signalling, AsksForAFlowOnceInTwoSeconds) {
     expect_violation("RES-2 an unanswered request for a flow is repeated within 2 s");
 }
 
+TEST_F(Signalling, AsksAgainForWhatEndedWhileTheRequestWasOnItsWay) {
+    const portal_api::FromDevice ask = portal_api::FromClient{portal_api::CreateFlow{kResource, {}}};
+    sleep(5s);
+    tell(kClient, portal_api::ToClient{portal_api::ResourceDeleted{kResource}});
+    sleep(20ms);
+    say(kClient, ask);
+    sleep(100ms);
+    say(kClient, ask);
+
+    expect_conforming();
+}
+
 }  // namespace
 }  // namespace culvert::model::wire

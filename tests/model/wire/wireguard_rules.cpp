@@ -85,6 +85,13 @@ bool WireGuardRules::is_silent(const Host& host, const Uuid& peer, Instant now) 
     return silence != silences_.end() && local - silence->second <= kJitter;
 }
 
+bool WireGuardRules::has_unconfirmed_session(const Host& host, const Uuid& peer) const {
+    return std::ranges::any_of(unconfirmed_, [&](const auto& entry) {
+        const auto initiation = announced_.find(entry.second);
+        return entry.first.second == host.device && initiation != announced_.end() && initiation->second.peer == peer;
+    });
+}
+
 void WireGuardRules::end_silence(const Host& host, const Uuid& peer, Instant now) {
     const std::pair key{host.device, peer};
     if (const auto unanswered = unanswered_.find(key); unanswered != unanswered_.end()) {
@@ -138,7 +145,8 @@ void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, cons
         findings_.tolerate("wire: gateway initiates after a fault");
     } else if (is_silent(datagram.host, grant.peer, datagram.now)) {
         findings_.tolerate("wire: handshake because the peer is silent");
-    } else if (agreed != agreed_.end() && local - agreed->second < kRekeyTimeout) {
+    } else if (agreed != agreed_.end() && local - agreed->second < kRekeyTimeout &&
+               has_unconfirmed_session(datagram.host, grant.peer)) {
         // It answered a handshake, but may not send before the peer has (7.1), and has a packet.
         findings_.tolerate("wire: gateway initiates before its session is confirmed");
     } else if (before != initiators_.end() && before->second.established &&
@@ -223,7 +231,9 @@ Complaint WireGuardRules::judge_data(const PeerDatagram& datagram, const WireGua
         return "data for a receiver index that no peer announced";
     }
     auto& session = entry->second;
-    if (const auto* grant = host.find_grant(session.peer); grant != nullptr && grant->since == datagram.now) {
+    const auto* grant = host.find_grant(session.peer);
+    const bool is_replaced_now = grant != nullptr && grant->since == datagram.now;
+    if (is_replaced_now && !ice_.is_open(host, session.peer, datagram.leg)) {
         findings_.tolerate("wire: sealed before the connection was replaced");
     } else {
         judge_open(datagram, session.peer);

@@ -55,6 +55,8 @@ private:
     /// Whether the peer has been silent for so long that either side may start a handshake.
     [[nodiscard]] bool is_silent(const Host& host, const Uuid& peer, Instant now) const;
     void judge_open(const PeerDatagram& datagram, const Uuid& peer);
+    /// Whether the host answered a handshake of the peer that no data followed yet.
+    [[nodiscard]] bool has_unconfirmed_session(const Host& host, const Uuid& peer) const;
     void end_silence(const Host& host, const Uuid& peer, Instant now);
     void judge_initiating_gateway(const PeerDatagram& datagram, const WireGuardMessage& message, const Grant& grant);
 
