@@ -98,6 +98,9 @@ protected:
         tell(kGateway, portal_api::ToGateway{message});
     }
     void create_flow() {
+        const portal_api::FromDevice ask =
+            portal_api::FromClient{portal_api::CreateFlow{resource_id(kResource, 0), {}}};
+        see(MessageToPortal{kClient, ask});
         portal_api::FlowCreated message;
         message.resource_id = resource_id(kResource, 0);
         message.gateway_id = GatewayId{Uuid{{8}}};

@@ -72,6 +72,12 @@ void Situation::handle(const MessageToDevice& event, Instant now) {
     }
 }
 
+void Situation::handle(const MessageToPortal& event, Instant now) {
+    if (const auto* from_client = std::get_if<portal_api::FromClient>(&event.message)) {
+        told_[std::get<ClientNo>(event.device)].handle(*from_client, now);
+    }
+}
+
 void Situation::learn(const Owner& owner, const portal_api::Interface& interface) {
     owners_.insert_or_assign(interface.ipv4, owner);
     owners_.insert_or_assign(interface.ipv6, owner);

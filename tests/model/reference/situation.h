@@ -54,6 +54,7 @@ private:
     void handle(const HostAttached& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const MessageToDevice& event, Instant now);
+    void handle(const MessageToPortal& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
     template <typename Other>
     void handle(const Other&, Instant) {}

@@ -8,6 +8,7 @@
 namespace culvert::model {
 namespace {
 
+/// A request may cross the answer to an earlier one.
 constexpr Duration kAnswersTogether = std::chrono::seconds{1};
 
 constexpr std::string_view kTunnelV4 = "100.64.0.0/11";
@@ -54,6 +55,12 @@ void ToldResources::handle(const portal_api::ToClient& message, Instant now) {
     std::visit([&](const auto& alternative) { handle_one(alternative, now); }, message);
 }
 
+void ToldResources::handle(const portal_api::FromClient& message, Instant now) {
+    if (const auto* ask = std::get_if<portal_api::CreateFlow>(&message)) {
+        requests_[ask->resource_id].asked = now;
+    }
+}
+
 void ToldResources::handle_one(const portal_api::ClientInit& message, Instant now) {
     interface_ = message.interface;
     std::vector<ResourceId> missing;
@@ -89,10 +96,12 @@ void ToldResources::handle_one(const portal_api::FlowCreated& message, Instant n
     if (!resources_.contains(message.resource_id)) {
         return;
     }
-    // What the portal was asked several times while it was away it answers several times; the first answer counts.
-    const auto known = flows_.find(message.resource_id);
-    if (known == flows_.end() || known->second.created_at + kAnswersTogether < now) {
+    // What the portal was asked several times while it or a gateway was away is answered several times; the first answer
+    // counts (section 3.10, step 1).
+    auto& request = requests_[message.resource_id];
+    if (request.is_open() && (!request.answered || *request.answered + kAnswersTogether < now)) {
         flows_.insert_or_assign(message.resource_id, Flow{message.gateway_id, message.site_id, now});
+        request.answered = now;
     }
     gateway_addresses_.insert(message.gateway_ipv4);
     gateway_addresses_.insert(message.gateway_ipv6);
@@ -107,6 +116,7 @@ void ToldResources::handle_one(const portal_api::FlowCreationFailed& message, In
         offline_sites_[site.id] = now;
     }
     flows_.erase(message.resource_id);
+    requests_.erase(message.resource_id);
 }
 
 void ToldResources::add(const portal_api::ClientResource& resource, Instant now) {
@@ -132,6 +142,7 @@ void ToldResources::remove(const ResourceId& id, Instant now) {
         removed_at_[id] = now;
     }
     flows_.erase(id);
+    requests_.erase(id);
 }
 
 std::optional<Instant> ToldResources::told_at(const ResourceId& id) const {

@@ -30,6 +30,8 @@ public:
         gateway_addresses_.clear();
     }
     void handle(const portal_api::ToClient& message, Instant now);
+    /// The portal got a message of the client.
+    void handle(const portal_api::FromClient& message, Instant now);
 
     [[nodiscard]] const std::optional<portal_api::Interface>& interface() const { return interface_; }
     [[nodiscard]] const std::map<ResourceId, Resource>& all() const { return resources_; }
@@ -57,6 +59,14 @@ public:
     [[nodiscard]] std::optional<tunnel::TunConfig> tun_config() const;
 
 private:
+    /// Requests for access to one resource: when the portal last got one, and when the client got the last answer.
+    struct Request {
+        std::optional<Instant> asked;
+        std::optional<Instant> answered;
+
+        [[nodiscard]] bool is_open() const { return asked && (!answered || *asked > *answered); }
+    };
+
     void add(const portal_api::ClientResource& resource, Instant now);
     void remove(const ResourceId& id, Instant now);
     void handle_one(const portal_api::ClientInit& message, Instant now);
@@ -74,6 +84,7 @@ private:
     std::map<ResourceId, Instant> told_at_;
     std::map<ResourceId, Instant> removed_at_;
     std::map<ResourceId, Flow> flows_;
+    std::map<ResourceId, Request> requests_;
     std::set<net::IpAddress> gateway_addresses_;
     std::map<SiteId, Instant> offline_sites_;
 };

@@ -45,6 +45,10 @@ portal_api::FlowCreated flow_created(std::uint8_t resource, std::uint8_t gateway
     return message;
 }
 
+portal_api::FromClient create_flow(std::uint8_t resource) {
+    return portal_api::CreateFlow{rid(resource), {}};
+}
+
 TEST(ToldResources, SelectsTheLongestPrefix) {
     ToldResources told;
     told.handle(init({cidr(1, "10.0.0.0/16"), cidr(2, "10.0.1.0/24"), cidr(3, "10.0.1.0/24")}), kNow);
@@ -59,6 +63,7 @@ TEST(ToldResources, SelectsTheLongestPrefix) {
 TEST(ToldResources, AFullListRemovesWhatItLacks) {
     ToldResources told;
     told.handle(init({cidr(1, "10.0.0.0/16"), cidr(2, "10.0.1.0/24")}), kNow);
+    told.handle(create_flow(2), kNow);
     told.handle(flow_created(2, 1), kNow);
 
     told.handle(init({cidr(2, "10.0.1.0/24")}), kNow + 1s);
@@ -72,6 +77,7 @@ TEST(ToldResources, AFullListRemovesWhatItLacks) {
 TEST(ToldResources, AnotherAddressOrSiteEndsTheFlowButANameDoesNot) {
     ToldResources told;
     told.handle(init({cidr(1, "10.0.0.0/16")}), kNow);
+    told.handle(create_flow(1), kNow);
     told.handle(flow_created(1, 1), kNow);
 
     auto renamed = cidr(1, "10.0.0.0/16");
@@ -87,14 +93,38 @@ TEST(ToldResources, AnotherAddressOrSiteEndsTheFlowButANameDoesNot) {
 
 TEST(ToldResources, IgnoresFlowsForResourcesItDoesNotHave) {
     ToldResources told;
+    told.handle(create_flow(1), kNow);
     told.handle(flow_created(1, 1), kNow);
 
     EXPECT_EQ(told.flow(rid(1)), nullptr);
 }
 
+TEST(ToldResources, IgnoresFlowsThatTheClientDoesNotWaitFor) {
+    ToldResources told;
+    told.handle(init({cidr(1, "10.0.0.0/16")}), kNow);
+    told.handle(flow_created(1, 1), kNow);
+    EXPECT_EQ(told.flow(rid(1)), nullptr);
+
+    told.handle(create_flow(1), kNow);
+    told.handle(create_flow(1), kNow + 2s);
+    told.handle(flow_created(1, 1), kNow + 3s);
+    told.handle(flow_created(1, 2), kNow + 9s);  // the answer to the other one, from a gateway that hung
+    ASSERT_NE(told.flow(rid(1)), nullptr);
+    EXPECT_EQ(told.flow(rid(1))->gateway, flow_created(1, 1).gateway_id);
+
+    told.reset();
+    told.handle(flow_created(1, 2), kNow + 10s);
+    EXPECT_EQ(told.flow(rid(1)), nullptr);
+
+    told.handle(create_flow(1), kNow + 20s);
+    told.handle(flow_created(1, 2), kNow + 21s);
+    EXPECT_NE(told.flow(rid(1)), nullptr);
+}
+
 TEST(ToldResources, ResetForgetsFlowsOnly) {
     ToldResources told;
     told.handle(init({cidr(1, "10.0.0.0/16")}), kNow);
+    told.handle(create_flow(1), kNow);
     told.handle(flow_created(1, 1), kNow);
 
     told.reset();
@@ -111,6 +141,7 @@ TEST(ToldResources, OfflineOutlivesAFlowThatHasNoConnectionYet) {
 
     told.handle(portal_api::FlowCreationFailed{rid(1), portal_api::FlowFailure::kOffline, {}}, kNow);
     EXPECT_TRUE(told.was_told_offline(sid(1)));
+    told.handle(create_flow(1), kNow);
     told.handle(flow_created(1, 1), kNow);
     EXPECT_TRUE(told.was_told_offline(sid(1)));
 }

@@ -17,8 +17,10 @@ class CheckerTest : public testing::Test {
 protected:
     using milliseconds = std::chrono::milliseconds;
 
-    CheckerTest() {
+    CheckerTest() : CheckerTest{Driver::kExact} {}
+    explicit CheckerTest(Driver client_driver) {
         setup.clients.resize(1);
+        setup.clients[0].driver = client_driver;
         setup.gateways.resize(1);
         setup.relays.resize(1);
         checker = std::make_unique<WireChecker>(setup);

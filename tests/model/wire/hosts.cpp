@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 
 /// BINDING keep-alives leave every 25 s (spec/connectivity.md 5.5).
 constexpr Duration kKeepAlive = 25s;
+/// How long a datagram may wait in the queues of an event loop and its sockets.
+constexpr Duration kQueued = 50ms;
 
 std::optional<Device> as_device(const Process& process) {
     return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
@@ -30,6 +32,16 @@ std::string upper_hex(ByteSpan bytes) {
 
 bool Host::has_address(const net::IpAddress& address) const {
     return std::ranges::find(addresses, address) != addresses.end();
+}
+
+bool Host::may_still_use(const net::SocketAddress& relay, Instant now) const {
+    const auto former = former_relays.find(relay);
+    return has_queues && former != former_relays.end() && now <= former->second + kQueued && !relays.contains(relay);
+}
+
+bool Host::may_still_use(std::string_view username, Instant now) const {
+    const auto former = former_usernames.find(username);
+    return has_queues && former != former_usernames.end() && now <= former->second + kQueued;
 }
 
 const Grant* Host::find_grant(const Uuid& peer) const {
@@ -55,10 +67,13 @@ Hosts::Hosts(const Setup& setup) {
         auto& host = add(ClientNo{++number});
         host.is_late = client.driver == Driver::kLate;
         host.is_hostile = client.is_hostile;
+        host.has_queues = client.driver == Driver::kEventLoop;
     }
     number = 0;
     for (const auto& gateway : setup.gateways) {
-        add(GatewayNo{++number}).is_late = gateway.driver == Driver::kLate;
+        auto& host = add(GatewayNo{++number});
+        host.is_late = gateway.driver == Driver::kLate;
+        host.has_queues = gateway.driver == Driver::kEventLoop;
     }
     number = 0;
     for (std::size_t i = 0; i < setup.relays.size(); ++i) {
@@ -222,7 +237,13 @@ void Hosts::grant(Host& host, Grant grant, const crypto::PublicKey& peer_key, In
         return;
     }
     host.ufrags.insert(grant.local.username);
-    std::erase_if(host.grants, [&](const auto& entry) { return entry.second.peer == grant.peer; });
+    std::erase_if(host.grants, [&](const auto& entry) {
+        if (entry.second.peer != grant.peer) {
+            return false;
+        }
+        host.former_usernames.insert_or_assign(entry.first, now);
+        return true;
+    });
     host.grants.insert_or_assign(username, std::move(grant));
 }
 
@@ -230,7 +251,11 @@ void Hosts::handle(const MessageToDevice& message, Instant now) {
     auto& host = hosts_.at(message.device);
     const auto handle_presence = [&](const portal_api::RelaysPresence& presence) {
         std::erase_if(host.relays, [&](const auto& entry) {
-            return std::ranges::find(presence.disconnected_ids, entry.second.id) != presence.disconnected_ids.end();
+            if (std::ranges::find(presence.disconnected_ids, entry.second.id) == presence.disconnected_ids.end()) {
+                return false;
+            }
+            host.former_relays.insert_or_assign(entry.first, now);
+            return true;
         });
         use_relays(host, presence.connected, now);
     };

@@ -51,6 +51,8 @@ struct Host {
     bool has_impatient_nat = false;  ///< one that forgets mappings which are refreshed every 25 s
     bool is_late = false;            ///< whether its timers go off late
     bool is_hostile = false;
+    /// The production event loop: datagrams wait in queues before they leave.
+    bool has_queues = false;
 
     ProcessState state = ProcessState::kStopped;
     /// The process's clock is this much behind the world's.
@@ -68,6 +70,9 @@ struct Host {
     /// Its own user fragments of all grants so far: messages may be on their way while a grant is replaced.
     std::set<std::string, std::less<>> ufrags;
     std::map<net::SocketAddress, RelayCredentials> relays;
+    /// User names of checks, and addresses of relays, that the portal took away, and when.
+    std::map<std::string, Instant, std::less<>> former_usernames;
+    std::map<net::SocketAddress, Instant> former_relays;
     /// When the portal last told it about relays.
     std::optional<Instant> last_relay_list;
     /// Increases with every start of its process.
@@ -79,6 +84,9 @@ struct Host {
     [[nodiscard]] bool is_client() const { return std::holds_alternative<ClientNo>(device); }
     [[nodiscard]] bool is_relay() const { return std::holds_alternative<RelayNo>(device); }
     [[nodiscard]] bool has_address(const net::IpAddress& address) const;
+    /// Whether a datagram to the relay, or a check with that USERNAME, may have been in a queue when it lost its meaning.
+    [[nodiscard]] bool may_still_use(const net::SocketAddress& relay, Instant now) const;
+    [[nodiscard]] bool may_still_use(std::string_view username, Instant now) const;
     [[nodiscard]] const Grant* find_grant(const Uuid& peer) const;
     /// The time by the process's own clock.
     [[nodiscard]] Instant local(Instant now) const { return now - slept; }

@@ -9,6 +9,20 @@ using namespace std::chrono_literals;
 
 using PeerRules = CheckerTest;
 
+/// The client's datagrams wait in queues before they leave.
+struct QueuedPeerRules : CheckerTest {
+    QueuedPeerRules() : CheckerTest{Driver::kEventLoop} {}
+
+    void replace_grant() {
+        auto flow = flow_created();
+        flow.client_ice_credentials.username = "new1";
+        tell(kClient, portal_api::ToClient{flow});
+    }
+    void withdraw_relay() {
+        tell(kClient, portal_api::ToClient{portal_api::RelaysPresence{.disconnected_ids = {RelayId{kRelayId}}}});
+    }
+};
+
 // --- Any datagram ----------------------------------------------------------------------------------------------------
 
 TEST_F(PeerRules, AcceptAConnectionThatFollowsThem) {
@@ -54,6 +68,51 @@ TEST_F(PeerRules, RejectNominationByTheControlledSide) {
              .done());
 
     expect_violation("PRO-1 attributes of a connectivity check are not those of the sender's role, in order");
+}
+
+TEST_F(PeerRules, RejectChecksOfAFormerGrant) {
+    auto flow = flow_created();
+    flow.client_ice_credentials.username = "new1";
+    tell(kClient, portal_api::ToClient{flow});
+    send(kClient, client_address, gateway_address, client_check());
+
+    expect_violation("PRO-1 USERNAME of a connectivity check is not one that the portal gave out");
+}
+
+TEST_F(QueuedPeerRules, AcceptWhatWasInAQueueWhenItsGrantEnded) {
+    replace_grant();
+    sleep(5ms);
+    send(kClient, client_address, gateway_address, client_check());
+
+    expect_conforming();
+}
+
+TEST_F(QueuedPeerRules, RejectChecksOfAGrantThatEndedLongAgo) {
+    replace_grant();
+    sleep(51ms);
+    send(kClient, client_address, gateway_address, client_check());
+
+    expect_violation("PRO-1 USERNAME of a connectivity check is not one that the portal gave out");
+}
+
+TEST_F(QueuedPeerRules, AcceptWhatWasInAQueueWhenItsRelayWasWithdrawn) {
+    allocate();
+    bind_channel();
+    withdraw_relay();
+    sleep(5ms);
+    send(kClient, client_address, relay_address, channel_data(client_check()));
+
+    expect_conforming();
+}
+
+TEST_F(QueuedPeerRules, RejectDatagramsToARelayThatWasWithdrawnLongAgo) {
+    allocate();
+    bind_channel();
+    withdraw_relay();
+    sleep(51ms);
+    send(kClient, client_address, relay_address, channel_data(client_check()));
+
+    expect_violation("PRO-1 ChannelData to an address that is no relay of the sender's");
 }
 
 TEST_F(PeerRules, RejectChecksWithTheAttributesOfTheOtherRole) {

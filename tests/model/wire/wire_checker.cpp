@@ -131,6 +131,10 @@ Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instan
         relays.handle_sent(host, sent.from, sent.to, sent.payload, now);
         return {};
     }
+    if (host.may_still_use(sent.to, now)) {
+        findings.tolerate("wire: sent from a queue");
+        return {};
+    }
     if (is_channel_data(sent.payload)) {
         return judge_channel_data(host, sent, now);
     }
