@@ -18,7 +18,8 @@ using portal_api::to_topic;
 
 constexpr log::Logger kLog{"portal"};
 
-/// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows.
+/// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows; forgetting what gateways do not
+/// answer.
 constexpr auto kTickInterval = std::chrono::seconds{60};
 constexpr auto kTokenReapInterval = std::chrono::minutes{5};
 
@@ -356,6 +357,7 @@ std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources
 
 void ControlPlane::tick(Instant now, WallTime wall_now) {
     const auto wall_seconds = to_seconds(wall_now);
+    pending_flows_.start_generation();
     try {
         storage_.erase_expired_flows(wall_seconds);
         if (now >= next_token_reap_) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "culvert/base/sans_io.h"
+#include "culvert/portal/pending_flows.h"
 #include "culvert/portal/registration.h"
 #include "culvert/portal/relay_presence.h"
 #include "culvert/portal/session.h"
@@ -80,12 +81,6 @@ public:
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
 
 private:
-    /// An authorize_flow that waits for its gateway's answer.
-    struct PendingFlow {
-        SessionId client;
-        GatewayId gateway;
-        portal_api::FlowCreated answer;
-    };
     using Sessions = std::map<SessionId, Session>;
 
     // control_plane.cpp: sessions
@@ -121,7 +116,6 @@ private:
     [[nodiscard]] std::optional<SessionId> choose_gateway(const Session& client, const Resource& resource,
                                                           const std::vector<GatewayId>& connected);
     void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason);
-    [[nodiscard]] std::string remember(PendingFlow flow);
     template <typename Message, typename DeviceId>
     void forward(const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices, const Message& message);
 
@@ -148,9 +142,7 @@ private:
     Presence<ClientId> clients_;
     Presence<GatewayId> gateways_;
     std::uint64_t last_session_ = 0;
-    std::map<std::string, PendingFlow> pending_;
-    /// Keys of pending_, oldest first.
-    std::deque<std::string> pending_order_;
+    PendingFlows pending_flows_;
     std::deque<Output> outputs_;
     Instant next_tick_;
     Instant next_token_reap_;

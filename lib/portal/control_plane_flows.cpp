@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "culvert/base/base64.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
@@ -15,9 +14,6 @@ namespace culvert::portal {
 namespace {
 
 constexpr log::Logger kLog{"portal"};
-
-/// Unanswered authorize_flow messages. Beyond that the oldest is forgotten; its client asks again on further traffic.
-constexpr std::size_t kMaxPendingFlows = 65'536;
 
 /// Connections that one message with candidates may go to. Devices name one receiver at a time; a message that names
 /// thousands, or one thousands of times, is an attempt to make the portal multiply it.
@@ -179,17 +175,18 @@ void ControlPlane::ask_gateway(SessionId client_id, Session& client_session, Ses
         message.subject.identity_name = actor->second.name;
         message.subject.actor_email = actor->second.email;
     }
-    message.ref = remember({client_id,
-                            gateway.device.id,
-                            {.resource_id = flow.resource,
-                             .gateway_id = gateway.device.id,
-                             .gateway_public_key = gateway.device.public_key,
-                             .gateway_ipv4 = gateway.device.ipv4,
-                             .gateway_ipv6 = gateway.device.ipv6,
-                             .site_id = gateway.device.site,
-                             .preshared_key = psk,
-                             .client_ice_credentials = ice.client,
-                             .gateway_ice_credentials = ice.gateway}});
+    message.ref = pending_flows_.add({client_id,
+                                      gateway.device.id,
+                                      {.resource_id = flow.resource,
+                                       .gateway_id = gateway.device.id,
+                                       .gateway_public_key = gateway.device.public_key,
+                                       .gateway_ipv4 = gateway.device.ipv4,
+                                       .gateway_ipv6 = gateway.device.ipv6,
+                                       .site_id = gateway.device.site,
+                                       .preshared_key = psk,
+                                       .client_ice_credentials = ice.client,
+                                       .gateway_ice_credentials = ice.gateway}},
+                                     rng_);
     ++statistics_.flows_authorized;
     kLog.debug("Asked a gateway to let a client through", log::field("cid", client.id),
                log::field("gid", gateway.device.id), log::field("rid", flow.resource));
@@ -198,19 +195,16 @@ void ControlPlane::ask_gateway(SessionId client_id, Session& client_session, Ses
 
 void ControlPlane::flow_authorized(SessionId id, Session& session, const portal_api::Ref& ref,
                                    const std::string& flow_ref) {
-    auto pending = pending_.extract(flow_ref);
-    if (pending.empty() || pending.mapped().gateway != session.gateway().device.id) {
-        if (!pending.empty()) {
-            pending_.insert(std::move(pending));
-        }
+    auto pending = pending_flows_.take(flow_ref, session.gateway().device.id);
+    if (!pending) {
         send_text(id, portal_api::encode_error_reply(portal_api::to_topic(session.role), ref, "invalid_ref"));
         return;
     }
     send_text(id, portal_api::encode_ok_reply(portal_api::to_topic(session.role), ref));
     // If the client has reconnected meanwhile it will ask again.
-    const auto client = sessions_.find(pending.mapped().client);
+    const auto client = sessions_.find(pending->client);
     if (client != sessions_.end() && client->second.is_joined) {
-        send(client->first, portal_api::ToClient{std::move(pending.mapped().answer)});
+        send(client->first, portal_api::ToClient{std::move(pending->answer)});
     }
 }
 
@@ -218,17 +212,6 @@ void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_ap
     ++statistics_.flows_failed;
     kLog.debug("Refused a flow", log::field("rid", resource), log::field("reason", to_string(reason)));
     send(id, portal_api::ToClient{portal_api::FlowCreationFailed{resource, reason, {}}});
-}
-
-std::string ControlPlane::remember(PendingFlow flow) {
-    while (pending_order_.size() >= kMaxPendingFlows) {
-        pending_.erase(pending_order_.front());
-        pending_order_.pop_front();
-    }
-    auto ref = to_base64(rng_.array<24>(), Base64::kUrlNoPadding);
-    pending_.emplace(ref, std::move(flow));
-    pending_order_.push_back(ref);
-    return ref;
 }
 
 /// To the same account by construction; whether a flow exists is not checked.

@@ -219,6 +219,24 @@ TEST_F(Flows, AnsweredAfterTheClientLeftAreForgotten) {
     EXPECT_EQ(take<OkReply>(gateway).size(), 1U);
 }
 
+TEST_F(Flows, NotAnsweredForMinutesAreForgotten) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto late = take_one<AuthorizeFlow>(gateway);
+    wait(std::chrono::seconds{65});
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto timely = take_one<AuthorizeFlow>(gateway);
+    wait(std::chrono::seconds{55});
+    take_frames(client);
+
+    send(gateway, FromGateway{FlowAuthorized{late.ref}});
+    EXPECT_EQ(take_one<ErrorReply>(gateway).text, "invalid_ref");
+    EXPECT_TRUE(take_frames(client).empty());
+    send(gateway, FromGateway{FlowAuthorized{timely.ref}});
+    EXPECT_EQ(take<FlowCreated>(client).size(), 1U);
+}
+
 TEST_F(Flows, AreListedToAGatewayThatComesBack) {
     const auto token = gateway_token();
     const auto expires_at = wall_seconds() + hours{2};

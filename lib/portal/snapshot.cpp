@@ -91,15 +91,7 @@ std::string ControlPlane::debug_snapshot(Instant now) const {
         describe_presence("client_online", clients_);
         describe_presence("gateway_online", gateways_);
         relays_.describe(out);
-        for (const auto& ref : pending_order_) {
-            const auto pending = pending_.find(ref);
-            if (pending != pending_.end()) {
-                out.line("pending_flow")
-                    .field("ref", crypto::fingerprint(as_bytes(ref)))
-                    .field("client", pending->second.client)
-                    .field("gateway", pending->second.gateway);
-            }
-        }
+        pending_flows_.describe(out);
     });
     return out.text();
 }

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "culvert/base/rng.h"
+#include "culvert/portal/session.h"
+#include "culvert/portal_api/messages.h"
+
+namespace culvert {
+class Snapshot;
+}
+
+namespace culvert::portal {
+
+/// An authorize_flow that waits for its gateway's answer.
+struct PendingFlow {
+    SessionId client;
+    GatewayId gateway;
+    portal_api::FlowCreated answer;
+};
+
+/// What gateways were asked and have not answered yet, by the `ref` that they answer with.
+///
+/// Kept in two generations, so that what nobody answers is forgotten after one to two of them, without a time for each.
+class PendingFlows {
+public:
+    /// Of each generation. With that many unanswered the older ones are forgotten at once: their clients ask again on
+    /// further traffic.
+    static constexpr std::size_t kMaxOfGeneration = 32'768;
+
+    /// The `ref` to ask with, which nobody can guess.
+    [[nodiscard]] std::string add(PendingFlow flow, Rng& rng);
+    /// nullopt: the gateway was not asked this, or long ago. Only the gateway that was asked can answer.
+    [[nodiscard]] std::optional<PendingFlow> take(const std::string& ref, const GatewayId& gateway);
+
+    /// A generation is over: forgets what was asked before the one that ends now.
+    void start_generation();
+
+    void describe(Snapshot& out) const;
+
+private:
+    using Generation = std::map<std::string, PendingFlow>;
+
+    Generation recent_;
+    Generation older_;
+};
+
+}  // namespace culvert::portal
