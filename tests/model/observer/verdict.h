@@ -31,11 +31,12 @@ public:
         }
         return holds;
     }
-    /// A rule was relaxed for the reason with this name. Shown with --coverage; no limit is enforced yet.
+    /// A rule was relaxed for the reason with this name, a literal. How many cases may need it: run/budgets.cpp.
     void tolerate(std::string_view reason) { ++tolerances_[reason]; }
     /// Something happened that a run as a whole must exercise: an outcome, an action, a fault, a state.
     void count(std::string_view feature) { ++features_[feature]; }
 
+    /// Violations stay in the order of their times.
     void add(const Verdict& other);
 
     using Counters = std::map<std::string_view, std::uint64_t>;

@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 
 #include "model/choice/choice_source.h"
+#include "model/run/budgets.h"
 #include "model/run/case.h"
 #include "model/run/coverage.h"
 #include "model/run/report.h"
@@ -55,6 +56,8 @@ struct Totals {
     /// Of all traces: the same in every run of the same cases, wherever and however the simulator was built.
     std::uint64_t trace = 0;
     Verdict verdict;
+    /// Of random cases only: budgets say nothing of chosen ones.
+    ToleranceCount tolerances;
 };
 
 DecodeOptions decode_options(const Options& options) {
@@ -110,7 +113,7 @@ void mention(const std::string& name, const CaseResult& result) {
 
 /// True if the case held, or the run is to go on all the same.
 bool run_one(const std::string& name, const Scenario& scenario, const Options& options, Totals& totals,
-             bool may_be_open = false) {
+             bool is_random = false) {
     if (options.prints_script) {
         fmt::print("{}", to_script(scenario));
     }
@@ -123,7 +126,8 @@ bool run_one(const std::string& name, const Scenario& scenario, const Options& o
     }
     auto result = run_case(scenario, case_options);
     if (options.runs_twice) {
-        const auto again = run_case(scenario, {.log_level = case_options.log_level});
+        case_options.observers.clear();
+        const auto again = run_case(scenario, case_options);
         result.verdict.check("DET-1", again.trace_hash == result.trace_hash, Instant{},
                              [] { return "two runs of the case are not identical"; });
     }
@@ -132,7 +136,10 @@ bool run_one(const std::string& name, const Scenario& scenario, const Options& o
     totals.simulated += result.simulated;
     totals.trace = totals.trace * 31 + result.trace_hash;
     totals.verdict.add(result.verdict);
-    if (result.has_failed() && may_be_open && options.allowed > 0) {
+    if (is_random) {
+        totals.tolerances.add(result.verdict);
+    }
+    if (result.has_failed() && is_random && options.allowed > 0) {
         ++totals.open;
         mention(name, result);
         return true;
@@ -189,6 +196,7 @@ int run(const Options& options) {
     const std::chrono::duration<double> wall = Clock::now() - begin;
     if (options.prints_coverage) {
         fmt::print("{}", coverage_table(totals.verdict));
+        fmt::print("{}", budget_table(totals.tolerances));
     }
     fmt::print("{} cases in {:.1f} s ({:.1f} per second), {} datagrams, {} hours simulated, trace {:016x}\n",
                totals.cases, wall.count(), static_cast<double>(totals.cases) / wall.count(), totals.datagrams,
@@ -199,8 +207,10 @@ int run(const Options& options) {
         ++totals.failed;
     }
     if (has_held && totals.failed == 0 && options.without.empty()) {
-        for (const auto& gap : find_gaps(totals.verdict, totals.cases)) {
-            fmt::print("FAILED: {}\n", gap);
+        auto complaints = find_gaps(totals.verdict, totals.cases);
+        std::ranges::move(find_overdrafts(totals.tolerances), std::back_inserter(complaints));
+        for (const auto& complaint : complaints) {
+            fmt::print("FAILED: {}\n", complaint);
             ++totals.failed;
         }
     }
