@@ -1,11 +1,19 @@
 #include "model/run/case.h"
 
+#include <optional>
+
 #include "model/observer/judge.h"
 #include "model/run/trace.h"
 #include "model/wire/wire_checker.h"
 #include "model/world/world.h"
 
 namespace culvert::model {
+namespace {
+
+/// For how long a case goes on after its first violation, so that a report shows what came of it.
+constexpr Duration kAfterViolation = std::chrono::seconds{2};
+
+}  // namespace
 
 CaseResult run_case(const Scenario& scenario, const CaseOptions& options) {
     TraceHash hash;
@@ -16,8 +24,13 @@ CaseResult run_case(const Scenario& scenario, const CaseOptions& options) {
 
     World world{scenario, observers, options.log_level};
     const auto begin = world.now();
+    std::optional<Instant> violated_at;
     world.run([&] {
-        return !options.stops_at_violation || (world.verdict().violations().empty() && !judge.has_found_violations());
+        if (!violated_at &&
+            (!world.verdict().violations().empty() || judge.has_found_violations() || wire.has_found_violations())) {
+            violated_at = world.now();
+        }
+        return !options.stops_at_violation || !violated_at || world.now() < *violated_at + kAfterViolation;
     });
 
     CaseResult result;

@@ -13,8 +13,8 @@
 namespace culvert::model {
 
 struct CaseOptions {
-    /// End the case, at the next step, once the harness's own checks (DET, RES-2, CON-6) have failed. What the judges
-    /// see is collected to the end.
+    /// End the case shortly after the first violation: what follows from it is not worth the time, above all while a
+    /// scenario is made smaller.
     bool stops_at_violation = true;
     log::Level log_level = log::Level::kInfo;
     /// Sees everything, in addition to the judges.

@@ -73,6 +73,10 @@ void WireChecker::observe(const Observation& observation, Instant now) {
                observation);
 }
 
+bool WireChecker::has_found_violations() const {
+    return !rules_->findings.verdict().violations().empty();
+}
+
 Verdict WireChecker::finish(Instant now) {
     rules_->turn.finish(now);
     return rules_->findings.verdict();

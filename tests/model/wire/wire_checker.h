@@ -15,6 +15,7 @@ public:
     ~WireChecker() override;
 
     void observe(const Observation& observation, Instant now) override;
+    [[nodiscard]] bool has_found_violations() const;
     /// The case is over.
     [[nodiscard]] Verdict finish(Instant now);
 

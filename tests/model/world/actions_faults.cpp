@@ -175,10 +175,11 @@ void Actions::verify_reachability() {
 
 bool Actions::apply(const Settle&) {
     heal_everything();
-    world_.run_until(world_.now_ + kSettleTime);
-    world_.observe(Settled{});
-    verify_reachability();
-    world_.run_until(world_.now_ + kVerifyTime);
+    if (world_.run_until(world_.now_ + kSettleTime)) {
+        world_.observe(Settled{});
+        verify_reachability();
+        world_.run_until(world_.now_ + kVerifyTime);
+    }
     return true;
 }
 

@@ -108,9 +108,13 @@ void Actions::take_leave() {
         });
     };
     stop_all(ClientNo{});
-    world_.run_until(world_.now_ + kGoodbyes);
+    if (!world_.run_until(world_.now_ + kGoodbyes)) {
+        return;
+    }
     stop_all(GatewayNo{});
-    world_.run_until(world_.now_ + kForgotten);
+    if (!world_.run_until(world_.now_ + kForgotten)) {
+        return;
+    }
     world_.for_each_machine([&](Machine& machine) {
         const auto entries = machine.process() == nullptr ? 0 : machine.process()->table_entries();
         world_.verdict_.check("RES-2", entries == 0, world_.now_, [&] {

@@ -1,5 +1,7 @@
 #include "model/world/hostile_client.h"
 
+#include <utility>
+
 #include "culvert/base/overloaded.h"
 #include "culvert/tunnel/relay_servers.h"
 
@@ -66,6 +68,7 @@ void HostileClient::handle(const portal_api::GatewayIceCandidates& message, Inst
 
 bool HostileClient::drain(Instant) {
     bool has_output = send_outputs(node_, number_, port_, environment_);
+    has_output |= std::exchange(has_asked_, false);
     while (const auto event = node_.poll_event()) {
         has_output = true;
         std::visit(overloaded{[&](const connectivity::NewIceCandidate& candidate) {
@@ -105,6 +108,7 @@ void HostileClient::ask_for(const ResourceId& resource) {
         connected.emplace_back(gateway);
     }
     link_.channel().send(portal_api::FromClient{portal_api::CreateFlow{resource, connected}});
+    has_asked_ = true;
 }
 
 void HostileClient::flood_candidates(const Uuid& gateway, std::size_t count) {

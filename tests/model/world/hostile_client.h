@@ -56,6 +56,7 @@ private:
     connectivity::Node node_;
     std::optional<portal_api::Interface> interface_;
     std::set<Uuid> gateways_;
+    bool has_asked_ = false;
 };
 
 }  // namespace culvert::model

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
+#include "model/world/hidden_work.h"
 
 namespace culvert::model {
 namespace {
@@ -18,6 +19,8 @@ constexpr unsigned kMaxRounds = 10'000;
 constexpr Duration kMaxLateness = 200ms;
 constexpr Duration kGrossLateness = 5s;
 constexpr Duration kMaxSpuriousPause = 500ms;
+/// One turn of so many is followed by a timeout that is not due.
+constexpr unsigned kTurnsPerInspection = 16;
 
 std::string name_of(const Device& device) {
     return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
@@ -213,6 +216,7 @@ bool Machine::run_timers(Instant now) {
     if (!due || *due > now) {
         return false;
     }
+    check_progress(now);
     if (spurious_at_ && *spurious_at_ <= now) {
         spurious_at_ = now + 1ms + random_below(driver_rng_, kMaxSpuriousPause);
     }
@@ -248,10 +252,44 @@ void Machine::step(Instant now) {
     }
     verdict_.check("DET-4", timeouts_at_one_instant_ <= kMaxTimeoutsAtOneInstant && !has_work, now,
                    [&] { return name_of(device_) + " asks to be called again and again at one instant"; });
+    check_contract(now);
     if (has_failed_) {
         // As the programs do: they say goodbye and exit.
         stop(now);
     }
+}
+
+/// DET-3: what is overdue is acted upon, after finitely many timeouts.
+void Machine::check_progress(Instant now) {
+    const auto deadline = process_->poll_timeout();
+    if (!deadline || *deadline >= local(now)) {
+        return;
+    }
+    timeouts_of_one_deadline_ = std::exchange(overdue_, *deadline) == *deadline ? timeouts_of_one_deadline_ + 1 : 0;
+    verdict_.check("DET-3", timeouts_of_one_deadline_ <= kMaxTimeoutsAtOneInstant, now,
+                   [&] { return name_of(device_) + " does not act on a deadline that has passed"; });
+}
+
+/// DET-5: nothing else waits to be done. Asked now and then.
+void Machine::check_contract(Instant now) {
+    // The event loop's own calls depend on what the kernel does to it; its state machines run elsewhere, too.
+    if (driver_ == Driver::kEventLoop || ++turns_ % kTurnsPerInspection != 0) {
+        return;
+    }
+    const auto process_work = find_hidden_work(
+        local(now), [&] { return process_->poll_timeout(); }, [&] { process_->handle_timeout(local(now)); },
+        [&] { return process_->drain(local(now)); });
+    verdict_.check("DET-5", process_work.empty(), now,
+                   [&] { return name_of(device_) + " " + std::string{process_work}; });
+    auto& channel = link_.channel();
+    const auto channel_work = find_hidden_work(
+        local(now), [&] { return channel.poll_timeout(); }, [&] { channel.handle_timeout(local(now)); },
+        [&] {
+            return channel.poll_action().has_value() || channel.poll_frame(local(now)).has_value() ||
+                   channel.poll_event().has_value();
+        });
+    verdict_.check("DET-5", channel_work.empty(), now,
+                   [&] { return name_of(device_) + "'s channel to the portal " + std::string{channel_work}; });
 }
 
 std::optional<Instant> Machine::poll_timeout() {

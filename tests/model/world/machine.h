@@ -75,6 +75,8 @@ private:
     void change(ProcessState state, bool is_crash = false);
     void take_portal_events(Instant now);
     bool run_timers(Instant now);
+    void check_progress(Instant now);
+    void check_contract(Instant now);
     [[nodiscard]] std::optional<Instant> next_timer();
 
     Device device_;
@@ -102,6 +104,11 @@ private:
     std::optional<Instant> deadline_;
     Instant fires_at_{};
     std::optional<Instant> spurious_at_;
+    /// The last deadline that had passed when timers went off, by the process's time, and how often they went off for
+    /// it again.
+    Instant overdue_{};
+    unsigned timeouts_of_one_deadline_ = 0;
+    unsigned turns_ = 0;
     Instant last_timeout_{};
     unsigned timeouts_at_one_instant_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/scenario/ids.h"
+#include "model/world/hidden_work.h"
 
 namespace culvert::model {
 namespace {
@@ -192,6 +193,15 @@ std::optional<Instant> PortalProcess::poll_timeout() const {
         due = due ? std::min(*due, *changes_due_) : changes_due_;
     }
     return due;
+}
+
+std::string_view PortalProcess::find_hidden_work(Instant now) {
+    environment_.set_speaker(PortalNo{});
+    return plane_ ? model::find_hidden_work(
+                        now, [&] { return plane_->poll_timeout(); },
+                        [&] { plane_->handle_timeout(now, environment_.wall_now()); },
+                        [&] { return plane_->poll_output().has_value(); })
+                  : std::string_view{};
 }
 
 std::optional<portal::Output> PortalProcess::poll_output() {

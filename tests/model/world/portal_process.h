@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/memory_storage.h"
@@ -60,6 +61,8 @@ public:
     void handle_timeout(Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
     [[nodiscard]] std::optional<portal::Output> poll_output();
+    /// See hidden_work.h.
+    [[nodiscard]] std::string_view find_hidden_work(Instant now);
 
     // Ids of rows, for administrators.
     [[nodiscard]] portal::GroupId group(GroupNo group) const { return groups_.at(group); }

@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 /// Processes have started and found their portal by then: the scenario's zero.
 constexpr Duration kStartUp = 3s;
 constexpr Duration kResourceLatency = 1ms;
+/// After one turn of so many the portal gets a timeout that is not due.
+constexpr unsigned kTurnsPerInspection = 32;
 
 /// FNV-1a: names become seeds.
 std::uint64_t hash(std::string_view text, std::uint64_t seed) {
@@ -165,21 +167,20 @@ void World::start_all() {
     run_until(now_ + kStartUp);
 }
 
-void World::run(const std::function<bool()>& keep_going) {
+void World::run(std::function<bool()> keep_going) {
+    keep_going_ = std::move(keep_going);
     Actions actions{*this};
     start_all();
     auto zero = now_;
     for (const auto& step : scenario_.steps) {
-        run_until(zero + step.at);
-        if (!keep_going()) {
+        if (!run_until(zero + step.at)) {
             return;
         }
         const auto before = now_;
         actions.take(step);
         zero += now_ - before;  // settling takes time that the script does not count
     }
-    run_until(now_ + scenario_.tail);
-    if (keep_going()) {
+    if (run_until(now_ + scenario_.tail)) {
         actions.take_leave();
     }
 }
@@ -209,18 +210,23 @@ std::optional<Instant> World::next_event() {
     return earliest;
 }
 
-void World::run_until(Instant end) {
+bool World::run_until(Instant end) {
     constexpr unsigned kMaxTurnsAtOneInstant = 20'000;
     unsigned turns = 0;
-    for (auto next = next_event(); next && *next <= end; next = next_event()) {
+    bool is_going_on = keep_going_();
+    for (auto next = next_event(); is_going_on && next && *next <= end; next = next_event()) {
         turns = *next <= now_ ? turns + 1 : 0;
         if (!verdict_.check("DET-4", turns < kMaxTurnsAtOneInstant, now_, [] { return "time stands still"; })) {
             break;
         }
         now_ = std::max(now_, *next);
         turn();
+        is_going_on = keep_going_();
     }
-    now_ = std::max(now_, end);
+    if (is_going_on) {
+        now_ = std::max(now_, end);
+    }
+    return is_going_on;
 }
 
 void World::turn() {
@@ -262,6 +268,10 @@ void World::run_portal() {
     if (const auto due = portal_.poll_timeout(); due && *due <= now_) {
         portal_.handle_timeout(now_);
         route_portal_outputs();
+    }
+    if (++turns_ % kTurnsPerInspection == 0) {
+        const auto work = portal_.find_hidden_work(now_);
+        verdict_.check("DET-5", work.empty(), now_, [&] { return "the portal " + std::string{work}; });
     }
 }
 

@@ -32,8 +32,8 @@ public:
     World(const Scenario& scenario, std::vector<Observer*> observers, log::Level log_level = log::Level::kInfo);
     ~World() override;
 
-    /// The whole scenario. `keep_going` is asked after every step.
-    void run(const std::function<bool()>& keep_going);
+    /// The whole scenario, unless `keep_going`, which is asked at every instant, ends it before.
+    void run(std::function<bool()> keep_going);
 
     /// What the harness itself checks (DET).
     [[nodiscard]] const Verdict& verdict() const { return verdict_; }
@@ -71,7 +71,8 @@ private:
     void attach(Machine& machine, const Access& access);
 
     // Time.
-    void run_until(Instant end);
+    /// False if the case is over before that.
+    bool run_until(Instant end);
     [[nodiscard]] std::optional<Instant> next_event();
     void turn();
     void run_agenda();
@@ -94,6 +95,7 @@ private:
     [[nodiscard]] const tunnel::TunConfig* interface_of(const Device& device) const;
 
     const Scenario& scenario_;
+    std::function<bool()> keep_going_;
     std::vector<Observer*> observers_;
     Verdict verdict_;
     Instant now_;
@@ -107,6 +109,7 @@ private:
     Transfers transfers_;
     log::CaptureScope log_capture_;
     std::uint64_t datagrams_ = 0;
+    unsigned turns_ = 0;
     std::uint64_t next_packet_ = 1;
 };
 
