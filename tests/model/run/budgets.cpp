@@ -71,6 +71,7 @@ constexpr auto kBudgets = std::to_array<Budget>({
     {"wire: handshake because the peer is silent", 15},
     {"wire: many checks after a fault", 1},
     {"wire: message of an earlier run", 1},
+    {"wire: more pairs than a list keeps", 2},
     {"wire: nominations after a fault", 1},
     {"wire: reflexive candidates change after a fault", 130},
     {"wire: requests that waited for the portal arrive together", 35},

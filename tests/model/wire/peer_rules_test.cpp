@@ -410,11 +410,12 @@ TEST_F(PeerRules, RejectDataOnOldSessions) {
     connect();
     shake_hands();
     sleep(171s);
-    client_to_gateway(data(kGatewayIndex, 1));
+    submit(60);
+    client_to_gateway(data(kGatewayIndex, 1, 60));
     expect_conforming();
 
     sleep(100ms);
-    client_to_gateway(data(kGatewayIndex, 2));
+    client_to_gateway(data(kGatewayIndex, 2, 60));
     expect_violation("PRO-1 data on a session that is too old to be used");
 }
 

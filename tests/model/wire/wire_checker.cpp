@@ -6,6 +6,7 @@
 #include "model/wire/findings.h"
 #include "model/wire/hosts.h"
 #include "model/wire/ice_rules.h"
+#include "model/wire/idle_rules.h"
 #include "model/wire/relay_rules.h"
 #include "model/wire/signalling_rules.h"
 #include "model/wire/turn_client_rules.h"
@@ -49,6 +50,7 @@ struct WireChecker::Rules {
     WireGuardRules wireguard{hosts, ice, findings};
     RelayRules relays{hosts, findings};
     SignallingRules signalling{hosts, turn, findings};
+    IdleRules idle{hosts, findings};
 };
 
 WireChecker::WireChecker(const Setup& setup) : rules_{std::make_unique<Rules>(setup)} {}
@@ -57,20 +59,23 @@ WireChecker::~WireChecker() = default;
 void WireChecker::observe(const Observation& observation, Instant now) {
     auto& rules = *rules_;
     rules.hosts.observe(observation, now);
-    std::visit(overloaded{[&](const DatagramSent& sent) { rules.handle(sent, now); },
-                          [&](const DatagramReceived& received) { rules.handle(received, now); },
-                          [&](const MessageToDevice& message) { rules.handle(message, now); },
-                          [&](const MessageToPortal& message) {
-                              auto& host = rules.hosts.at(message.device);
-                              if (!host.is_hostile) {
-                                  rules.signalling.handle_message(host, message.message, now);
-                              }
-                          },
-                          [&](const PacketSubmitted& packet) {
-                              rules.wireguard.handle_packet(packet.client, packet.packet.size());
-                          },
-                          [](const auto&) {}},
-               observation);
+    std::visit(
+        overloaded{[&](const DatagramSent& sent) { rules.handle(sent, now); },
+                   [&](const DatagramReceived& received) { rules.handle(received, now); },
+                   [&](const MessageToDevice& message) { rules.handle(message, now); },
+                   [&](const MessageToPortal& message) {
+                       auto& host = rules.hosts.at(message.device);
+                       if (!host.is_hostile) {
+                           rules.signalling.handle_message(host, message.message, now);
+                       }
+                   },
+                   [&](const PacketSubmitted& packet) {
+                       rules.wireguard.handle_packet(packet.client, packet.packet.size());
+                       rules.idle.note_activity(rules.hosts.at(packet.client), now);
+                   },
+                   [&](const PacketReturned& packet) { rules.idle.note_activity(rules.hosts.at(packet.gateway), now); },
+                   [](const auto&) {}},
+        observation);
 }
 
 bool WireChecker::has_found_violations() const {
@@ -84,6 +89,7 @@ Verdict WireChecker::finish(Instant now) {
 
 void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
     auto& host = hosts.at(message.device);
+    idle.note_activity(host, now);
     const auto handle = overloaded{
         [&](const portal_api::GatewayIceCandidates& m) {
             ice.handle_candidates(host, m.gateway_id.uuid(), m.candidates, now);
@@ -149,6 +155,7 @@ Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instan
             return message.error();
         }
         turn.handle_sent(host, sent.to, *message, now);
+        idle.handle_request_sent(host, sent.to, *message, now);
         return sent.ecn == net::Ecn::kNotEct ? Complaint{} : "TURN control is sent with ECN";
     }
     return judge_between_peers(
@@ -174,6 +181,7 @@ Complaint WireChecker::Rules::judge_between_peers(const PeerDatagram& datagram) 
             return message.error();
         }
         ice.handle_sent(datagram, *message);
+        idle.handle_check_sent(datagram, *message);
         return {};
     }
     if (!WireGuardMessage::looks_like(datagram.bytes)) {
@@ -184,6 +192,7 @@ Complaint WireChecker::Rules::judge_between_peers(const PeerDatagram& datagram) 
         return message.error();
     }
     wireguard.handle_sent(datagram, *message);
+    idle.handle_wireguard_sent(datagram, *message);
     return {};
 }
 
@@ -226,10 +235,12 @@ void WireChecker::Rules::receive_between_peers(const PeerDatagram& datagram) {
     if (StunMessage::looks_like(datagram.bytes)) {
         if (const auto message = StunMessage::decode(datagram.bytes)) {
             ice.handle_received(datagram, *message);
+            idle.handle_check_received(datagram, *message);
         }
     } else if (WireGuardMessage::looks_like(datagram.bytes)) {
         if (const auto message = WireGuardMessage::decode(datagram.bytes)) {
             wireguard.handle_received(datagram, *message);
+            idle.handle_wireguard_received(datagram, *message);
         }
     }
 }

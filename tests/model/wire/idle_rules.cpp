@@ -1,0 +1,142 @@
+#include "model/wire/idle_rules.h"
+
+#include <algorithm>
+
+namespace culvert::model::wire {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A connection is idle so long after the last activity (8.2); then checks and keep-alives are that far apart.
+constexpr Duration kIdleAfter = 20s;
+constexpr Duration kIdleInterval = 25s;
+/// A check in default timing follows the last one within this (4.6).
+constexpr Duration kDefaultInterval = 1500ms;
+/// A list that is full forgets pairs, and forms them again (4.1).
+constexpr std::ptrdiff_t kMaxPairs = 100;
+/// Datagrams wait in queues, the first of two a little longer.
+constexpr Duration kJitter = 100ms;
+constexpr Duration kTick = 2s;
+/// Timers of a late driver go off so much after they are due, at the worst.
+constexpr Duration kLateness = 6s;
+/// Paths that a fault cut are noticed and replaced by then.
+constexpr Duration kFaultAftermath = 60s;
+/// A handshake is followed by one keep-alive at once, and by another if it carried data (7.2).
+constexpr Duration kKeepAliveTimeout = 10s;
+
+Duration slack(const Host& host) {
+    return host.is_late ? kLateness : kTick;
+}
+
+}  // namespace
+
+bool IdleRules::is_idle(const Host& host, const State& state, Instant local) const {
+    return local > state.active_at + kIdleAfter + slack(host) &&
+           !hosts_.was_disturbed(local + host.slept - kFaultAftermath);
+}
+
+/// Whether a nominated and another pair were both checked since then. An agent that has only nominated pairs left never
+/// becomes idle (14, item 3).
+bool IdleRules::has_choice(const State& state, const Uuid& peer, Instant since) {
+    const auto is_checked = [&](bool is_nominated) {
+        return std::ranges::any_of(state.pairs, [&](const auto& entry) {
+            const auto& [key, pair] = entry;
+            return key.first == peer && pair.is_nominated == is_nominated && pair.checked_at &&
+                   *pair.checked_at >= since;
+        });
+    };
+    return is_checked(true) && is_checked(false);
+}
+
+std::ptrdiff_t IdleRules::count_checked(const State& state, const Uuid& peer, Instant since) {
+    return std::ranges::count_if(state.pairs, [&](const auto& entry) {
+        const auto& [key, pair] = entry;
+        return key.first == peer && pair.checked_at && *pair.checked_at >= since;
+    });
+}
+
+void IdleRules::handle_check_sent(const PeerDatagram& datagram, const StunMessage& message) {
+    const auto& host = datagram.host;
+    const auto grant = host.grants.find(message.text(stun_attribute::kUsername));
+    if (message.type() != stun_type::kBinding || grant == host.grants.end() || host.is_hostile) {
+        return;
+    }
+    auto& state = states_[host.device];
+    auto& pair = state.pairs[{grant->second.peer, datagram.leg}];
+    const auto local = host.local(datagram.now);
+    const auto last = pair.checked_at;
+    const bool has_nomination = message.has(stun_attribute::kUseCandidate);
+    const bool nominates = has_nomination && !pair.is_nominated;
+    if (last && !nominates && is_idle(host, state, *last) &&
+        has_choice(state, grant->second.peer, *last - kDefaultInterval + kJitter)) {
+        const bool is_too_often = local - *last < kIdleInterval - kJitter;
+        if (is_too_often && count_checked(state, grant->second.peer, local - kIdleInterval) >= kMaxPairs) {
+            findings_.tolerate("wire: more pairs than a list keeps");
+        } else {
+            findings_.judge("RES-1", is_too_often ? "a pair of an idle connection is checked too often" : Complaint{},
+                            datagram.now, [&] { return datagram.describe(); });
+        }
+    }
+    pair.checked_at = local;
+    pair.is_nominated = host.is_client() ? has_nomination : pair.is_nominated;
+}
+
+void IdleRules::handle_check_received(const PeerDatagram& datagram, const StunMessage& message) {
+    if (message.type() != stun_type::kBinding || datagram.host.is_client()) {
+        return;
+    }
+    auto& pairs = states_[datagram.host.device].pairs;
+    for (const auto& [username, grant] : datagram.host.grants) {
+        if (const auto known = pairs.find({grant.peer, datagram.leg}); known != pairs.end()) {
+            known->second.is_nominated = message.has(stun_attribute::kUseCandidate);
+        }
+    }
+}
+
+void IdleRules::handle_wireguard(const Host& host, const WireGuardMessage& message, Instant now) {
+    if (message.is_handshake()) {
+        states_[host.device].handshake_at = host.local(now);
+    } else if (!message.is_keepalive()) {
+        note_activity(host, now);
+    }
+}
+
+void IdleRules::handle_wireguard_sent(const PeerDatagram& datagram, const WireGuardMessage& message) {
+    const auto& host = datagram.host;
+    const auto& state = states_[host.device];
+    const auto local = host.local(datagram.now);
+    if (message.is_keepalive() && !host.is_hostile && is_idle(host, state, local)) {
+        findings_.judge("RES-1",
+                        state.handshake_at && local - *state.handshake_at <= kKeepAliveTimeout + slack(host)
+                            ? Complaint{}
+                            : "an idle session is kept alive",
+                        datagram.now, [&] { return datagram.describe(); });
+    }
+    handle_wireguard(host, message, datagram.now);
+}
+
+void IdleRules::handle_wireguard_received(const PeerDatagram& datagram, const WireGuardMessage& message) {
+    handle_wireguard(datagram.host, message, datagram.now);
+}
+
+void IdleRules::handle_request_sent(const Host& host, const net::SocketAddress& relay, const StunMessage& message,
+                                    Instant now) {
+    if (message.type() != stun_type::kBinding || host.is_hostile) {
+        return;
+    }
+    auto& state = states_[host.device];
+    const auto local = host.local(now);
+    const auto [last, is_first] = state.bindings.try_emplace(relay, Binding{message.transaction_id(), local});
+    if (is_first || last->second.id == message.transaction_id()) {
+        return;  // repeated, because it was not answered
+    }
+    if (is_idle(host, state, last->second.at)) {
+        findings_.judge(
+            "RES-1",
+            local - last->second.at >= kIdleInterval - kJitter ? Complaint{} : "an allocation is kept alive too often",
+            now, [&] { return host.name() + " to " + relay.to_string(); });
+    }
+    last->second = {message.transaction_id(), local};
+}
+
+}  // namespace culvert::model::wire
