@@ -174,7 +174,11 @@ Node::State::DecapsulateResult Node::State::handle_handshake(const net::SocketAd
     if (!connection) {
         return std::unexpected{connection.error()};
     }
-    return pass_to_tunnel(**connection, datagram, now);
+    auto result = pass_to_tunnel(**connection, datagram, now);
+    if (result && *kind == wireguard::PacketKind::kInitiation) {
+        (*connection)->agent().note_peer_path(local, from);
+    }
+    return result;
 }
 
 /// Asks the limiter about a handshake message (section 7.4). Under load a cookie goes back the way the message came:

@@ -76,6 +76,9 @@ void Agent::handle_timeout(Instant now) {
     evaluate_nomination();
     evaluate_state();
     send_due_check(now);
+    if (peer_path_) {
+        evaluate_nomination();  // the check may be the one by which its path falls silent
+    }
     if (next_timeout_ && *next_timeout_ <= now) {
         next_timeout_.reset();  // a wait without pairs starts anew
     }
@@ -118,7 +121,7 @@ void Agent::evaluate_nomination() {
         return (role_ == AgentRole::kControlling || pair.is_nominated()) &&
                (!must_have_succeeded || pair.has_succeeded());
     };
-    const auto best = std::ranges::find_if(pairs_, is_eligible);  // pairs are sorted, so the first is the best
+    auto best = std::ranges::find_if(pairs_, is_eligible);  // pairs are sorted, so the first is the best
     if (best == pairs_.end()) {
         // A nominated pair that waits for its first answer after being re-created keeps its place.
         if (!std::ranges::any_of(pairs_, &CandidatePair::is_nominated)) {
@@ -126,19 +129,34 @@ void Agent::evaluate_nomination() {
         }
         return;
     }
-    if (nominated_) {
-        const auto current = std::ranges::find_if(pairs_, [&](const CandidatePair& pair) {
-            return pair.local().base == nominated_->source && pair.remote().address == nominated_->destination;
-        });
-        if (current != pairs_.end() && is_eligible(*current) && current->priority() == best->priority()) {
-            return;
-        }
+    const auto current = find_pair(nominated_);
+    if (current != pairs_.end() && is_eligible(*current) && current->priority() == best->priority()) {
+        best = current;
+    }
+    if (const auto proved = find_pair(peer_path_);
+        proved != pairs_.end() && is_eligible(*proved) && best->is_silent() && !proved->is_silent()) {
+        best = proved;
+    }
+    if (best == current) {
+        return;
     }
     nominated_ = Nominated{best->local().base, best->remote().address};
     best->nominate();
     kLog.debug("Nominated pair", log::field("local", best->local().address),
                log::field("remote", best->remote().address));
     events_.push_back(*nominated_);
+}
+
+std::vector<CandidatePair>::iterator Agent::find_pair(const std::optional<Nominated>& path) {
+    return !path ? pairs_.end() : std::ranges::find_if(pairs_, [&](const CandidatePair& pair) {
+        return pair.local().base == path->source && pair.remote().address == path->destination;
+    });
+}
+
+void Agent::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from) {
+    if (const auto* entry = local_at(local); entry != nullptr && role_ == AgentRole::kControlled) {
+        peer_path_ = Nominated{entry->candidate.base, from};
+    }
 }
 
 void Agent::evaluate_state() {

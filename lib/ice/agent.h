@@ -114,6 +114,11 @@ public:
     bool handle_message(const net::SocketAddress& local, const net::SocketAddress& from, const stun::Message& message,
                         Instant now);
 
+    /// The peer proved, with a message of the protocol above, that it sends from `from` to `local`. The controlled side
+    /// takes a nominated path that is proved so instead of a better one that has fallen silent: a peer that lost its half
+    /// of an idle connection and made a new one has left our old paths, long before their checks time out here.
+    void note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from);
+
     void handle_timeout(Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
     [[nodiscard]] std::optional<AgentTransmit> poll_transmit();
@@ -156,6 +161,8 @@ private:
 
     void drop_failed_pairs(Instant now);
     void evaluate_nomination();
+    /// The pair of this path; pairs_.end() if there is none.
+    [[nodiscard]] std::vector<CandidatePair>::iterator find_pair(const std::optional<Nominated>& path);
     void evaluate_state();
     void set_state(AgentState state);
     void send_due_check(Instant now);
@@ -178,7 +185,8 @@ private:
     /// By descending priority.
     std::vector<CandidatePair> pairs_;
     std::optional<Nominated> nominated_;
-    std::uint64_t nominated_priority_ = 0;
+    /// Where note_peer_path() last saw the peer.
+    std::optional<Nominated> peer_path_;
 
     std::optional<Instant> next_timeout_;
     std::deque<AgentTransmit> transmits_;

@@ -391,6 +391,64 @@ TEST(AgentNetwork, GatewayDoesNotLeaveAWorkingPathForOneThatItsOwnCheckHasNotPro
     EXPECT_EQ(net.b.agent.nominated()->destination, address("1.1.1.1:1"));
 }
 
+// The client lost its half while both were idle, behind a NAT that was renumbered, and comes back with a new one: every
+// check of the old paths would take the gateway another 18 s to give up.
+class HalfOpen : public testing::Test {
+protected:
+    HalfOpen() {
+        net.trickle(net.a, host("1.1.1.1:1"));
+        net.trickle(net.b, host("2.2.2.2:1"));
+        net.run_for(1s);
+        net.is_lost = [](const auto& source, const auto& destination) {
+            return source.ip == address("1.1.1.1:1").ip || destination.ip == address("1.1.1.1:1").ip;
+        };
+        net.b.agent.set_timing(kIdleTiming, net.now);
+        net.run_for(20s);
+
+        net.a = {.agent = Agent{AgentRole::kControlling, kClientCredentials, kGatewayCredentials, 3,
+                                Rng::from_number(3)}};
+        net.b.agent.set_timing(kDefaultTiming, net.now);
+        net.a.agent.add_remote_candidate(host("2.2.2.2:1"), net.now);
+        net.trickle(net.a, relay("9.9.9.9:1000"));
+        net.run_for(500ms);
+    }
+
+    AgentNetwork net;
+    const Nominated old_path{address("2.2.2.2:1"), address("1.1.1.1:1")};
+    const Nominated new_path{address("2.2.2.2:1"), address("9.9.9.9:1000")};
+};
+
+TEST_F(HalfOpen, GatewayFollowsThePathThatTheClientProvesToUse) {
+    ASSERT_EQ(net.b.agent.nominated(), old_path);
+    net.b.agent.note_peer_path(address("2.2.2.2:1"), address("9.9.9.9:1000"));
+    net.run_for(500ms);
+    EXPECT_EQ(net.b.agent.nominated(), old_path);  // its answers may still be on their way
+
+    net.run_for(4s);
+    EXPECT_EQ(net.b.agent.nominated(), new_path);
+
+    // A better path that speaks again is taken again.
+    net.is_lost = nullptr;
+    net.trickle(net.a, host("1.1.1.1:1"));
+    net.run_for(4s);
+    EXPECT_EQ(net.b.agent.nominated(), old_path);
+}
+
+TEST_F(HalfOpen, GatewayWaitsForItsTimeoutIfTheClientProvesNothing) {
+    net.run_for(10s);
+    EXPECT_EQ(net.b.agent.nominated(), old_path);
+
+    net.run_for(10s);
+    EXPECT_EQ(net.b.agent.nominated(), new_path);
+}
+
+TEST_F(HalfOpen, GatewayFollowsToNominatedPathsOnly) {
+    net.b.agent.note_peer_path(address("2.2.2.2:1"), address("6.6.6.6:6666"));
+    net.run_for(5s);
+
+    EXPECT_EQ(net.b.agent.nominated(), old_path);
+}
+
 // A NAT gave the peer one port towards the relay and later, after a reboot, the same port towards us.
 TEST(AgentNetwork, AWithdrawnReflexiveAddressThatStillSpeaksIsLearntAnew) {
     AgentNetwork net;

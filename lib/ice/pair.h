@@ -73,6 +73,8 @@ public:
     [[nodiscard]] bool has_check(const TransactionId& id) const;
     void record_answer(const TransactionId& id);
 
+    /// The last checks, kChecksUntilSilent or more, went unanswered.
+    [[nodiscard]] bool is_silent() const { return trailing_unanswered() >= kChecksUntilSilent; }
     /// All kept checks went unanswered and the last one had its time.
     [[nodiscard]] bool has_failed(const CheckTiming& timing, Instant now) const;
 

@@ -56,6 +56,9 @@ void Agent::describe(Snapshot& out) const {
         if (nominated_) {
             out.line("nominated").field("source", nominated_->source).field("destination", nominated_->destination);
         }
+        if (peer_path_) {
+            out.line("peer_path").field("source", peer_path_->source).field("destination", peer_path_->destination);
+        }
     });
 }
 

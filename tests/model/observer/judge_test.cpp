@@ -181,8 +181,10 @@ TEST_F(JudgeTest, BlamesALossAfterAFaultOnTheRuleOfItsRecovery) {
     see(FaultChanged{"direct", kClient, true});
     see(FaultChanged{"direct", kClient, false});
     see(PacketSubmitted{kClient, request(1)});
-    now += 26s;
+    now += 24s;
     see(PacketSubmitted{kClient, request(2)});
+    now += 2s;
+    see(PacketSubmitted{kClient, request(3)});
     now += 10s;
 
     EXPECT_EQ(violations(), Ids{"LIV-3"});

@@ -11,6 +11,11 @@ using namespace std::chrono_literals;
 /// Client and connection each keep so many packets while a connection is being set up (spec/tunnel.md section 1.2).
 constexpr std::ptrdiff_t kSetupBuffer = 128;
 constexpr Duration kSetup = 3s;
+/// Packets that wait for a handshake (spec/connectivity.md section 7.6).
+constexpr std::ptrdiff_t kHandshakeBuffer = 256;
+/// A session that begins to be renewed after 120 s of age ends after 180 s (WireGuard paper 6.1): after a pause of so
+/// long there may be none.
+constexpr Duration kSessionEnds = 60s;
 /// Packets on the old path may be overtaken by those on the new one.
 constexpr Duration kPathSwitch = 1s;
 
@@ -108,6 +113,7 @@ void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
     verdict_.check("SEC-1", probe->expectation.outcome != Outcome::kDropped, now,
                    [&] { return "left a gateway: " + describe(*key, *probe); });
     if (probe->forwarded == 1) {
+        probe->forwarded_at = now;
         check_route(*key, *probe, event.gateway, now);
         check_order(*key, *probe, event.gateway, now);
     }
@@ -267,7 +273,19 @@ bool ProbeChecks::overflowed_buffers(const Probe& probe, Instant due) const {
     const auto& all = submissions_.at(expectation.client);
     const auto around =
         std::ranges::count_if(all, [&](Instant at) { return at + kSetup >= expectation.at && at <= due; });
-    return was_set_up && around > kSetupBuffer;
+    // Those that have waited for longer, for a portal that was out of reach, say, take the same room.
+    const auto waiting = std::ranges::count_if(probes_, [&](const auto& entry) {
+        const auto& other = entry.second;
+        return other.expectation.client == expectation.client && other.expectation.at + kSetup < expectation.at &&
+               other.forwarded_at >= expectation.at;
+    });
+    if (was_set_up) {
+        return around + waiting > kSetupBuffer;
+    }
+    // A session that has ended is set up anew by the packets themselves.
+    const auto burst = std::ranges::lower_bound(all, expectation.at - kSetup);
+    const bool was_idle = burst == all.begin() || *std::prev(burst) + kSessionEnds < expectation.at;
+    return was_idle && around > kHandshakeBuffer;
 }
 
 std::string ProbeChecks::describe(const PacketKey& key, const Probe& probe) const {

@@ -29,6 +29,7 @@ private:
         std::uint64_t order = 0;
         unsigned submissions = 0;
         unsigned forwarded = 0;
+        Instant forwarded_at = Instant::max();  ///< for the first time
         /// Answers that its receiver gave: TCP may repeat them.
         unsigned returned = 0;
         unsigned answered = 0;

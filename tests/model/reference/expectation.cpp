@@ -47,13 +47,13 @@ bool shares_family(const Access& access, const RelaySetup& relay) {
 
 /// Whether a NAT in front of the host forgets mappings sooner than keep-alives are promised to renew them
 /// (spec/testing.md section 7.2, item 8).
-bool forgets_too_soon(const Access& access) {
+bool forgets_too_soon(const std::optional<NatBox>& nat) {
     constexpr auto kShortestNatTimer = 30s;
-    return access.nat && access.nat->idle_timeout < kShortestNatTimer;
+    return nat && nat->idle_timeout < kShortestNatTimer;
 }
 
-bool has_dependent_mapping(const Access& access) {
-    return access.nat && access.nat->mapping != Dependence::kEndpointIndependent;
+bool has_dependent_mapping(const std::optional<NatBox>& nat) {
+    return nat && nat->mapping != Dependence::kEndpointIndependent;
 }
 
 /// Whether the two surely find a path: whichever relays each is given, there is one through them.
@@ -207,10 +207,12 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
         if (!has_relayed_path(setup, client, access)) {
             return Excuse{"no common relay", "LIV-1", expectation.at, until};
         }
-        if (forgets_too_soon(access) || forgets_too_soon(client)) {
+        const auto& nat = situation.nat_of(gateway);
+        const auto& client_nat = situation.nat_of(expectation.client);
+        if (forgets_too_soon(nat) || forgets_too_soon(client_nat)) {
             return Excuse{"NAT forgets sooner than 30 s", "LIV-1", expectation.at, until};
         }
-        if (has_dependent_mapping(access) && has_dependent_mapping(client)) {
+        if (has_dependent_mapping(nat) && has_dependent_mapping(client_nat)) {
             // The idle keep-alives of one side do not renew the mappings that the other's packets come in through.
             return Excuse{"two dependent NATs", "LIV-1", expectation.at, until};
         }

@@ -20,8 +20,10 @@ constexpr Duration kHandshakeWindow = 2s;
 constexpr unsigned kManyHandshakes = 80;
 /// A handshake is repeated after 5 s, whether or not a cookie came (spec/connectivity.md 7.2), plus jitter and trip.
 constexpr Duration kCookieDetour = 7s;
-/// From a client's request for a flow to its answer.
+/// From a client's request for a flow to its answer, and from there to a path.
 constexpr Duration kFlowTakes = 2s;
+/// A gateway that still has its half of a connection answers there, until the client's handshake is repeated after 5 s.
+constexpr Duration kHalfOpen = 7s;
 /// How long after an excuse a loss is blamed on its rule.
 constexpr Duration kAftermath = 30s;
 
@@ -189,17 +191,33 @@ void FaultClock::handle(const HostAttached& event, Instant now) {
     end(portal_[as_process(event.host)], "roaming", now, kRoaming);
 }
 
-/// A flow that was answered late, because one of the two was not in touch with the portal meanwhile, may find a gateway
-/// that has given up waiting; that is then noticed as if it had died (LIV-5).
 void FaultClock::handle(const MessageToDevice& event, Instant now) {
     const auto* message = std::get_if<portal_api::ToClient>(&event.message);
     const auto* flow = message == nullptr ? nullptr : std::get_if<portal_api::FlowCreated>(message);
     const auto gateway = flow == nullptr ? devices_by_id_.end() : devices_by_id_.find(flow->gateway_id.uuid());
-    if (gateway != devices_by_id_.end() &&
-        (portal_path(gateway->second, now - kFlowTakes, now) || portal_path(event.device, now - kFlowTakes, now))) {
-        add(late_flows_[{std::get<ClientNo>(event.device), std::get<GatewayNo>(gateway->second)}],
-            "flow was answered late", "LIV-5", now, kDeadPeer);
+    if (gateway != devices_by_id_.end()) {
+        flows_[{std::get<ClientNo>(event.device), std::get<GatewayNo>(gateway->second)}].push_back(now);
     }
+}
+
+/// A flow that was answered late, because one of the two was not in touch with the portal meanwhile, may find a gateway
+/// that has given up waiting; and where the portal goes away just after the answer, candidates get lost. Both are then
+/// noticed as if the gateway had died (LIV-5).
+std::optional<Excuse> FaultClock::flow_without_portal(ClientNo client, GatewayNo gateway, Instant from,
+                                                      Instant until) const {
+    const auto flows = flows_.find({client, gateway});
+    if (flows == flows_.end()) {
+        return std::nullopt;
+    }
+    const auto first = std::ranges::lower_bound(flows->second, from - kDeadPeer);
+    const auto found = std::find_if(first, flows->second.end(), [&](Instant at) {
+        return at <= until && (portal_path(gateway, at - kFlowTakes, at + kFlowTakes) ||
+                               portal_path(client, at - kFlowTakes, at + kFlowTakes));
+    });
+    if (found == flows->second.end()) {
+        return std::nullopt;
+    }
+    return Excuse{"portal was out of reach while a flow began", "LIV-5", *found, *found + kDeadPeer, *found};
 }
 
 void FaultClock::handle(const SessionOpened& event, Instant now) {
@@ -233,8 +251,8 @@ std::optional<Excuse> FaultClock::data_path(ClientNo client, GatewayNo gateway, 
             processes.push_back(as_process(device));
         }
     }
-    if (auto late = overlap(late_flows_, {client, gateway}, from, until)) {
-        return late;
+    if (auto flow = flow_without_portal(client, gateway, from, until)) {
+        return flow;
     }
     for (const auto& process : processes) {
         auto excuse = overlap(data_, process, from, until);
@@ -262,7 +280,12 @@ std::optional<Excuse> FaultClock::unnoticed(const Process& process, Instant at,
             return false;
         }
         const auto first = std::ranges::lower_bound(attempts, each.ended);
-        return first != attempts.end() && at <= *first + kDeadPeer;
+        if (first == attempts.end() || at <= *first + kDeadPeer) {
+            return first != attempts.end();
+        }
+        // The client has found out; a gateway that none of its packets reached has not, if nothing was sent since.
+        const auto next = std::ranges::lower_bound(attempts, *first + kDeadPeer);
+        return next != attempts.end() && *std::prev(next) + kHalfOpen < *next && at <= *next + kHalfOpen;
     });
     if (excuse == found->second.end()) {
         return std::nullopt;

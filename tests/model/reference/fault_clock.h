@@ -75,6 +75,8 @@ private:
     void handle(const Other&, Instant) {}
 
     [[nodiscard]] std::optional<Excuse> any_relay(const ByProcess& excuses, Instant from, Instant until) const;
+    [[nodiscard]] std::optional<Excuse> flow_without_portal(ClientNo client, GatewayNo gateway, Instant from,
+                                                            Instant until) const;
     [[nodiscard]] std::optional<Excuse> unnoticed(const Process& process, Instant at,
                                                   const std::vector<Instant>& attempts) const;
 
@@ -85,7 +87,8 @@ private:
     std::map<Device, int> sessions_;
     std::map<Device, crypto::PublicKey> keys_;
     std::map<Uuid, Device> devices_by_id_;
-    std::map<std::pair<ClientNo, GatewayNo>, Excuses> late_flows_;
+    /// When the client was told of flows to the gateway; ascending.
+    std::map<std::pair<ClientNo, GatewayNo>, std::vector<Instant>> flows_;
 
     struct Flood {
         Instant since;

@@ -90,6 +90,20 @@ TEST_F(FaultClockTest, AnIdleConnectionRecoversFromItsFirstPacketOn) {
     EXPECT_FALSE(clock.data_path(kClient, kOtherGateway, now, now, {before, now}));
 }
 
+TEST_F(FaultClockTest, AGatewayThatWasNotReachedStillHasItsHalfWhenTheClientComesBack) {
+    see(FaultChanged{"nat", kClient, true});
+    see(FaultChanged{"nat", kClient, false});
+    const auto first = now;
+    const auto excuse = [&](Instant at, std::vector<Instant> attempts) {
+        return clock.data_path(kClient, kGateway, at, at, attempts).has_value();
+    };
+    const auto later = first + 60s;
+    EXPECT_TRUE(excuse(later + 7s, {first, later}));
+    EXPECT_FALSE(excuse(later + 7s + 1ms, {first, later}));
+    // Traffic that went on had found out before.
+    EXPECT_FALSE(excuse(first + 26s, {first, first + 20s, first + 26s}));
+}
+
 TEST_F(FaultClockTest, AMoveEndsWithTheNewNetwork) {
     const Step step{.at = 0ms, .action = Roam{kClient, {}, 10s}};
     see(ActionTaken{step, true});
@@ -139,9 +153,27 @@ TEST_F(FaultClockTest, AFlowThatIsAnsweredAfterPortalTroubleMayFindNobody) {
 
     see(FaultChanged{"portal", kGateway, true});
     see(FaultChanged{"portal", kGateway, false});
-    EXPECT_EQ(answer(), "flow was answered late");
+    EXPECT_EQ(answer(), "portal was out of reach while a flow began");
     EXPECT_EQ(reason(kOtherGateway), "");
     now += 26s;
+    EXPECT_EQ(reason(), "");
+}
+
+TEST_F(FaultClockTest, CandidatesMayGetLostWithThePortal) {
+    const Uuid id{{7}};
+    see(SessionOpened{kGateway, id, {}});
+    const portal_api::ToDevice message = portal_api::ToClient{portal_api::FlowCreated{.gateway_id = GatewayId{id}}};
+    const auto flow_then_outage_after = [&](Duration wait) {
+        now += 60s;
+        see(MessageToDevice{kClient, message});
+        now += wait;
+        see(FaultChanged{"portal", kClient, true});
+        see(FaultChanged{"portal", kClient, false});
+        return reason();
+    };
+    EXPECT_EQ(flow_then_outage_after(3s), "");
+    EXPECT_EQ(flow_then_outage_after(1s), "portal was out of reach while a flow began");
+    now += 25s;
     EXPECT_EQ(reason(), "");
 }
 

@@ -45,6 +45,18 @@ void Situation::handle(const ProcessChanged& event, Instant now) {
 }
 
 void Situation::handle(const HostAttached& event, Instant) {
+    for (auto& [number, lan] : lans_) {
+        lan.members.erase(event.host);
+    }
+    nats_[event.host] = event.access.nat;
+    if (event.access.lan != 0) {
+        auto& lan = lans_[event.access.lan];
+        if (lan.members.empty()) {
+            lan.nat = event.access.nat;
+        }
+        lan.members.insert(event.host);
+        nats_[event.host] = lan.nat;
+    }
     if (const auto* client = std::get_if<ClientNo>(&event.host)) {
         accesses_.insert_or_assign(*client, event.access);
         told_[*client].reset();
@@ -118,6 +130,12 @@ bool Situation::is_hostile(ClientNo client) const {
 const Access& Situation::access_of(ClientNo client) const {
     const auto found = accesses_.find(client);
     return found == accesses_.end() ? setup_.clients.at(client.value - 1U).access : found->second;
+}
+
+const std::optional<NatBox>& Situation::nat_of(const Device& host) const {
+    static const std::optional<NatBox> kNone;
+    const auto found = nats_.find(host);
+    return found == nats_.end() ? kNone : found->second;
 }
 
 bool Situation::may_lack_relays(const Device& device) const {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -29,6 +30,8 @@ public:
     [[nodiscard]] bool is_hostile(ClientNo client) const;
     /// How the client is attached now; it may have moved.
     [[nodiscard]] const Access& access_of(ClientNo client) const;
+    /// The NAT that the host is behind: its own, or that of its LAN.
+    [[nodiscard]] const std::optional<NatBox>& nat_of(const Device& host) const;
     /// Whether the portal may give the device only relays that it cannot reach for want of a common address family.
     [[nodiscard]] bool may_lack_relays(const Device& device) const;
     [[nodiscard]] Driver driver(const Device& device) const;
@@ -67,6 +70,13 @@ private:
     std::map<GatewayNo, Grants> grants_;
     std::map<GatewayNo, portal_api::Interface> gateway_interfaces_;
     std::map<ClientNo, Access> accesses_;
+    /// A LAN has the NAT of the host that came first.
+    struct Lan {
+        std::set<Device> members;
+        std::optional<NatBox> nat;
+    };
+    std::map<std::uint8_t, Lan> lans_;
+    std::map<Device, std::optional<NatBox>> nats_;
     std::map<Device, Uuid> ids_;
     std::map<net::IpAddress, Owner> owners_;
 

@@ -27,7 +27,7 @@ protected:
         start(kRelay, {relay_address.ip}, kRelayId, {});
         start(kGateway, {gateway_address.ip}, kGatewayId, gateway_keys.public_key());
         start(kClient, {client_address.ip}, kClientId, client_keys.public_key());
-        tell(kClient, portal_api::ToClient{portal_api::ClientInit{.relays = {relay_entry("c")}}});
+        tell(kClient, portal_api::ToClient{portal_api::ClientInit{.relays = {relay_entry(client_username)}}});
         tell(kGateway, portal_api::ToGateway{portal_api::GatewayInit{.relays = {relay_entry("g")}}});
         tell(kGateway, portal_api::ToGateway{authorize_flow()});
         tell(kClient, portal_api::ToClient{flow_created()});
@@ -96,7 +96,7 @@ protected:
         } else {
             writer.add_number(kRequestedTransport, 17U << 24).add_number(kAdditionalAddressFamily, 2U << 24);
         }
-        writer.add(kSoftware, software()).add(kUsername, "c").add(kRealm, "firezone");
+        writer.add(kSoftware, software()).add(kUsername, client_username).add(kRealm, "firezone");
         if (!nonce.empty()) {
             writer.add(kNonce, nonce);
         }
@@ -215,7 +215,9 @@ protected:
         std::ranges::transform(text, text.begin(), [](char c) { return static_cast<char>(std::toupper(c)); });
         return "snownet; session=" + text;
     }
-    [[nodiscard]] static crypto::Md5Digest client_relay_key() { return crypto::md5(as_bytes("c:firezone:secret")); }
+    [[nodiscard]] crypto::Md5Digest client_relay_key() const {
+        return crypto::md5(as_bytes(client_username + ":firezone:secret"));
+    }
     [[nodiscard]] portal_api::Relay relay_entry(const std::string& username) const {
         return {.id = RelayId{kRelayId}, .addr = relay_address, .username = username, .password = "secret"};
     }
@@ -271,6 +273,8 @@ protected:
     Rng rng = Rng::from_number(1);
     const crypto::KeyPair client_keys = crypto::KeyPair::generate(rng);
     const crypto::KeyPair gateway_keys = crypto::KeyPair::generate(rng);
+    /// For the relay.
+    std::string client_username = "c";
 
     model::Setup setup;
     std::unique_ptr<WireChecker> checker;

@@ -165,6 +165,33 @@ TEST_F(RelayedTraffic, MeetsNoErrorWithoutAFault) {
     expect_violation("PRO-1 a relay answers a request with an error");
 }
 
+/// The client's credentials last for a minute.
+struct ExpiringCredentials : CheckerTest {
+    ExpiringCredentials() {
+        client_username = "1763000060:salt";
+        tell(kClient, portal_api::ToClient{portal_api::RelaysPresence{.connected = {relay_entry(client_username)}}});
+        allocate();
+    }
+    void be_refused() {
+        client_to_relay(request(stun_type::kChannelBind, 13, kNonceText));
+        relay_to_client(error(stun_type::kChannelBind, 13, 401, "Unauthorized"));
+    }
+};
+
+TEST_F(ExpiringCredentials, AreRefusedWhenTheyHaveExpired) {
+    sleep(61s);
+    be_refused();
+
+    expect_conforming();
+}
+
+TEST_F(ExpiringCredentials, HoldUntilThen) {
+    sleep(59s);
+    be_refused();
+
+    expect_violation("PRO-1 a relay answers a request with an error");
+}
+
 TEST_F(RelayedTraffic, MayMeetErrorsAfterAFault) {
     allocate();
     observe(FaultChanged{"nat", ClientNo{1}, true});

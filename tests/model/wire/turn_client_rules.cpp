@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace culvert::model::wire {
 namespace {
@@ -293,7 +294,7 @@ void TurnClientRules::handle_received(Host& host, const net::SocketAddress& rela
         handle_success(host, answered, message, state, host.local(now));
     } else {
         const auto code = error_code(message);
-        judge_error(host, answered, code, now);
+        judge_error(host, answered, credentials->second, code, now);
         handle_error(answered, code, message, state, now);
     }
 }
@@ -370,10 +371,21 @@ void TurnClientRules::handle_error(const Pending& request, std::uint32_t code, c
     }
 }
 
-void TurnClientRules::judge_error(const Host& host, const Pending& request, std::uint32_t code, Instant now) {
+/// The user name of a relay begins with when it expires (spec/relay.md section 3.1).
+bool TurnClientRules::has_expired(const RelayCredentials& credentials, Instant now) {
+    std::int64_t expiry = 0;
+    const auto& name = credentials.username;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), expiry);
+    return error == std::errc{} && wall_time(now) >= WallTime{std::chrono::seconds{expiry}};
+}
+
+void TurnClientRules::judge_error(const Host& host, const Pending& request, const RelayCredentials& credentials,
+                                  std::uint32_t code, Instant now) {
     Complaint complaint;
     if (code == 438 || (code == 401 && !request.has_nonce)) {
         findings_.count("wire: relay asks for authentication");
+    } else if (code == 401 && has_expired(credentials, now)) {
+        findings_.tolerate("wire: credentials for a relay have expired");
     } else if (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat || host.is_late ||
                host.latency * 2 >= kImpatience / 2) {
         findings_.tolerate("wire: a relay refuses a request after a fault");
