@@ -96,10 +96,11 @@ void ToldResources::handle_one(const portal_api::FlowCreated& message, Instant n
     if (!resources_.contains(message.resource_id)) {
         return;
     }
-    // What the portal was asked several times while it or a gateway was away is answered several times; the first answer
-    // counts (section 3.10, step 1).
+    // What the portal was asked several times while it or a gateway was away is answered several times; the first
+    // answer counts (section 3.10, step 1).
     auto& request = requests_[message.resource_id];
-    if (request.is_open() && (!request.answered || *request.answered + kAnswersTogether < now)) {
+    const bool may_be_asked_before = request.answered && *request.answered + kAnswersTogether >= now;
+    if (request.is_open() && (!may_be_asked_before || !flows_.contains(message.resource_id))) {
         flows_.insert_or_assign(message.resource_id, Flow{message.gateway_id, message.site_id, now});
         request.answered = now;
     }

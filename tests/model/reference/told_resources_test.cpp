@@ -119,6 +119,11 @@ TEST(ToldResources, IgnoresFlowsThatTheClientDoesNotWaitFor) {
     told.handle(create_flow(1), kNow + 20s);
     told.handle(flow_created(1, 2), kNow + 21s);
     EXPECT_NE(told.flow(rid(1)), nullptr);
+
+    told.reset();
+    told.handle(create_flow(1), kNow + 21500ms);
+    told.handle(flow_created(1, 2), kNow + 21600ms);
+    EXPECT_NE(told.flow(rid(1)), nullptr);
 }
 
 TEST(ToldResources, ResetForgetsFlowsOnly) {

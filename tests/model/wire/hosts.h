@@ -84,7 +84,7 @@ struct Host {
     [[nodiscard]] bool is_client() const { return std::holds_alternative<ClientNo>(device); }
     [[nodiscard]] bool is_relay() const { return std::holds_alternative<RelayNo>(device); }
     [[nodiscard]] bool has_address(const net::IpAddress& address) const;
-    /// Whether a datagram to the relay, or a check with that USERNAME, may have been in a queue when that was taken away.
+    /// Whether a datagram to the relay, or a check with that USERNAME, may have been in a queue when it was withdrawn.
     [[nodiscard]] bool may_still_use(const net::SocketAddress& relay, Instant now) const;
     [[nodiscard]] bool may_still_use(std::string_view username, Instant now) const;
     [[nodiscard]] const Grant* find_grant(const Uuid& peer) const;
