@@ -93,6 +93,12 @@ std::optional<UpperLayer> find_l4_v6(ByteSpan bytes) {
     return l4 ? std::optional{*l4} : std::nullopt;
 }
 
+/// Requires a whole IP header.
+EmbeddedAddresses read_addresses(ByteSpan bytes, bool is_v4) {
+    return {net::IpAddress::from_bytes(is_v4 ? bytes.subspan(12, 4) : bytes.subspan(8, 16)),
+            net::IpAddress::from_bytes(is_v4 ? bytes.subspan(16, 4) : bytes.subspan(24, 16))};
+}
+
 std::expected<void, IcmpInspectError> read_l4(EmbeddedPacket& embedded, std::uint8_t protocol, bool is_v4) {
     const auto l4 = embedded.bytes.subspan(embedded.l4_offset);
     if (protocol == kProtocolTcp || protocol == kProtocolUdp) {
@@ -125,8 +131,9 @@ std::expected<EmbeddedPacket, IcmpInspectError> read_embedded(ByteSpan bytes, bo
         return std::unexpected{IcmpInspectError::kBadEmbeddedPacket};
     }
     EmbeddedPacket embedded;
-    embedded.source = net::IpAddress::from_bytes(is_v4 ? bytes.subspan(12, 4) : bytes.subspan(8, 16));
-    embedded.destination = net::IpAddress::from_bytes(is_v4 ? bytes.subspan(16, 4) : bytes.subspan(24, 16));
+    const auto addresses = read_addresses(bytes, is_v4);
+    embedded.source = addresses.source;
+    embedded.destination = addresses.destination;
     embedded.bytes = bytes;
     embedded.l4_offset = l4->offset;
     if (const auto read = read_l4(embedded, l4->protocol, is_v4); !read) {
@@ -174,6 +181,16 @@ std::expected<std::optional<IcmpError>, IcmpInspectError> inspect_icmp_error(con
         return std::unexpected{embedded.error()};
     }
     return IcmpError{packet.icmp_type(), packet.icmp_code(), load_be<std::uint32_t>(packet.l4().subspan(4)), *embedded};
+}
+
+std::optional<EmbeddedAddresses> embedded_addresses(const IpPacket& error) {
+    const auto bytes = error.payload();
+    const bool is_v4 = error.is_v4();
+    if (bytes.size() < (is_v4 ? kIpv4HeaderLength : kIpv6HeaderLength) ||
+        static_cast<unsigned>(bytes[0]) >> 4U != (is_v4 ? 4U : 6U)) {
+        return std::nullopt;
+    }
+    return read_addresses(bytes, is_v4);
 }
 
 Bytes translate_icmp_error(const IcmpError& error, const net::IpAddress& proxy, const net::IpAddress& client,

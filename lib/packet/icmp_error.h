@@ -58,6 +58,16 @@ enum class IcmpInspectError : std::uint8_t { kUnsupportedType, kBadEmbeddedPacke
 /// nullopt: not an ICMP error (no ICMP at all, or an echo). The result refers to the bytes of `packet`.
 [[nodiscard]] std::expected<std::optional<IcmpError>, IcmpInspectError> inspect_icmp_error(const IpPacket& packet);
 
+/// From whom to whom the packet went that an ICMP error is about.
+struct EmbeddedAddresses {
+    net::IpAddress source;
+    net::IpAddress destination;
+
+    friend bool operator==(const EmbeddedAddresses&, const EmbeddedAddresses&) = default;
+};
+/// Whatever the embedded packet's protocol is. nullopt: an IP header of the error's own version is not there.
+[[nodiscard]] std::optional<EmbeddedAddresses> embedded_addresses(const IpPacket& error);
+
 /// The same error as the client of a NAT must see it: from `proxy` to `client`, about a packet that went to `proxy` and
 /// came from `inside` (spec/tunnel.md section 6.8). Embedded checksums stay stale.
 /// Requires addresses of the version of the error.

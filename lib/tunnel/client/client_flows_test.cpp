@@ -308,6 +308,35 @@ TEST_F(ClientFlows, DropPacketsForOtherAddressesThanTheirOwn) {
     EXPECT_TRUE(network.client.received.empty());
 }
 
+TEST_F(ClientFlows, DropErrorsAboutPacketsThatDidNotGoToTheGateway) {
+    network.add_gateway(2);
+    network.grants[kR2].gateway = 2;
+    network.run_for(1s);
+    connect("10.1.0.5:53");
+    network.send(udp_packet("10.2.0.5:53"));
+    network.run_for(3s);
+    intents.clear();
+    const auto prohibited = [&](ByteSpan about) {
+        return packet::make_icmp(gateway.ipv4, network.client.ipv4, 3, 13, 0, about);
+    };
+
+    network.send(gateway, prohibited(udp_packet("10.2.0.5:53")));  // the other gateway's
+    network.send(gateway, prohibited(udp_packet("8.8.8.8:53")));
+    network.send(gateway, prohibited(udp_packet("10.1.0.5:53", 0, "100.64.0.7:5000")));  // another client's
+    network.send(gateway, prohibited({}));
+    network.send(gateway,
+                 packet::make_icmp(gateway.ipv4, network.client.ipv4, 5, 1, 0x0a000001, udp_packet("10.1.0.5:53")));
+    network.run_for(1s);
+    EXPECT_TRUE(network.client.received.empty());
+    EXPECT_TRUE(intents.empty());
+
+    network.send(gateway, prohibited(udp_packet("10.1.0.5:53")));
+    network.send(gateway, prohibited(packet::make_ip(network.client.ipv4, ip("10.1.0.5"), 47, Bytes(8))));  // GRE
+    network.run_for(1s);
+    EXPECT_EQ(network.client.received.size(), 2U);
+    EXPECT_EQ(intents.size(), 1U);
+}
+
 TEST_F(ClientFlows, AskAgainWhenTheGatewayRefusesWhatWasGranted) {
     connect("10.1.0.5:53");
     connect("10.2.0.5:53");

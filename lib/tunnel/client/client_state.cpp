@@ -152,8 +152,8 @@ void ClientState::handle_datagram(const net::SocketAddress& local, const net::So
     if (!accept(gateway, *packet)) {
         return;
     }
-    if (packet->is_icmp()) {
-        reauthorise_if_prohibited(*packet, now);
+    if (packet->is_icmp() && !accept_icmp(gateway, *packet, now)) {
+        return;
     }
     packet::apply_outer_ecn(*packet, ecn);
     tun.push(*packet);
@@ -198,12 +198,27 @@ void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packe
     clean_up_gateway(gateway);
 }
 
-void ClientState::reauthorise_if_prohibited(const packet::IpPacket& packet, Instant now) {
+/// An error changes what this host does with the packets that it is about: a gateway has a say in those that go to it,
+/// and in no others. Messages that are neither echo nor error (redirects, router advertisements) no gateway lets pass.
+bool ClientState::accept_icmp(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     const auto error = packet::inspect_icmp_error(packet);
-    if (!error || !*error || !(*error)->is_prohibited()) {
-        return;
+    if (error && !*error) {
+        return true;  // an echo
     }
-    const auto& refused = (*error)->embedded;
+    const auto about = packet::embedded_addresses(packet);
+    const bool is_known = error || error.error() != packet::IcmpInspectError::kUnsupportedType;
+    if (!is_known || !about || !is_own_address(about->source) || !peers_.may_send_from(gateway, about->destination)) {
+        kLog.debug("Dropped ICMP message that is not the gateway's to send", log::field("gid", gateway),
+                   log::field("source", packet.source()));
+        return false;
+    }
+    if (error && (*error)->is_prohibited()) {
+        reauthorise((*error)->embedded, now);
+    }
+    return true;
+}
+
+void ClientState::reauthorise(const packet::EmbeddedPacket& refused, Instant now) {
     const auto* resource = resources_.match(refused.destination);
     if (resource == nullptr) {
         return;

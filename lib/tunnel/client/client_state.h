@@ -33,6 +33,7 @@ namespace culvert::packet {
 class Coalescer;
 class IpPacket;
 class Segmenter;
+struct EmbeddedPacket;
 struct TunPacket;
 }  // namespace culvert::packet
 
@@ -113,7 +114,8 @@ private:
     void buffer_packets(const ResourceId& resource, packet::Segmenter& segments);
     [[nodiscard]] bool accept(const GatewayId& gateway, const packet::IpPacket& packet);
     void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
-    void reauthorise_if_prohibited(const packet::IpPacket& packet, Instant now);
+    [[nodiscard]] bool accept_icmp(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
+    void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
 
     void invalidate_flows();
 

@@ -173,13 +173,33 @@ void Network::send(const Device& device, const net::SocketAddress& from, const n
                    ByteSpan payload, Instant now) {
     advance(now);
     auto& sender = host(device);
-    Datagram datagram{.ecn = ecn,
-                      .sender = &sender,
-                      .from = from,
-                      .to = to,
-                      .place = book_.find(to.ip),
-                      .payload = to_bytes(payload)};
-    const auto source = bind(sender, from, to.family());
+    send(sender,
+         {.ecn = ecn,
+          .sender = &sender,
+          .from = from,
+          .to = to,
+          .place = book_.find(to.ip),
+          .payload = to_bytes(payload)},
+         now);
+}
+
+void Network::send_forged(const Device& device, const net::SocketAddress& from, const net::SocketAddress& to,
+                          ByteSpan payload, Instant now) {
+    advance(now);
+    auto& sender = host(device);
+    send(sender,
+         {.is_attack = true,
+          .sender = &sender,
+          .from = from,
+          .to = to,
+          .place = book_.find(to.ip),
+          .payload = to_bytes(payload)},
+         now);
+}
+
+void Network::send(Host& sender, Datagram datagram, Instant now) {
+    const auto to = datagram.to;
+    const auto source = bind(sender, datagram.from, to.family());
     if (!source) {
         return drop(source.error(), datagram, now);
     }

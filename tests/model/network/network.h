@@ -71,6 +71,9 @@ public:
     /// A host sends from one of its addresses, or from its first of the family of `to` if `from.ip` is unspecified.
     void send(const Device& device, const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn,
               ByteSpan payload, Instant now);
+    /// The same for what the host's program would not send if it kept the rules.
+    void send_forged(const Device& device, const net::SocketAddress& from, const net::SocketAddress& to,
+                     ByteSpan payload, Instant now);
     /// An attacker somewhere on the Internet sends with any source address it likes.
     void inject(const net::SocketAddress& from, const net::SocketAddress& to, ByteSpan payload, Instant now);
 
@@ -131,6 +134,7 @@ private:
     void join_segment(Host& joining, const Access& access);
     void leave_segment(Host& leaving);
 
+    void send(Host& sender, Datagram datagram, Instant now);
     void send_to_neighbour(Datagram datagram, Instant now);
     void send_through_own_nat(Datagram datagram, Instant now);
     void send_to_internet(Host& sender, Datagram datagram, Instant now);

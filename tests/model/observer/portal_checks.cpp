@@ -94,6 +94,10 @@ void PortalChecks::handle(const MessageToDevice& event, Instant now) {
         return;
     }
     const auto gateway = situation_.find(created->gateway_id);
+    if (gateway && situation_.is_hostile(*gateway)) {
+        verdict_.tolerate("its gateway keeps no rule");
+        return;
+    }
     const auto from = now - kFlapping;
     const auto rejected = rejected_at_.find(*client);
     if (rejected != rejected_at_.end() && rejected->second >= from) {

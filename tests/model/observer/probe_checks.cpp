@@ -171,7 +171,9 @@ void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
         return;
     }
     if (const auto quoted = packet->is_prohibited() ? key_of_quoted(*packet) : std::nullopt) {
-        handle_rejection(*quoted, now);
+        if (!lies_.contains(*quoted)) {
+            handle_rejection(*quoted, now);
+        }
         return;
     }
     const auto key = key_of_answered(*packet);
@@ -187,6 +189,13 @@ void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
             return "the answer was changed on its way, " + first_difference(probe->answer, event.packet) + ": " +
                    describe(*key, *probe);
         });
+    }
+}
+
+void ProbeChecks::handle(const PacketBetrayed& event, Instant) {
+    const auto packet = read_packet(event.packet);
+    if (const auto quoted = packet && packet->is_prohibited() ? key_of_quoted(*packet) : std::nullopt) {
+        lies_.insert(*quoted);
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "model/observer/verdict.h"
@@ -41,6 +42,7 @@ private:
     void handle(const PacketForwarded& event, Instant now);
     void handle(const PacketReturned& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
+    void handle(const PacketBetrayed& event, Instant now);
     void handle(const TransferStarted& event, Instant now);
     void handle(const TransferEnded& event, Instant now);
     template <typename Other>
@@ -67,6 +69,8 @@ private:
     std::map<PacketKey, Newest> newest_;
     std::map<ClientNo, std::vector<Instant>> submissions_;
     std::map<PacketKey, Expectation> transfers_;
+    /// Packets that hostile gateways pretend to reject.
+    std::set<PacketKey> lies_;
     Attempts attempts_;
     std::uint64_t next_order_ = 1;
 };

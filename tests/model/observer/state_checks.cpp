@@ -87,7 +87,7 @@ void StateChecks::handle(const Settled&, Instant now) {
     for (std::size_t i = 1; i <= situation_.setup().gateways.size(); ++i) {
         const GatewayNo gateway{static_cast<std::uint8_t>(i)};
         const auto interface = situation_.gateway_interface(gateway);
-        if (interface && situation_.faults().is_running(gateway)) {
+        if (interface && situation_.faults().is_running(gateway) && !situation_.is_hostile(gateway)) {
             check_interface(gateway, gateway_tun_config(*interface), now);
         }
     }

@@ -31,6 +31,11 @@ bool is_control(const InnerPacket& packet) {
     return packet.protocol == kProtocolControl && packet.source.is_unspecified() && packet.destination.is_unspecified();
 }
 
+std::optional<std::uint64_t> marker_of_quoted(const InnerPacket& packet) {
+    const auto quoted = packet.is_icmp_error() ? read_quoted(packet) : std::nullopt;
+    return quoted ? quoted->marker : std::nullopt;
+}
+
 }  // namespace
 
 void TrafficChecks::observe(const Observation& observation, Instant now) {
@@ -41,6 +46,13 @@ void TrafficChecks::handle(const PacketSubmitted& event, Instant) {
     const auto packet = read_packet(event.packet);
     if (packet && packet->marker) {
         owners_.insert_or_assign(*packet->marker, event.client);
+    }
+}
+
+void TrafficChecks::handle(const PacketBetrayed& event, Instant) {
+    const auto packet = read_packet(event.packet);
+    if (const auto marker = !packet ? std::nullopt : packet->marker ? packet->marker : marker_of_quoted(*packet)) {
+        betrayed_.insert_or_assign(*marker, Betrayed{event.gateway, event.client});
     }
 }
 
@@ -188,7 +200,10 @@ void TrafficChecks::handle(const PacketDelivered& event, Instant now) {
     verdict_.check("SEC-6", told.is_gateway(packet->source) || !told.covering(packet->source).empty(), now, [&] {
         return name(event.client) + " delivered a packet from elsewhere than its resources: " + describe(*packet);
     });
-    if (packet->marker) {
+    if (const auto marker = packet->marker ? packet->marker : marker_of_quoted(*packet);
+        marker && betrayed_.contains(*marker)) {
+        check_betrayal(event.client, betrayed_.at(*marker), *packet, now);
+    } else if (packet->marker) {
         const auto owner = owners_.find(*packet->marker);
         verdict_.check("SEC-4", owner != owners_.end() && owner->second == event.client, now,
                        [&] { return name(event.client) + " delivered another client's bytes: " + describe(*packet); });
@@ -197,6 +212,31 @@ void TrafficChecks::handle(const PacketDelivered& event, Instant now) {
     }
     if (packet->is_icmp_error()) {
         check_error(event.client, *packet, now);
+    }
+}
+
+void TrafficChecks::check_betrayal(ClientNo client, Betrayed& betrayed, const InnerPacket& packet, Instant now) {
+    const auto& told = situation_.told(client);
+    const auto serves = [&](const net::IpAddress& address) {
+        const auto own = situation_.gateway_interface(betrayed.gateway);
+        return (own && (address == own->ipv4 || address == own->ipv6)) ||
+               std::ranges::any_of(told.covering(address), [&](const auto* resource) {
+                   const auto* flow = told.flow(resource->id);
+                   return flow != nullptr && situation_.find(flow->gateway) == betrayed.gateway;
+               });
+    };
+    const auto say = [&](std::string_view what) {
+        return [&, what] {
+            return name(client) + " delivered " + std::string{what} + ", from " + name(betrayed.gateway) + ": " +
+                   describe(packet);
+        };
+    };
+    verdict_.check("SEC-4", betrayed.client == client, now, say("what was sent to another client"));
+    verdict_.check("CON-2", ++betrayed.delivered == 1, now, say("a packet twice"));
+    verdict_.check("SEC-3", serves(packet.source), now, say("a packet from what the gateway does not serve"));
+    if (const auto quoted = packet.is_icmp_error() ? read_quoted(packet) : std::nullopt) {
+        verdict_.check("SEC-4", serves(quoted->destination), now,
+                       say("an error about what the gateway does not serve"));
     }
 }
 

@@ -19,11 +19,19 @@ public:
     void observe(const Observation& observation, Instant now);
 
 private:
+    /// A packet of a hostile gateway.
+    struct Betrayed {
+        GatewayNo gateway;
+        ClientNo client;
+        unsigned delivered = 0;
+    };
+
     void handle(const PacketSubmitted& event, Instant now);
     void handle(const PacketForwarded& event, Instant now);
     void handle(const PacketReturned& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
+    void handle(const PacketBetrayed& event, Instant now);
     template <typename Other>
     void handle(const Other&, Instant) {}
 
@@ -32,11 +40,14 @@ private:
     void check_access(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now);
     [[nodiscard]] bool is_permitted(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) const;
     void check_error(ClientNo client, const InnerPacket& error, Instant now);
+    /// What a hostile gateway says must be about itself, or about what the client has it to serve.
+    void check_betrayal(ClientNo client, Betrayed& betrayed, const InnerPacket& packet, Instant now);
 
     const Situation& situation_;
     Verdict& verdict_;
     /// Who sent, or is sent, the packet with this marker.
     std::map<std::uint64_t, ClientNo> owners_;
+    std::map<std::uint64_t, Betrayed> betrayed_;
     /// Packets from resources that nobody permitted when they came to the gateway.
     std::set<std::uint64_t> refused_;
 };

@@ -152,6 +152,9 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
     if (offline > 0) {
         return conclude(Outcome::kOpen, "one of several equal resources is offline");
     }
+    if (std::ranges::any_of(result.gateways, [&](GatewayNo each) { return situation.is_hostile(each); })) {
+        return conclude(Outcome::kOpen, "its gateway keeps no rule");
+    }
     if (all_permit) {
         return conclude(Outcome::kDelivered, "permitted");
     }

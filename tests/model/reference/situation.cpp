@@ -127,6 +127,10 @@ bool Situation::is_hostile(ClientNo client) const {
     return setup_.clients.at(client.value - 1U).is_hostile;
 }
 
+bool Situation::is_hostile(GatewayNo gateway) const {
+    return setup_.gateways.at(gateway.value - 1U).is_hostile;
+}
+
 const Access& Situation::access_of(ClientNo client) const {
     const auto found = accesses_.find(client);
     return found == accesses_.end() ? setup_.clients.at(client.value - 1U).access : found->second;

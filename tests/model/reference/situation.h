@@ -28,6 +28,7 @@ public:
     [[nodiscard]] const ToldResources& told(ClientNo client) const;
     [[nodiscard]] const Grants& grants(GatewayNo gateway) const;
     [[nodiscard]] bool is_hostile(ClientNo client) const;
+    [[nodiscard]] bool is_hostile(GatewayNo gateway) const;
     /// How the client is attached now; it may have moved.
     [[nodiscard]] const Access& access_of(ClientNo client) const;
     /// The NAT that the host is behind: its own, or that of its LAN.

@@ -28,6 +28,7 @@ constexpr auto kBudgets = std::to_array<Budget>({
     {"flows anew during trouble", 9},
     {"gateway has not heard of the revocation", 1},
     {"hung", 15},
+    {"its gateway keeps no rule", 180},
     {"link impaired", 50},
     {"new key pair", 4},
     {"no common relay", 140},

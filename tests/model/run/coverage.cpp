@@ -1,12 +1,13 @@
 #include "model/run/coverage.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
-#include <utility>
 
 #include <fmt/format.h>
 
-#include "model/scenario/shape.h"
+#include "model/scenario/features.h"
 
 namespace culvert::model {
 namespace {
@@ -17,14 +18,12 @@ constexpr auto kInvariants = std::to_array<std::string_view>(
      "LIV-4", "LIV-5", "LIV-9", "PRO-1", "PRO-3", "RES-1", "RES-2",  "RES-3", "RES-4", "SEC-1",
      "SEC-3", "SEC-4", "SEC-5", "SEC-6", "SEC-7", "SEC-8", "SEC-10", "STA-1", "STA-2", "STA-3"});
 
-template <std::size_t... I>
-std::vector<std::string> action_features(std::index_sequence<I...>) {
-    return {("action " + std::string{kShape<std::variant_alternative_t<I, Action>>.name})...};
-}
-
-std::vector<std::string> required_features() {
-    auto features = action_features(std::make_index_sequence<std::variant_size_v<Action>>{});
+std::vector<std::string_view> required_features(std::uint64_t cases) {
+    auto features = all_action_features();
     features.emplace_back("transfer complete");
+    if (cases >= kCasesForKinds) {
+        std::ranges::copy(all_kind_features(), std::back_inserter(features));
+    }
     return features;
 }
 
@@ -45,7 +44,7 @@ std::vector<std::string> find_gaps(const Verdict& total, std::uint64_t cases) {
             gaps.push_back(fmt::format("invariant {} was never checked", invariant));
         }
     }
-    for (const auto& feature : required_features()) {
+    for (const auto& feature : required_features(cases)) {
         if (count_of(total.features(), feature) == 0) {
             gaps.push_back(fmt::format("\"{}\" never happened", feature));
         }

@@ -16,7 +16,8 @@ namespace culvert::model {
 /// Counters of a run as a table for a person; for tolerances see budgets.h.
 [[nodiscard]] std::string coverage_table(const Verdict& total);
 
-/// Runs with fewer cases than this need not exercise everything.
+/// Runs with fewer cases than this need not exercise everything, nor every kind of every action.
 inline constexpr std::uint64_t kCasesForCoverage = 1000;
+inline constexpr std::uint64_t kCasesForKinds = 5000;
 
 }  // namespace culvert::model

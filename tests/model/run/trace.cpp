@@ -151,6 +151,10 @@ std::string line_of(const Observation& observation) {
                 return fmt::format("{} forges for {}: {}", name_of(Device{o.client}), name_of(Device{o.gateway}),
                                    summarise_packet(o.packet));
             },
+            [](const PacketBetrayed& o) {
+                return fmt::format("{} betrays {}: {}", name_of(Device{o.gateway}), name_of(Device{o.client}),
+                                   summarise_packet(o.packet));
+            },
             [](const TransferStarted& o) {
                 return fmt::format("{} transfer of {} bytes begins: {} {} {}", name_of(Device{o.transfer.client}),
                                    o.transfer.bytes, o.client.to_string(), o.transfer.is_upload ? ">" : "<",
@@ -280,7 +284,7 @@ void TraceHash::observe(const Observation& observation, Instant now) {
         overloaded{[&](const DatagramSent& o) { mix(o.payload); }, [&](const DatagramReceived& o) { mix(o.payload); },
                    [&](const PacketSubmitted& o) { mix(o.packet); }, [&](const PacketDelivered& o) { mix(o.packet); },
                    [&](const PacketForwarded& o) { mix(o.packet); }, [&](const PacketReturned& o) { mix(o.packet); },
-                   [&](const PacketForged& o) { mix(o.packet); },
+                   [&](const PacketForged& o) { mix(o.packet); }, [&](const PacketBetrayed& o) { mix(o.packet); },
                    [&](const SessionOpened& o) { mix(o.public_key.bytes); },
                    [&](const LogLine& o) { mix(as_bytes(o.message)); },
                    [&](const MessageToPortal& o) { mix(as_bytes(portal_api::encode_from_device(o.message, 0))); },

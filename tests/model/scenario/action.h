@@ -278,6 +278,37 @@ struct Forge {
     friend bool operator==(const Forge&, const Forge&) = default;
 };
 
+enum class Betrayal : std::uint8_t {
+    kForeignSource,        ///< inner packet from an address of no resource
+    kForeignResource,      ///< inner packet from a resource that another gateway serves, or none
+    kOtherClient,          ///< inner packet to another client's tunnel address
+    kForeignDestination,   ///< inner packet to an address of the client's own network, or of a resource
+    kReservedSource,       ///< inner packet from loopback, multicast, link-local
+    kFragment,             ///< inner fragments
+    kMalformed,            ///< inner bytes that are no IP packet
+    kControlGarbage,       ///< malformed messages of the control protocol between peers
+    kControlWrongWay,      ///< control messages that only clients send
+    kIcmpForeignFlow,      ///< ICMP errors that quote a packet of another client
+    kIcmpForeignResource,  ///< ICMP errors that quote the client's packet to a resource that another gateway serves
+    kReplay,               ///< each datagram of its tunnel again
+    kBogusData,            ///< transport data of the right session, with wrong contents
+    kWrongHandshake,       ///< responses and cookies that are not sealed as they must be
+    kManyCandidates,       ///< 10 000 candidates through the portal
+    kBadCandidates,        ///< malformed and oversized candidates
+    kBogusAnswer,          ///< answers to the portal for requests that it was never asked
+    kPortalGarbage,        ///< frames that are no messages
+};
+/// The hostile gateway does something to a client, most of it through the tunnel that they have.
+struct Betray {
+    GatewayNo gateway;
+    ClientNo client;
+    Betrayal betrayal = Betrayal::kForeignSource;
+    ResourceNo resource;
+    ClientNo victim;
+    std::uint16_t count = 1;
+    friend bool operator==(const Betray&, const Betray&) = default;
+};
+
 enum class Spoof : std::uint8_t {
     kGarbage,           ///< random bytes
     kStunBinding,       ///< binding requests with guessed user names
@@ -312,7 +343,7 @@ using Action =
     std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters, SetSites,
                  CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken, RenameSite,
                  SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink, BlockDirect, BlockRelay,
-                 RebootNat, RenumberNat, CutPortal, PortalTrouble, Forge, Attack, Settle>;
+                 RebootNat, RenumberNat, CutPortal, PortalTrouble, Forge, Betray, Attack, Settle>;
 
 struct Step {
     /// Since the start of the case, once every process of the setup was started at 0. Ascending.

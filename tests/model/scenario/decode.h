@@ -15,7 +15,7 @@ inline constexpr std::size_t kMaxDecodedBytes = 1024;
 /// Kinds of actions that may be left out. Options change what a byte string means: replay with the same ones.
 struct DecodeOptions {
     bool faults = true;
-    /// Also whether there may be a hostile client.
+    /// Also whether there may be a hostile client or gateway.
     bool attacks = true;
     /// Also whether tokens may expire.
     bool admin = true;

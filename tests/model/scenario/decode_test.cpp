@@ -107,6 +107,7 @@ TEST(Decode, LeavesOutWhatItIsTold) {
                                  count_of<Unsolicited>(scenario) + count_of<Settle>(scenario);
             ASSERT_EQ(traffic, scenario.steps.size());
             ASSERT_TRUE(std::ranges::none_of(scenario.setup.clients, &ClientSetup::is_hostile));
+            ASSERT_TRUE(std::ranges::none_of(scenario.setup.gateways, &GatewaySetup::is_hostile));
             ASSERT_TRUE(std::ranges::none_of(
                 scenario.setup.clients, [](const ClientSetup& client) { return client.token_lifetime.has_value(); }));
         });
@@ -135,6 +136,19 @@ TEST(Decode, HasOneHostileClientAmongAtLeastTwoInAQuarterOfTheCases) {
     });
 
     EXPECT_NEAR(hostile_cases, kCases / 4, kCases / 16);
+}
+
+TEST(Decode, HasOneHostileGatewayBesidesHonestOnesInOneOfSevenCases) {
+    int hostile_cases = 0;
+    for_random_cases([&](const Scenario& scenario) {
+        const auto& gateways = scenario.setup.gateways;
+        const auto hostile = std::ranges::count_if(gateways, &GatewaySetup::is_hostile);
+        ASSERT_LE(hostile, 1);
+        ASSERT_TRUE(hostile == 0 || gateways.size() >= 2);
+        hostile_cases += hostile == 1 ? 1 : 0;
+    });
+
+    EXPECT_NEAR(hostile_cases, kCases * 15 / 100, kCases / 25);
 }
 
 TEST(Decode, AllowsMostPairsOfClientAndResourceButNotAll) {

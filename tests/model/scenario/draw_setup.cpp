@@ -8,6 +8,8 @@ namespace culvert::model {
 
 namespace {
 
+constexpr std::uint8_t kMostSites = 3;
+
 template <typename T = std::uint8_t>
 T small(ChoiceSource& source, std::uint64_t lowest, std::uint64_t highest) {
     return static_cast<T>(source.between(lowest, highest));
@@ -117,7 +119,17 @@ void share_lan(ClientSetup& client, GatewaySetup& gateway, std::uint8_t& lans) {
     gateway.access.has_v6 = client.access.has_v6;
 }
 
-void draw_gateways(ChoiceSource& source, Setup& setup) {
+// One more gateway, mostly in a site of its own, so that clients with a resource there must come to it.
+void draw_hostile_gateway(ChoiceSource& source, Setup& setup) {
+    GatewaySetup hostile;
+    hostile.is_hostile = true;
+    hostile.access = draw_access(source, kGatewayAccess);
+    const bool has_own_site = setup.sites < kMostSites + 1 && source.chance(80);
+    hostile.site = {has_own_site ? ++setup.sites : small(source, 1, setup.sites)};
+    setup.gateways.push_back(std::move(hostile));
+}
+
+void draw_gateways(ChoiceSource& source, const DecodeOptions& options, Setup& setup) {
     std::uint8_t lans = 0;
     for (std::uint8_t site = 1; site <= setup.sites; ++site) {
         const auto count = 1 + source.weighted(std::array<unsigned, 2>{70, 30});
@@ -131,6 +143,9 @@ void draw_gateways(ChoiceSource& source, Setup& setup) {
             }
             setup.gateways.push_back(std::move(gateway));
         }
+    }
+    if (options.attacks && source.chance(15)) {
+        draw_hostile_gateway(source, setup);
     }
 }
 
@@ -220,11 +235,11 @@ portal_api::Filter draw_filter(ChoiceSource& source) {
 Setup draw_setup(ChoiceSource& source, const DecodeOptions& options) {
     Setup setup;
     setup.seed = source.next_u64();
-    setup.sites = small(source, 1, 3);
+    setup.sites = small(source, 1, kMostSites);
     setup.groups = small(source, 1, 3);
     setup.portal_latency = source.chance(50) ? milliseconds{source.between(1, 120)} : milliseconds{20};
     draw_clients(source, options, setup);
-    draw_gateways(source, setup);
+    draw_gateways(source, options, setup);
     draw_relays(source, setup);
     draw_resources(source, setup);
     draw_policies(source, setup);

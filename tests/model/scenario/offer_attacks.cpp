@@ -32,6 +32,32 @@ std::uint16_t draw_count(ChoiceSource& source) {
     return static_cast<std::uint16_t>(source.chance(25) ? source.between(10, 200) : source.between(1, 5));
 }
 
+// One that the client can reach through the gateway, if there is one.
+ResourceNo draw_bait(ChoiceSource& source, const Plan& plan, ClientNo client, GatewayNo gateway) {
+    std::vector<ResourceNo> baits;
+    for (const auto& resource : plan.resources()) {
+        if (plan.is_allowed(client, resource.number) && plan.is_served(resource, gateway)) {
+            baits.push_back(resource.number);
+        }
+    }
+    return baits.empty() ? ResourceNo{1} : source.pick(baits);
+}
+
+// Clients have to come to the gateway first.
+Action draw_betrayal(ChoiceSource& source, const Plan& plan, GatewayNo hostile, const std::vector<ClientNo>& clients) {
+    const auto client = source.pick(clients);
+    if (!plan.may_have_tunnel(client, hostile)) {
+        return Probe{.client = client,
+                     .to = HostOf{draw_bait(source, plan, client, hostile)},
+                     .source_port = plan.unused_port(client, Protocol::kIcmp, 2000)};
+    }
+    const auto betrayal = draw_enumerator(source, Betrayal::kPortalGarbage);
+    const auto resources = plan.resources();
+    const auto resource = resources.empty() ? ResourceNo{1} : source.pick(resources).number;
+    const auto victim = source.pick(clients);
+    return Betray{hostile, client, betrayal, resource, victim, draw_count(source)};
+}
+
 }  // namespace
 
 void offer_attacks(const Plan& plan, Offers& offers) {
@@ -42,6 +68,11 @@ void offer_attacks(const Plan& plan, Offers& offers) {
     });
     const auto gateways = plan.gateways();
     const auto victims = plan.clients();
+    if (!victims.empty()) {
+        offers.about(80, plan.hostile_gateways(), [&plan, victims](ChoiceSource& source, GatewayNo hostile) {
+            return draw_betrayal(source, plan, hostile, victims);
+        });
+    }
     if (gateways.empty() || victims.empty()) {
         return;
     }

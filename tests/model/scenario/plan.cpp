@@ -29,6 +29,7 @@ Plan::Plan(const Setup& setup) : sites_{setup.sites}, groups_{setup.groups} {
     number = 0;
     for (const auto& gateway : setup.gateways) {
         const GatewayNo no{++number};
+        gateways_[no] = {gateway.site, gateway.is_hostile};
         accesses_[no] = gateway.access;
         devices_.insert(no);
     }
@@ -53,8 +54,14 @@ void Plan::advance_to(milliseconds now) {
 void Plan::apply(const Action& action) {
     const auto resource = [this](ResourceNo number) -> Resource& { return all_resources_.at(number.value - 1U); };
     std::visit(overloaded{
-                   [&](const Probe& a) { used_ports_[{a.client, a.protocol}].insert(a.source_port); },
-                   [&](const Transfer& a) { used_ports_[{a.client, Protocol::kTcp}].insert(a.source_port); },
+                   [&](const Probe& a) {
+                       used_ports_[{a.client, a.protocol}].insert(a.source_port);
+                       visit(a.client, a.to);
+                   },
+                   [&](const Transfer& a) {
+                       used_ports_[{a.client, Protocol::kTcp}].insert(a.source_port);
+                       visit(a.client, a.to);
+                   },
                    [](const Unsolicited&) {},
                    [&](const CreateResource& a) { deleted_.erase(a.resource); },
                    [&](const DeleteResource& a) {
@@ -93,6 +100,7 @@ void Plan::apply(const Action& action) {
                    [&](const CutPortal&) { begin_fault(kAftermath); },
                    [&](const PortalTrouble& a) { begin_fault(a.duration); },
                    [](const Forge&) {},
+                   [](const Betray&) {},
                    [](const Attack&) {},
                    [&](const Settle&) {
                        stopped_.clear();
@@ -112,14 +120,11 @@ std::vector<ClientNo> Plan::hostile_clients() const {
 }
 
 std::vector<GatewayNo> Plan::gateways() const {
-    std::vector<GatewayNo> result;
-    for (const auto& device : devices_) {
-        const auto* gateway = std::get_if<GatewayNo>(&device);
-        if (gateway != nullptr && is_running(*gateway)) {
-            result.push_back(*gateway);
-        }
-    }
-    return result;
+    return running_gateways(false);
+}
+
+std::vector<GatewayNo> Plan::hostile_gateways() const {
+    return running_gateways(true);
 }
 
 std::vector<RelayNo> Plan::relays() const {
@@ -231,6 +236,14 @@ bool Plan::is_allowed(ClientNo client, ResourceNo resource) const {
     });
 }
 
+bool Plan::is_served(const Resource& resource, GatewayNo gateway) const {
+    return std::ranges::count(resource.sites, gateways_.at(gateway).site) > 0;
+}
+
+bool Plan::may_have_tunnel(ClientNo client, GatewayNo gateway) const {
+    return visited_.contains({client, gateways_.at(gateway).site});
+}
+
 std::uint16_t Plan::unused_port(ClientNo client, Protocol protocol, std::uint16_t port) const {
     const auto used = used_ports_.find({client, protocol});
     while (port == 0 || (used != used_ports_.end() && used->second.contains(port))) {
@@ -252,6 +265,24 @@ std::vector<ClientNo> Plan::running_clients(bool hostile) const {
         }
     }
     return result;
+}
+
+std::vector<GatewayNo> Plan::running_gateways(bool hostile) const {
+    std::vector<GatewayNo> result;
+    for (const auto& [number, gateway] : gateways_) {
+        if (gateway.is_hostile == hostile && is_running(number)) {
+            result.push_back(number);
+        }
+    }
+    return result;
+}
+
+void Plan::visit(ClientNo client, const Destination& destination) {
+    if (const auto* host = std::get_if<HostOf>(&destination)) {
+        for (const auto site : all_resources_.at(host->resource.value - 1U).sites) {
+            visited_.emplace(client, site);
+        }
+    }
 }
 
 void Plan::begin_fault(milliseconds duration) {

@@ -38,9 +38,11 @@ public:
     /// Running honest clients whose host is awake: the ones with applications.
     [[nodiscard]] std::vector<ClientNo> clients() const;
     [[nodiscard]] std::vector<ClientNo> hostile_clients() const;
+    /// Running honest gateways.
     [[nodiscard]] std::vector<GatewayNo> gateways() const;
+    [[nodiscard]] std::vector<GatewayNo> hostile_gateways() const;
     [[nodiscard]] std::vector<RelayNo> relays() const;
-    /// All three kinds, without hostile clients.
+    /// All three kinds, without hostile ones.
     [[nodiscard]] std::vector<Device> devices() const;
     /// Those of devices() that have a NAT of their own.
     [[nodiscard]] std::vector<Device> devices_behind_nat() const;
@@ -61,6 +63,9 @@ public:
     [[nodiscard]] const std::optional<std::string>& search_domain() const { return search_domain_; }
 
     [[nodiscard]] bool may_start_fault() const { return faults_.size() + stopped_.size() < kMaxFaults; }
+    [[nodiscard]] bool is_served(const Resource& resource, GatewayNo gateway) const;
+    /// Whether it sent something to a resource of the gateway's site, so that they may have a tunnel.
+    [[nodiscard]] bool may_have_tunnel(ClientNo client, GatewayNo gateway) const;
     /// The first of `port`, `port + 1`, ... (skipping 0) that the client did not use with this protocol before.
     [[nodiscard]] std::uint16_t unused_port(ClientNo client, Protocol protocol, std::uint16_t port) const;
 
@@ -69,15 +74,23 @@ private:
         std::set<GroupNo> groups;
         bool is_hostile = false;
     };
+    struct Gateway {
+        SiteNo site;
+        bool is_hostile = false;
+    };
 
     [[nodiscard]] bool is_running(const Process& process) const;
     [[nodiscard]] std::vector<ClientNo> running_clients(bool hostile) const;
+    [[nodiscard]] std::vector<GatewayNo> running_gateways(bool hostile) const;
     void begin_fault(milliseconds duration);
+    void visit(ClientNo client, const Destination& destination);
 
     milliseconds now_{0};
     std::uint8_t sites_;
     std::uint8_t groups_;
     std::map<ClientNo, Client> clients_;
+    std::map<GatewayNo, Gateway> gateways_;
+    std::set<std::pair<ClientNo, SiteNo>> visited_;
     std::map<Device, Access> accesses_;
     std::set<Device> devices_;
     std::vector<Resource> all_resources_;

@@ -51,6 +51,19 @@ TEST(Plan, ForgetsThePoliciesOfADeletedResource) {
     EXPECT_EQ(plan.missing_policies().size(), 1U);
 }
 
+TEST(Plan, KnowsWhoMayHaveATunnelWithAHostileGateway) {
+    auto setup = small_world();
+    setup.gateways.push_back({.access = {}, .site = {1}, .is_hostile = true});
+    Plan plan{setup};
+    EXPECT_THAT(plan.gateways(), ElementsAre(GatewayNo{1}));
+    EXPECT_THAT(plan.hostile_gateways(), ElementsAre(GatewayNo{2}));
+    EXPECT_FALSE(plan.may_have_tunnel({1}, {2}));
+
+    plan.apply(Probe{.client = {1}, .to = HostOf{{1}}});
+    EXPECT_TRUE(plan.may_have_tunnel({1}, {2}));
+    EXPECT_FALSE(plan.may_have_tunnel({2}, {2}));
+}
+
 TEST(Plan, OffersToStartOnlyWhatMayComeBack) {
     Plan plan{small_world()};
 

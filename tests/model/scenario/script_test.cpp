@@ -125,6 +125,7 @@ TEST(Script, ReadsBackEveryField) {
         "cut-portal client2 after=7",
         "portal-trouble client2 half-open for=1ms",
         "forge client2 gateway2 portal-garbage resource=resource2 victim=client2 count=3",
+        "betray gateway2 client2 portal-garbage resource=resource2 victim=client2 count=3",
         "attack relay1 truncated count=3 forged-source",
         "settle",
     };

@@ -74,6 +74,8 @@ struct GatewaySetup {
     Access access;
     Driver driver = Driver::kExact;
     SiteNo site;
+    /// Follows no rule of its own side: sends what betrayals tell it to, and forwards nothing.
+    bool is_hostile = false;
 
     friend bool operator==(const GatewaySetup&, const GatewaySetup&) = default;
 };

@@ -98,9 +98,9 @@ inline constexpr auto kShape<ClientSetup> =
                   detail::option("driver", &ClientSetup::driver), detail::option("groups", &ClientSetup::groups),
                   detail::option("token-lifetime", &ClientSetup::token_lifetime));
 template <>
-inline constexpr auto kShape<GatewaySetup> =
-    detail::shape("gateway", detail::word("site", &GatewaySetup::site), detail::fields_of(&GatewaySetup::access),
-                  detail::option("driver", &GatewaySetup::driver));
+inline constexpr auto kShape<GatewaySetup> = detail::shape(
+    "gateway", detail::word("site", &GatewaySetup::site), detail::flag("hostile", &GatewaySetup::is_hostile),
+    detail::fields_of(&GatewaySetup::access), detail::option("driver", &GatewaySetup::driver));
 template <>
 inline constexpr auto kShape<RelaySetup> =
     detail::shape("relay", detail::flag("no-v4", &RelaySetup::has_v4), detail::flag("no-v6", &RelaySetup::has_v6),
@@ -233,6 +233,11 @@ inline constexpr auto kShape<Forge> =
     detail::shape("forge", detail::word("client", &Forge::client), detail::word("gateway", &Forge::gateway),
                   detail::word("forgery", &Forge::forgery), detail::option("resource", &Forge::resource),
                   detail::option("victim", &Forge::victim), detail::option("count", &Forge::count));
+template <>
+inline constexpr auto kShape<Betray> =
+    detail::shape("betray", detail::word("gateway", &Betray::gateway), detail::word("client", &Betray::client),
+                  detail::word("betrayal", &Betray::betrayal), detail::option("resource", &Betray::resource),
+                  detail::option("victim", &Betray::victim), detail::option("count", &Betray::count));
 template <>
 inline constexpr auto kShape<Attack> =
     detail::shape("attack", detail::word("target", &Attack::target), detail::word("spoof", &Attack::spoof),

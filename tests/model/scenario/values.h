@@ -53,6 +53,14 @@ inline constexpr std::array<std::string_view, 16> kNames<Forgery>{
     "extension-headers", "malformed",           "control-garbage",       "control-wrong-way",
     "icmp-foreign-flow", "foreign-create-flow", "many-candidates",       "portal-garbage"};
 template <>
+inline constexpr std::array<std::string_view, 18> kNames<Betrayal>{
+    "foreign-source",      "foreign-resource",      "other-client",
+    "foreign-destination", "reserved-source",       "fragment",
+    "malformed",           "control-garbage",       "control-wrong-way",
+    "icmp-foreign-flow",   "icmp-foreign-resource", "replay",
+    "bogus-data",          "wrong-handshake",       "many-candidates",
+    "bad-candidates",      "bogus-answer",          "portal-garbage"};
+template <>
 inline constexpr std::array<std::string_view, 10> kNames<Spoof>{
     "garbage",      "stun-binding",     "stun-response", "turn-allocate", "channel-data",
     "bad-mac-init", "unknown-key-init", "data-guess",    "replay",        "truncated"};

@@ -74,6 +74,7 @@ Hosts::Hosts(const Setup& setup) {
         auto& host = add(GatewayNo{++number});
         host.is_late = gateway.driver == Driver::kLate;
         host.has_queues = gateway.driver == Driver::kEventLoop;
+        host.is_hostile = gateway.is_hostile;
     }
     number = 0;
     for (std::size_t i = 0; i < setup.relays.size(); ++i) {

@@ -118,7 +118,7 @@ Complaint WireGuardRules::judge_initiation(const PeerDatagram& datagram, const W
     }
     judge_open(datagram, grant->peer);
     findings_.count("wire: handshake initiation");
-    if (!host.is_client()) {
+    if (!host.is_client() && !host.is_hostile) {
         judge_initiating_gateway(datagram, message, *grant);
     }
     if (auto* peer = hosts_.find_id(grant->peer)) {

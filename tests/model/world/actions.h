@@ -9,6 +9,7 @@
 
 namespace culvert::model {
 
+class HostileGateway;
 class Machine;
 class World;
 
@@ -81,6 +82,12 @@ private:
     bool apply(const Attack& action);
     struct ForgeTargets;
     [[nodiscard]] Bytes forge(const Forge& action, const ForgeTargets& at);
+
+    // actions_betrayals.cpp
+    bool apply(const Betray& action);
+    struct BetrayTargets;
+    bool betray_in_tunnel(const Betray& action, HostileGateway& hostile, const Uuid& client, Machine& machine);
+    [[nodiscard]] Bytes make_betrayal(const Betray& action, const BetrayTargets& at);
 
     World& world_;
     Rng forge_rng_;

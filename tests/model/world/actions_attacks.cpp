@@ -1,9 +1,8 @@
-#include <array>
-
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "model/scenario/ids.h"
 #include "model/world/actions.h"
+#include "model/world/forged_packets.h"
 #include "model/world/hostile_client.h"
 #include "model/world/world.h"
 
@@ -12,54 +11,6 @@ namespace {
 
 constexpr std::uint16_t kPort = 4000;
 constexpr net::SocketAddress kAttackerPort{{}, 6666};
-
-net::IpAddress ip(std::string_view text) {
-    return *net::IpAddress::parse(text);
-}
-
-/// An echo request cut into two fragments; the first one.
-Bytes make_fragment(const net::IpAddress& source, const net::IpAddress& destination) {
-    auto packet = packet::make_icmp_echo_request(source, destination, 1, 1, Bytes(64), {.dont_fragment = false});
-    if (source.is_v4()) {
-        store_be(MutableByteSpan{packet}.subspan(6), std::uint16_t{0x2000});  // more fragments follow
-        return packet;
-    }
-    Bytes with_header = {std::byte{58}, std::byte{0}, std::byte{0}, std::byte{1},
-                         std::byte{},   std::byte{},  std::byte{},  std::byte{7}};
-    append(with_header, ByteSpan{packet}.subspan(packet::kIpv6HeaderLength));
-    return packet::make_ip(source, destination, packet::kProtocolFragment, with_header);
-}
-
-/// A UDP datagram behind many destination options headers.
-Bytes make_extension_chain(const net::IpAddress& source, const net::IpAddress& destination) {
-    if (source.is_v4()) {
-        return packet::make_ip(source, destination, packet::kProtocolDestinationOptions, Bytes(64));
-    }
-    constexpr std::size_t kHeaders = 100;
-    Bytes chain(kHeaders * 8);
-    for (std::size_t i = 0; i < kHeaders; ++i) {
-        chain[i * 8] = std::byte{i + 1 < kHeaders ? packet::kProtocolDestinationOptions : packet::kProtocolUdp};
-        chain[i * 8 + 2] = std::byte{1};  // PadN
-        chain[i * 8 + 3] = std::byte{4};
-    }
-    append(chain, Bytes(8));
-    return packet::make_ip(source, destination, packet::kProtocolDestinationOptions, chain);
-}
-
-/// A destination that must never be reached through a tunnel.
-net::IpAddress reserved(std::uint64_t choice, bool is_v4) {
-    constexpr std::array<std::string_view, 4> kV4 = {"127.0.0.1", "224.0.0.1", "169.254.1.1", "255.255.255.255"};
-    constexpr std::array<std::string_view, 4> kV6 = {"::1", "ff02::1", "fe80::1", "::ffff:10.0.0.1"};
-    return ip(is_v4 ? kV4[choice % kV4.size()] : kV6[choice % kV6.size()]);
-}
-
-/// An ICMP error about a packet that somebody else might have sent.
-Bytes make_foreign_error(const net::IpAddress& source, const net::IpAddress& destination,
-                         const net::IpAddress& victim) {
-    const auto quoted = packet::make_udp({victim, kPort}, {destination, kPort}, Bytes(8));
-    return source.is_v4() ? packet::make_icmp(source, destination, 3, 1, 0, quoted)
-                          : packet::make_icmp(source, destination, 1, 0, 0, quoted);
-}
 
 }  // namespace
 
@@ -90,7 +41,7 @@ Bytes Actions::forge(const Forge& action, const ForgeTargets& at) {
         case Forgery::kGatewayItself:
             return packet::make_icmp_echo_request(at.own, at.gateway, 1, 1, payload);
         case Forgery::kReservedDestination:
-            return packet::make_udp(own, {reserved(rng.next_u32(), is_v4), kPort}, payload);
+            return packet::make_udp(own, {reserved_address(rng.next_u32(), is_v4), kPort}, payload);
         case Forgery::kFragment:
             return make_fragment(at.own, at.resource);
         case Forgery::kExtensionHeaders:

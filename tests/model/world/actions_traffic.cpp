@@ -4,23 +4,13 @@
 #include "culvert/packet/builder.h"
 #include "model/scenario/ids.h"
 #include "model/world/actions.h"
+#include "model/world/marked_payload.h"
 #include "model/world/world.h"
 
 namespace culvert::model {
 namespace {
 
-/// Every payload begins with it and the packet's number, so that observers recognise a packet by its content.
-constexpr std::string_view kMarker = "CVPROBE1";
 constexpr std::uint16_t kDiscardPort = 9;
-
-Bytes make_payload(std::uint64_t number, std::size_t length) {
-    auto payload = to_bytes(as_bytes(kMarker));
-    append_be(payload, number);
-    while (payload.size() < length) {
-        payload.push_back(static_cast<std::byte>(payload.size() * 7 + number));
-    }
-    return payload;
-}
 
 /// The address `offset` after the network's first, modulo its size.
 net::IpAddress host_of(const net::IpNetwork& network, std::uint32_t offset) {
@@ -77,7 +67,7 @@ void Actions::send_probe(const Probe& probe, const net::IpAddress& destination, 
     }
     const auto source = destination.is_v4() ? interface->ipv4 : interface->ipv6;
     const auto number = world_.next_packet_++;
-    const auto payload = make_payload(number, probe.payload);
+    const auto payload = make_marked_payload(number, probe.payload);
     Bytes packet;
     switch (probe.protocol) {
         case Protocol::kIcmp:
@@ -116,7 +106,7 @@ bool Actions::apply(const Unsolicited& action) {
     const auto& destination = source->is_v4() ? interface->ipv4 : interface->ipv6;
     for (unsigned i = 0; i < action.count; ++i) {
         world_.return_packet(action.gateway, packet::make_udp({*source, kDiscardPort}, {destination, kDiscardPort},
-                                                              make_payload(world_.next_packet_++, 32)));
+                                                              make_marked_payload(world_.next_packet_++, 32)));
     }
     return true;
 }

@@ -18,6 +18,9 @@ public:
     /// A datagram leaves the host. `source` unset: the host's first address of the family.
     virtual void send(const Device& host, const std::optional<net::IpAddress>& source, std::uint16_t port,
                       const net::SocketAddress& to, net::Ecn ecn, ByteSpan payload) = 0;
+    /// The same for what its host would not send if it kept the rules: an attack, like one from elsewhere.
+    virtual void send_forged(const Device& host, std::uint16_t port, const net::SocketAddress& to,
+                             ByteSpan payload) = 0;
     /// A packet leaves a client's TUN for an application, or a gateway's TUN for a resource.
     virtual void deliver(ClientNo client, ByteSpan packet) = 0;
     virtual void forward(GatewayNo gateway, ByteSpan packet) = 0;

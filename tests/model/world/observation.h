@@ -96,6 +96,13 @@ struct PacketForged {
     ByteSpan packet;
 };
 
+/// A hostile gateway puts an IP packet (or what it claims to be one) into its tunnel to `client`.
+struct PacketBetrayed {
+    GatewayNo gateway;
+    ClientNo client;
+    ByteSpan packet;
+};
+
 /// An application's TCP transfer begins, and is over: every byte arrived in both directions (and was compared), or one
 /// end gave up. One that neither completes nor fails before the case ends is not reported as over.
 struct TransferStarted {
@@ -158,9 +165,9 @@ struct Settled {};
 
 using Observation =
     std::variant<ActionTaken, ProcessChanged, HostAttached, FaultChanged, DatagramSent, DatagramReceived,
-                 PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged, TransferStarted,
-                 TransferEnded, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal, DeviceFailed,
-                 InterfaceConfigured, ResourcesListed, LogLine, Settled>;
+                 PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed,
+                 TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal,
+                 DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled>;
 
 class Observer {
 public:

@@ -10,6 +10,7 @@
 #include "model/world/event_loop_process.h"
 #include "model/world/gateway_process.h"
 #include "model/world/hostile_client.h"
+#include "model/world/hostile_gateway.h"
 #include "model/world/relay_process.h"
 #include "model/world/resource_hosts.h"
 
@@ -95,7 +96,7 @@ void World::add_hosts() {
         const auto gateway = number<GatewayNo>(i);
         add(gateway, setup.gateways[i].driver, setup.gateways[i].access,
             [this, gateway](Machine& machine, const Rng& rng, Instant now) {
-                return make_program<GatewayProcess>(gateway, machine, rng, now);
+                return make_gateway(gateway, machine, rng, now);
             });
     }
     for (std::size_t i = 0; i < setup.relays.size(); ++i) {
@@ -118,6 +119,13 @@ std::unique_ptr<DeviceProcess> World::make_client(ClientNo client, Machine& mach
         return std::make_unique<HostileClient>(client, port, machine.link(), *this, rng, now);
     }
     return make_program<ClientProcess>(client, machine, rng, now);
+}
+
+std::unique_ptr<DeviceProcess> World::make_gateway(GatewayNo gateway, Machine& machine, const Rng& rng, Instant now) {
+    if (scenario_.setup.gateways[gateway.value - 1U].is_hostile) {
+        return std::make_unique<HostileGateway>(gateway, machine.access().port, machine.link(), *this, rng, now);
+    }
+    return make_program<GatewayProcess>(gateway, machine, rng, now);
 }
 
 template <typename Program, typename Number>
@@ -339,6 +347,15 @@ void World::send(const Device& device, const std::optional<net::IpAddress>& sour
     }
     ++datagrams_;
     network_.send(device, from, to, ecn, payload, now_);
+}
+
+void World::send_forged(const Device& device, std::uint16_t port, const net::SocketAddress& to, ByteSpan payload) {
+    const auto& addresses = machine(device).addresses();
+    const auto own = std::ranges::find(addresses, to.family(), &net::IpAddress::family);
+    if (own != addresses.end()) {
+        ++datagrams_;
+        network_.send_forged(device, {*own, port}, to, payload, now_);
+    }
 }
 
 void World::deliver(ClientNo client, ByteSpan packet) {

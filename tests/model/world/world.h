@@ -49,6 +49,7 @@ private:
     void observe(const Observation& observation) override;
     void send(const Device& host, const std::optional<net::IpAddress>& source, std::uint16_t port,
               const net::SocketAddress& to, net::Ecn ecn, ByteSpan payload) override;
+    void send_forged(const Device& host, std::uint16_t port, const net::SocketAddress& to, ByteSpan payload) override;
     void deliver(ClientNo client, ByteSpan packet) override;
     void forward(GatewayNo gateway, ByteSpan packet) override;
     [[nodiscard]] WallTime wall_now() const override;
@@ -64,6 +65,8 @@ private:
     void start_all();
     [[nodiscard]] std::unique_ptr<DeviceProcess> make_client(ClientNo client, Machine& machine, const Rng& rng,
                                                              Instant now);
+    [[nodiscard]] std::unique_ptr<DeviceProcess> make_gateway(GatewayNo gateway, Machine& machine, const Rng& rng,
+                                                              Instant now);
     /// A client's or gateway's program, in the production event loop if its driver says so.
     template <typename Program, typename Number>
     [[nodiscard]] std::unique_ptr<DeviceProcess> make_program(Number number, Machine& machine, const Rng& rng,

@@ -1,0 +1,21 @@
+#include "model/world/marked_payload.h"
+
+#include <string_view>
+
+namespace culvert::model {
+namespace {
+
+constexpr std::string_view kMarker = "CVPROBE1";
+
+}  // namespace
+
+Bytes make_marked_payload(std::uint64_t number, std::size_t length) {
+    auto payload = to_bytes(as_bytes(kMarker));
+    append_be(payload, number);
+    while (payload.size() < length) {
+        payload.push_back(static_cast<std::byte>(payload.size() * 7 + number));
+    }
+    return payload;
+}
+
+}  // namespace culvert::model
