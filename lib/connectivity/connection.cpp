@@ -308,6 +308,9 @@ void Connection::handle_state(ice::AgentState state, Instant now) {
 }
 
 void Connection::handle_nomination(const ice::Nominated& nominated, Relays& relays, Outbox& out, Instant now) {
+    if (agent_.nominated() != nominated) {
+        return;  // of a path that is gone since, with its relay
+    }
     const PeerSocket socket{nominated.source, nominated.destination,
                             relays.find_by_relay_address(nominated.source) != nullptr};
     if (socket_ == socket || (phase_ == Phase::kIdle && CULVERT_SABOTAGE(kIgnoreIdleNomination))) {

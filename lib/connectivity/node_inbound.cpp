@@ -110,7 +110,7 @@ std::expected<bool, DecapsulateError> Node::State::unwrap(net::SocketAddress& lo
         kLog.debug("ChannelData from no relay in use", log::field("from", from));
         return refuse(Kind::kUnknownRelay);
     }
-    const auto peer = allocation->receive_on_channel(header->channel);
+    const auto peer = allocation->receive_on_channel(from, header->channel);
     const auto relay_address = peer ? allocation->relay_address(peer->family()) : std::nullopt;
     if (!relay_address) {
         kLog.debug("ChannelData on a channel that is not bound", log::field("channel", header->channel));

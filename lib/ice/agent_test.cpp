@@ -405,8 +405,8 @@ protected:
         net.b.agent.set_timing(kIdleTiming, net.now);
         net.run_for(20s);
 
-        net.a = {.agent = Agent{AgentRole::kControlling, kClientCredentials, kGatewayCredentials, 3,
-                                Rng::from_number(3)}};
+        net.a = {.agent =
+                     Agent{AgentRole::kControlling, kClientCredentials, kGatewayCredentials, 3, Rng::from_number(3)}};
         net.b.agent.set_timing(kDefaultTiming, net.now);
         net.a.agent.add_remote_candidate(host("2.2.2.2:1"), net.now);
         net.trickle(net.a, relay("9.9.9.9:1000"));

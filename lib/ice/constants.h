@@ -24,8 +24,8 @@ struct CheckTiming {
 inline constexpr CheckTiming kDefaultTiming{std::chrono::milliseconds{250}, std::chrono::milliseconds{1500}, 12};
 inline constexpr CheckTiming kIdleTiming{std::chrono::seconds{25}, std::chrono::seconds{25}, 4};
 
-/// Checks that a pair leaves unanswered, one after the other, until the controlled side prefers another path on which it
-/// hears the peer: some two seconds, more than any trip takes. Ours to choose.
+/// Checks that a pair leaves unanswered, one after the other, until the controlled side prefers another path on which
+/// it hears the peer: some two seconds, more than any trip takes. Ours to choose.
 inline constexpr std::size_t kChecksUntilSilent = 4;
 
 /// How often an agent without pairs wants to be called.

@@ -80,9 +80,11 @@ public:
     /// channel is being bound for the next one. Hot path.
     [[nodiscard]] std::optional<std::uint16_t> channel_to(const net::SocketAddress& peer, Instant now);
 
-    /// The peer whose data arrived on `channel`; nullopt if the channel is not bound. Hot path.
-    [[nodiscard]] std::optional<net::SocketAddress> receive_on_channel(std::uint16_t channel) {
-        return channels_.receive(channel);
+    /// The peer whose data arrived on `channel` from the relay's address `server`; nullopt if the channel is not bound.
+    /// An earlier allocation, through the relay's other address, had the same numbers for other peers. Hot path.
+    [[nodiscard]] std::optional<net::SocketAddress> receive_on_channel(const net::SocketAddress& server,
+                                                                       std::uint16_t channel) {
+        return server == active_socket_ ? channels_.receive(channel) : std::nullopt;
     }
 
     /// The relay list changed: finds out within a second whether the relay is still there, or starts over if an earlier

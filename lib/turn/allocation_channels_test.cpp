@@ -139,14 +139,15 @@ TEST_F(ChannelsTest, ReceivesOnlyOnBoundChannels) {
     allocate();
     allocation->bind_channel(kPeer1, at(1));
     const auto request = only();
-    EXPECT_FALSE(allocation->receive_on_channel(0x4000).has_value());
+    EXPECT_FALSE(allocation->receive_on_channel(kRelay4, 0x4000).has_value());
 
     deliver(request, bind_success(request), 1);
 
-    EXPECT_EQ(allocation->receive_on_channel(0x4000), kPeer1);
-    EXPECT_FALSE(allocation->receive_on_channel(0x4001).has_value());
-    EXPECT_FALSE(allocation->receive_on_channel(0x7fff).has_value());
-    EXPECT_FALSE(allocation->receive_on_channel(0).has_value());
+    EXPECT_EQ(allocation->receive_on_channel(kRelay4, 0x4000), kPeer1);
+    EXPECT_FALSE(allocation->receive_on_channel(kRelay4, 0x4001).has_value());
+    EXPECT_FALSE(allocation->receive_on_channel(kRelay4, 0x7fff).has_value());
+    EXPECT_FALSE(allocation->receive_on_channel(kRelay4, 0).has_value());
+    EXPECT_FALSE(allocation->receive_on_channel(kRelay6, 0x4000).has_value()) << "not the address in use";
 }
 
 /// Answers what is due up to `until`, binds excepted, which are returned.
@@ -176,7 +177,7 @@ protected:
 TEST_F(ChannelRefreshTest, BindsAUsedChannelAgainAfterFiveMinutes) {
     allocate();
     const auto channel = bind(kPeer1, 1);
-    EXPECT_EQ(allocation->receive_on_channel(channel), kPeer1);
+    EXPECT_EQ(allocation->receive_on_channel(kRelay4, channel), kPeer1);
 
     EXPECT_TRUE(run_until(300.9).empty());
     const auto binds = run_until(301);

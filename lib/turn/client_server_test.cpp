@@ -104,7 +104,7 @@ protected:
     std::optional<net::SocketAddress> receive(const net::SocketAddress& peer) {
         const auto relayed = client->relay_address(peer.family());
         const auto in = relayed ? server->handle_peer_input(peer, relayed->port, 10) : std::nullopt;
-        return in && in->client == kClient ? client->receive_on_channel(in->channel) : std::nullopt;
+        return in && in->client == kClient ? client->receive_on_channel(kServer, in->channel) : std::nullopt;
     }
 
     Instant now{};

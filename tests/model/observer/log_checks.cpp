@@ -80,6 +80,16 @@ void LogChecks::handle(const MessageToDevice& event, Instant) {
                event.message);
 }
 
+/// Hosts behind one NAT may get each other's ports when it starts anew, and with them, since relays do not compare user
+/// names (spec/relay.md section 4.3), each other's allocations.
+void LogChecks::handle(const FaultChanged& event, Instant) {
+    attacked_.reset();
+    const auto device = as_device(event.process);
+    if (event.name == "nat" && device && situation_.shares_nat(*device)) {
+        has_swapped_ports_.insert(*device);
+    }
+}
+
 void LogChecks::handle(const ActionTaken& event, Instant) {
     attacked_.reset();
     const auto* cut = std::get_if<CutPortal>(&event.step.action);
@@ -146,8 +156,18 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
         // A gateway's answer about a client that has left meanwhile (spec/portal-protocol.md section 7.2).
         return std::holds_alternative<GatewayNo>(*device);
     }
+    if (has_swapped_ports_.contains(*device) &&
+        (is("turn", "Channel was not bound") || is("turn", "Relay refused a request"))) {
+        return true;
+    }
     if (is("turn", "Relay refused a request") || is("turn", "Ignoring response that lacks an attribute")) {
         return faults.relays(from, now) || faults.host(*device, from, now);
+    }
+    if (is("relay", "Request failed")) {
+        const auto detail = std::ranges::find(line.fields, "detail", &log::TextField::key);
+        return !has_swapped_ports_.empty() && detail != line.fields.end() &&
+               (detail->value == "channel is bound to another peer" ||
+                detail->value == "peer is bound to another channel");
     }
     if (is("connectivity", "Cannot connect without relays")) {
         // Nothing asks for new ones before they are needed.

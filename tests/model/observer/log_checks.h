@@ -21,6 +21,7 @@ private:
     void handle(const DatagramReceived& event, Instant now);
     void handle(const DatagramSent&, Instant) {}
     void handle(const MessageToDevice& event, Instant now);
+    void handle(const FaultChanged& event, Instant now);
     void handle(const ActionTaken& event, Instant now);
     /// Whatever else happens is the cause of the lines behind it.
     template <typename Other>
@@ -44,6 +45,8 @@ private:
     std::optional<Attacked> attacked_;
     /// Devices whose connection to the portal breaks, or broke, after some more bytes.
     std::set<Device> cut_;
+    /// Devices that share a NAT which has forgotten everything.
+    std::set<Device> has_swapped_ports_;
 };
 
 }  // namespace culvert::model

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/reference/expectation.h"
 #include "model/reference/inner_packet.h"
 
 namespace culvert::model {
@@ -102,6 +103,8 @@ void PortalChecks::handle(const MessageToDevice& event, Instant now) {
     const auto rejected = rejected_at_.find(*client);
     if (rejected != rejected_at_.end() && rejected->second >= from) {
         verdict_.tolerate("asks again after a rejection");
+    } else if (gateway && !has_common_relay(situation_, *client, *gateway)) {
+        verdict_.tolerate("no common relay");
     } else if (situation_.access().changed_at(*client) >= from || situation_.faults().portal_path(*client, from, now) ||
                (gateway && (situation_.faults().data_path(*client, *gateway, from, now) ||
                             situation_.faults().portal_path(*gateway, from, now)))) {

@@ -105,6 +105,11 @@ std::optional<Excuse> excuse_for_administration(const Situation& situation, cons
 
 }  // namespace
 
+bool has_common_relay(const Situation& situation, ClientNo client, GatewayNo gateway) {
+    const auto& setup = situation.setup();
+    return has_relayed_path(setup, situation.access_of(client), setup.gateways.at(gateway.value - 1U).access);
+}
+
 Expectation expect(const Situation& situation, ClientNo client, const InnerPacket& packet, Instant now) {
     Expectation result{.client = client, .at = now, .resources = {}, .gateways = {}};
     const auto conclude = [&](Outcome outcome, std::string_view why) {
@@ -200,14 +205,11 @@ Duration time_limit(const Situation& situation, const Expectation& expectation) 
 
 std::optional<Excuse> find_excuse(const Situation& situation, const Expectation& expectation, const Attempts& attempts,
                                   Instant until) {
-    const auto& setup = situation.setup();
-    const auto& client = situation.access_of(expectation.client);
     if (const auto excuse = excuse_for_administration(situation, expectation, until)) {
         return excuse;
     }
     for (const auto gateway : expectation.gateways) {
-        const auto& access = setup.gateways.at(gateway.value - 1U).access;
-        if (!has_relayed_path(setup, client, access)) {
+        if (!has_common_relay(situation, expectation.client, gateway)) {
             return Excuse{"no common relay", "LIV-1", expectation.at, until};
         }
         const auto& nat = situation.nat_of(gateway);

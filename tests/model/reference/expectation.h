@@ -32,6 +32,9 @@ struct Expectation {
     bool has_flow = false;
 };
 
+/// Whether the two surely find a path, whichever relays each is given.
+[[nodiscard]] bool has_common_relay(const Situation& situation, ClientNo client, GatewayNo gateway);
+
 [[nodiscard]] Expectation expect(const Situation& situation, ClientNo client, const InnerPacket& packet, Instant now);
 
 /// When clients tried to reach gateways. A packet that might go through one of several is no attempt at any of them.

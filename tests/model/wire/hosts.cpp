@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 
 /// BINDING keep-alives leave every 25 s (spec/connectivity.md 5.5).
 constexpr Duration kKeepAlive = 25s;
-/// How long a datagram may wait in the queues of an event loop and its sockets.
+/// How long a datagram may wait in the queues of an event loop and its sockets. Without them, what was written before
+/// the news leaves in the same instant.
 constexpr Duration kQueued = 50ms;
 
 std::optional<Device> as_device(const Process& process) {
@@ -36,12 +37,12 @@ bool Host::has_address(const net::IpAddress& address) const {
 
 bool Host::may_still_use(const net::SocketAddress& relay, Instant now) const {
     const auto former = former_relays.find(relay);
-    return has_queues && former != former_relays.end() && now <= former->second + kQueued && !relays.contains(relay);
+    return former != former_relays.end() && now <= former->second + (has_queues ? kQueued : 0s);
 }
 
 bool Host::may_still_use(std::string_view username, Instant now) const {
     const auto former = former_usernames.find(username);
-    return has_queues && former != former_usernames.end() && now <= former->second + kQueued;
+    return former != former_usernames.end() && now <= former->second + (has_queues ? kQueued : 0s);
 }
 
 const Grant* Host::find_grant(const Uuid& peer) const {
@@ -220,6 +221,9 @@ void Hosts::use_relays(Host& host, const std::vector<portal_api::Relay>& relays,
         auto& known = host.relays[relay.addr];
         if (known.username == relay.username && known.password == relay.password) {
             continue;
+        }
+        if (known.since != Instant{}) {
+            host.former_relays.insert_or_assign(relay.addr, now);
         }
         known = {relay.id, relay.username, relay.password, now,
                  crypto::md5({as_bytes(relay.username), as_bytes(":firezone:"), as_bytes(relay.password)})};

@@ -70,7 +70,7 @@ struct Host {
     /// Its own user fragments of all grants so far: messages may be on their way while a grant is replaced.
     std::set<std::string, std::less<>> ufrags;
     std::map<net::SocketAddress, RelayCredentials> relays;
-    /// User names of checks, and addresses of relays, that the portal took away, and when.
+    /// User names of checks, and addresses of relays, that the portal took away or replaced, and when.
     std::map<std::string, Instant, std::less<>> former_usernames;
     std::map<net::SocketAddress, Instant> former_relays;
     /// When the portal last told it about relays.
@@ -84,7 +84,7 @@ struct Host {
     [[nodiscard]] bool is_client() const { return std::holds_alternative<ClientNo>(device); }
     [[nodiscard]] bool is_relay() const { return std::holds_alternative<RelayNo>(device); }
     [[nodiscard]] bool has_address(const net::IpAddress& address) const;
-    /// Whether a datagram to the relay, or a check with that USERNAME, may have been in a queue when it was withdrawn.
+    /// Whether a datagram to the relay, or a check with that USERNAME, may have been written before it was withdrawn.
     [[nodiscard]] bool may_still_use(const net::SocketAddress& relay, Instant now) const;
     [[nodiscard]] bool may_still_use(std::string_view username, Instant now) const;
     [[nodiscard]] const Grant* find_grant(const Uuid& peer) const;

@@ -1,6 +1,7 @@
 #include "model/wire/ice_rules.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "model/wire/candidate_line.h"
 
@@ -11,7 +12,7 @@ using namespace std::chrono_literals;
 using namespace stun_attribute;
 
 /// Received requests that a busy or hung host may still answer.
-constexpr std::size_t kMaxRequests = 512;
+constexpr std::size_t kMaxRequests = 4096;
 /// Twelve checks of a pair take 13.75 s; pairs that are formed again or nominated take a few more (4.6).
 constexpr Duration kTwelveChecks = 8s;
 constexpr std::ptrdiff_t kMaxPairs = 100;
@@ -219,13 +220,14 @@ Complaint IceRules::judge_answer(const PeerDatagram& datagram, const StunMessage
     }
     auto& requests = requests_[datagram.host.device];
     const auto id = message.transaction_id();
-    const auto request =
-        std::ranges::find_if(requests, [&](const Request& r) { return r.id == id && r.leg == datagram.leg; });
-    if (request == requests.end()) {
+    // Most answers are to one of the newest.
+    const auto request = std::ranges::find_if(std::views::reverse(requests),
+                                              [&](const Request& r) { return r.id == id && r.leg == datagram.leg; });
+    if (request == requests.rend()) {
         return "an answer to a connectivity check that nobody sent, or a second one";
     }
     const auto password = std::move(request->password);
-    requests.erase(request);
+    requests.erase(std::prev(request.base()));
     ++answers_;
     if ((answers_ <= kAlwaysVerified || answers_ % kSample == 0) && !message.has_integrity(as_bytes(password))) {
         return "MESSAGE-INTEGRITY of a check's answer is not made with the sender's own password";

@@ -74,7 +74,9 @@ TEST_F(PeerRules, RejectChecksOfAFormerGrant) {
     auto flow = flow_created();
     flow.client_ice_credentials.username = "new1";
     tell(kClient, portal_api::ToClient{flow});
-    send(kClient, client_address, gateway_address, client_check());
+    send(kClient, client_address, gateway_address, client_check());  // written before
+    sleep(1ms);
+    send(kClient, client_address, gateway_address, client_check(2));
 
     expect_violation("PRO-1 USERNAME of a connectivity check is not one that the portal gave out");
 }

@@ -141,7 +141,7 @@ Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instan
         relays.handle_sent(host, sent.from, sent.to, sent.payload, now);
         return {};
     }
-    if (host.may_still_use(sent.to, now)) {
+    if (host.may_still_use(sent.to, now) && (is_channel_data(sent.payload) || !host.relays.contains(sent.to))) {
         findings.tolerate("wire: sent from a queue");
         return {};
     }
