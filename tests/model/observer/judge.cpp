@@ -21,7 +21,8 @@ Judge::Judge(const Setup& setup)
       probes_{situation_, verdict_},
       portal_{situation_, verdict_},
       state_{situation_, verdict_},
-      log_{situation_, verdict_} {}
+      log_{situation_, verdict_},
+      agreement_{situation_, verdict_} {}
 
 void Judge::observe(const Observation& observation, Instant now) {
     probes_.judge_until(now);
@@ -32,6 +33,7 @@ void Judge::observe(const Observation& observation, Instant now) {
     portal_.observe(observation, now);
     state_.observe(observation, now);
     log_.observe(observation, now);
+    agreement_.observe(observation, now);
     count_fault(observation);
 }
 

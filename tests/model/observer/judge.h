@@ -1,5 +1,6 @@
 #pragma once
 
+#include "model/observer/agreement_checks.h"
 #include "model/observer/log_checks.h"
 #include "model/observer/portal_checks.h"
 #include "model/observer/probe_checks.h"
@@ -32,6 +33,7 @@ private:
     PortalChecks portal_;
     StateChecks state_;
     LogChecks log_;
+    AgreementChecks agreement_;
 };
 
 }  // namespace culvert::model

@@ -203,6 +203,7 @@ std::string line_of(const Observation& observation) {
                                    o.target, o.message, fields_text(o.fields));
             },
             [](const Settled&) { return std::string{"SETTLED"}; },
+            [](const StatesShown&) { return std::string{"STATES COMPARED"}; },
         },
         observation);
 }

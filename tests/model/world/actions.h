@@ -76,6 +76,7 @@ private:
     void block(const Device& a, const Device& b, std::string_view name, Duration duration);
     void heal_everything();
     void verify_reachability();
+    void show_states();
 
     // actions_attacks.cpp
     bool apply(const Forge& action);

@@ -173,12 +173,24 @@ void Actions::verify_reachability() {
     }
 }
 
+void Actions::show_states() {
+    std::map<Device, std::string> states;
+    world_.for_each_machine([&](Machine& machine) {
+        if (machine.is_running() && !std::holds_alternative<RelayNo>(machine.device())) {
+            states.emplace(machine.device(), machine.snapshot(world_.now_));
+        }
+    });
+    world_.observe(StatesShown{states});
+}
+
 bool Actions::apply(const Settle&) {
     heal_everything();
     if (world_.run_until(world_.now_ + kSettleTime)) {
         world_.observe(Settled{});
         verify_reachability();
-        world_.run_until(world_.now_ + kVerifyTime);
+        if (world_.run_until(world_.now_ + kVerifyTime)) {
+            show_states();
+        }
     }
     return true;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -162,12 +163,16 @@ struct LogLine {
 
 /// Settle has run its course: compare states now.
 struct Settled {};
+/// What the clients and gateways that run say of themselves (debug_snapshot()), once traffic has been tried after that.
+struct StatesShown {
+    const std::map<Device, std::string>& states;
+};
 
 using Observation =
     std::variant<ActionTaken, ProcessChanged, HostAttached, FaultChanged, DatagramSent, DatagramReceived,
                  PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed,
                  TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal,
-                 DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled>;
+                 DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>;
 
 class Observer {
 public:

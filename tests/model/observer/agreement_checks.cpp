@@ -1,0 +1,180 @@
+#include "model/observer/agreement_checks.h"
+
+#include <algorithm>
+
+#include "model/observer/state_text.h"
+#include "model/reference/inner_packet.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Grants end at their expiry; a late driver's timers go off so much after it, at the worst.
+constexpr auto kExpiryTakes = 7s;
+
+std::string name(ClientNo client) {
+    return "client" + std::to_string(client.value);
+}
+std::string name(GatewayNo gateway) {
+    return "gateway" + std::to_string(gateway.value);
+}
+
+}  // namespace
+
+void AgreementChecks::observe(const Observation& observation, Instant now) {
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+void AgreementChecks::handle(const MessageToDevice& event, Instant) {
+    const auto* message = std::get_if<portal_api::ToClient>(&event.message);
+    if (const auto* created = message == nullptr ? nullptr : std::get_if<portal_api::FlowCreated>(message)) {
+        given_[std::get<ClientNo>(event.device)].emplace(created->resource_id, created->gateway_id);
+    }
+}
+
+void AgreementChecks::handle(const Settled&, Instant) {
+    is_verifying_ = true;
+    returned_.clear();
+    in_touch_.clear();
+}
+
+void AgreementChecks::handle(const PacketReturned& event, Instant) {
+    if (!is_verifying_) {
+        return;
+    }
+    const auto packet = read_packet(event.packet);
+    if (packet && packet->marker) {
+        returned_.insert_or_assign(*packet->marker, event.gateway);
+    }
+}
+
+void AgreementChecks::handle(const PacketDelivered& event, Instant) {
+    if (!is_verifying_) {
+        return;
+    }
+    const auto packet = read_packet(event.packet);
+    const auto found = packet && packet->marker ? returned_.find(*packet->marker) : returned_.end();
+    if (found != returned_.end()) {
+        in_touch_.emplace(event.client, found->second);
+    }
+}
+
+void AgreementChecks::handle(const StatesShown& event, Instant now) {
+    is_verifying_ = false;
+    std::map<ClientNo, State> clients;
+    std::map<GatewayNo, State> gateways;
+    for (const auto& [device, text] : event.states) {
+        if (const auto* client = std::get_if<ClientNo>(&device); client != nullptr && !situation_.is_hostile(*client)) {
+            check_assignments(*client, clients.emplace(*client, read(text)).first->second, now);
+        } else if (const auto* gateway = std::get_if<GatewayNo>(&device);
+                   gateway != nullptr && !situation_.is_hostile(*gateway)) {
+            check_grants(*gateway, gateways.emplace(*gateway, read(text)).first->second, now);
+        }
+    }
+    for (const auto& [client, gateway] : in_touch_) {
+        const auto at_client = clients.find(client);
+        const auto at_gateway = gateways.find(gateway);
+        if (at_client != clients.end() && at_gateway != gateways.end()) {
+            check_pair(client, at_client->second, gateway, at_gateway->second, now);
+        }
+    }
+}
+
+AgreementChecks::State AgreementChecks::read(std::string_view text) {
+    State state;
+    Connection* connection = nullptr;
+    std::set<std::string_view>* grants = nullptr;
+    for (const auto& line : read_state(text)) {
+        if (line.name == "connection") {
+            connection = &state.connections[line["id"]];
+        } else if (line.name == "agent" && connection != nullptr) {
+            connection->local_ufrag = line["local_ufrag"];
+            connection->remote_ufrag = line["remote_ufrag"];
+        } else if (line.name == "tunnel" && connection != nullptr) {
+            connection->preshared_key = line["preshared_key"];
+        } else if (line.name == "session" && connection != nullptr) {
+            connection->sessions.push_back({line["local_index"], line["peer_index"], line["current"] == "yes"});
+        } else if (line.name == "assignment") {
+            state.assignments.emplace(line["resource"], line["gateway"]);
+        } else if (line.name == "client") {
+            grants = &state.grants[line["id"]];
+        } else if (line.name == "grant" && grants != nullptr) {
+            grants->insert(line["resource"]);
+        }
+    }
+    return state;
+}
+
+/// It may have fewer: with a goodbye it forgets the client.
+void AgreementChecks::check_grants(GatewayNo gateway, const State& state, Instant now) {
+    const auto wall = std::chrono::floor<std::chrono::seconds>(wall_time(now));
+    for (const auto& [client_id, resources] : state.grants) {
+        const auto uuid = Uuid::parse(client_id);
+        const auto& told = situation_.grants(gateway).of(ClientId{uuid.value_or(Uuid{})});
+        for (const auto resource : resources) {
+            const bool is_granted = std::ranges::any_of(told, [&](const auto& entry) {
+                const auto& [id, grant] = entry;
+                return id.to_string() == resource && (!grant.expires_at || *grant.expires_at > wall - kExpiryTakes);
+            });
+            verdict_.check("STA-4", is_granted, now, [&] {
+                return name(gateway) + " grants client " + std::string{client_id} + " " + std::string{resource} +
+                       " without having been told to";
+            });
+        }
+    }
+}
+
+void AgreementChecks::check_assignments(ClientNo client, const State& state, Instant now) {
+    const auto& told = situation_.told(client).all();
+    const auto& given = given_[client];
+    for (const auto& [resource, gateway] : state.assignments) {
+        const bool is_given = std::ranges::any_of(given, [&](const auto& each) {
+            return each.first.to_string() == resource && each.second.to_string() == gateway &&
+                   told.contains(each.first);
+        });
+        verdict_.check("STA-4", is_given, now, [&] {
+            return name(client) + " reaches " + std::string{resource} + " through a gateway that it was not given";
+        });
+    }
+}
+
+void AgreementChecks::check_pair(ClientNo client, const State& at_client, GatewayNo gateway, const State& at_gateway,
+                                 Instant now) {
+    const auto id = situation_.id_of(client);
+    const auto other = std::ranges::find_if(at_client.connections, [&](const auto& entry) {
+        const auto uuid = Uuid::parse(entry.first);
+        return uuid && situation_.find(GatewayId{*uuid}) == gateway;
+    });
+    const auto own = id ? at_gateway.connections.find(id->to_string()) : at_gateway.connections.end();
+    const auto between = [&] { return "between " + name(client) + " and " + name(gateway); };
+    const bool are_connected = other != at_client.connections.end() && own != at_gateway.connections.end();
+    if (!verdict_.check("STA-4", are_connected, now,
+                        [&] { return "one end does not know the connection that works " + between(); })) {
+        return;
+    }
+    const auto& [gateway_id, client_end] = *other;
+    const auto& gateway_end = own->second;
+    verdict_.check("STA-4",
+                   client_end.preshared_key == gateway_end.preshared_key &&
+                       client_end.local_ufrag == gateway_end.remote_ufrag &&
+                       client_end.remote_ufrag == gateway_end.local_ufrag,
+                   now, [&] { return "keys or credentials differ " + between(); });
+    const bool is_shared = std::ranges::any_of(client_end.sessions, [&](const Session& session) {
+        return session.is_current && std::ranges::any_of(gateway_end.sessions, [&](const Session& peer) {
+                   return peer.local_index == session.peer_index && peer.peer_index == session.local_index;
+               });
+    });
+    verdict_.check("STA-4", is_shared, now, [&] { return "the client's session is not known to both " + between(); });
+    const auto granted = at_gateway.grants.find(id->to_string());
+    for (const auto& [resource, assigned] : at_client.assignments) {
+        if (assigned == gateway_id) {
+            verdict_.check("STA-4", granted != at_gateway.grants.end() && granted->second.contains(resource), now, [&] {
+                return name(gateway) + " does not grant " + std::string{resource} + ", for which " + name(client) +
+                       " uses it";
+            });
+        }
+    }
+}
+
+}  // namespace culvert::model

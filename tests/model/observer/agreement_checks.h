@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "model/observer/verdict.h"
+#include "model/reference/situation.h"
+
+namespace culvert::model {
+
+/// Whether both ends of a connection know the same of it once the world has settled (STA-4), by the states they show:
+/// sessions, keys, credentials, and that a client's resources are granted where it sends their packets. Gateways grant
+/// nothing else than what the portal told them to.
+class AgreementChecks {
+public:
+    AgreementChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
+
+    void observe(const Observation& observation, Instant now);
+
+private:
+    struct Session {
+        std::string_view local_index;
+        std::string_view peer_index;
+        bool is_current = false;
+    };
+    /// Views refer to the texts that are being compared.
+    struct Connection {
+        std::string_view local_ufrag;
+        std::string_view remote_ufrag;
+        std::string_view preshared_key;
+        std::vector<Session> sessions;
+    };
+    struct State {
+        std::map<std::string_view, Connection> connections;
+        std::map<std::string_view, std::string_view> assignments;
+        std::map<std::string_view, std::set<std::string_view>> grants;
+    };
+
+    void handle(const MessageToDevice& event, Instant now);
+    void handle(const Settled& event, Instant now);
+    void handle(const PacketReturned& event, Instant now);
+    void handle(const PacketDelivered& event, Instant now);
+    void handle(const StatesShown& event, Instant now);
+    template <typename Other>
+    void handle(const Other&, Instant) {}
+
+    [[nodiscard]] static State read(std::string_view text);
+    void check_grants(GatewayNo gateway, const State& state, Instant now);
+    void check_assignments(ClientNo client, const State& state, Instant now);
+    void check_pair(ClientNo client, const State& at_client, GatewayNo gateway, const State& at_gateway, Instant now);
+
+    const Situation& situation_;
+    Verdict& verdict_;
+    /// All resources and gateways that flows were ever created for.
+    std::map<ClientNo, std::set<std::pair<ResourceId, GatewayId>>> given_;
+    /// Between Settled and StatesShown.
+    bool is_verifying_ = false;
+    std::map<std::uint64_t, GatewayNo> returned_;
+    /// Whose connection has just carried an answer.
+    std::set<std::pair<ClientNo, GatewayNo>> in_touch_;
+};
+
+}  // namespace culvert::model

@@ -1,0 +1,145 @@
+#include "model/observer/agreement_checks.h"
+
+#include <gtest/gtest.h>
+
+#include "culvert/packet/builder.h"
+#include "model/observer/state_text.h"
+#include "model/scenario/ids.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(StateText, IsReadLineByLine) {
+    const auto lines = read_state("node role=0\n  connection id=abc phase=2\n    local candidate=x 1 udp discarded=no");
+
+    ASSERT_EQ(lines.size(), 3U);
+    EXPECT_EQ(lines[1].name, "connection");
+    EXPECT_EQ(lines[1].depth, 1U);
+    EXPECT_EQ(lines[1]["phase"], "2");
+    EXPECT_EQ(lines[1]["absent"], "");
+    EXPECT_EQ(lines[2]["candidate"], "x");
+    EXPECT_EQ(lines[2]["discarded"], "no");
+}
+
+Setup make_setup() {
+    Setup setup;
+    setup.clients.resize(1);
+    setup.gateways.resize(1);
+    setup.resources.resize(1);
+    return setup;
+}
+
+/// A client and a gateway whose states agree, after an answer went from one to the other.
+class AgreementTest : public testing::Test {
+protected:
+    AgreementTest() : situation{make_setup()}, checks{situation, verdict} {
+        see(SessionOpened{kClient, kClientId, {}});
+        see(SessionOpened{kGateway, kGatewayId, {}});
+        portal_api::AuthorizeFlow flow;
+        flow.client.id = ClientId{kClientId};
+        flow.resource = portal_api::GatewayCidrResource{kResource, "lan", kNetwork, {}};
+        see(MessageToDevice{kGateway, portal_api::ToGateway{flow}});
+        const portal_api::ClientCidrResource resource{.id = kResource, .address = kNetwork};
+        see(MessageToDevice{kClient, portal_api::ToClient{portal_api::ClientInit{{}, {resource}, {}}}});
+        portal_api::FlowCreated created;
+        created.resource_id = kResource;
+        created.gateway_id = GatewayId{kGatewayId};
+        see(MessageToDevice{kClient, portal_api::ToClient{created}});
+    }
+
+    void see(const Observation& observation) {
+        situation.observe(observation, kCaseBegin);
+        checks.observe(observation, kCaseBegin);
+    }
+    void exchange() {
+        auto payload = to_bytes(as_bytes(kMarker));
+        append_be(payload, std::uint64_t{7});
+        const auto answer = packet::make_udp(*net::SocketAddress::parse("10.0.0.5:53"),
+                                             *net::SocketAddress::parse("100.64.0.1:1000"), payload);
+        see(PacketReturned{kGateway, answer});
+        see(PacketDelivered{kClient, answer});
+    }
+    [[nodiscard]] std::string client_state() const {
+        return "client\n  assignment resource=" + kResource.to_string() + " gateway=" + kGatewayId.to_string() +
+               "\nnode\n  connection id=" + kGatewayId.to_string() +
+               "\n    agent local_ufrag=c remote_ufrag=g\n    tunnel preshared_key=" + psk +
+               "\n      session local_index=1 peer_index=2 current=yes\n";
+    }
+    [[nodiscard]] std::string gateway_state() const {
+        return "gateway\n  client id=" + kClientId.to_string() + "\n    grant resource=" + granted +
+               " expires=-\nnode\n  connection id=" + kClientId.to_string() +
+               "\n    agent local_ufrag=g remote_ufrag=c\n    tunnel preshared_key=k\n      session local_index=2 "
+               "peer_index=" +
+               session + " current=yes\n";
+    }
+    std::vector<std::string> complaints() {
+        see(Settled{});
+        exchange();
+        const std::map<Device, std::string> states{{kClient, client_state()}, {kGateway, gateway_state()}};
+        see(StatesShown{states});
+        std::vector<std::string> texts;
+        for (const auto& violation : verdict.violations()) {
+            EXPECT_EQ(violation.invariant, "STA-4");
+            texts.push_back(violation.text);
+        }
+        return texts;
+    }
+
+    using Texts = std::vector<std::string>;
+    static constexpr ClientNo kClient{1};
+    static constexpr GatewayNo kGateway{1};
+    static inline const Uuid kClientId{{0xc1}};
+    static inline const Uuid kGatewayId{{0x9a}};
+    static inline const ResourceId kResource = resource_id(ResourceNo{1}, 0);
+    static inline const net::IpNetwork kNetwork = *net::IpNetwork::parse("10.0.0.0/24");
+    std::string psk = "k";
+    std::string session = "1";
+    std::string granted = kResource.to_string();
+    Situation situation;
+    Verdict verdict;
+    AgreementChecks checks;
+};
+
+TEST_F(AgreementTest, IsContentWithStatesThatMatch) {
+    EXPECT_EQ(complaints(), Texts{});
+    EXPECT_GE(verdict.checks().at("STA-4"), 6U);
+}
+
+TEST_F(AgreementTest, ComparesKeys) {
+    psk = "other";
+
+    EXPECT_EQ(complaints(), Texts{"keys or credentials differ between client1 and gateway1"});
+}
+
+TEST_F(AgreementTest, ComparesSessions) {
+    session = "3";
+
+    EXPECT_EQ(complaints(), Texts{"the client's session is not known to both between client1 and gateway1"});
+}
+
+TEST_F(AgreementTest, ComparesGrantsWithWhatIsUsed) {
+    granted = "none";
+
+    EXPECT_EQ(complaints().back(), "gateway1 does not grant " + kResource.to_string() + ", for which client1 uses it");
+}
+
+TEST_F(AgreementTest, ComparesGrantsWithWhatWasTold) {
+    const auto other = resource_id(ResourceNo{2}, 0).to_string();
+    granted += "\n    grant resource=" + other;
+
+    EXPECT_EQ(complaints(),
+              Texts{"gateway1 grants client " + kClientId.to_string() + " " + other + " without having been told to"});
+}
+
+TEST_F(AgreementTest, FindsAGatewayThatTheClientWasNotGiven) {
+    portal_api::ResourceDeleted message{kResource};
+    see(MessageToDevice{kClient, portal_api::ToClient{message}});
+
+    EXPECT_EQ(complaints(),
+              Texts{"client1 reaches " + kResource.to_string() + " through a gateway that it was not given"});
+}
+
+}  // namespace
+}  // namespace culvert::model
