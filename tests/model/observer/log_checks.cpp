@@ -20,8 +20,14 @@ std::optional<Device> as_device(const Process& process) {
                       process);
 }
 
-constexpr std::string_view kNewAllocation = "Created new allocation";
 constexpr std::string_view kFollowsPeer = "Updating remote socket";
+
+/// What a relay says about requests whose credentials it has checked.
+bool is_about_authentic_request(const LogLine& line) {
+    return line.target == "relay" &&
+           (line.message == "Created new allocation" || line.message == "Deleted allocation on request" ||
+            (line.message == "Request failed" && line.level == log::Level::kWarn));
+}
 
 /// Whether the line about a connection says that it is at most so old.
 bool is_new_connection(const LogLine& line) {
@@ -120,10 +126,12 @@ void LogChecks::handle(const LogLine& event, Instant now) {
                                         }),
                    now, [&] { return "a secret in the log: " + line; });
     const bool is_caused_by_stranger = attacked_ && attacked_->process == event.process && attacked_->at == now;
-    if (is_caused_by_stranger && event.message == kNewAllocation) {
-        // TURN cannot tell a recorded request from the original while its nonce is valid.
-        verdict_.tolerate("replayed request with valid credentials");
-    } else if (is_caused_by_stranger && event.message == kFollowsPeer && is_new_connection(event)) {
+    if (is_caused_by_stranger && is_about_authentic_request(event)) {
+        // TURN cannot tell a recorded request from the original while its nonce is valid, nor what a user is up to.
+        verdict_.tolerate("request with valid credentials");
+        return;
+    }
+    if (is_caused_by_stranger && event.message == kFollowsPeer && is_new_connection(event)) {
         // Nor can ICE tell a recorded check; only what is known to work is not given up for it.
         verdict_.tolerate("replayed check of a new connection");
     } else if (is_caused_by_stranger) {
@@ -165,9 +173,11 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
     }
     if (is("relay", "Request failed")) {
         const auto detail = std::ranges::find(line.fields, "detail", &log::TextField::key);
-        return !has_swapped_ports_.empty() && detail != line.fields.end() &&
-               (detail->value == "channel is bound to another peer" ||
-                detail->value == "peer is bound to another channel");
+        const bool is_about_channel =
+            detail != line.fields.end() && (detail->value == "channel is bound to another peer" ||
+                                            detail->value == "peer is bound to another channel");
+        // The user does not know of the channel that was bound in its name.
+        return is_about_channel && (!has_swapped_ports_.empty() || faults.was_allocation_changed(from, now));
     }
     if (is("connectivity", "Cannot connect without relays")) {
         // Nothing asks for new ones before they are needed.

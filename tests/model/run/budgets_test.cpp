@@ -27,7 +27,7 @@ ToleranceCount run_of(std::string_view tolerance, std::uint64_t with, std::uint6
 /// Everything that may tolerate something, as one text.
 std::string read_judges() {
     std::string text;
-    for (const auto* folder : {"observer", "reference", "wire"}) {
+    for (const auto* folder : {"observer", "reference", "wire", "world"}) {
         for (const auto& entry :
              std::filesystem::directory_iterator{std::filesystem::path{CULVERT_MODEL_SOURCES} / folder}) {
             const auto name = entry.path().filename().string();

@@ -331,6 +331,26 @@ struct Attack {
     friend bool operator==(const Attack&, const Attack&) = default;
 };
 
+enum class RelayAbuse : std::uint8_t {
+    kWrongPassword,   ///< Allocate with a user name and nonce that were recorded
+    kUnknownUser,     ///< the same with a user name that the portal never gave out
+    kStaleNonce,      ///< the same with a nonce that the relay never gave out
+    kForeignRefresh,  ///< deletes a user's allocation, from the user's address, without the password
+    kForeignBind,     ///< the same for a channel
+    kForeignChannel,  ///< ChannelData on channels of others
+    kInternalPeer,    ///< a user binds channels to addresses that only the relay's host reaches, and sends
+    kAllocateFlood,   ///< Allocate without credentials, each from another port
+    kMalformed,       ///< what is not quite a STUN request
+    kRepeated,        ///< a user's requests again, from the user's address; deletions above all
+};
+/// Somebody tries to get more from a relay than is theirs.
+struct AbuseRelay {
+    RelayNo relay;
+    RelayAbuse abuse = RelayAbuse::kWrongPassword;
+    std::uint16_t count = 10;
+    friend bool operator==(const AbuseRelay&, const AbuseRelay&) = default;
+};
+
 // --- Time ----------------------------------------------------------------------------------------------------------
 
 /// Every fault is healed, every stopped process started, then the world runs until it is quiet (at most 90 s) and the
@@ -343,7 +363,7 @@ using Action =
     std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters, SetSites,
                  CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken, RenameSite,
                  SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink, BlockDirect, BlockRelay,
-                 RebootNat, RenumberNat, CutPortal, PortalTrouble, Forge, Betray, Attack, Settle>;
+                 RebootNat, RenumberNat, CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Settle>;
 
 struct Step {
     /// Since the start of the case, once every process of the setup was started at 0. Ascending.

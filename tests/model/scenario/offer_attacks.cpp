@@ -66,6 +66,10 @@ void offer_attacks(const Plan& plan, Offers& offers) {
         const auto count = draw_count(source);
         return Attack{target, spoof, count, source.chance(40)};
     });
+    offers.about(3, plan.relays(), [](ChoiceSource& source, RelayNo relay) {
+        const auto abuse = draw_enumerator(source, RelayAbuse::kRepeated);
+        return AbuseRelay{relay, abuse, draw_count(source)};
+    });
     const auto gateways = plan.gateways();
     const auto victims = plan.clients();
     if (!victims.empty()) {

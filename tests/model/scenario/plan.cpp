@@ -102,6 +102,7 @@ void Plan::apply(const Action& action) {
                    [](const Forge&) {},
                    [](const Betray&) {},
                    [](const Attack&) {},
+                   [](const AbuseRelay&) {},
                    [&](const Settle&) {
                        stopped_.clear();
                        asleep_.clear();

@@ -127,6 +127,7 @@ TEST(Script, ReadsBackEveryField) {
         "forge client2 gateway2 portal-garbage resource=resource2 victim=client2 count=3",
         "betray gateway2 client2 portal-garbage resource=resource2 victim=client2 count=3",
         "attack relay1 truncated count=3 forged-source",
+        "abuse-relay relay1 repeated count=3",
         "settle",
     };
     std::string script{kWorld};

@@ -243,6 +243,10 @@ inline constexpr auto kShape<Attack> =
     detail::shape("attack", detail::word("target", &Attack::target), detail::word("spoof", &Attack::spoof),
                   detail::option("count", &Attack::count), detail::flag("forged-source", &Attack::forges_source));
 template <>
+inline constexpr auto kShape<AbuseRelay> =
+    detail::shape("abuse-relay", detail::word("relay", &AbuseRelay::relay), detail::word("abuse", &AbuseRelay::abuse),
+                  detail::option("count", &AbuseRelay::count));
+template <>
 inline constexpr auto kShape<Settle> = detail::shape("settle");
 
 }  // namespace culvert::model

@@ -66,6 +66,11 @@ inline constexpr std::array<std::string_view, 10> kNames<Spoof>{
     "bad-mac-init", "unknown-key-init", "data-guess",    "replay",        "truncated"};
 
 template <>
+inline constexpr std::array<std::string_view, 10> kNames<RelayAbuse>{
+    "wrong-password",  "unknown-user",  "stale-nonce",    "foreign-refresh", "foreign-bind",
+    "foreign-channel", "internal-peer", "allocate-flood", "malformed",       "repeated"};
+
+template <>
 inline constexpr std::string_view kNames<ClientNo> = "client";
 template <>
 inline constexpr std::string_view kNames<GatewayNo> = "gateway";

@@ -81,6 +81,7 @@ private:
     // actions_attacks.cpp
     bool apply(const Forge& action);
     bool apply(const Attack& action);
+    bool apply(const AbuseRelay& action);
     struct ForgeTargets;
     [[nodiscard]] Bytes forge(const Forge& action, const ForgeTargets& at);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "model/scenario/ids.h"
@@ -136,6 +138,30 @@ bool Actions::apply(const Attack& action) {
         world_.network_.inject(from, target, forged.payload, world_.now_);
     }
     return true;
+}
+
+bool Actions::apply(const AbuseRelay& action) {
+    const auto* machine = find(action.relay);
+    if (machine == nullptr || !machine->is_running()) {
+        return false;
+    }
+    bool is_effective = false;
+    for (unsigned i = 0; i < action.count; ++i) {
+        const auto& addresses = machine->addresses();
+        const net::SocketAddress relay{addresses[i % addresses.size()], machine->access().port};
+        for (const auto& datagram : world_.relay_abuser_.make(action, relay)) {
+            if (datagram.is_authentic) {
+                world_.relay_watch_.permit(datagram.payload);
+            }
+            const auto from_family = datagram.from.family();
+            const auto to = std::ranges::find(addresses, from_family, &net::IpAddress::family);
+            if (to != addresses.end()) {
+                world_.network_.inject(datagram.from, {*to, relay.port}, datagram.payload, world_.now_);
+                is_effective = true;
+            }
+        }
+    }
+    return is_effective;
 }
 
 }  // namespace culvert::model

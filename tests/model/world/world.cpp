@@ -60,6 +60,7 @@ World::World(const Scenario& scenario, std::vector<Observer*> observers, log::Le
       network_{rng("network")},
       portal_{scenario.setup, *this},
       attacker_{rng("attacker")},
+      relay_abuser_{rng("relay abuser")},
       transfers_{*this,
                  verdict_,
                  {.to_tun = [this](ClientNo client, Bytes packet) { submit_if_routed(client, packet); },
@@ -265,11 +266,35 @@ void World::run_agenda() {
 void World::run_network() {
     while (auto delivery = network_.poll_delivery(now_)) {
         observe(DatagramReceived{delivery->host, delivery->from, delivery->to, delivery->payload, delivery->is_attack});
-        machine(delivery->host)
-            .handle_datagram(delivery->to, delivery->from, delivery->ecn, std::move(delivery->payload), now_);
+        if (delivery->is_attack && std::holds_alternative<RelayNo>(delivery->host)) {
+            deliver_attack_on_relay(*delivery);
+        } else {
+            machine(delivery->host)
+                .handle_datagram(delivery->to, delivery->from, delivery->ecn, std::move(delivery->payload), now_);
+        }
         touch(delivery->host);
         route_portal_outputs();
     }
+}
+
+void World::deliver_attack_on_relay(const Delivery& delivery) {
+    auto& relay = machine(delivery.host);
+    const auto users = [&] {
+        return relay.is_running() ? read_relay_users(relay.process()->snapshot(now_)) : RelayUsers{};
+    };
+    const auto before = users();
+    relay.handle_datagram(delivery.to, delivery.from, delivery.ecn, delivery.payload, now_);
+    if (!relay_watch_.judge(delivery, before, users(), now_)) {
+        return;
+    }
+    for_each_machine([&](const Machine& victim) {
+        const auto endpoints = network_.public_endpoints(victim.device(), victim.access().port, now_);
+        if (std::ranges::find(endpoints, delivery.from) != endpoints.end()) {
+            const auto process = std::visit([](auto number) { return Process{number}; }, victim.device());
+            observe(FaultChanged{"allocation", process, true});
+            observe(FaultChanged{"allocation", process, false});
+        }
+    });
 }
 
 void World::run_portal() {
@@ -328,6 +353,8 @@ void World::observe(const Observation& observation) {
         ids_.insert_or_assign(session->device, session->id);
     }
     attacker_.watch(observation);
+    relay_abuser_.watch(observation);
+    relay_watch_.watch(observation);
     for (auto* observer : observers_) {
         observer->observe(observation, now_);
     }

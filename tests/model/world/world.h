@@ -17,6 +17,8 @@
 #include "model/world/environment.h"
 #include "model/world/machine.h"
 #include "model/world/portal_process.h"
+#include "model/world/relay_abuser.h"
+#include "model/world/relay_watch.h"
 #include "model/world/transfers.h"
 
 namespace culvert::model {
@@ -80,6 +82,8 @@ private:
     void turn();
     void run_agenda();
     void run_network();
+    /// Watched closely: it must not concern the relay's users.
+    void deliver_attack_on_relay(const Delivery& delivery);
     void run_portal();
     void run_hosts();
     void route_portal_outputs();
@@ -109,6 +113,8 @@ private:
     std::map<Device, tunnel::TunConfig> interfaces_;
     std::map<Device, Uuid> ids_;
     Attacker attacker_;
+    RelayAbuser relay_abuser_;
+    RelayWatch relay_watch_{verdict_};
     Transfers transfers_;
     log::CaptureScope log_capture_;
     std::uint64_t datagrams_ = 0;

@@ -1,0 +1,187 @@
+#include "model/world/relay_abuser.h"
+
+#include <algorithm>
+#include <array>
+
+#include "culvert/stun/integrity.h"
+#include "culvert/stun/message_builder.h"
+#include "model/world/forged_packets.h"
+
+namespace culvert::model {
+namespace {
+
+using stun::AttributeType;
+using stun::Class;
+using stun::Method;
+
+constexpr std::size_t kRecordedPerRelay = 128;
+constexpr std::uint8_t kUdp = 17;
+constexpr std::string_view kRealm = "firezone";
+constexpr std::uint16_t kFirstChannel = 0x4000;
+constexpr std::size_t kMaxGarbage = 200;
+
+}  // namespace
+
+void RelayAbuser::watch(const Observation& observation) {
+    if (const auto* told = std::get_if<MessageToDevice>(&observation)) {
+        const auto* to_client = std::get_if<portal_api::ToClient>(&told->message);
+        if (const auto* init = to_client == nullptr ? nullptr : std::get_if<portal_api::ClientInit>(to_client)) {
+            for (const auto& relay : init->relays) {
+                credentials_.insert_or_assign(relay.addr, Credentials{relay.username, relay.password});
+            }
+        }
+        return;
+    }
+    const auto* received = std::get_if<DatagramReceived>(&observation);
+    if (received == nullptr || received->is_attack || !std::holds_alternative<RelayNo>(received->host) ||
+        received->payload.empty() || received->payload[0] != std::byte{}) {
+        return;
+    }
+    const auto message = stun::Message::parse(received->payload);
+    const auto username = message ? message->text(AttributeType::kUsername) : std::nullopt;
+    const auto nonce = message ? message->text(AttributeType::kNonce) : std::nullopt;
+    if (!username || !nonce) {
+        return;
+    }
+    auto& requests = requests_[received->host];
+    requests.push_back({received->from, to_bytes(received->payload), std::string{*username}, std::string{*nonce},
+                        message->u32(AttributeType::kLifetime) == 0U});
+    if (requests.size() > kRecordedPerRelay) {
+        requests.pop_front();
+    }
+}
+
+std::vector<RelayAbuser::Datagram> RelayAbuser::make(const AbuseRelay& abuse, const net::SocketAddress& relay) {
+    const auto& requests = requests_[abuse.relay];
+    const auto* recorded = requests.empty() ? nullptr : &requests[rng_.below(requests.size())];
+    if (abuse.abuse == RelayAbuse::kAllocateFlood) {
+        stun::MessageBuilder request{Class::kRequest, Method::kAllocate, stun::make_transaction_id(rng_)};
+        return {{own_address(relay), request.requested_transport(kUdp).build()}};
+    }
+    if (abuse.abuse == RelayAbuse::kMalformed) {
+        return {{own_address(relay), make_malformed(recorded)}};
+    }
+    if (recorded == nullptr) {
+        return {};
+    }
+    switch (abuse.abuse) {
+        case RelayAbuse::kForeignRefresh:
+        case RelayAbuse::kForeignBind:
+            return {{recorded->from, make_request(abuse, *recorded)}};
+        case RelayAbuse::kForeignChannel: {
+            Bytes frame;
+            append_be(frame, static_cast<std::uint16_t>(kFirstChannel + rng_.below(16)));
+            append_be(frame, std::uint16_t{64});
+            append(frame, random_bytes(64));
+            return {{own_address(relay), std::move(frame)}};
+        }
+        case RelayAbuse::kInternalPeer:
+            return reach_inside(*recorded, relay);
+        case RelayAbuse::kRepeated: {
+            const auto deletion = std::ranges::find_if(requests, &Request::deletes);
+            const auto& repeated = deletion != requests.end() && rng_.below(2) == 0 ? *deletion : *recorded;
+            return {{repeated.from, repeated.bytes}};
+        }
+        default:
+            return {{own_address(relay), make_request(abuse, *recorded)}};
+    }
+}
+
+/// Like one that a user would send, but for what the abuser cannot know.
+Bytes RelayAbuser::make_request(const AbuseRelay& abuse, const Request& recorded) {
+    const auto method = abuse.abuse == RelayAbuse::kForeignRefresh ? Method::kRefresh
+                        : abuse.abuse == RelayAbuse::kForeignBind  ? Method::kChannelBind
+                                                                   : Method::kAllocate;
+    stun::MessageBuilder builder{Class::kRequest, method, stun::make_transaction_id(rng_)};
+    if (method == Method::kRefresh) {
+        builder.u32(AttributeType::kLifetime, 0);
+    } else if (method == Method::kChannelBind) {
+        builder.channel_number(static_cast<std::uint16_t>(kFirstChannel + rng_.below(16)))
+            .address(AttributeType::kXorPeerAddress, {ip("198.51.100.66"), 666});
+    } else {
+        builder.requested_transport(kUdp);
+    }
+    const bool is_unknown = abuse.abuse == RelayAbuse::kUnknownUser;
+    const bool is_stale = abuse.abuse == RelayAbuse::kStaleNonce;
+    return builder.text(AttributeType::kUsername, is_unknown ? "2000000000:guess" : recorded.username)
+        .text(AttributeType::kRealm, kRealm)
+        .text(AttributeType::kNonce, is_stale ? "00000000-0000-4000-8000-000000000000" : recorded.nonce)
+        .integrity(random_bytes(16))
+        .build();
+}
+
+Bytes RelayAbuser::make_malformed(const Request* recorded) {
+    auto bytes = recorded != nullptr ? recorded->bytes : random_bytes(1 + rng_.below(kMaxGarbage));
+    switch (rng_.below(4)) {
+        case 0:
+            bytes.resize(1 + rng_.below(bytes.size()));
+            break;
+        case 1:
+            append(bytes, random_bytes(1 + rng_.below(kMaxGarbage)));
+            break;
+        case 2:
+            // A length that is not the attribute's, or not the message's.
+            bytes[rng_.below(bytes.size())] = std::byte{0xff};
+            break;
+        default:
+            for (unsigned i = 0; i < 8; ++i) {
+                bytes[rng_.below(bytes.size())] ^= static_cast<std::byte>(1U + rng_.below(255));
+            }
+    }
+    return bytes;
+}
+
+/// Gets an allocation as any user may, and has the relay send to services that are not for everybody. Whether that is
+/// any use depends on where the relay stands (spec/relay.md section 5.4); it must do no harm to others.
+std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const Request& recorded, const net::SocketAddress& relay) {
+    const auto credentials = credentials_.find(relay);
+    if (credentials == credentials_.end()) {
+        return {};
+    }
+    constexpr std::array<std::string_view, 4> kV4 = {"127.0.0.1", "169.254.169.254", "10.0.0.1", "224.0.0.1"};
+    constexpr std::array<std::string_view, 4> kV6 = {"::1", "fe80::1", "fd00::1", "ff02::1"};
+    const auto& [username, password] = credentials->second;
+    const auto key = stun::long_term_key(username, kRealm, password);
+    const auto from = own_address(relay);
+    std::vector<Datagram> datagrams;
+    const auto request = [&](Method method, const auto& add) {
+        stun::MessageBuilder builder{Class::kRequest, method, stun::make_transaction_id(rng_)};
+        add(builder);
+        datagrams.push_back({from,
+                             builder.text(AttributeType::kUsername, username)
+                                 .text(AttributeType::kRealm, kRealm)
+                                 .text(AttributeType::kNonce, recorded.nonce)
+                                 .integrity(key.reveal())
+                                 .build(),
+                             true});
+    };
+    request(Method::kAllocate, [&](stun::MessageBuilder& builder) {
+        builder.requested_transport(kUdp).address_family(AttributeType::kRequestedAddressFamily, relay.family());
+    });
+    for (std::uint16_t i = 0; i < kV4.size(); ++i) {
+        const auto channel = static_cast<std::uint16_t>(kFirstChannel + i);
+        request(Method::kChannelBind, [&](stun::MessageBuilder& builder) {
+            builder.channel_number(channel).address(AttributeType::kXorPeerAddress,
+                                                    {ip(relay.is_v4() ? kV4[i] : kV6[i]), 22});
+        });
+        Bytes frame;
+        append_be(frame, channel);
+        append_be(frame, std::uint16_t{32});
+        append(frame, random_bytes(32));
+        datagrams.push_back({from, std::move(frame)});
+    }
+    return datagrams;
+}
+
+/// Another port each time.
+net::SocketAddress RelayAbuser::own_address(const net::SocketAddress& relay) {
+    return {ip(relay.is_v4() ? "198.51.100.66" : "2001:db8:66::66"), next_port_++};
+}
+
+Bytes RelayAbuser::random_bytes(std::size_t length) {
+    Bytes bytes(length);
+    rng_.fill(bytes);
+    return bytes;
+}
+
+}  // namespace culvert::model

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "culvert/base/rng.h"
+#include "culvert/stun/message.h"
+#include "model/scenario/action.h"
+#include "model/world/observation.h"
+
+namespace culvert::model {
+
+/// Somebody who wants more of relays than they are due: without an account, with what a friend on the path recorded, or
+/// as a user with credentials like any other.
+class RelayAbuser {
+public:
+    explicit RelayAbuser(const Rng& rng) : rng_{rng} {}
+
+    /// Learns requests that reach relays, and the credentials of one user of each.
+    void watch(const Observation& observation);
+
+    struct Datagram {
+        net::SocketAddress from;
+        Bytes payload;
+        /// Whether a relay must take it for a user's own.
+        bool is_authentic = false;
+    };
+    /// The datagrams of one attempt, in order. Empty if it knows too little for it.
+    [[nodiscard]] std::vector<Datagram> make(const AbuseRelay& abuse, const net::SocketAddress& relay);
+
+private:
+    /// An authentic request.
+    struct Request {
+        net::SocketAddress from;
+        Bytes bytes;
+        std::string username;
+        std::string nonce;
+        bool deletes = false;
+    };
+    struct Credentials {
+        std::string username;
+        std::string password;
+    };
+
+    [[nodiscard]] Bytes make_request(const AbuseRelay& abuse, const Request& recorded);
+    [[nodiscard]] Bytes make_malformed(const Request* recorded);
+    [[nodiscard]] std::vector<Datagram> reach_inside(const Request& recorded, const net::SocketAddress& relay);
+    [[nodiscard]] net::SocketAddress own_address(const net::SocketAddress& relay);
+    [[nodiscard]] Bytes random_bytes(std::size_t length);
+
+    Rng rng_;
+    std::map<Device, std::deque<Request>> requests_;
+    std::map<net::SocketAddress, Credentials> credentials_;
+    std::uint16_t next_port_ = 7000;
+};
+
+}  // namespace culvert::model
