@@ -89,8 +89,11 @@ protected:
                 .sites = {{site_id(SiteNo{1}), "site1"}},
                 .filters = make_setup().resources[0].filters};
     }
-    void grant() {
+    void grant(UnixSeconds expires_at = UnixSeconds::max()) {
         portal_api::AuthorizeFlow message;
+        if (expires_at != UnixSeconds::max()) {
+            message.expires_at = expires_at;
+        }
         message.client.id = ClientId{Uuid{{1}}};
         message.resource =
             portal_api::GatewayCidrResource{resource_id(kResource, 0), "resource1",
@@ -208,6 +211,21 @@ TEST_F(JudgeTest, ForbidsWhatNobodyGranted) {
     see(PacketSubmitted{kClient, request(1)});
     see(PacketForwarded{kGateway, request(1)});
 
+    EXPECT_EQ(violations(), Ids{"SEC-1"});
+}
+
+TEST_F(JudgeTest, ForbidsWhatHasExpired) {
+    grant(std::chrono::floor<std::chrono::seconds>(wall_time(now)) + 10s);
+    create_flow();
+    exchange(1);
+    now += 9s;
+    exchange(2);
+    EXPECT_EQ(violations(), Ids{});
+
+    now += 3s;
+    see(FaultChanged{"portal", kGateway, true});
+    see(PacketSubmitted{kClient, request(3)});
+    see(PacketForwarded{kGateway, request(3)});
     EXPECT_EQ(violations(), Ids{"SEC-2"});
 }
 
@@ -335,6 +353,7 @@ TEST_F(JudgeTest, HearsTheNoiseThatStrangersMake) {
     see(DatagramReceived{kClient, at("198.51.100.1:1"), at("198.18.0.1:1"), Bytes(4), true});
     see(LogLine{kClient, log::Level::kDebug, "wireguard", "no such session", no_fields});
     EXPECT_EQ(violations(), Ids{});
+    EXPECT_EQ(judge.finish(now).checks().at("SEC-9"), 1U);
     see(LogLine{kClient, log::Level::kInfo, "wireguard", "no such session", no_fields});
 
     EXPECT_EQ(violations(), Ids{"SEC-9"});

@@ -55,15 +55,22 @@ void LogChecks::observe(const Observation& observation, Instant now) {
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
 
+void LogChecks::end_attack(Instant now) {
+    if (attacked_) {
+        verdict_.check("SEC-9", true, now, [] { return ""; });
+        attacked_.reset();
+    }
+}
+
 void LogChecks::handle(const DatagramReceived& event, Instant now) {
-    attacked_.reset();
+    end_attack(now);
     if (event.is_attack) {
         attacked_ = Attacked{std::visit([](auto number) { return Process{number}; }, event.host), now};
     }
 }
 
-void LogChecks::handle(const MessageToDevice& event, Instant) {
-    attacked_.reset();
+void LogChecks::handle(const MessageToDevice& event, Instant now) {
+    end_attack(now);
     std::visit(overloaded{[&](const portal_api::ToClient& message) {
                               if (const auto* init = std::get_if<portal_api::ClientInit>(&message)) {
                                   learn(init->relays);
@@ -88,16 +95,16 @@ void LogChecks::handle(const MessageToDevice& event, Instant) {
 
 /// Hosts behind one NAT may get each other's ports when it starts anew, and with them, since relays do not compare user
 /// names (spec/relay.md section 4.3), each other's allocations.
-void LogChecks::handle(const FaultChanged& event, Instant) {
-    attacked_.reset();
+void LogChecks::handle(const FaultChanged& event, Instant now) {
+    end_attack(now);
     const auto device = as_device(event.process);
     if (event.name == "nat" && device && situation_.shares_nat(*device)) {
         has_swapped_ports_.insert(*device);
     }
 }
 
-void LogChecks::handle(const ActionTaken& event, Instant) {
-    attacked_.reset();
+void LogChecks::handle(const ActionTaken& event, Instant now) {
+    end_attack(now);
     const auto* cut = std::get_if<CutPortal>(&event.step.action);
     if (cut != nullptr && event.is_effective) {
         cut_.insert(cut->device);

@@ -25,9 +25,11 @@ private:
     void handle(const ActionTaken& event, Instant now);
     /// Whatever else happens is the cause of the lines behind it.
     template <typename Other>
-    void handle(const Other&, Instant) {
-        attacked_.reset();
+    void handle(const Other&, Instant now) {
+        end_attack(now);
     }
+    /// Nothing more is heard about it.
+    void end_attack(Instant now);
 
     void learn(const portal_api::IceCredentials& credentials);
     void learn(const std::vector<portal_api::Relay>& relays);

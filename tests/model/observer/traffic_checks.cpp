@@ -115,9 +115,9 @@ void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerP
     if (answer == Grants::Answer::kLate) {
         verdict_.tolerate("revocation takes a moment");
     }
-    // What was never granted is another matter than what is not granted any more.
-    const bool knows_client = id && !grants.of(*id).empty();
-    verdict_.check(knows_client ? "SEC-1" : "SEC-2", answer != Grants::Answer::kNo, now, [&] {
+    // What was never granted is another matter than what may be something that is not granted any more.
+    const bool has_lost = id && grants.has_lost(*id, wall_time(now));
+    verdict_.check(has_lost ? "SEC-2" : "SEC-1", answer != Grants::Answer::kNo, now, [&] {
         return name(gateway) + " forwarded without a grant for " + name(client) + ": " + describe(packet);
     });
     if (!is_own) {

@@ -32,12 +32,22 @@ const Grants::ByResource kNone;
 
 void Grants::clear() {
     grants_.clear();
+    losers_.clear();
     past_.clear();
 }
 
 void Grants::handle(const portal_api::ToGateway& message, Instant now) {
     remember(now);
     std::visit([&](const auto& alternative) { handle_one(alternative); }, message);
+    note_losses(past_.back().second);
+}
+
+void Grants::note_losses(const ByClient& before) {
+    for (const auto& [client, grants] : before) {
+        if (std::ranges::any_of(grants, [&](const auto& entry) { return !of(client).contains(entry.first); })) {
+            losers_.insert(client);
+        }
+    }
 }
 
 void Grants::remember(Instant now) {
@@ -138,6 +148,11 @@ Grants::Answer Grants::is_known(const ClientId& client, Instant now, WallTime wa
                              return entry.first + kRevocationGrace >= now && has_grant(entry.second, kExpiryGrace);
                          });
     return is_late ? Answer::kLate : Answer::kNo;
+}
+
+bool Grants::has_lost(const ClientId& client, WallTime wall) const {
+    return losers_.contains(client) ||
+           std::ranges::any_of(of(client), [&](const auto& entry) { return is_over(entry.second, wall, {}); });
 }
 
 const Grants::ByResource& Grants::of(const ClientId& client) const {

@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,9 @@ public:
     /// Whether the client has any grant, so that it may talk with the gateway itself.
     [[nodiscard]] Answer is_known(const ClientId& client, Instant now, WallTime wall) const;
 
+    /// Whether anything that the client was ever granted here was taken back, or has expired.
+    [[nodiscard]] bool has_lost(const ClientId& client, WallTime wall) const;
+
     /// Grants of the client right now, expired ones included.
     [[nodiscard]] const ByResource& of(const ClientId& client) const;
 
@@ -50,6 +54,7 @@ private:
     [[nodiscard]] Answer evaluate(const ByClient& grants, const ClientId& client, const net::IpAddress& address,
                                   const Service& service, WallTime wall) const;
     void remember(Instant now);
+    void note_losses(const ByClient& before);
     void handle_one(const portal_api::GatewayInit& message);
     void handle_one(const portal_api::AuthorizeFlow& message);
     void handle_one(const portal_api::AccessAuthorizationExpiryUpdated& message);
@@ -60,6 +65,8 @@ private:
     void handle_one(const portal_api::InvalidateClientIceCandidates&) {}
 
     ByClient grants_;
+    /// Who had a grant taken back.
+    std::set<ClientId> losers_;
     /// Earlier states, and until when they held; ascending.
     std::deque<std::pair<Instant, ByClient>> past_;
 };

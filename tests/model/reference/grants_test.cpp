@@ -54,6 +54,21 @@ TEST(Grants, UnitesTheFiltersOfWiderResourcesOnly) {
     EXPECT_EQ(answer("10.1.0.5", kWeb), Answer::kNo);
 }
 
+TEST(Grants, RememberWhoLostSomething) {
+    Grants grants;
+    grants.handle(authorize(1, "10.0.0.0/24"), kNow);
+    EXPECT_FALSE(grants.has_lost(kClient, kWall));
+    grants.handle(authorize(2, "10.0.1.0/24", {}, kWallSeconds + 5s), kNow);
+    EXPECT_FALSE(grants.has_lost(kClient, kWall));
+    EXPECT_TRUE(grants.has_lost(kClient, kWall + 5s));
+
+    grants.handle(portal_api::RejectAccess{kClient, id<ResourceId>(1)}, kNow);
+    EXPECT_TRUE(grants.has_lost(kClient, kWall));
+
+    grants.handle(authorize(1, "10.0.0.0/24"), kNow);
+    EXPECT_TRUE(grants.has_lost(kClient, kWall));
+}
+
 TEST(Grants, ARevocationHasTwoSecondsToTakeEffect) {
     Grants grants;
     grants.handle(authorize(1, "10.0.0.0/24"), kNow);

@@ -47,7 +47,7 @@ Machine::Machine(Device device, Driver driver, Access access, portal_api::Role r
       environment_{environment},
       verdict_{verdict},
       factory_{std::move(factory)},
-      link_{device, role, portal, environment},
+      link_{device, role, portal, environment, verdict},
       driver_rng_{environment.rng(name_of(device) + "/driver")} {}
 
 void Machine::set_addresses(std::vector<net::IpAddress> addresses) {

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/portal_api/codec.h"
 #include "culvert/portal_api/user_agent.h"
 #include "culvert/portal_channel/constants.h"
+#include "model/world/newer_frame.h"
 
 namespace culvert::model {
 namespace {
@@ -13,6 +15,8 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t kSlowRate = 2000;
 constexpr std::uint16_t kRelayPort = 3478;
+/// One link of so many is between generations.
+constexpr std::uint64_t kLinksPerNewerOne = 6;
 
 void keep_earliest(std::optional<Instant>& earliest, std::optional<Instant> other) {
     if (other && (!earliest || *other < *earliest)) {
@@ -26,8 +30,14 @@ std::string number_of(const Device& device) {
 
 }  // namespace
 
-PortalLink::PortalLink(Device device, portal_api::Role role, PortalProcess& portal, Environment& environment)
-    : device_{device}, role_{role}, portal_{portal}, environment_{environment} {}
+PortalLink::PortalLink(Device device, portal_api::Role role, PortalProcess& portal, Environment& environment,
+                       Verdict& verdict)
+    : device_{device}, role_{role}, portal_{portal}, environment_{environment}, verdict_{verdict} {
+    auto rng = environment.rng("newer/" + std::to_string(device.index()) + "/" + number_of(device));
+    if (rng.below(kLinksPerNewerOne) == 0) {
+        newer_rng_ = std::move(rng);
+    }
+}
 
 void PortalLink::open(portal_channel::PhoenixChannel channel) {
     channel_.emplace(std::move(channel));
@@ -222,7 +232,7 @@ bool PortalLink::handle_output(const portal::Output& output, Instant now) {
         return false;
     }
     std::visit(overloaded{[&](const portal::SendFrame& frame) {
-                              connection->down.write_frame(frame.text, now);
+                              connection->down.write_frame(to_device_text(frame.text, now), now);
                               report_cut(*connection);
                           },
                           [&](const portal::CloseSession& close) {
@@ -330,7 +340,7 @@ void PortalLink::drive_device_end(Instant now, Instant local_now) {
     carry_out_actions(now);
     while (auto frame = channel_->poll_frame(local_now)) {
         if (!connections_.empty() && connections_.back().is_device_end_open) {
-            connections_.back().up.write_frame(*frame, now);
+            connections_.back().up.write_frame(from_device_text(*std::move(frame), now), now);
             report_cut(connections_.back());
         }
     }
@@ -342,6 +352,45 @@ void PortalLink::drive_device_end(Instant now, Instant local_now) {
         }
         events_.push_back(std::move(*event));
     }
+}
+
+template <typename Meaning>
+std::string PortalLink::make_newer_and_compare(const std::string& text, const Meaning& meaning, Instant now) {
+    auto newer = make_newer(text, *newer_rng_);
+    verdict_.check("PRO-2", meaning(newer) == meaning(text), now,
+                   [&] { return "means something else with what is not known in it: " + newer; });
+    return newer;
+}
+
+std::string PortalLink::to_device_text(std::string text, Instant now) {
+    if (!newer_rng_) {
+        return text;
+    }
+    const auto meaning = [&](std::string_view frame) -> std::string {
+        const auto decoded = portal_api::decode_to_device(role_, frame);
+        if (!decoded) {
+            return "undecodable";
+        }
+        const auto* message = std::get_if<portal_api::MessageFrame>(&*decoded);
+        return message != nullptr ? portal_api::encode_to_device(message->message) : std::to_string(decoded->index());
+    };
+    return make_newer_and_compare(text, meaning, now);
+}
+
+std::string PortalLink::from_device_text(std::string text, Instant now) {
+    if (!newer_rng_) {
+        return text;
+    }
+    const auto meaning = [&](std::string_view frame) -> std::string {
+        const auto decoded = portal_api::decode_from_device(role_, frame);
+        if (!decoded) {
+            return "undecodable";
+        }
+        const auto* message = std::get_if<portal_api::DeviceMessageFrame>(&*decoded);
+        return message != nullptr ? portal_api::encode_from_device(message->message, 0)
+                                  : std::to_string(decoded->index());
+    };
+    return make_newer_and_compare(text, meaning, now);
 }
 
 std::optional<portal_channel::Event> PortalLink::poll_event() {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "culvert/portal_channel/channel.h"
+#include "model/observer/verdict.h"
 #include "model/scenario/action.h"
 #include "model/world/byte_pipe.h"
 #include "model/world/environment.h"
@@ -19,7 +20,7 @@ namespace culvert::model {
 /// A process may hang while the portal's end of its connections goes on, so the two ends are driven separately.
 class PortalLink {
 public:
-    PortalLink(Device device, portal_api::Role role, PortalProcess& portal, Environment& environment);
+    PortalLink(Device device, portal_api::Role role, PortalProcess& portal, Environment& environment, Verdict& verdict);
 
     /// The process starts, or takes part no more: its operating system closes the connections.
     void open(portal_channel::PhoenixChannel channel);
@@ -83,6 +84,11 @@ private:
     void report_cut(Connection& connection);
     void end_session(Connection& connection, std::string reason, Instant now);
     void carry_out_actions(Instant now);
+    /// The frame as it is put on the wire: as if its sender were of a later generation, if this link's are.
+    [[nodiscard]] std::string to_device_text(std::string text, Instant now);
+    [[nodiscard]] std::string from_device_text(std::string text, Instant now);
+    template <typename Meaning>
+    [[nodiscard]] std::string make_newer_and_compare(const std::string& text, const Meaning& meaning, Instant now);
     void read_down(Instant now, Instant local_now);
     [[nodiscard]] portal::ConnectRequest make_request(const Connection& connection) const;
     [[nodiscard]] Duration idle_timeout() const;
@@ -92,6 +98,9 @@ private:
     portal_api::Role role_;
     PortalProcess& portal_;
     Environment& environment_;
+    Verdict& verdict_;
+    /// Set if both ends of this link send more than the other knows.
+    std::optional<Rng> newer_rng_;
     std::optional<portal_channel::PhoenixChannel> channel_;
     std::deque<portal_channel::Event> events_;
 
