@@ -19,6 +19,10 @@ inline constexpr Duration kIntentInterval = std::chrono::seconds{2};
 inline constexpr std::size_t kRecentGateways = 100;
 
 /// How often a gateway looks for authorizations that ran out.
+/// A goodbye that arrives so soon after an authorization for the connection was most likely said before: the client
+/// gave up its last resource and asked for the next. To take it for one about the new connection would leave the client
+/// with half of it. Ours to choose.
+inline constexpr Duration kGoodbyeMayBeOld = std::chrono::seconds{2};
 inline constexpr Duration kExpirySweepInterval = std::chrono::seconds{1};
 
 /// Gap between two requests for access that ICMP "prohibited" errors of one resource may cause: doubles from the first

@@ -134,9 +134,12 @@ std::string GatewayState::debug_snapshot(Instant now) const {
     out.nested([&] {
         tun_config_.describe(out);
         for (const auto& [id, peer] : peers_) {
-            out.line("client").field("id", id).field("ipv4", peer.ipv4).field("ipv6", peer.ipv6).nested([&] {
-                peer.policy.describe(out);
-            });
+            out.line("client")
+                .field("id", id)
+                .field("ipv4", peer.ipv4)
+                .field("ipv6", peer.ipv6)
+                .field("reused", peer.reused_at)
+                .nested([&] { peer.policy.describe(out); });
         }
     });
     return out.text() + '\n' + node_.debug_snapshot(now);

@@ -169,9 +169,7 @@ void GatewayState::handle_control_packet(const ClientId& client, ByteSpan packet
     }
     switch (control->event_type) {
         case static_cast<std::uint8_t>(p2p::EventType::kGoodbye):
-            kLog.debug("Client said goodbye", log::field("cid", client));
-            node_.remove_connection(client.uuid(), now);
-            forget_client(client);
+            handle_goodbye(client, now);
             break;
         case static_cast<std::uint8_t>(p2p::EventType::kAssignedIps):
             refuse_translation(client, control->payload, now);
@@ -180,6 +178,17 @@ void GatewayState::handle_control_packet(const ClientId& client, ByteSpan packet
             kLog.debug("Ignoring control event", log::field("cid", client), log::field("event", control->event_type));
             break;
     }
+}
+
+void GatewayState::handle_goodbye(const ClientId& client, Instant now) {
+    const auto peer = peers_.find(client);
+    if (peer != peers_.end() && peer->second.reused_at && now < *peer->second.reused_at + kGoodbyeMayBeOld) {
+        kLog.debug("Ignoring goodbye that crossed an authorization", log::field("cid", client));
+        return;
+    }
+    kLog.debug("Client said goodbye", log::field("cid", client));
+    node_.remove_connection(client.uuid(), now);
+    forget_client(client);
 }
 
 void GatewayState::refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now) {
@@ -257,8 +266,11 @@ void GatewayState::handle(const portal_api::AuthorizeFlow& message, Instant now)
     }
     kLog.info("Allowing access to resource", log::field("cid", client.id), log::field("rid", resource),
               log::field("expires_at", to_text(message.expires_at)));
-    auto& peer = peers_.try_emplace(client.id, Peer{client.ipv4, client.ipv6, {}}).first->second;
+    auto& peer = peers_.try_emplace(client.id, Peer{client.ipv4, client.ipv6, {}, {}}).first->second;
     peer.policy.allow(message.resource, message.expires_at);
+    if (*upserted == connectivity::Upserted::kReused) {
+        peer.reused_at = now;
+    }
     clients_by_address_.insert_or_assign(peer.ipv4, client.id);
     clients_by_address_.insert_or_assign(peer.ipv6, client.id);
     invalidate_flows();

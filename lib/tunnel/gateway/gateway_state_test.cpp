@@ -483,6 +483,18 @@ TEST_F(GatewayAndRogue, GoodbyeEndsEverythingAtOnce) {
     EXPECT_FALSE(is_connected());
 }
 
+// A client that gives up its last resource says so through the tunnel, and asks for the next through the portal: the
+// authorization may arrive first.
+TEST_F(GatewayAndRogue, GoodbyeThatWasSaidBeforeAnAuthorizationEndsNothing) {
+    network.to_gateway(gateway, network.rogue_authorization);
+    network.run_for(1800ms);
+    send(p2p::goodbye_packet());
+    EXPECT_TRUE(is_connected());
+
+    send(p2p::goodbye_packet());
+    EXPECT_FALSE(is_connected());
+}
+
 TEST_F(GatewayAndRogue, MalformedPacketsInsideTheTunnelAreErrors) {
     auto bad_udp = udp_packet("100.64.0.1:5000", "10.1.0.1:53");
     store_be(MutableByteSpan{bad_udp}.subspan(24), std::uint16_t{3});  // UDP length below the header's

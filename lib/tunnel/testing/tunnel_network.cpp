@@ -320,6 +320,7 @@ void TunnelNetwork::connect_rogue(Gateway& gateway, const portal_api::GatewayRes
     message.client.ipv6 = client.ipv6;
     message.client_ice_credentials = local;
     message.gateway_ice_credentials = remote;
+    rogue_authorization = message;
     to_gateway(gateway, message);
     if (!rogue->node.upsert_connection(gateway.id.uuid(), gateway_key, {}, {local.username, local.password},
                                        {remote.username, remote.password}, now)) {

@@ -97,6 +97,8 @@ public:
         std::vector<Bytes> received;
     };
     std::optional<Rogue> rogue;
+    /// What the gateway was told of it.
+    portal_api::AuthorizeFlow rogue_authorization;
     /// Connects a rogue with the TUN addresses of the client to the gateway, which is to grant it `resource`.
     void connect_rogue(Gateway& gateway, const portal_api::GatewayResource& resource);
     void send_from_rogue(Gateway& gateway, ByteSpan packet);

@@ -13,8 +13,6 @@ using namespace std::chrono_literals;
 /// An administrator's change reaches connected devices, and traffic follows it (LIV-9, and 2 s for the portal to
 /// notice).
 constexpr Duration kChangeSettles = 5s;
-/// When a peer that has lost its half of a connection is found dead (LIV-4).
-constexpr Duration kDeadPeerDetection = std::chrono::seconds{25};
 /// After this the portal knows that a device is gone: its idle timeout for gateways (spec/portal-protocol.md
 /// section 3.2).
 constexpr Duration kPresenceTimeout = 37s;
@@ -74,11 +72,6 @@ std::optional<Excuse> excuse_for_administration(const Situation& situation, cons
     };
     if (changed_at + kChangeSettles >= expectation.at && changed_at > kCaseBegin) {
         return late("access changed", changed_at);
-    }
-    if (changed_at + kDeadPeerDetection >= expectation.at && changed_at > kCaseBegin) {
-        // Losing its last resource the client says goodbye, which may cross the gateway's answer to the next request on
-        // its way: then only one of them has the connection, until it is found dead.
-        return Excuse{"a goodbye crossed a new authorization", "LIV-4", changed_at, changed_at + kDeadPeerDetection};
     }
     std::vector<Device> involved{expectation.client};
     involved.insert(involved.end(), expectation.gateways.begin(), expectation.gateways.end());
