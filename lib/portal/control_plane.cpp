@@ -204,13 +204,13 @@ void ControlPlane::handle(SessionId id, const portal_api::HeartbeatFrame& frame,
     send_text(id, portal_api::encode_ok_reply("phoenix", frame.ref));
 }
 
-void ControlPlane::handle(SessionId id, const portal_api::DeviceMessageFrame& frame, Instant, WallTime wall_now) {
+void ControlPlane::handle(SessionId id, const portal_api::DeviceMessageFrame& frame, Instant now, WallTime wall_now) {
     auto& session = sessions_.at(id);
     if (!session.is_joined || frame.topic != to_topic(session.role)) {
         send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
         return;
     }
-    std::visit([&](const auto& message) { handle_message(id, session, frame.ref, message, to_seconds(wall_now)); },
+    std::visit([&](const auto& message) { handle_message(id, session, frame.ref, message, now, to_seconds(wall_now)); },
                frame.message);
 }
 

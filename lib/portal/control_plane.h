@@ -105,9 +105,9 @@ private:
 
     // control_plane_flows.cpp: letting clients through, signalling
     void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
-                        const portal_api::FromClient& message, UnixSeconds now);
+                        const portal_api::FromClient& message, Instant now, UnixSeconds wall_now);
     void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
-                        const portal_api::FromGateway& message, UnixSeconds now);
+                        const portal_api::FromGateway& message, Instant now, UnixSeconds wall_now);
     void create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now);
     [[nodiscard]] bool record_flow(GatewayState& gateway, const Flow& flow);
     void ask_gateway(SessionId client_id, Session& client, SessionId gateway_id, Session& gateway, const Flow& flow,
@@ -116,8 +116,10 @@ private:
     [[nodiscard]] std::optional<SessionId> choose_gateway(const Session& client, const Resource& resource,
                                                           const std::vector<GatewayId>& connected);
     void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason);
-    template <typename Message, typename DeviceId>
-    void forward(const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices, const Message& message);
+    /// `message` makes of candidates what the receivers are told.
+    template <typename DeviceId, typename Message>
+    void forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
+                 const std::vector<std::string>& candidates, Instant now, const Message& message);
 
     // control_plane_changes.cpp: telling devices what changed
     void drop_orphans(Instant now);

@@ -36,37 +36,44 @@ constexpr std::string_view to_string(portal_api::FlowFailure reason) {
 }  // namespace
 
 void ControlPlane::handle_message(SessionId id, Session& session, const portal_api::Ref&,
-                                  const portal_api::FromClient& message, UnixSeconds now) {
+                                  const portal_api::FromClient& message, Instant now, UnixSeconds wall_now) {
     const auto& client = session.client().device.id;
     std::visit(overloaded{
-                   [&](const portal_api::CreateFlow& request) { create_flow(id, session, request, now); },
+                   [&](const portal_api::CreateFlow& request) { create_flow(id, session, request, wall_now); },
                    [&](const portal_api::BroadcastGatewayIceCandidates& m) {
-                       forward(gateways_, m.gateway_ids,
-                               portal_api::ToGateway{portal_api::ClientIceCandidates{client, m.candidates}});
+                       forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
+                           return portal_api::ToGateway{portal_api::ClientIceCandidates{client, std::move(candidates)}};
+                       });
                    },
                    [&](const portal_api::BroadcastInvalidatedGatewayIceCandidates& m) {
-                       forward(gateways_, m.gateway_ids,
-                               portal_api::ToGateway{portal_api::InvalidateClientIceCandidates{client, m.candidates}});
+                       forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
+                           return portal_api::ToGateway{
+                               portal_api::InvalidateClientIceCandidates{client, std::move(candidates)}};
+                       });
                    },
                },
                message);
 }
 
 void ControlPlane::handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
-                                  const portal_api::FromGateway& message, UnixSeconds) {
+                                  const portal_api::FromGateway& message, Instant now, UnixSeconds) {
     const auto& gateway = session.gateway().device.id;
-    std::visit(overloaded{
-                   [&](const portal_api::FlowAuthorized& m) { flow_authorized(id, session, ref, m.ref); },
-                   [&](const portal_api::BroadcastClientIceCandidates& m) {
-                       forward(clients_, m.client_ids,
-                               portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, m.candidates}});
-                   },
-                   [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
-                       forward(clients_, m.client_ids,
-                               portal_api::ToClient{portal_api::InvalidateGatewayIceCandidates{gateway, m.candidates}});
-                   },
-               },
-               message);
+    std::visit(
+        overloaded{
+            [&](const portal_api::FlowAuthorized& m) { flow_authorized(id, session, ref, m.ref); },
+            [&](const portal_api::BroadcastClientIceCandidates& m) {
+                forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
+                    return portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, std::move(candidates)}};
+                });
+            },
+            [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
+                forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
+                    return portal_api::ToClient{
+                        portal_api::InvalidateGatewayIceCandidates{gateway, std::move(candidates)}};
+                });
+            },
+        },
+        message);
 }
 
 void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now) {
@@ -215,20 +222,32 @@ void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_ap
 }
 
 /// To the same account by construction; whether a flow exists is not checked.
-template <typename Message, typename DeviceId>
-void ControlPlane::forward(const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
-                           const Message& message) {
+template <typename DeviceId, typename Message>
+void ControlPlane::forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
+                           const std::vector<std::string>& candidates, Instant now, const Message& message) {
     const std::set<DeviceId> receivers{devices.begin(), devices.end()};
     std::size_t budget = kMaxReceivers;
     for (const auto& device : receivers) {
         const auto& everyone = presence.all();
-        for (const auto session : CULVERT_SABOTAGE(kCandidatesToWrongPeer) && !everyone.empty()
-                                      ? everyone.begin()->second
-                                      : presence.sessions(device)) {
+        const auto sessions = CULVERT_SABOTAGE(kCandidatesToWrongPeer) && !everyone.empty() ? everyone.begin()->second
+                                                                                            : presence.sessions(device);
+        if (sessions.empty()) {
+            continue;
+        }
+        const auto granted = sender.candidates.take(device.uuid(), candidates.size(), now);
+        if (granted < candidates.size()) {
+            kLog.debug("Dropped candidates, too many for one peer", log::field("dropped", candidates.size() - granted));
+        }
+        if (granted == 0) {
+            continue;
+        }
+        const auto end = candidates.begin() + static_cast<std::ptrdiff_t>(granted);
+        const auto passed_on = message(std::vector<std::string>{candidates.begin(), end});
+        for (const auto session : sessions) {
             if (budget-- == 0) {
                 return;
             }
-            send(session, message);
+            send(session, passed_on);
         }
     }
 }

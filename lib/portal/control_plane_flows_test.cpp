@@ -302,6 +302,21 @@ TEST_F(Flows, CandidatesArePassedOnVerbatimInBothDirections) {
     EXPECT_EQ(take_one<InvalidateGatewayIceCandidates>(client).gateway_id, gateway_id);
 }
 
+TEST_F(Flows, CandidatesDoNotFillThePeersConnection) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
+    take_frames(gateway);
+
+    send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, std::vector<std::string>(10'000, "c")}});
+    EXPECT_EQ(take_one<ClientIceCandidates>(gateway).candidates.size(), CandidateBudget::kBurst);
+    send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {"one more"}}});
+    EXPECT_TRUE(take<ClientIceCandidates>(gateway).empty());
+}
+
 TEST_F(Flows, CandidatesAreNotMultiplied) {
     const auto gateway = join(gateway_request(gateway_token()));
     const auto client = join(client_request(client_token()));

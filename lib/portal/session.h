@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/portal/candidate_budget.h"
 #include "culvert/portal/granted_flows.h"
 #include "culvert/portal/model.h"
 #include "culvert/portal/version.h"
@@ -41,6 +42,7 @@ struct Session {
     std::string user_agent;
     net::IpAddress remote_ip;
     Version version;
+    CandidateBudget candidates;
     std::variant<ClientState, GatewayState, RelayState> state;
 
     ClientState& client() { return std::get<ClientState>(state); }

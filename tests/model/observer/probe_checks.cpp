@@ -92,6 +92,7 @@ void ProbeChecks::handle(const PacketSubmitted& event, Instant now) {
     probe.expectation = expect(situation_, event.client, *packet, now);
     attempts_.add(probe.expectation);
     probe.packet = to_bytes(event.packet);
+    probe.udp_checksum = packet->udp_checksum;
     probe.order = next_order_++;
     due_.emplace(now + time_limit(situation_, probe.expectation), *key);
 }
@@ -172,7 +173,7 @@ void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
     }
     if (const auto quoted = packet->is_prohibited() ? key_of_quoted(*packet) : std::nullopt) {
         if (!lies_.contains(*quoted)) {
-            handle_rejection(*quoted, now);
+            handle_rejection(*quoted, *read_quoted(*packet), now);
         }
         return;
     }
@@ -199,25 +200,25 @@ void ProbeChecks::handle(const PacketBetrayed& event, Instant) {
     }
 }
 
-void ProbeChecks::handle_rejection(const PacketKey& quoted, Instant now) {
-    const auto first = probes_.lower_bound(quoted.flow());
-    const bool is_known = first != probes_.end() && first->first.flow() == quoted.flow();
+void ProbeChecks::handle_rejection(const PacketKey& key, const InnerPacket& quoted, Instant now) {
+    const auto first = probes_.lower_bound(key.flow());
+    const bool is_known = first != probes_.end() && first->first.flow() == key.flow();
     verdict_.check("CON-2", is_known, now, [&] {
-        return "rejected, but not sent: " + quoted.source.to_string() + " > " + quoted.destination.to_string();
+        return "rejected, but not sent: " + key.source.to_string() + " > " + key.destination.to_string();
     });
     if (!is_known) {
         return;
     }
-    auto rejected = probes_.find(quoted);
-    if (quoted.number == 0 && quoted.protocol == kProtocolUdp) {
-        // The quote does not say which of the flow's datagrams it was.
+    auto rejected = probes_.find(key);
+    if (key.number == 0 && key.protocol == kProtocolUdp) {
+        // A quote that ends before the number tells the flow's datagrams apart by their checksum, if they have one.
         rejected = std::find_if(first, probes_.end(), [&](const auto& entry) {
-            return entry.first.flow() != quoted.flow() ||
-                   (!entry.second.is_judged &&
+            return entry.first.flow() != key.flow() ||
+                   (!entry.second.is_judged && entry.second.udp_checksum == quoted.udp_checksum &&
                     entry.second.rejected + entry.second.forwarded < entry.second.submissions);
         });
     }
-    if (rejected != probes_.end() && rejected->first.flow() == quoted.flow()) {
+    if (rejected != probes_.end() && rejected->first.flow() == key.flow()) {
         ++rejected->second.rejected;
     }
 }

@@ -26,6 +26,7 @@ private:
     struct Probe {
         Expectation expectation;
         Bytes packet;
+        std::uint16_t udp_checksum = 0;
         Bytes answer;  ///< as the resource sent it
         std::uint64_t order = 0;
         unsigned submissions = 0;
@@ -49,7 +50,7 @@ private:
     void handle(const Other&, Instant) {}
 
     [[nodiscard]] Probe* find(const std::optional<PacketKey>& key);
-    void handle_rejection(const PacketKey& quoted, Instant now);
+    void handle_rejection(const PacketKey& key, const InnerPacket& quoted, Instant now);
     void check_route(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void judge(const PacketKey& key, Probe& probe, Instant due);

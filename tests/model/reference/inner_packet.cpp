@@ -128,6 +128,7 @@ bool read_udp(InnerPacket& packet) {
     }
     packet.source_port = u16(packet.l4, 0);
     packet.destination_port = u16(packet.l4, 2);
+    packet.udp_checksum = u16(packet.l4, 6);
     packet.payload = packet.l4.subspan(8);
     return true;
 }

@@ -33,6 +33,7 @@ struct InnerPacket {
     /// Ports of UDP and TCP; the identifier, twice, of ICMP echo messages.
     std::uint16_t source_port = 0;
     std::uint16_t destination_port = 0;
+    std::uint16_t udp_checksum = 0;
     std::uint32_t tcp_sequence = 0;
     std::uint32_t tcp_acknowledgement = 0;
     std::uint8_t tcp_flags = 0;

@@ -1,0 +1,40 @@
+#include "culvert/portal/candidate_budget.h"
+
+#include <gtest/gtest.h>
+
+namespace culvert::portal {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant kNow{100s};
+const Uuid kOne{{1}};
+const Uuid kOther{{2}};
+
+TEST(CandidateBudget, GrantsABurstToEachReceiver) {
+    CandidateBudget budget;
+    EXPECT_EQ(budget.take(kOne, 200, kNow), 200U);
+    EXPECT_EQ(budget.take(kOne, 200, kNow), 56U);
+    EXPECT_EQ(budget.take(kOne, 1, kNow), 0U);
+    EXPECT_EQ(budget.take(kOther, 10'000, kNow), CandidateBudget::kBurst);
+}
+
+TEST(CandidateBudget, RefillsOverTime) {
+    CandidateBudget budget;
+    EXPECT_EQ(budget.take(kOne, 256, kNow), 256U);
+    EXPECT_EQ(budget.take(kOne, 256, kNow + 49ms), 0U);
+    EXPECT_EQ(budget.take(kOne, 256, kNow + 50ms), 1U);
+    EXPECT_EQ(budget.take(kOne, 256, kNow + 1050ms), 20U);
+    EXPECT_EQ(budget.take(kOne, 1000, kNow + 1h), 256U);
+}
+
+TEST(CandidateBudget, ForgetsReceiversThatMayHaveEverythingAgain) {
+    CandidateBudget budget;
+    for (std::uint8_t second = 0; second < 200; ++second) {
+        EXPECT_EQ(budget.take(Uuid{{second}}, 20, kNow + second * 1s), 20U);
+    }
+    EXPECT_LE(budget.size(), 64U);
+}
+
+}  // namespace
+}  // namespace culvert::portal
