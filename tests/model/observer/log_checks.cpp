@@ -11,6 +11,8 @@ namespace {
 
 /// How long before a warning the fault that explains it may have ended.
 constexpr Duration kAftermath = std::chrono::seconds{60};
+/// How late a gateway that hung may still answer what it was asked: then the portal forgets the question.
+constexpr Duration kLatestAnswer = std::chrono::seconds{125};
 /// Since then all programs run that run from the start.
 constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
 
@@ -198,7 +200,7 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
     }
     if (is("tunnel", "Ignoring flow for unknown resource")) {
         const auto* client = std::get_if<ClientNo>(&*device);
-        return client != nullptr && situation_.access().changed_at(*client) >= from;
+        return client != nullptr && situation_.access().changed_at(*client) >= now - kLatestAnswer;
     }
     return false;
 }

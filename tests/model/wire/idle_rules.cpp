@@ -77,6 +77,9 @@ void IdleRules::handle_check_sent(const PeerDatagram& datagram, const StunMessag
                             datagram.now, [&] { return datagram.describe(); });
         }
     }
+    if (nominates) {
+        note_activity(host, datagram.now);
+    }
     pair.checked_at = local;
     pair.is_nominated = host.is_client() ? has_nomination : pair.is_nominated;
 }
@@ -85,12 +88,19 @@ void IdleRules::handle_check_received(const PeerDatagram& datagram, const StunMe
     if (message.type() != stun_type::kBinding || datagram.host.is_client()) {
         return;
     }
-    auto& pairs = states_[datagram.host.device].pairs;
-    for (const auto& [username, grant] : datagram.host.grants) {
-        if (const auto known = pairs.find({grant.peer, datagram.leg}); known != pairs.end()) {
-            known->second.is_nominated = message.has(stun_attribute::kUseCandidate);
-        }
+    const auto username = message.text(stun_attribute::kUsername);
+    const auto grant = std::ranges::find_if(datagram.host.grants, [&](const auto& entry) {
+        return entry.second.local.username + ":" + entry.second.remote.username == username;
+    });
+    if (grant == datagram.host.grants.end()) {
+        return;
     }
+    auto& pair = states_[datagram.host.device].pairs[{grant->second.peer, datagram.leg}];
+    const bool has_nomination = message.has(stun_attribute::kUseCandidate);
+    if (has_nomination && !pair.is_nominated) {
+        note_activity(datagram.host, datagram.now);
+    }
+    pair.is_nominated = has_nomination;
 }
 
 void IdleRules::handle_wireguard(const Host& host, const WireGuardMessage& message, Instant now) {

@@ -13,8 +13,8 @@ namespace culvert::model::wire {
 /// Checks that hosts without traffic are quiet (RES-1): what keeps paths and NATs alive, and no more often. Source:
 /// spec/connectivity.md 4.6, 5.5, 7.2 and 8.2.
 ///
-/// A host counts as idle after any packet, message of the portal or fault for as long as its connections may need to
-/// become idle themselves.
+/// A host counts as idle after any packet, nomination, message of the portal or fault for as long as its connections
+/// may need to become idle themselves.
 class IdleRules {
 public:
     IdleRules(const Hosts& hosts, Findings& findings) : hosts_{hosts}, findings_{findings} {}

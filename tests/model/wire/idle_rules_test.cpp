@@ -62,6 +62,15 @@ TEST_F(IdleRulesTest, AcceptFastChecksAgainOnceThereIsTraffic) {
     expect_conforming();
 }
 
+TEST_F(IdleRulesTest, AcceptFastChecksAfterANomination) {
+    sleep(1500ms);
+    send(kClient, client_address, second_address, client_check(++transaction_, true));
+    sleep(1500ms);
+    check();
+
+    expect_conforming();
+}
+
 TEST_F(IdleRulesTest, AcceptFastChecksWhileOnlyTheNominatedPairIsLeft) {
     sleep(25s);
     client_to_gateway(client_check(++transaction_, true));

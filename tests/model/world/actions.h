@@ -57,6 +57,7 @@ private:
     bool apply(const Reset& action);
     bool end_portal(bool is_crash);
     void start_portal();
+    void check_clients_are_forgotten();
     /// Applications do not run on a hostile client.
     [[nodiscard]] bool is_hostile(ClientNo client) const;
     /// Null if the scenario has no such device.

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <string>
 
 #include "culvert/base/overloaded.h"
+#include "model/observer/state_text.h"
 #include "model/world/actions.h"
 #include "model/world/world.h"
 
@@ -9,7 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kGoodbyes = 2s;
+/// A gateway finds out by then that a client has gone without a goodbye, even while the connection is idle
+/// (spec/connectivity.md 8.3) and its own timers are late, and the portal has forgotten what nobody answered.
+constexpr Duration kPeersForgotten = 140s;
 /// Longer than an allocation lives without a refresh, and than the portal waits for a silent device.
 constexpr Duration kForgotten = 11min;
 
@@ -98,6 +102,27 @@ bool Actions::apply(const Crash& action) {
     return true;
 }
 
+void Actions::check_clients_are_forgotten() {
+    const auto count = [](std::string_view state, std::string_view thing) {
+        return std::ranges::count(read_state(state), thing, &StateLine::name);
+    };
+    world_.for_each_machine([&](Machine& machine) {
+        const auto device = machine.device();
+        if (const auto* gateway = std::get_if<GatewayNo>(&device);
+            gateway != nullptr && !world_.scenario_.setup.gateways[gateway->value - 1U].is_hostile) {
+            const auto connections = count(machine.snapshot(world_.now_), "connection");
+            world_.verdict_.check("RES-2", connections == 0, world_.now_, [&] {
+                return machine.name() + " still has " + std::to_string(connections) +
+                       " connections after all clients left";
+            });
+        }
+    });
+    const auto pending = count(world_.portal_.plane()->debug_snapshot(world_.now_), "pending_flow");
+    world_.verdict_.check("RES-2", pending == 0, world_.now_, [&] {
+        return "the portal still waits for " + std::to_string(pending) + " answers after all clients left";
+    });
+}
+
 void Actions::take_leave() {
     heal_everything();
     const auto stop_all = [&]<typename No>(No) {
@@ -108,9 +133,10 @@ void Actions::take_leave() {
         });
     };
     stop_all(ClientNo{});
-    if (!world_.run_until(world_.now_ + kGoodbyes)) {
+    if (!world_.run_until(world_.now_ + kPeersForgotten)) {
         return;
     }
+    check_clients_are_forgotten();
     stop_all(GatewayNo{});
     if (!world_.run_until(world_.now_ + kForgotten)) {
         return;
