@@ -23,9 +23,10 @@ TEST(StateText, IsReadLineByLine) {
     EXPECT_EQ(lines[2]["discarded"], "no");
 }
 
-Setup make_setup() {
+Setup make_setup(std::optional<seconds> token_lifetime) {
     Setup setup;
     setup.clients.resize(1);
+    setup.clients[0].token_lifetime = token_lifetime;
     setup.gateways.resize(1);
     setup.resources.resize(1);
     return setup;
@@ -34,7 +35,8 @@ Setup make_setup() {
 /// A client and a gateway whose states agree, after an answer went from one to the other.
 class AgreementTest : public testing::Test {
 protected:
-    AgreementTest() : situation{make_setup()}, checks{situation, verdict} {
+    explicit AgreementTest(std::optional<seconds> token_lifetime = {})
+        : situation{make_setup(token_lifetime)}, checks{situation, verdict} {
         see(SessionOpened{kClient, kClientId, {}});
         see(SessionOpened{kGateway, kGatewayId, {}});
         portal_api::AuthorizeFlow flow;
@@ -101,6 +103,16 @@ protected:
     Verdict verdict;
     AgreementChecks checks;
 };
+
+struct ExpiredAgreementTest : AgreementTest {
+    ExpiredAgreementTest() : AgreementTest{seconds{1}} {}
+};
+
+TEST_F(ExpiredAgreementTest, DoesNotCompareConnectionsThatEnd) {
+    psk = "other";
+
+    EXPECT_EQ(complaints(), Texts{});
+}
 
 TEST_F(AgreementTest, IsContentWithStatesThatMatch) {
     EXPECT_EQ(complaints(), Texts{});
