@@ -11,7 +11,8 @@ constexpr std::uint64_t kPerMille = 1000;
 
 }  // namespace
 
-std::expected<Link::Exits, DropReason> Link::pass(MutableByteSpan payload, net::Family family, Instant now) {
+std::expected<Link::Exits, DropReason> Link::pass(MutableByteSpan payload, net::Ecn& ecn, net::Family family,
+                                                  Instant now) {
     const auto length = ip_length(payload.size(), family);
     const std::size_t mtu = impairment_ && impairment_->mtu != 0 ? impairment_->mtu : kLargestMtu;
     if (length > mtu) {
@@ -29,6 +30,9 @@ std::expected<Link::Exits, DropReason> Link::pass(MutableByteSpan payload, net::
     }
     if (chance(impairment_->corrupt)) {
         corrupt(payload);
+    }
+    if (ecn != net::Ecn::kNotEct && chance(impairment_->congestion)) {
+        ecn = net::Ecn::kCe;
     }
     Exits exits{.first = exit_after(*transmitted), .duplicate = {}};
     if (chance(impairment_->duplicate)) {

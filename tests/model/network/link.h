@@ -8,6 +8,7 @@
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
+#include "culvert/net/ecn.h"
 #include "culvert/net/ip_address.h"
 #include "model/network/drop.h"
 #include "model/scenario/action.h"
@@ -35,8 +36,8 @@ public:
         Instant first;
         std::optional<Instant> duplicate;
     };
-    /// A datagram enters; `now` never decreases. May flip a bit of `payload`.
-    std::expected<Exits, DropReason> pass(MutableByteSpan payload, net::Family family, Instant now);
+    /// A datagram enters; `now` never decreases. May flip a bit of `payload`, and mark `ecn`.
+    std::expected<Exits, DropReason> pass(MutableByteSpan payload, net::Ecn& ecn, net::Family family, Instant now);
 
     void impair(const Impairment& impairment);
     void heal() { impairment_.reset(); }

@@ -21,7 +21,8 @@ Link make(const Impairment& impairment) {
 
 std::expected<Link::Exits, DropReason> pass(Link& link, Instant now, std::size_t size = 100) {
     Bytes payload(size);
-    return link.pass(payload, net::Family::kIpv4, now);
+    auto ecn = net::Ecn::kNotEct;
+    return link.pass(payload, ecn, net::Family::kIpv4, now);
 }
 
 /// How long the datagram takes that enters first.
@@ -111,7 +112,8 @@ TEST(Link, FlipsOneBitOfItsShare) {
 
     for (int i = 0; i < kMany; ++i) {
         Bytes payload(2);
-        ASSERT_TRUE(link.pass(payload, net::Family::kIpv4, kStart));
+        auto ecn = net::Ecn::kNotEct;
+        ASSERT_TRUE(link.pass(payload, ecn, net::Family::kIpv4, kStart));
         const auto bits = load_be<std::uint16_t>(payload);
         if (bits != 0) {
             ++corrupted;
@@ -210,7 +212,8 @@ TEST(Link, LosesPacketsLongerThanItsMtu) {
     auto link = make({.mtu = 1280});
     const auto fits = [&](std::size_t size, net::Family family) {
         Bytes payload(size);
-        const auto exits = link.pass(payload, family, kStart);
+        auto ecn = net::Ecn::kNotEct;
+        const auto exits = link.pass(payload, ecn, family, kStart);
         EXPECT_EQ(exits ? DropReason::kTooBig : exits.error(), DropReason::kTooBig);
         return exits.has_value();
     };
@@ -220,6 +223,20 @@ TEST(Link, LosesPacketsLongerThanItsMtu) {
     EXPECT_TRUE(fits(1232, net::Family::kIpv6));
     EXPECT_FALSE(fits(1233, net::Family::kIpv6));
     EXPECT_FALSE(link.is_lossless());
+}
+
+TEST(Link, MarksWhatIsCapableOfIt) {
+    auto link = make({.congestion = 1000});
+    Bytes payload(1);
+    for (const auto& [before, after] : {std::pair{net::Ecn::kNotEct, net::Ecn::kNotEct},
+                                        {net::Ecn::kEct0, net::Ecn::kCe},
+                                        {net::Ecn::kEct1, net::Ecn::kCe},
+                                        {net::Ecn::kCe, net::Ecn::kCe}}) {
+        auto ecn = before;
+        ASSERT_TRUE(link.pass(payload, ecn, net::Family::kIpv4, kStart));
+        EXPECT_EQ(ecn, after);
+    }
+    EXPECT_TRUE(link.is_lossless());
 }
 
 }  // namespace

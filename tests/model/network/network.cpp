@@ -243,7 +243,7 @@ void Network::send_through_own_nat(Datagram datagram, Instant now) {
 }
 
 void Network::send_to_internet(Host& sender, Datagram datagram, Instant now) {
-    const auto exits = sender.up.pass(datagram.payload, datagram.to.family(), now);
+    const auto exits = sender.up.pass(datagram.payload, datagram.ecn, datagram.to.family(), now);
     if (!exits) {
         return drop(exits.error(), datagram, now);
     }
@@ -290,7 +290,7 @@ Host& Network::behind_nat(const Segment& segment, const net::SocketAddress& oute
 
 void Network::pass_downlink(Datagram datagram, Instant now) {
     auto& receiver = *datagram.receiver;
-    const auto exits = receiver.down.pass(datagram.payload, datagram.to.family(), now);
+    const auto exits = receiver.down.pass(datagram.payload, datagram.ecn, datagram.to.family(), now);
     if (!exits) {
         return drop(exits.error(), datagram, now);
     }

@@ -107,7 +107,7 @@ void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
     ++probe->forwarded;
     verdict_.check("CON-2", probe->forwarded <= probe->submissions, now,
                    [&] { return "left a gateway more often than it was sent: " + describe(*key, *probe); });
-    verdict_.check("CON-6", is_unchanged(*read_packet(probe->packet), *packet), now, [&] {
+    verdict_.check("CON-6", is_intact(*read_packet(probe->packet), *packet), now, [&] {
         return "was changed on the way to the resource, " + first_difference(probe->packet, event.packet) + ": " +
                describe(*key, *probe);
     });
@@ -118,6 +118,20 @@ void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
         check_route(*key, *probe, event.gateway, now);
         check_order(*key, *probe, event.gateway, now);
     }
+}
+
+/// Congestion is shown only where some was.
+bool ProbeChecks::is_intact(const InnerPacket& before, const InnerPacket& after) {
+    const bool is_marked = after.ecn != before.ecn;
+    if (is_marked) {
+        verdict_.count("congestion experienced");
+    }
+    return is_unchanged(before, after) && (!is_marked || has_congestion_);
+}
+
+void ProbeChecks::handle(const ActionTaken& event, Instant) {
+    const auto* impaired = std::get_if<ImpairLink>(&event.step.action);
+    has_congestion_ = has_congestion_ || (impaired != nullptr && impaired->impairment.congestion != 0);
 }
 
 /// The narrowest resource decides where a packet goes, even if a gateway of a wider one would let it pass.
@@ -186,7 +200,7 @@ void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
     verdict_.check("CON-2", probe->answered <= probe->returned, now,
                    [&] { return "its answer was delivered more often than it was given: " + describe(*key, *probe); });
     if (const auto sent = read_packet(probe->answer)) {
-        verdict_.check("CON-6", is_unchanged(*sent, *packet), now, [&] {
+        verdict_.check("CON-6", is_intact(*sent, *packet), now, [&] {
             return "the answer was changed on its way, " + first_difference(probe->answer, event.packet) + ": " +
                    describe(*key, *probe);
         });

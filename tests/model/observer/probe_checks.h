@@ -43,6 +43,7 @@ private:
     void handle(const PacketForwarded& event, Instant now);
     void handle(const PacketReturned& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
+    void handle(const ActionTaken& event, Instant now);
     void handle(const PacketBetrayed& event, Instant now);
     void handle(const TransferStarted& event, Instant now);
     void handle(const TransferEnded& event, Instant now);
@@ -56,6 +57,7 @@ private:
     void judge(const PacketKey& key, Probe& probe, Instant due);
     void judge_missing(const PacketKey& key, const Probe& probe, Instant due);
     [[nodiscard]] bool overflowed_buffers(const Probe& probe, Instant due) const;
+    [[nodiscard]] bool is_intact(const InnerPacket& before, const InnerPacket& after);
     [[nodiscard]] std::string describe(const PacketKey& key, const Probe& probe) const;
 
     const Situation& situation_;
@@ -74,6 +76,7 @@ private:
     std::set<PacketKey> lies_;
     Attempts attempts_;
     std::uint64_t next_order_ = 1;
+    bool has_congestion_ = false;
 };
 
 }  // namespace culvert::model

@@ -110,6 +110,10 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
         result.why = why;
         return result;
     };
+    const auto& interface = situation.told(client).interface();
+    if (interface && packet.source != interface->ipv4 && packet.source != interface->ipv6) {
+        return conclude(Outcome::kDropped, "its source is not the client's");
+    }
     if (is_tunnel_address(packet.destination)) {
         const auto owner = situation.owner(packet.destination);
         const bool is_gateway = owner && std::holds_alternative<GatewayNo>(*owner);

@@ -23,6 +23,7 @@ std::vector<std::string_view> required_features(std::uint64_t cases) {
     features.emplace_back("transfer complete");
     if (cases >= kCasesForKinds) {
         std::ranges::copy(all_kind_features(), std::back_inserter(features));
+        features.emplace_back("congestion experienced");
     }
     return features;
 }

@@ -32,6 +32,15 @@ struct TunnelOf {
 };
 using Destination = std::variant<HostOf, TunnelOf, net::IpAddress>;
 
+/// What an application gives as source address.
+enum class Source : std::uint8_t {
+    kOwn,          ///< the client's tunnel address
+    kLan,          ///< one of the host's other networks
+    kOtherClient,  ///< another client's tunnel address
+    kLoopback,
+    kUnspecified,
+};
+
 /// An application sends requests: echo requests, UDP datagrams that are answered, TCP SYNs that are accepted.
 struct Probe {
     ClientNo client;
@@ -43,6 +52,12 @@ struct Probe {
     std::uint16_t count = 1;
     milliseconds interval{0};
     std::uint16_t payload = 32;
+    Source source = Source::kOwn;
+    /// DSCP and ECN.
+    std::uint8_t traffic_class = 0;
+    std::uint8_t ttl = 64;
+    /// UDP over IPv4 may.
+    bool without_checksum = false;
 
     friend bool operator==(const Probe&, const Probe&) = default;
 };
@@ -183,6 +198,8 @@ struct Impairment {
     std::uint16_t burst = 1;
     std::uint16_t duplicate = 0;
     std::uint16_t corrupt = 0;
+    /// ECN-capable datagrams are marked: congestion experienced.
+    std::uint16_t congestion = 0;
     milliseconds delay{0};
     /// Uniform on top of `delay`; may reorder if `reorders`.
     milliseconds jitter{0};

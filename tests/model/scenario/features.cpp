@@ -34,11 +34,13 @@ const std::vector<std::string>& kind_features() {
 /// Calls `visit` with the feature names of every field that says of which kind an S is, and the field.
 template <typename S, typename Visit>
 void for_each_kind(const Visit& visit) {
-    for_each_field<S>(overloaded{[&]<typename T>(const Word<S, T>& field) {
-                                     if constexpr (std::is_enum_v<T>) {
-                                         visit(kind_features<S, T>(), field.member);
-                                     }
-                                 },
+    const auto visit_kind = [&]<typename T>(T S::* member) {
+        if constexpr (std::is_enum_v<T>) {
+            visit(kind_features<S, T>(), member);
+        }
+    };
+    for_each_field<S>(overloaded{[&]<typename T>(const Word<S, T>& field) { visit_kind(field.member); },
+                                 [&]<typename T>(const Option<S, T>& field) { visit_kind(field.member); },
                                  [](const auto&) {}});
 }
 

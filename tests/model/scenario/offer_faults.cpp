@@ -16,7 +16,7 @@ std::uint16_t rate(ChoiceSource& source, std::uint64_t highest) {
 
 Impairment draw_impairment(ChoiceSource& source) {
     Impairment impairment;
-    switch (source.weighted(std::array<unsigned, 8>{30, 10, 10, 10, 10, 10, 10, 10})) {
+    switch (source.weighted(std::array<unsigned, 9>{30, 10, 10, 10, 10, 10, 10, 20, 10})) {
         case 0:
             impairment.loss = source.chance(20) ? std::uint16_t{1000} : rate(source, 500);
             break;
@@ -39,6 +39,9 @@ Impairment draw_impairment(ChoiceSource& source) {
             break;
         case 6:
             impairment.rate = static_cast<std::uint32_t>(2000 * source.between(1, 250));
+            break;
+        case 7:
+            impairment.congestion = source.chance(60) ? std::uint16_t{1000} : rate(source, 1000);
             break;
         default: {
             // What IPv6 guarantees, that with an outer header, some tunnels, PPPoE.

@@ -112,6 +112,22 @@ HostOf draw_host(ChoiceSource& source, ResourceNo resource) {
     return {resource, number<std::uint32_t>(source, 1, 8)};
 }
 
+void draw_header(ChoiceSource& source, Probe& probe) {
+    if (source.chance(5)) {
+        probe.source = static_cast<Source>(source.between(1, std::to_underlying(Source::kUnspecified)));
+    }
+    if (source.chance(25)) {
+        // Without DSCP and with two of them, in all combinations with ECN.
+        constexpr std::array<std::uint8_t, 3> kDscp{0, 0x28, 0xb8};
+        probe.traffic_class = static_cast<std::uint8_t>(source.pick(kDscp) | source.below(4));
+    }
+    if (source.chance(10)) {
+        constexpr std::array<std::uint8_t, 4> kTtls{1, 2, 128, 255};
+        probe.ttl = source.pick(kTtls);
+    }
+    probe.without_checksum = probe.protocol == Protocol::kUdp && source.chance(10);
+}
+
 Probe draw_probe(ChoiceSource& source, const Plan& plan, ClientNo client) {
     Probe probe{.client = client, .to = net::IpAddress{}};
     Service service;
@@ -131,6 +147,7 @@ Probe draw_probe(ChoiceSource& source, const Plan& plan, ClientNo client) {
     const auto burst = draw_burst(source);
     probe.count = burst.count;
     probe.interval = burst.interval;
+    draw_header(source, probe);
     probe.payload = source.chance(30) ? number<std::uint16_t>(source, 16, 1200) : std::uint16_t{32};
     return probe;
 }

@@ -90,6 +90,7 @@ TEST(Script, ReadsBackEveryField) {
     const std::vector<std::string_view> steps{
         "probe client1 resource2:9 tcp from=2 to=3 count=4 every=5ms payload=6",
         "probe client2 gateway2:v6 icmp",
+        "probe client2 resource2:1 udp source=lan class=185 ttl=1 no-checksum",
         "probe client2 client1:v4 icmp",
         "probe client2 fd00::1 udp",
         "transfer client2 10.0.0.1 from=2 to=3 bytes=4 upload",

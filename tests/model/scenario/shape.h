@@ -129,7 +129,9 @@ inline constexpr auto kShape<Probe> =
     detail::shape("probe", detail::word("client", &Probe::client), detail::word("destination", &Probe::to),
                   detail::word("protocol", &Probe::protocol), detail::option("from", &Probe::source_port),
                   detail::option("to", &Probe::destination_port), detail::option("count", &Probe::count),
-                  detail::option("every", &Probe::interval), detail::option("payload", &Probe::payload));
+                  detail::option("every", &Probe::interval), detail::option("payload", &Probe::payload),
+                  detail::option("source", &Probe::source), detail::option("class", &Probe::traffic_class),
+                  detail::option("ttl", &Probe::ttl), detail::flag("no-checksum", &Probe::without_checksum));
 template <>
 inline constexpr auto kShape<Transfer> =
     detail::shape("transfer", detail::word("client", &Transfer::client), detail::word("destination", &Transfer::to),
@@ -200,9 +202,9 @@ template <>
 inline constexpr auto kShape<Impairment> =
     detail::shape("impairment", detail::option("loss", &Impairment::loss), detail::option("burst", &Impairment::burst),
                   detail::option("duplicate", &Impairment::duplicate), detail::option("corrupt", &Impairment::corrupt),
-                  detail::option("delay", &Impairment::delay), detail::option("jitter", &Impairment::jitter),
-                  detail::flag("reorders", &Impairment::reorders), detail::option("rate", &Impairment::rate),
-                  detail::option("mtu", &Impairment::mtu));
+                  detail::option("congestion", &Impairment::congestion), detail::option("delay", &Impairment::delay),
+                  detail::option("jitter", &Impairment::jitter), detail::flag("reorders", &Impairment::reorders),
+                  detail::option("rate", &Impairment::rate), detail::option("mtu", &Impairment::mtu));
 template <>
 inline constexpr auto kShape<ImpairLink> =
     detail::shape("impair", detail::word("device", &ImpairLink::device), detail::flag("only-down", &ImpairLink::up),

@@ -42,6 +42,9 @@ inline constexpr std::array<std::string_view, 4> kNames<Driver>{"exact", "late",
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<Protocol>{"icmp", "udp", "tcp"};
 template <>
+inline constexpr std::array<std::string_view, 5> kNames<Source>{"own", "lan", "other-client", "loopback",
+                                                                "unspecified"};
+template <>
 inline constexpr std::array<std::string_view, 3> kNames<portal_api::FilterProtocol>{"tcp", "udp", "icmp"};
 template <>
 inline constexpr std::array<std::string_view, 5> kNames<PortalFault>{"refused", "black-hole", "half-open", "slow",

@@ -29,6 +29,8 @@ private:
     bool apply(const Transfer& action);
     bool apply(const Unsolicited& action);
     [[nodiscard]] std::optional<net::IpAddress> resolve(const Destination& to) const;
+    /// Requires that the client has an interface.
+    [[nodiscard]] net::IpAddress source_address(const Probe& probe, bool is_v4) const;
     void send_probe(const Probe& probe, const net::IpAddress& destination, unsigned index);
 
     // actions_admin.cpp

@@ -4,6 +4,8 @@
 #include "culvert/packet/builder.h"
 #include "model/scenario/ids.h"
 #include "model/world/actions.h"
+#include "model/world/forged_packets.h"
+#include "model/world/header_fields.h"
 #include "model/world/marked_payload.h"
 #include "model/world/world.h"
 
@@ -60,12 +62,34 @@ bool Actions::apply(const Probe& action) {
     return true;
 }
 
+net::IpAddress Actions::source_address(const Probe& probe, bool is_v4) const {
+    const auto& own = *world_.interface_of(probe.client);
+    switch (probe.source) {
+        case Source::kOwn:
+            break;
+        case Source::kLan:
+            return ip(is_v4 ? "192.168.77.7" : "fe80::7");
+        case Source::kOtherClient:
+            for (const auto& [device, interface] : world_.interfaces_) {
+                if (std::holds_alternative<ClientNo>(device) && device != Device{probe.client}) {
+                    return is_v4 ? interface.ipv4 : interface.ipv6;
+                }
+            }
+            return ip(is_v4 ? "100.64.200.200" : "fd00:2021:1111::ffff");
+        case Source::kLoopback:
+            return ip(is_v4 ? "127.0.0.1" : "::1");
+        case Source::kUnspecified:
+            return ip(is_v4 ? "0.0.0.0" : "::");
+    }
+    return is_v4 ? own.ipv4 : own.ipv6;
+}
+
 void Actions::send_probe(const Probe& probe, const net::IpAddress& destination, unsigned index) {
     const auto* interface = world_.interface_of(probe.client);
     if (interface == nullptr) {
         return;
     }
-    const auto source = destination.is_v4() ? interface->ipv4 : interface->ipv6;
+    const auto source = source_address(probe, destination.is_v4());
     const auto number = world_.next_packet_++;
     const auto payload = make_marked_payload(number, probe.payload);
     Bytes packet;
@@ -83,6 +107,7 @@ void Actions::send_probe(const Probe& probe, const net::IpAddress& destination, 
                                       {.sequence = static_cast<std::uint32_t>(number), .flags = packet::kTcpSyn}, {});
             break;
     }
+    set_header_fields(packet, {probe.traffic_class, probe.ttl, probe.without_checksum});
     world_.submit_if_routed(probe.client, packet);
 }
 

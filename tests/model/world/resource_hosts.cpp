@@ -2,6 +2,7 @@
 
 #include "culvert/packet/builder.h"
 #include "culvert/packet/ip_packet.h"
+#include "model/world/header_fields.h"
 
 namespace culvert::model {
 namespace {
@@ -9,9 +10,7 @@ namespace {
 /// Of the answer to a SYN, so that a repeated one gets the same answer.
 constexpr std::uint32_t kFirstSequence = 7'000'000;
 
-}  // namespace
-
-std::optional<Bytes> answer_of_resource(ByteSpan bytes) {
+std::optional<Bytes> answer(ByteSpan bytes) {
     auto copy = to_bytes(bytes);
     const auto packet = packet::IpPacket::parse(copy);
     if (!packet) {
@@ -41,6 +40,16 @@ std::optional<Bytes> answer_of_resource(ByteSpan bytes) {
         return packet::make_tcp({destination, packet->destination_port()}, {source, packet->source_port()}, tcp, {});
     }
     return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Bytes> answer_of_resource(ByteSpan bytes) {
+    auto packet = answer(bytes);
+    if (packet) {
+        set_header_fields(*packet, header_fields_of(bytes));
+    }
+    return packet;
 }
 
 }  // namespace culvert::model
