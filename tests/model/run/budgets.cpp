@@ -80,6 +80,7 @@ constexpr auto kBudgets = std::to_array<Budget>({
     {"wire: reflexive candidates change after a fault", 130},
     {"wire: requests that waited for the portal arrive together", 35},
     {"wire: sealed before the connection was replaced", 1},
+    {"wire: sent from a queue", 1},
     {"wire: source address lost", 1},
 });
 

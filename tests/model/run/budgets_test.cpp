@@ -69,6 +69,20 @@ TEST(Budgets, AreInOrderAndUnique) {
     EXPECT_EQ(std::ranges::adjacent_find(budgets(), std::ranges::greater_equal{}, &Budget::tolerance), budgets().end());
 }
 
+TEST(Budgets, ExistForEverythingThatIsToleratedByName) {
+    const auto judges = read_judges();
+    constexpr std::string_view kCall = "tolerate(\"";
+    std::size_t calls = 0;
+    for (auto at = judges.find(kCall); at != std::string::npos; at = judges.find(kCall, at)) {
+        at += kCall.size();
+        const auto name = judges.substr(at, judges.find('"', at) - at);
+        EXPECT_EQ(std::ranges::count(budgets(), name, &Budget::tolerance), 1) << name;
+        ++calls;
+    }
+
+    EXPECT_GT(calls, 30U);
+}
+
 TEST(Budgets, NameOnlyWhatSomeJudgeTolerates) {
     const auto judges = read_judges();
     ASSERT_FALSE(judges.empty());
