@@ -256,6 +256,8 @@ enum class PortalFault : std::uint8_t {
     kHalfOpen,   ///< what the portal sends gets through, what the device sends does not
     kSlow,       ///< 2 kB/s
     kOverload,   ///< new connections are answered with 503
+    kCaptive,    ///< a captive portal: nothing gets through, new connections are answered with a redirect
+    kGarbage,    ///< new connections are answered with what is no HTTP
 };
 struct PortalTrouble {
     Device device;

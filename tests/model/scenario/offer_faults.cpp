@@ -63,8 +63,9 @@ ImpairLink draw_impaired_link(ChoiceSource& source, const Device& device) {
 }
 
 PortalTrouble draw_portal_trouble(ChoiceSource& source, const Device& device) {
-    constexpr std::array kFaults{PortalFault::kBlackHole, PortalFault::kRefused, PortalFault::kHalfOpen,
-                                 PortalFault::kSlow, PortalFault::kOverload};
+    constexpr std::array kFaults{PortalFault::kBlackHole, PortalFault::kRefused,  PortalFault::kHalfOpen,
+                                 PortalFault::kSlow,      PortalFault::kOverload, PortalFault::kCaptive,
+                                 PortalFault::kGarbage};
     const auto fault = source.pick(kFaults);
     return {device, fault, draw_duration(source)};
 }

@@ -47,8 +47,8 @@ inline constexpr std::array<std::string_view, 5> kNames<Source>{"own", "lan", "o
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<portal_api::FilterProtocol>{"tcp", "udp", "icmp"};
 template <>
-inline constexpr std::array<std::string_view, 5> kNames<PortalFault>{"refused", "black-hole", "half-open", "slow",
-                                                                     "overload"};
+inline constexpr std::array<std::string_view, 7> kNames<PortalFault>{"refused",  "black-hole", "half-open", "slow",
+                                                                     "overload", "captive",    "garbage"};
 template <>
 inline constexpr std::array<std::string_view, 16> kNames<Forgery>{
     "foreign-source",    "other-client-source", "unauthorized-resource", "filtered-port",

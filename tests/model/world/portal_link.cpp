@@ -77,12 +77,13 @@ void PortalLink::set_fault(std::optional<PortalFault> fault, Instant now) {
         const auto rate = fault == PortalFault::kSlow ? kSlowRate : 0;
         connection.up.set_rate(rate);
         connection.down.set_rate(rate);
-        if (fault == PortalFault::kBlackHole || fault == PortalFault::kHalfOpen) {
+        const bool is_cut_off = fault == PortalFault::kBlackHole || fault == PortalFault::kCaptive;
+        if (is_cut_off || fault == PortalFault::kHalfOpen) {
             connection.up.stall();
         } else {
             connection.up.resume(now);
         }
-        if (fault == PortalFault::kBlackHole) {
+        if (is_cut_off) {
             connection.down.stall();
         } else {
             connection.down.resume(now);
@@ -163,6 +164,14 @@ void PortalLink::accept(Connection& connection, Instant now) {
     }
     if (fault_ == PortalFault::kOverload) {
         connection.refusal = {Kind::kHttpStatus, 503, "HTTP error: 503 Service Unavailable"};
+        return;
+    }
+    if (fault_ == PortalFault::kCaptive) {
+        connection.refusal = {Kind::kHttpStatus, 302, "HTTP error: 302 Found"};
+        return;
+    }
+    if (fault_ == PortalFault::kGarbage) {
+        connection.refusal = {Kind::kTransient, 0, "bad HTTP version"};
         return;
     }
     const auto accepted = portal_.connect(make_request(connection), now);
