@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "culvert/base/time.h"
+#include "model/observer/counter.h"
 
 /// What a case is judged by: invariants that were checked, how often, and where they did not hold.
 namespace culvert::model {
@@ -18,38 +19,37 @@ struct Violation {
     std::string text;
 };
 
-/// Violations, and counters of everything that must not stay unexercised. Counting costs a map look-up of a short key;
-/// names are string literals.
+/// Violations, and counters of everything that must not stay unexercised. Names are string literals.
 class Verdict {
 public:
     /// The invariant was checked, and held unless `holds` is false; `text()` is called only then. Returns `holds`.
     template <typename Text>
     bool check(std::string_view invariant, bool holds, Instant at, const Text& text) {
-        ++checks_[invariant];
+        checks_.add(invariant);
         if (!holds) {
             violations_.push_back({std::string{invariant}, at, text()});
         }
         return holds;
     }
     /// A rule was relaxed for the reason with this name, a literal. How many cases may need it: run/budgets.cpp.
-    void tolerate(std::string_view reason) { ++tolerances_[reason]; }
+    void tolerate(std::string_view reason) { tolerances_.add(reason); }
     /// Something happened that a run as a whole must exercise: an outcome, an action, a fault, a state.
-    void count(std::string_view feature) { ++features_[feature]; }
+    void count(std::string_view feature) { features_.add(feature); }
 
     /// Violations stay in the order of their times.
     void add(const Verdict& other);
 
-    using Counters = std::map<std::string_view, std::uint64_t>;
+    using Counters = Counter::ByName;
     [[nodiscard]] const std::vector<Violation>& violations() const { return violations_; }
-    [[nodiscard]] const Counters& checks() const { return checks_; }
-    [[nodiscard]] const Counters& tolerances() const { return tolerances_; }
-    [[nodiscard]] const Counters& features() const { return features_; }
+    [[nodiscard]] const Counters& checks() const { return checks_.by_name(); }
+    [[nodiscard]] const Counters& tolerances() const { return tolerances_.by_name(); }
+    [[nodiscard]] const Counters& features() const { return features_.by_name(); }
 
 private:
     std::vector<Violation> violations_;
-    Counters checks_;
-    Counters tolerances_;
-    Counters features_;
+    Counter checks_;
+    Counter tolerances_;
+    Counter features_;
 };
 
 }  // namespace culvert::model
