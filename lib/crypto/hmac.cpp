@@ -50,11 +50,6 @@ private:
 
 }  // namespace
 
-Sha1Digest hmac_sha1(ByteSpan key, std::initializer_list<ByteSpan> parts) {
-    thread_local Hmac hmac{"SHA1"};
-    return hmac.operator()<20>(key, parts);
-}
-
 Sha256Digest hmac_sha256(ByteSpan key, std::initializer_list<ByteSpan> parts) {
     thread_local Hmac hmac{"SHA2-256"};
     return hmac.operator()<32>(key, parts);

@@ -31,6 +31,19 @@ TEST(IpAddress, KnowsSpecialRanges) {
     EXPECT_FALSE(IpAddress::parse("100.64.0.1")->is_link_local());
 }
 
+TEST(IpAddress, OrdersByBytesInNetworkOrder) {
+    const auto order = [](std::string_view a, std::string_view b) {
+        return *IpAddress::parse(a) <=> *IpAddress::parse(b);
+    };
+    EXPECT_EQ(order("1.0.0.2", "2.0.0.1"), std::strong_ordering::less);
+    EXPECT_EQ(order("1.0.0.2", "1.0.0.1"), std::strong_ordering::greater);
+    EXPECT_EQ(order("2001:db8::2", "2001:db9::1"), std::strong_ordering::less);
+    EXPECT_EQ(order("2001:db8::200", "2001:db8::1ff"), std::strong_ordering::greater);
+    EXPECT_EQ(order("2001:db8::1", "2001:db8::1"), std::strong_ordering::equal);
+    EXPECT_FALSE(*IpAddress::parse("2001:db8::1") == *IpAddress::parse("2001:db8::2"));
+    EXPECT_FALSE(*IpAddress::parse("2001:db8::1") == *IpAddress::parse("2001:db9::1"));
+}
+
 TEST(IpAddress, OrdersV4BeforeV6) {
     EXPECT_LT(*IpAddress::parse("255.0.0.1"), *IpAddress::parse("::"));
 }

@@ -26,11 +26,7 @@ public:
     }
     /// A complaint that a fault explains.
     void tolerate(std::string_view reason) { verdict_.tolerate(reason); }
-    void count(std::string_view feature) {
-        if (seen_.emplace(feature, true).second) {
-            verdict_.count(feature);
-        }
-    }
+    void count(std::string_view feature) { verdict_.count(feature); }
 
     [[nodiscard]] const Verdict& verdict() const { return verdict_; }
 
@@ -39,7 +35,6 @@ private:
 
     Verdict verdict_;
     std::map<Complaint, unsigned> reported_;
-    std::map<std::string_view, bool> seen_;
 };
 
 }  // namespace culvert::model::wire
