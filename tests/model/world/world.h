@@ -115,6 +115,8 @@ private:
     Attacker attacker_;
     RelayAbuser relay_abuser_;
     RelayWatch relay_watch_{verdict_};
+    /// What the relay that was attacked last looked like then; unset once anything else has happened.
+    std::optional<std::pair<Device, std::string>> relay_snapshot_;
     Transfers transfers_;
     log::CaptureScope log_capture_;
     std::uint64_t datagrams_ = 0;
