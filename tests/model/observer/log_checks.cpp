@@ -13,6 +13,7 @@ namespace {
 constexpr Duration kAftermath = std::chrono::seconds{60};
 /// How late a gateway that hung may still answer what it was asked: then the portal forgets the question.
 constexpr Duration kLatestAnswer = std::chrono::seconds{125};
+constexpr Duration kAllocationLifetime = std::chrono::seconds{600};
 /// Since then all programs run that run from the start.
 constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
 
@@ -22,7 +23,15 @@ std::optional<Device> as_device(const Process& process) {
                       process);
 }
 
+constexpr std::string_view kNewConnection = "Creating connection";
 constexpr std::string_view kFollowsPeer = "Updating remote socket";
+
+/// The peer that a line about a connection names; empty if it is about none.
+std::string peer_of(const LogLine& line) {
+    const auto field =
+        std::ranges::find_if(line.fields, [](const auto& each) { return each.key == "gid" || each.key == "cid"; });
+    return field == line.fields.end() ? std::string{} : std::string{field->value};
+}
 
 /// What a relay says about requests whose credentials it has checked.
 bool is_about_authentic_request(const LogLine& line) {
@@ -140,7 +149,12 @@ void LogChecks::handle(const LogLine& event, Instant now) {
         verdict_.tolerate("request with valid credentials");
         return;
     }
-    if (is_caused_by_stranger && event.message == kFollowsPeer && is_new_connection(event)) {
+    const bool follows_peer = event.message == kFollowsPeer && event.level == log::Level::kInfo;
+    const bool has_path = follows_peer && !has_path_.insert({event.process, peer_of(event)}).second;
+    if (event.message == kNewConnection) {
+        has_path_.erase({event.process, peer_of(event)});
+    }
+    if (is_caused_by_stranger && follows_peer && (!has_path || is_new_connection(event))) {
         // Nor can ICE tell a recorded check; only what is known to work is not given up for it.
         verdict_.tolerate("replayed check of a new connection");
     } else if (is_caused_by_stranger) {
@@ -195,7 +209,8 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
     }
     if (is("turn", "Ignoring response without valid message integrity") ||
         is("turn", "Relay refused our credentials")) {
-        return faults.relays(from, now) || faults.host(*device, from, now) ||
+        // While the portal is away nobody learns that a relay has started anew, until the allocation is refreshed.
+        return faults.relays(now - kAllocationLifetime, now) || faults.host(*device, from, now) ||
                !situation_.access().may_sign_in(*device, now).holds;
     }
     if (is("tunnel", "Ignoring flow for unknown resource")) {

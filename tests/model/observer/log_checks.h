@@ -47,6 +47,8 @@ private:
     std::optional<Attacked> attacked_;
     /// Devices whose connection to the portal breaks, or broke, after some more bytes.
     std::set<Device> cut_;
+    /// Connections that have had a path, by the peer's id.
+    std::set<std::pair<Process, std::string>> has_path_;
     /// Devices that share a NAT which has forgotten everything.
     std::set<Device> has_swapped_ports_;
 };

@@ -223,8 +223,11 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
             // Which gateway it goes to is not known, so it may be the first that notices what happened to this one.
             tried.insert(std::ranges::upper_bound(tried, expectation.at), expectation.at);
         }
-        if (const auto excuse =
-                situation.faults().data_path(expectation.client, gateway, expectation.at, until, tried)) {
+        // Late timers notice so much later that a path is gone.
+        const bool is_late =
+            situation.driver(expectation.client) == Driver::kLate || situation.driver(gateway) == Driver::kLate;
+        const auto from = expectation.at - (is_late ? kLateTimers : 0ms);
+        if (const auto excuse = situation.faults().data_path(expectation.client, gateway, from, until, tried)) {
             return excuse;
         }
         if (expectation.has_flow) {

@@ -15,6 +15,9 @@ using namespace stun_attribute;
 constexpr std::size_t kMaxRequests = 4096;
 /// Twelve checks of a pair take 13.75 s; pairs that are formed again or nominated take a few more (4.6).
 constexpr Duration kTwelveChecks = 8s;
+/// Each answer that comes later than kLongTrip after its check starts a new series with short pauses (4.6, rule 3).
+constexpr Duration kTwelveChecksOnALongTrip = 5s;
+constexpr Duration kLongTrip = 700ms;
 constexpr std::ptrdiff_t kMaxPairs = 100;
 constexpr Duration kLongestPause = 1500ms;
 /// Which messages have their integrity verified: the first ones of a connection, then a sample.
@@ -47,6 +50,11 @@ std::string flipped(std::string_view username) {
 }
 
 }  // namespace
+
+void IceRules::Path::note_answer(const TransactionId& id, Instant local) {
+    const auto at = static_cast<std::size_t>(std::ranges::find(ids, id) - ids.begin());
+    has_long_trip = at < ids.size() && local - times.at(at) >= kLongTrip;
+}
 
 IceRules::Connection& IceRules::connection(const Host& host, const Grant& grant) {
     auto& connection = connections_[{host.device, grant.peer}];
@@ -178,7 +186,8 @@ Complaint IceRules::judge_schedule(const PeerDatagram& datagram, Path& path, con
     if (std::ranges::find(path.ids.begin(), path.ids.begin() + static_cast<std::ptrdiff_t>(kept), id) !=
         path.ids.begin() + static_cast<std::ptrdiff_t>(kept)) {
         complaint = "a connectivity check repeats a transaction id";
-    } else if (path.count >= Path::kMaxChecks && local - path.times[at] < kTwelveChecks) {
+    } else if (path.count >= Path::kMaxChecks &&
+               local - path.times[at] < (path.has_long_trip ? kTwelveChecksOnALongTrip : kTwelveChecks)) {
         if (hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
             findings_.tolerate("wire: many checks after a fault");
         } else {
@@ -271,8 +280,11 @@ void IceRules::handle_received(const PeerDatagram& datagram, const StunMessage& 
         if (path == known.paths.end() || !has_sent(path->second)) {
             path = std::ranges::find_if(known.paths, [&](const auto& entry) { return has_sent(entry.second); });
         }
-        if (path != known.paths.end() && !known.answered.contains(path->first.remote) &&
-            message.has_integrity(as_bytes(grant.remote.password))) {
+        if (path == known.paths.end()) {
+            continue;
+        }
+        path->second.note_answer(id, host.local(datagram.now));
+        if (!known.answered.contains(path->first.remote) && message.has_integrity(as_bytes(grant.remote.password))) {
             known.answered.insert(path->first.remote);
         }
     }

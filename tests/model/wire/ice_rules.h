@@ -39,6 +39,10 @@ private:
         std::size_t count = 0;
         Instant last;
         bool is_nominated = false;
+        /// Whether the last answer took longer than half of the longest pause between checks.
+        bool has_long_trip = false;
+
+        void note_answer(const TransactionId& id, Instant local);
     };
     /// One grant's life.
     struct Connection {

@@ -203,6 +203,19 @@ TEST_F(PeerRules, RejectChecksThatNeverSlowDown) {
     expect_violation("PRO-1 a pair is checked too often");
 }
 
+TEST_F(PeerRules, AllowMoreChecksWhereAnswersTakeLong) {
+    for (std::uint8_t i = 0; i < 28; i += 2) {
+        client_to_gateway(client_check(i));
+        sleep(250ms);
+        client_to_gateway(client_check(i + 1));
+        sleep(700ms);
+        gateway_to_client(answer(client_address, gateway_ice.password, i));
+        gateway_to_client(answer(client_address, gateway_ice.password, i + 1));
+    }
+
+    expect_conforming();
+}
+
 TEST_F(PeerRules, AllowChecksThatSlowDown) {
     Duration pause = 250ms;
     for (std::uint8_t i = 0; i < 20; ++i) {
