@@ -16,15 +16,13 @@ namespace {
 constexpr std::size_t kBlock = SHA_CBLOCK;
 using Block = std::array<std::uint8_t, kBlock>;
 
-/// The hash of a key block combined with `pad`, to which a message is added.
-SHA_CTX begin(const Block& key, std::uint8_t pad) {
+/// Starts the hash of a key block combined with `pad`, to which a message is added.
+void begin(SHA_CTX& hash, const Block& key, std::uint8_t pad) {
     Block block;
     std::ranges::transform(key, block.begin(), [&](std::uint8_t byte) { return byte ^ pad; });
-    SHA_CTX hash;
     SHA1_Init(&hash);
     SHA1_Update(&hash, block.data(), block.size());
     OPENSSL_cleanse(block.data(), block.size());
-    return hash;
 }
 
 }  // namespace
@@ -38,17 +36,20 @@ Sha1Digest hmac_sha1(ByteSpan key, std::initializer_list<ByteSpan> parts) {
         std::ranges::copy(key, reinterpret_cast<std::byte*>(key_block.data()));
     }
     std::array<std::uint8_t, SHA_DIGEST_LENGTH> inner;
-    auto hash = begin(key_block, 0x36);
+    SHA_CTX hash;
+    begin(hash, key_block, 0x36);
     for (const auto part : parts) {
         SHA1_Update(&hash, part.data(), part.size());
     }
     SHA1_Final(inner.data(), &hash);
 
     Sha1Digest out;
-    hash = begin(key_block, 0x5c);
+    begin(hash, key_block, 0x5c);
     SHA1_Update(&hash, inner.data(), inner.size());
     SHA1_Final(reinterpret_cast<std::uint8_t*>(out.data()), &hash);
     OPENSSL_cleanse(key_block.data(), key_block.size());
+    OPENSSL_cleanse(&hash, sizeof hash);
+    OPENSSL_cleanse(inner.data(), inner.size());
     return out;
 }
 

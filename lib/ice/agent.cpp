@@ -153,9 +153,10 @@ std::vector<CandidatePair>::iterator Agent::find_pair(const std::optional<Nomina
     });
 }
 
-void Agent::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from) {
+void Agent::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
     if (const auto* entry = local_at(local); entry != nullptr && role_ == AgentRole::kControlled) {
         peer_path_ = Nominated{entry->candidate.base, from};
+        next_timeout_ = now;
     }
 }
 

@@ -117,7 +117,8 @@ public:
     /// The peer proved, with a message of the protocol above, that it sends from `from` to `local`. The controlled side
     /// takes a nominated path that is proved so instead of a better one that has fallen silent: a peer that lost its
     /// half of an idle connection and made a new one has left our old paths, long before their checks time out here.
-    void note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from);
+    /// Follow with handle_timeout().
+    void note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now);
 
     void handle_timeout(Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout() const;

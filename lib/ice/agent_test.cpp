@@ -420,7 +420,7 @@ protected:
 
 TEST_F(HalfOpen, GatewayFollowsThePathThatTheClientProvesToUse) {
     ASSERT_EQ(net.b.agent.nominated(), old_path);
-    net.b.agent.note_peer_path(address("2.2.2.2:1"), address("9.9.9.9:1000"));
+    net.b.agent.note_peer_path(address("2.2.2.2:1"), address("9.9.9.9:1000"), net.now);
     net.run_for(500ms);
     EXPECT_EQ(net.b.agent.nominated(), old_path);  // its answers may still be on their way
 
@@ -443,7 +443,7 @@ TEST_F(HalfOpen, GatewayWaitsForItsTimeoutIfTheClientProvesNothing) {
 }
 
 TEST_F(HalfOpen, GatewayFollowsToNominatedPathsOnly) {
-    net.b.agent.note_peer_path(address("2.2.2.2:1"), address("6.6.6.6:6666"));
+    net.b.agent.note_peer_path(address("2.2.2.2:1"), address("6.6.6.6:6666"), net.now);
     net.run_for(5s);
 
     EXPECT_EQ(net.b.agent.nominated(), old_path);

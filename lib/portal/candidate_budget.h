@@ -12,11 +12,14 @@ namespace culvert::portal {
 /// there for others to fill.
 ///
 /// A bucket of kBurst for each receiver, refilled at kPerSecond. A device signals a dozen for a new connection, and as
-/// many again when its network changes.
+/// many again for each further resource and when its network changes. With kMaxLength that is what a peer's connection
+/// takes without delay: a quarter of a MiB at once.
 class CandidateBudget {
 public:
-    static constexpr std::size_t kBurst = 256;
-    static constexpr std::size_t kPerSecond = 20;
+    static constexpr std::size_t kBurst = 1024;
+    static constexpr std::size_t kPerSecond = 50;
+    /// Bytes of one candidate; honest ones have less than 200.
+    static constexpr std::size_t kMaxLength = 256;
 
     /// How many of `wanted` candidates may go to `receiver` now; they are spent.
     [[nodiscard]] std::size_t take(const Uuid& receiver, std::size_t wanted, Instant now);

@@ -13,19 +13,19 @@ const Uuid kOther{{2}};
 
 TEST(CandidateBudget, GrantsABurstToEachReceiver) {
     CandidateBudget budget;
-    EXPECT_EQ(budget.take(kOne, 200, kNow), 200U);
-    EXPECT_EQ(budget.take(kOne, 200, kNow), 56U);
+    EXPECT_EQ(budget.take(kOne, 1000, kNow), 1000U);
+    EXPECT_EQ(budget.take(kOne, 1000, kNow), 24U);
     EXPECT_EQ(budget.take(kOne, 1, kNow), 0U);
     EXPECT_EQ(budget.take(kOther, 10'000, kNow), CandidateBudget::kBurst);
 }
 
 TEST(CandidateBudget, RefillsOverTime) {
     CandidateBudget budget;
-    EXPECT_EQ(budget.take(kOne, 256, kNow), 256U);
-    EXPECT_EQ(budget.take(kOne, 256, kNow + 49ms), 0U);
-    EXPECT_EQ(budget.take(kOne, 256, kNow + 50ms), 1U);
-    EXPECT_EQ(budget.take(kOne, 256, kNow + 1050ms), 20U);
-    EXPECT_EQ(budget.take(kOne, 1000, kNow + 1h), 256U);
+    EXPECT_EQ(budget.take(kOne, 2000, kNow), 1024U);
+    EXPECT_EQ(budget.take(kOne, 2000, kNow + 19ms), 0U);
+    EXPECT_EQ(budget.take(kOne, 2000, kNow + 20ms), 1U);
+    EXPECT_EQ(budget.take(kOne, 2000, kNow + 1020ms), 50U);
+    EXPECT_EQ(budget.take(kOne, 2000, kNow + 1h), 1024U);
 }
 
 TEST(CandidateBudget, ForgetsReceiversThatMayHaveEverythingAgain) {

@@ -116,10 +116,10 @@ private:
     [[nodiscard]] std::optional<SessionId> choose_gateway(const Session& client, const Resource& resource,
                                                           const std::vector<GatewayId>& connected);
     void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason);
-    /// `message` makes of candidates what the receivers are told.
+    /// `message` makes of those candidates of `named` that may go what the receivers are told.
     template <typename DeviceId, typename Message>
     void forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
-                 const std::vector<std::string>& candidates, Instant now, const Message& message);
+                 const std::vector<std::string>& named, Instant now, const Message& message);
 
     // control_plane_changes.cpp: telling devices what changed
     void drop_orphans(Instant now);

@@ -1,6 +1,7 @@
 // Letting clients through to resources, and passing on their candidates (spec/portal-protocol.md section 11).
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "culvert/base/overloaded.h"
@@ -224,8 +225,14 @@ void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_ap
 /// To the same account by construction; whether a flow exists is not checked.
 template <typename DeviceId, typename Message>
 void ControlPlane::forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
-                           const std::vector<std::string>& candidates, Instant now, const Message& message) {
+                           const std::vector<std::string>& named, Instant now, const Message& message) {
     const std::set<DeviceId> receivers{devices.begin(), devices.end()};
+    std::vector<std::string> candidates;
+    std::ranges::copy_if(named, std::back_inserter(candidates),
+                         [](const std::string& each) { return each.size() <= CandidateBudget::kMaxLength; });
+    if (candidates.size() < named.size()) {
+        kLog.debug("Dropped candidates, too long", log::field("dropped", named.size() - candidates.size()));
+    }
     std::size_t budget = kMaxReceivers;
     for (const auto& device : receivers) {
         const auto& everyone = presence.all();

@@ -317,6 +317,22 @@ TEST_F(Flows, CandidatesDoNotFillThePeersConnection) {
     EXPECT_TRUE(take<ClientIceCandidates>(gateway).empty());
 }
 
+TEST_F(Flows, LongCandidatesAreNotPassedOn) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
+    take_frames(gateway);
+    const std::string longest(CandidateBudget::kMaxLength, 'c');
+
+    send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {longest + "c", longest}}});
+    EXPECT_EQ(take_one<ClientIceCandidates>(gateway).candidates, std::vector{longest});
+    send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {longest + "c"}}});
+    EXPECT_TRUE(take_frames(gateway).empty());
+}
+
 TEST_F(Flows, CandidatesAreNotMultiplied) {
     const auto gateway = join(gateway_request(gateway_token()));
     const auto client = join(client_request(client_token()));

@@ -19,11 +19,14 @@ inline constexpr Duration kIntentInterval = std::chrono::seconds{2};
 inline constexpr std::size_t kRecentGateways = 100;
 
 /// How often a gateway looks for authorizations that ran out.
+inline constexpr Duration kExpirySweepInterval = std::chrono::seconds{1};
+
 /// A goodbye that arrives so soon after an authorization for the connection was most likely said before: the client
 /// gave up its last resource and asked for the next. To take it for one about the new connection would leave the client
 /// with half of it. Ours to choose.
 inline constexpr Duration kGoodbyeMayBeOld = std::chrono::seconds{2};
-inline constexpr Duration kExpirySweepInterval = std::chrono::seconds{1};
+/// When such a goodbye counts after all, unless the client is heard of before. Ours to choose.
+inline constexpr Duration kGoodbyeDelay = std::chrono::seconds{25};
 
 /// Gap between two requests for access that ICMP "prohibited" errors of one resource may cause: doubles from the first
 /// to the last value while the errors go on, and starts again after a quiet time. A traffic filter refuses with the

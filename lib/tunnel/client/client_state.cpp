@@ -207,7 +207,7 @@ bool ClientState::accept_icmp(const GatewayId& gateway, const packet::IpPacket& 
     }
     const auto about = packet::embedded_addresses(packet);
     const bool is_known = error || error.error() != packet::IcmpInspectError::kUnsupportedType;
-    if (!is_known || !about || !is_own_address(about->source) || !peers_.may_send_from(gateway, about->destination)) {
+    if (!is_known || !about || !is_own_address(about->source) || !is_reached_through(gateway, about->destination)) {
         kLog.debug("Dropped ICMP message that is not the gateway's to send", log::field("gid", gateway),
                    log::field("source", packet.source()));
         return false;
@@ -216,6 +216,13 @@ bool ClientState::accept_icmp(const GatewayId& gateway, const packet::IpPacket& 
         reauthorise((*error)->embedded, now);
     }
     return true;
+}
+
+/// The narrowest resource decides, even where a gateway serves a wider one that covers the address too.
+bool ClientState::is_reached_through(const GatewayId& gateway, const net::IpAddress& address) const {
+    const auto* resource = resources_.match(address);
+    return resource == nullptr ? peers_.may_send_from(gateway, address)
+                               : peers_.gateway_of(id_of(*resource)) == gateway;
 }
 
 void ClientState::reauthorise(const packet::EmbeddedPacket& refused, Instant now) {

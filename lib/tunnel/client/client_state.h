@@ -115,6 +115,7 @@ private:
     [[nodiscard]] bool accept(const GatewayId& gateway, const packet::IpPacket& packet);
     void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
     [[nodiscard]] bool accept_icmp(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
+    [[nodiscard]] bool is_reached_through(const GatewayId& gateway, const net::IpAddress& address) const;
     void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
 
     void invalidate_flows();

@@ -130,6 +130,7 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
             handle_control_packet(client, packet->bytes(), now);
             return;
         }
+        peer->second.leaves_at.reset();
         if (!accept_outbound(client, peer->second, *packet, now)) {
             return;
         }
@@ -183,9 +184,15 @@ void GatewayState::handle_control_packet(const ClientId& client, ByteSpan packet
 void GatewayState::handle_goodbye(const ClientId& client, Instant now) {
     const auto peer = peers_.find(client);
     if (peer != peers_.end() && peer->second.reused_at && now < *peer->second.reused_at + kGoodbyeMayBeOld) {
-        kLog.debug("Ignoring goodbye that crossed an authorization", log::field("cid", client));
+        kLog.debug("Client said goodbye, maybe before it was allowed more", log::field("cid", client));
+        peer->second.leaves_at = now + kGoodbyeDelay;
+        invalidate_flows();  // its next packet is looked at
         return;
     }
+    remove_client(client, now);
+}
+
+void GatewayState::remove_client(const ClientId& client, Instant now) {
     kLog.debug("Client said goodbye", log::field("cid", client));
     node_.remove_connection(client.uuid(), now);
     forget_client(client);
@@ -266,11 +273,10 @@ void GatewayState::handle(const portal_api::AuthorizeFlow& message, Instant now)
     }
     kLog.info("Allowing access to resource", log::field("cid", client.id), log::field("rid", resource),
               log::field("expires_at", to_text(message.expires_at)));
-    auto& peer = peers_.try_emplace(client.id, Peer{client.ipv4, client.ipv6, {}, {}}).first->second;
+    auto& peer = peers_.try_emplace(client.id, Peer{client.ipv4, client.ipv6, {}, {}, {}}).first->second;
     peer.policy.allow(message.resource, message.expires_at);
-    if (*upserted == connectivity::Upserted::kReused) {
-        peer.reused_at = now;
-    }
+    peer.reused_at = *upserted == connectivity::Upserted::kReused ? std::optional{now} : std::nullopt;
+    peer.leaves_at.reset();
     clients_by_address_.insert_or_assign(peer.ipv4, client.id);
     clients_by_address_.insert_or_assign(peer.ipv6, client.id);
     invalidate_flows();
@@ -366,6 +372,7 @@ void GatewayState::update_expiry(const ClientId& client, const ResourceId& resou
 
 void GatewayState::sweep(Instant now, UnixSeconds wall_now) {
     std::vector<ClientId> finished;
+    std::vector<ClientId> gone;
     for (auto& [client, peer] : peers_) {
         for (const auto& resource : peer.policy.revoke_expired(wall_now)) {
             kLog.info("Access to resource expired", log::field("cid", client), log::field("rid", resource));
@@ -373,10 +380,15 @@ void GatewayState::sweep(Instant now, UnixSeconds wall_now) {
         }
         if (peer.policy.empty()) {
             finished.push_back(client);
+        } else if (peer.leaves_at && *peer.leaves_at <= now) {
+            gone.push_back(client);
         }
     }
     for (const auto& client : finished) {
         close_client(client, now);
+    }
+    for (const auto& client : gone) {
+        remove_client(client, now);
     }
     next_sweep_ = peers_.empty() ? std::nullopt : std::optional{now + kExpirySweepInterval};
 }

@@ -70,8 +70,10 @@ private:
         net::IpAddress ipv4;
         net::IpAddress ipv6;
         ClientPolicy policy;
-        /// When the client was last allowed something over a connection that it had already.
+        /// When the client was last allowed something, if that was over a connection that it had already.
         std::optional<Instant> reused_at;
+        /// A goodbye that may be older than that takes effect then, unless the client sends anything before.
+        std::optional<Instant> leaves_at;
     };
 
     // Messages of the portal.
@@ -98,6 +100,7 @@ private:
     [[nodiscard]] bool is_own_address(const net::IpAddress& address) const;
     void handle_control_packet(const ClientId& client, ByteSpan packet, Instant now);
     void handle_goodbye(const ClientId& client, Instant now);
+    void remove_client(const ClientId& client, Instant now);
     void refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now);
     /// Whether a packet from `client` may go to its destination; answers refused ones.
     [[nodiscard]] bool accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,

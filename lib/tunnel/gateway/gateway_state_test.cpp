@@ -490,8 +490,21 @@ TEST_F(GatewayAndRogue, GoodbyeThatWasSaidBeforeAnAuthorizationEndsNothing) {
     network.run_for(1800ms);
     send(p2p::goodbye_packet());
     EXPECT_TRUE(is_connected());
+    network.run_for(30s);
+    EXPECT_TRUE(is_connected());
 
     send(p2p::goodbye_packet());
+    EXPECT_FALSE(is_connected());
+}
+
+TEST_F(GatewayAndRogue, GoodbyeInDoubtCountsIfNothingIsHeardOfTheClient) {
+    network.to_gateway(gateway, network.rogue_authorization);
+    send(p2p::goodbye_packet());
+    network.run_for(24s);
+    EXPECT_THAT(gateway.state.debug_snapshot(network.now), testing::HasSubstr("grant"));
+
+    network.run_for(2s);
+    EXPECT_THAT(gateway.state.debug_snapshot(network.now), testing::Not(testing::HasSubstr("grant")));
     EXPECT_FALSE(is_connected());
 }
 

@@ -14,6 +14,8 @@ constexpr Duration kAftermath = std::chrono::seconds{60};
 /// How late a gateway that hung may still answer what it was asked: then the portal forgets the question.
 constexpr Duration kLatestAnswer = std::chrono::seconds{125};
 constexpr Duration kAllocationLifetime = std::chrono::seconds{600};
+/// With the time after it in which its number is not used for another peer (spec/connectivity.md section 5.6).
+constexpr Duration kChannelLifetime = std::chrono::seconds{900};
 /// Since then all programs run that run from the start.
 constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
 
@@ -31,6 +33,15 @@ std::string peer_of(const LogLine& line) {
     const auto field =
         std::ranges::find_if(line.fields, [](const auto& each) { return each.key == "gid" || each.key == "cid"; });
     return field == line.fields.end() ? std::string{} : std::string{field->value};
+}
+
+/// Whether a datagram is a success response to a connectivity check, by itself or in ChannelData.
+bool is_answer_to_check(ByteSpan datagram) {
+    constexpr std::uint16_t kBindingSuccess = 0x0101;
+    if (datagram.size() > 4 && (std::to_integer<unsigned>(datagram[0]) & 0xc0U) == 0x40U) {
+        datagram = datagram.subspan(4);
+    }
+    return datagram.size() >= 2 && load_be<std::uint16_t>(datagram) == kBindingSuccess;
 }
 
 /// What a relay says about requests whose credentials it has checked.
@@ -76,7 +87,8 @@ void LogChecks::end_attack(Instant now) {
 void LogChecks::handle(const DatagramReceived& event, Instant now) {
     end_attack(now);
     if (event.is_attack) {
-        attacked_ = Attacked{std::visit([](auto number) { return Process{number}; }, event.host), now};
+        attacked_ = Attacked{std::visit([](auto number) { return Process{number}; }, event.host), now,
+                             is_answer_to_check(event.payload)};
     }
 }
 
@@ -110,7 +122,7 @@ void LogChecks::handle(const FaultChanged& event, Instant now) {
     end_attack(now);
     const auto device = as_device(event.process);
     if (event.name == "nat" && device && situation_.shares_nat(*device)) {
-        has_swapped_ports_.insert(*device);
+        ports_swapped_at_.insert_or_assign(*device, now);
     }
 }
 
@@ -157,6 +169,9 @@ void LogChecks::handle(const LogLine& event, Instant now) {
     if (is_caused_by_stranger && follows_peer && (!has_path || is_new_connection(event))) {
         // Nor can ICE tell a recorded check; only what is known to work is not given up for it.
         verdict_.tolerate("replayed check of a new connection");
+    } else if (is_caused_by_stranger && follows_peer && attacked_->is_answer) {
+        // Where an answer comes from does not matter, only what it answers (spec/connectivity.md section 4.3).
+        verdict_.tolerate("recorded answer to a check");
     } else if (is_caused_by_stranger) {
         verdict_.check("SEC-9", event.level <= log::Level::kDebug, now,
                        [&] { return "a stranger's datagram makes noise: " + line; });
@@ -187,7 +202,9 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
         // A gateway's answer about a client that has left meanwhile (spec/portal-protocol.md section 7.2).
         return std::holds_alternative<GatewayNo>(*device);
     }
-    if (has_swapped_ports_.contains(*device) &&
+    const auto has_swapped_ports = [&](const auto& entry) { return entry.second + kChannelLifetime >= now; };
+    const auto swapped = ports_swapped_at_.find(*device);
+    if (swapped != ports_swapped_at_.end() && has_swapped_ports(*swapped) &&
         (is("turn", "Channel was not bound") || is("turn", "Relay refused a request"))) {
         return true;
     }
@@ -200,7 +217,8 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
             detail != line.fields.end() && (detail->value == "channel is bound to another peer" ||
                                             detail->value == "peer is bound to another channel");
         // The user does not know of the channel that was bound in its name.
-        return is_about_channel && (!has_swapped_ports_.empty() || faults.was_allocation_changed(from, now));
+        return is_about_channel &&
+               (std::ranges::any_of(ports_swapped_at_, has_swapped_ports) || faults.was_allocation_changed(from, now));
     }
     if (is("connectivity", "Cannot connect without relays")) {
         // Nothing asks for new ones before they are needed.

@@ -43,14 +43,15 @@ private:
     struct Attacked {
         Process process;
         Instant at;
+        bool is_answer = false;
     };
     std::optional<Attacked> attacked_;
     /// Devices whose connection to the portal breaks, or broke, after some more bytes.
     std::set<Device> cut_;
     /// Connections that have had a path, by the peer's id.
     std::set<std::pair<Process, std::string>> has_path_;
-    /// Devices that share a NAT which has forgotten everything.
-    std::set<Device> has_swapped_ports_;
+    /// Devices that share a NAT which has forgotten everything, and when it did.
+    std::map<Device, Instant> ports_swapped_at_;
 };
 
 }  // namespace culvert::model

@@ -300,8 +300,12 @@ bool ProbeChecks::overflowed_buffers(const Probe& probe, Instant due) const {
     // Those that have waited for longer, for a portal that was out of reach, say, take the same room.
     const auto waiting = std::ranges::count_if(probes_, [&](const auto& entry) {
         const auto& other = entry.second;
-        return other.expectation.client == expectation.client && other.expectation.at + kSetup < expectation.at &&
-               other.forwarded_at >= expectation.at;
+        const bool may_wait = other.expectation.outcome == Outcome::kDelivered ||
+                              other.expectation.outcome == Outcome::kRejected ||
+                              other.expectation.outcome == Outcome::kEither;
+        return may_wait && other.expectation.client == expectation.client &&
+               other.expectation.at + kSetup < expectation.at && other.forwarded_at >= expectation.at &&
+               other.rejected == 0;
     });
     if (was_set_up) {
         return around + waiting > kSetupBuffer;

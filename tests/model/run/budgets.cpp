@@ -44,6 +44,7 @@ constexpr auto kBudgets = std::to_array<Budget>({
     {"portal out of reach", 15},
     {"portal was out of reach while a flow began", 130},
     {"process does not run", 1},
+    {"recorded answer to a check", 1},
     {"relay (re)appeared", 1},
     {"relay blocked", 8},
     {"relay in trouble", 60},

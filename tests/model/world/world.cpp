@@ -289,7 +289,7 @@ void World::deliver_attack_on_relay(const Delivery& delivery) {
     auto after = snapshot();
     const bool has_changed =
         before != after && relay_watch_.judge(delivery, read_relay_users(before), read_relay_users(after), now_);
-    if (before == after) {
+    if (before == after && relay.is_running()) {
         verdict_.check("SEC-9", true, now_, [] { return ""; });
     }
     relay_snapshot_.emplace(delivery.host, std::move(after));
