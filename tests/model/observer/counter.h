@@ -7,7 +7,7 @@
 
 namespace culvert::model {
 
-/// Counts by name, tens of millions of times in a run. Names are string literals: each is looked up by its address, and
+/// Counts by name, tens of millions of times in a run. Names live for ever: each is looked up by its address, and
 /// those that are spelt alike are added up when somebody looks.
 class Counter {
 public:

@@ -19,7 +19,7 @@ struct Violation {
     std::string text;
 };
 
-/// Violations, and counters of everything that must not stay unexercised. Names are string literals.
+/// Violations, and counters of everything that must not stay unexercised. Names live for ever, like string literals.
 class Verdict {
 public:
     /// The invariant was checked, and held unless `holds` is false; `text()` is called only then. Returns `holds`.
