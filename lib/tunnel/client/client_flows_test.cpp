@@ -337,6 +337,27 @@ TEST_F(ClientFlows, DropErrorsAboutPacketsThatDidNotGoToTheGateway) {
     EXPECT_EQ(intents.size(), 1U);
 }
 
+TEST_F(ClientFlows, DropErrorsOfTheGatewayOfAWiderResource) {
+    network.add_gateway(2);
+    network.grants[kR2].gateway = 2;
+    network.add_resource(3, "10.0.0.0/8");
+    network.run_for(1s);
+    connect("10.9.0.5:53");
+    network.send(udp_packet("10.2.0.5:53"));
+    network.run_for(3s);
+    const auto unreachable = [&](ByteSpan about) {
+        return packet::make_icmp(gateway.ipv4, network.client.ipv4, 3, 1, 0, about);
+    };
+
+    network.send(gateway, unreachable(udp_packet("10.2.0.5:53")));  // the other gateway's, which is narrower
+    network.run_for(1s);
+    EXPECT_TRUE(network.client.received.empty());
+
+    network.send(gateway, unreachable(udp_packet("10.9.0.5:53")));
+    network.run_for(1s);
+    EXPECT_EQ(network.client.received.size(), 1U);
+}
+
 TEST_F(ClientFlows, AskAgainWhenTheGatewayRefusesWhatWasGranted) {
     connect("10.1.0.5:53");
     connect("10.2.0.5:53");
