@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::uint64_t kFewestSteps = 5;
 constexpr std::uint64_t kMostSteps = 15;
+/// Longer than channels and permissions of TURN live: everything that expires does, or is renewed. Of the gaps that are
+/// there for timers so many are long, which makes one of fifty cases.
+constexpr seconds kLongGap{600};
+constexpr unsigned kLongGapPercent = 8;
 
 // Mostly one thing after the other, often within one round trip, sometimes at the same instant, and now and then long
 // enough for idle timers of WireGuard, ICE, TURN and NATs.
@@ -26,7 +30,8 @@ milliseconds draw_gap(ChoiceSource& source) {
         case 2:
             return milliseconds{0};
         default:
-            return seconds{source.between(60, 420)};
+            return source.chance(kLongGapPercent) ? kLongGap + seconds{source.between(0, 300)}
+                                                  : seconds{source.between(60, 420)};
     }
 }
 
@@ -62,12 +67,21 @@ std::pair<Scenario, DecodedLayout> decode_with_layout(ByteSpan bytes, const Deco
     DecodedLayout layout{.setup = source.used(), .step_ends = {}};
 
     Plan plan{scenario.setup};
-    do {
-        now += draw_gap(source);
-        plan.advance_to(now);
-        scenario.steps.push_back({now, draw_action(source, plan, options)});
+    const auto add = [&](Action action) {
+        scenario.steps.push_back({now, std::move(action)});
         plan.apply(scenario.steps.back().action);
         layout.step_ends.push_back(source.used());
+    };
+    do {
+        const auto gap = draw_gap(source);
+        if (gap >= kLongGap && scenario.steps.size() + 2 <= limit) {
+            if (auto flow = draw_lasting_flow(source, plan, gap)) {
+                add(std::move(*flow));
+            }
+        }
+        now += gap;
+        plan.advance_to(now);
+        add(draw_action(source, plan, options));
     } while (scenario.steps.size() < limit && !source.is_exhausted());
     scenario.steps.push_back({now + seconds{1}, Settle{}});
     return {std::move(scenario), std::move(layout)};

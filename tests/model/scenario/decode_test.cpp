@@ -68,6 +68,26 @@ TEST(Decode, HasFiveToFifteenStepsInOrderAndSettlesAtTheEnd) {
     });
 }
 
+TEST(Decode, LetsTenMinutesPassInAboutOneOfFiftyCasesOftenDuringAFlow) {
+    constexpr seconds kLong{600};
+    int long_cases = 0;
+    int lasting_flows = 0;
+    for_random_cases([&](const Scenario& scenario) {
+        milliseconds before{0};
+        bool is_long = false;
+        for (const auto& step : scenario.steps) {
+            is_long = is_long || step.at - before >= kLong;
+            before = step.at;
+            const auto* probe = std::get_if<Probe>(&step.action);
+            lasting_flows += probe != nullptr && probe->count * probe->interval >= seconds{400} ? 1 : 0;
+        }
+        long_cases += is_long ? 1 : 0;
+    });
+    EXPECT_GT(long_cases, kCases / 100);
+    EXPECT_LT(long_cases, kCases / 25);
+    EXPECT_GT(lasting_flows, long_cases / 5);
+}
+
 TEST(Decode, AcceptsEveryTruncation) {
     auto rng = Rng::from_number(3);
     const auto bytes = ChoiceSource::random_bytes(rng, 400);

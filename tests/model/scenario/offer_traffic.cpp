@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "model/scenario/offers.h"
@@ -182,6 +183,20 @@ void offer_traffic(const Plan& plan, Offers& offers) {
             return Unsolicited{gateway, client, draw_host(source, resource), number<std::uint16_t>(source, 1, 3)};
         });
     }
+}
+
+std::optional<Probe> draw_lasting_flow(ChoiceSource& source, const Plan& plan, milliseconds duration) {
+    const auto clients = plan.clients();
+    if (clients.empty() || !source.chance(50)) {
+        return std::nullopt;
+    }
+    auto probe = draw_probe(source, plan, source.pick(clients));
+    // Below and above WireGuard's keep-alive (10 s), NATs' timers (30 s), idle connections (1 min) and sessions (3
+    // min).
+    constexpr std::array<seconds, 5> kIntervals{seconds{5}, seconds{20}, seconds{45}, seconds{100}, seconds{200}};
+    probe.interval = source.pick(kIntervals);
+    probe.count = static_cast<std::uint16_t>(duration / probe.interval);
+    return probe;
 }
 
 }  // namespace culvert::model

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -44,5 +45,8 @@ void offer_administration(const Plan& plan, Offers& offers);
 void offer_processes(const Plan& plan, Offers& offers);
 void offer_faults(const Plan& plan, Offers& offers);
 void offer_attacks(const Plan& plan, Offers& offers);
+
+/// Half of the times, requests of one flow that go on for `duration`, mostly with pauses that some timer notices.
+[[nodiscard]] std::optional<Probe> draw_lasting_flow(ChoiceSource& source, const Plan& plan, milliseconds duration);
 
 }  // namespace culvert::model

@@ -227,6 +227,15 @@ Complaint TurnClientRules::judge_channel(const StunMessage& message, Allocation&
             return "CHANNEL-BIND of a channel or peer that is bound otherwise";
         }
     }
+    if (const auto known = allocation.channels.find(channel);
+        known != allocation.channels.end() && known->second.peer == *peer) {
+        const auto age = local - known->second.bound;
+        if (age >= kChannelLifetime) {
+            findings_.count("wire: channel bound anew after it expired");
+        } else if (age >= kChannelLifetime / 2) {
+            findings_.count("wire: channel renewed");
+        }
+    }
     allocation.channels.insert_or_assign(channel, Channel{*peer, local});
     return {};
 }
