@@ -213,6 +213,10 @@ bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
     }
     if (is("relay", "Request failed")) {
         const auto detail = std::ranges::find(line.fields, "detail", &log::TextField::key);
+        const auto* relay = std::get_if<RelayNo>(&*device);
+        if (relay != nullptr && detail != line.fields.end() && detail->value == "no port left") {
+            return situation_.setup().relays.at(relay->value - 1U).ports < RelaySetup{}.ports;
+        }
         const bool is_about_channel =
             detail != line.fields.end() && (detail->value == "channel is bound to another peer" ||
                                             detail->value == "peer is bound to another channel");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/reference/relay_answer.h"
+
 namespace culvert::model {
 namespace {
 
@@ -25,6 +27,7 @@ constexpr Duration kFlowTakes = 2s;
 /// A gateway that still has its half of a connection answers there, until the client's handshake is repeated after 5 s.
 constexpr Duration kHalfOpen = 7s;
 constexpr std::string_view kRecordedRequest = "allocation changed by a recorded request";
+constexpr std::string_view kFullRelay = "a relay has no port left";
 /// How long after an excuse a loss is blamed on its rule.
 constexpr Duration kAftermath = 30s;
 
@@ -102,6 +105,8 @@ void FaultClock::handle(const ProcessChanged& event, Instant now) {
         case ProcessState::kStopped:
             end(data, "hung", now, 0s);
             end(data, "suspended", now, 0s);
+            end(data, kFullRelay, now, 0s);
+            full_relays_.erase(event.process);
             end(portal, "process does not run", now, 0s);
             begin(data, event.is_crash ? "crashed" : "stopped", "LIV-4", now);
             begin(portal, "process does not run", "LIV-6", now);
@@ -200,6 +205,23 @@ void FaultClock::handle(const MessageToDevice& event, Instant now) {
     const auto gateway = flow == nullptr ? devices_by_id_.end() : devices_by_id_.find(flow->gateway_id.uuid());
     if (gateway != devices_by_id_.end()) {
         flows_[{std::get<ClientNo>(event.device), std::get<GatewayNo>(gateway->second)}].push_back(now);
+    }
+}
+
+/// A full relay is not asked again before something else happens, so the device goes without it until then.
+void FaultClock::handle(const DatagramReceived& event, Instant now) {
+    const auto answer = event.is_attack ? std::nullopt : read_relay_answer(event.payload);
+    if (!answer) {
+        return;
+    }
+    const auto process = as_process(event.host);
+    auto& excuses = data_[process];
+    auto& full = full_relays_[process];
+    if (*answer == RelayAnswer::kNoPortLeft) {
+        full.insert(event.from);
+        begin(excuses, kFullRelay, "LIV-6", now);
+    } else if (full.erase(event.from) > 0 && full.empty()) {
+        end(excuses, kFullRelay, now, kDeadPeer);
     }
 }
 

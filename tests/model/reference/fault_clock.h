@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -71,6 +72,7 @@ private:
     void handle(const Attack& attack, Instant now);
     void handle(const HostAttached& event, Instant now);
     void handle(const MessageToDevice& event, Instant now);
+    void handle(const DatagramReceived& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
     template <typename Other>
@@ -87,6 +89,8 @@ private:
     ByProcess portal_;
     std::map<Process, ProcessState> running_;
     std::map<Device, int> sessions_;
+    /// Relays that had no port left for the device.
+    std::map<Process, std::set<net::SocketAddress>> full_relays_;
     std::map<Device, crypto::PublicKey> keys_;
     std::map<Uuid, Device> devices_by_id_;
     /// When the client was told of flows to the gateway; ascending.

@@ -1,5 +1,8 @@
 #include "model/reference/fault_clock.h"
 
+#include <array>
+#include <span>
+
 #include <gtest/gtest.h>
 
 namespace culvert::model {
@@ -41,6 +44,32 @@ protected:
     Instant now = kCaseBegin;
     FaultClock clock{one_client_two_gateways()};
 };
+
+Bytes allocate_answer(bool is_granted) {
+    // Header of a response, and ERROR-CODE 508.
+    constexpr std::array<unsigned char, 28> kRefusal{0x01, 0x13, 0, 8, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0,
+                                                     0,    0,    0, 0, 0,    0,    0,    9,    0, 4, 0, 0, 5, 8};
+    auto bytes = to_bytes(std::as_bytes(std::span{kRefusal}));
+    bytes[1] = is_granted ? std::byte{3} : bytes[1];
+    return bytes;
+}
+
+TEST_F(FaultClockTest, ExcusesWhoARelayHasNoPortForUntilItHas) {
+    const net::SocketAddress relay{net::IpAddress{std::array<std::uint8_t, 4>{192, 0, 2, 1}}, 3478};
+    const net::SocketAddress other_relay{net::IpAddress{std::array<std::uint8_t, 4>{192, 0, 2, 2}}, 3478};
+    const auto receive = [&](const net::SocketAddress& from, const Bytes& answer) {
+        see(DatagramReceived{kClient, from, {}, answer, false});
+    };
+    receive(other_relay, allocate_answer(true));
+    EXPECT_EQ(reason(), "");
+    receive(relay, allocate_answer(false));
+    receive(other_relay, allocate_answer(true));
+    now += 600s;
+    EXPECT_EQ(reason(), "a relay has no port left");
+    receive(relay, allocate_answer(true));
+    now += 26s;
+    EXPECT_EQ(reason(), "");
+}
 
 TEST_F(FaultClockTest, IsSilentWhileNothingIsWrong) {
     EXPECT_EQ(reason(), "");

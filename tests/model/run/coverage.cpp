@@ -20,7 +20,7 @@ constexpr auto kInvariants = std::to_array<std::string_view>(
 
 /// What must have come of actions and of time that passes, in a run that is long enough for every kind of action.
 constexpr auto kOutcomes = std::to_array<std::string_view>(
-    {"congestion experienced", "wire: channel bound anew after it expired", "wire: channel renewed"});
+    {"congestion experienced", "relay full", "wire: channel bound anew after it expired", "wire: channel renewed"});
 
 std::vector<std::string_view> required_features(std::uint64_t cases) {
     auto features = all_action_features();

@@ -154,7 +154,11 @@ void draw_relays(ChoiceSource& source, Setup& setup) {
     const auto count = kCounts.at(source.weighted(std::array<unsigned, 4>{55, 30, 10, 5}));
     for (std::size_t i = 0; i < count; ++i) {
         const auto stack = source.weighted(std::array<unsigned, 3>{85, 10, 5});
-        setup.relays.push_back({.has_v4 = stack != 2, .has_v6 = stack != 1, .latency = draw_latency(source)});
+        RelaySetup relay{.has_v4 = stack != 2, .has_v6 = stack != 1, .latency = draw_latency(source)};
+        if (source.chance(4)) {
+            relay.ports = small<std::uint16_t>(source, 1, 3);
+        }
+        setup.relays.push_back(relay);
     }
 }
 

@@ -85,6 +85,8 @@ struct RelaySetup {
     bool has_v4 = true;
     bool has_v6 = true;
     milliseconds latency{10};
+    /// How many allocations it has ports for.
+    std::uint16_t ports = 16'384;
 
     friend bool operator==(const RelaySetup&, const RelaySetup&) = default;
 };

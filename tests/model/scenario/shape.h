@@ -104,7 +104,7 @@ inline constexpr auto kShape<GatewaySetup> = detail::shape(
 template <>
 inline constexpr auto kShape<RelaySetup> =
     detail::shape("relay", detail::flag("no-v4", &RelaySetup::has_v4), detail::flag("no-v6", &RelaySetup::has_v6),
-                  detail::option("latency", &RelaySetup::latency));
+                  detail::option("latency", &RelaySetup::latency), detail::option("ports", &RelaySetup::ports));
 template <>
 inline constexpr auto kShape<ResourceSetup> =
     detail::shape("resource", detail::word("address", &ResourceSetup::address),

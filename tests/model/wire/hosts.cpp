@@ -78,8 +78,8 @@ Hosts::Hosts(const Setup& setup) {
         host.is_hostile = gateway.is_hostile;
     }
     number = 0;
-    for (std::size_t i = 0; i < setup.relays.size(); ++i) {
-        add(RelayNo{++number});
+    for (const auto& relay : setup.relays) {
+        add(RelayNo{++number}).has_few_ports = relay.ports < RelaySetup{}.ports;
     }
 }
 
@@ -95,6 +95,13 @@ void Hosts::for_neighbours(const Host& host, const Visit& visit) {
 Host* Hosts::find_id(const Uuid& id) {
     const auto found = devices_.find(id);
     return found == devices_.end() ? nullptr : &hosts_.at(found->second);
+}
+
+bool Hosts::may_be_full(const net::SocketAddress& relay) const {
+    return std::ranges::any_of(hosts_, [&](const auto& entry) {
+        const auto& host = entry.second;
+        return host.has_few_ports && std::ranges::find(host.addresses, relay.ip) != host.addresses.end();
+    });
 }
 
 bool Hosts::was_disturbed(const Host& host, Instant since) const {

@@ -51,6 +51,7 @@ struct Host {
     bool has_impatient_nat = false;  ///< one that forgets mappings which are refreshed every 25 s
     bool is_late = false;            ///< whether its timers go off late
     bool is_hostile = false;
+    bool has_few_ports = false;  ///< a relay that may have none left
     /// The production event loop: datagrams wait in queues before they leave.
     bool has_queues = false;
 
@@ -101,6 +102,8 @@ public:
 
     [[nodiscard]] Host& at(const Device& device) { return hosts_.at(device); }
     [[nodiscard]] Host* find_id(const Uuid& id);
+    /// Whether this relay has few ports for allocations.
+    [[nodiscard]] bool may_be_full(const net::SocketAddress& relay) const;
     /// Whether a fault that concerns the host, or everybody, was active at or after `since`.
     [[nodiscard]] bool was_disturbed(const Host& host, Instant since) const;
     /// The same for anybody.

@@ -303,7 +303,7 @@ void TurnClientRules::handle_received(Host& host, const net::SocketAddress& rela
         handle_success(host, answered, message, state, host.local(now));
     } else {
         const auto code = error_code(message);
-        judge_error(host, answered, credentials->second, code, now);
+        judge_error(host, relay, answered, credentials->second, code, now);
         handle_error(answered, code, message, state, now);
     }
 }
@@ -388,11 +388,14 @@ bool TurnClientRules::has_expired(const RelayCredentials& credentials, Instant n
     return error == std::errc{} && wall_time(now) >= WallTime{std::chrono::seconds{expiry}};
 }
 
-void TurnClientRules::judge_error(const Host& host, const Pending& request, const RelayCredentials& credentials,
-                                  std::uint32_t code, Instant now) {
+void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& relay, const Pending& request,
+                                  const RelayCredentials& credentials, std::uint32_t code, Instant now) {
     Complaint complaint;
     if (code == 438 || (code == 401 && !request.has_nonce)) {
         findings_.count("wire: relay asks for authentication");
+    } else if (code == 508 && request.type == stun_type::kAllocate && hosts_.may_be_full(relay)) {
+        findings_.tolerate("wire: a relay has no port left");
+        findings_.count("relay full");
     } else if (code == 401 && has_expired(credentials, now)) {
         findings_.tolerate("wire: credentials for a relay have expired");
     } else if (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat || host.is_late ||

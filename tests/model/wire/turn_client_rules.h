@@ -89,8 +89,8 @@ private:
     [[nodiscard]] Complaint judge_channel(const StunMessage& message, Allocation& allocation, Instant local);
     [[nodiscard]] static Complaint judge_schedule(const Host& host, const StunMessage& message, Allocation& allocation,
                                                   Instant local);
-    void judge_error(const Host& host, const Pending& request, const RelayCredentials& credentials, std::uint32_t code,
-                     Instant now);
+    void judge_error(const Host& host, const net::SocketAddress& relay, const Pending& request,
+                     const RelayCredentials& credentials, std::uint32_t code, Instant now);
     [[nodiscard]] static bool has_expired(const RelayCredentials& credentials, Instant now);
     void handle_success(const Host& host, const Pending& request, const StunMessage& message, Allocation& allocation,
                         Instant local);

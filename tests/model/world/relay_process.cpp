@@ -1,5 +1,7 @@
 #include "model/world/relay_process.h"
 
+#include <algorithm>
+
 #include "culvert/base/overloaded.h"
 #include "culvert/turn/channel_data.h"
 #include "culvert/turn/server/credentials.h"
@@ -10,8 +12,9 @@ namespace {
 constexpr std::uint16_t kListenPort = 3478;
 constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
 
-turn::ServerConfig make_config(const std::vector<net::IpAddress>& addresses) {
+turn::ServerConfig make_config(const std::vector<net::IpAddress>& addresses, std::uint16_t ports) {
     turn::ServerConfig config;
+    config.highest_port = static_cast<std::uint16_t>(config.lowest_port + std::max<unsigned>(ports, 1) - 1);
     for (const auto& address : addresses) {
         (address.is_v4() ? config.public_v4 : config.public_v6) = address;
     }
@@ -20,9 +23,9 @@ turn::ServerConfig make_config(const std::vector<net::IpAddress>& addresses) {
 
 }  // namespace
 
-RelayProcess::RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, Environment& environment,
-                           Rng rng)
-    : RelayProcess{number, make_config(addresses), turn::make_stamp_secret(rng), environment, rng} {}
+RelayProcess::RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, std::uint16_t ports,
+                           Environment& environment, Rng rng)
+    : RelayProcess{number, make_config(addresses, ports), turn::make_stamp_secret(rng), environment, rng} {}
 
 RelayProcess::RelayProcess(RelayNo number, turn::ServerConfig config, std::string stamp_secret,
                            Environment& environment, const Rng& rng)

@@ -12,8 +12,9 @@ namespace culvert::model {
 /// culvert-relay.
 class RelayProcess final : public DeviceProcess {
 public:
-    /// `addresses`: the host's public ones, at most one per family.
-    RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, Environment& environment, Rng rng);
+    /// `addresses`: the host's public ones, at most one per family. `ports`: how many allocations may have.
+    RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, std::uint16_t ports,
+                 Environment& environment, Rng rng);
 
     void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                          MutableByteSpan payload, Instant now) override;

@@ -108,8 +108,9 @@ void World::add_hosts() {
                             .nat = std::nullopt,
                             .latency = relay_setup.latency,
                             .port = 3478};
-        add(relay, Driver::kExact, access, [this, relay](Machine& machine, const Rng& rng, Instant) {
-            return std::make_unique<RelayProcess>(relay, machine.addresses(), *this, rng);
+        const auto ports = relay_setup.ports;
+        add(relay, Driver::kExact, access, [this, relay, ports](Machine& machine, const Rng& rng, Instant) {
+            return std::make_unique<RelayProcess>(relay, machine.addresses(), ports, *this, rng);
         });
     }
 }
