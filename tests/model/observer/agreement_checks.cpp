@@ -110,7 +110,7 @@ AgreementChecks::State AgreementChecks::read(std::string_view text) {
 
 /// It may have fewer: with a goodbye it forgets the client.
 void AgreementChecks::check_grants(GatewayNo gateway, const State& state, Instant now) {
-    const auto wall = std::chrono::floor<std::chrono::seconds>(wall_time(now));
+    const auto wall = std::chrono::floor<std::chrono::seconds>(situation_.wall_time_at(gateway, now));
     for (const auto& [client_id, resources] : state.grants) {
         const auto uuid = Uuid::parse(client_id);
         const auto& told = situation_.grants(gateway).of(ClientId{uuid.value_or(Uuid{})});
@@ -144,7 +144,7 @@ void AgreementChecks::check_assignments(ClientNo client, const State& state, Ins
 void AgreementChecks::check_pair(ClientNo client, const State& at_client, GatewayNo gateway, const State& at_gateway,
                                  Instant now) {
     const auto expiry = situation_.access().token_expiry(client);
-    if (expiry && *expiry <= now + kRounding) {
+    if (expiry && std::min(*expiry, *situation_.token_expiry_at(gateway, client)) <= now + kRounding) {
         return;  // with what it was granted its connections end, a moment later at one end than at the other
     }
     const auto id = situation_.id_of(client);

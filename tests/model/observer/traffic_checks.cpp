@@ -99,16 +99,20 @@ void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerP
         })) {
         return;
     }
-    const auto ask = [&](WallTime wall) {
+    const auto ask = [&](WallTime wall, Duration lateness = {}) {
         if (!id) {
             return Grants::Answer::kNo;
         }
-        return is_own ? grants.is_known(*id, now, wall)
-                      : grants.may_pass(*id, packet.destination, requested_service(packet), now, wall);
+        return is_own ? grants.is_known(*id, now, wall, lateness)
+                      : grants.may_pass(*id, packet.destination, requested_service(packet), now, wall, lateness);
     };
-    auto answer = ask(wall_time(now));
+    const auto wall = situation_.wall_time_at(gateway, now);
+    auto answer = ask(wall);
+    if (wall != wall_time(now) && situation_.access().token_expiry(client)) {
+        verdict_.count("expiry judged by a clock that is wrong");
+    }
     if (answer == Grants::Answer::kNo && situation_.driver(gateway) == Driver::kLate &&
-        ask(wall_time(now - kLateTimers)) != Grants::Answer::kNo) {
+        ask(wall, kLateTimers) != Grants::Answer::kNo) {
         verdict_.tolerate("expiry noticed late by a late driver");
         return;
     }
@@ -116,7 +120,7 @@ void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerP
         verdict_.tolerate("revocation takes a moment");
     }
     // What was never granted is another matter than what may be something that is not granted any more.
-    const bool has_lost = id && grants.has_lost(*id, wall_time(now));
+    const bool has_lost = id && grants.has_lost(*id, wall);
     verdict_.check(has_lost ? "SEC-2" : "SEC-1", answer != Grants::Answer::kNo, now, [&] {
         return name(gateway) + " forwarded without a grant for " + name(client) + ": " + describe(packet);
     });
@@ -143,7 +147,8 @@ void TrafficChecks::check_access(GatewayNo gateway, ClientNo client, const Inner
     const auto expiry = situation_.access().token_expiry(client);
     if (expiry && *expiry <= now) {
         // Told to the gateway beforehand, so its grants were checked already.
-        verdict_.tolerate("token expired a moment ago");
+        const bool is_over = *situation_.token_expiry_at(gateway, client) <= now;
+        verdict_.tolerate(is_over ? "token expired a moment ago" : "a gateway's clock is behind");
         return;
     }
     const auto changed_at = situation_.access().changed_at(client);
@@ -175,9 +180,10 @@ void TrafficChecks::handle(const PacketReturned& event, Instant now) {
     const auto id = situation_.id_of(*client);
     const auto own = situation_.gateway_interface(event.gateway);
     const bool is_own = own && (packet->source == own->ipv4 || packet->source == own->ipv6);
-    const bool may_pass = id && situation_.grants(event.gateway)
-                                        .may_pass(*id, packet->source, answering_service(*packet), now,
-                                                  wall_time(now - kLateTimers)) != Grants::Answer::kNo;
+    const bool may_pass =
+        id && situation_.grants(event.gateway)
+                      .may_pass(*id, packet->source, answering_service(*packet), now,
+                                situation_.wall_time_at(event.gateway, now), kLateTimers) != Grants::Answer::kNo;
     if (!is_own && !may_pass) {
         refused_.insert(*packet->marker);
     }

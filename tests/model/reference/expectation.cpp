@@ -206,6 +206,10 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
         return excuse;
     }
     for (const auto gateway : expectation.gateways) {
+        const auto expiry = situation.token_expiry_at(gateway, expectation.client);
+        if (expiry && *expiry <= until && situation.access().may_sign_in(expectation.client, until).holds) {
+            return Excuse{"a gateway's clock is ahead", "SEC-2", *expiry, until};
+        }
         if (!has_common_relay(situation, expectation.client, gateway)) {
             return Excuse{"no common relay", "LIV-1", expectation.at, until};
         }

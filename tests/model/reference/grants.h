@@ -25,6 +25,8 @@ public:
         net::IpNetwork network;
         std::vector<portal_api::Filter> filters;
         std::optional<UnixSeconds> expires_at;
+        /// When the gateway was told so: a clock that is ahead makes it learn of an expiry that has passed.
+        Instant told_at{};
 
         friend bool operator==(const Grant&, const Grant&) = default;
     };
@@ -36,11 +38,12 @@ public:
 
     /// `kLate`: only because revocation or expiry need a moment.
     enum class Answer : std::uint8_t { kNo, kLate, kYes };
-    /// Whether the client may talk with this service at this address.
+    /// Whether the client may talk with this service at this address. `wall` is the gateway's own clock, `lateness` how
+    /// much longer than others it may need to notice an expiry.
     [[nodiscard]] Answer may_pass(const ClientId& client, const net::IpAddress& address, const Service& service,
-                                  Instant now, WallTime wall) const;
+                                  Instant now, WallTime wall, Duration lateness = {}) const;
     /// Whether the client has any grant, so that it may talk with the gateway itself.
-    [[nodiscard]] Answer is_known(const ClientId& client, Instant now, WallTime wall) const;
+    [[nodiscard]] Answer is_known(const ClientId& client, Instant now, WallTime wall, Duration lateness = {}) const;
 
     /// Whether anything that the client was ever granted here was taken back, or has expired.
     [[nodiscard]] bool has_lost(const ClientId& client, WallTime wall) const;
@@ -52,17 +55,17 @@ private:
     using ByClient = std::map<ClientId, ByResource>;
 
     [[nodiscard]] Answer evaluate(const ByClient& grants, const ClientId& client, const net::IpAddress& address,
-                                  const Service& service, WallTime wall) const;
+                                  const Service& service, Instant now, WallTime wall, Duration lateness) const;
     void remember(Instant now);
     void note_losses(const ByClient& before);
-    void handle_one(const portal_api::GatewayInit& message);
-    void handle_one(const portal_api::AuthorizeFlow& message);
-    void handle_one(const portal_api::AccessAuthorizationExpiryUpdated& message);
-    void handle_one(const portal_api::RejectAccess& message);
-    void handle_one(const portal_api::ResourceUpdated& message);
-    void handle_one(const portal_api::RelaysPresence&) {}
-    void handle_one(const portal_api::ClientIceCandidates&) {}
-    void handle_one(const portal_api::InvalidateClientIceCandidates&) {}
+    void handle_one(const portal_api::GatewayInit& message, Instant now);
+    void handle_one(const portal_api::AuthorizeFlow& message, Instant now);
+    void handle_one(const portal_api::AccessAuthorizationExpiryUpdated& message, Instant now);
+    void handle_one(const portal_api::RejectAccess& message, Instant now);
+    void handle_one(const portal_api::ResourceUpdated& message, Instant now);
+    void handle_one(const portal_api::RelaysPresence&, Instant) {}
+    void handle_one(const portal_api::ClientIceCandidates&, Instant) {}
+    void handle_one(const portal_api::InvalidateClientIceCandidates&, Instant) {}
 
     ByClient grants_;
     /// Who had a grant taken back.

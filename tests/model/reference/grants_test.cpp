@@ -81,12 +81,27 @@ TEST(Grants, ARevocationHasTwoSecondsToTakeEffect) {
 
 TEST(Grants, AnExpiryHasOneSecondToTakeEffect) {
     Grants grants;
-    grants.handle(authorize(1, "10.0.0.0/24", {}, kWallSeconds), kNow);
+    grants.handle(authorize(1, "10.0.0.0/24", {}, kWallSeconds), kNow - 10s);
     const auto answer = [&](WallTime wall) { return grants.may_pass(kClient, ip("10.0.0.1"), kWeb, kNow, wall); };
 
     EXPECT_EQ(answer(kWall - 1ms), Answer::kYes);
     EXPECT_EQ(answer(kWall + 999ms), Answer::kLate);
     EXPECT_EQ(answer(kWall + 1s), Answer::kNo);
+}
+
+TEST(Grants, AnExpiryThatHasPassedByTheGatewaysClockHasOneSecondFromWhenItIsTold) {
+    Grants grants;
+    grants.handle(authorize(1, "10.0.0.0/24", {}, kWallSeconds), kNow);
+    const auto answer = [&](Duration later, Duration lateness = {}) {
+        const auto wall = kWall + 60s + std::chrono::duration_cast<std::chrono::milliseconds>(later);
+        return grants.may_pass(kClient, ip("10.0.0.1"), kWeb, kNow + later, wall, lateness);
+    };
+
+    EXPECT_EQ(answer(0s), Answer::kLate);
+    EXPECT_EQ(answer(999ms), Answer::kLate);
+    EXPECT_EQ(answer(1s), Answer::kNo);
+    EXPECT_EQ(answer(1s, 5s), Answer::kLate);
+    EXPECT_EQ(answer(6s, 5s), Answer::kNo);
 }
 
 TEST(Grants, ASnapshotRevokesWhatItDoesNotList) {

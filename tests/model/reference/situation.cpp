@@ -169,6 +169,17 @@ Driver Situation::driver(const Device& device) const {
     return gateway == nullptr ? Driver::kExact : setup_.gateways.at(gateway->value - 1U).driver;
 }
 
+WallTime Situation::wall_time_at(GatewayNo gateway, Instant now) const {
+    const auto& setup = setup_.gateways.at(gateway.value - 1U);
+    return wall_time(now) + setup.clock_ahead - setup.clock_behind;
+}
+
+std::optional<Instant> Situation::token_expiry_at(GatewayNo gateway, ClientNo client) const {
+    const auto& setup = setup_.gateways.at(gateway.value - 1U);
+    const auto expiry = access_.token_expiry(client);
+    return expiry ? std::optional{*expiry - setup.clock_ahead + setup.clock_behind} : std::nullopt;
+}
+
 std::optional<ClientId> Situation::id_of(ClientNo client) const {
     const auto found = ids_.find(client);
     return found == ids_.end() ? std::nullopt : std::optional{ClientId{found->second}};

@@ -38,6 +38,10 @@ public:
     /// Whether the portal may give the device only relays that it cannot reach for want of a common address family.
     [[nodiscard]] bool may_lack_relays(const Device& device) const;
     [[nodiscard]] Driver driver(const Device& device) const;
+    /// What the gateway's own clock shows, which it judges expiry by (SEC-2).
+    [[nodiscard]] WallTime wall_time_at(GatewayNo gateway, Instant now) const;
+    /// When access that the client's token gave is over by the gateway's clock; nullopt: never.
+    [[nodiscard]] std::optional<Instant> token_expiry_at(GatewayNo gateway, ClientNo client) const;
 
     /// As the portal gave them.
     [[nodiscard]] std::optional<ClientId> id_of(ClientNo client) const;

@@ -108,6 +108,17 @@ void draw_clients(ChoiceSource& source, const DecodeOptions& options, Setup& set
     }
 }
 
+// Where something expires, which gateways judge by their own clocks, these are often wrong.
+void draw_clock(ChoiceSource& source, const Setup& setup, GatewaySetup& gateway) {
+    const bool may_matter =
+        std::ranges::any_of(setup.clients, [](const ClientSetup& client) { return client.token_lifetime.has_value(); });
+    if (!source.chance(may_matter ? 50 : 3)) {
+        return;
+    }
+    constexpr std::array kErrors{seconds{5}, seconds{60}, seconds{600}};
+    (source.chance(50) ? gateway.clock_ahead : gateway.clock_behind) = source.pick(kErrors);
+}
+
 // The gateway moves into the client's LAN, behind its NAT.
 void share_lan(ClientSetup& client, GatewaySetup& gateway, std::uint8_t& lans) {
     if (client.access.lan == 0) {
@@ -138,6 +149,7 @@ void draw_gateways(ChoiceSource& source, const DecodeOptions& options, Setup& se
             gateway.access = draw_access(source, kGatewayAccess);
             gateway.driver = draw_driver(source);
             gateway.site = {site};
+            draw_clock(source, setup, gateway);
             if (source.chance(8)) {
                 share_lan(setup.clients[source.below(setup.clients.size())], gateway, lans);
             }

@@ -76,6 +76,9 @@ struct GatewaySetup {
     SiteNo site;
     /// Follows no rule of its own side: sends what betrayals tell it to, and forwards nothing.
     bool is_hostile = false;
+    /// How far its wall clock is from the portal's; at most one is not 0.
+    seconds clock_ahead{0};
+    seconds clock_behind{0};
 
     friend bool operator==(const GatewaySetup&, const GatewaySetup&) = default;
 };

@@ -100,7 +100,9 @@ inline constexpr auto kShape<ClientSetup> =
 template <>
 inline constexpr auto kShape<GatewaySetup> = detail::shape(
     "gateway", detail::word("site", &GatewaySetup::site), detail::flag("hostile", &GatewaySetup::is_hostile),
-    detail::fields_of(&GatewaySetup::access), detail::option("driver", &GatewaySetup::driver));
+    detail::fields_of(&GatewaySetup::access), detail::option("driver", &GatewaySetup::driver),
+    detail::option("clock-ahead", &GatewaySetup::clock_ahead),
+    detail::option("clock-behind", &GatewaySetup::clock_behind));
 template <>
 inline constexpr auto kShape<RelaySetup> =
     detail::shape("relay", detail::flag("no-v4", &RelaySetup::has_v4), detail::flag("no-v6", &RelaySetup::has_v6),

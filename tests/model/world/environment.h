@@ -26,7 +26,9 @@ public:
     virtual void forward(GatewayNo gateway, ByteSpan packet) = 0;
 
     [[nodiscard]] virtual Instant now() const = 0;
+    /// By the portal's clock, and by a host's own.
     [[nodiscard]] virtual WallTime wall_now() const = 0;
+    [[nodiscard]] virtual WallTime wall_now(const Device& host) const = 0;
     /// Independent for every name.
     [[nodiscard]] virtual Rng rng(std::string_view name) const = 0;
 

@@ -8,10 +8,14 @@ namespace culvert::model {
 
 GatewayProcess::GatewayProcess(GatewayNo number, std::uint16_t port, PortalLink& link, Environment& environment,
                                const Rng& rng, Instant now)
-    : number_{number}, port_{port}, link_{link}, environment_{environment}, state_{rng, now, environment.wall_now()} {}
+    : number_{number},
+      port_{port},
+      link_{link},
+      environment_{environment},
+      state_{rng, now, environment.wall_now(number)} {}
 
 UnixSeconds GatewayProcess::wall_seconds() const {
-    return std::chrono::floor<std::chrono::seconds>(environment_.wall_now());
+    return std::chrono::floor<std::chrono::seconds>(environment_.wall_now(number_));
 }
 
 void GatewayProcess::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,

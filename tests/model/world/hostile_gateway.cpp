@@ -30,7 +30,7 @@ HostileGateway::HostileGateway(GatewayNo number, std::uint16_t port, PortalLink&
       link_{link},
       environment_{environment},
       rng_{environment.rng("hostile gateway")},
-      node_{connectivity::Role::kGateway, rng, now, environment.wall_now()} {}
+      node_{connectivity::Role::kGateway, rng, now, environment.wall_now(number)} {}
 
 void HostileGateway::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn,
                                      MutableByteSpan payload, Instant now) {

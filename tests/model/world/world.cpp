@@ -352,6 +352,15 @@ WallTime World::wall_now() const {
     return wall_time(now_);
 }
 
+WallTime World::wall_now(const Device& host) const {
+    const auto* gateway = std::get_if<GatewayNo>(&host);
+    if (gateway == nullptr) {
+        return wall_now();
+    }
+    const auto& setup = scenario_.setup.gateways.at(gateway->value - 1U);
+    return wall_now() + setup.clock_ahead - setup.clock_behind;
+}
+
 Rng World::rng(std::string_view name) const {
     return Rng::from_number(hash(name, scenario_.setup.seed));
 }

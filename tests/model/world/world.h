@@ -55,6 +55,7 @@ private:
     void deliver(ClientNo client, ByteSpan packet) override;
     void forward(GatewayNo gateway, ByteSpan packet) override;
     [[nodiscard]] WallTime wall_now() const override;
+    [[nodiscard]] WallTime wall_now(const Device& host) const override;
     [[nodiscard]] Rng rng(std::string_view name) const override;
 
     struct Entry {
