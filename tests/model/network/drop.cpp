@@ -24,6 +24,8 @@ std::string_view name_of(DropReason reason) {
             return "queue-full";
         case DropReason::kBlocked:
             return "blocked";
+        case DropReason::kFamilyLost:
+            return "family-lost";
         case DropReason::kNatNoHairpin:
             return "nat-no-hairpin";
         case DropReason::kNatNoMapping:

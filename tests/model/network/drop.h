@@ -22,11 +22,12 @@ enum class DropReason : std::uint8_t {
     kLoss,                ///< an impaired link lost it
     kQueueFull,           ///< more than a link's rate for too long
     kBlocked,             ///< the two hosts are blocked from each other
+    kFamilyLost,          ///< one of the two hosts has lost this IP family
     kNatNoHairpin,        ///< to the public address of the sender's own NAT, which does not turn packets around
     kNatNoMapping,        ///< to a port of a NAT that is not, or no longer, mapped
     kNatFiltered,         ///< from a remote end that the NAT's filter does not admit
 };
-inline constexpr std::size_t kDropReasons = 13;
+inline constexpr std::size_t kDropReasons = 14;
 
 /// A stable name, like "nat-filtered".
 [[nodiscard]] std::string_view name_of(DropReason reason);

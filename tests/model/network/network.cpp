@@ -199,6 +199,9 @@ void Network::send_forged(const Device& device, const net::SocketAddress& from, 
 
 void Network::send(Host& sender, Datagram datagram, Instant now) {
     const auto to = datagram.to;
+    if (has_lost(sender, to.family())) {
+        return drop(DropReason::kFamilyLost, datagram, now);
+    }
     const auto source = bind(sender, datagram.from, to.family());
     if (!source) {
         return drop(source.error(), datagram, now);
@@ -326,6 +329,9 @@ void Network::deliver(Datagram datagram, Instant now) {
     if (datagram.sender != nullptr && is_blocked(*datagram.sender, receiver)) {
         return drop(DropReason::kBlocked, datagram, now);
     }
+    if (has_lost(receiver, datagram.to.family())) {
+        return drop(DropReason::kFamilyLost, datagram, now);
+    }
     arrived_.push_back({.host = receiver.device,
                         .from = datagram.from,
                         .to = datagram.to,
@@ -416,6 +422,14 @@ void Network::unblock(const Device& a, const Device& b) {
     blocked_.erase(pair_of(a, b));
 }
 
+void Network::lose_family(const Device& device, net::Family family) {
+    lost_families_.emplace(device, family);
+}
+
+void Network::restore_family(const Device& device, net::Family family) {
+    lost_families_.erase({device, family});
+}
+
 void Network::reboot_nat(const Device& device) {
     if (auto* nat = host(device).nat()) {
         nat->reboot();
@@ -436,6 +450,7 @@ void Network::heal_all() {
         healed.down.heal();
     }
     blocked_.clear();
+    lost_families_.clear();
 }
 
 // --- Observers
@@ -466,6 +481,11 @@ bool Network::is_lossless(const Device& from, const Device& to) const {
         is_blocked(*sender, *receiver)) {
         return false;
     }
+    for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
+        if (has_lost(*sender, family) || has_lost(*receiver, family)) {
+            return false;
+        }
+    }
     return share_lan(*sender, *receiver) || (sender->up.is_lossless() && receiver->down.is_lossless());
 }
 
@@ -478,6 +498,10 @@ bool Network::are_neighbours(const Device& a, const Device& b) const {
 std::optional<Drop> Network::last_drop(const Device& device) const {
     const auto* end = find_host(device);
     return end == nullptr ? std::nullopt : end->last_drop;
+}
+
+bool Network::has_lost(const Host& host, net::Family family) const {
+    return !lost_families_.empty() && lost_families_.contains({host.device, family});
 }
 
 bool Network::is_blocked(const Host& a, const Host& b) const {

@@ -90,10 +90,13 @@ public:
     /// No datagram of one of them reaches the other, whatever addresses they use.
     void block(const Device& a, const Device& b);
     void unblock(const Device& a, const Device& b);
+    /// No datagram of this family leaves the host or reaches it.
+    void lose_family(const Device& device, net::Family family);
+    void restore_family(const Device& device, net::Family family);
     /// The NAT between this host and the Internet, if there is one, forgets its mappings, and has a new public address.
     void reboot_nat(const Device& device);
     void renumber_nat(const Device& device);
-    /// Ends impairments and blocks.
+    /// Ends impairments and blocks, and restores families.
     void heal_all();
 
     // --- What an omniscient observer sees --------------------------------------------------------------------------
@@ -148,6 +151,7 @@ private:
     void advance(Instant now);
     void drop(DropReason reason, const Datagram& datagram, Instant at);
     [[nodiscard]] bool is_blocked(const Host& a, const Host& b) const;
+    [[nodiscard]] bool has_lost(const Host& host, net::Family family) const;
 
     Rng::Seed seed_;
     std::uint64_t salt_;
@@ -155,6 +159,7 @@ private:
     std::map<Device, Host> hosts_;  ///< hosts are never erased: datagrams under way point to them
     std::map<std::uint8_t, std::shared_ptr<Segment>> lans_;
     std::set<std::pair<Device, Device>> blocked_;
+    std::set<std::pair<Device, net::Family>> lost_families_;
     FlightQueue<Datagram> in_flight_;
     std::deque<Delivery> arrived_;
     Instant now_{};

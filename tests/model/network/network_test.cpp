@@ -413,11 +413,34 @@ TEST_F(NetworkTest, BlocksAPairOfHosts) {
     EXPECT_TRUE(run_one());
 }
 
+TEST_F(NetworkTest, LosesOneFamilyOfAHostBothWays) {
+    const Access dual{};
+    network.attach(kClient, dual, now);
+    const auto addresses = network.attach(kGateway, dual, now);
+    const net::SocketAddress v4{addresses.front(), kPort};
+    const net::SocketAddress v6{addresses.back(), kPort};
+    ASSERT_TRUE(v4.ip.is_v4() && v6.ip.is_v6());
+
+    for (const auto& device : {Device{kClient}, Device{kGateway}}) {
+        network.lose_family(device, net::Family::kIpv6);
+        send(kClient, v6);
+        EXPECT_TRUE(run().empty());
+        EXPECT_FALSE(network.is_lossless(kClient, kGateway));
+        send(kClient, v4);
+        EXPECT_TRUE(run_one());
+        network.restore_family(device, net::Family::kIpv6);
+        send(kClient, v6);
+        EXPECT_TRUE(run_one());
+    }
+    EXPECT_EQ(network.dropped(DropReason::kFamilyLost), 2U);
+}
+
 TEST_F(NetworkTest, HealsEverything) {
     attach(kClient, kV4);
     const auto gateway = attach(kGateway, kV4);
     network.block(kClient, kGateway);
     network.impair(kClient, true, true, {.loss = 1000});
+    network.lose_family(kGateway, net::Family::kIpv4);
 
     network.heal_all();
 

@@ -155,6 +155,8 @@ void FaultClock::handle(const FaultChanged& event, Instant now) {
         disturb(data_[event.process], "direct path blocked", "LIV-3", kDeadPeer);
     } else if (event.name == "relay") {
         disturb(data_[event.process], "relay blocked", "LIV-3", kDeadPeer);
+    } else if (event.name == "family") {
+        disturb(data_[event.process], "one IP family lost", "LIV-3", kDeadPeer);
     } else if (event.name == "nat") {
         disturb(data_[event.process], "NAT forgot", "LIV-5", kDeadPeer);
     } else if (event.name == "allocation") {

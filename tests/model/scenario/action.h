@@ -234,6 +234,14 @@ struct BlockRelay {
     milliseconds duration{60'000};
     friend bool operator==(const BlockRelay&, const BlockRelay&) = default;
 };
+enum class IpFamily : std::uint8_t { kV4, kV6 };
+/// The host neither sends nor receives datagrams of this family; it keeps its addresses, and is not told.
+struct LoseFamily {
+    Device device;
+    IpFamily family = IpFamily::kV4;
+    milliseconds duration{10'000};
+    friend bool operator==(const LoseFamily&, const LoseFamily&) = default;
+};
 /// The NAT forgets its mappings.
 struct RebootNat {
     Device device;
@@ -378,11 +386,11 @@ struct Settle {
     friend bool operator==(const Settle&, const Settle&) = default;
 };
 
-using Action =
-    std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters, SetSites,
-                 CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken, RenameSite,
-                 SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink, BlockDirect, BlockRelay,
-                 RebootNat, RenumberNat, CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Settle>;
+using Action = std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters,
+                            SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken,
+                            RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink,
+                            BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, CutPortal, PortalTrouble,
+                            Forge, Betray, Attack, AbuseRelay, Settle>;
 
 struct Step {
     /// Since the start of the case, once every process of the setup was started at 0. Ascending.

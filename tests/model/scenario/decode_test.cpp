@@ -250,6 +250,8 @@ TEST(Decode, HasAtMostThreeFaultsAtOnce) {
                 begin(step.at, direct->duration);
             } else if (const auto* relay = std::get_if<BlockRelay>(&step.action)) {
                 begin(step.at, relay->duration);
+            } else if (const auto* family = std::get_if<LoseFamily>(&step.action)) {
+                begin(step.at, family->duration);
             } else if (const auto* portal = std::get_if<PortalTrouble>(&step.action)) {
                 begin(step.at, portal->duration);
             } else if (const auto* hang = std::get_if<Hang>(&step.action)) {

@@ -95,6 +95,10 @@ void offer_faults(const Plan& plan, Offers& offers) {
     }
     offers.about(5, plan.devices(), draw_impaired_link);
     offer_blocks(plan, offers);
+    offers.about(1, plan.devices(), [](ChoiceSource& source, const Device& device) {
+        const auto family = source.chance(50) ? IpFamily::kV6 : IpFamily::kV4;
+        return LoseFamily{device, family, draw_duration(source)};
+    });
     offers.about(2, plan.devices_behind_nat(), [](ChoiceSource&, const Device& device) { return RebootNat{device}; });
     offers.about(2, plan.devices_behind_nat(), [](ChoiceSource&, const Device& device) { return RenumberNat{device}; });
     if (plan.is_portal_running()) {

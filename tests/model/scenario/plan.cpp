@@ -95,6 +95,7 @@ void Plan::apply(const Action& action) {
                    [&](const ImpairLink& a) { begin_fault(a.duration); },
                    [&](const BlockDirect& a) { begin_fault(a.duration); },
                    [&](const BlockRelay& a) { begin_fault(a.duration); },
+                   [&](const LoseFamily& a) { begin_fault(a.duration); },
                    [&](const RebootNat&) { begin_fault(kAftermath); },
                    [&](const RenumberNat&) { begin_fault(kAftermath); },
                    [&](const CutPortal&) { begin_fault(kAftermath); },

@@ -121,6 +121,7 @@ TEST(Script, ReadsBackEveryField) {
         "mtu=8 for=9ms",
         "block-direct client2 gateway2 for=1ms",
         "block-relay client2 relay1 for=1ms",
+        "lose-family client2 v6 for=1ms",
         "reboot-nat client2",
         "renumber-nat client2",
         "cut-portal client2 after=7",

@@ -221,6 +221,10 @@ inline constexpr auto kShape<BlockRelay> =
     detail::shape("block-relay", detail::word("device", &BlockRelay::device), detail::word("relay", &BlockRelay::relay),
                   detail::option("for", &BlockRelay::duration));
 template <>
+inline constexpr auto kShape<LoseFamily> =
+    detail::shape("lose-family", detail::word("device", &LoseFamily::device),
+                  detail::word("family", &LoseFamily::family), detail::option("for", &LoseFamily::duration));
+template <>
 inline constexpr auto kShape<RebootNat> = detail::shape("reboot-nat", detail::word("device", &RebootNat::device));
 template <>
 inline constexpr auto kShape<RenumberNat> = detail::shape("renumber-nat", detail::word("device", &RenumberNat::device));

@@ -47,6 +47,8 @@ inline constexpr std::array<std::string_view, 5> kNames<Source>{"own", "lan", "o
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<portal_api::FilterProtocol>{"tcp", "udp", "icmp"};
 template <>
+inline constexpr std::array<std::string_view, 2> kNames<IpFamily>{"v4", "v6"};
+template <>
 inline constexpr std::array<std::string_view, 7> kNames<PortalFault>{"refused",  "black-hole", "half-open", "slow",
                                                                      "overload", "captive",    "garbage"};
 template <>

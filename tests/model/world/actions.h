@@ -69,6 +69,7 @@ private:
     bool apply(const ImpairLink& action);
     bool apply(const BlockDirect& action);
     bool apply(const BlockRelay& action);
+    bool apply(const LoseFamily& action);
     bool apply(const RebootNat& action);
     bool apply(const RenumberNat& action);
     bool apply(const CutPortal& action);
@@ -102,6 +103,7 @@ private:
     std::map<Device, std::uint64_t> link_faults_;
     std::map<Device, std::uint64_t> portal_faults_;
     std::map<std::pair<Device, Device>, std::uint64_t> blocks_;
+    std::map<std::pair<Device, net::Family>, std::uint64_t> lost_families_;
 };
 
 }  // namespace culvert::model

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <utility>
+
 #include "model/world/actions.h"
 #include "model/world/world.h"
 
@@ -62,6 +65,28 @@ bool Actions::apply(const BlockRelay& action) {
         return false;
     }
     block(action.device, action.relay, "relay", action.duration);
+    return true;
+}
+
+bool Actions::apply(const LoseFamily& action) {
+    const auto family = action.family == IpFamily::kV4 ? net::Family::kIpv4 : net::Family::kIpv6;
+    const auto* machine = find(action.device);
+    if (machine == nullptr ||
+        std::ranges::find(machine->addresses(), family, &net::IpAddress::family) == machine->addresses().end()) {
+        return false;
+    }
+    const std::pair lost{action.device, family};
+    const auto fault = ++last_fault_;
+    lost_families_[lost] = fault;
+    world_.network_.lose_family(action.device, family);
+    world_.observe(FaultChanged{"family", as_process(action.device), true});
+    world_.at(world_.now_ + action.duration, [this, lost, fault] {
+        if (const auto found = lost_families_.find(lost); found != lost_families_.end() && found->second == fault) {
+            lost_families_.erase(found);
+            world_.network_.restore_family(lost.first, lost.second);
+            world_.observe(FaultChanged{"family", as_process(lost.first), false});
+        }
+    });
     return true;
 }
 
@@ -136,6 +161,10 @@ void Actions::heal_everything() {
                                     as_process(ends.first), false});
     }
     blocks_.clear();
+    for (const auto& [lost, fault] : lost_families_) {
+        world_.observe(FaultChanged{"family", as_process(lost.first), false});
+    }
+    lost_families_.clear();
     for (const auto& [device, fault] : portal_faults_) {
         world_.machine(device).link().set_fault(std::nullopt, world_.now_);
         world_.observe(FaultChanged{"portal", as_process(device), false});

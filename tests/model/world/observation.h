@@ -48,8 +48,8 @@ struct HostAttached {
     std::vector<net::IpAddress> addresses;  ///< the host's own
     const Access& access;
 };
-/// A fault begins, or is over. `name` is stable: "link", "direct", "relay", "nat", "portal",
-/// "allocation".
+/// A fault begins, or is over. `name` is stable: "link", "direct", "relay", "family", "nat",
+/// "portal", "allocation".
 struct FaultChanged {
     std::string_view name;
     Process process;
