@@ -4,6 +4,7 @@
 #include <map>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace culvert::model {
 
@@ -14,9 +15,11 @@ public:
     using ByName = std::map<std::string_view, std::uint64_t>;
 
     void add(std::string_view name) {
-        auto& entry = by_address_[name.data()];
-        entry.size = name.size();
-        ++entry.count;
+        const auto [known, is_new] = by_address_.try_emplace(name.data(), entries_.size());
+        if (is_new) {
+            entries_.push_back({name, 0});
+        }
+        ++entries_[known->second].count;
     }
     void add(const Counter& other) {
         for (const auto& [name, count] : other.by_name()) {
@@ -25,9 +28,9 @@ public:
     }
 
     [[nodiscard]] const ByName& by_name() const {
-        for (auto& [address, entry] : by_address_) {
+        for (auto& entry : entries_) {
             if (entry.count > 0) {
-                sums_[{address, entry.size}] += entry.count;
+                sums_[entry.name] += entry.count;
                 entry.count = 0;
             }
         }
@@ -36,10 +39,11 @@ public:
 
 private:
     struct Entry {
-        std::size_t size = 0;
-        std::uint64_t count = 0;
+        std::string_view name;
+        std::uint64_t count;
     };
-    mutable std::unordered_map<const char*, Entry> by_address_;
+    std::unordered_map<const char*, std::size_t> by_address_;
+    mutable std::vector<Entry> entries_;
     mutable ByName sums_;
 };
 

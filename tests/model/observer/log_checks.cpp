@@ -116,12 +116,12 @@ void LogChecks::handle(const MessageToDevice& event, Instant now) {
                event.message);
 }
 
-/// Hosts behind one NAT may get each other's ports when it starts anew, and with them, since relays do not compare user
-/// names (spec/relay.md section 4.3), each other's allocations.
+/// A NAT that starts anew may give a host the port that it, or another host, had before. With it goes the allocation
+/// that a relay still keeps for that port, since relays do not compare user names (spec/relay.md section 4.3).
 void LogChecks::handle(const FaultChanged& event, Instant now) {
     end_attack(now);
     const auto device = as_device(event.process);
-    if (event.name == "nat" && device && situation_.shares_nat(*device)) {
+    if (event.name == "nat" && device) {
         ports_swapped_at_.insert_or_assign(*device, now);
     }
 }
@@ -155,7 +155,9 @@ void LogChecks::handle(const LogLine& event, Instant now) {
                                             return !secret.empty() && line.find(secret) != std::string::npos;
                                         }),
                    now, [&] { return "a secret in the log: " + line; });
-    const bool is_caused_by_stranger = attacked_ && attacked_->process == event.process && attacked_->at == now;
+    // No datagram reaches a device's channel to the portal.
+    const bool is_caused_by_stranger =
+        attacked_ && attacked_->process == event.process && attacked_->at == now && event.target != "portal_channel";
     if (is_caused_by_stranger && is_about_authentic_request(event)) {
         // TURN cannot tell a recorded request from the original while its nonce is valid, nor what a user is up to.
         verdict_.tolerate("request with valid credentials");

@@ -50,7 +50,7 @@ private:
     std::set<Device> cut_;
     /// Connections that have had a path, by the peer's id.
     std::set<std::pair<Process, std::string>> has_path_;
-    /// Devices that share a NAT which has forgotten everything, and when it did.
+    /// Devices whose NAT has forgotten everything, and when it did.
     std::map<Device, Instant> ports_swapped_at_;
 };
 

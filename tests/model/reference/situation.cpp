@@ -142,13 +142,6 @@ const std::optional<NatBox>& Situation::nat_of(const Device& host) const {
     return found == nats_.end() ? kNone : found->second;
 }
 
-bool Situation::shares_nat(const Device& host) const {
-    return std::ranges::any_of(lans_, [&](const auto& entry) {
-        const auto& lan = entry.second;
-        return lan.nat && lan.members.size() > 1 && lan.members.contains(host);
-    });
-}
-
 bool Situation::may_lack_relays(const Device& device) const {
     const auto* client = std::get_if<ClientNo>(&device);
     const auto* gateway = std::get_if<GatewayNo>(&device);

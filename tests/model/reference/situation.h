@@ -33,8 +33,6 @@ public:
     [[nodiscard]] const Access& access_of(ClientNo client) const;
     /// The NAT that the host is behind: its own, or that of its LAN.
     [[nodiscard]] const std::optional<NatBox>& nat_of(const Device& host) const;
-    /// Whether other hosts are behind the same NAT.
-    [[nodiscard]] bool shares_nat(const Device& host) const;
     /// Whether the portal may give the device only relays that it cannot reach for want of a common address family.
     [[nodiscard]] bool may_lack_relays(const Device& device) const;
     [[nodiscard]] Driver driver(const Device& device) const;

@@ -70,6 +70,7 @@ constexpr auto kBudgets = std::to_array<Budget>({
     {"warning about a fault", 380},
     {"wire: a relay has no port left", 80},
     {"wire: a relay refuses a request after a fault", 880},
+    {"wire: candidates from before the host moved", 1},
     {"wire: credentials for a relay have expired", 1},
     {"wire: flow requested again after a fault", 4},
     {"wire: flow requested again as soon as it ended", 75},

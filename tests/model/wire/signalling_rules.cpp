@@ -74,7 +74,7 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
         findings_.judge("RES-3", judge_numbers(host, signalled), now, [&] { return host.name(); });
         auto above = std::numeric_limits<std::uint32_t>::max();
         for (const auto& line : lines) {
-            const auto complaint = judge_candidate(host, line, signalled);
+            const auto complaint = judge_candidate(host, line, signalled, now);
             findings_.judge("PRO-1", complaint, now, [&] { return host.name() + ", " + line; });
             if (const auto candidate = CandidateLine::parse(line)) {
                 findings_.judge(
@@ -86,7 +86,7 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
     }
 }
 
-Complaint SignallingRules::judge_candidate(const Host& host, std::string_view line, Signalled& signalled) {
+Complaint SignallingRules::judge_candidate(const Host& host, std::string_view line, Signalled& signalled, Instant now) {
     const auto candidate = CandidateLine::parse(line);
     if (!candidate) {
         return candidate.error();
@@ -102,6 +102,11 @@ Complaint SignallingRules::judge_candidate(const Host& host, std::string_view li
     switch (candidate->kind) {
         case CandidateKind::kHost:
             signalled.hosts.insert(candidate->address);
+            if (!host.has_address(candidate->address.ip) && host.former_addresses.contains(candidate->address.ip) &&
+                hosts_.was_disturbed(host, now - kFaultAftermath)) {
+                findings_.tolerate("wire: candidates from before the host moved");
+                return {};
+            }
             return host.has_address(candidate->address.ip) ? Complaint{} : "a host candidate is not the host's address";
         case CandidateKind::kServerReflexive:
             signalled.reflexive.insert(candidate->address);

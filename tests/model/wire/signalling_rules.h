@@ -39,7 +39,7 @@ private:
                            Instant now);
     [[nodiscard]] static Complaint judge_withdrawal(const CandidateLine& candidate);
     void handle_create_flow(Host& host, const ResourceId& resource, Instant now);
-    [[nodiscard]] Complaint judge_candidate(const Host& host, std::string_view line, Signalled& signalled);
+    [[nodiscard]] Complaint judge_candidate(const Host& host, std::string_view line, Signalled& signalled, Instant now);
     [[nodiscard]] Complaint judge_numbers(const Host& host, const Signalled& signalled);
 
     Hosts& hosts_;

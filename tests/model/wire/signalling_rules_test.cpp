@@ -60,6 +60,16 @@ TEST_F(Signalling, DoesNotBringBackWithdrawnCandidates) {
     expect_violation("PRO-1 a withdrawn candidate is signalled again");
 }
 
+TEST_F(Signalling, MaySendCandidatesFromBeforeItMoved) {
+    observe(HostAttached{kClient, {*net::IpAddress::parse("198.18.7.7")}, Access{}});
+    broadcast({client_line()});  // waited for the portal
+    expect_conforming();
+
+    sleep(61s);
+    broadcast({client_line()});
+    expect_violation("PRO-1 a host candidate is not the host's address");
+}
+
 TEST_F(Signalling, WithdrawsNoHostCandidates) {
     broadcast({client_line()});
     withdraw({client_line()});
