@@ -144,10 +144,12 @@ private:
         const auto peer = some_address(selector);
         if (const auto channel = client_.channel_to(peer, now_)) {
             require(*channel >= kFirstChannel && *channel <= kLastChannel);
-            const auto back = client_.receive_on_channel(*channel);
-            require(!back || *back == peer);
+            for (const auto& server : {kRelay4, kRelay6}) {
+                const auto back = client_.receive_on_channel(server, *channel);
+                require(!back || (*back == peer && server == client_.active_socket()));
+            }
         }
-        static_cast<void>(client_.receive_on_channel(static_cast<std::uint16_t>(selector << 8)));
+        static_cast<void>(client_.receive_on_channel(kRelay4, static_cast<std::uint16_t>(selector << 8)));
     }
 
     void answer(Input& input) {

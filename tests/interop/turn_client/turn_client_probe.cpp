@@ -179,7 +179,7 @@ private:
                 socket_.send(server_, ask.requested_transport(stun::kTransportUdp).build());
             }
         } else if (const auto data = turn::decode_channel_data(datagram.bytes, turn::TrailingBytes::kRefuse)) {
-            if (client_.receive_on_channel(data->channel)) {
+            if (client_.receive_on_channel(datagram.from, data->channel)) {
                 received_ = std::string{as_text(ByteSpan{datagram.bytes}.subspan(turn::kChannelDataHeaderSize))};
             }
         }
