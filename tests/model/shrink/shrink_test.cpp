@@ -50,8 +50,10 @@ Scenario random_case(const Predicate& fails) {
 
 TEST(Shrink, FindsTheTwoStepsThatMatter) {
     const Predicate fails = [](const Scenario& scenario) {
-        const auto crash = std::ranges::find_if(
-            scenario.steps, [](const Step& step) { return std::holds_alternative<Crash>(step.action); });
+        const auto crash = std::ranges::find_if(scenario.steps, [](const Step& step) {
+            const auto* found = std::get_if<Crash>(&step.action);
+            return found != nullptr && std::holds_alternative<GatewayNo>(found->process);
+        });
         return std::any_of(crash, scenario.steps.end(),
                            [](const Step& step) { return std::holds_alternative<Roam>(step.action); });
     };
@@ -169,7 +171,7 @@ TEST(Shrink, KeepsToItsRunsAndTellsWhatItDoes) {
     EXPECT_EQ(runs, 10U);
     EXPECT_GT(count_of<Settle>(scenario), 0U);
     ASSERT_FALSE(lines.empty());
-    EXPECT_EQ(lines.front(), "run 2: dropped 8 steps, 8 steps left");
+    EXPECT_TRUE(lines.front().ends_with(": dropped 8 steps, 8 steps left")) << lines.front();
 }
 
 TEST(Shrink, IsDeterministicAndTriesNothingTwice) {
