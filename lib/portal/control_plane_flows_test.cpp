@@ -278,15 +278,27 @@ TEST_F(Flows, FiltersOfWhatStaysAllowedAreRepeatedWhenAGatewayIsBack) {
               (std::vector<portal_api::Filter>{{portal_api::FilterProtocol::kUdp, 443, 536}}));
 }
 
-TEST_F(Flows, CandidatesArePassedOnVerbatimInBothDirections) {
-    const auto gateway = join(gateway_request(gateway_token()));
-    const auto client = join(client_request(client_token()));
-    send(client, FromClient{CreateFlow{resource_.id, {}}});
-    const auto asked = take_one<AuthorizeFlow>(gateway);
-    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
-    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
-    take_frames(gateway);
+/// A client and a gateway that was told to let it in.
+class Candidates : public Flows {
+protected:
+    void SetUp() override {
+        Flows::SetUp();
+        gateway = join(gateway_request(gateway_token()));
+        client = join(client_request(client_token()));
+        send(client, FromClient{CreateFlow{resource_.id, {}}});
+        asked = take_one<AuthorizeFlow>(gateway);
+        send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+        gateway_id = take_one<FlowCreated>(client).gateway_id;
+        take_frames(gateway);
+    }
 
+    Device gateway;
+    Device client;
+    AuthorizeFlow asked;
+    GatewayId gateway_id;
+};
+
+TEST_F(Candidates, ArePassedOnVerbatimInBothDirections) {
     send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {"candidate:1", "what ever"}}});
     send(client, FromClient{BroadcastGatewayIceCandidates{{}, {"to nobody"}}});
     send(client, FromClient{BroadcastGatewayIceCandidates{{GatewayId::random(rng_)}, {"to a stranger"}}});
@@ -302,29 +314,14 @@ TEST_F(Flows, CandidatesArePassedOnVerbatimInBothDirections) {
     EXPECT_EQ(take_one<InvalidateGatewayIceCandidates>(client).gateway_id, gateway_id);
 }
 
-TEST_F(Flows, CandidatesDoNotFillThePeersConnection) {
-    const auto gateway = join(gateway_request(gateway_token()));
-    const auto client = join(client_request(client_token()));
-    send(client, FromClient{CreateFlow{resource_.id, {}}});
-    const auto asked = take_one<AuthorizeFlow>(gateway);
-    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
-    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
-    take_frames(gateway);
-
+TEST_F(Candidates, DoNotFillThePeersConnection) {
     send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, std::vector<std::string>(10'000, "c")}});
     EXPECT_EQ(take_one<ClientIceCandidates>(gateway).candidates.size(), CandidateBudget::kBurst);
     send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {"one more"}}});
     EXPECT_TRUE(take<ClientIceCandidates>(gateway).empty());
 }
 
-TEST_F(Flows, LongCandidatesAreNotPassedOn) {
-    const auto gateway = join(gateway_request(gateway_token()));
-    const auto client = join(client_request(client_token()));
-    send(client, FromClient{CreateFlow{resource_.id, {}}});
-    const auto asked = take_one<AuthorizeFlow>(gateway);
-    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
-    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
-    take_frames(gateway);
+TEST_F(Candidates, AreNotPassedOnIfTheyAreLong) {
     const std::string longest(CandidateBudget::kMaxLength, 'c');
 
     send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {longest + "c", longest}}});
@@ -333,15 +330,7 @@ TEST_F(Flows, LongCandidatesAreNotPassedOn) {
     EXPECT_TRUE(take_frames(gateway).empty());
 }
 
-TEST_F(Flows, CandidatesAreNotMultiplied) {
-    const auto gateway = join(gateway_request(gateway_token()));
-    const auto client = join(client_request(client_token()));
-    send(client, FromClient{CreateFlow{resource_.id, {}}});
-    const auto asked = take_one<AuthorizeFlow>(gateway);
-    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
-    const auto gateway_id = take_one<FlowCreated>(client).gateway_id;
-    take_frames(gateway);
-
+TEST_F(Candidates, AreNotMultiplied) {
     send(client, FromClient{BroadcastGatewayIceCandidates{std::vector(1000, gateway_id), {"candidate:1"}}});
 
     EXPECT_EQ(take_frames(gateway).size(), 1U);
