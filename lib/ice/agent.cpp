@@ -121,20 +121,21 @@ void Agent::evaluate_nomination() {
         return (role_ == AgentRole::kControlling || pair.is_nominated()) &&
                (!must_have_succeeded || pair.has_succeeded());
     };
-    auto best = std::ranges::find_if(pairs_, is_eligible);  // pairs are sorted, so the first is the best
-    if (best == pairs_.end()) {
+    const auto first = std::ranges::find_if(pairs_, is_eligible);  // pairs are sorted, so the first is the best
+    if (first == pairs_.end()) {
         // A nominated pair that waits for its first answer after being re-created keeps its place.
         if (!std::ranges::any_of(pairs_, &CandidatePair::is_nominated)) {
             nominated_.reset();
         }
         return;
     }
-    const auto current = find_pair(nominated_);
-    if (current != pairs_.end() && is_eligible(*current) && current->priority() == best->priority()) {
+    auto* best = &*first;
+    auto* const current = find_pair(nominated_);
+    if (current != nullptr && is_eligible(*current) && current->priority() == best->priority()) {
         best = current;
     }
-    if (const auto proved = find_pair(peer_path_);
-        proved != pairs_.end() && is_eligible(*proved) && best->is_silent() && !proved->is_silent()) {
+    if (auto* const proved = find_pair(peer_path_);
+        proved != nullptr && is_eligible(*proved) && best->is_silent() && !proved->is_silent()) {
         best = proved;
     }
     if (best == current) {
@@ -147,10 +148,11 @@ void Agent::evaluate_nomination() {
     events_.push_back(*nominated_);
 }
 
-std::vector<CandidatePair>::iterator Agent::find_pair(const std::optional<Nominated>& path) {
-    return !path ? pairs_.end() : std::ranges::find_if(pairs_, [&](const CandidatePair& pair) {
-        return pair.local().base == path->source && pair.remote().address == path->destination;
+CandidatePair* Agent::find_pair(const std::optional<Nominated>& path) {
+    const auto pair = !path ? pairs_.end() : std::ranges::find_if(pairs_, [&](const CandidatePair& p) {
+        return p.local().base == path->source && p.remote().address == path->destination;
     });
+    return pair == pairs_.end() ? nullptr : &*pair;
 }
 
 void Agent::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
@@ -267,10 +269,10 @@ bool Agent::handle_request(const net::SocketAddress& local, const net::SocketAdd
     if (remote == nullptr || local_entry == nullptr || local_entry->is_discarded) {
         return true;
     }
-    auto* pair = find_pair(local_entry->candidate.base, from);
+    auto* pair = find_pair(Nominated{local_entry->candidate.base, from});
     if (pair == nullptr) {
         form_pair(*local_entry, *remote);
-        pair = find_pair(local_entry->candidate.base, from);
+        pair = find_pair(Nominated{local_entry->candidate.base, from});
     }
     if (pair == nullptr) {
         return true;  // too many better pairs

@@ -158,12 +158,11 @@ private:
     [[nodiscard]] std::uint64_t priority_of(const Candidate& local, const Candidate& remote) const;
     void form_pair(const Entry& local, const Entry& remote);
     void discard(Entry& entry, bool is_local);
-    CandidatePair* find_pair(const net::SocketAddress& local_base, const net::SocketAddress& remote);
 
     void drop_failed_pairs(Instant now);
     void evaluate_nomination();
-    /// The pair of this path; pairs_.end() if there is none.
-    [[nodiscard]] std::vector<CandidatePair>::iterator find_pair(const std::optional<Nominated>& path);
+    /// The pair of this path; null if there is none.
+    [[nodiscard]] CandidatePair* find_pair(const std::optional<Nominated>& path);
     void evaluate_state();
     void set_state(AgentState state);
     void send_due_check(Instant now);

@@ -284,7 +284,7 @@ void Agent::form_pair(const Entry& local, const Entry& remote) {
     const auto priority = priority_of(l, r);
     CandidatePair pair{
         {local.id, l.kind, l.address, l.base}, {remote.id, r.kind, r.address, r.base}, priority, check_priority(l)};
-    if (auto* existing = find_pair(l.base, r.address)) {
+    if (auto* existing = find_pair(Nominated{l.base, r.address})) {
         if (existing->priority() >= priority) {
             return;
         }
@@ -297,12 +297,6 @@ void Agent::form_pair(const Entry& local, const Entry& remote) {
         kLog.debug("Too many candidate pairs, dropped the worst");
         pairs_.pop_back();
     }
-}
-
-CandidatePair* Agent::find_pair(const net::SocketAddress& local_base, const net::SocketAddress& remote) {
-    const auto pair = std::ranges::find_if(
-        pairs_, [&](const CandidatePair& p) { return p.local().base == local_base && p.remote().address == remote; });
-    return pair == pairs_.end() ? nullptr : &*pair;
 }
 
 }  // namespace culvert::ice

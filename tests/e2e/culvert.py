@@ -80,6 +80,11 @@ class Process:
 
         wait_until(appeared, seconds, f'"{text}" in the log of {self.name}')
 
+    def wait_for_path(self, local, remote, seconds=10):
+        """Until the device sends from an address of its own to one of the other's, not to a relay."""
+        path = re.compile(f"Updating remote socket .*local={re.escape(local)}:\\d+ remote={re.escape(remote)}:")
+        wait_until(lambda: path.search(self.log), seconds, f"path from {local} to {remote} of {self.name}")
+
     def wait(self, seconds=10):
         """Waits for the program to end by itself; gives its exit code."""
         return self.popen.wait(timeout=seconds)
