@@ -126,8 +126,13 @@ void Allocation::refresh(Instant now) {
         const auto* refresh = std::get_if<RefreshRequest>(&request.kind);
         return refresh != nullptr && (refresh->is_probe || refresh->deletes_allocation);
     });
-    if (active_socket_ && !is_asking) {
+    if (!active_socket_ || is_asking) {
+        return;
+    }
+    if (lifetime_) {
         send_to_active(RefreshRequest{.is_probe = true}, now, kProbeGiveUpAfter);
+    } else {
+        send_to_active(AllocateRequest{}, now);  // refused earlier, while the relay's other address is still asked
     }
 }
 

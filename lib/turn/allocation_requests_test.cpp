@@ -262,6 +262,18 @@ TEST_F(RequestsTest, ARefusedAllocateSuspendsUntilRefreshed) {
     EXPECT_TRUE(sent().empty()) << "channel binds from before the failure";
 }
 
+TEST_F(RequestsTest, RefreshAllocatesAgainWhileTheOtherAddressIsStillAsked) {
+    start_dual();
+    const auto bindings = sent();
+    deliver(bindings[0], binding_success(bindings[0]), 0);
+    const auto allocate = only();
+    deliver(allocate, error(allocate, 508), 0);
+    EXPECT_FALSE(allocation->is_suspended());
+
+    allocation->refresh(at(1));
+    EXPECT_EQ(methods(), (std::vector{Method::kAllocate}));
+}
+
 TEST_F(RequestsTest, MismatchOnAllocateDeletesTheOldAllocationFirst) {
     start_v4();
     const auto allocate = answer_binding();
