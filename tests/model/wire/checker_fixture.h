@@ -61,10 +61,13 @@ protected:
     // --- Datagrams ---
 
     [[nodiscard]] static std::uint32_t check_priority() { return 1862270719; }
-    [[nodiscard]] Bytes client_check(std::uint8_t transaction = 1, bool nominates = false) const {
+    [[nodiscard]] Bytes client_check(std::uint8_t transaction = 1, bool nominates = false,
+                                     std::byte tie_breaker = {}) const {
         using namespace stun_attribute;
         StunWriter writer{stun_type::kBinding, transaction};
-        writer.add(kUsername, "gate:clnt").add(kIceControlling, Bytes(8)).add_number(kPriority, check_priority());
+        writer.add(kUsername, "gate:clnt")
+            .add(kIceControlling, Bytes(8, tie_breaker))
+            .add_number(kPriority, check_priority());
         if (nominates) {
             writer.add(kUseCandidate, ByteSpan{});
         }

@@ -18,6 +18,9 @@ constexpr Duration kTwelveChecks = 8s;
 /// Each answer that comes later than kLongTrip after its check starts a new series with short pauses (4.6, rule 3).
 constexpr Duration kTwelveChecksOnALongTrip = 5s;
 constexpr Duration kLongTrip = 700ms;
+/// A connection that was closed is made anew, with the same credentials, when the client asks for a flow again: at most
+/// every 2 s (spec/tunnel.md 3), less what a late message of the portal takes from that.
+constexpr Duration kShortestLife = 1s;
 constexpr std::ptrdiff_t kMaxPairs = 100;
 constexpr Duration kLongestPause = 1500ms;
 /// Which messages have their integrity verified: the first ones of a connection, then a sample.
@@ -161,6 +164,11 @@ Complaint IceRules::judge_check(const PeerDatagram& datagram, const StunMessage&
                         : "connectivity check to an address that is no candidate of the peer",
                     datagram.now, [&] { return datagram.describe(); });
 
+    if (auto complaint = note_agent(datagram, known,
+                                    load_be<std::uint64_t>(*message.find(controls ? kIceControlling : kIceControlled)));
+        !complaint.empty()) {
+        return complaint;
+    }
     const auto [path, is_new] = known.paths.try_emplace(datagram.leg);
     if (is_new && std::ssize(known.paths) > kMaxPairs) {
         // Those that are gone are not checked any more; a full list may be replaced once while we look.
@@ -176,6 +184,28 @@ Complaint IceRules::judge_check(const PeerDatagram& datagram, const StunMessage&
         note_nomination(datagram, known);
     }
     return judge_schedule(datagram, path->second, message.transaction_id());
+}
+
+/// Each agent has a tie-breaker of its own (RFC 8445, 5.1.1) and begins its schedules anew.
+Complaint IceRules::note_agent(const PeerDatagram& datagram, Connection& known, std::uint64_t tie_breaker) {
+    if (known.tie_breaker == tie_breaker) {
+        return {};
+    }
+    const auto local = datagram.host.local(datagram.now);
+    const bool is_first = !known.tie_breaker;
+    const bool is_hasty = !is_first && local - known.agent_since < kShortestLife;
+    known.tie_breaker = tie_breaker;
+    known.agent_since = local;
+    if (is_hasty) {
+        return "a connection is made anew again and again";
+    }
+    if (!is_first) {
+        findings_.count("wire: connection made anew");
+        for (auto& [leg, path] : known.paths) {
+            path.count = 0;
+        }
+    }
+    return {};
 }
 
 Complaint IceRules::judge_schedule(const PeerDatagram& datagram, Path& path, const TransactionId& id) {

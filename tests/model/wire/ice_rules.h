@@ -58,6 +58,9 @@ private:
         unsigned nominations = 0;
         unsigned allowed_nominations = 0;
         unsigned verified = 0;
+        /// Of the agent that checks now, and when its first check was sent.
+        std::optional<std::uint64_t> tie_breaker;
+        Instant agent_since;
     };
     struct Request {
         TransactionId id;
@@ -70,6 +73,7 @@ private:
     [[nodiscard]] Complaint judge_check(const PeerDatagram& datagram, const StunMessage& message);
     [[nodiscard]] Complaint judge_answer(const PeerDatagram& datagram, const StunMessage& message);
     [[nodiscard]] Complaint judge_schedule(const PeerDatagram& datagram, Path& path, const TransactionId& id);
+    [[nodiscard]] Complaint note_agent(const PeerDatagram& datagram, Connection& connection, std::uint64_t tie_breaker);
     void note_nomination(const PeerDatagram& datagram, Connection& connection);
     [[nodiscard]] static bool may_be_checked(const Connection& connection, const net::SocketAddress& remote);
 

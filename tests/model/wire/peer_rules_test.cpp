@@ -203,6 +203,23 @@ TEST_F(PeerRules, RejectChecksThatNeverSlowDown) {
     expect_violation("PRO-1 a pair is checked too often");
 }
 
+TEST_F(PeerRules, CountTheChecksOfEachNewConnection) {
+    for (std::uint8_t i = 0; i < 26; ++i) {
+        client_to_gateway(client_check(i, false, static_cast<std::byte>(i / 7)));
+        sleep(500ms);
+    }
+
+    expect_conforming();
+}
+
+TEST_F(PeerRules, RejectConnectionsMadeAnewAgainAndAgain) {
+    client_to_gateway(client_check(1, false, std::byte{1}));
+    sleep(500ms);
+    client_to_gateway(client_check(2, false, std::byte{2}));
+
+    expect_violation("PRO-1 a connection is made anew again and again");
+}
+
 TEST_F(PeerRules, AllowMoreChecksWhereAnswersTakeLong) {
     for (std::uint8_t i = 0; i < 28; i += 2) {
         client_to_gateway(client_check(i));
