@@ -15,6 +15,9 @@ constexpr Duration kPortalNotices = std::chrono::seconds{2};
 constexpr std::uint16_t kListenPort = 3478;
 constexpr std::uint16_t kFirstAllocationPort = 49152;
 constexpr std::uint32_t kDefaultLifetime = 600;
+constexpr auto kAllocationLifetime = std::chrono::seconds{kDefaultLifetime};
+/// How much later than promised a relay may forget an allocation.
+constexpr Duration kForgets = std::chrono::seconds{10};
 /// What a relay that hangs still has in its buffers.
 constexpr std::size_t kMaxWaiting = 512;
 
@@ -188,6 +191,9 @@ Complaint RelayRules::judge_answer(Host& relay, State& state, const net::SocketA
     if (const auto complaint = judge_form(*message, request, to); !complaint.empty()) {
         return complaint;
     }
+    if (const auto complaint = judge_memory(relay, state, *message, request, now); !complaint.empty()) {
+        return complaint;
+    }
     if (message->type() == (stun_type::kAllocate | stun_type::kSuccess)) {
         if (const auto complaint = judge_allocation(relay, state, *message); !complaint.empty()) {
             return complaint;
@@ -250,6 +256,35 @@ Complaint RelayRules::judge_allocation(const Host& relay, State& state, const St
         }
         port = address->port;
         state.ports.insert(address->port);
+    }
+    return {};
+}
+
+Complaint RelayRules::judge_memory(const Host& relay, State& state, const StunMessage& message, const Request& request,
+                                   Instant now) {
+    if (request.type == stun_type::kBinding) {
+        return {};
+    }
+    const auto local = relay.local(now);
+    const auto known = state.allocations.find(request.from);
+    const bool has_allocation = known != state.allocations.end() && local < known->second;
+    const bool may_have_allocation = known != state.allocations.end() && local < known->second + kForgets;
+    const bool wants_allocation = request.type == stun_type::kAllocate;
+    if (message.message_class() == stun_type::kError) {
+        if (error_code(message) != 437) {
+            return {};
+        }
+        return (wants_allocation ? may_have_allocation : !has_allocation)
+                   ? Complaint{}
+                   : "437 contradicts what the relay answered before";
+    }
+    if (wants_allocation ? has_allocation : !may_have_allocation) {
+        return "success contradicts what the relay answered before";
+    }
+    if (request.deletes) {
+        state.allocations.erase(request.from);
+    } else if (request.type != stun_type::kChannelBind) {
+        state.allocations.insert_or_assign(request.from, local + kAllocationLifetime);
     }
     return {};
 }

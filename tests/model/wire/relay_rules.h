@@ -41,6 +41,8 @@ private:
         std::deque<Request> requests;
         std::deque<Cargo> cargo;
         std::set<std::uint16_t> ports;
+        /// Until when it promised each client an allocation, by its own clock.
+        std::map<net::SocketAddress, Instant> allocations;
     };
 
     [[nodiscard]] State& state(const Host& relay);
@@ -49,6 +51,9 @@ private:
     [[nodiscard]] static Complaint judge_form(const StunMessage& message, const Request& request,
                                               const net::SocketAddress& to);
     [[nodiscard]] Complaint judge_allocation(const Host& relay, State& state, const StunMessage& message);
+    /// Whether an answer agrees with what the relay answered before: who has an allocation and who has none.
+    [[nodiscard]] static Complaint judge_memory(const Host& relay, State& state, const StunMessage& message,
+                                                const Request& request, Instant now);
     [[nodiscard]] Complaint judge_integrity(const Host& relay, const StunMessage& message, const Request& request,
                                             Instant now);
     [[nodiscard]] static Complaint judge_cargo(State& state, ByteSpan payload);

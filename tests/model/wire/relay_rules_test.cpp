@@ -192,10 +192,10 @@ TEST_F(ExpiringCredentials, HoldUntilThen) {
     expect_violation("PRO-1 a relay answers a request with an error");
 }
 
-TEST_F(RelayedTraffic, MayMeetErrorsAfterAFault) {
+TEST_F(RelayedTraffic, MayMeetARelayThatForgotAfterAFault) {
     allocate();
-    observe(FaultChanged{"nat", ClientNo{1}, true});
-    observe(FaultChanged{"nat", ClientNo{1}, false});
+    observe(ProcessChanged{RelayNo{1}, ProcessState::kStopped, true});
+    observe(ProcessChanged{RelayNo{1}, ProcessState::kRunning});
     client_to_relay(request(stun_type::kChannelBind, 13, kNonceText));
     relay_to_client(error(stun_type::kChannelBind, 13, 437, "Allocation Mismatch"));
 
@@ -219,6 +219,35 @@ TEST_F(RelayedTraffic, IsAnsweredOnce) {
     relay_to_client(binding_success(10));
 
     expect_violation("PRO-1 a relay answers what nobody asked, or answers twice");
+}
+
+TEST_F(RelayedTraffic, IsRefusedForLackOfAnAllocationOnlyWhereThereIsNone) {
+    allocate();
+    observe(FaultChanged{"nat", ClientNo{1}, true});
+    observe(FaultChanged{"nat", ClientNo{1}, false});
+    client_to_relay(request(stun_type::kChannelBind, 13, kNonceText));
+    relay_to_client(error(stun_type::kChannelBind, 13, 437, "Allocation Mismatch"));
+
+    expect_violation("PRO-1 437 contradicts what the relay answered before");
+}
+
+TEST_F(RelayedTraffic, IsRefusedASecondAllocationOnlyWhereThereIsAFirst) {
+    client_to_relay(binding(10));
+    relay_to_client(binding_success(10));
+    client_to_relay(request(stun_type::kAllocate, 11));
+    relay_to_client(error(stun_type::kAllocate, 11, 437, "Allocation Mismatch"));
+
+    expect_violation("PRO-1 437 contradicts what the relay answered before");
+}
+
+TEST_F(RelayedTraffic, HasOneAllocationPerClient) {
+    allocate();
+    observe(ProcessChanged{ClientNo{1}, ProcessState::kStopped, true});
+    observe(ProcessChanged{ClientNo{1}, ProcessState::kRunning});
+    client_to_relay(request(stun_type::kAllocate, 20, kNonceText));
+    relay_to_client(allocate_success(20));
+
+    EXPECT_THAT(violations(), testing::Contains("PRO-1 success contradicts what the relay answered before"));
 }
 
 TEST_F(RelayedTraffic, IsForwardedOnceAndUnchanged) {

@@ -25,6 +25,8 @@ constexpr std::size_t kMaxPending = 256;
 /// A relay remembers for as long as an allocation lives what its client forgot.
 constexpr Duration kAllocationLifetime = 600s;
 constexpr Duration kImpatience = 1s;
+/// How long a fault explains a request that a relay cannot read or does not trust.
+constexpr Duration kFaultAftermath = 60s;
 
 Duration slack(const Host& host) {
     return host.is_late ? kLateness : kSlack;
@@ -398,8 +400,12 @@ void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& re
         findings_.count("relay full");
     } else if (code == 401 && has_expired(credentials, now)) {
         findings_.tolerate("wire: credentials for a relay have expired");
-    } else if (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat || host.is_late ||
-               host.latency * 2 >= kImpatience / 2) {
+    } else if (code == 437 && request.type == stun_type::kAllocate) {
+        findings_.count("wire: a relay still has an earlier allocation");  // RelayRules judge whether it has
+    } else if (code == 437 && (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat ||
+                               host.is_late || host.latency * 2 >= kImpatience / 2)) {
+        findings_.tolerate("wire: a relay has lost an allocation after a fault");
+    } else if ((code == 400 || code == 401) && hosts_.was_disturbed(host, now - kFaultAftermath)) {
         findings_.tolerate("wire: a relay refuses a request after a fault");
     } else {
         complaint = "a relay answers a request with an error";
