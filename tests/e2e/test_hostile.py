@@ -1,5 +1,6 @@
 """Garbage, truncated, oversized and replayed packets at every socket, while a ping runs that must not notice."""
 
+import re
 import textwrap
 import time
 
@@ -68,7 +69,7 @@ REPLAY = textwrap.dedent(
 
 
 def ping_during(system, action):
-    """Runs a ping for as long as `action`; gives what the ping said."""
+    """Runs a ping for as long as `action`; gives the sequence numbers of the answers."""
     ping = culvert.subprocess.Popen(
         in_namespace("client", "ping", "-n", "-i", "0.1", WEB_V4), stdout=culvert.subprocess.PIPE, text=True
     )
@@ -76,7 +77,13 @@ def ping_during(system, action):
     action()
     time.sleep(0.5)
     ping.send_signal(2)
-    return ping.communicate(timeout=10)[0]
+    return [int(number) for number in re.findall(r"icmp_seq=(\d+)", ping.communicate(timeout=10)[0])]
+
+
+def assert_complete(answers, at_least):
+    """Each request was answered once; the last one may still have been on its way when the ping ended."""
+    assert len(answers) >= at_least, answers
+    assert answers == list(range(1, len(answers) + 1)), answers
 
 
 def send_garbage(address, port):
@@ -92,9 +99,7 @@ def test_garbage_at_every_socket(system):
         send_garbage("172.30.0.100", 52625)
         send_garbage("203.0.113.21", 50000)
 
-    said = ping_during(system, attack)
-
-    assert " 0% packet loss" in said, said
+    assert_complete(ping_during(system, attack), at_least=5)
     assert system.warnings() == []
     assert "WARN" not in system.relay.log
     for process in (system.client, system.gateway, system.relay):
@@ -108,11 +113,10 @@ def test_replayed_packets_are_delivered_once(system):
     def attack():
         replayed.append(int(run_in("rc", "python3", "-c", REPLAY, timeout=20).stdout))
 
-    said = ping_during(system, attack)
+    answers = ping_during(system, attack)
 
     assert replayed[0] > 20
-    assert "DUP!" not in said, said
-    assert " 0% packet loss" in said, said
+    assert_complete(answers, at_least=30)
 
 
 def test_garbage_at_the_portal_does_not_reach_others(system):

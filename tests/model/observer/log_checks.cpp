@@ -9,22 +9,6 @@
 namespace culvert::model {
 namespace {
 
-/// How long before a warning the fault that explains it may have ended.
-constexpr Duration kAftermath = std::chrono::seconds{60};
-/// How late a gateway that hung may still answer what it was asked: then the portal forgets the question.
-constexpr Duration kLatestAnswer = std::chrono::seconds{125};
-constexpr Duration kAllocationLifetime = std::chrono::seconds{600};
-/// With the time after it in which its number is not used for another peer (spec/connectivity.md section 5.6).
-constexpr Duration kChannelLifetime = std::chrono::seconds{900};
-/// Since then all programs run that run from the start.
-constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
-
-std::optional<Device> as_device(const Process& process) {
-    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
-                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
-                      process);
-}
-
 constexpr std::string_view kNewConnection = "Creating connection";
 constexpr std::string_view kFollowsPeer = "Updating remote socket";
 
@@ -74,6 +58,7 @@ std::string describe(const LogLine& line) {
 }  // namespace
 
 void LogChecks::observe(const Observation& observation, Instant now) {
+    warnings_.observe(observation, now);
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
 
@@ -114,24 +99,6 @@ void LogChecks::handle(const MessageToDevice& event, Instant now) {
                           },
                           [](const portal_api::ToRelay&) {}},
                event.message);
-}
-
-/// A NAT that starts anew may give a host the port that it, or another host, had before. With it goes the allocation
-/// that a relay still keeps for that port, since relays do not compare user names (spec/relay.md section 4.3).
-void LogChecks::handle(const FaultChanged& event, Instant now) {
-    end_attack(now);
-    const auto device = as_device(event.process);
-    if (event.name == "nat" && device) {
-        ports_swapped_at_.insert_or_assign(*device, now);
-    }
-}
-
-void LogChecks::handle(const ActionTaken& event, Instant now) {
-    end_attack(now);
-    const auto* cut = std::get_if<CutPortal>(&event.step.action);
-    if (cut != nullptr && event.is_effective) {
-        cut_.insert(cut->device);
-    }
 }
 
 void LogChecks::learn(const portal_api::IceCredentials& credentials) {
@@ -178,70 +145,11 @@ void LogChecks::handle(const LogLine& event, Instant now) {
         verdict_.check("SEC-9", event.level <= log::Level::kDebug, now,
                        [&] { return "a stranger's datagram makes noise: " + line; });
     }
-    if (event.level == log::Level::kWarn && is_permitted_warning(event, now)) {
-        verdict_.tolerate("warning about a fault");
+    if (const auto reason = event.level == log::Level::kWarn ? warnings_.find(event, now) : std::nullopt) {
+        verdict_.tolerate(*reason);
         return;
     }
     verdict_.check("RES-4", event.level < log::Level::kWarn, now, [&] { return "needs a person: " + line; });
-}
-
-/// Whether a fault explains the warning, which needs a person only if no such fault was injected.
-bool LogChecks::is_permitted_warning(const LogLine& line, Instant now) const {
-    const auto device = as_device(line.process);
-    if (!device) {
-        return false;
-    }
-    const auto from = now - kAftermath;
-    const auto& faults = situation_.faults();
-    const auto is = [&](std::string_view target, std::string_view message) {
-        return line.target == target && line.message == message;
-    };
-    if (is("portal_channel", "Hiccup in connection to portal")) {
-        return std::holds_alternative<RelayNo>(*device) &&
-               (cut_.contains(*device) || faults.portal_path(*device, from, now));
-    }
-    if (is("portal_channel", "Portal refused a message")) {
-        // A gateway's answer about a client that has left meanwhile (spec/portal-protocol.md section 7.2).
-        return std::holds_alternative<GatewayNo>(*device);
-    }
-    const auto has_swapped_ports = [&](const auto& entry) { return entry.second + kChannelLifetime >= now; };
-    const auto swapped = ports_swapped_at_.find(*device);
-    if (swapped != ports_swapped_at_.end() && has_swapped_ports(*swapped) &&
-        (is("turn", "Channel was not bound") || is("turn", "Relay refused a request"))) {
-        return true;
-    }
-    if (is("turn", "Relay refused a request") || is("turn", "Ignoring response that lacks an attribute")) {
-        return faults.relays(from, now) || faults.host(*device, from, now);
-    }
-    if (is("relay", "Request failed")) {
-        const auto detail = std::ranges::find(line.fields, "detail", &log::TextField::key);
-        const auto* relay = std::get_if<RelayNo>(&*device);
-        if (relay != nullptr && detail != line.fields.end() && detail->value == "no port left") {
-            return situation_.setup().relays.at(relay->value - 1U).ports < RelaySetup{}.ports;
-        }
-        const bool is_about_channel =
-            detail != line.fields.end() && (detail->value == "channel is bound to another peer" ||
-                                            detail->value == "peer is bound to another channel");
-        // The user does not know of the channel that was bound in its name.
-        return is_about_channel &&
-               (std::ranges::any_of(ports_swapped_at_, has_swapped_ports) || faults.was_allocation_changed(from, now));
-    }
-    if (is("connectivity", "Cannot connect without relays")) {
-        // Nothing asks for new ones before they are needed.
-        return situation_.may_lack_relays(*device) || faults.relays(kAllStarted, now) ||
-               faults.relays_portal(kAllStarted, now) || faults.host(*device, kAllStarted, now);
-    }
-    if (is("turn", "Ignoring response without valid message integrity") ||
-        is("turn", "Relay refused our credentials")) {
-        // While the portal is away nobody learns that a relay has started anew, until the allocation is refreshed.
-        return faults.relays(now - kAllocationLifetime, now) || faults.host(*device, from, now) ||
-               !situation_.access().may_sign_in(*device, now).holds;
-    }
-    if (is("tunnel", "Ignoring flow for unknown resource")) {
-        const auto* client = std::get_if<ClientNo>(&*device);
-        return client != nullptr && situation_.access().changed_at(*client) >= now - kLatestAnswer;
-    }
-    return false;
 }
 
 }  // namespace culvert::model

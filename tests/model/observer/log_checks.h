@@ -5,6 +5,7 @@
 #include <string>
 
 #include "model/observer/verdict.h"
+#include "model/observer/warning_excuses.h"
 #include "model/reference/situation.h"
 
 namespace culvert::model {
@@ -12,7 +13,7 @@ namespace culvert::model {
 /// What programs write about it: SEC-8, SEC-9 and RES-4.
 class LogChecks {
 public:
-    LogChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
+    LogChecks(const Situation& situation, Verdict& verdict) : verdict_{verdict}, warnings_{situation} {}
 
     void observe(const Observation& observation, Instant now);
 
@@ -21,8 +22,6 @@ private:
     void handle(const DatagramReceived& event, Instant now);
     void handle(const DatagramSent&, Instant) {}
     void handle(const MessageToDevice& event, Instant now);
-    void handle(const FaultChanged& event, Instant now);
-    void handle(const ActionTaken& event, Instant now);
     /// Whatever else happens is the cause of the lines behind it.
     template <typename Other>
     void handle(const Other&, Instant now) {
@@ -34,10 +33,9 @@ private:
     void learn(const portal_api::IceCredentials& credentials);
     void learn(const std::vector<portal_api::Relay>& relays);
     void learn(const crypto::PresharedKey& key);
-    [[nodiscard]] bool is_permitted_warning(const LogLine& line, Instant now) const;
 
-    const Situation& situation_;
     Verdict& verdict_;
+    WarningExcuses warnings_;
     std::set<std::string> secrets_;
     /// Who is looking at an attacker's datagram right now.
     struct Attacked {
@@ -46,12 +44,8 @@ private:
         bool is_answer = false;
     };
     std::optional<Attacked> attacked_;
-    /// Devices whose connection to the portal breaks, or broke, after some more bytes.
-    std::set<Device> cut_;
     /// Connections that have had a path, by the peer's id.
     std::set<std::pair<Process, std::string>> has_path_;
-    /// Devices whose NAT has forgotten everything, and when it did.
-    std::map<Device, Instant> ports_swapped_at_;
 };
 
 }  // namespace culvert::model

@@ -141,9 +141,7 @@ void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, cons
     const auto is_unsteady = [&](const Host& host) {
         return host.has_impatient_nat || hosts_.was_disturbed(host, datagram.now - kFaultAftermath);
     };
-    if (is_unsteady(datagram.host) || (peer != nullptr && is_unsteady(*peer))) {
-        findings_.tolerate("wire: gateway initiates after a fault");
-    } else if (is_silent(datagram.host, grant.peer, datagram.now)) {
+    if (is_silent(datagram.host, grant.peer, datagram.now)) {
         findings_.tolerate("wire: handshake because the peer is silent");
     } else if (agreed != agreed_.end() && local - agreed->second < kRekeyTimeout &&
                has_unconfirmed_session(datagram.host, grant.peer)) {
@@ -154,6 +152,8 @@ void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, cons
         findings_.tolerate("wire: gateway renews the session that it initiated");
     } else if (agreed != agreed_.end() && local - agreed->second >= kRejectAfterTime - kTick) {
         findings_.tolerate("wire: gateway initiates after the session expired");
+    } else if (is_unsteady(datagram.host) || (peer != nullptr && is_unsteady(*peer))) {
+        findings_.tolerate("wire: gateway initiates after a fault");
     } else {
         complaint = "a gateway initiates a handshake";
     }

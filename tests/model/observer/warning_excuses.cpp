@@ -1,0 +1,142 @@
+#include "model/observer/warning_excuses.h"
+
+#include <algorithm>
+
+#include "culvert/base/overloaded.h"
+
+namespace culvert::model {
+namespace {
+
+/// How long before a warning the fault that explains it may have ended.
+constexpr Duration kAftermath = std::chrono::seconds{60};
+/// How late a gateway that hung may still answer what it was asked: then the portal forgets the question.
+constexpr Duration kLatestAnswer = std::chrono::seconds{125};
+constexpr Duration kAllocationLifetime = std::chrono::seconds{600};
+/// With the time after it in which its number is not used for another peer (spec/connectivity.md section 5.6).
+constexpr Duration kChannelLifetime = std::chrono::seconds{900};
+/// Since then all programs run that run from the start.
+constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
+
+std::optional<Device> as_device(const Process& process) {
+    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
+                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
+                      process);
+}
+
+std::optional<std::string_view> when(bool holds, std::string_view reason) {
+    return holds ? std::optional{reason} : std::nullopt;
+}
+
+}  // namespace
+
+void WarningExcuses::observe(const Observation& observation, Instant now) {
+    if (const auto* fault = std::get_if<FaultChanged>(&observation)) {
+        // A NAT that starts anew may give a host the port that it, or another host, had before. With it goes the
+        // allocation that a relay still keeps for that port: relays do not compare user names (spec/relay.md 4.3).
+        if (const auto device = as_device(fault->process); fault->name == "nat" && device) {
+            ports_swapped_at_.insert_or_assign(*device, now);
+        }
+    } else if (const auto* action = std::get_if<ActionTaken>(&observation)) {
+        const auto* cut = std::get_if<CutPortal>(&action->step.action);
+        if (cut != nullptr && action->is_effective) {
+            cut_.insert(cut->device);
+        }
+    } else if (const auto* session = std::get_if<SessionClosed>(&observation)) {
+        if (std::holds_alternative<ClientNo>(session->device)) {
+            last_client_left_ = now;
+        }
+    }
+}
+
+std::optional<std::string_view> WarningExcuses::find(const LogLine& line, Instant now) {
+    const auto device = as_device(line.process);
+    if (!device) {
+        return std::nullopt;
+    }
+    if (line.target == "portal_channel") {
+        return of_portal_channel(*device, line, now);
+    }
+    if (line.target == "turn") {
+        return of_turn_client(*device, line, now);
+    }
+    if (line.target == "relay") {
+        return of_relay(*device, line, now);
+    }
+    return of_tunnel(*device, line, now);
+}
+
+WarningExcuses::Reason WarningExcuses::of_portal_channel(const Device& device, const LogLine& line, Instant now) {
+    if (line.message == "Hiccup in connection to portal" && std::holds_alternative<RelayNo>(device)) {
+        if (cut_.erase(device) > 0) {
+            broken_at_.insert_or_assign(device, now);
+        }
+        const auto broken = broken_at_.find(device);
+        return when((broken != broken_at_.end() && broken->second + kAftermath >= now) ||
+                        situation_.faults().portal_path(device, now - kAftermath, now),
+                    "warning: a relay lost its connection to the portal");
+    }
+    if (line.message == "Portal refused a message" && std::holds_alternative<GatewayNo>(device)) {
+        return when(last_client_left_ + kLatestAnswer >= now,
+                    "warning: a gateway answers about a client that has left");
+    }
+    return std::nullopt;
+}
+
+WarningExcuses::Reason WarningExcuses::of_turn_client(const Device& device, const LogLine& line, Instant now) const {
+    const auto from = now - kAftermath;
+    const auto& faults = situation_.faults();
+    const auto swapped = ports_swapped_at_.find(device);
+    if (swapped != ports_swapped_at_.end() && swapped->second + kChannelLifetime >= now &&
+        (line.message == "Channel was not bound" || line.message == "Relay refused a request")) {
+        return "warning: an allocation came with a NAT's port";
+    }
+    if (line.message == "Relay refused a request" || line.message == "Ignoring response that lacks an attribute") {
+        return when(faults.relays(from, now) || faults.host(device, from, now), "warning: relay in trouble");
+    }
+    if (line.message == "Ignoring response without valid message integrity" ||
+        line.message == "Relay refused our credentials") {
+        // While the portal is away nobody learns that a relay has started anew, until the allocation is refreshed.
+        return when(faults.relays(now - kAllocationLifetime, now) || faults.host(device, from, now) ||
+                        !situation_.access().may_sign_in(device, now).holds,
+                    "warning: a relay has other credentials");
+    }
+    return std::nullopt;
+}
+
+WarningExcuses::Reason WarningExcuses::of_relay(const Device& device, const LogLine& line, Instant now) const {
+    const auto detail = std::ranges::find(line.fields, "detail", &log::TextField::key);
+    const auto* relay = std::get_if<RelayNo>(&device);
+    if (line.message != "Request failed" || relay == nullptr || detail == line.fields.end()) {
+        return std::nullopt;
+    }
+    if (detail->value == "no port left") {
+        return when(situation_.setup().relays.at(relay->value - 1U).ports < RelaySetup{}.ports,
+                    "warning: a relay has no port left");
+    }
+    if (detail->value == "channel is bound to another peer" || detail->value == "peer is bound to another channel") {
+        // The user does not know of the channel that was bound in its name.
+        const bool was_swapped = std::ranges::any_of(
+            ports_swapped_at_, [&](const auto& entry) { return entry.second + kChannelLifetime >= now; });
+        return when(was_swapped || situation_.faults().was_allocation_changed(now - kAftermath, now),
+                    "warning: an allocation came with a NAT's port");
+    }
+    return std::nullopt;
+}
+
+WarningExcuses::Reason WarningExcuses::of_tunnel(const Device& device, const LogLine& line, Instant now) const {
+    const auto& faults = situation_.faults();
+    if (line.target == "connectivity" && line.message == "Cannot connect without relays") {
+        // Nothing asks for new ones before they are needed.
+        return when(situation_.may_lack_relays(device) || faults.relays(kAllStarted, now) ||
+                        faults.relays_portal(kAllStarted, now) || faults.host(device, kAllStarted, now),
+                    "warning: no relay is in reach");
+    }
+    if (line.target == "tunnel" && line.message == "Ignoring flow for unknown resource") {
+        const auto* client = std::get_if<ClientNo>(&device);
+        return when(client != nullptr && situation_.access().changed_at(*client) >= now - kLatestAnswer,
+                    "warning: a flow for a resource that has gone");
+    }
+    return std::nullopt;
+}
+
+}  // namespace culvert::model
