@@ -75,7 +75,11 @@ WarningExcuses::Reason WarningExcuses::of_portal_channel(const Device& device, c
                         situation_.faults().portal_path(device, now - kAftermath, now),
                     "warning: a relay lost its connection to the portal");
     }
-    if (line.message == "Portal refused a message" && std::holds_alternative<GatewayNo>(device)) {
+    const auto* gateway = std::get_if<GatewayNo>(&device);
+    if (line.message == "Portal refused a message" && gateway != nullptr) {
+        if (situation_.is_hostile(*gateway)) {
+            return "warning: a hostile gateway is refused";
+        }
         return when(last_client_left_ + kLatestAnswer >= now,
                     "warning: a gateway answers about a client that has left");
     }
