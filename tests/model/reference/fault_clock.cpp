@@ -1,6 +1,7 @@
 #include "model/reference/fault_clock.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "model/reference/relay_answer.h"
 
@@ -201,15 +202,6 @@ void FaultClock::handle(const HostAttached& event, Instant now) {
     end(portal_[as_process(event.host)], "roaming", now, kRoaming);
 }
 
-void FaultClock::handle(const MessageToDevice& event, Instant now) {
-    const auto* message = std::get_if<portal_api::ToClient>(&event.message);
-    const auto* flow = message == nullptr ? nullptr : std::get_if<portal_api::FlowCreated>(message);
-    const auto gateway = flow == nullptr ? devices_by_id_.end() : devices_by_id_.find(flow->gateway_id.uuid());
-    if (gateway != devices_by_id_.end()) {
-        flows_[{std::get<ClientNo>(event.device), std::get<GatewayNo>(gateway->second)}].push_back(now);
-    }
-}
-
 /// A full relay is not asked again before something else happens, so the device goes without it until then.
 void FaultClock::handle(const DatagramReceived& event, Instant now) {
     const auto answer = event.is_attack ? std::nullopt : read_relay_answer(event.payload);
@@ -227,29 +219,47 @@ void FaultClock::handle(const DatagramReceived& event, Instant now) {
     }
 }
 
+void FaultClock::begin_connection(ClientNo client, GatewayNo gateway, Instant now) {
+    connections_[{client, gateway}].push_back({.began = now});
+}
+
+void FaultClock::complete_connection(ClientNo client, GatewayNo gateway, Instant now) {
+    const auto found = connections_.find({client, gateway});
+    if (found == connections_.end()) {
+        return;
+    }
+    for (auto& connection : std::views::reverse(found->second)) {
+        if (connection.completed != Instant::max()) {
+            return;
+        }
+        connection.completed = now;
+    }
+}
+
 /// A flow that was answered late, because one of the two was not in touch with the portal meanwhile, may find a gateway
 /// that has given up waiting; and where the portal goes away just after the answer, candidates get lost. Both are then
 /// noticed as if the gateway had died (LIV-5).
-std::optional<Excuse> FaultClock::flow_without_portal(ClientNo client, GatewayNo gateway, Instant from,
-                                                      Instant until) const {
-    const auto flows = flows_.find({client, gateway});
-    if (flows == flows_.end()) {
+std::optional<Excuse> FaultClock::connection_without_portal(ClientNo client, GatewayNo gateway, Instant from,
+                                                            Instant until) const {
+    const auto connections = connections_.find({client, gateway});
+    if (connections == connections_.end()) {
         return std::nullopt;
     }
-    const auto first = std::ranges::lower_bound(flows->second, from - kDeadPeer);
-    const auto found = std::find_if(first, flows->second.end(), [&](Instant at) {
-        return at <= until && (portal_path(gateway, at - kFlowTakes, at + kFlowTakes) ||
-                               portal_path(client, at - kFlowTakes, at + kFlowTakes));
+    const auto end_of = [](const Connection& each) { return std::min(each.began + kDeadPeer, each.completed); };
+    const auto found = std::ranges::find_if(connections->second, [&](const Connection& each) {
+        return each.began <= until && end_of(each) >= from &&
+               (portal_path(gateway, each.began - kFlowTakes, each.began + kFlowTakes) ||
+                portal_path(client, each.began - kFlowTakes, each.began + kFlowTakes));
     });
-    if (found == flows->second.end()) {
+    if (found == connections->second.end()) {
         return std::nullopt;
     }
-    return Excuse{"portal was out of reach while a flow began", "LIV-5", *found, *found + kDeadPeer, *found};
+    return Excuse{"portal was out of reach while a connection began", "LIV-5", found->began, end_of(*found),
+                  found->began};
 }
 
 void FaultClock::handle(const SessionOpened& event, Instant now) {
     const auto process = as_process(event.device);
-    devices_by_id_.insert_or_assign(event.id, event.device);
     ++sessions_[event.device];
     end(portal_[process], "no session with the portal", now, kPortalBack);
     const auto known = keys_.find(event.device);
@@ -278,9 +288,6 @@ std::optional<Excuse> FaultClock::data_path(ClientNo client, GatewayNo gateway, 
             processes.push_back(as_process(device));
         }
     }
-    if (auto flow = flow_without_portal(client, gateway, from, until)) {
-        return flow;
-    }
     for (const auto& process : processes) {
         auto excuse = overlap(data_, process, from, until);
         if (!excuse) {
@@ -293,7 +300,7 @@ std::optional<Excuse> FaultClock::data_path(ClientNo client, GatewayNo gateway, 
             return excuse;
         }
     }
-    return std::nullopt;
+    return connection_without_portal(client, gateway, from, until);
 }
 
 std::optional<Excuse> FaultClock::unnoticed(const Process& process, Instant at,

@@ -31,6 +31,10 @@ public:
     explicit FaultClock(const Setup& setup);
 
     void observe(const Observation& observation, Instant now);
+    /// The client was told of a flow that needs a connection which it does not have yet.
+    void begin_connection(ClientNo client, GatewayNo gateway, Instant now);
+    /// An answer came through: what began before is made.
+    void complete_connection(ClientNo client, GatewayNo gateway, Instant now);
 
     /// Something that disturbed packets between the two, or through any relay, in this time.
     ///
@@ -71,7 +75,6 @@ private:
     void handle(const ActionTaken& event, Instant now);
     void handle(const Attack& attack, Instant now);
     void handle(const HostAttached& event, Instant now);
-    void handle(const MessageToDevice& event, Instant now);
     void handle(const DatagramReceived& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
@@ -79,8 +82,8 @@ private:
     void handle(const Other&, Instant) {}
 
     [[nodiscard]] std::optional<Excuse> any_relay(const ByProcess& excuses, Instant from, Instant until) const;
-    [[nodiscard]] std::optional<Excuse> flow_without_portal(ClientNo client, GatewayNo gateway, Instant from,
-                                                            Instant until) const;
+    [[nodiscard]] std::optional<Excuse> connection_without_portal(ClientNo client, GatewayNo gateway, Instant from,
+                                                                  Instant until) const;
     [[nodiscard]] std::optional<Excuse> unnoticed(const Process& process, Instant at,
                                                   const std::vector<Instant>& attempts) const;
 
@@ -92,9 +95,12 @@ private:
     /// Relays that had no port left for the device.
     std::map<Process, std::set<net::SocketAddress>> full_relays_;
     std::map<Device, crypto::PublicKey> keys_;
-    std::map<Uuid, Device> devices_by_id_;
-    /// When the client was told of flows to the gateway; ascending.
-    std::map<std::pair<ClientNo, GatewayNo>, std::vector<Instant>> flows_;
+    struct Connection {
+        Instant began;
+        Instant completed = Instant::max();
+    };
+    /// Ascending.
+    std::map<std::pair<ClientNo, GatewayNo>, std::vector<Connection>> connections_;
 
     struct Flood {
         Instant since;

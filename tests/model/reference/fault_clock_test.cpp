@@ -169,39 +169,33 @@ TEST_F(FaultClockTest, OnlyAFloodOfHandshakesDelaysHonestOnes) {
     EXPECT_EQ(reason(), "");
 }
 
-TEST_F(FaultClockTest, AFlowThatIsAnsweredAfterPortalTroubleMayFindNobody) {
-    const Uuid id{{7}};
-    see(SessionOpened{kGateway, id, {}});
-    const auto answer = [&] {
-        const portal_api::ToDevice message = portal_api::ToClient{portal_api::FlowCreated{.gateway_id = GatewayId{id}}};
-        see(MessageToDevice{kClient, message});
+TEST_F(FaultClockTest, AConnectionThatBeginsAfterPortalTroubleMayFindNobody) {
+    const auto begin = [&] {
+        clock.begin_connection(kClient, kGateway, now);
         return reason();
     };
-    now += 60s;
-    EXPECT_EQ(answer(), "");
+    EXPECT_EQ(begin(), "");
 
+    now += 60s;
     see(FaultChanged{"portal", kGateway, true});
     see(FaultChanged{"portal", kGateway, false});
-    EXPECT_EQ(answer(), "portal was out of reach while a flow began");
+    EXPECT_EQ(begin(), "portal was out of reach while a connection began");
     EXPECT_EQ(reason(kOtherGateway), "");
     now += 26s;
     EXPECT_EQ(reason(), "");
 }
 
 TEST_F(FaultClockTest, CandidatesMayGetLostWithThePortal) {
-    const Uuid id{{7}};
-    see(SessionOpened{kGateway, id, {}});
-    const portal_api::ToDevice message = portal_api::ToClient{portal_api::FlowCreated{.gateway_id = GatewayId{id}}};
-    const auto flow_then_outage_after = [&](Duration wait) {
+    const auto connection_then_outage_after = [&](Duration wait) {
         now += 60s;
-        see(MessageToDevice{kClient, message});
+        clock.begin_connection(kClient, kGateway, now);
         now += wait;
         see(FaultChanged{"portal", kClient, true});
         see(FaultChanged{"portal", kClient, false});
         return reason();
     };
-    EXPECT_EQ(flow_then_outage_after(3s), "");
-    EXPECT_EQ(flow_then_outage_after(1s), "portal was out of reach while a flow began");
+    EXPECT_EQ(connection_then_outage_after(3s), "");
+    EXPECT_EQ(connection_then_outage_after(1s), "portal was out of reach while a connection began");
     now += 25s;
     EXPECT_EQ(reason(), "");
 }

@@ -82,7 +82,7 @@ void Grants::handle_one(const portal_api::GatewayInit& message, Instant now) {
 
 void Grants::handle_one(const portal_api::AuthorizeFlow& message, Instant now) {
     if (const auto* cidr = std::get_if<portal_api::GatewayCidrResource>(&message.resource)) {
-        grants_[message.client.id][cidr->id] = {cidr->address, cidr->filters, message.expires_at, now};
+        grants_[message.client.id][cidr->id] = {cidr->address, cidr->filters, message.expires_at, now, now};
     }
 }
 

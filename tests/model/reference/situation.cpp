@@ -70,6 +70,9 @@ void Situation::handle(const SessionOpened& event, Instant) {
 void Situation::handle(const MessageToDevice& event, Instant now) {
     if (const auto* to_client = std::get_if<portal_api::ToClient>(&event.message)) {
         const auto client = std::get<ClientNo>(event.device);
+        if (const auto* created = std::get_if<portal_api::FlowCreated>(to_client)) {
+            begin_flow(client, created->gateway_id, now);
+        }
         told_[client].handle(*to_client, now);
         if (const auto& interface = told_[client].interface()) {
             learn(client, *interface);
@@ -88,6 +91,40 @@ void Situation::handle(const MessageToPortal& event, Instant now) {
     if (const auto* from_client = std::get_if<portal_api::FromClient>(&event.message)) {
         told_[std::get<ClientNo>(event.device)].handle(*from_client, now);
     }
+}
+
+void Situation::handle(const PacketReturned& event, Instant) {
+    answers_.handle(event);
+}
+
+void Situation::handle(const PacketDelivered& event, Instant now) {
+    if (const auto gateway = answers_.handle(event, now)) {
+        faults_.complete_connection(event.client, *gateway, now);
+    }
+}
+
+void Situation::begin_flow(ClientNo client, const GatewayId& gateway, Instant now) {
+    const auto number = find(gateway);
+    if (number && !is_connected(client, *number, now)) {
+        faults_.begin_connection(client, *number, now);
+    }
+}
+
+/// Whether a connection has worked since nothing happened that ends one: no fault, no goodbye for want of resources at
+/// one end or of grants at the other (spec/connectivity.md section 8.6). A flow reuses it then.
+bool Situation::is_connected(ClientNo client, GatewayNo gateway, Instant now) const {
+    const auto worked = answers_.last(client, gateway);
+    if (!worked || faults_.host(client, *worked, now) || faults_.host(gateway, *worked, now) ||
+        faults_.relays(*worked, now) || faults_.relays_portal(*worked, now)) {
+        return false;
+    }
+    const auto wall = std::chrono::floor<std::chrono::seconds>(wall_time_at(gateway, now));
+    const auto& granted = grants(gateway).of(id_of(client).value_or(ClientId{}));
+    return std::ranges::any_of(told(client).flows(), [&](const auto& entry) {
+        const auto grant = granted.find(entry.first);
+        return find(entry.second.gateway) == gateway && entry.second.created_at <= *worked && grant != granted.end() &&
+               grant->second.since <= *worked && (!grant->second.expires_at || *grant->second.expires_at > wall);
+    });
 }
 
 void Situation::learn(const Owner& owner, const portal_api::Interface& interface) {

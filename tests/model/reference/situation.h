@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "model/reference/access_model.h"
+#include "model/reference/answers.h"
 #include "model/reference/fault_clock.h"
 #include "model/reference/grants.h"
 #include "model/reference/told_resources.h"
@@ -27,6 +28,7 @@ public:
     [[nodiscard]] const FaultClock& faults() const { return faults_; }
     [[nodiscard]] const ToldResources& told(ClientNo client) const;
     [[nodiscard]] const Grants& grants(GatewayNo gateway) const;
+    [[nodiscard]] const Answers& answers() const { return answers_; }
     [[nodiscard]] bool is_hostile(ClientNo client) const;
     [[nodiscard]] bool is_hostile(GatewayNo gateway) const;
     /// How the client is attached now; it may have moved.
@@ -63,9 +65,13 @@ private:
     void handle(const SessionOpened& event, Instant now);
     void handle(const MessageToDevice& event, Instant now);
     void handle(const MessageToPortal& event, Instant now);
+    void handle(const PacketReturned& event, Instant now);
+    void handle(const PacketDelivered& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
     template <typename Other>
     void handle(const Other&, Instant) {}
+    void begin_flow(ClientNo client, const GatewayId& gateway, Instant now);
+    [[nodiscard]] bool is_connected(ClientNo client, GatewayNo gateway, Instant now) const;
     void learn(const Owner& owner, const portal_api::Interface& interface);
 
     const Setup setup_;
@@ -73,6 +79,7 @@ private:
     FaultClock faults_;
     std::map<ClientNo, ToldResources> told_;
     std::map<GatewayNo, Grants> grants_;
+    Answers answers_;
     std::map<GatewayNo, portal_api::Interface> gateway_interfaces_;
     std::map<ClientNo, Access> accesses_;
     /// A LAN has the NAT of the host that came first.

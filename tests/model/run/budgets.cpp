@@ -46,7 +46,7 @@ constexpr auto kBudgets = std::to_array<Budget>({
     {"order after a fault", 4},
     {"portal does not run", 20},
     {"portal out of reach", 15},
-    {"portal was out of reach while a flow began", 130},
+    {"portal was out of reach while a connection began", 5},
     {"process does not run", 1},
     {"recorded answer to a check", 1},
     {"relay (re)appeared", 1},
