@@ -92,6 +92,10 @@ void Nat::renumber(const net::IpAddress& public_address) {
     public_address_ = public_address;
 }
 
+void Nat::replace(const NatBox& box) {
+    *this = Nat{box, public_address_, mix(salt_, 0)};
+}
+
 Nat::MappingKey Nat::mapping_key(const net::SocketAddress& inner, const net::SocketAddress& remote) const {
     return {inner, inner.is_v4() ? reduce(remote, box_.mapping) : net::SocketAddress{}};
 }

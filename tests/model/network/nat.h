@@ -46,6 +46,8 @@ public:
     void reboot();
     /// Reboots with another public address.
     void renumber(const net::IpAddress& public_address);
+    /// Becomes another box at the same address.
+    void replace(const NatBox& box);
 
     [[nodiscard]] const NatBox& box() const { return box_; }
     [[nodiscard]] const net::IpAddress& public_address() const { return public_address_; }

@@ -269,5 +269,18 @@ TEST(Nat, HasAnotherAddressWhenItIsRenumbered) {
     EXPECT_TRUE(nat.inbound(kRemote, after, kStart));
 }
 
+TEST(Nat, BehavesLikeTheBoxThatReplacedIt) {
+    auto nat = make({.mapping = kEndpointIndependent});
+    const auto before = nat.outbound(kInner, kRemote, kStart);
+
+    nat.replace({.mapping = kAddressAndPortDependent, .idle_timeout = seconds{300}});
+
+    EXPECT_FALSE(nat.inbound(kRemote, before, kStart));
+    const auto after = nat.outbound(kInner, kRemote, kStart);
+    EXPECT_EQ(after.ip, before.ip);
+    EXPECT_NE(nat.outbound(kInner, kOther, kStart).port, after.port);
+    EXPECT_TRUE(nat.inbound(kRemote, after, kStart + seconds{299}));
+}
+
 }  // namespace
 }  // namespace culvert::model

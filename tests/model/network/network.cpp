@@ -444,6 +444,12 @@ void Network::renumber_nat(const Device& device) {
     }
 }
 
+void Network::replace_nat(const Device& device, const NatBox& box) {
+    if (auto* nat = host(device).nat()) {
+        nat->replace(box);
+    }
+}
+
 void Network::heal_all() {
     for (auto& [device, healed] : hosts_) {
         healed.up.heal();

@@ -96,6 +96,7 @@ public:
     /// The NAT between this host and the Internet, if there is one, forgets its mappings, and has a new public address.
     void reboot_nat(const Device& device);
     void renumber_nat(const Device& device);
+    void replace_nat(const Device& device, const NatBox& box);
     /// Ends impairments and blocks, and restores families.
     void heal_all();
 

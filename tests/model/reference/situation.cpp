@@ -63,6 +63,15 @@ void Situation::handle(const HostAttached& event, Instant) {
     }
 }
 
+void Situation::handle(const NatReplaced& event, Instant) {
+    nats_[event.host] = event.nat;
+    for (auto& [number, lan] : lans_) {
+        if (lan.members.contains(event.host)) {
+            lan.nat = event.nat;
+        }
+    }
+}
+
 void Situation::handle(const SessionOpened& event, Instant) {
     ids_.insert_or_assign(event.device, event.id);
 }

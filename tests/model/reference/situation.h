@@ -62,6 +62,7 @@ private:
     void handle(const ActionTaken& event, Instant now);
     void handle(const ProcessChanged& event, Instant now);
     void handle(const HostAttached& event, Instant now);
+    void handle(const NatReplaced& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const MessageToDevice& event, Instant now);
     void handle(const MessageToPortal& event, Instant now);

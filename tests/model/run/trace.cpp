@@ -124,6 +124,7 @@ std::string line_of(const Observation& observation) {
                 }
                 return text;
             },
+            [](const NatReplaced& o) { return name_of(o.host) + " is behind another NAT"; },
             [](const FaultChanged& o) {
                 return fmt::format("FAULT {} at {} {}", o.name, name_of(o.process), o.is_active ? "begins" : "ends");
             },

@@ -252,6 +252,12 @@ struct RenumberNat {
     Device device;
     friend bool operator==(const RenumberNat&, const RenumberNat&) = default;
 };
+/// Another box takes the NAT's place and its public address; it knows of no mappings.
+struct ReplaceNat {
+    Device device;
+    NatBox nat;
+    friend bool operator==(const ReplaceNat&, const ReplaceNat&) = default;
+};
 /// The device's connection to the portal is reset after `bytes` more bytes in either direction.
 struct CutPortal {
     Device device;
@@ -389,8 +395,8 @@ struct Settle {
 using Action = std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters,
                             SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken,
                             RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink,
-                            BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, CutPortal, PortalTrouble,
-                            Forge, Betray, Attack, AbuseRelay, Settle>;
+                            BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat, CutPortal,
+                            PortalTrouble, Forge, Betray, Attack, AbuseRelay, Settle>;
 
 struct Step {
     /// Since the start of the case, once every process of the setup was started at 0. Ascending.

@@ -35,23 +35,6 @@ std::uint16_t draw_port(ChoiceSource& source) {
     }
 }
 
-NatBox draw_nat(ChoiceSource& source) {
-    constexpr std::array kDependences{Dependence::kEndpointIndependent, Dependence::kAddressDependent,
-                                      Dependence::kAddressAndPortDependent};
-    // From what routers do by default up to RFC 4787's recommendation. Less than 30 s, which the product's keep-alives
-    // are made for (spec/testing.md section 7.2), would cut every idle connection.
-    constexpr std::array kTimeouts{seconds{30}, seconds{60}, seconds{120}, seconds{300}};
-    NatBox nat;
-    nat.mapping = source.pick(kDependences);
-    nat.filtering = source.pick(kDependences);
-    nat.keeps_port = !source.chance(40);
-    nat.hairpins = source.chance(30);
-    nat.inbound_refreshes = !source.chance(30);
-    nat.idle_timeout = source.pick(kTimeouts);
-    nat.maps_to_3478 = source.chance(8);
-    return nat;
-}
-
 struct AccessWeights {
     std::array<unsigned, 3> stack;  // dual, only IPv4, only IPv6
     unsigned nat_percent;
@@ -260,6 +243,23 @@ Setup draw_setup(ChoiceSource& source, const DecodeOptions& options) {
     draw_resources(source, setup);
     draw_policies(source, setup);
     return setup;
+}
+
+NatBox draw_nat(ChoiceSource& source) {
+    constexpr std::array kDependences{Dependence::kEndpointIndependent, Dependence::kAddressDependent,
+                                      Dependence::kAddressAndPortDependent};
+    // From what routers do by default up to RFC 4787's recommendation. Less than 30 s, which the product's keep-alives
+    // are made for (spec/testing.md section 7.2), would cut every idle connection.
+    constexpr std::array kTimeouts{seconds{30}, seconds{60}, seconds{120}, seconds{300}};
+    NatBox nat;
+    nat.mapping = source.pick(kDependences);
+    nat.filtering = source.pick(kDependences);
+    nat.keeps_port = !source.chance(40);
+    nat.hairpins = source.chance(30);
+    nat.inbound_refreshes = !source.chance(30);
+    nat.idle_timeout = source.pick(kTimeouts);
+    nat.maps_to_3478 = source.chance(8);
+    return nat;
 }
 
 Access draw_access(ChoiceSource& source) {

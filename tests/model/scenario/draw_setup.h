@@ -15,6 +15,7 @@ namespace culvert::model {
 
 /// Of a client's host; never on a shared LAN.
 [[nodiscard]] Access draw_access(ChoiceSource& source);
+[[nodiscard]] NatBox draw_nat(ChoiceSource& source);
 /// A network of a resource. Half of them are, or are part of, one of `others`.
 [[nodiscard]] net::IpNetwork draw_network(ChoiceSource& source, const std::vector<net::IpNetwork>& others);
 /// None to three.

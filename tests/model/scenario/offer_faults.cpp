@@ -1,5 +1,6 @@
 #include <array>
 
+#include "model/scenario/draw_setup.h"
 #include "model/scenario/offers.h"
 
 namespace culvert::model {
@@ -101,6 +102,8 @@ void offer_faults(const Plan& plan, Offers& offers) {
     });
     offers.about(2, plan.devices_behind_nat(), [](ChoiceSource&, const Device& device) { return RebootNat{device}; });
     offers.about(2, plan.devices_behind_nat(), [](ChoiceSource&, const Device& device) { return RenumberNat{device}; });
+    offers.about(1, plan.devices_behind_nat(),
+                 [](ChoiceSource& source, const Device& device) { return ReplaceNat{device, draw_nat(source)}; });
     if (plan.is_portal_running()) {
         offers.about(2, plan.devices(), [](ChoiceSource& source, const Device& device) {
             return CutPortal{device, static_cast<std::uint32_t>(source.chance(60) ? source.between(1, 3000) : 0)};

@@ -98,6 +98,7 @@ void Plan::apply(const Action& action) {
                    [&](const LoseFamily& a) { begin_fault(a.duration); },
                    [&](const RebootNat&) { begin_fault(kAftermath); },
                    [&](const RenumberNat&) { begin_fault(kAftermath); },
+                   [&](const ReplaceNat&) { begin_fault(kAftermath); },
                    [&](const CutPortal&) { begin_fault(kAftermath); },
                    [&](const PortalTrouble& a) { begin_fault(a.duration); },
                    [](const Forge&) {},

@@ -124,6 +124,8 @@ TEST(Script, ReadsBackEveryField) {
         "lose-family client2 v6 for=1ms",
         "reboot-nat client2",
         "renumber-nat client2",
+        "replace-nat client2 address-and-port independent random-port hairpins only-outbound-refreshes timeout=1s "
+        "maps-to-3478",
         "cut-portal client2 after=7",
         "portal-trouble client2 half-open for=1ms",
         "forge client2 gateway2 portal-garbage resource=resource2 victim=client2 count=3",

@@ -229,6 +229,9 @@ inline constexpr auto kShape<RebootNat> = detail::shape("reboot-nat", detail::wo
 template <>
 inline constexpr auto kShape<RenumberNat> = detail::shape("renumber-nat", detail::word("device", &RenumberNat::device));
 template <>
+inline constexpr auto kShape<ReplaceNat> =
+    detail::shape("replace-nat", detail::word("device", &ReplaceNat::device), detail::fields_of(&ReplaceNat::nat));
+template <>
 inline constexpr auto kShape<CutPortal> =
     detail::shape("cut-portal", detail::word("device", &CutPortal::device), detail::option("after", &CutPortal::bytes));
 template <>

@@ -23,6 +23,11 @@ std::optional<Device> as_device(const Process& process) {
                       process);
 }
 
+/// Whether the box forgets mappings that are refreshed as often as that.
+bool is_impatient(const NatBox& nat) {
+    return nat.idle_timeout <= kKeepAlive + 1s;
+}
+
 std::string upper_hex(ByteSpan bytes) {
     auto text = to_hex(bytes);
     std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
@@ -116,6 +121,7 @@ bool Hosts::was_disturbed(Instant since) const {
 void Hosts::observe(const Observation& observation, Instant now) {
     std::visit(overloaded{[&](const ProcessChanged& change) { handle(change, now); },
                           [&](const HostAttached& attached) { handle(attached, now); },
+                          [&](const NatReplaced& replaced) { handle(replaced, now); },
                           [&](const FaultChanged& fault) { handle(fault, now); },
                           [&](const SessionOpened& session) { handle(session, now); },
                           [&](const MessageToDevice& message) { handle(message, now); }, [](const auto&) {}},
@@ -187,13 +193,18 @@ void Hosts::handle(const HostAttached& attached, Instant now) {
     host.port = attached.access.port;
     host.lan = attached.access.lan;
     host.latency = attached.access.latency;
-    const bool is_impatient = attached.access.nat && attached.access.nat->idle_timeout <= kKeepAlive + 1s;
-    host.has_impatient_nat = is_impatient;
+    const bool forgets = attached.access.nat && is_impatient(*attached.access.nat);
+    host.has_impatient_nat = forgets;
     for_neighbours(host, [&](Host& neighbour) {
         // The LAN's NAT is that of one of its hosts.
-        neighbour.has_impatient_nat = neighbour.has_impatient_nat || is_impatient;
+        neighbour.has_impatient_nat = neighbour.has_impatient_nat || forgets;
         host.has_impatient_nat = host.has_impatient_nat || neighbour.has_impatient_nat;
     });
+}
+
+/// Everybody behind the box is told of it.
+void Hosts::handle(const NatReplaced& replaced, Instant) {
+    hosts_.at(replaced.host).has_impatient_nat = is_impatient(replaced.nat);
 }
 
 void Hosts::handle(const FaultChanged& fault, Instant now) {

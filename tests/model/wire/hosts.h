@@ -113,6 +113,7 @@ public:
 private:
     void handle(const ProcessChanged& change, Instant now);
     void handle(const HostAttached& attached, Instant now);
+    void handle(const NatReplaced& replaced, Instant now);
     void handle(const FaultChanged& fault, Instant now);
     void handle(const SessionOpened& session, Instant now);
     void handle(const MessageToDevice& message, Instant now);

@@ -72,6 +72,7 @@ private:
     bool apply(const LoseFamily& action);
     bool apply(const RebootNat& action);
     bool apply(const RenumberNat& action);
+    bool apply(const ReplaceNat& action);
     bool apply(const CutPortal& action);
     bool apply(const PortalTrouble& action);
     bool apply(const Settle& action);

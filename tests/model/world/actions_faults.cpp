@@ -119,6 +119,21 @@ bool Actions::apply(const RenumberNat& action) {
     return true;
 }
 
+bool Actions::apply(const ReplaceNat& action) {
+    auto* machine = find(action.device);
+    if (machine == nullptr || !machine->access().nat) {
+        return false;
+    }
+    world_.network_.replace_nat(action.device, action.nat);
+    for (const auto& [other, entry] : world_.machines_) {
+        if (other == action.device || world_.network_.are_neighbours(other, action.device)) {
+            world_.observe(NatReplaced{other, action.nat});
+        }
+    }
+    observe_forgetful_nat(action.device);
+    return true;
+}
+
 bool Actions::apply(const CutPortal& action) {
     auto* machine = find(action.device);
     if (machine == nullptr || !machine->link().has_session()) {

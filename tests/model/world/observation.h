@@ -48,6 +48,11 @@ struct HostAttached {
     std::vector<net::IpAddress> addresses;  ///< the host's own
     const Access& access;
 };
+/// The host is behind another box than before.
+struct NatReplaced {
+    Device host;
+    const NatBox& nat;
+};
 /// A fault begins, or is over. `name` is stable: "link", "direct", "relay", "family", "nat",
 /// "portal", "allocation".
 struct FaultChanged {
@@ -170,7 +175,7 @@ struct StatesShown {
 };
 
 using Observation =
-    std::variant<ActionTaken, ProcessChanged, HostAttached, FaultChanged, DatagramSent, DatagramReceived,
+    std::variant<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived,
                  PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed,
                  TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal,
                  DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>;
