@@ -305,6 +305,30 @@ TEST_F(JudgeTest, SeesChangedAndBrokenPackets) {
     EXPECT_EQ(violations(), (Ids{"CON-6", "PRO-3"}));
 }
 
+TEST_F(JudgeTest, ExpectsMarksOnlyFromLinksThatWereCongestedThen) {
+    grant();
+    create_flow();
+    const auto arrives_marked = [&](std::uint64_t number) {
+        const auto request_with = [&](net::Ecn ecn) {
+            return packet::make_udp(at("100.64.0.1:1000"), at("10.0.0.5:53"), marked(number), {.ecn = ecn});
+        };
+        see(PacketSubmitted{kClient, request_with(net::Ecn::kEct0)});
+        see(PacketForwarded{kGateway, request_with(net::Ecn::kCe)});
+        return violations();
+    };
+    const auto congest = [&](Device device) {
+        Impairment impairment;
+        impairment.congestion = 500;
+        act(ImpairLink{.device = device, .impairment = impairment});
+    };
+    congest(kGateway);
+    EXPECT_EQ(arrives_marked(1), Ids{});
+    see(FaultChanged{"link", kGateway, false});
+    now += 1s;
+    congest(kOther);
+    EXPECT_EQ(arrives_marked(2), Ids{"CON-6"});
+}
+
 TEST_F(JudgeTest, AsksThatClientsRequestOnlyWhatTheyHave) {
     see(MessageToPortal{kClient, portal_api::FromClient{portal_api::CreateFlow{resource_id(kResource, 0), {}}}});
     EXPECT_EQ(violations(), Ids{});

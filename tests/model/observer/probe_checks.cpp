@@ -107,10 +107,9 @@ void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
     ++probe->forwarded;
     verdict_.check("CON-2", probe->forwarded <= probe->submissions, now,
                    [&] { return "left a gateway more often than it was sent: " + describe(*key, *probe); });
-    verdict_.check("CON-6", is_intact(*read_packet(probe->packet), *packet), now, [&] {
-        return "was changed on the way to the resource, " + first_difference(probe->packet, event.packet) + ": " +
-               describe(*key, *probe);
-    });
+    const auto client = probe->expectation.client;
+    check_intact("it was", probe->packet, event.packet,
+                 congestion_.is_possible(client, event.gateway, probe->expectation.at, now), *key, *probe, now);
     verdict_.check("SEC-1", probe->expectation.outcome != Outcome::kDropped, now,
                    [&] { return "left a gateway: " + describe(*key, *probe); });
     if (probe->forwarded == 1) {
@@ -120,18 +119,21 @@ void ProbeChecks::handle(const PacketForwarded& event, Instant now) {
     }
 }
 
-/// Congestion is shown only where some was.
-bool ProbeChecks::is_intact(const InnerPacket& before, const InnerPacket& after) {
-    const bool is_marked = after.ecn != before.ecn;
+void ProbeChecks::check_intact(std::string_view what, ByteSpan before, ByteSpan after, bool may_be_marked,
+                               const PacketKey& key, const Probe& probe, Instant now) {
+    const auto sent = read_packet(before);
+    const auto arrived = read_packet(after);
+    if (!sent || !arrived) {
+        return;
+    }
+    const bool is_marked = arrived->ecn != sent->ecn;
     if (is_marked) {
         verdict_.count("congestion experienced");
     }
-    return is_unchanged(before, after) && (!is_marked || has_congestion_);
-}
-
-void ProbeChecks::handle(const ActionTaken& event, Instant) {
-    const auto* impaired = std::get_if<ImpairLink>(&event.step.action);
-    has_congestion_ = has_congestion_ || (impaired != nullptr && impaired->impairment.congestion != 0);
+    verdict_.check("CON-6", is_unchanged(*sent, *arrived) && (!is_marked || may_be_marked), now, [&] {
+        return std::string{what} + " changed on its way, " + first_difference(before, after) + ": " +
+               describe(key, probe);
+    });
 }
 
 /// The narrowest resource decides where a packet goes, even if a gateway of a wider one would let it pass.
@@ -172,10 +174,12 @@ void ProbeChecks::check_order(const PacketKey& key, const Probe& probe, GatewayN
 
 // --- And back --------------------------------------------------------------------------------------------------------
 
-void ProbeChecks::handle(const PacketReturned& event, Instant) {
+void ProbeChecks::handle(const PacketReturned& event, Instant now) {
     const auto packet = read_packet(event.packet);
     if (auto* probe = packet ? find(key_of_answered(*packet)) : nullptr) {
         ++probe->returned;
+        probe->returned_at = std::min(probe->returned_at, now);
+        probe->gateway = event.gateway;
         probe->answer = to_bytes(event.packet);
     }
 }
@@ -199,12 +203,8 @@ void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
     ++probe->answered;
     verdict_.check("CON-2", probe->answered <= probe->returned, now,
                    [&] { return "its answer was delivered more often than it was given: " + describe(*key, *probe); });
-    if (const auto sent = read_packet(probe->answer)) {
-        verdict_.check("CON-6", is_intact(*sent, *packet), now, [&] {
-            return "the answer was changed on its way, " + first_difference(probe->answer, event.packet) + ": " +
-                   describe(*key, *probe);
-        });
-    }
+    check_intact("the answer was", probe->answer, event.packet,
+                 congestion_.is_possible(probe->gateway, event.client, probe->returned_at, now), *key, *probe, now);
 }
 
 void ProbeChecks::handle(const PacketBetrayed& event, Instant) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/observer/verdict.h"
+#include "model/reference/congestion.h"
 #include "model/reference/expectation.h"
 #include "model/reference/packet_key.h"
 
@@ -32,6 +33,8 @@ private:
         unsigned submissions = 0;
         unsigned forwarded = 0;
         Instant forwarded_at = Instant::max();  ///< for the first time
+        Instant returned_at = Instant::max();   ///< likewise
+        GatewayNo gateway;                      ///< that returned it last
         /// Answers that its receiver gave: TCP may repeat them.
         unsigned returned = 0;
         unsigned answered = 0;
@@ -43,7 +46,8 @@ private:
     void handle(const PacketForwarded& event, Instant now);
     void handle(const PacketReturned& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
-    void handle(const ActionTaken& event, Instant now);
+    void handle(const ActionTaken& event, Instant now) { congestion_.handle(event, now); }
+    void handle(const FaultChanged& event, Instant now) { congestion_.handle(event, now); }
     void handle(const PacketBetrayed& event, Instant now);
     void handle(const TransferStarted& event, Instant now);
     void handle(const TransferEnded& event, Instant now);
@@ -52,12 +56,13 @@ private:
 
     [[nodiscard]] Probe* find(const std::optional<PacketKey>& key);
     void handle_rejection(const PacketKey& key, const InnerPacket& quoted, Instant now);
+    void check_intact(std::string_view what, ByteSpan before, ByteSpan after, bool may_be_marked, const PacketKey& key,
+                      const Probe& probe, Instant now);
     void check_route(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void judge(const PacketKey& key, Probe& probe, Instant due);
     void judge_missing(const PacketKey& key, const Probe& probe, Instant due);
     [[nodiscard]] bool overflowed_buffers(const Probe& probe, Instant due) const;
-    [[nodiscard]] bool is_intact(const InnerPacket& before, const InnerPacket& after);
     [[nodiscard]] std::string describe(const PacketKey& key, const Probe& probe) const;
 
     const Situation& situation_;
@@ -76,7 +81,7 @@ private:
     std::set<PacketKey> lies_;
     Attempts attempts_;
     std::uint64_t next_order_ = 1;
-    bool has_congestion_ = false;
+    Congestion congestion_;
 };
 
 }  // namespace culvert::model
