@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "model/observer/state_text.h"
-#include "model/reference/inner_packet.h"
 
 namespace culvert::model {
 namespace {
@@ -28,42 +27,11 @@ void AgreementChecks::observe(const Observation& observation, Instant now) {
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
 
-void AgreementChecks::handle(const MessageToDevice& event, Instant) {
-    const auto* message = std::get_if<portal_api::ToClient>(&event.message);
-    if (const auto* created = message == nullptr ? nullptr : std::get_if<portal_api::FlowCreated>(message)) {
-        given_[std::get<ClientNo>(event.device)].emplace(created->resource_id, created->gateway_id);
-    }
-}
-
-void AgreementChecks::handle(const Settled&, Instant) {
-    is_verifying_ = true;
-    returned_.clear();
-    in_touch_.clear();
-}
-
-void AgreementChecks::handle(const PacketReturned& event, Instant) {
-    if (!is_verifying_) {
-        return;
-    }
-    const auto packet = read_packet(event.packet);
-    if (packet && packet->marker) {
-        returned_.insert_or_assign(*packet->marker, event.gateway);
-    }
-}
-
-void AgreementChecks::handle(const PacketDelivered& event, Instant) {
-    if (!is_verifying_) {
-        return;
-    }
-    const auto packet = read_packet(event.packet);
-    const auto found = packet && packet->marker ? returned_.find(*packet->marker) : returned_.end();
-    if (found != returned_.end()) {
-        in_touch_.emplace(event.client, found->second);
-    }
+void AgreementChecks::handle(const Settled&, Instant now) {
+    settled_at_ = now;
 }
 
 void AgreementChecks::handle(const StatesShown& event, Instant now) {
-    is_verifying_ = false;
     std::map<ClientNo, State> clients;
     std::map<GatewayNo, State> gateways;
     for (const auto& [device, text] : event.states) {
@@ -74,11 +42,12 @@ void AgreementChecks::handle(const StatesShown& event, Instant now) {
             check_grants(*gateway, gateways.emplace(*gateway, read(text)).first->second, now);
         }
     }
-    for (const auto& [client, gateway] : in_touch_) {
-        const auto at_client = clients.find(client);
-        const auto at_gateway = gateways.find(gateway);
-        if (at_client != clients.end() && at_gateway != gateways.end()) {
-            check_pair(client, at_client->second, gateway, at_gateway->second, now);
+    for (const auto& [client, at_client] : clients) {
+        for (const auto& [gateway, at_gateway] : gateways) {
+            const auto answered_at = situation_.answers().last(client, gateway);
+            if (answered_at && *answered_at >= settled_at_) {
+                check_pair(client, at_client, gateway, at_gateway, now);
+            }
         }
     }
 }
@@ -128,13 +97,11 @@ void AgreementChecks::check_grants(GatewayNo gateway, const State& state, Instan
 }
 
 void AgreementChecks::check_assignments(ClientNo client, const State& state, Instant now) {
-    const auto& told = situation_.told(client).all();
-    const auto& given = given_[client];
+    const auto& told = situation_.told(client);
     for (const auto& [resource, gateway] : state.assignments) {
-        const bool is_given = std::ranges::any_of(given, [&](const auto& each) {
-            return each.first.to_string() == resource && each.second.to_string() == gateway &&
-                   told.contains(each.first);
-        });
+        const auto id = Uuid::parse(resource);
+        const auto gateway_id = Uuid::parse(gateway);
+        const bool is_given = id && gateway_id && told.is_given(ResourceId{*id}, GatewayId{*gateway_id});
         verdict_.check("STA-4", is_given, now, [&] {
             return name(client) + " reaches " + std::string{resource} + " through a gateway that it was not given";
         });

@@ -3,7 +3,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <utility>
 
 #include "model/observer/verdict.h"
 #include "model/reference/situation.h"
@@ -38,10 +37,7 @@ private:
         std::map<std::string_view, std::set<std::string_view>> grants;
     };
 
-    void handle(const MessageToDevice& event, Instant now);
     void handle(const Settled& event, Instant now);
-    void handle(const PacketReturned& event, Instant now);
-    void handle(const PacketDelivered& event, Instant now);
     void handle(const StatesShown& event, Instant now);
     template <typename Other>
     void handle(const Other&, Instant) {}
@@ -53,13 +49,7 @@ private:
 
     const Situation& situation_;
     Verdict& verdict_;
-    /// All resources and gateways that flows were ever created for.
-    std::map<ClientNo, std::set<std::pair<ResourceId, GatewayId>>> given_;
-    /// Between Settled and StatesShown.
-    bool is_verifying_ = false;
-    std::map<std::uint64_t, GatewayNo> returned_;
-    /// Whose connection has just carried an answer.
-    std::set<std::pair<ClientNo, GatewayNo>> in_touch_;
+    Instant settled_at_ = Instant::max();
 };
 
 }  // namespace culvert::model

@@ -43,8 +43,7 @@ protected:
         flow.client.id = ClientId{kClientId};
         flow.resource = portal_api::GatewayCidrResource{kResource, "lan", kNetwork, {}};
         see(MessageToDevice{kGateway, portal_api::ToGateway{flow}});
-        const portal_api::ClientCidrResource resource{.id = kResource, .address = kNetwork};
-        see(MessageToDevice{kClient, portal_api::ToClient{portal_api::ClientInit{{}, {resource}, {}}}});
+        list_resource();
         portal_api::FlowCreated created;
         created.resource_id = kResource;
         created.gateway_id = GatewayId{kGatewayId};
@@ -54,6 +53,10 @@ protected:
     void see(const Observation& observation) {
         situation.observe(observation, kCaseBegin);
         checks.observe(observation, kCaseBegin);
+    }
+    void list_resource() {
+        const portal_api::ClientCidrResource resource{.id = kResource, .address = kNetwork};
+        see(MessageToDevice{kClient, portal_api::ToClient{portal_api::ClientInit{{}, {resource}, {}}}});
     }
     void exchange() {
         auto payload = to_bytes(as_bytes(kMarker));
@@ -148,6 +151,14 @@ TEST_F(AgreementTest, ComparesGrantsWithWhatWasTold) {
 TEST_F(AgreementTest, FindsAGatewayThatTheClientWasNotGiven) {
     portal_api::ResourceDeleted message{kResource};
     see(MessageToDevice{kClient, portal_api::ToClient{message}});
+
+    EXPECT_EQ(complaints(),
+              Texts{"client1 reaches " + kResource.to_string() + " through a gateway that it was not given"});
+}
+
+TEST_F(AgreementTest, FindsAGatewayThatAnEarlierRunOfTheClientWasGiven) {
+    see(ProcessChanged{kClient, ProcessState::kStopped});
+    list_resource();
 
     EXPECT_EQ(complaints(),
               Texts{"client1 reaches " + kResource.to_string() + " through a gateway that it was not given"});

@@ -99,6 +99,11 @@ void ToldResources::handle_one(const portal_api::FlowCreated& message, Instant n
     // What the portal was asked several times while it or a gateway was away is answered several times; the first
     // answer counts (section 3.10, step 1).
     auto& request = requests_[message.resource_id];
+    auto& given = given_[message.resource_id];
+    if (request.answered && request.asked && *request.asked > *request.answered + kAnswersTogether) {
+        given.clear();  // asked since, so the flow had ended
+    }
+    given.insert(message.gateway_id);
     const bool may_be_asked_before = request.answered && *request.answered + kAnswersTogether >= now;
     if (request.is_open() && (!may_be_asked_before || !flows_.contains(message.resource_id))) {
         flows_.insert_or_assign(message.resource_id, Flow{message.gateway_id, message.site_id, now});
@@ -116,8 +121,13 @@ void ToldResources::handle_one(const portal_api::FlowCreationFailed& message, In
     for (const auto& site : found->second.sites) {
         offline_sites_[site.id] = now;
     }
-    flows_.erase(message.resource_id);
-    requests_.erase(message.resource_id);
+    end_flow(message.resource_id);
+}
+
+void ToldResources::end_flow(const ResourceId& id) {
+    flows_.erase(id);
+    given_.erase(id);
+    requests_.erase(id);
 }
 
 void ToldResources::add(const portal_api::ClientResource& resource, Instant now) {
@@ -142,8 +152,7 @@ void ToldResources::remove(const ResourceId& id, Instant now) {
     if (resources_.erase(id) > 0) {
         removed_at_[id] = now;
     }
-    flows_.erase(id);
-    requests_.erase(id);
+    end_flow(id);
 }
 
 std::optional<Instant> ToldResources::told_at(const ResourceId& id) const {
@@ -178,6 +187,11 @@ std::vector<const ToldResources::Resource*> ToldResources::candidates(const net:
 const ToldResources::Flow* ToldResources::flow(const ResourceId& id) const {
     const auto found = flows_.find(id);
     return found == flows_.end() ? nullptr : &found->second;
+}
+
+bool ToldResources::is_given(const ResourceId& id, const GatewayId& gateway) const {
+    const auto found = given_.find(id);
+    return found != given_.end() && found->second.contains(gateway);
 }
 
 std::optional<tunnel::TunConfig> ToldResources::tun_config() const {

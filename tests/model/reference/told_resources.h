@@ -27,6 +27,7 @@ public:
     /// New sockets and keys: resources stay, flows end (section 3.17).
     void reset() {
         flows_.clear();
+        given_.clear();
         gateway_addresses_.clear();
     }
     void handle(const portal_api::ToClient& message, Instant now);
@@ -48,6 +49,9 @@ public:
 
     [[nodiscard]] const Flow* flow(const ResourceId& id) const;
     [[nodiscard]] const std::map<ResourceId, Flow>& flows() const { return flows_; }
+    /// Whether the client may reach the resource through the gateway. Where answers crossed requests, either of them
+    /// may have counted, so this is more than flow().
+    [[nodiscard]] bool is_given(const ResourceId& id, const GatewayId& gateway) const;
     /// Whether it is inside the tunnel the address of a gateway that some flow was ever given. A second answer to one
     /// request changes nothing for the client, so this is more than the gateways of flows().
     [[nodiscard]] bool is_gateway(const net::IpAddress& address) const { return gateway_addresses_.contains(address); }
@@ -67,6 +71,7 @@ private:
         [[nodiscard]] bool is_open() const { return asked && (!answered || *asked > *answered); }
     };
 
+    void end_flow(const ResourceId& id);
     void add(const portal_api::ClientResource& resource, Instant now);
     void remove(const ResourceId& id, Instant now);
     void handle_one(const portal_api::ClientInit& message, Instant now);
@@ -85,6 +90,7 @@ private:
     std::map<ResourceId, Instant> removed_at_;
     std::map<ResourceId, Flow> flows_;
     std::map<ResourceId, Request> requests_;
+    std::map<ResourceId, std::set<GatewayId>> given_;
     std::set<net::IpAddress> gateway_addresses_;
     std::map<SiteId, Instant> offline_sites_;
 };

@@ -126,6 +126,69 @@ TEST(ToldResources, IgnoresFlowsThatTheClientDoesNotWaitFor) {
     EXPECT_NE(told.flow(rid(1)), nullptr);
 }
 
+class GivenGatewayTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        told.handle(init({cidr(1, "10.0.0.0/16")}), kNow);
+        told.handle(create_flow(1), kNow);
+        told.handle(flow_created(1, 1), kNow);
+    }
+    [[nodiscard]] bool is_given(std::uint8_t gateway) const {
+        return told.is_given(rid(1), flow_created(1, gateway).gateway_id);
+    }
+
+    ToldResources told;
+};
+
+TEST_F(GivenGatewayTest, IsThatOfTheAnswer) {
+    EXPECT_TRUE(is_given(1));
+    EXPECT_FALSE(is_given(2));
+    EXPECT_FALSE(told.is_given(rid(2), flow_created(1, 1).gateway_id));
+}
+
+TEST_F(GivenGatewayTest, MayBeAnyIfAnswersCrossedRequests) {
+    told.handle(create_flow(1), kNow + 1s);
+    told.handle(flow_created(1, 2), kNow + 9s);
+
+    EXPECT_TRUE(is_given(1));
+    EXPECT_TRUE(is_given(2));
+}
+
+TEST_F(GivenGatewayTest, IsTheNewOneAfterTheClientAskedAgain) {
+    told.handle(create_flow(1), kNow + 1001ms);
+    EXPECT_TRUE(is_given(1));
+    told.handle(flow_created(1, 2), kNow + 2s);
+
+    EXPECT_FALSE(is_given(1));
+    EXPECT_TRUE(is_given(2));
+}
+
+TEST_F(GivenGatewayTest, IsNoneAfterTheEndOfTheResource) {
+    told.handle(portal_api::ResourceDeleted{rid(1)}, kNow + 1s);
+    told.handle(portal_api::ResourceCreatedOrUpdated{cidr(1, "10.0.0.0/16")}, kNow + 2s);
+
+    EXPECT_FALSE(is_given(1));
+}
+
+TEST_F(GivenGatewayTest, IsNoneAfterTheEndOfTheProcess) {
+    told.clear(kNow + 1s);
+    told.handle(init({cidr(1, "10.0.0.0/16")}), kNow + 2s);
+
+    EXPECT_FALSE(is_given(1));
+}
+
+TEST_F(GivenGatewayTest, IsNoneAfterAReset) {
+    told.reset();
+
+    EXPECT_FALSE(is_given(1));
+}
+
+TEST_F(GivenGatewayTest, IsNoneOnceAllAreOffline) {
+    told.handle(portal_api::FlowCreationFailed{rid(1), portal_api::FlowFailure::kOffline, {}}, kNow + 1s);
+
+    EXPECT_FALSE(is_given(1));
+}
+
 TEST(ToldResources, ResetForgetsFlowsOnly) {
     ToldResources told;
     told.handle(init({cidr(1, "10.0.0.0/16")}), kNow);
