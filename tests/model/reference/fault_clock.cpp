@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "culvert/base/overloaded.h"
 #include "model/reference/relay_answer.h"
 
 namespace culvert::model {
@@ -108,6 +109,7 @@ void FaultClock::handle(const ProcessChanged& event, Instant now) {
             end(data, "suspended", now, 0s);
             end(data, kFullRelay, now, 0s);
             full_relays_.erase(event.process);
+            relays_.erase(event.process);
             end(portal, "process does not run", now, 0s);
             begin(data, event.is_crash ? "crashed" : "stopped", "LIV-4", now);
             begin(portal, "process does not run", "LIV-6", now);
@@ -233,6 +235,41 @@ void FaultClock::complete_connection(ClientNo client, GatewayNo gateway, Instant
             return;
         }
         connection.completed = now;
+    }
+}
+
+void FaultClock::handle(const MessageToDevice& event, Instant now) {
+    const auto handle_one = overloaded{
+        [&](const portal_api::ClientInit& init) { learn_relays(event.device, {}, init.relays, now); },
+        [&](const portal_api::GatewayInit& init) { learn_relays(event.device, {}, init.relays, now); },
+        [&](const portal_api::RelaysPresence& message) {
+            learn_relays(event.device, message.disconnected_ids, message.connected, now);
+        },
+        [](const auto&) {},
+    };
+    if (const auto* to_client = std::get_if<portal_api::ToClient>(&event.message)) {
+        std::visit(handle_one, *to_client);
+    } else if (const auto* to_gateway = std::get_if<portal_api::ToGateway>(&event.message)) {
+        std::visit(handle_one, *to_gateway);
+    }
+}
+
+/// A relay that is not listed stays one (spec/connectivity.md section 9.1); one that is gone, or has another address,
+/// is nothing the device could go without.
+void FaultClock::learn_relays(const Device& device, const std::vector<RelayId>& gone,
+                              const std::vector<portal_api::Relay>& listed, Instant now) {
+    const auto process = as_process(device);
+    auto& known = relays_[process];
+    std::erase_if(known, [&](const auto& relay) {
+        return std::ranges::count(gone, relay.second) > 0 ||
+               std::ranges::count(listed, relay.second, &portal_api::Relay::id) > 0;
+    });
+    for (const auto& relay : listed) {
+        known.insert_or_assign(relay.addr, relay.id);
+    }
+    auto& full = full_relays_[process];
+    if (std::erase_if(full, [&](const auto& address) { return !known.contains(address); }) > 0 && full.empty()) {
+        end(data_[process], kFullRelay, now, kDeadPeer);
     }
 }
 

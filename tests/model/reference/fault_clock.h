@@ -76,6 +76,9 @@ private:
     void handle(const Attack& attack, Instant now);
     void handle(const HostAttached& event, Instant now);
     void handle(const DatagramReceived& event, Instant now);
+    void handle(const MessageToDevice& event, Instant now);
+    void learn_relays(const Device& device, const std::vector<RelayId>& gone,
+                      const std::vector<portal_api::Relay>& listed, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
     template <typename Other>
@@ -94,6 +97,8 @@ private:
     std::map<Device, int> sessions_;
     /// Relays that had no port left for the device.
     std::map<Process, std::set<net::SocketAddress>> full_relays_;
+    /// Relays as the device was last told of them.
+    std::map<Process, std::map<net::SocketAddress, RelayId>> relays_;
     std::map<Device, crypto::PublicKey> keys_;
     struct Connection {
         Instant began;

@@ -71,6 +71,60 @@ TEST_F(FaultClockTest, ExcusesWhoARelayHasNoPortForUntilItHas) {
     EXPECT_EQ(reason(), "");
 }
 
+class FullRelayTest : public FaultClockTest {
+protected:
+    void SetUp() override {
+        FaultClockTest::SetUp();
+        tell(portal_api::ClientInit{{}, {}, {kFull, kOther}});
+        see(DatagramReceived{kClient, kFull.addr, {}, allocate_answer(false), false});
+        now += 600s;
+    }
+    void tell(portal_api::ToClient message) {
+        const portal_api::ToDevice to_device = std::move(message);
+        see(MessageToDevice{kClient, to_device});
+    }
+    static portal_api::Relay relay(std::uint8_t number) {
+        return {.id = RelayId{Uuid{{number}}},
+                .addr = {net::IpAddress{std::array<std::uint8_t, 4>{192, 0, 2, number}}, 3478},
+                .username = {},
+                .password = {},
+                .expires_at = {}};
+    }
+    void expect_only_the_aftermath() {
+        now += 25s;
+        EXPECT_EQ(reason(), "a relay has no port left");
+        now += 1ms;
+        EXPECT_EQ(reason(), "");
+    }
+
+    const portal_api::Relay kFull = relay(1);
+    const portal_api::Relay kOther = relay(2);
+};
+
+TEST_F(FullRelayTest, IsNoExcuseOnceItIsWithdrawn) {
+    tell(portal_api::RelaysPresence{{kFull.id}, {}});
+    expect_only_the_aftermath();
+}
+
+TEST_F(FullRelayTest, IsNoExcuseOnceItHasAnotherAddress) {
+    auto moved = relay(3);
+    moved.id = kFull.id;
+    tell(portal_api::RelaysPresence{{}, {moved}});
+    expect_only_the_aftermath();
+}
+
+TEST_F(FullRelayTest, StaysAnExcuseWhileAnotherIsWithdrawn) {
+    tell(portal_api::RelaysPresence{{kOther.id}, {relay(3)}});
+    now += 26s;
+    EXPECT_EQ(reason(), "a relay has no port left");
+}
+
+TEST_F(FullRelayTest, StaysAnExcuseIfAListLacksIt) {
+    tell(portal_api::ClientInit{{}, {}, {kOther}});
+    now += 26s;
+    EXPECT_EQ(reason(), "a relay has no port left");
+}
+
 TEST_F(FaultClockTest, IsSilentWhileNothingIsWrong) {
     EXPECT_EQ(reason(), "");
     EXPECT_FALSE(clock.portal_path(kClient, now, now));
