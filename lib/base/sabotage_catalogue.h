@@ -71,6 +71,7 @@
     X(kLastRangeWins, "89", "tunnel", "a second range of ports replaces the first") \
     X(kOversizedIcmpError, "94", "packet", "an ICMPv6 error quotes more than fits into the tunnel") \
     X(kFailureForgetsAccess, "95", "tunnel", "a gateway forgets what a client may do when its connection fails, and the client does not know") \
+    X(kGoodbyeKeepsAccess, "security", "tunnel", "a client that said goodbye may go on with what it was allowed") \
     X(kSkipUnlistedClients, "96", "tunnel", "a client that the portal's snapshot does not mention keeps its access") \
     X(kIgnoreRejectAccess, "96", "tunnel", "a gateway does not act on the portal's revocation") \
     X(kTrustClientSource, "99", "tunnel", "a client may send in the name of another") \

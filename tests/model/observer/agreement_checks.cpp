@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 constexpr auto kExpiryTakes = 7s;
 /// Expiry is told in whole seconds.
 constexpr Duration kRounding = 1s;
+/// From the goodbye of a process to the end of its grants, by late drivers too.
+constexpr Duration kGoodbyeTakes = 10s;
 
 std::string name(ClientNo client) {
     return "client" + std::to_string(client.value);
@@ -39,7 +41,9 @@ void AgreementChecks::handle(const StatesShown& event, Instant now) {
             check_assignments(*client, clients.emplace(*client, read(text)).first->second, now);
         } else if (const auto* gateway = std::get_if<GatewayNo>(&device);
                    gateway != nullptr && !situation_.is_hostile(*gateway)) {
-            check_grants(*gateway, gateways.emplace(*gateway, read(text)).first->second, now);
+            const auto& state = gateways.emplace(*gateway, read(text)).first->second;
+            check_grants(*gateway, state, now);
+            check_goodbyes(*gateway, state, now);
         }
     }
     for (const auto& [client, at_client] : clients) {
@@ -93,6 +97,32 @@ void AgreementChecks::check_grants(GatewayNo gateway, const State& state, Instan
                        " without having been told to";
             });
         }
+    }
+}
+
+/// A client that is granted something again at once may overtake its goodbye.
+void AgreementChecks::check_goodbyes(GatewayNo gateway, const State& state, Instant now) {
+    for (const auto client : situation_.clients()) {
+        const auto id = situation_.id_of(client);
+        const auto goodbye = situation_.goodbye_at(client, gateway);
+        if (!id || !goodbye || *goodbye + kGoodbyeTakes > now) {
+            continue;
+        }
+        const auto& told = situation_.grants(gateway).of(*id);
+        const bool is_back = std::ranges::any_of(told, [&](const auto& entry) {
+            return entry.second.since > *goodbye && entry.second.since <= *goodbye + kGoodbyeTakes;
+        });
+        if (is_back) {
+            continue;
+        }
+        const auto shown = state.grants.find(id->to_string());
+        const bool is_forgotten =
+            shown == state.grants.end() || std::ranges::none_of(told, [&](const auto& entry) {
+                return entry.second.since <= *goodbye && shown->second.contains(entry.first.to_string());
+            });
+        verdict_.check("RES-2", is_forgotten, now, [&] {
+            return name(gateway) + " still grants " + name(client) + " what it did before its goodbye";
+        });
     }
 }
 

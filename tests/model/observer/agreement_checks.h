@@ -11,7 +11,7 @@ namespace culvert::model {
 
 /// Whether both ends of a connection know the same of it once the world has settled (STA-4), by the states they show:
 /// sessions, keys, credentials, and that a client's resources are granted where it sends their packets. Gateways grant
-/// nothing else than what the portal told them to.
+/// nothing else than what the portal told them to, and nothing to clients that said goodbye (RES-2).
 class AgreementChecks {
 public:
     AgreementChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
@@ -44,6 +44,7 @@ private:
 
     [[nodiscard]] static State read(std::string_view text);
     void check_grants(GatewayNo gateway, const State& state, Instant now);
+    void check_goodbyes(GatewayNo gateway, const State& state, Instant now);
     void check_assignments(ClientNo client, const State& state, Instant now);
     void check_pair(ClientNo client, const State& at_client, GatewayNo gateway, const State& at_gateway, Instant now);
 

@@ -39,20 +39,28 @@ protected:
         : situation{make_setup(token_lifetime)}, checks{situation, verdict} {
         see(SessionOpened{kClient, kClientId, {}});
         see(SessionOpened{kGateway, kGatewayId, {}});
+        authorize();
+        list_resource();
+        create_flow();
+    }
+
+    void see(const Observation& observation) {
+        situation.observe(observation, now);
+        checks.observe(observation, now);
+    }
+    void authorize() {
         portal_api::AuthorizeFlow flow;
         flow.client.id = ClientId{kClientId};
         flow.resource = portal_api::GatewayCidrResource{kResource, "lan", kNetwork, {}};
         see(MessageToDevice{kGateway, portal_api::ToGateway{flow}});
-        list_resource();
+    }
+    void create_flow() {
+        const portal_api::FromDevice ask = portal_api::FromClient{portal_api::CreateFlow{kResource, {}}};
+        see(MessageToPortal{kClient, ask});
         portal_api::FlowCreated created;
         created.resource_id = kResource;
         created.gateway_id = GatewayId{kGatewayId};
         see(MessageToDevice{kClient, portal_api::ToClient{created}});
-    }
-
-    void see(const Observation& observation) {
-        situation.observe(observation, kCaseBegin);
-        checks.observe(observation, kCaseBegin);
     }
     void list_resource() {
         const portal_api::ClientCidrResource resource{.id = kResource, .address = kNetwork};
@@ -99,6 +107,7 @@ protected:
     static inline const Uuid kGatewayId{{0x9a}};
     static inline const ResourceId kResource = resource_id(ResourceNo{1}, 0);
     static inline const net::IpNetwork kNetwork = *net::IpNetwork::parse("10.0.0.0/24");
+    Instant now = kCaseBegin;
     std::string psk = "k";
     std::string session = "1";
     std::string granted = kResource.to_string();
@@ -162,6 +171,91 @@ TEST_F(AgreementTest, FindsAGatewayThatAnEarlierRunOfTheClientWasGiven) {
 
     EXPECT_EQ(complaints(),
               Texts{"client1 reaches " + kResource.to_string() + " through a gateway that it was not given"});
+}
+
+/// A client that has left the gateway, which still shows its grant.
+class GoodbyeTest : public AgreementTest {
+protected:
+    GoodbyeTest() {
+        see(ProcessChanged{kClient, ProcessState::kRunning});
+        see(ProcessChanged{kGateway, ProcessState::kRunning});
+        now += 60s;
+        exchange();
+    }
+    void leave(bool is_crash) { see(ProcessChanged{kClient, ProcessState::kStopped, is_crash}); }
+    [[nodiscard]] std::vector<std::string> complaints_after(Duration wait) {
+        now += wait;
+        const std::map<Device, std::string> states{{kGateway, gateway_state()}};
+        see(StatesShown{states});
+        std::vector<std::string> texts;
+        for (const auto& violation : verdict.violations()) {
+            texts.push_back(violation.invariant + ' ' + violation.text);
+        }
+        return texts;
+    }
+};
+
+TEST_F(GoodbyeTest, EndsWhatWasGranted) {
+    leave(false);
+
+    EXPECT_EQ(complaints_after(9s), Texts{});
+    EXPECT_EQ(complaints_after(1s), Texts{"RES-2 gateway1 still grants client1 what it did before its goodbye"});
+}
+
+TEST_F(GoodbyeTest, IsNotHeardFromAClientThatCrashed) {
+    leave(true);
+
+    EXPECT_EQ(complaints_after(60s), Texts{});
+}
+
+TEST_F(GoodbyeTest, MayFindTheSessionTooOld) {
+    now += 161s;
+    leave(false);
+
+    EXPECT_EQ(complaints_after(60s), Texts{});
+}
+
+TEST_F(GoodbyeTest, MayBeLostBetweenTwoDependentNats) {
+    const Access access{.nat = NatBox{.mapping = Dependence::kAddressDependent}};
+    see(HostAttached{kGateway, {}, access});
+    see(HostAttached{kClient, {}, access});
+    create_flow();
+    exchange();
+    leave(false);
+
+    EXPECT_EQ(complaints_after(60s), Texts{});
+}
+
+TEST_F(GoodbyeTest, IsNotLostInOneDependentNat) {
+    const Access access{.nat = NatBox{.mapping = Dependence::kAddressDependent}};
+    see(HostAttached{kGateway, {}, access});
+    leave(false);
+
+    EXPECT_EQ(complaints_after(60s).size(), 1U);
+}
+
+TEST_F(GoodbyeTest, MayBeLostInAFault) {
+    see(FaultChanged{"link", kGateway, true});
+    leave(false);
+
+    EXPECT_EQ(complaints_after(60s), Texts{});
+}
+
+TEST_F(GoodbyeTest, MayBeOvertakenByWhatIsGrantedNext) {
+    leave(false);
+    now += 5s;
+    authorize();
+
+    EXPECT_EQ(complaints_after(60s), Texts{});
+}
+
+TEST_F(GoodbyeTest, LeavesAloneWhatIsGrantedLater) {
+    leave(false);
+    now += 20s;
+    authorize();
+
+    EXPECT_EQ(complaints_after(60s), Texts{});
+    EXPECT_EQ(verdict.checks().count("RES-2"), 1U);
 }
 
 }  // namespace

@@ -43,17 +43,6 @@ bool shares_family(const Access& access, const RelaySetup& relay) {
     return (access.has_v4 && relay.has_v4) || (access.has_v6 && relay.has_v6);
 }
 
-/// Whether a NAT in front of the host forgets mappings sooner than keep-alives are promised to renew them
-/// (spec/testing.md section 7.2, item 8).
-bool forgets_too_soon(const std::optional<NatBox>& nat) {
-    constexpr auto kShortestNatTimer = 30s;
-    return nat && nat->idle_timeout < kShortestNatTimer;
-}
-
-bool has_dependent_mapping(const std::optional<NatBox>& nat) {
-    return nat && nat->mapping != Dependence::kEndpointIndependent;
-}
-
 /// Whether the two surely find a path: whichever relays each is given, there is one through them.
 bool has_relayed_path(const Setup& setup, const Access& a, const Access& b) {
     return !setup.relays.empty() && std::ranges::all_of(setup.relays, [&](const RelaySetup& one) {
@@ -213,14 +202,8 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
         if (!has_common_relay(situation, expectation.client, gateway)) {
             return Excuse{"no common relay", "LIV-1", expectation.at, until};
         }
-        const auto& nat = situation.nat_of(gateway);
-        const auto& client_nat = situation.nat_of(expectation.client);
-        if (forgets_too_soon(nat) || forgets_too_soon(client_nat)) {
-            return Excuse{"NAT forgets sooner than 30 s", "LIV-1", expectation.at, until};
-        }
-        if (has_dependent_mapping(nat) && has_dependent_mapping(client_nat)) {
-            // The idle keep-alives of one side do not renew the mappings that the other's packets come in through.
-            return Excuse{"two dependent NATs", "LIV-1", expectation.at, until};
+        if (const auto nats = situation.nats_that_forget(expectation.client, gateway)) {
+            return Excuse{*nats, "LIV-1", expectation.at, until};
         }
         auto tried = attempts.of(expectation.client, gateway);
         if (expectation.gateways.size() > 1) {

@@ -10,14 +10,32 @@ namespace {
 const ToldResources kNothingTold;
 const Grants kNothingGranted;
 
+/// A session that has carried data is renewed when it is 120 s old; over one that has not, the initiator sends nothing
+/// from 170 s on, so no goodbye either (spec/connectivity.md section 7.2).
+constexpr Duration kSessionLasts = std::chrono::seconds{160};
+
 constexpr std::size_t kChannelDataHeader = 4;
 constexpr std::uint32_t kTransportData = 4;  // WireGuard message type, little endian
+
+/// Whether a NAT in front of the host forgets mappings sooner than keep-alives are promised to renew them
+/// (spec/testing.md section 7.2, item 8).
+bool forgets_too_soon(const std::optional<NatBox>& nat) {
+    constexpr std::chrono::seconds kShortestNatTimer{30};
+    return nat && nat->idle_timeout < kShortestNatTimer;
+}
+
+bool has_dependent_mapping(const std::optional<NatBox>& nat) {
+    return nat && nat->mapping != Dependence::kEndpointIndependent;
+}
 
 }  // namespace
 
 Situation::Situation(const Setup& setup) : setup_{setup}, access_{setup, kCaseBegin}, faults_{setup} {}
 
 void Situation::observe(const Observation& observation, Instant now) {
+    if (const auto* changed = std::get_if<ProcessChanged>(&observation)) {
+        note_goodbyes(*changed, now);  // by what held until now
+    }
     faults_.observe(observation, now);
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
@@ -41,6 +59,19 @@ void Situation::handle(const ProcessChanged& event, Instant now) {
     } else if (const auto* gateway = std::get_if<GatewayNo>(&event.process)) {
         grants_[*gateway].clear();
         gateway_interfaces_.erase(*gateway);
+    }
+}
+
+void Situation::note_goodbyes(const ProcessChanged& event, Instant now) {
+    const auto* client = std::get_if<ClientNo>(&event.process);
+    if (client == nullptr || event.state != ProcessState::kStopped || event.is_crash) {
+        return;
+    }
+    for (const auto gateway : gateways()) {
+        const auto worked = answers_.last(*client, gateway);
+        if (worked && *worked + kSessionLasts >= now && is_connected(*client, gateway, now)) {
+            goodbyes_.insert_or_assign({*client, gateway}, now);
+        }
     }
 }
 
@@ -123,8 +154,8 @@ void Situation::begin_flow(ClientNo client, const GatewayId& gateway, Instant no
 /// one end or of grants at the other (spec/connectivity.md section 8.6). A flow reuses it then.
 bool Situation::is_connected(ClientNo client, GatewayNo gateway, Instant now) const {
     const auto worked = answers_.last(client, gateway);
-    if (!worked || faults_.host(client, *worked, now) || faults_.host(gateway, *worked, now) ||
-        faults_.relays(*worked, now) || faults_.relays_portal(*worked, now)) {
+    if (!worked || nats_that_forget(client, gateway) || faults_.host(client, *worked, now) ||
+        faults_.host(gateway, *worked, now) || faults_.relays(*worked, now) || faults_.relays_portal(*worked, now)) {
         return false;
     }
     const auto wall = std::chrono::floor<std::chrono::seconds>(wall_time_at(gateway, now));
@@ -188,6 +219,19 @@ const std::optional<NatBox>& Situation::nat_of(const Device& host) const {
     return found == nats_.end() ? kNone : found->second;
 }
 
+std::optional<std::string_view> Situation::nats_that_forget(ClientNo client, GatewayNo gateway) const {
+    const auto& nat = nat_of(gateway);
+    const auto& client_nat = nat_of(client);
+    if (forgets_too_soon(nat) || forgets_too_soon(client_nat)) {
+        return "NAT forgets sooner than 30 s";
+    }
+    if (has_dependent_mapping(nat) && has_dependent_mapping(client_nat)) {
+        // The idle keep-alives of one side do not renew the mappings that the other's packets come in through.
+        return "two dependent NATs";
+    }
+    return std::nullopt;
+}
+
 bool Situation::may_lack_relays(const Device& device) const {
     const auto* client = std::get_if<ClientNo>(&device);
     const auto* gateway = std::get_if<GatewayNo>(&device);
@@ -219,6 +263,11 @@ std::optional<Instant> Situation::token_expiry_at(GatewayNo gateway, ClientNo cl
     return expiry ? std::optional{*expiry - setup.clock_ahead + setup.clock_behind} : std::nullopt;
 }
 
+std::optional<Instant> Situation::goodbye_at(ClientNo client, GatewayNo gateway) const {
+    const auto found = goodbyes_.find({client, gateway});
+    return found == goodbyes_.end() ? std::nullopt : std::optional{found->second};
+}
+
 std::optional<ClientId> Situation::id_of(ClientNo client) const {
     const auto found = ids_.find(client);
     return found == ids_.end() ? std::nullopt : std::optional{ClientId{found->second}};
@@ -246,6 +295,14 @@ std::optional<portal_api::Interface> Situation::gateway_interface(GatewayNo gate
 std::vector<ClientNo> Situation::clients() const {
     std::vector<ClientNo> result;
     for (std::size_t i = 1; i <= setup_.clients.size(); ++i) {
+        result.push_back({static_cast<std::uint8_t>(i)});
+    }
+    return result;
+}
+
+std::vector<GatewayNo> Situation::gateways() const {
+    std::vector<GatewayNo> result;
+    for (std::size_t i = 1; i <= setup_.gateways.size(); ++i) {
         result.push_back({static_cast<std::uint8_t>(i)});
     }
     return result;

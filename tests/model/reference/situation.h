@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -29,12 +30,16 @@ public:
     [[nodiscard]] const ToldResources& told(ClientNo client) const;
     [[nodiscard]] const Grants& grants(GatewayNo gateway) const;
     [[nodiscard]] const Answers& answers() const { return answers_; }
+    /// When the client's process last ended with a goodbye that must have reached the gateway; nullopt if it never did.
+    [[nodiscard]] std::optional<Instant> goodbye_at(ClientNo client, GatewayNo gateway) const;
     [[nodiscard]] bool is_hostile(ClientNo client) const;
     [[nodiscard]] bool is_hostile(GatewayNo gateway) const;
     /// How the client is attached now; it may have moved.
     [[nodiscard]] const Access& access_of(ClientNo client) const;
     /// The NAT that the host is behind: its own, or that of its LAN.
     [[nodiscard]] const std::optional<NatBox>& nat_of(const Device& host) const;
+    /// Why NATs may forget mappings that an idle connection between the two needs; nullopt if they do not.
+    [[nodiscard]] std::optional<std::string_view> nats_that_forget(ClientNo client, GatewayNo gateway) const;
     /// Whether the portal may give the device only relays that it cannot reach for want of a common address family.
     [[nodiscard]] bool may_lack_relays(const Device& device) const;
     [[nodiscard]] Driver driver(const Device& device) const;
@@ -52,6 +57,7 @@ public:
     [[nodiscard]] std::optional<portal_api::Interface> gateway_interface(GatewayNo gateway) const;
     /// Honest and hostile ones.
     [[nodiscard]] std::vector<ClientNo> clients() const;
+    [[nodiscard]] std::vector<GatewayNo> gateways() const;
     /// Those of the resource's sites.
     [[nodiscard]] std::vector<GatewayNo> gateways_of(const AccessModel::Resource& resource) const;
 
@@ -61,6 +67,7 @@ public:
 private:
     void handle(const ActionTaken& event, Instant now);
     void handle(const ProcessChanged& event, Instant now);
+    void note_goodbyes(const ProcessChanged& event, Instant now);
     void handle(const HostAttached& event, Instant now);
     void handle(const NatReplaced& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
@@ -81,6 +88,7 @@ private:
     std::map<ClientNo, ToldResources> told_;
     std::map<GatewayNo, Grants> grants_;
     Answers answers_;
+    std::map<std::pair<ClientNo, GatewayNo>, Instant> goodbyes_;
     std::map<GatewayNo, portal_api::Interface> gateway_interfaces_;
     std::map<ClientNo, Access> accesses_;
     /// A LAN has the NAT of the host that came first.

@@ -169,7 +169,8 @@ struct LogLine {
 
 /// Settle has run its course: compare states now.
 struct Settled {};
-/// What the clients and gateways that run say of themselves (debug_snapshot()), once traffic has been tried after that.
+/// What the clients and gateways that run say of themselves (debug_snapshot()), once traffic has been tried after that,
+/// and once all clients have left.
 struct StatesShown {
     const std::map<Device, std::string>& states;
 };
