@@ -67,6 +67,7 @@
     X(kRepeatedSynsWait, "84", "tunnel", "a server gets all repetitions of a SYN at once when the connection is up") \
     X(kPeersAreResources, "86", "tunnel", "a resource around the tunnel's range leads to other clients") \
     X(kAccessNeverExpires, "88", "tunnel", "access goes on after its expiry") \
+    X(kGrantsWhatHasExpired, "88", "tunnel", "a gateway grants access that has expired by its clock, until it looks again") \
     X(kIgnoreFilters, "89", "tunnel", "the filters of a resource permit everything") \
     X(kLastRangeWins, "89", "tunnel", "a second range of ports replaces the first") \
     X(kOversizedIcmpError, "94", "packet", "an ICMPv6 error quotes more than fits into the tunnel") \

@@ -39,6 +39,9 @@ static_assert(kIntentInterval <= kReauthoriseMinInterval && kReauthoriseMinInter
                   kReauthoriseMaxInterval < kReauthoriseQuietTime,
               "the gap can grow before it is forgotten");
 
+/// A gateway whose clock is wrong says so at most this often.
+inline constexpr Duration kClockWarningInterval = std::chrono::minutes{5};
+
 /// Errors kept per tick; further ones are only counted.
 inline constexpr std::size_t kMaxErrorsPerTick = 32;
 

@@ -26,6 +26,10 @@ namespace {
 
 constexpr log::Logger kLog{"tunnel"};
 
+bool is_expired(const portal_api::AuthorizeFlow& flow, UnixSeconds wall_now) {
+    return flow.expires_at && *flow.expires_at <= wall_now;
+}
+
 std::string to_text(const ClientPolicy::Expiry& expires_at) {
     return expires_at ? std::to_string(expires_at->time_since_epoch().count()) : "never";
 }
@@ -231,7 +235,15 @@ void GatewayState::add_error(const TunnelError& error) {
 // --- Messages of the portal ------------------------------------------------------------------------------------------
 
 void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
-    std::visit([&](const auto& any) { handle(any, now); }, message);
+    std::visit(overloaded{[&](const portal_api::AuthorizeFlow& flow) {
+                              if (is_expired(flow, wall_now) && !CULVERT_SABOTAGE(kGrantsWhatHasExpired)) {
+                                  refuse_expired(flow, now);
+                              } else {
+                                  authorize(flow, now);
+                              }
+                          },
+                          [&](const auto& any) { handle(any, now); }},
+               message);
     if (std::holds_alternative<portal_api::GatewayInit>(message)) {
         sweep(now, wall_now);  // the snapshot may have left clients with nothing, or with what has expired meanwhile
     }
@@ -249,7 +261,19 @@ void GatewayState::handle(const portal_api::GatewayInit& message, Instant now) {
     invalidate_flows();
 }
 
-void GatewayState::handle(const portal_api::AuthorizeFlow& message, Instant now) {
+/// To grant it until the next sweep would open a gap in what has ended, again and again, since the client asks anew.
+/// The portal's clock says otherwise, or it would not have asked.
+void GatewayState::refuse_expired(const portal_api::AuthorizeFlow& message, Instant now) {
+    const bool warns = now >= next_clock_warning_;
+    if (warns) {
+        next_clock_warning_ = now + kClockWarningInterval;
+    }
+    kLog.log(warns ? log::Level::kWarn : log::Level::kDebug,
+             "Refusing access that has expired by our clock: is it right?", log::field("cid", message.client.id),
+             log::field("rid", id_of(message.resource)), log::field("expires_at", to_text(message.expires_at)));
+}
+
+void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant now) {
     const auto& client = message.client;
     const auto& resource = id_of(message.resource);
     if (!tun_config_.current()) {

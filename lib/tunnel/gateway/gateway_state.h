@@ -78,7 +78,6 @@ private:
 
     // Messages of the portal.
     void handle(const portal_api::GatewayInit& message, Instant now);
-    void handle(const portal_api::AuthorizeFlow& message, Instant now);
     void handle(const portal_api::AccessAuthorizationExpiryUpdated& message, Instant now);
     void handle(const portal_api::RejectAccess& message, Instant now);
     void handle(const portal_api::ResourceUpdated& message, Instant now);
@@ -87,6 +86,8 @@ private:
     void handle(const portal_api::InvalidateClientIceCandidates& message, Instant now);
 
     // Clients and what they may reach.
+    void authorize(const portal_api::AuthorizeFlow& message, Instant now);
+    void refuse_expired(const portal_api::AuthorizeFlow& message, Instant now);
     void reconcile(const std::vector<portal_api::Authorization>& authorizations);
     void update_expiry(const ClientId& client, const ResourceId& resource, UnixSeconds expires_at);
     void sweep(Instant now, UnixSeconds wall_now);
@@ -117,6 +118,8 @@ private:
     std::unordered_map<net::IpAddress, ClientId> clients_by_address_;
     TunConfigCell tun_config_;
     std::optional<Instant> next_sweep_;
+    /// When refuse_expired() may warn again.
+    Instant next_clock_warning_;
 
     /// Outbound: key with the connection. Inbound: key without it.
     struct Accepted {};

@@ -274,6 +274,18 @@ TEST_F(GatewayPolicy, ChangesTheExpiryOfARunningAuthorization) {
     EXPECT_FALSE(udp("10.1.0.1:53"));
 }
 
+TEST_F(GatewayPolicy, RefusesAuthorizationsThatHaveExpiredByItsClock) {
+    network.add_resource(1, "10.1.0.0/24", {.expires_at = network.wall_now()});
+    network.add_resource(2, "10.2.0.0/24", {.expires_at = network.wall_now() + 5s});
+
+    EXPECT_FALSE(udp("10.1.0.1:53"));
+    EXPECT_EQ(answer(), "none");
+    connect("10.2.0.1:53");
+    EXPECT_TRUE(udp("10.2.0.1:53"));
+    network.to_gateway(gateway, network.authorize_flow(kR1));
+    EXPECT_FALSE(udp("10.1.0.1:53"));
+}
+
 TEST_F(GatewayPolicy, KeepsAuthorizationsOverALostConnection) {
     network.add_resource(1, "10.1.0.0/24");
     network.add_resource(2, "10.2.0.0/24");

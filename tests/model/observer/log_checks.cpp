@@ -12,6 +12,10 @@ namespace {
 constexpr std::string_view kNewConnection = "Creating connection";
 constexpr std::string_view kFollowsPeer = "Updating remote socket";
 
+bool is_reset(const LogLine& line) {
+    return line.message == "Resetting network state" || line.message == "Reset network state";
+}
+
 /// The peer that a line about a connection names; empty if it is about none.
 std::string peer_of(const LogLine& line) {
     const auto field =
@@ -122,9 +126,9 @@ void LogChecks::handle(const LogLine& event, Instant now) {
                                             return !secret.empty() && line.find(secret) != std::string::npos;
                                         }),
                    now, [&] { return "a secret in the log: " + line; });
-    // No datagram reaches a device's channel to the portal.
-    const bool is_caused_by_stranger =
-        attacked_ && attacked_->process == event.process && attacked_->at == now && event.target != "portal_channel";
+    // No datagram reaches a device's channel to the portal, and a reset is seen before the action that orders it.
+    const bool is_caused_by_stranger = attacked_ && attacked_->process == event.process && attacked_->at == now &&
+                                       event.target != "portal_channel" && !is_reset(event);
     if (is_caused_by_stranger && is_about_authentic_request(event)) {
         // TURN cannot tell a recorded request from the original while its nonce is valid, nor what a user is up to.
         verdict_.tolerate("request with valid credentials");

@@ -89,6 +89,12 @@ void TrafficChecks::check_form(const InnerPacket& packet, bool is_from_hostile, 
     }
 }
 
+/// By which a gateway may still judge, whose clock was set since it looked at it.
+WallTime TrafficChecks::former_wall_time(GatewayNo gateway, Instant now) const {
+    const auto lateness = situation_.driver(gateway) == Driver::kLate ? kLateTimers : Duration{};
+    return situation_.former_wall_time_at(gateway, now, Grants::kExpiryGrace + lateness);
+}
+
 void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) {
     const auto id = situation_.id_of(client);
     const auto& grants = situation_.grants(gateway);
@@ -114,6 +120,10 @@ void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerP
     if (answer == Grants::Answer::kNo && situation_.driver(gateway) == Driver::kLate &&
         ask(wall, kLateTimers) != Grants::Answer::kNo) {
         verdict_.tolerate("expiry noticed late by a late driver");
+        return;
+    }
+    if (answer == Grants::Answer::kNo && ask(former_wall_time(gateway, now)) != Grants::Answer::kNo) {
+        verdict_.tolerate("a gateway's clock was set a moment ago");
         return;
     }
     if (answer == Grants::Answer::kLate) {
@@ -180,10 +190,13 @@ void TrafficChecks::handle(const PacketReturned& event, Instant now) {
     const auto id = situation_.id_of(*client);
     const auto own = situation_.gateway_interface(event.gateway);
     const bool is_own = own && (packet->source == own->ipv4 || packet->source == own->ipv6);
-    const bool may_pass =
-        id && situation_.grants(event.gateway)
-                      .may_pass(*id, packet->source, answering_service(*packet), now,
-                                situation_.wall_time_at(event.gateway, now), kLateTimers) != Grants::Answer::kNo;
+    const auto may_pass_at = [&](WallTime wall) {
+        return situation_.grants(event.gateway)
+                   .may_pass(*id, packet->source, answering_service(*packet), now, wall, kLateTimers) !=
+               Grants::Answer::kNo;
+    };
+    const bool may_pass = id && (may_pass_at(situation_.wall_time_at(event.gateway, now)) ||
+                                 may_pass_at(former_wall_time(event.gateway, now)));
     if (!is_own && !may_pass) {
         refused_.insert(*packet->marker);
     }

@@ -36,6 +36,7 @@ private:
     void handle(const Other&, Instant) {}
 
     void check_form(const InnerPacket& packet, bool is_from_hostile, Instant now);
+    [[nodiscard]] WallTime former_wall_time(GatewayNo gateway, Instant now) const;
     void check_grant(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now);
     void check_access(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now);
     [[nodiscard]] bool is_permitted(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) const;

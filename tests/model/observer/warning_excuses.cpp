@@ -41,10 +41,12 @@ void WarningExcuses::observe(const Observation& observation, Instant now) {
         if (cut != nullptr && action->is_effective) {
             cut_.insert(cut->device);
         }
-    } else if (const auto* session = std::get_if<SessionClosed>(&observation)) {
-        if (std::holds_alternative<ClientNo>(session->device)) {
+    } else if (const auto* closed = std::get_if<SessionClosed>(&observation)) {
+        if (std::holds_alternative<ClientNo>(closed->device)) {
             last_client_left_ = now;
         }
+    } else if (const auto* opened = std::get_if<SessionOpened>(&observation)) {
+        joined_at_.insert_or_assign(opened->device, now);
     }
 }
 
@@ -80,8 +82,10 @@ WarningExcuses::Reason WarningExcuses::of_portal_channel(const Device& device, c
         if (situation_.is_hostile(*gateway)) {
             return "warning: a hostile gateway is refused";
         }
-        return when(last_client_left_ + kLatestAnswer >= now,
-                    "warning: a gateway answers about a client that has left");
+        const auto joined = joined_at_.find(device);
+        return when(last_client_left_ + kLatestAnswer >= now ||
+                        (joined != joined_at_.end() && joined->second + kLatestAnswer >= now),
+                    "warning: a gateway answers what the portal has forgotten");
     }
     return std::nullopt;
 }
@@ -134,6 +138,11 @@ WarningExcuses::Reason WarningExcuses::of_tunnel(const Device& device, const Log
         return when(situation_.may_lack_relays(device) || faults.relays(kAllStarted, now) ||
                         faults.relays_portal(kAllStarted, now) || faults.host(device, kAllStarted, now),
                     "warning: no relay is in reach");
+    }
+    if (line.target == "tunnel" && line.message == "Refusing access that has expired by our clock: is it right?") {
+        const auto* gateway = std::get_if<GatewayNo>(&device);
+        return when(gateway != nullptr && situation_.wall_time_at(*gateway, now) > wall_time(now),
+                    "warning: a gateway's clock is ahead");
     }
     if (line.target == "tunnel" && line.message == "Ignoring flow for unknown resource") {
         const auto* client = std::get_if<ClientNo>(&device);

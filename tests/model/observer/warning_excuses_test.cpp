@@ -75,13 +75,15 @@ TEST_F(WarningExcusesTest, OnlyRelaysWarnAboutTheirConnection) {
     EXPECT_FALSE(excuses_hiccup(kClient));
 }
 
-TEST_F(WarningExcusesTest, AGatewayMayAnswerAboutAClientThatHasLeftMeanwhile) {
+TEST_F(WarningExcusesTest, AGatewayMayAnswerWhatThePortalHasForgotten) {
     see(SessionClosed{kClient});
     now += 100s;
     EXPECT_TRUE(excuses_warning(kGateway, "portal_channel", "Portal refused a message"));
     EXPECT_FALSE(excuses_warning(kClient, "portal_channel", "Portal refused a message"));
     now += 60s;
     EXPECT_FALSE(excuses_warning(kGateway, "portal_channel", "Portal refused a message"));
+    see(SessionOpened{kGateway, {}, {}});
+    EXPECT_TRUE(excuses_warning(kGateway, "portal_channel", "Portal refused a message"));
 }
 
 TEST_F(WarningExcusesTest, ANatThatStartsAnewSwapsAllocations) {

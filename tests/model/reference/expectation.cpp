@@ -39,6 +39,11 @@ bool is_known_to_be_gone(const Situation& situation, GatewayNo gateway, Instant 
     return away && !situation.faults().is_running(gateway) && away->from + kPresenceTimeout < now;
 }
 
+/// Whether the gateway may have said goodbye since then, after which the client asks for a gateway anew.
+bool has_left(const Situation& situation, GatewayNo gateway, Instant since, Instant now) {
+    return situation.faults().host(gateway, since, now).has_value();
+}
+
 bool shares_family(const Access& access, const RelaySetup& relay) {
     return (access.has_v4 && relay.has_v4) || (access.has_v6 && relay.has_v6);
 }
@@ -127,9 +132,11 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
         all_permit = all_permit && permits(real->filters, requested_service(packet));
         const auto* flow = told.flow(candidate->id);
         result.has_flow = result.has_flow && flow != nullptr;
-        if (const auto gateway = flow == nullptr ? std::nullopt : situation.find(flow->gateway)) {
+        const auto gateway = flow == nullptr ? std::nullopt : situation.find(flow->gateway);
+        if (gateway) {
             result.gateways.push_back(*gateway);
-        } else {
+        }
+        if (!gateway || has_left(situation, *gateway, flow->created_at, now)) {
             auto online = situation.gateways_of(*real);
             std::erase_if(online, [&](GatewayNo each) { return is_known_to_be_gone(situation, each, now); });
             offline += online.empty() ? 1U : 0U;

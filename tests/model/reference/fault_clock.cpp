@@ -29,6 +29,7 @@ constexpr Duration kFlowTakes = 2s;
 /// A gateway that still has its half of a connection answers there, until the client's handshake is repeated after 5 s.
 constexpr Duration kHalfOpen = 7s;
 constexpr std::string_view kRecordedRequest = "allocation changed by a recorded request";
+constexpr std::string_view kNoSession = "no session with the portal";
 constexpr std::string_view kFullRelay = "a relay has no port left";
 /// How long after an excuse a loss is blamed on its rule.
 constexpr Duration kAftermath = 30s;
@@ -62,7 +63,7 @@ FaultClock::FaultClock(const Setup& setup) {
     add_kind(RelayNo{}, setup.relays.size());
     for (const auto& device : devices_) {
         begin(data_[as_process(device)], "not started yet", "LIV-1", kCaseBegin);
-        begin(portal_[as_process(device)], "no session with the portal", "LIV-6", kCaseBegin);
+        begin(portal_[as_process(device)], kNoSession, "LIV-6", kCaseBegin);
     }
 }
 
@@ -176,9 +177,13 @@ void FaultClock::handle(const ActionTaken& event, Instant now) {
     if (const auto* roam = std::get_if<Roam>(&event.step.action)) {
         begin(data_[roam->client], "roaming", "LIV-2", now);
         begin(portal_[roam->client], "roaming", "LIV-2", now);
+        begin(portal_[roam->client], kNoSession, "LIV-6", now);  // the portal may not notice for long
     } else if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
         add(data_[reset->client], "reset", "LIV-2", now, kRoaming);
         add(portal_[reset->client], "reset", "LIV-2", now, kRoaming);
+        begin(portal_[reset->client], kNoSession, "LIV-6", now);
+    } else if (const auto* clock = std::get_if<SetClock>(&event.step.action)) {
+        add(data_[clock->gateway], "a gateway's clock was set", "LIV-4", now, kDeadPeer);
     } else if (const auto* attack = std::get_if<Attack>(&event.step.action)) {
         handle(*attack, now);
     }
@@ -298,7 +303,7 @@ std::optional<Excuse> FaultClock::connection_without_portal(ClientNo client, Gat
 void FaultClock::handle(const SessionOpened& event, Instant now) {
     const auto process = as_process(event.device);
     ++sessions_[event.device];
-    end(portal_[process], "no session with the portal", now, kPortalBack);
+    end(portal_[process], kNoSession, now, kPortalBack);
     const auto known = keys_.find(event.device);
     if (known != keys_.end() && known->second != event.public_key) {
         add(data_[process], "new key pair", "LIV-2", now, kRoaming);
@@ -313,7 +318,7 @@ void FaultClock::handle(const SessionClosed& event, Instant now) {
     auto& count = sessions_[event.device];
     count = std::max(0, count - 1);
     if (count == 0) {
-        begin(portal_[as_process(event.device)], "no session with the portal", "LIV-6", now);
+        begin(portal_[as_process(event.device)], kNoSession, "LIV-6", now);
     }
 }
 

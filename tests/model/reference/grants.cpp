@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "culvert/base/overloaded.h"
+
 namespace culvert::model {
 namespace {
 
@@ -44,9 +46,16 @@ void Grants::clear() {
     past_.clear();
 }
 
-void Grants::handle(const portal_api::ToGateway& message, Instant now) {
+void Grants::handle(const portal_api::ToGateway& message, Instant now, WallTime wall) {
     remember(now);
-    std::visit([&](const auto& alternative) { handle_one(alternative, now); }, message);
+    std::visit(
+        overloaded{[&](const portal_api::AuthorizeFlow& flow) {
+                       if (!flow.expires_at || *flow.expires_at > std::chrono::floor<std::chrono::seconds>(wall)) {
+                           handle_one(flow, now);  // what has expired is never granted
+                       }
+                   },
+                   [&](const auto& alternative) { handle_one(alternative, now); }},
+        message);
     note_losses(past_.back().second);
 }
 

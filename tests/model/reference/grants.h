@@ -36,7 +36,8 @@ public:
 
     /// The process ended: nothing is granted any more.
     void clear();
-    void handle(const portal_api::ToGateway& message, Instant now);
+    /// `wall` is the gateway's own clock.
+    void handle(const portal_api::ToGateway& message, Instant now, WallTime wall);
 
     /// `kLate`: only because revocation or expiry need a moment.
     enum class Answer : std::uint8_t { kNo, kLate, kYes };

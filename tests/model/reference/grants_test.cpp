@@ -41,8 +41,8 @@ std::vector<portal_api::Filter> only(portal_api::FilterProtocol protocol, std::u
 TEST(Grants, UnitesTheFiltersOfWiderResourcesOnly) {
     using portal_api::FilterProtocol;
     Grants grants;
-    grants.handle(authorize(1, "10.0.0.0/16", only(FilterProtocol::kUdp, 53, 53)), kNow);
-    grants.handle(authorize(2, "10.0.0.0/24", only(FilterProtocol::kTcp, 80, 80)), kNow);
+    grants.handle(authorize(1, "10.0.0.0/16", only(FilterProtocol::kUdp, 53, 53)), kNow, kWall);
+    grants.handle(authorize(2, "10.0.0.0/24", only(FilterProtocol::kTcp, 80, 80)), kNow, kWall);
     const auto answer = [&](std::string_view address, Service service) {
         return grants.may_pass(kClient, ip(address), service, kNow, kWall);
     };
@@ -56,23 +56,23 @@ TEST(Grants, UnitesTheFiltersOfWiderResourcesOnly) {
 
 TEST(Grants, RememberWhoLostSomething) {
     Grants grants;
-    grants.handle(authorize(1, "10.0.0.0/24"), kNow);
+    grants.handle(authorize(1, "10.0.0.0/24"), kNow, kWall);
     EXPECT_FALSE(grants.has_lost(kClient, kWall));
-    grants.handle(authorize(2, "10.0.1.0/24", {}, kWallSeconds + 5s), kNow);
+    grants.handle(authorize(2, "10.0.1.0/24", {}, kWallSeconds + 5s), kNow, kWall);
     EXPECT_FALSE(grants.has_lost(kClient, kWall));
     EXPECT_TRUE(grants.has_lost(kClient, kWall + 5s));
 
-    grants.handle(portal_api::RejectAccess{kClient, id<ResourceId>(1)}, kNow);
+    grants.handle(portal_api::RejectAccess{kClient, id<ResourceId>(1)}, kNow, kWall);
     EXPECT_TRUE(grants.has_lost(kClient, kWall));
 
-    grants.handle(authorize(1, "10.0.0.0/24"), kNow);
+    grants.handle(authorize(1, "10.0.0.0/24"), kNow, kWall);
     EXPECT_TRUE(grants.has_lost(kClient, kWall));
 }
 
 TEST(Grants, ARevocationHasTwoSecondsToTakeEffect) {
     Grants grants;
-    grants.handle(authorize(1, "10.0.0.0/24"), kNow);
-    grants.handle(portal_api::RejectAccess{kClient, id<ResourceId>(1)}, kNow + 10s);
+    grants.handle(authorize(1, "10.0.0.0/24"), kNow, kWall);
+    grants.handle(portal_api::RejectAccess{kClient, id<ResourceId>(1)}, kNow + 10s, kWall);
 
     EXPECT_EQ(grants.may_pass(kClient, ip("10.0.0.1"), kWeb, kNow + 12s, kWall), Answer::kLate);
     EXPECT_EQ(grants.may_pass(kClient, ip("10.0.0.1"), kWeb, kNow + 12s + 1ns, kWall), Answer::kNo);
@@ -81,7 +81,7 @@ TEST(Grants, ARevocationHasTwoSecondsToTakeEffect) {
 
 TEST(Grants, AnExpiryHasOneSecondToTakeEffect) {
     Grants grants;
-    grants.handle(authorize(1, "10.0.0.0/24", {}, kWallSeconds), kNow - 10s);
+    grants.handle(authorize(1, "10.0.0.0/24", {}, kWallSeconds), kNow - 10s, kWall - 10s);
     const auto answer = [&](WallTime wall) { return grants.may_pass(kClient, ip("10.0.0.1"), kWeb, kNow, wall); };
 
     EXPECT_EQ(answer(kWall - 1ms), Answer::kYes);
@@ -89,44 +89,53 @@ TEST(Grants, AnExpiryHasOneSecondToTakeEffect) {
     EXPECT_EQ(answer(kWall + 1s), Answer::kNo);
 }
 
-TEST(Grants, AnExpiryThatHasPassedByTheGatewaysClockHasOneSecondFromWhenItIsTold) {
+TEST(Grants, NothingIsGrantedThatHasExpiredByTheGatewaysClock) {
     Grants grants;
-    grants.handle(authorize(1, "10.0.0.0/24", {}, kWallSeconds), kNow);
+    grants.handle(authorize(1, "10.0.0.0/24", {}, kWallSeconds), kNow, kWall);
+
+    EXPECT_TRUE(grants.of(kClient).empty());
+}
+
+TEST(Grants, AnExpiryThatHasPassedWhenItIsToldEndsAccessLikeARevocation) {
+    Grants grants;
+    grants.handle(authorize(1, "10.0.0.0/24"), kNow - 1s, kWall);
+    grants.handle(portal_api::AccessAuthorizationExpiryUpdated{kClient, id<ResourceId>(1), kWallSeconds}, kNow, kWall);
     const auto answer = [&](Duration later, Duration lateness = {}) {
         const auto wall = kWall + 60s + std::chrono::duration_cast<std::chrono::milliseconds>(later);
         return grants.may_pass(kClient, ip("10.0.0.1"), kWeb, kNow + later, wall, lateness);
     };
 
     EXPECT_EQ(answer(0s), Answer::kLate);
-    EXPECT_EQ(answer(999ms), Answer::kLate);
-    EXPECT_EQ(answer(1s), Answer::kNo);
-    EXPECT_EQ(answer(1s, 5s), Answer::kLate);
+    EXPECT_EQ(answer(2s), Answer::kLate);
+    EXPECT_EQ(answer(2001ms), Answer::kNo);
+    EXPECT_EQ(answer(2001ms, 5s), Answer::kLate);
     EXPECT_EQ(answer(6s, 5s), Answer::kNo);
 }
 
 TEST(Grants, ASnapshotRevokesWhatItDoesNotList) {
     Grants grants;
-    grants.handle(authorize(1, "10.0.1.0/24"), kNow);
-    grants.handle(authorize(2, "10.0.2.0/24"), kNow);
+    grants.handle(authorize(1, "10.0.1.0/24"), kNow, kWall);
+    grants.handle(authorize(2, "10.0.2.0/24"), kNow, kWall);
     portal_api::GatewayInit init;
     init.authorizations = {{kClient, id<ResourceId>(2), kWallSeconds + 60s}};
 
-    grants.handle(init, kNow + 1s);
+    grants.handle(init, kNow + 1s, kWall);
 
     EXPECT_FALSE(grants.of(kClient).contains(id<ResourceId>(1)));
     EXPECT_EQ(grants.of(kClient).at(id<ResourceId>(2)).expires_at, kWallSeconds + 60s);
-    grants.handle(portal_api::GatewayInit{}, kNow + 2s);
+    grants.handle(portal_api::GatewayInit{}, kNow + 2s, kWall);
     EXPECT_TRUE(grants.of(kClient).empty());
 }
 
 TEST(Grants, UpdatesReplaceFiltersAndExpiry) {
     Grants grants;
-    grants.handle(authorize(1, "10.0.0.0/24"), kNow);
+    grants.handle(authorize(1, "10.0.0.0/24"), kNow, kWall);
     grants.handle(portal_api::ResourceUpdated{portal_api::GatewayCidrResource{
                       id<ResourceId>(1), "", *net::IpNetwork::parse("10.9.0.0/24"),
                       only(portal_api::FilterProtocol::kTcp, 443, 443)}},
-                  kNow + 1s);
-    grants.handle(portal_api::AccessAuthorizationExpiryUpdated{kClient, id<ResourceId>(1), kWallSeconds}, kNow + 1s);
+                  kNow + 1s, kWall);
+    grants.handle(portal_api::AccessAuthorizationExpiryUpdated{kClient, id<ResourceId>(1), kWallSeconds}, kNow + 1s,
+                  kWall);
 
     const auto& grant = grants.of(kClient).at(id<ResourceId>(1));
     EXPECT_EQ(grant.network.to_string(), "10.0.0.0/24");

@@ -47,6 +47,9 @@ void Situation::handle(const ActionTaken& event, Instant now) {
     access_.apply(event.step.action, now);
     if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
         told_[reset->client].reset();
+    } else if (const auto* clock = std::get_if<SetClock>(&event.step.action)) {
+        const auto former = clock_error(clock->gateway);
+        clocks_set_.insert_or_assign(clock->gateway, ClockSet{now, clock->ahead - clock->behind, former});
     }
 }
 
@@ -119,7 +122,7 @@ void Situation::handle(const MessageToDevice& event, Instant now) {
         }
     } else if (const auto* to_gateway = std::get_if<portal_api::ToGateway>(&event.message)) {
         const auto gateway = std::get<GatewayNo>(event.device);
-        grants_[gateway].handle(*to_gateway, now);
+        grants_[gateway].handle(*to_gateway, now, wall_time_at(gateway, now));
         if (const auto* init = std::get_if<portal_api::GatewayInit>(to_gateway)) {
             gateway_interfaces_[gateway] = init->interface;
             learn(gateway, init->interface);
@@ -253,14 +256,26 @@ Driver Situation::driver(const Device& device) const {
 }
 
 WallTime Situation::wall_time_at(GatewayNo gateway, Instant now) const {
+    return wall_time(now) + clock_error(gateway);
+}
+
+WallTime Situation::former_wall_time_at(GatewayNo gateway, Instant now, Duration within) const {
+    const auto set = clocks_set_.find(gateway);
+    return set == clocks_set_.end() || set->second.at + within < now ? wall_time_at(gateway, now)
+                                                                     : wall_time(now) + set->second.former_error;
+}
+
+seconds Situation::clock_error(GatewayNo gateway) const {
+    if (const auto set = clocks_set_.find(gateway); set != clocks_set_.end()) {
+        return set->second.error;
+    }
     const auto& setup = setup_.gateways.at(gateway.value - 1U);
-    return wall_time(now) + setup.clock_ahead - setup.clock_behind;
+    return setup.clock_ahead - setup.clock_behind;
 }
 
 std::optional<Instant> Situation::token_expiry_at(GatewayNo gateway, ClientNo client) const {
-    const auto& setup = setup_.gateways.at(gateway.value - 1U);
     const auto expiry = access_.token_expiry(client);
-    return expiry ? std::optional{*expiry - setup.clock_ahead + setup.clock_behind} : std::nullopt;
+    return expiry ? std::optional{*expiry - clock_error(gateway)} : std::nullopt;
 }
 
 std::optional<Instant> Situation::goodbye_at(ClientNo client, GatewayNo gateway) const {

@@ -45,6 +45,8 @@ public:
     [[nodiscard]] Driver driver(const Device& device) const;
     /// What the gateway's own clock shows, which it judges expiry by (SEC-2).
     [[nodiscard]] WallTime wall_time_at(GatewayNo gateway, Instant now) const;
+    /// What it would show if it had not been set within this time; the same if it was not.
+    [[nodiscard]] WallTime former_wall_time_at(GatewayNo gateway, Instant now, Duration within) const;
     /// When access that the client's token gave is over by the gateway's clock; nullopt: never.
     [[nodiscard]] std::optional<Instant> token_expiry_at(GatewayNo gateway, ClientNo client) const;
 
@@ -81,6 +83,8 @@ private:
     void begin_flow(ClientNo client, const GatewayId& gateway, Instant now);
     [[nodiscard]] bool is_connected(ClientNo client, GatewayNo gateway, Instant now) const;
     void learn(const Owner& owner, const portal_api::Interface& interface);
+    /// How far the gateway's wall clock is ahead of the world's.
+    [[nodiscard]] seconds clock_error(GatewayNo gateway) const;
 
     const Setup setup_;
     AccessModel access_;
@@ -98,6 +102,12 @@ private:
     };
     std::map<std::uint8_t, Lan> lans_;
     std::map<Device, std::optional<NatBox>> nats_;
+    struct ClockSet {
+        Instant at;
+        seconds error;
+        seconds former_error;
+    };
+    std::map<GatewayNo, ClockSet> clocks_set_;
     std::map<Device, Uuid> ids_;
     std::map<net::IpAddress, Owner> owners_;
 

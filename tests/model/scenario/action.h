@@ -258,6 +258,13 @@ struct ReplaceNat {
     NatBox nat;
     friend bool operator==(const ReplaceNat&, const ReplaceNat&) = default;
 };
+/// The gateway's wall clock is set, to the right time or so far from it.
+struct SetClock {
+    GatewayNo gateway;
+    seconds ahead{0};
+    seconds behind{0};
+    friend bool operator==(const SetClock&, const SetClock&) = default;
+};
 /// The device's connection to the portal is reset after `bytes` more bytes in either direction.
 struct CutPortal {
     Device device;
@@ -395,8 +402,8 @@ struct Settle {
 using Action = std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters,
                             SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken,
                             RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink,
-                            BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat, CutPortal,
-                            PortalTrouble, Forge, Betray, Attack, AbuseRelay, Settle>;
+                            BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat, SetClock,
+                            CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Settle>;
 
 struct Step {
     /// Since the start of the case, once every process of the setup was started at 0. Ascending.

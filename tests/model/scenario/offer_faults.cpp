@@ -63,6 +63,12 @@ ImpairLink draw_impaired_link(ChoiceSource& source, const Device& device) {
             .duration = draw_duration(source)};
 }
 
+/// None: the clock is corrected.
+seconds draw_clock_error(ChoiceSource& source) {
+    constexpr std::array kErrors{seconds{0}, seconds{5}, seconds{60}, seconds{600}};
+    return source.pick(kErrors);
+}
+
 PortalTrouble draw_portal_trouble(ChoiceSource& source, const Device& device) {
     constexpr std::array kFaults{PortalFault::kBlackHole, PortalFault::kRefused,  PortalFault::kHalfOpen,
                                  PortalFault::kSlow,      PortalFault::kOverload, PortalFault::kCaptive,
@@ -104,6 +110,11 @@ void offer_faults(const Plan& plan, Offers& offers) {
     offers.about(2, plan.devices_behind_nat(), [](ChoiceSource&, const Device& device) { return RenumberNat{device}; });
     offers.about(1, plan.devices_behind_nat(),
                  [](ChoiceSource& source, const Device& device) { return ReplaceNat{device, draw_nat(source)}; });
+    offers.about(1, plan.gateways(), [](ChoiceSource& source, GatewayNo gateway) {
+        const auto error = draw_clock_error(source);
+        return source.chance(50) ? SetClock{.gateway = gateway, .ahead = error}
+                                 : SetClock{.gateway = gateway, .behind = error};
+    });
     if (plan.is_portal_running()) {
         offers.about(2, plan.devices(), [](ChoiceSource& source, const Device& device) {
             return CutPortal{device, static_cast<std::uint32_t>(source.chance(60) ? source.between(1, 3000) : 0)};

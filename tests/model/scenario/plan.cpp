@@ -99,6 +99,7 @@ void Plan::apply(const Action& action) {
                    [&](const RebootNat&) { begin_fault(kAftermath); },
                    [&](const RenumberNat&) { begin_fault(kAftermath); },
                    [&](const ReplaceNat&) { begin_fault(kAftermath); },
+                   [&](const SetClock&) { begin_fault(kAftermath); },
                    [&](const CutPortal&) { begin_fault(kAftermath); },
                    [&](const PortalTrouble& a) { begin_fault(a.duration); },
                    [](const Forge&) {},

@@ -126,6 +126,7 @@ TEST(Script, ReadsBackEveryField) {
         "renumber-nat client2",
         "replace-nat client2 address-and-port independent random-port hairpins only-outbound-refreshes timeout=1s "
         "maps-to-3478",
+        "set-clock gateway2 ahead=1s behind=2s",
         "cut-portal client2 after=7",
         "portal-trouble client2 half-open for=1ms",
         "forge client2 gateway2 portal-garbage resource=resource2 victim=client2 count=3",

@@ -232,6 +232,10 @@ template <>
 inline constexpr auto kShape<ReplaceNat> =
     detail::shape("replace-nat", detail::word("device", &ReplaceNat::device), detail::fields_of(&ReplaceNat::nat));
 template <>
+inline constexpr auto kShape<SetClock> =
+    detail::shape("set-clock", detail::word("gateway", &SetClock::gateway), detail::option("ahead", &SetClock::ahead),
+                  detail::option("behind", &SetClock::behind));
+template <>
 inline constexpr auto kShape<CutPortal> =
     detail::shape("cut-portal", detail::word("device", &CutPortal::device), detail::option("after", &CutPortal::bytes));
 template <>

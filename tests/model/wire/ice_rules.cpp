@@ -18,9 +18,10 @@ constexpr Duration kTwelveChecks = 8s;
 /// Each answer that comes later than kLongTrip after its check starts a new series with short pauses (4.6, rule 3).
 constexpr Duration kTwelveChecksOnALongTrip = 5s;
 constexpr Duration kLongTrip = 700ms;
-/// A connection that was closed is made anew, with the same credentials, when the client asks for a flow again: at most
-/// every 2 s (spec/tunnel.md 3), less what a late message of the portal takes from that.
-constexpr Duration kShortestLife = 1s;
+/// A connection that was closed is made anew, with the same credentials, when the client asks for a flow again: for
+/// each resource at most every 2 s (spec/tunnel.md 3).
+constexpr std::size_t kMostLives = 8;
+constexpr Duration kLivesCounted = 10s;
 constexpr std::ptrdiff_t kMaxPairs = 100;
 constexpr Duration kLongestPause = 1500ms;
 /// Which messages have their integrity verified: the first ones of a connection, then a sample.
@@ -192,20 +193,16 @@ Complaint IceRules::note_agent(const PeerDatagram& datagram, Connection& known, 
         return {};
     }
     const auto local = datagram.host.local(datagram.now);
-    const bool is_first = !known.tie_breaker;
-    const bool is_hasty = !is_first && local - known.agent_since < kShortestLife;
-    known.tie_breaker = tie_breaker;
-    known.agent_since = local;
-    if (is_hasty) {
-        return "a connection is made anew again and again";
-    }
-    if (!is_first) {
+    if (known.tie_breaker) {
         findings_.count("wire: connection made anew");
         for (auto& [leg, path] : known.paths) {
             path.count = 0;
         }
     }
-    return {};
+    known.tie_breaker = tie_breaker;
+    known.lives.push_back(local);
+    std::erase_if(known.lives, [&](Instant since) { return since + kLivesCounted < local; });
+    return known.lives.size() <= kMostLives ? Complaint{} : "a connection is made anew again and again";
 }
 
 Complaint IceRules::judge_schedule(const PeerDatagram& datagram, Path& path, const TransactionId& id) {

@@ -58,9 +58,9 @@ private:
         unsigned nominations = 0;
         unsigned allowed_nominations = 0;
         unsigned verified = 0;
-        /// Of the agent that checks now, and when its first check was sent.
+        /// Of the agent that checks now, and when the latest agents sent their first checks.
         std::optional<std::uint64_t> tie_breaker;
-        Instant agent_since;
+        std::deque<Instant> lives;
     };
     struct Request {
         TransactionId id;

@@ -100,7 +100,12 @@ void IdleRules::handle_check_received(const PeerDatagram& datagram, const StunMe
     if (has_nomination && !pair.is_nominated) {
         note_activity(datagram.host, datagram.now);
     }
-    pair.is_nominated = has_nomination;
+    // Behind a NAT with several mappings one pair of the gateway may be two of the client's, of which one is nominated.
+    const auto local = datagram.host.local(datagram.now);
+    if (has_nomination) {
+        pair.nominated_at = local;
+    }
+    pair.is_nominated = pair.nominated_at && local - *pair.nominated_at <= kIdleInterval + slack(datagram.host);
 }
 
 void IdleRules::handle_wireguard(const Host& host, const WireGuardMessage& message, Instant now) {

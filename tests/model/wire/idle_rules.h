@@ -35,6 +35,7 @@ private:
     struct Pair {
         std::optional<Instant> checked_at;
         bool is_nominated = false;
+        std::optional<Instant> nominated_at;  ///< when it was last checked as such
     };
     struct Binding {
         TransactionId id{};

@@ -213,9 +213,10 @@ TEST_F(PeerRules, CountTheChecksOfEachNewConnection) {
 }
 
 TEST_F(PeerRules, RejectConnectionsMadeAnewAgainAndAgain) {
-    client_to_gateway(client_check(1, false, std::byte{1}));
-    sleep(500ms);
-    client_to_gateway(client_check(2, false, std::byte{2}));
+    for (std::uint8_t i = 0; i < 9; ++i) {
+        client_to_gateway(client_check(i, false, std::byte{i}));
+        sleep(1s);
+    }
 
     expect_violation("PRO-1 a connection is made anew again and again");
 }

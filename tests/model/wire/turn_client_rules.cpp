@@ -89,11 +89,17 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
                            .keepalive = state.keepalive};
     }
     if (message.type() != stun_type::kBinding) {
-        if (const auto complaint = judge_credentials(message, credentials->second, state); !complaint.empty()) {
+        const auto complaint = judge_credentials(host, message, credentials->second, state);
+        if (!complaint.empty() && host.may_still_use(relay, now)) {
+            findings_.tolerate("wire: sent from a queue");
+            return {};
+        }
+        if (!complaint.empty()) {
             return complaint;
         }
     }
     const auto local = host.local(now);
+    const bool is_extra_probe = is_told(host, state, message);
     const auto order = judge_order(host, message, state, now);
     const auto schedule = judge_schedule(host, message, state, local);
     if (message.type() == stun_type::kBinding) {
@@ -103,7 +109,7 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
     }
     const Pending request{message.transaction_id(), message.type(), message.has(kNonce), channel_of(message),
                           is_deletion(message)};
-    if (request.type != stun_type::kBinding) {
+    if (request.type != stun_type::kBinding && !is_extra_probe) {
         // Signed anew when repeated; late answers to an earlier transmission are ignored (5.5).
         std::erase_if(state.pending, [&](const Pending& earlier) {
             return earlier.type == request.type && earlier.channel == request.channel &&
@@ -169,12 +175,29 @@ Complaint TurnClientRules::judge_form(const StunMessage& message, std::string_vi
     return {};
 }
 
-Complaint TurnClientRules::judge_credentials(const StunMessage& message, const RelayCredentials& credentials,
-                                             const Allocation& allocation) {
+/// Whether a new list of relays makes the host ask, beside what it has asked already.
+bool TurnClientRules::is_told(const Host& host, Allocation& allocation, const StunMessage& message) {
+    const auto& series = allocation.series[{message.type(), channel_of(message)}];
+    return host.last_relay_list && host.local(*host.last_relay_list) >= series.last;
+}
+
+/// A relay's nonce is good at all of its addresses.
+bool TurnClientRules::is_newest_nonce(const Host& host, const RelayCredentials& credentials,
+                                      const Allocation& allocation, std::string_view nonce) const {
+    return nonce == allocation.nonce || std::ranges::any_of(host.relays, [&](const auto& entry) {
+               const auto sibling = allocations_.find({host.device, entry.first});
+               return entry.second.id == credentials.id && sibling != allocations_.end() &&
+                      sibling->second.since == allocation.since && sibling->second.software == allocation.software &&
+                      sibling->second.nonce == nonce;
+           });
+}
+
+Complaint TurnClientRules::judge_credentials(const Host& host, const StunMessage& message,
+                                             const RelayCredentials& credentials, const Allocation& allocation) const {
     if (message.text(kUsername) != credentials.username || message.text(kRealm) != "firezone") {
         return "USERNAME or REALM is not what the portal gave out";
     }
-    if (message.text(kNonce) != allocation.nonce) {
+    if (!is_newest_nonce(host, credentials, allocation, message.text(kNonce))) {
         return "NONCE is not the newest one of this relay";
     }
     return message.has_integrity(credentials.key) ? Complaint{} : "MESSAGE-INTEGRITY of a request to a relay is wrong";
@@ -246,10 +269,9 @@ Complaint TurnClientRules::judge_schedule(const Host& host, const StunMessage& m
                                           Instant local) {
     auto& series = allocation.series[{message.type(), channel_of(message)}];
     const auto id = message.transaction_id();
-    const bool is_told = host.last_relay_list && host.local(*host.last_relay_list) >= series.last;
     const auto pause = local - series.last;
     Complaint complaint;
-    if (!series.is_open || is_told || series.transmissions >= kTransmissions) {
+    if (!series.is_open || is_told(host, allocation, message) || series.transmissions >= kTransmissions) {
         series = {.last = local, .transmissions = 1, .is_open = true, .id = id};
         return complaint;
     }
@@ -405,7 +427,10 @@ void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& re
     } else if (code == 437 && (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat ||
                                host.is_late || host.latency * 2 >= kImpatience / 2)) {
         findings_.tolerate("wire: a relay has lost an allocation after a fault");
-    } else if ((code == 400 || code == 401) && hosts_.was_disturbed(host, now - kFaultAftermath)) {
+    } else if (code == 400 && request.type == stun_type::kChannelBind &&
+               hosts_.was_disturbed(host, now - kChannelLifetime - kChannelCoolDown)) {
+        findings_.tolerate("wire: an allocation came with a NAT's port");
+    } else if ((code == 400 || code == 401 || code == 500) && hosts_.was_disturbed(host, now - kFaultAftermath)) {
         findings_.tolerate("wire: a relay refuses a request after a fault");
     } else {
         complaint = "a relay answers a request with an error";

@@ -73,6 +73,7 @@ private:
     bool apply(const RebootNat& action);
     bool apply(const RenumberNat& action);
     bool apply(const ReplaceNat& action);
+    bool apply(const SetClock& action);
     bool apply(const CutPortal& action);
     bool apply(const PortalTrouble& action);
     bool apply(const Settle& action);

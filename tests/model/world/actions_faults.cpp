@@ -134,6 +134,14 @@ bool Actions::apply(const ReplaceNat& action) {
     return true;
 }
 
+bool Actions::apply(const SetClock& action) {
+    if (find(action.gateway) == nullptr) {
+        return false;
+    }
+    world_.clock_errors_[action.gateway] = action.ahead - action.behind;
+    return true;
+}
+
 bool Actions::apply(const CutPortal& action) {
     auto* machine = find(action.device);
     if (machine == nullptr || !machine->link().has_session()) {

@@ -12,12 +12,20 @@ std::uint64_t fingerprint(ByteSpan bytes) {
     return std::hash<std::string_view>{}(as_text(bytes));
 }
 
+/// BINDING, which the most are, changes nothing.
+bool is_authenticated_request(ByteSpan payload) {
+    constexpr std::uint16_t kBinding = 0x0001;
+    constexpr std::uint16_t kFirstResponse = 0x0100;
+    const auto type = payload.size() < 2 ? kBinding : load_be<std::uint16_t>(payload);
+    return type != kBinding && type < kFirstResponse;
+}
+
 }  // namespace
 
 void RelayWatch::watch(const Observation& observation) {
     const auto* received = std::get_if<DatagramReceived>(&observation);
     if (received != nullptr && !received->is_attack && std::holds_alternative<RelayNo>(received->host) &&
-        !received->payload.empty() && received->payload[0] == std::byte{}) {
+        is_authenticated_request(received->payload)) {
         remember(received->payload);
     }
 }

@@ -357,6 +357,9 @@ WallTime World::wall_now(const Device& host) const {
     if (gateway == nullptr) {
         return wall_now();
     }
+    if (const auto set = clock_errors_.find(*gateway); set != clock_errors_.end()) {
+        return wall_now() + set->second;
+    }
     const auto& setup = scenario_.setup.gateways.at(gateway->value - 1U);
     return wall_now() + setup.clock_ahead - setup.clock_behind;
 }

@@ -113,6 +113,8 @@ private:
     std::multimap<Instant, std::function<void()>> agenda_;
     std::map<Device, tunnel::TunConfig> interfaces_;
     std::map<Device, Uuid> ids_;
+    /// Of gateways whose clock was set: how far it is ahead.
+    std::map<GatewayNo, seconds> clock_errors_;
     Attacker attacker_;
     RelayAbuser relay_abuser_;
     RelayWatch relay_watch_{verdict_};
