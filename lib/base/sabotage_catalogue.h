@@ -29,6 +29,7 @@
     X(kDemultiplexByAddress, "32", "connectivity", "data goes to the first peer behind its source address") \
     X(kCachedSchedule, "33", "ice connectivity", "after idling, fast checks start only when the slow one was due") \
     X(kUnboundedPairs, "34", "ice", "every candidate of the peer is paired with every one of ours") \
+    X(kTakePortForRelay, "35", "connectivity", "checks of a peer whose port is 3478 are taken for a relay's messages") \
     X(kFailedConnectionStays, "36", "connectivity", "a failed connection is reported but kept") \
     X(kResendWithdrawnCandidates, "37", "ice connectivity", "a reused connection signals candidates that were withdrawn") \
     X(kDuplicateBinds, "38", "turn", "a channel is asked for again while the first request is on its way") \

@@ -81,6 +81,22 @@ TEST_F(Direct, PrefersIpv6HostsAndSendsFromTheVerifiedAddress) {
     EXPECT_EQ(last.payload.size(), ping(1).size() + 32);
 }
 
+TEST(DirectFromPort3478, IsNoRelay) {
+    Network network;
+    auto& client = network.add_host(Role::kClient, "10.0.0.1", std::nullopt);
+    auto& gateway = network.add_host(Role::kGateway, "192.0.2.2", std::nullopt);
+    network.add_relay("203.0.113.21", std::nullopt);
+    client.nat = net::IpAddress::parse("192.0.2.9");
+    client.next_port = 3477;  // for the relay; the gateway sees the next one
+    network.settle();
+
+    network.connect(client, gateway);
+    network.run_for(2s);
+    network.send(gateway, client, ping(1));
+
+    EXPECT_EQ(gateway.sent.back().datagram.to, at("192.0.2.9:3478"));
+}
+
 TEST_F(Direct, PacketsPassBothWaysUnchanged) {
     connect();
     network.send(client, gateway, ping(1, 1200));

@@ -108,10 +108,14 @@ void AgreementChecks::check_goodbyes(GatewayNo gateway, const State& state, Inst
         if (!id || !goodbye || *goodbye + kGoodbyeTakes > now) {
             continue;
         }
+        const auto& faults = situation_.faults();
+        const auto latest = *goodbye + kGoodbyeTakes;
+        if (faults.host(gateway, *goodbye, latest) || faults.relays(*goodbye, latest)) {
+            continue;  // lost on its way
+        }
         const auto& told = situation_.grants(gateway).of(*id);
-        const bool is_back = std::ranges::any_of(told, [&](const auto& entry) {
-            return entry.second.since > *goodbye && entry.second.since <= *goodbye + kGoodbyeTakes;
-        });
+        const bool is_back = std::ranges::any_of(
+            told, [&](const auto& entry) { return entry.second.since > *goodbye && entry.second.since <= latest; });
         if (is_back) {
             continue;
         }

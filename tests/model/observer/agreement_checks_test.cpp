@@ -208,6 +208,15 @@ TEST_F(GoodbyeTest, IsNotHeardFromAClientThatCrashed) {
     EXPECT_EQ(complaints_after(60s), Texts{});
 }
 
+TEST_F(GoodbyeTest, IsLostWithAGatewayThatSleeps) {
+    leave(false);
+    see(ProcessChanged{kGateway, ProcessState::kSuspended});
+    now += 1s;
+    see(ProcessChanged{kGateway, ProcessState::kRunning});
+
+    EXPECT_EQ(complaints_after(60s), Texts{});
+}
+
 TEST_F(GoodbyeTest, MayFindTheSessionTooOld) {
     now += 161s;
     leave(false);

@@ -45,6 +45,9 @@ void WarningExcuses::observe(const Observation& observation, Instant now) {
         if (std::holds_alternative<ClientNo>(closed->device)) {
             last_client_left_ = now;
         }
+    } else if (const auto* process = std::get_if<ProcessChanged>(&observation)) {
+        has_relay_left_ = has_relay_left_ || (std::holds_alternative<RelayNo>(process->process) &&
+                                              process->state == ProcessState::kStopped);
     } else if (const auto* opened = std::get_if<SessionOpened>(&observation)) {
         joined_at_.insert_or_assign(opened->device, now);
     }
@@ -94,7 +97,8 @@ WarningExcuses::Reason WarningExcuses::of_turn_client(const Device& device, cons
     const auto from = now - kAftermath;
     const auto& faults = situation_.faults();
     const auto swapped = ports_swapped_at_.find(device);
-    if (swapped != ports_swapped_at_.end() && swapped->second + kChannelLifetime >= now &&
+    const bool was_swapped = swapped != ports_swapped_at_.end() && swapped->second + kChannelLifetime >= now;
+    if ((was_swapped || faults.was_allocation_changed(from, now)) &&
         (line.message == "Channel was not bound" || line.message == "Relay refused a request")) {
         return "warning: an allocation came with a NAT's port";
     }
@@ -135,7 +139,7 @@ WarningExcuses::Reason WarningExcuses::of_tunnel(const Device& device, const Log
     const auto& faults = situation_.faults();
     if (line.target == "connectivity" && line.message == "Cannot connect without relays") {
         // Nothing asks for new ones before they are needed.
-        return when(situation_.may_lack_relays(device) || faults.relays(kAllStarted, now) ||
+        return when(situation_.may_lack_relays(device) || has_relay_left_ || faults.relays(kAllStarted, now) ||
                         faults.relays_portal(kAllStarted, now) || faults.host(device, kAllStarted, now),
                     "warning: no relay is in reach");
     }

@@ -33,6 +33,7 @@ private:
     std::map<Device, Instant> broken_at_;
     /// Devices whose NAT has forgotten everything, and when it did.
     std::map<Device, Instant> ports_swapped_at_;
+    bool has_relay_left_ = false;
     /// The portal forgets what it has asked a gateway when the client that it was for leaves, or the gateway does.
     Instant last_client_left_;
     std::map<Device, Instant> joined_at_;

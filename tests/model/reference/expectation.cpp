@@ -81,6 +81,11 @@ std::optional<Excuse> excuse_for_administration(const Situation& situation, cons
     }
     const auto& told = situation.told(expectation.client);
     for (const auto& id : expectation.resources) {
+        const auto* flow = told.flow(id);
+        const auto gateway = flow == nullptr ? std::nullopt : situation.find(flow->gateway);
+        if (gateway && flow->created_at >= expectation.at && situation.is_hostile(*gateway)) {
+            return Excuse{"its gateway keeps no rule", "SEC-1", expectation.at, until};
+        }
         const auto told_at = told.told_at(id);
         const auto removed_at = told.removed_at(id);
         if (!told_at || *told_at > expectation.at || (removed_at && *removed_at > expectation.at)) {

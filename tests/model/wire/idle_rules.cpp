@@ -1,6 +1,7 @@
 #include "model/wire/idle_rules.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace culvert::model::wire {
 namespace {
@@ -84,6 +85,15 @@ void IdleRules::handle_check_sent(const PeerDatagram& datagram, const StunMessag
     pair.is_nominated = host.is_client() ? has_nomination : pair.is_nominated;
 }
 
+/// The peer has made its connection anew.
+void IdleRules::forget_nominations(State& state, const Uuid& peer) {
+    for (auto& [key, pair] : state.pairs) {
+        if (key.first == peer) {
+            pair.is_nominated = false;
+        }
+    }
+}
+
 void IdleRules::handle_check_received(const PeerDatagram& datagram, const StunMessage& message) {
     if (message.type() != stun_type::kBinding || datagram.host.is_client()) {
         return;
@@ -95,17 +105,20 @@ void IdleRules::handle_check_received(const PeerDatagram& datagram, const StunMe
     if (grant == datagram.host.grants.end()) {
         return;
     }
-    auto& pair = states_[datagram.host.device].pairs[{grant->second.peer, datagram.leg}];
+    auto& state = states_[datagram.host.device];
+    if (const auto agent = message.find(stun_attribute::kIceControlling); agent && agent->size() == 8) {
+        const auto tie_breaker = load_be<std::uint64_t>(*agent);
+        if (std::exchange(state.agents[grant->second.peer], tie_breaker) != tie_breaker) {
+            forget_nominations(state, grant->second.peer);
+        }
+    }
+    auto& pair = state.pairs[{grant->second.peer, datagram.leg}];
     const bool has_nomination = message.has(stun_attribute::kUseCandidate);
     if (has_nomination && !pair.is_nominated) {
         note_activity(datagram.host, datagram.now);
     }
-    // Behind a NAT with several mappings one pair of the gateway may be two of the client's, of which one is nominated.
-    const auto local = datagram.host.local(datagram.now);
-    if (has_nomination) {
-        pair.nominated_at = local;
-    }
-    pair.is_nominated = pair.nominated_at && local - *pair.nominated_at <= kIdleInterval + slack(datagram.host);
+    // Once nominated, a pair remains so, whatever the client prefers later.
+    pair.is_nominated = pair.is_nominated || has_nomination;
 }
 
 void IdleRules::handle_wireguard(const Host& host, const WireGuardMessage& message, Instant now) {

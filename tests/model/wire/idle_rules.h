@@ -35,7 +35,6 @@ private:
     struct Pair {
         std::optional<Instant> checked_at;
         bool is_nominated = false;
-        std::optional<Instant> nominated_at;  ///< when it was last checked as such
     };
     struct Binding {
         TransactionId id{};
@@ -45,6 +44,8 @@ private:
         Instant active_at;
         std::optional<Instant> handshake_at;
         std::map<std::pair<Uuid, Leg>, Pair> pairs;
+        /// Tie-breakers of the peers' agents.
+        std::map<Uuid, std::uint64_t> agents;
         std::map<net::SocketAddress, Binding> bindings;
     };
 
@@ -53,6 +54,7 @@ private:
     [[nodiscard]] static bool has_choice(const State& state, const Uuid& peer, Instant since);
     /// How many pairs were checked since then.
     [[nodiscard]] static std::ptrdiff_t count_checked(const State& state, const Uuid& peer, Instant since);
+    static void forget_nominations(State& state, const Uuid& peer);
     void handle_wireguard(const Host& host, const WireGuardMessage& message, Instant now);
 
     const Hosts& hosts_;

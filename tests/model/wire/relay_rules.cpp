@@ -19,7 +19,7 @@ constexpr auto kAllocationLifetime = std::chrono::seconds{kDefaultLifetime};
 /// How much later than promised a relay may forget an allocation.
 constexpr Duration kForgets = std::chrono::seconds{10};
 /// What a relay that hangs still has in its buffers.
-constexpr std::size_t kMaxWaiting = 512;
+constexpr std::size_t kMaxWaiting = 8192;
 
 /// Tells datagrams of one case apart; not cryptographic.
 std::uint64_t fingerprint(ByteSpan bytes) {

@@ -430,7 +430,8 @@ void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& re
     } else if (code == 400 && request.type == stun_type::kChannelBind &&
                hosts_.was_disturbed(host, now - kChannelLifetime - kChannelCoolDown)) {
         findings_.tolerate("wire: an allocation came with a NAT's port");
-    } else if ((code == 400 || code == 401 || code == 500) && hosts_.was_disturbed(host, now - kFaultAftermath)) {
+    } else if ((code == 400 || code == 401 || code == 500 || request.type == stun_type::kBinding) &&
+               hosts_.was_disturbed(host, now - kFaultAftermath)) {
         findings_.tolerate("wire: a relay refuses a request after a fault");
     } else {
         complaint = "a relay answers a request with an error";
