@@ -275,6 +275,13 @@ std::optional<Connection::Failure> Connection::timed_out(Instant now) const {
     return std::nullopt;
 }
 
+void Connection::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
+    agent_.note_peer_path(local, from, now);
+    if (socket_ && socket_->destination != from) {
+        note_activity(now);
+    }
+}
+
 void Connection::wake_up(Instant now) {
     kLog.debug("Connection woke up", log::field(id_key(), id_));
     phase_ = Phase::kConnected;

@@ -58,6 +58,9 @@ public:
     [[nodiscard]] const std::optional<RelayId>& relay() const { return relay_; }
     void set_relay(const std::optional<RelayId>& relay) { relay_ = relay; }
 
+    /// The peer shook hands from `from` to `local`: see ice::Agent. If that is not where we send, it has lost the path
+    /// in use, and idle checks would take minutes to notice.
+    void note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now);
     /// Traffic or something that announces it: restarts the idle timer and wakes up (section 8.2). Hot path.
     void note_activity(Instant now) {
         last_activity_ = now;

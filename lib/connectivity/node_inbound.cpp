@@ -179,7 +179,7 @@ Node::State::DecapsulateResult Node::State::handle_handshake(const net::SocketAd
     }
     auto result = pass_to_tunnel(**connection, datagram, now);
     if (result && *kind == wireguard::PacketKind::kInitiation) {
-        (*connection)->agent().note_peer_path(local, from, now);
+        (*connection)->note_peer_path(local, from, now);
         schedule_.touch(**connection);
     }
     return result;

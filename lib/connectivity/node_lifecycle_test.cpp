@@ -258,6 +258,27 @@ TEST_F(Lifecycle, LossOfAllRelaysLeavesDirectConnectionsAlone) {
     EXPECT_TRUE(has_contact());
 }
 
+TEST(IdleBehindNat, AnswersHandshakesWhereTheyComeFromAfterTheNatForgotThePath) {
+    Network network;
+    auto& client = network.add_host(Role::kClient, "10.0.0.1", std::nullopt);
+    auto& gateway = network.add_host(Role::kGateway, "192.0.2.2", std::nullopt);
+    network.add_relay("203.0.113.21", std::nullopt);
+    client.nat = net::IpAddress::parse("192.0.2.9");
+    network.settle();
+    network.connect(client, gateway);
+    network.run_for(1s);
+    network.send(client, gateway, ping(1));
+    network.run_for(55s);
+
+    std::erase_if(client.mappings, [&](const auto& mapping) { return mapping.first.second.ip == gateway.v4; });
+    network.run_for(120s);
+    network.send(client, gateway, ping(2));
+    network.run_for(10s);
+
+    EXPECT_EQ(client.count<ConnectionFailed>(), 0U);
+    EXPECT_EQ(gateway.received.size(), 2U);
+}
+
 TEST_F(Lifecycle, NominationWhileIdleDoesNotWakeUp) {
     connect();
     network.run_for(60s);

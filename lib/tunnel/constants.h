@@ -39,6 +39,8 @@ static_assert(kIntentInterval <= kReauthoriseMinInterval && kReauthoriseMinInter
                   kReauthoriseMaxInterval < kReauthoriseQuietTime,
               "the gap can grow before it is forgotten");
 
+/// A message of the portal that takes longer finds its connection cut. Ours to choose.
+inline constexpr Duration kLatestMessage = std::chrono::minutes{2};
 /// A gateway whose clock is wrong says so at most this often.
 inline constexpr Duration kClockWarningInterval = std::chrono::minutes{5};
 

@@ -237,7 +237,7 @@ void GatewayState::add_error(const TunnelError& error) {
 void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{[&](const portal_api::AuthorizeFlow& flow) {
                               if (is_expired(flow, wall_now) && !CULVERT_SABOTAGE(kGrantsWhatHasExpired)) {
-                                  refuse_expired(flow, now);
+                                  refuse_expired(flow, now, wall_now);
                               } else {
                                   authorize(flow, now);
                               }
@@ -262,15 +262,18 @@ void GatewayState::handle(const portal_api::GatewayInit& message, Instant now) {
 }
 
 /// To grant it until the next sweep would open a gap in what has ended, again and again, since the client asks anew.
-/// The portal's clock says otherwise, or it would not have asked.
-void GatewayState::refuse_expired(const portal_api::AuthorizeFlow& message, Instant now) {
-    const bool warns = now >= next_clock_warning_;
+/// The portal asks for no such thing, so its message took long, or our clock is wrong.
+void GatewayState::refuse_expired(const portal_api::AuthorizeFlow& message, Instant now, UnixSeconds wall_now) {
+    const bool is_clock_wrong = wall_now - *message.expires_at > kLatestMessage;
+    const bool warns = is_clock_wrong && now >= next_clock_warning_;
     if (warns) {
         next_clock_warning_ = now + kClockWarningInterval;
     }
     kLog.log(warns ? log::Level::kWarn : log::Level::kDebug,
-             "Refusing access that has expired by our clock: is it right?", log::field("cid", message.client.id),
-             log::field("rid", id_of(message.resource)), log::field("expires_at", to_text(message.expires_at)));
+             is_clock_wrong ? "Refusing access that has expired by our clock: is it right?"
+                            : "Refusing access that has expired meanwhile",
+             log::field("cid", message.client.id), log::field("rid", id_of(message.resource)),
+             log::field("expires_at", to_text(message.expires_at)));
 }
 
 void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant now) {

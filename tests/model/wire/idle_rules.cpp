@@ -140,10 +140,14 @@ void IdleRules::handle_wireguard_sent(const PeerDatagram& datagram, const WireGu
                             : "an idle session is kept alive",
                         datagram.now, [&] { return datagram.describe(); });
     }
+    states_[host.device].used.insert(datagram.leg);
     handle_wireguard(host, message, datagram.now);
 }
 
 void IdleRules::handle_wireguard_received(const PeerDatagram& datagram, const WireGuardMessage& message) {
+    if (message.type == WireGuardType::kInitiation && !states_[datagram.host.device].used.contains(datagram.leg)) {
+        note_activity(datagram.host, datagram.now);  // the peer lost the path that it was answered over so far
+    }
     handle_wireguard(datagram.host, message, datagram.now);
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 #include "model/wire/datagram.h"
 #include "model/wire/findings.h"
@@ -47,6 +48,8 @@ private:
         /// Tie-breakers of the peers' agents.
         std::map<Uuid, std::uint64_t> agents;
         std::map<net::SocketAddress, Binding> bindings;
+        /// Legs that WireGuard was ever sent over.
+        std::set<Leg> used;
     };
 
     /// Whether all connections of the host must have been idle at `local`, and undisturbed since.
