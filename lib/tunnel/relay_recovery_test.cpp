@@ -29,6 +29,24 @@ TEST(RelayRecovery, AsksSoonAfterTheLastRelayFailed) {
     EXPECT_EQ(lose_relays(recovery, kStart + 2min), 1s);
 }
 
+TEST(RelayRecovery, PassesWishesOnLessAndLessOften) {
+    RelayRecovery recovery;
+    recovery.handle_list(false, kStart);
+    const auto asked = [&](Duration from, Duration until) {
+        int count = 0;
+        for (auto at = from; at < until; at += 100ms) {
+            count += recovery.handle_wish(kKey, kStart + at) ? 1 : 0;
+        }
+        return count;
+    };
+    EXPECT_EQ(asked(0s, 1s), 1);
+    EXPECT_EQ(asked(1s, 63s), 5) << "after 1, 3, 7, 15 and 31 s";
+    EXPECT_EQ(asked(63s, 363s), 5) << "once a minute";
+
+    recovery.handle_list(true, kStart + 400s);
+    EXPECT_TRUE(recovery.handle_wish(kKey, kStart + 400s));
+}
+
 TEST(RelayRecovery, AsksOnceForEachListOfThePortal) {
     RelayRecovery recovery;
     recovery.handle_list(true, kStart);

@@ -282,8 +282,7 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
         kLog.warn("Ignoring flow for unknown resource", log::field("rid", id), log::field("gid", gateway));
         return;
     }
-    const auto waiting = pending_flows_.take(id);
-    if (!waiting) {
+    if (pending_flows_.packets(id) == nullptr) {
         kLog.debug("Ignoring flow that nobody waits for", log::field("rid", id), log::field("gid", gateway));
         return;
     }
@@ -293,11 +292,16 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
         node_.upsert_connection(gateway.uuid(), message.gateway_public_key, message.preshared_key,
                                 {local.username, local.password}, {remote.username, remote.password}, now);
     if (!upserted) {
-        kLog.debug("No relays to connect with, reconnecting to the portal", log::field("gid", gateway));
-        events_.emplace_back(ReconnectToPortal{});
+        // The flow stays pending: its packets wait, and it is asked for again.
+        const bool asks = relay_recovery_.handle_wish(node_.public_key(), now);
+        kLog.debug("No relays to connect with", log::field("gid", gateway), log::field("asks_portal", asks));
+        if (asks) {
+            events_.emplace_back(ReconnectToPortal{});
+        }
         clean_up_gateway(gateway);
         return;
     }
+    const auto waiting = pending_flows_.take(id);
     if (*upserted == connectivity::Upserted::kReplaced) {
         // The gateway has started anew and allows nothing of what it once did: each resource is asked for again.
         peers_.remove(gateway);

@@ -294,8 +294,10 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
         node_.upsert_connection(client.id.uuid(), client.public_key, client.preshared_key,
                                 {local.username, local.password}, {remote.username, remote.password}, now);
     if (!upserted) {
-        kLog.debug("No relays to connect with, reconnecting to the portal", log::field("cid", client.id));
-        if (!CULVERT_SABOTAGE(kLoseRelaysSilently)) {
+        const bool asks =
+            relay_recovery_.handle_wish(node_.public_key(), now) && !CULVERT_SABOTAGE(kLoseRelaysSilently);
+        kLog.debug("No relays to connect with", log::field("cid", client.id), log::field("asks_portal", asks));
+        if (asks) {
             events_.emplace_back(ReconnectToPortal{});
         }
         return;
