@@ -276,10 +276,10 @@ std::optional<Connection::Failure> Connection::timed_out(Instant now) const {
 }
 
 void Connection::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
-    agent_.note_peer_path(local, from, now);
-    if (socket_ && socket_->destination != from) {
+    if (socket_ && (socket_->source != local || socket_->destination != from)) {
         note_activity(now);
     }
+    agent_.note_peer_path(local, from, now);
 }
 
 void Connection::wake_up(Instant now) {

@@ -40,7 +40,7 @@ static_assert(kIntentInterval <= kReauthoriseMinInterval && kReauthoriseMinInter
               "the gap can grow before it is forgotten");
 
 /// A message of the portal that takes longer finds its connection cut. Ours to choose.
-inline constexpr Duration kLatestMessage = std::chrono::minutes{2};
+inline constexpr std::chrono::seconds kLatestMessage{120};
 /// A gateway whose clock is wrong says so at most this often.
 inline constexpr Duration kClockWarningInterval = std::chrono::minutes{5};
 

@@ -15,16 +15,18 @@ double share_of(const crypto::PublicKey& key) {
 void RelayRecovery::handle_list(bool has_relays, Instant now) {
     ask_at_.reset();
     listed_at_ = has_relays ? std::optional{now} : std::nullopt;
-    if (has_relays) {
-        next_wish_ = {};
-        delay_of_wish_ = kInitialDelay;
-    }
 }
 
 bool RelayRecovery::handle_wish(const crypto::PublicKey& key, Instant now) {
+    if (listed_at_ && now - *listed_at_ >= kProvenAfter) {
+        next_wish_ = now;
+        delay_of_wish_ = kInitialDelay;
+    }
     if (now < next_wish_) {
         return false;
     }
+    ask_at_.reset();
+    listed_at_.reset();
     next_wish_ = now + delay_of_wish_ + std::chrono::duration_cast<Duration>(delay_of_wish_ * share_of(key));
     delay_of_wish_ = std::min(2 * delay_of_wish_, kMaxDelayOfWish);
     return true;

@@ -25,7 +25,7 @@ public:
     void handle_list(bool has_relays, Instant now);
     /// A connection cannot be made for want of relays. Whether the portal is to be asked at once; traffic comes back
     /// with the same wish soon, so further ones wait: kInitialDelay at first, then twice as long each time, up to
-    /// kMaxDelayOfWish, until relays are listed.
+    /// kMaxDelayOfWish, until listed relays prove themselves.
     [[nodiscard]] bool handle_wish(const crypto::PublicKey& key, Instant now);
     /// Whether the portal is to be asked now. `key` spreads devices that lost the same relay.
     [[nodiscard]] bool handle_timeout(bool has_relays, const crypto::PublicKey& key, Instant now);

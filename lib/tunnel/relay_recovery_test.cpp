@@ -43,8 +43,22 @@ TEST(RelayRecovery, PassesWishesOnLessAndLessOften) {
     EXPECT_EQ(asked(1s, 63s), 5) << "after 1, 3, 7, 15 and 31 s";
     EXPECT_EQ(asked(63s, 363s), 5) << "once a minute";
 
-    recovery.handle_list(true, kStart + 400s);
-    EXPECT_TRUE(recovery.handle_wish(kKey, kStart + 400s));
+    EXPECT_TRUE(recovery.handle_wish(kKey, kStart + 363s));
+    recovery.handle_list(true, kStart + 364s);
+    EXPECT_FALSE(recovery.handle_wish(kKey, kStart + 372s)) << "they were listed, and did not answer";
+    recovery.handle_list(true, kStart + 373s);
+    EXPECT_EQ(asked(433s, 434s), 1) << "they have been there for a minute";
+    EXPECT_EQ(asked(434s, 437s), 2);
+}
+
+TEST(RelayRecovery, AsksOnceForALossAndAWish) {
+    RelayRecovery recovery;
+    recovery.handle_list(true, kStart);
+    EXPECT_FALSE(recovery.handle_timeout(false, kKey, kStart + 8s));
+
+    EXPECT_TRUE(recovery.handle_wish(kKey, kStart + 8500ms));
+
+    EXPECT_EQ(recovery.poll_timeout(), std::nullopt);
 }
 
 TEST(RelayRecovery, AsksOnceForEachListOfThePortal) {

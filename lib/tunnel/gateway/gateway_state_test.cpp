@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "culvert/observability/log_capture.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/icmp_error.h"
 #include "culvert/stun/message_builder.h"
@@ -284,6 +285,25 @@ TEST_F(GatewayPolicy, RefusesAuthorizationsThatHaveExpiredByItsClock) {
     EXPECT_TRUE(udp("10.2.0.1:53"));
     network.to_gateway(gateway, network.authorize_flow(kR1));
     EXPECT_FALSE(udp("10.1.0.1:53"));
+}
+
+TEST_F(GatewayPolicy, DoubtsItsClockNowAndThen) {
+    network.add_resource(1, "10.1.0.0/24", {.expires_at = network.wall_now() - 1h});
+    network.add_resource(2, "10.2.0.0/24", {.expires_at = network.wall_now() - 1min});
+    network.add_resource(3, "10.3.0.0/24", {.expires_at = UnixSeconds{-253'402'300'799s}});
+    int warnings = 0;
+    const log::CaptureScope capture{log::Level::kWarn, [&](auto&&...) { ++warnings; }};
+
+    network.to_gateway(gateway, network.authorize_flow(kR2));
+    EXPECT_EQ(warnings, 0) << "the message may have taken that long";
+    for (int i = 0; i < 301; ++i) {
+        network.to_gateway(gateway, network.authorize_flow(kR1));
+        network.run_for(1s);
+    }
+    EXPECT_EQ(warnings, 2) << "each five minutes";
+    network.run_for(300s);
+    network.to_gateway(gateway, network.authorize_flow(id<ResourceId>(3)));
+    EXPECT_EQ(warnings, 3);
 }
 
 TEST_F(GatewayPolicy, KeepsAuthorizationsOverALostConnection) {

@@ -14,6 +14,10 @@ constexpr Duration kLatestAnswer = std::chrono::seconds{125};
 constexpr Duration kAllocationLifetime = std::chrono::seconds{600};
 /// With the time after it in which its number is not used for another peer (spec/connectivity.md section 5.6).
 constexpr Duration kChannelLifetime = std::chrono::seconds{900};
+/// The portal is asked for relays again at most five minutes, with its share of chance ten, after the last time.
+constexpr Duration kRelaysComeBack = std::chrono::seconds{610};
+/// What expired within this time may have done so while the portal's message was on its way.
+constexpr std::chrono::seconds kLateMessage{60};
 /// Since then all programs run that run from the start.
 constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
 
@@ -46,10 +50,13 @@ void WarningExcuses::observe(const Observation& observation, Instant now) {
             last_client_left_ = now;
         }
     } else if (const auto* process = std::get_if<ProcessChanged>(&observation)) {
-        has_relay_left_ = has_relay_left_ || (std::holds_alternative<RelayNo>(process->process) &&
-                                              process->state == ProcessState::kStopped);
+        if (std::holds_alternative<RelayNo>(process->process) && process->state == ProcessState::kStopped) {
+            relay_left_at_ = now;
+        }
     } else if (const auto* opened = std::get_if<SessionOpened>(&observation)) {
-        joined_at_.insert_or_assign(opened->device, now);
+        if (!has_joined_.insert(opened->device).second) {
+            rejoined_at_.insert_or_assign(opened->device, now);
+        }
     }
 }
 
@@ -77,7 +84,8 @@ WarningExcuses::Reason WarningExcuses::of_portal_channel(const Device& device, c
         }
         const auto broken = broken_at_.find(device);
         return when((broken != broken_at_.end() && broken->second + kAftermath >= now) ||
-                        situation_.faults().portal_path(device, now - kAftermath, now),
+                        situation_.faults().portal_fault(device, now - kAftermath, now) ||
+                        !situation_.access().may_sign_in(device, now).holds,
                     "warning: a relay lost its connection to the portal");
     }
     const auto* gateway = std::get_if<GatewayNo>(&device);
@@ -85,9 +93,9 @@ WarningExcuses::Reason WarningExcuses::of_portal_channel(const Device& device, c
         if (situation_.is_hostile(*gateway)) {
             return "warning: a hostile gateway is refused";
         }
-        const auto joined = joined_at_.find(device);
+        const auto rejoined = rejoined_at_.find(device);
         return when(last_client_left_ + kLatestAnswer >= now ||
-                        (joined != joined_at_.end() && joined->second + kLatestAnswer >= now),
+                        (rejoined != rejoined_at_.end() && rejoined->second + kLatestAnswer >= now),
                     "warning: a gateway answers what the portal has forgotten");
     }
     return std::nullopt;
@@ -138,14 +146,16 @@ WarningExcuses::Reason WarningExcuses::of_relay(const Device& device, const LogL
 WarningExcuses::Reason WarningExcuses::of_tunnel(const Device& device, const LogLine& line, Instant now) const {
     const auto& faults = situation_.faults();
     if (line.target == "connectivity" && line.message == "Cannot connect without relays") {
-        // Nothing asks for new ones before they are needed.
-        return when(situation_.may_lack_relays(device) || has_relay_left_ || faults.relays(kAllStarted, now) ||
-                        faults.relays_portal(kAllStarted, now) || faults.host(device, kAllStarted, now),
+        const auto from = std::max(kAllStarted, now - kRelaysComeBack);
+        return when(situation_.may_lack_relays(device) ||
+                        (relay_left_at_ && *relay_left_at_ >= now - kRelaysComeBack) || faults.relays(from, now) ||
+                        faults.relays_portal(from, now) || faults.host(device, from, now),
                     "warning: no relay is in reach");
     }
     if (line.target == "tunnel" && line.message == "Refusing access that has expired by our clock: is it right?") {
         const auto* gateway = std::get_if<GatewayNo>(&device);
-        return when(gateway != nullptr && situation_.wall_time_at(*gateway, now) > wall_time(now),
+        return when(gateway != nullptr && (situation_.wall_time_at(*gateway, now) > wall_time(now) + kLateMessage ||
+                                           faults.process(device, now - kAftermath, now)),
                     "warning: a gateway's clock is ahead");
     }
     if (line.target == "tunnel" && line.message == "Ignoring flow for unknown resource") {

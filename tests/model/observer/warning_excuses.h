@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "model/reference/situation.h"
@@ -33,10 +34,11 @@ private:
     std::map<Device, Instant> broken_at_;
     /// Devices whose NAT has forgotten everything, and when it did.
     std::map<Device, Instant> ports_swapped_at_;
-    bool has_relay_left_ = false;
+    std::optional<Instant> relay_left_at_;
     /// The portal forgets what it has asked a gateway when the client that it was for leaves, or the gateway does.
     Instant last_client_left_;
-    std::map<Device, Instant> joined_at_;
+    std::set<Device> has_joined_;
+    std::map<Device, Instant> rejoined_at_;
 };
 
 }  // namespace culvert::model

@@ -55,6 +55,9 @@ TEST_F(WarningExcusesTest, KnowsOnlyWarningsThatFaultsExplain) {
     EXPECT_FALSE(excuses_warning(kRelay, "relay", "Request failed"));
     EXPECT_FALSE(excuses_warning(kClient, "tunnel", "Ignoring flow for unknown resource"));
     EXPECT_FALSE(excuses_warning(kClient, "tunnel", "something is odd"));
+    EXPECT_FALSE(excuses_warning(kGateway, "tunnel", "Refusing access that has expired by our clock: is it right?"));
+    see(SessionClosed{kRelay});
+    EXPECT_FALSE(excuses_hiccup(kRelay)) << "who lost it, and why?";
 }
 
 TEST_F(WarningExcusesTest, ACutExplainsOneLossOfTheConnection) {

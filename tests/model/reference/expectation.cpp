@@ -211,6 +211,10 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
         if (expiry && *expiry <= until && situation.access().may_sign_in(expectation.client, until).holds) {
             return Excuse{"a gateway's clock is ahead", "SEC-2", *expiry, until};
         }
+        const auto restored = situation.restored_until(gateway, expectation.client);
+        if (restored && *restored >= expectation.at) {
+            return Excuse{"a gateway's clock was set", "LIV-4", expectation.at, *restored};
+        }
         if (!has_common_relay(situation, expectation.client, gateway)) {
             return Excuse{"no common relay", "LIV-1", expectation.at, until};
         }

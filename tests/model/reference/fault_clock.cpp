@@ -182,8 +182,6 @@ void FaultClock::handle(const ActionTaken& event, Instant now) {
         add(data_[reset->client], "reset", "LIV-2", now, kRoaming);
         add(portal_[reset->client], "reset", "LIV-2", now, kRoaming);
         begin(portal_[reset->client], kNoSession, "LIV-6", now);
-    } else if (const auto* clock = std::get_if<SetClock>(&event.step.action)) {
-        add(data_[clock->gateway], "a gateway's clock was set", "LIV-4", now, kDeadPeer);
     } else if (const auto* attack = std::get_if<Attack>(&event.step.action)) {
         handle(*attack, now);
     }
@@ -404,6 +402,17 @@ std::optional<Excuse> FaultClock::host(const Device& device, Instant from, Insta
 
 std::optional<Excuse> FaultClock::portal_path(const Device& device, Instant from, Instant until) const {
     return overlap(portal_, as_process(device), from, until);
+}
+
+std::optional<Excuse> FaultClock::portal_fault(const Device& device, Instant from, Instant until) const {
+    const auto found = portal_.find(as_process(device));
+    if (found == portal_.end()) {
+        return std::nullopt;
+    }
+    const auto excuse = std::ranges::find_if(found->second, [&](const Excuse& each) {
+        return each.reason != kNoSession && each.from <= until && each.until >= from;
+    });
+    return excuse == found->second.end() ? std::nullopt : std::optional{*excuse};
 }
 
 std::optional<Excuse> FaultClock::process(const Device& device, Instant from, Instant until) const {

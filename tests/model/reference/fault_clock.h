@@ -44,6 +44,8 @@ public:
                                                   const std::vector<Instant>& attempts = {}) const;
     /// Something that kept the device from talking with the portal in this time.
     [[nodiscard]] std::optional<Excuse> portal_path(const Device& device, Instant from, Instant until) const;
+    /// The same, as far as it was done to the device or the portal: a session that is missing explains itself.
+    [[nodiscard]] std::optional<Excuse> portal_fault(const Device& device, Instant from, Instant until) const;
     /// Something that disturbed the device's packets, whoever the peer.
     [[nodiscard]] std::optional<Excuse> host(const Device& device, Instant from, Instant until) const;
     /// Something that was wrong with any relay in this time.

@@ -27,7 +27,7 @@ public:
         std::optional<UnixSeconds> expires_at;
         /// When the gateway was told so: a clock that is ahead makes it learn of an expiry that has passed.
         Instant told_at{};
-        /// Since when the gateway has had it without a break.
+        /// When the gateway was last told to allow it.
         Instant since{};
 
         friend bool operator==(const Grant&, const Grant&) = default;

@@ -283,6 +283,14 @@ std::optional<Instant> Situation::goodbye_at(ClientNo client, GatewayNo gateway)
     return found == goodbyes_.end() ? std::nullopt : std::optional{found->second};
 }
 
+std::optional<Instant> Situation::restored_until(GatewayNo gateway, ClientNo client) const {
+    constexpr Duration kAskedAnew = std::chrono::seconds{25};
+    const auto set = clocks_set_.find(gateway);
+    const auto expiry = access_.token_expiry(client);
+    const bool had_expired = set != clocks_set_.end() && expiry && *expiry - set->second.former_error <= set->second.at;
+    return had_expired ? std::optional{set->second.at + kAskedAnew} : std::nullopt;
+}
+
 std::optional<ClientId> Situation::id_of(ClientNo client) const {
     const auto found = ids_.find(client);
     return found == ids_.end() ? std::nullopt : std::optional{ClientId{found->second}};

@@ -47,6 +47,9 @@ public:
     [[nodiscard]] WallTime wall_time_at(GatewayNo gateway, Instant now) const;
     /// What it would show if it had not been set within this time; the same if it was not.
     [[nodiscard]] WallTime former_wall_time_at(GatewayNo gateway, Instant now, Duration within) const;
+    /// Until when the client's access may not be back, although its token is good by the gateway's clock now: it had
+    /// expired by that clock before it was set.
+    [[nodiscard]] std::optional<Instant> restored_until(GatewayNo gateway, ClientNo client) const;
     /// When access that the client's token gave is over by the gateway's clock; nullopt: never.
     [[nodiscard]] std::optional<Instant> token_expiry_at(GatewayNo gateway, ClientNo client) const;
 

@@ -140,13 +140,19 @@ void IdleRules::handle_wireguard_sent(const PeerDatagram& datagram, const WireGu
                             : "an idle session is kept alive",
                         datagram.now, [&] { return datagram.describe(); });
     }
-    states_[host.device].used.insert(datagram.leg);
+    if (message.type != WireGuardType::kInitiation) {
+        states_[host.device].answered_over.insert_or_assign(message.receiver >> 8, datagram.leg);
+    }
     handle_wireguard(host, message, datagram.now);
 }
 
 void IdleRules::handle_wireguard_received(const PeerDatagram& datagram, const WireGuardMessage& message) {
-    if (message.type == WireGuardType::kInitiation && !states_[datagram.host.device].used.contains(datagram.leg)) {
-        note_activity(datagram.host, datagram.now);  // the peer lost the path that it was answered over so far
+    if (message.type == WireGuardType::kInitiation) {
+        const auto& answered_over = states_[datagram.host.device].answered_over;
+        const auto leg = answered_over.find(message.sender >> 8);
+        if (leg != answered_over.end() && leg->second != datagram.leg) {
+            note_activity(datagram.host, datagram.now);  // the peer lost the path that it was answered over so far
+        }
     }
     handle_wireguard(datagram.host, message, datagram.now);
 }

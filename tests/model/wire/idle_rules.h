@@ -2,7 +2,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 
 #include "model/wire/datagram.h"
 #include "model/wire/findings.h"
@@ -48,8 +47,8 @@ private:
         /// Tie-breakers of the peers' agents.
         std::map<Uuid, std::uint64_t> agents;
         std::map<net::SocketAddress, Binding> bindings;
-        /// Legs that WireGuard was ever sent over.
-        std::set<Leg> used;
+        /// By the part of a peer's indices that all its sessions share: the leg that WireGuard was last sent over.
+        std::map<std::uint32_t, Leg> answered_over;
     };
 
     /// Whether all connections of the host must have been idle at `local`, and undisturbed since.

@@ -99,7 +99,7 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
         }
     }
     const auto local = host.local(now);
-    const bool is_extra_probe = is_told(host, state, message);
+    const bool is_extra_probe = message.type() != stun_type::kChannelBind && is_told(host, state, message);
     const auto order = judge_order(host, message, state, now);
     const auto schedule = judge_schedule(host, message, state, local);
     if (message.type() == stun_type::kBinding) {
@@ -176,9 +176,10 @@ Complaint TurnClientRules::judge_form(const StunMessage& message, std::string_vi
 }
 
 /// Whether a new list of relays makes the host ask, beside what it has asked already.
-bool TurnClientRules::is_told(const Host& host, Allocation& allocation, const StunMessage& message) {
-    const auto& series = allocation.series[{message.type(), channel_of(message)}];
-    return host.last_relay_list && host.local(*host.last_relay_list) >= series.last;
+bool TurnClientRules::is_told(const Host& host, const Allocation& allocation, const StunMessage& message) {
+    const auto series = allocation.series.find({message.type(), channel_of(message)});
+    return series != allocation.series.end() && host.last_relay_list &&
+           host.local(*host.last_relay_list) >= series->second.last;
 }
 
 /// A relay's nonce is good at all of its addresses.
