@@ -229,6 +229,21 @@ TEST_F(JudgeTest, ForbidsWhatHasExpired) {
     EXPECT_EQ(violations(), Ids{"SEC-2"});
 }
 
+TEST_F(JudgeTest, GivesAGatewayASecondToSeeThatItsClockWasSet) {
+    grant(std::chrono::floor<std::chrono::seconds>(wall_time(now)) + 60s);
+    create_flow();
+    exchange(1);
+    act(SetClock{.gateway = kGateway, .ahead = 600s});
+    now += 1s;
+    exchange(2);
+    EXPECT_EQ(violations(), Ids{});
+
+    now += 1s;
+    see(PacketSubmitted{kClient, request(3)});
+    see(PacketForwarded{kGateway, request(3)});
+    EXPECT_EQ(violations(), Ids{"SEC-2"});
+}
+
 TEST_F(JudgeTest, GivesARevocationTwoSecondsAtTheGateway) {
     grant();
     create_flow();

@@ -19,12 +19,6 @@ std::string name(const Device& device) {
                       device);
 }
 
-std::optional<Device> as_device(const Process& process) {
-    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
-                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
-                      process);
-}
-
 }  // namespace
 
 void StateChecks::observe(const Observation& observation, Instant now) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/overloaded.h"
-
 namespace culvert::model {
 namespace {
 
@@ -20,12 +18,6 @@ constexpr Duration kRelaysComeBack = std::chrono::seconds{610};
 constexpr std::chrono::seconds kLateMessage{60};
 /// Since then all programs run that run from the start.
 constexpr Instant kAllStarted = kCaseBegin + std::chrono::seconds{10};
-
-std::optional<Device> as_device(const Process& process) {
-    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
-                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
-                      process);
-}
 
 std::optional<std::string_view> when(bool holds, std::string_view reason) {
     return holds ? std::optional{reason} : std::nullopt;

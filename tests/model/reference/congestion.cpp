@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace culvert::model {
-namespace {
-
-Process as_process(const Device& device) {
-    return std::visit([](auto number) { return Process{number}; }, device);
-}
-
-}  // namespace
 
 void Congestion::handle(const ActionTaken& event, Instant now) {
     const auto* impaired = event.is_effective ? std::get_if<ImpairLink>(&event.step.action) : nullptr;

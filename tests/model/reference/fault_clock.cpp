@@ -34,10 +34,6 @@ constexpr std::string_view kFullRelay = "a relay has no port left";
 /// How long after an excuse a loss is blamed on its rule.
 constexpr Duration kAftermath = 30s;
 
-Process as_process(const Device& device) {
-    return std::visit([](auto number) { return Process{number}; }, device);
-}
-
 template <typename Key>
 std::optional<Excuse> overlap(const std::map<Key, std::vector<Excuse>>& excuses, const Key& key, Instant from,
                               Instant until) {

@@ -2,7 +2,10 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <variant>
+
+#include "culvert/base/overloaded.h"
 
 namespace culvert::model {
 
@@ -30,5 +33,16 @@ struct PortalNo {
 using Device = std::variant<ClientNo, GatewayNo, RelayNo>;
 /// What runs as a program.
 using Process = std::variant<ClientNo, GatewayNo, RelayNo, PortalNo>;
+
+[[nodiscard]] inline Process as_process(const Device& device) {
+    return std::visit([](auto number) -> Process { return number; }, device);
+}
+
+/// The device that `process` is, unless it is the portal.
+[[nodiscard]] inline std::optional<Device> as_device(const Process& process) {
+    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
+                                 [](auto number) -> std::optional<Device> { return number; }},
+                      process);
+}
 
 }  // namespace culvert::model

@@ -12,10 +12,6 @@ namespace {
 // How long something that happens at one instant is taken to keep its victims busy.
 constexpr milliseconds kAftermath{3000};
 
-Process as_process(const Device& device) {
-    return std::visit([](const auto& number) -> Process { return number; }, device);
-}
-
 }  // namespace
 
 Plan::Plan(const Setup& setup) : sites_{setup.sites}, groups_{setup.groups} {

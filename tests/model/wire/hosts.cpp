@@ -17,12 +17,6 @@ constexpr Duration kKeepAlive = 25s;
 /// the news leaves in the same instant.
 constexpr Duration kQueued = 50ms;
 
-std::optional<Device> as_device(const Process& process) {
-    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
-                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
-                      process);
-}
-
 /// Whether the box forgets mappings that are refreshed as often as that.
 bool is_impatient(const NatBox& nat) {
     return nat.idle_timeout <= kKeepAlive + 1s;

@@ -14,10 +14,6 @@ constexpr Duration kSettleTime = 60s;
 constexpr Duration kVerifyTime = 8s;
 constexpr std::uint16_t kVerifyPort = 65000;
 
-Process as_process(const Device& device) {
-    return std::visit([](auto number) { return Process{number}; }, device);
-}
-
 }  // namespace
 
 bool Actions::apply(const ImpairLink& action) {

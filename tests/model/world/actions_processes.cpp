@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <string>
 
-#include "culvert/base/overloaded.h"
 #include "model/observer/state_text.h"
 #include "model/world/actions.h"
 #include "model/world/world.h"
@@ -27,17 +26,6 @@ bool Actions::is_hostile(ClientNo client) const {
     const auto& clients = world_.scenario_.setup.clients;
     return client.value <= clients.size() && clients[client.value - 1U].is_hostile;
 }
-
-namespace {
-
-/// The device that `process` is, unless it is the portal.
-std::optional<Device> as_device(const Process& process) {
-    return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
-                                 [](auto number) -> std::optional<Device> { return Device{number}; }},
-                      process);
-}
-
-}  // namespace
 
 void Actions::start_portal() {
     world_.portal_.start(world_.now_);

@@ -29,10 +29,6 @@ std::string name_of(const Device& device) {
                       device);
 }
 
-Process as_process(const Device& device) {
-    return std::visit([](auto number) { return Process{number}; }, device);
-}
-
 Duration random_below(Rng& rng, Duration limit) {
     return Duration{static_cast<Duration::rep>(rng.below(static_cast<std::uint64_t>(limit.count())))};
 }
