@@ -31,6 +31,9 @@ constexpr std::size_t kListenBuffer = 16 * 1024 * 1024;
 /// There may be thousands of these sockets.
 constexpr std::size_t kAllocationBuffer = 2 * 1024 * 1024;
 constexpr int kMaxEvents = 256;
+/// Words of the portal that wait for the loop's next turn. Far more than a portal sends at once; an extension beyond
+/// that is lost, a revocation never.
+constexpr std::size_t kMaxUserWords = 65'536;
 constexpr auto kPublishInterval = std::chrono::milliseconds{100};
 constexpr auto kActivityInterval = std::chrono::seconds{10};
 
@@ -61,7 +64,8 @@ std::expected<std::unique_ptr<DataPlane>, std::string> DataPlane::open(Options o
     auto plane = std::unique_ptr<DataPlane>{new DataPlane{std::move(options), std::move(stamp_secret), rng}};
     plane->epoll_ = io::FileDescriptor{::epoll_create1(EPOLL_CLOEXEC)};
     plane->wake_ = io::FileDescriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-    if (!plane->epoll_ || !plane->wake_ || !plane->watch(plane->wake_.get(), {Kind::kWake, net::Family::kIpv4, 0})) {
+    if (!plane->epoll_ || !plane->wake_ || !plane->watch(plane->wake_.get(), {Kind::kWake, net::Family::kIpv4, 0}) ||
+        !plane->watch(plane->user_words_.fd(), {Kind::kUserWords, net::Family::kIpv4, 0})) {
         return std::unexpected{std::string{"cannot wait for events: "} + std::strerror(errno)};
     }
     for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
@@ -80,6 +84,7 @@ DataPlane::DataPlane(Options options, std::string stamp_secret, Rng rng)
     : options_{std::move(options)},
       server_{options_.server, std::move(stamp_secret), rng},
       sender_{/*use_gso=*/true},
+      user_words_{kMaxUserWords},
       allocations_v4_(std::size_t{65536}),
       allocations_v6_(std::size_t{65536}) {}
 
@@ -146,6 +151,9 @@ void DataPlane::run() {
                 case Kind::kWake:
                     is_stopping_ = true;
                     break;
+                case Kind::kUserWords:
+                    obey_user_words();
+                    break;
                 case Kind::kListen:
                     handle_listen_socket(family);
                     break;
@@ -161,6 +169,27 @@ void DataPlane::run() {
 void DataPlane::stop() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void DataPlane::extend_user(std::string salt, WallTime until) {
+    if (!user_words_.post({std::move(salt), until, /*revokes=*/false})) {
+        kLog.warn("Lost an extension of credentials: too many at once");
+    }
+}
+
+void DataPlane::revoke_user(std::string salt, WallTime until) {
+    user_words_.post_always({std::move(salt), until, /*revokes=*/true});
+}
+
+void DataPlane::obey_user_words() {
+    for (const auto& word : user_words_.take()) {
+        if (word.revokes) {
+            server_.revoke_user(word.salt, word.until);
+        } else {
+            server_.extend_user(word.salt, word.until);
+        }
+    }
+    run_commands();
 }
 
 int DataPlane::wait(std::span<epoll_event> events) const {

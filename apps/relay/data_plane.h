@@ -13,6 +13,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/io/file_descriptor.h"
+#include "culvert/io/mailbox.h"
 #include "culvert/turn/server/server.h"
 #include "receive_ring.h"
 #include "train_sender.h"
@@ -41,6 +42,10 @@ public:
     /// From any thread.
     void stop();
 
+    /// What the portal says about single users (turn::Server). From any thread; takes effect at once.
+    void extend_user(std::string salt, WallTime until);
+    void revoke_user(std::string salt, WallTime until);
+
     /// Numbers for the outside, at most a fraction of a second old. From any thread.
     struct Snapshot {
         turn::ServerStatistics server;
@@ -52,11 +57,17 @@ public:
     [[nodiscard]] Snapshot snapshot() const;
 
 private:
-    enum class Kind : std::uint8_t { kWake, kListen, kAllocation };
+    enum class Kind : std::uint8_t { kWake, kUserWords, kListen, kAllocation };
     struct Token {
         Kind kind;
         net::Family family;
         std::uint16_t port;
+    };
+
+    struct UserWord {
+        std::string salt;
+        WallTime until;
+        bool revokes;
     };
 
     DataPlane(Options options, std::string stamp_secret, Rng rng);
@@ -70,6 +81,7 @@ private:
     void handle_listen_socket(net::Family family);
     void handle_allocation_socket(net::Family family, std::uint16_t port);
     void handle_client_datagram(ByteSpan datagram, const net::SocketAddress& client);
+    void obey_user_words();
     void run_timers();
     void run_commands();
     void execute(const turn::SendMessage& command);
@@ -92,6 +104,7 @@ private:
     ReceiveRing ring_;
     TrainSender sender_;
 
+    io::Mailbox<UserWord> user_words_;
     io::FileDescriptor epoll_;
     io::FileDescriptor wake_;
     io::FileDescriptor listen_v4_;

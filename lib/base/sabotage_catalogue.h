@@ -58,6 +58,7 @@
     X(kChannelsSurviveAllocation, "64", "turn", "the channels of a deleted allocation stay") \
     X(kNonceOfHundredUses, "66", "turn", "a busy client's nonce is used up after a hundred requests") \
     X(kRelayTrustsAnyone, "security", "turn", "a relay serves whoever names a user, whatever the password") \
+    X(kRelayServesRevokedUsers, "security", "turn", "a user whom the portal revoked is served until the credentials expire") \
     X(kNewResourceIsBypassed, "73", "tunnel", "running flows stay with the wider resource when a narrower one appears") \
     X(kStaleAssignments, "74", "tunnel", "resources stay assigned to a gateway that is gone") \
     X(kOverlapTakesConnectedRoute, "76", "tunnel", "a resource with the same network takes the route from one in use") \

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <vector>
 
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
@@ -33,8 +34,8 @@ bool AllocationTable::is_full(Instant now) {
     return allocations_.size() + blocked_ports_.size() >= ports_.count();
 }
 
-const ServerAllocation& AllocationTable::create(const net::SocketAddress& client, bool v4, bool v6, Duration lifetime,
-                                                Rng& rng, Instant now) {
+const ServerAllocation& AllocationTable::create(const net::SocketAddress& client, std::string_view user, bool v4,
+                                                bool v6, Duration lifetime, Rng& rng, Instant now) {
     assert(!is_full(now) && !allocations_.contains(client) && (v4 || v6));
 
     const auto port = pick_port(rng);
@@ -48,6 +49,7 @@ const ServerAllocation& AllocationTable::create(const net::SocketAddress& client
         commands_.emplace_back(CreateAllocation{port, net::Family::kIpv6});
     }
     auto& allocation = allocations_[client];
+    allocation.user = user;
     allocation.port = port;
     allocation.has_v4 = v4;
     allocation.has_v6 = v6;
@@ -102,6 +104,17 @@ void AllocationTable::remove(const net::SocketAddress& client) {
     allocation_deadlines_.erase({allocation.expires_at, client});
     clients_by_port_.erase(allocation.port);
     allocations_.erase(entry);
+}
+
+std::size_t AllocationTable::remove_all_of(std::string_view user) {
+    std::vector<net::SocketAddress> clients;
+    for (const auto& [client, allocation] : allocations_) {
+        if (allocation.user == user) {
+            clients.push_back(client);
+        }
+    }
+    std::ranges::for_each(clients, [this](const auto& client) { remove(client); });
+    return clients.size();
 }
 
 std::optional<net::SocketAddress> AllocationTable::block_port(std::uint16_t port, Instant now) {

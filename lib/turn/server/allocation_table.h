@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -29,6 +31,7 @@ struct ServerChannel {
 };
 
 struct ServerAllocation {
+    std::string user;  ///< whose it is: the salt of the user name
     std::uint16_t port = 0;
     bool has_v4 = false;
     bool has_v6 = false;
@@ -59,12 +62,14 @@ public:
     [[nodiscard]] bool is_full(Instant now);
 
     /// Requires !is_full(now), no allocation of this client and at least one family.
-    const ServerAllocation& create(const net::SocketAddress& client, bool v4, bool v6, Duration lifetime, Rng& rng,
-                                   Instant now);
+    const ServerAllocation& create(const net::SocketAddress& client, std::string_view user, bool v4, bool v6,
+                                   Duration lifetime, Rng& rng, Instant now);
     /// Requires an allocation of this client.
     void extend(const net::SocketAddress& client, Instant expires_at);
     /// Requires an allocation of this client.
     void remove(const net::SocketAddress& client);
+    /// Ends all allocations of this user. How many there were.
+    std::size_t remove_all_of(std::string_view user);
 
     /// Gives up the allocation on this port, if any, and leaves the port alone for a while. The client it belonged to.
     std::optional<net::SocketAddress> block_port(std::uint16_t port, Instant now);

@@ -25,6 +25,10 @@ inline constexpr std::uint32_t kNonceBudget = 10'000;
 /// costs its owner one extra round trip (438).
 inline constexpr std::size_t kMaxNonces = 65'536;
 
+/// How many words of the portal about single users are kept, of each kind: more devices than one relay serves. What
+/// ends first goes first.
+inline constexpr std::size_t kMaxUserRules = 65'536;
+
 /// How long a port that could not be opened is left alone: another process of the host may hold it.
 inline constexpr std::chrono::minutes kBlockedPortPause{10};
 /// How many ports one Allocate may try. If so many fail in a row it is not the ports: the host has no descriptors left.

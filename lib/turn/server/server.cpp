@@ -28,10 +28,9 @@ std::uint64_t hash_key(std::string_view stamp_secret) {
     return key;
 }
 
-std::optional<stun::LongTermKey> claimed_key(const stun::Message& message, std::string_view stamp_secret) {
+std::optional<RelayUsername> claimed_username(const stun::Message& message) {
     const auto text = message.text(AttributeType::kUsername);
-    const auto username = text ? RelayUsername::parse(*text) : std::nullopt;
-    return username ? std::optional{relay_key(*username, stamp_secret)} : std::nullopt;
+    return text ? RelayUsername::parse(*text) : std::nullopt;
 }
 
 /// LIFETIME of the request within the server's limits. There is no minimum.
@@ -134,7 +133,13 @@ void Server::handle_stun(ByteSpan datagram, const net::SocketAddress& client, In
         return;
     }
 
-    const Request request{*message, client, claimed_key(*message, stamp_secret_), now, wall_now};
+    const auto username = claimed_username(*message);
+    const Request request{*message,
+                          client,
+                          username ? std::optional{relay_key(*username, stamp_secret_)} : std::nullopt,
+                          username ? username->salt : std::string_view{},
+                          now,
+                          wall_now};
     if (const auto result = handle_request(request); !result) {
         fail(request, result.error());
     }
@@ -197,7 +202,10 @@ Server::Checked<void> Server::authenticate(const Request& request) {
     if (!username) {
         return unauthorized("malformed username");
     }
-    if (!username->is_valid_at(request.wall_now)) {
+    if (user_rules_.is_revoked(username->salt, request.wall_now) && !CULVERT_SABOTAGE(kRelayServesRevokedUsers)) {
+        return unauthorized("user is revoked");
+    }
+    if (!username->is_valid_at(request.wall_now) && !user_rules_.is_extended(username->salt, request.wall_now)) {
         return unauthorized("credentials have expired");
     }
     if (!message.verify_integrity(request.claimed_key->reveal()) && !CULVERT_SABOTAGE(kRelayTrustsAnyone)) {
@@ -226,8 +234,8 @@ Server::Checked<void> Server::handle_allocate(const Request& request) {
     if (!families) {
         return std::unexpected{families.error()};
     }
-    complete_allocate({request.message.header(), request.client, *request.claimed_key, *families,
-                       effective_lifetime(request.message)},
+    complete_allocate({request.message.header(), request.client, std::string{request.claimed_user},
+                       *request.claimed_key, *families, effective_lifetime(request.message)},
                       request.now);
     return {};
 }
@@ -253,8 +261,8 @@ Server::Checked<Server::Families> Server::select_families(const stun::Message& m
 }
 
 void Server::complete_allocate(PendingAllocate pending, Instant now) {
-    const auto& allocation =
-        table_.create(pending.client, pending.families.v4, pending.families.v6, pending.lifetime, rng_, now);
+    const auto& allocation = table_.create(pending.client, pending.user, pending.families.v4, pending.families.v6,
+                                           pending.lifetime, rng_, now);
     pending.port = allocation.port;
     ++pending.attempts;
     AllocateSuccess success{.mapped = pending.client, .lifetime = pending.lifetime};
@@ -344,6 +352,12 @@ Server::Checked<void> Server::handle_channel_bind(const Request& request) {
 Server::Checked<void> Server::handle_create_permission(const Request& request) {
     succeed(request);
     return {};
+}
+
+void Server::revoke_user(std::string_view salt, WallTime until) {
+    user_rules_.revoke(salt, until);
+    const auto ended = table_.remove_all_of(salt);
+    kLog.info("Revoked a user", log::field("allocations", ended));
 }
 
 std::optional<Command> Server::poll_command() {

@@ -22,6 +22,7 @@
 #include "culvert/turn/server/command.h"
 #include "culvert/turn/server/constants.h"
 #include "culvert/turn/server/nonce_table.h"
+#include "culvert/turn/server/user_rules.h"
 
 namespace culvert::turn {
 
@@ -81,6 +82,12 @@ public:
     /// none.
     void handle_allocation_failed(std::uint16_t port, Instant now);
 
+    /// From now on user names with this salt whose own expiry has passed count until then. The newest word about a user
+    /// counts: this lifts a revocation.
+    void extend_user(std::string_view salt, WallTime until) { user_rules_.extend(salt, until); }
+    /// Ends this user's allocations at once and answers all user names with this salt with 401 until then.
+    void revoke_user(std::string_view salt, WallTime until);
+
     void handle_timeout(Instant now) { table_.handle_timeout(now); }
     [[nodiscard]] std::optional<Instant> poll_timeout() const { return table_.poll_timeout(); }
     [[nodiscard]] std::optional<Command> poll_command();
@@ -102,7 +109,8 @@ private:
     struct Request {
         const stun::Message& message;
         const net::SocketAddress& client;
-        MaybeKey claimed_key;  ///< of the user the request claims to come from; responses are signed with it
+        MaybeKey claimed_key;           ///< of the user the request claims to come from; responses are signed with it
+        std::string_view claimed_user;  ///< its salt; whose the request is once it is authentic
         Instant now;
         WallTime wall_now;
     };
@@ -116,6 +124,7 @@ private:
     struct PendingAllocate {
         stun::Header header;
         net::SocketAddress client;
+        std::string user;
         stun::LongTermKey key;
         Families families;
         std::chrono::seconds lifetime;
@@ -158,6 +167,7 @@ private:
     std::string stamp_secret_;
     Rng rng_;
     NonceTable nonces_;
+    UserRules user_rules_;
     std::deque<Command> commands_;
     AllocationTable table_;
     std::optional<PendingAllocate> pending_allocate_;
