@@ -108,7 +108,16 @@ private:
                         const portal_api::FromClient& message, Instant now, UnixSeconds wall_now);
     void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
                         const portal_api::FromGateway& message, Instant now, UnixSeconds wall_now);
-    void create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now);
+    void create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, Instant now,
+                     UnixSeconds wall_now);
+    enum class FlowOutcome {
+        /// The client was told, or a gateway was asked.
+        kAnswered,
+        /// Grants were found, but the database no longer has any of them.
+        kDirectoryIsOutOfDate,
+    };
+    [[nodiscard]] FlowOutcome try_flow(SessionId id, Session& session, const portal_api::CreateFlow& request,
+                                       UnixSeconds now);
     [[nodiscard]] bool record_flow(GatewayState& gateway, const Flow& flow);
     void ask_gateway(SessionId client_id, Session& client, SessionId gateway_id, Session& gateway, const Flow& flow,
                      const portal_api::GatewayResource& resource);

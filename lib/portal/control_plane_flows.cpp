@@ -40,7 +40,7 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
                                   const portal_api::FromClient& message, Instant now, UnixSeconds wall_now) {
     const auto& client = session.client().device.id;
     std::visit(overloaded{
-                   [&](const portal_api::CreateFlow& request) { create_flow(id, session, request, wall_now); },
+                   [&](const portal_api::CreateFlow& request) { create_flow(id, session, request, now, wall_now); },
                    [&](const portal_api::BroadcastGatewayIceCandidates& m) {
                        forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
                            return portal_api::ToGateway{portal_api::ClientIceCandidates{client, std::move(candidates)}};
@@ -77,15 +77,33 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
         message);
 }
 
-void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, UnixSeconds now) {
+/// A grant that the database refuses was taken away a moment ago, and what took its place is not known here yet: a
+/// policy that replaces another must not cost the client an answer that it would have to ask for again.
+void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, Instant now,
+                               UnixSeconds wall_now) {
+    if (try_flow(id, session, request, wall_now) == FlowOutcome::kAnswered) {
+        return;
+    }
+    handle_changes(now, wall_now);
+    const auto still = sessions_.find(id);  // its token may have gone as well
+    if (still != sessions_.end() &&
+        try_flow(id, still->second, request, wall_now) == FlowOutcome::kDirectoryIsOutOfDate) {
+        fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+    }
+}
+
+ControlPlane::FlowOutcome ControlPlane::try_flow(SessionId id, Session& session, const portal_api::CreateFlow& request,
+                                                 UnixSeconds now) {
     const auto& client = session.client();
     const auto resource = directory_.resources.find(request.resource_id);
     if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end()) {
-        return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        return FlowOutcome::kAnswered;
     }
     const auto gateway_session = choose_gateway(session, resource->second, request.connected_gateway_ids);
     if (!gateway_session) {
-        return fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+        fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+        return FlowOutcome::kAnswered;
     }
     auto& gateway = sessions_.at(*gateway_session);
     Flow flow{.id = FlowId::random(rng_),
@@ -101,16 +119,18 @@ void ControlPlane::create_flow(SessionId id, Session& session, const portal_api:
               .expires_at = session.expires_at.value_or(kNever)};
     const auto adapted = to_gateway(resource->second, gateway.version);
     if (flow.expires_at <= now || !adapted) {
-        return fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        return FlowOutcome::kAnswered;
     }
     for (const auto& grant : find_grants(directory_, client.device.actor, request.resource_id)) {
         flow.policy = grant.policy;
         flow.membership = grant.membership;
         if (record_flow(gateway.gateway(), flow)) {
-            return ask_gateway(id, session, *gateway_session, gateway, flow, *adapted);
+            ask_gateway(id, session, *gateway_session, gateway, flow, *adapted);
+            return FlowOutcome::kAnswered;
         }
     }
-    fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+    return FlowOutcome::kDirectoryIsOutOfDate;
 }
 
 /// False if something that the flow cites was deleted or disabled a moment ago, of which the news is on its way to

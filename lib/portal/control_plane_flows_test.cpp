@@ -141,6 +141,41 @@ TEST_F(Flows, CiteAnotherPolicyIfOneWasDisabledAMomentAgo) {
     EXPECT_TRUE(take<FlowCreationFailed>(client).empty());
 }
 
+TEST_F(Flows, CiteAPolicyThatReplacedAnotherAMomentAgo) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    // Without the control plane having noticed.
+    storage_.erase(policy_.id);
+    storage_.put(Policy{.id = PolicyId::random(rng_), .group = group_.id, .resource = resource_.id});
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_EQ(take<AuthorizeFlow>(gateway).size(), 1U);
+    EXPECT_TRUE(take<FlowCreationFailed>(client).empty());
+}
+
+TEST_F(Flows, FailOnceIfTheOnlyPolicyWentAMomentAgo) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    storage_.erase(policy_.id);
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_TRUE(take<AuthorizeFlow>(gateway).empty());
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kNotFound);
+}
+
+TEST_F(Flows, AskedForWithATokenThatWasRevokedAMomentAgoEndTheSession) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    storage_.erase(last_token_);
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+
+    EXPECT_TRUE(take<AuthorizeFlow>(gateway).empty());
+    EXPECT_TRUE(is_closed(client));
+}
+
 TEST_F(Flows, StayWithTheGatewayTheClientIsConnectedTo) {
     const auto token = gateway_token();
     std::vector<Device> gateways;
