@@ -394,10 +394,11 @@ void TurnClientRules::handle_error(const Pending& request, std::uint32_t code, c
         allocation.is_refused = true;
     }
     if (code == 401 || code == 437) {
-        // What is invalidated takes all outstanding requests with it (5.4).
+        // What is invalidated takes all outstanding requests with it (5.4). A BINDING may be a newer one, if the error
+        // answers a request that the host had given up: it is no answer to anything then, and invalidates nothing.
         allocation.is_allocated = false;
         allocation.channels.clear();
-        allocation.pending.clear();
+        std::erase_if(allocation.pending, [](const Pending& each) { return each.type != stun_type::kBinding; });
         allocation.series.clear();
         allocation.must_delete = code == 437 && request.type == stun_type::kAllocate;
     } else if (request.type == stun_type::kChannelBind) {
