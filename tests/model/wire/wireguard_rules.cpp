@@ -181,7 +181,7 @@ Complaint WireGuardRules::judge_pace(const PeerDatagram& datagram, const WireGua
                 findings_.tolerate("wire: handshake because the peer is silent");
             } else if (hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
                 findings_.tolerate("wire: handshake after a fault");
-            } else {
+            } else if (!host.is_hostile) {  // one that sends what nobody answers has reason to doubt its session
                 complaint = "a new handshake although the session is young and the path is the same";
             }
         }

@@ -256,6 +256,7 @@ void World::turn() {
 
 void World::run_agenda() {
     transfers_.handle_timeout(now_);
+    route_portal_outputs();  // what it hands to a client may take a frame along that had just arrived at the portal
     while (!agenda_.empty() && agenda_.begin()->first <= now_) {
         const auto what = std::move(agenda_.begin()->second);
         agenda_.erase(agenda_.begin());
