@@ -92,5 +92,13 @@
     X(kUnboundedQueue, "116", "portal_channel", "messages pile up while the portal is away") \
     X(kNoDefaultPort, "117", "portal_api", "a URL without port leads nowhere") \
     X(kNonAsciiUserAgent, "118", "portal_api", "names of machines go into an HTTP header as they are") \
-    X(kNeverRejoins, "120", "portal_channel", "messages are refused for ever once the portal forgot the channel")
+    X(kNeverRejoins, "120", "portal_channel", "messages are refused for ever once the portal forgot the channel") \
+    X(kGatewayHostIsOpen, "security", "io", "clients reach every service of the gateway's host at its tunnel address") \
+    X(kTunnelReachesLoopback, "security", "io", "clients reach the gateway's loopback and link-local addresses where a DNS answer or resource says so") \
+    X(kAnyoneReachesClients, "security", "io", "the networks around a gateway may send to clients unasked") \
+    X(kMasqueradeStrangers, "security", "io", "whoever borrows an address of the tunnel is masqueraded by the gateway") \
+    X(kForwardForEverybody, "security", "io", "a host that was no router forwards between all its networks once it is a gateway") \
+    X(kKeepSysctls, "security", "io", "forwarding stays switched on after a gateway has ended") \
+    X(kTrustLeftovers, "security", "io", "what a killed gateway changed is taken for what the host's owner wants") \
+    X(kLoseRouterAdvertisements, "security", "io", "becoming a gateway costs the host the IPv6 default route that it learnt from a router")
 // clang-format on

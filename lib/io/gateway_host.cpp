@@ -1,12 +1,12 @@
 #include "culvert/io/gateway_host.h"
 
-#include <nftables/libnftables.h>
-
-#include <array>
-#include <fstream>
-#include <memory>
+#include <string_view>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
+#include "culvert/io/forwarding_rules.h"
+#include "culvert/io/forwarding_sysctls.h"
+#include "culvert/io/nftables.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::io {
@@ -14,100 +14,93 @@ namespace {
 
 constexpr log::Logger kLog{"io"};
 
-constexpr const char* kTable = "culvert_gateway";
-
-struct NftContextDeleter {
-    void operator()(nft_ctx* context) const { nft_ctx_free(context); }
-};
-
-/// Runs nftables commands in one transaction; the error is what libnftables says.
-std::expected<void, std::string> run_nft(const std::string& commands) {
-    const std::unique_ptr<nft_ctx, NftContextDeleter> context{nft_ctx_new(NFT_CTX_DEFAULT)};
-    if (!context) {
-        return std::unexpected{std::string{"out of memory"}};
-    }
-    nft_ctx_buffer_error(context.get());
-    nft_ctx_buffer_output(context.get());
-    if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) != 0) {
-        std::string text = nft_ctx_get_error_buffer(context.get());
-        return std::unexpected{text.substr(0, text.find('\n'))};
-    }
-    return {};
+/// Empty if there is no such table.
+std::string list_table() {
+    return run_nft(std::string{"list table inet "} + kGatewayTable + "\n").value_or("");
 }
 
-/// Creating the table first makes deleting it always possible, so that set-up starts clean in one transaction.
-std::string delete_table() {
-    const std::string table = std::string{"table inet "} + kTable;
-    return "add " + table + "\ndelete " + table + "\n";
-}
-
-void set_sysctl(const std::string& name, const std::string& value) {
-    const auto path = "/proc/sys/" + name;
-    std::ifstream current{path};
-    std::string old_value;
-    if (current && std::getline(current, old_value) && old_value == value) {
+/// A predecessor that was killed could not put the kernel's settings back.
+void restore_leftovers(HostRecord& record) {
+    auto leftovers = record.load();
+    if (leftovers.empty()) {
+        leftovers = record_in(list_table());
+    }
+    if (leftovers.empty() || CULVERT_SABOTAGE(kTrustLeftovers)) {
         return;
     }
-    std::ofstream file{path};
-    file << value << std::flush;
-    if (!file) {
-        kLog.warn("Could not change a kernel setting; set it by hand or traffic may not be forwarded",
-                  log::field("setting", name), log::field("value", value));
-    }
+    SysctlChanges{leftovers}.restore();
+    record.clear();
+    kLog.info("Put back the kernel settings that an earlier run, which was killed, had changed");
+}
+
+std::string explain(const std::string& error) {
+    return "cannot set up masquerading: " + error +
+           ". The kernel needs nf_tables with NAT and fib, and this program CAP_NET_ADMIN.";
 }
 
 }  // namespace
 
-std::expected<GatewayHost, std::string> GatewayHost::set_up(const std::string& tun_name) {
-    for (const auto& [name, value] :
-         std::array<std::pair<const char*, const char*>, 5>{{{"net/ipv4/ip_forward", "1"},
-                                                             {"net/ipv4/conf/all/src_valid_mark", "1"},
-                                                             {"net/ipv6/conf/all/disable_ipv6", "0"},
-                                                             {"net/ipv6/conf/all/forwarding", "1"},
-                                                             {"net/ipv6/conf/default/forwarding", "1"}}}) {
-        set_sysctl(name, value);
-    }
+std::expected<GatewayHost, std::string> GatewayHost::set_up(const Options& options) {
+    auto record = HostRecord::open(options.record_folder);
+    restore_leftovers(record);
 
-    const auto tun = "\"" + tun_name + "\"";
-    const auto commands = delete_table() + "table inet " + kTable +
-                          " {\n"
-                          "  chain forward {\n"
-                          "    type filter hook forward priority filter; policy accept;\n"
-                          "    iifname " +
-                          tun +
-                          " accept\n"
-                          "    oifname " +
-                          tun +
-                          " accept\n"
-                          "  }\n"
-                          "  chain postrouting {\n"
-                          "    type nat hook postrouting priority srcnat; policy accept;\n"
-                          "    ip saddr 100.64.0.0/11 oifname != " +
-                          tun +
-                          " masquerade\n"
-                          "    ip6 saddr fd00:2021:1111::/107 oifname != " +
-                          tun +
-                          " masquerade\n"
-                          "  }\n"
-                          "}\n";
-    if (const auto result = run_nft(commands); !result) {
-        return std::unexpected{"cannot set up masquerading: " + result.error() +
-                               ". The kernel needs nf_tables with NAT, and this program CAP_NET_ADMIN."};
+    const auto survey = survey_forwarding(options.tun_name);
+    // Written down first, so that a crash leaves nothing that nobody knows of.
+    record.store(survey.changes);
+    // The table second: with it, switching forwarding on opens nothing else.
+    auto commands = install_commands({.tun_name = options.tun_name,
+                                      .ipv4_routers = survey.ipv4_routers,
+                                      .ipv6_routers = survey.ipv6_routers,
+                                      .record = survey.changes});
+    GatewayHost host{std::move(record), SysctlChanges{survey.changes}, std::move(commands)};
+    if (const auto result = run_nft(host.commands_); !result) {
+        host.record_.clear();
+        host.is_active_ = false;
+        return std::unexpected{explain(result.error())};
     }
-    GatewayHost host;
-    host.is_active_ = true;
-    kLog.debug("Forwarding and masquerading are set up");
+    host.listing_ = list_table();
+    host.sysctls_.apply();
+    kLog.debug("Forwarding and masquerading are set up", log::field("settings_changed", survey.changes.size()),
+               log::field("was_router", !survey.ipv4_routers));
     return host;
 }
 
-GatewayHost::GatewayHost(GatewayHost&& other) noexcept : is_active_{std::exchange(other.is_active_, false)} {}
+GatewayHost::GatewayHost(HostRecord record, SysctlChanges sysctls, std::string commands)
+    : record_{std::move(record)}, sysctls_{std::move(sysctls)}, commands_{std::move(commands)} {}
+
+bool GatewayHost::is_intact() const {
+    return list_table() == listing_;
+}
+
+std::expected<bool, std::string> GatewayHost::repair() {
+    const bool was_intact = is_intact();
+    if (!was_intact) {
+        if (const auto result = run_nft(commands_); !result) {
+            return std::unexpected{explain(result.error())};
+        }
+        listing_ = list_table();
+    }
+    const bool were_settings_changed = !sysctls_.apply().empty();
+    return !was_intact || were_settings_changed;
+}
+
+GatewayHost::GatewayHost(GatewayHost&& other) noexcept
+    : record_{std::move(other.record_)},
+      sysctls_{std::move(other.sysctls_)},
+      commands_{std::move(other.commands_)},
+      listing_{std::move(other.listing_)},
+      is_active_{std::exchange(other.is_active_, false)} {}
 
 GatewayHost::~GatewayHost() {
-    if (is_active_) {
-        if (const auto result = run_nft(delete_table()); !result) {
-            kLog.warn("Could not remove our nftables table", log::field("error", result.error()));
-        }
+    if (!is_active_) {
+        return;
     }
+    // Forwarding ends before the rules that keep it in bounds.
+    sysctls_.restore();
+    if (const auto result = run_nft(remove_commands()); !result) {
+        kLog.warn("Could not remove our nftables table", log::field("error", result.error()));
+    }
+    record_.clear();
 }
 
 }  // namespace culvert::io

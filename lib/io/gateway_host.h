@@ -1,29 +1,53 @@
 #pragma once
 
 #include <expected>
+#include <filesystem>
 #include <string>
+
+#include "culvert/io/host_record.h"
+#include "culvert/io/sysctl_changes.h"
 
 namespace culvert::io {
 
 /// Makes this host forward and masquerade what leaves the tunnel, for as long as the object lives: an nftables table of
 /// our own and the forwarding sysctls. Source: spec/tunnel.md section 6.11.
 ///
-/// Packets of clients (100.64.0.0/11, fd00:2021:1111::/107) that leave by any other interface than the TUN get the
-/// host's address, so that resources can answer without a route to the clients.
+/// What it promises stands in forwarding_rules.h. What it changes is put back at the end, or by the next start after a
+/// crash (host_record.h).
+///
+/// After set_up() it still needs, until it is destroyed: CAP_NET_ADMIN over the network namespace, netlink sockets of
+/// the families NETFILTER and ROUTE (libnftables opens a new one for each transaction), and pread, pwrite and ftruncate
+/// on files that are open already. It opens no file any more and starts no process.
 class GatewayHost {
 public:
-    /// Requires CAP_NET_ADMIN. Replaces what a crashed predecessor left. The error is for a person.
-    [[nodiscard]] static std::expected<GatewayHost, std::string> set_up(const std::string& tun_name);
+    struct Options {
+        std::string tun_name;
+        std::filesystem::path record_folder = kRecordFolder;
+    };
 
-    /// Removes the table again. Sysctls stay: other software may have come to rely on them.
+    /// Requires CAP_NET_ADMIN. Call it as the owner of the TUN device: there must be one gateway per network namespace.
+    /// First puts back what a killed predecessor left. The error is for a person.
+    [[nodiscard]] static std::expected<GatewayHost, std::string> set_up(const Options& options);
+
+    /// Whether the kernel's table is the one that we set up.
+    [[nodiscard]] bool is_intact() const;
+
+    /// Puts the table and the sysctls back if somebody else took them away; says whether anything was missing.
+    std::expected<bool, std::string> repair();
+
     ~GatewayHost();
     GatewayHost(GatewayHost&& other) noexcept;
     GatewayHost& operator=(GatewayHost&&) = delete;
 
 private:
-    GatewayHost() = default;
+    GatewayHost(HostRecord record, SysctlChanges sysctls, std::string commands);
 
-    bool is_active_ = false;
+    HostRecord record_;
+    SysctlChanges sysctls_;
+    std::string commands_;
+    /// Our table as the kernel shows it: to be compared with.
+    std::string listing_;
+    bool is_active_ = true;
 };
 
 }  // namespace culvert::io

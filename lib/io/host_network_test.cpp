@@ -5,43 +5,29 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
-#include <functional>
-#include <sstream>
-#include <thread>
 
 #include <gtest/gtest.h>
 
 #include "culvert/io/constants.h"
 #include "culvert/io/file_descriptor.h"
-#include "culvert/io/gateway_host.h"
+#include "culvert/io/network_test_support.h"
 #include "culvert/io/socket_address.h"
 #include "culvert/io/tun_device.h"
 #include "culvert/io/tun_interface.h"
 #include "culvert/io/udp_socket.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/ip_packet.h"
-#include "culvert/packet/segmenter.h"
 
 namespace culvert::io {
 namespace {
 
 const auto kTunV4 = *net::IpAddress::parse("100.64.0.1");
 const auto kTunV6 = *net::IpAddress::parse("fd00:2021:1111::1");
-
-void in_new_network(const std::function<void()>& body) {
-    std::thread thread{[&] {
-        ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
-        body();
-    }};
-    thread.join();
-}
 
 TunDevice open_tun(bool use_offload = true) {
     auto device = TunDevice::open({.name = kTunName, .use_offload = use_offload});
@@ -297,15 +283,6 @@ TEST(UdpSocket, IgnoresDatagramsFromPortZero) {
         const auto received = socket->receive(errors);
         ASSERT_EQ(received.size(), 1U);
         EXPECT_EQ(received[0].from.port, 9);
-    });
-}
-
-TEST(GatewayHost, SwitchesForwardingOnAndCanBeSetUpAgain) {
-    in_new_network([] {
-        auto first = GatewayHost::set_up(kTunName);
-        ASSERT_TRUE(first) << first.error();
-        const auto second = GatewayHost::set_up(kTunName);
-        EXPECT_TRUE(second) << second.error();
     });
 }
 

@@ -66,6 +66,8 @@ protected:
     /// Everything the shard reports except ShardEnded.
     virtual void handle_event(typename Traits::Event& event) = 0;
     virtual void handle_hangup() {}
+    /// Called once at the start, as soon as the TUN interface is ours: nobody else on this host may change it then.
+    [[nodiscard]] virtual std::expected<void, std::string> prepare_host() { return {}; }
 
     /// For what people ask for: rare, and never dropped.
     void post(typename Traits::Command command) { shard_->post_always(std::move(command)); }
@@ -104,6 +106,8 @@ protected:
 
     static constexpr log::Logger kLog{"session"};
 
+    [[nodiscard]] const std::string& tun_name() const { return options_.tun_name; }
+
 private:
     /// Goodbyes must be said by then.
     static constexpr Duration kShutdownLimit = std::chrono::seconds{3};
@@ -125,6 +129,9 @@ private:
             return std::unexpected{interface.error()};
         }
         interface_.emplace(std::move(*interface));
+        if (auto prepared = prepare_host(); !prepared) {
+            return prepared;
+        }
 
         auto connection = portal_channel::PortalConnection::create(
             std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },

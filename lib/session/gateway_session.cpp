@@ -66,6 +66,15 @@ public:
     using DeviceSession::DeviceSession;
 
 private:
+    std::expected<void, std::string> prepare_host() override {
+        auto host = io::GatewayHost::set_up({.tun_name = tun_name()});
+        if (!host) {
+            return std::unexpected{host.error()};
+        }
+        host_.emplace(std::move(*host));
+        return {};
+    }
+
     void handle_event(Traits::Event& event) override {
         if (auto* gateway_event = std::get_if<tunnel::GatewayEvent>(&event)) {
             std::visit([&](auto& alternative) { handle(alternative); }, *gateway_event);
@@ -82,15 +91,13 @@ private:
     }
 
     void handle(tunnel::TunnelErrors& /*errors*/) {}  // logged by the shard
+
+    std::optional<io::GatewayHost> host_;
 };
 
 }  // namespace
 
 std::expected<void, std::string> run_gateway(DeviceOptions options) {
-    const auto host = io::GatewayHost::set_up(options.tun_name);
-    if (!host) {
-        return std::unexpected{host.error()};
-    }
     return GatewaySession{std::move(options)}.run();
 }
 

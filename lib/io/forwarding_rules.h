@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "culvert/io/sysctl_changes.h"
+
+namespace culvert::io {
+
+/// Name of the gateway's own nftables table, in the family `inet`.
+inline constexpr const char* kGatewayTable = "culvert_gateway";
+
+/// What the gateway's nftables table depends on.
+struct ForwardingRules {
+    std::string tun_name;
+    /// Interfaces that forwarded IPv4 (IPv6) before we came; nullopt: the whole host did. What comes from any other
+    /// interface is forwarded into the tunnel only, as if we had never switched forwarding on.
+    std::optional<std::vector<std::string>> ipv4_routers = std::vector<std::string>{};
+    std::optional<std::vector<std::string>> ipv6_routers = std::vector<std::string>{};
+    /// Kept in the table as well: it survives a crash also where no file can be written.
+    std::vector<SysctlChange> record;
+};
+
+/// Commands that put the gateway's table in place, whatever was there before, in one transaction.
+///
+/// Promises: from the tunnel the gateway itself is reached by "ping" on its tunnel address and on nothing else, unless
+/// a resource covers another address of it (which lib/tunnel/gateway decides before the kernel sees the packet); into
+/// the tunnel go answers only; nothing that entered by another interface is masqueraded, or forwarded on our account.
+[[nodiscard]] std::string install_commands(const ForwardingRules& rules);
+
+[[nodiscard]] std::string remove_commands();
+
+/// The record in the output of `nft list table`.
+[[nodiscard]] std::vector<SysctlChange> record_in(const std::string& listing);
+
+}  // namespace culvert::io

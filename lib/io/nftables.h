@@ -1,0 +1,12 @@
+#pragma once
+
+#include <expected>
+#include <string>
+
+namespace culvert::io {
+
+/// Runs nftables commands of this network namespace in one transaction: all of them or none. What they print comes
+/// back; the error is what libnftables says. Requires CAP_NET_ADMIN.
+[[nodiscard]] std::expected<std::string, std::string> run_nft(const std::string& commands);
+
+}  // namespace culvert::io
