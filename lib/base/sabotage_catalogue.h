@@ -100,5 +100,9 @@
     X(kForwardForEverybody, "security", "io", "a host that was no router forwards between all its networks once it is a gateway") \
     X(kKeepSysctls, "security", "io", "forwarding stays switched on after a gateway has ended") \
     X(kTrustLeftovers, "security", "io", "what a killed gateway changed is taken for what the host's owner wants") \
-    X(kLoseRouterAdvertisements, "security", "io", "becoming a gateway costs the host the IPv6 default route that it learnt from a router")
+    X(kLoseRouterAdvertisements, "security", "io", "becoming a gateway costs the host the IPv6 default route that it learnt from a router") \
+    X(kHideSpecificRoutes, "security", "io", "with the Internet resource, the local network's copied route catches what the main table sends elsewhere or blocks") \
+    X(kLeaveRulesBehind, "security", "io", "a client that has ended leaves policy rules and copied routes behind") \
+    X(kFirewallReloadIsFinal, "security", "session", "what a reload of the firewall removes of ours is never put back") \
+    X(kIgnoreNetworkChange, "security", "session", "a device whose host moves to another network waits for its connections to time out")
 // clang-format on

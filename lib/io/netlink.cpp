@@ -1,16 +1,19 @@
 #include "culvert/io/netlink.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
+
+#include "culvert/io/netlink_message.h"
 
 namespace culvert::io {
 namespace {
@@ -22,10 +25,6 @@ std::error_code from_errno(int error_number) {
     return {error_number, std::generic_category()};
 }
 
-std::uint8_t family_of(net::Family family) {
-    return family == net::Family::kIpv4 ? AF_INET : AF_INET6;
-}
-
 nlmsghdr* start_request(RequestBuffer& buffer, int type, int flags) {
     auto* header = mnl_nlmsg_put_header(buffer.data());
     header->nlmsg_type = static_cast<std::uint16_t>(type);
@@ -35,26 +34,6 @@ nlmsghdr* start_request(RequestBuffer& buffer, int type, int flags) {
 
 void put_address(nlmsghdr* header, std::uint16_t type, const net::IpAddress& address) {
     mnl_attr_put(header, type, address.bytes().size(), address.bytes().data());
-}
-
-net::IpAddress address_in(const nlattr* attribute) {
-    return net::IpAddress::from_bytes(
-        {static_cast<const std::byte*>(mnl_attr_get_payload(attribute)), mnl_attr_get_payload_len(attribute)});
-}
-
-/// Calls visit(attribute) for each attribute behind a header of `header_size` bytes.
-void for_each_attribute(const nlmsghdr* message, std::size_t header_size,
-                        const std::function<void(const nlattr*)>& visit) {
-    const auto call = [](const nlattr* attribute, void* self) {
-        (*static_cast<const std::function<void(const nlattr*)>*>(self))(attribute);
-        return static_cast<int>(MNL_CB_OK);
-    };
-    mnl_attr_parse(message, static_cast<unsigned>(header_size), call,
-                   const_cast<std::function<void(const nlattr*)>*>(&visit));
-}
-
-bool is_address_of(const nlattr* attribute, unsigned char family) {
-    return mnl_attr_get_payload_len(attribute) == (family == AF_INET ? 4 : 16);
 }
 
 std::optional<Route> parse_route(const nlmsghdr* header) {
@@ -148,6 +127,23 @@ std::error_code Netlink::talk(nlmsghdr* request, const std::function<void(const 
     }
 }
 
+std::error_code Netlink::dump(int type, unsigned char family, const std::function<void(const nlmsghdr*)>& visit) {
+    RequestBuffer buffer{};
+    auto* request = start_request(buffer, type, NLM_F_DUMP);
+    static_cast<rtgenmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)))->rtgen_family = family;
+    return talk(request, visit);
+}
+
+std::error_code Netlink::request(int type, int flags, ByteSpan header_and_attributes) {
+    std::vector<char> buffer(MNL_ALIGN(NLMSG_HDRLEN) + MNL_ALIGN(header_and_attributes.size()));
+    auto* message = mnl_nlmsg_put_header(buffer.data());
+    message->nlmsg_type = static_cast<std::uint16_t>(type);
+    message->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
+    std::memcpy(mnl_nlmsg_put_extra_header(message, header_and_attributes.size()), header_and_attributes.data(),
+                header_and_attributes.size());
+    return talk(message);
+}
+
 std::expected<unsigned, std::error_code> Netlink::interface_index(const std::string& name) {
     RequestBuffer buffer{};
     auto* request = start_request(buffer, RTM_GETLINK, NLM_F_ACK);
@@ -161,6 +157,39 @@ std::expected<unsigned, std::error_code> Netlink::interface_index(const std::str
         return std::unexpected{error};
     }
     return index;
+}
+
+std::expected<InterfaceKind, std::error_code> Netlink::interface_kind(const std::string& name) {
+    RequestBuffer buffer{};
+    auto* request = start_request(buffer, RTM_GETLINK, NLM_F_ACK);
+    mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg));
+    mnl_attr_put_strz(request, IFLA_IFNAME, name.c_str());
+    InterfaceKind found;
+    const auto read_tun = [&](const nlattr* attribute) {
+        if (mnl_attr_get_type(attribute) == IFLA_TUN_TYPE) {
+            found.is_layer3 = mnl_attr_get_u8(attribute) == IFF_TUN;
+        } else if (mnl_attr_get_type(attribute) == IFLA_TUN_MULTI_QUEUE) {
+            found.is_multi_queue = mnl_attr_get_u8(attribute) != 0;
+        }
+    };
+    const auto read_info = [&](const nlattr* attribute) {
+        if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND) {
+            found.kind = mnl_attr_get_str(attribute);
+        } else if (mnl_attr_get_type(attribute) == IFLA_INFO_DATA && found.kind == "tun") {
+            for_each_nested(attribute, read_tun);
+        }
+    };
+    const auto error = talk(request, [&](const nlmsghdr* header) {
+        for_each_attribute(header, sizeof(ifinfomsg), [&](const nlattr* attribute) {
+            if (mnl_attr_get_type(attribute) == IFLA_LINKINFO) {
+                for_each_nested(attribute, read_info);
+            }
+        });
+    });
+    if (error) {
+        return std::unexpected{error};
+    }
+    return found;
 }
 
 std::error_code Netlink::change_link(unsigned index, const std::function<void(nlmsghdr*)>& add_attributes,
@@ -200,6 +229,18 @@ std::error_code Netlink::disable_link_local_generation(unsigned index) {
 
 std::error_code Netlink::set_up(unsigned index) {
     return change_link(index, {}, IFF_UP, IFF_UP);
+}
+
+bool Netlink::is_up(unsigned index) {
+    RequestBuffer buffer{};
+    auto* request = start_request(buffer, RTM_GETLINK, NLM_F_ACK);
+    static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg)))->ifi_index =
+        static_cast<int>(index);
+    bool is_up = false;
+    const auto error = talk(request, [&](const nlmsghdr* header) {
+        is_up = (static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header))->ifi_flags & IFF_UP) != 0;
+    });
+    return !error && is_up;
 }
 
 std::expected<std::vector<InterfaceAddress>, std::error_code> Netlink::addresses(unsigned index) {
@@ -297,21 +338,59 @@ std::error_code Netlink::delete_route(const Route& route) {
     return change_route(RTM_DELROUTE, 0, route);
 }
 
-std::error_code Netlink::add_unmarked_rule(net::Family family, std::uint32_t mark, std::uint32_t table,
-                                           std::uint32_t priority) {
+std::error_code Netlink::change_unmarked_rule(int type, int flags, net::Family family, const UnmarkedRule& rule) {
     RequestBuffer buffer{};
-    auto* request = start_request(buffer, RTM_NEWRULE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+    auto* request = start_request(buffer, type, NLM_F_ACK | flags);
     auto* message = static_cast<fib_rule_hdr*>(mnl_nlmsg_put_extra_header(request, sizeof(fib_rule_hdr)));
     message->family = family_of(family);
     message->action = FR_ACT_TO_TBL;
     message->flags = FIB_RULE_INVERT;
     message->table = RT_TABLE_UNSPEC;
-    mnl_attr_put_u32(request, FRA_TABLE, table);
-    mnl_attr_put_u32(request, FRA_FWMARK, mark);
-    mnl_attr_put_u32(request, FRA_PRIORITY, priority);
+    mnl_attr_put_u32(request, FRA_TABLE, rule.table);
+    mnl_attr_put_u32(request, FRA_FWMARK, rule.mark);
+    mnl_attr_put_u32(request, FRA_PRIORITY, rule.priority);
     mnl_attr_put_u8(request, FRA_PROTOCOL, RTPROT_KERNEL);
-    const auto error = talk(request);
+    return talk(request);
+}
+
+std::error_code Netlink::add_unmarked_rule(net::Family family, const UnmarkedRule& rule) {
+    const auto error = change_unmarked_rule(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, family, rule);
     return error == std::errc::file_exists ? std::error_code{} : error;
+}
+
+std::error_code Netlink::delete_unmarked_rule(net::Family family, const UnmarkedRule& rule) {
+    return change_unmarked_rule(RTM_DELRULE, 0, family, rule);
+}
+
+std::expected<std::vector<UnmarkedRule>, std::error_code> Netlink::unmarked_rules(net::Family family) {
+    std::vector<UnmarkedRule> found;
+    const auto error = dump(RTM_GETRULE, family_of(family), [&](const nlmsghdr* header) {
+        const auto* message = static_cast<const fib_rule_hdr*>(mnl_nlmsg_get_payload(header));
+        if (message->action != FR_ACT_TO_TBL || (message->flags & FIB_RULE_INVERT) == 0) {
+            return;
+        }
+        UnmarkedRule rule{.mark = 0, .table = message->table, .priority = 0};
+        for_each_attribute(header, sizeof(fib_rule_hdr), [&](const nlattr* attribute) {
+            switch (mnl_attr_get_type(attribute)) {
+                case FRA_TABLE:
+                    rule.table = mnl_attr_get_u32(attribute);
+                    break;
+                case FRA_FWMARK:
+                    rule.mark = mnl_attr_get_u32(attribute);
+                    break;
+                case FRA_PRIORITY:
+                    rule.priority = mnl_attr_get_u32(attribute);
+                    break;
+                default:
+                    break;
+            }
+        });
+        found.push_back(rule);
+    });
+    if (error) {
+        return std::unexpected{error};
+    }
+    return found;
 }
 
 }  // namespace culvert::io

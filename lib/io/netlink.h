@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "culvert/base/bytes.h"
 #include "culvert/net/ip_network.h"
 
 struct mnl_socket;
@@ -28,12 +29,30 @@ struct Route {
     friend bool operator==(const Route&, const Route&) = default;
 };
 
+/// "Packets that do not carry `mark` look into `table`."
+struct UnmarkedRule {
+    std::uint32_t mark = 0;
+    std::uint32_t table = 0;
+    std::uint32_t priority = 0;
+
+    friend bool operator==(const UnmarkedRule&, const UnmarkedRule&) = default;
+};
+
 /// An address of an interface with the length of its on-link prefix.
 struct InterfaceAddress {
     net::IpAddress address;
     unsigned prefix = 0;
 
     friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
+};
+
+/// What made an interface.
+struct InterfaceKind {
+    std::string kind;             ///< as in "ip link add type"; empty: hardware, loopback
+    bool is_layer3 = true;        ///< of kind "tun": TUN, not TAP
+    bool is_multi_queue = false;  ///< of kind "tun"
+
+    friend bool operator==(const InterfaceKind&, const InterfaceKind&) = default;
 };
 
 /// Talks rtnetlink: links, addresses, routes and rules, without any external command. One request at a time (two dumps
@@ -45,15 +64,20 @@ public:
     ~Netlink();
     Netlink(Netlink&&) noexcept;
     Netlink& operator=(Netlink&&) noexcept;
+    /// False once it has been moved from.
+    explicit operator bool() const { return socket_ != nullptr; }
 
     /// Index of the interface with that name.
     [[nodiscard]] std::expected<unsigned, std::error_code> interface_index(const std::string& name);
+
+    [[nodiscard]] std::expected<InterfaceKind, std::error_code> interface_kind(const std::string& name);
 
     std::error_code set_mtu(unsigned interface_index, unsigned mtu);
     std::error_code set_queue_length(unsigned interface_index, unsigned packets);
     /// Keeps the kernel from adding a link-local address of its own, whose tentative state would get in our way.
     std::error_code disable_link_local_generation(unsigned interface_index);
     std::error_code set_up(unsigned interface_index);
+    [[nodiscard]] bool is_up(unsigned interface_index);
 
     [[nodiscard]] std::expected<std::vector<InterfaceAddress>, std::error_code> addresses(unsigned interface_index);
     std::error_code add_address(unsigned interface_index, const InterfaceAddress& address);
@@ -63,9 +87,15 @@ public:
     std::error_code add_route(const Route& route);
     std::error_code delete_route(const Route& route);
 
-    /// "Packets that do not carry `mark` look into `table`." An existing equal rule is success.
-    std::error_code add_unmarked_rule(net::Family family, std::uint32_t mark, std::uint32_t table,
-                                      std::uint32_t priority);
+    /// An existing equal rule is success.
+    std::error_code add_unmarked_rule(net::Family family, const UnmarkedRule& rule);
+    std::error_code delete_unmarked_rule(net::Family family, const UnmarkedRule& rule);
+    [[nodiscard]] std::expected<std::vector<UnmarkedRule>, std::error_code> unmarked_rules(net::Family family);
+
+    /// For what has no function here. `type`: RTM_GET*; `family`: AF_*.
+    std::error_code dump(int type, unsigned char family, const std::function<void(const nlmsghdr*)>& visit);
+    /// Sends a request whose own header and attributes are made already, and waits for the kernel's answer.
+    std::error_code request(int type, int flags, ByteSpan header_and_attributes);
 
 private:
     struct Closer {
@@ -77,6 +107,7 @@ private:
     std::error_code change_link(unsigned interface_index, const std::function<void(nlmsghdr*)>& add_attributes,
                                 unsigned flags, unsigned flags_mask);
     std::error_code change_address(int type, int flags, unsigned interface_index, const InterfaceAddress& address);
+    std::error_code change_unmarked_rule(int type, int flags, net::Family family, const UnmarkedRule& rule);
     std::error_code change_route(int type, int flags, const Route& route);
     /// Sends `request` and hands each answer to `visit` until the kernel says that it is done.
     std::error_code talk(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& visit = {});

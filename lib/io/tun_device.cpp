@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "culvert/io/tun_obstacle.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/virtio_net.h"
 
@@ -27,30 +28,11 @@ namespace {
 
 constexpr log::Logger kLog{"io"};
 
-constexpr const char* kTunNode = "/dev/net/tun";
 constexpr std::size_t kHeaderSize = sizeof(packet::VirtioNetHeader);
 /// In front of each packet, so that headers can be rebuilt there; places the IP header 16-byte aligned.
 constexpr std::size_t kHeadroom = 128;
 constexpr std::size_t kMaxPacket = 65535;
 constexpr std::size_t kTailroom = 64;
-
-std::string explain(const std::string& what, int error_number) {
-    std::string text = what + ": " + std::strerror(error_number) + ".";
-    switch (error_number) {
-        case EPERM:
-        case EACCES:
-            return text + " Run as root or grant CAP_NET_ADMIN.";
-        case EBUSY:
-            return text + " Another process uses this interface: stop it first.";
-        case ENOENT:
-        case ENODEV:
-        case ENXIO:
-            return text +
-                   " The kernel has no TUN support: load the module \"tun\", or pass /dev/net/tun into the container.";
-        default:
-            return text;
-    }
-}
 
 /// Containers often lack the node although the kernel has the driver.
 void create_node_if_missing() {
@@ -75,14 +57,14 @@ std::expected<TunDevice, std::string> TunDevice::open(const Options& options) {
 
     KernelDescriptor fd{linux_kernel(), ::open(kTunNode, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
     if (!fd) {
-        return std::unexpected{explain(what, errno)};
+        return std::unexpected{what + ": " + explain_node_failure(errno)};
     }
     // Without IFF_MULTI_QUEUE a second process fails with EBUSY instead of silently stealing packets.
     ifreq request{};
     std::memcpy(request.ifr_name, options.name.data(), options.name.size());
     request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
     if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-        return std::unexpected{explain(what, errno)};
+        return std::unexpected{what + ": " + explain_interface_failure(options.name, errno)};
     }
     bool has_tcp_offload = false;
     bool has_udp_offload = false;

@@ -6,7 +6,10 @@
 #include <array>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/io/constants.h"
+#include "culvert/io/full_route.h"
+#include "culvert/io/link_scope_routes.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::io {
@@ -18,6 +21,13 @@ constexpr log::Logger kLog{"io"};
 bool is_family_unavailable(std::error_code error) {
     return error == std::errc::operation_not_supported || error == std::errc::permission_denied;
 }
+
+constexpr std::array kRules{
+    UnmarkedRule{.mark = kSocketMark, .table = kRouteTable, .priority = kRouteRulePriority},
+    UnmarkedRule{.mark = kSocketMark, .table = kLinkScopeTable, .priority = kLinkScopeRulePriority},
+    UnmarkedRule{.mark = kSocketMark, .table = kInternetTable, .priority = kInternetRulePriority}};
+
+constexpr std::array kFamilies{net::Family::kIpv4, net::Family::kIpv6};
 
 bool is_already_gone(std::error_code error) {
     return error == std::errc::no_such_process || error == std::errc::no_such_file_or_directory;
@@ -38,9 +48,7 @@ std::expected<TunInterface, std::string> TunInterface::attach(const std::string&
         return std::unexpected{"cannot find the interface \"" + name + "\": " + index.error().message() + "."};
     }
     TunInterface interface{std::move(*netlink), name, *index};
-    for (const auto table : {kRouteTable, kLinkScopeTable, kInternetTable}) {
-        interface.flush_table(table);
-    }
+    interface.remove_rules_and_routes();
     const auto queue_length = has_tun_offload ? kTunQueueLengthWithOffload : kTunQueueLengthPlain;
     if (const auto error = interface.netlink_.set_queue_length(*index, queue_length)) {
         kLog.warn("Could not set the queue length of the TUN interface", log::field("error", error.message()));
@@ -67,6 +75,9 @@ std::expected<void, std::string> TunInterface::set_addresses(const net::IpAddres
     if (const auto error = netlink_.set_mtu(index_, kTunMtu)) {
         kLog.warn("Could not set the MTU of the TUN interface", log::field("error", error.message()));
     }
+    requested_ = {v4, v6};
+    ipv4_.reset();
+    ipv6_.reset();
     const auto v4_error = netlink_.add_address(index_, wanted[0]);
     const auto v6_error = netlink_.add_address(index_, wanted[1]);
     if (v4_error && v6_error) {
@@ -82,6 +93,7 @@ std::expected<void, std::string> TunInterface::set_addresses(const net::IpAddres
                       log::field("family", std::string_view{family == net::Family::kIpv4 ? "IPv4" : "IPv6"}),
                       log::field("error", error.message()));
         } else {
+            (family == net::Family::kIpv4 ? ipv4_ : ipv6_) = family == net::Family::kIpv4 ? v4 : v6;
             install_rules(family);
         }
     }
@@ -91,14 +103,74 @@ std::expected<void, std::string> TunInterface::set_addresses(const net::IpAddres
 }
 
 void TunInterface::install_rules(net::Family family) {
-    for (const auto& [table, priority] : {std::pair{kRouteTable, kRouteRulePriority},
-                                          {kLinkScopeTable, kLinkScopeRulePriority},
-                                          {kInternetTable, kInternetRulePriority}}) {
-        if (const auto error = netlink_.add_unmarked_rule(family, kSocketMark, table, priority)) {
-            kLog.warn("Could not add a policy rule; traffic may not reach the tunnel", log::field("priority", priority),
-                      log::field("error", error.message()));
+    for (const auto& rule : kRules) {
+        if (const auto error = netlink_.add_unmarked_rule(family, rule)) {
+            kLog.warn("Could not add a policy rule; traffic may not reach the tunnel",
+                      log::field("priority", rule.priority), log::field("error", error.message()));
         }
     }
+}
+
+TunInterface::~TunInterface() {
+    if (netlink_ && !CULVERT_SABOTAGE(kLeaveRulesBehind)) {
+        remove_rules_and_routes();
+    }
+}
+
+void TunInterface::remove_rules_and_routes() {
+    for (const auto family : kFamilies) {
+        for (const auto& rule : kRules) {
+            // Once for each copy; the first failure says that there is none any more.
+            constexpr int kMostCopies = 16;
+            for (int i = 0; i < kMostCopies && !netlink_.delete_unmarked_rule(family, rule); ++i) {
+            }
+        }
+    }
+    for (const auto table : {kRouteTable, kLinkScopeTable, kInternetTable}) {
+        flush_table(netlink_, table);
+    }
+}
+
+bool TunInterface::is_intact() {
+    const auto existing = netlink_.addresses(index_);
+    if (!existing || !netlink_.is_up(index_)) {
+        return false;
+    }
+    return (!ipv4_ || is_family_intact(net::Family::kIpv4, *ipv4_, *existing)) &&
+           (!ipv6_ || is_family_intact(net::Family::kIpv6, *ipv6_, *existing));
+}
+
+bool TunInterface::is_family_intact(net::Family family, const net::IpAddress& address,
+                                    const std::vector<InterfaceAddress>& existing) {
+    if (std::ranges::find(existing, InterfaceAddress{address, address.bit_length()}) == existing.end()) {
+        return false;
+    }
+    const auto rules = netlink_.unmarked_rules(family);
+    const auto routes = full_routes(netlink_, family);
+    if (!rules || !routes) {
+        return true;  // unknown; better no change than a wrong one
+    }
+    const bool has_rules = std::ranges::all_of(
+        kRules, [&](const UnmarkedRule& rule) { return std::ranges::find(*rules, rule) != rules->end(); });
+    const auto is_there = [&](const net::IpNetwork& network) {
+        const auto wanted = route_to(network);
+        return network.family() != family || std::ranges::any_of(*routes, [&](const FullRoute& route) {
+                   return route.destination == network && route.table == wanted.table &&
+                          route.interface_index == index_;
+               });
+    };
+    return has_rules && std::ranges::all_of(routes_, is_there);
+}
+
+std::expected<bool, std::string> TunInterface::repair() {
+    if (!requested_ || is_intact()) {
+        return false;
+    }
+    const auto [v4, v6] = *requested_;
+    if (const auto set = set_addresses(v4, v6); !set) {
+        return std::unexpected{set.error()};
+    }
+    return true;
 }
 
 Route TunInterface::route_to(const net::IpNetwork& network) const {
@@ -134,35 +206,7 @@ void TunInterface::set_routes(const std::vector<net::IpNetwork>& routes) {
 }
 
 void TunInterface::sync_link_scope_routes() {
-    for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
-        const auto main_routes = netlink_.routes(family, RT_TABLE_MAIN);
-        if (!main_routes) {
-            kLog.debug("Could not read the main routing table", log::field("error", main_routes.error().message()));
-            continue;
-        }
-        for (auto route : *main_routes) {
-            if (route.scope != RT_SCOPE_LINK || route.interface_index == index_) {
-                continue;
-            }
-            route.table = kLinkScopeTable;
-            const auto error = netlink_.add_route(route);
-            if (error && error != std::errc::file_exists) {
-                kLog.debug("Could not copy an on-link route", log::field("error", error.message()));
-            }
-        }
-    }
-}
-
-void TunInterface::flush_table(std::uint32_t table) {
-    for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
-        const auto routes = netlink_.routes(family, table);
-        if (!routes) {
-            continue;
-        }
-        for (const auto& route : *routes) {
-            static_cast<void>(netlink_.delete_route(route));
-        }
-    }
+    sync_link_scope_table(netlink_, index_);
 }
 
 }  // namespace culvert::io

@@ -65,6 +65,11 @@ private:
         post(Reset{"SIGHUP"});
     }
 
+    void handle_network_change() override {
+        kLog.info("The host's network changed: dropping all connections and starting afresh");
+        post(Reset{"network changed"});
+    }
+
     void handle_event(Traits::Event& event) override {
         std::visit(overloaded{[](ShardEnded&) {}, [&](KeyChanged& changed) { connect(changed.public_key); },
                               [&](tunnel::ClientEvent& client_event) {

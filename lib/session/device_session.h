@@ -15,6 +15,7 @@
 #include "culvert/observability/log.h"
 #include "culvert/portal_channel/connection.h"
 #include "culvert/session/control_loop.h"
+#include "culvert/session/host_watch.h"
 #include "culvert/session/shard_thread.h"
 #include "culvert/tunnel/tun_config.h"
 
@@ -65,9 +66,16 @@ protected:
 
     /// Everything the shard reports except ShardEnded.
     virtual void handle_event(typename Traits::Event& event) = 0;
-    virtual void handle_hangup() {}
+    /// SIGHUP: the operator says what handle_network_change() finds out.
+    virtual void handle_hangup() = 0;
+    /// The host has other addresses, or another way out.
+    virtual void handle_network_change() = 0;
+    /// Whether a default route may lead into the tunnel, beside which the local network must stay reachable.
+    [[nodiscard]] virtual bool keeps_local_network() const { return true; }
     /// Called once at the start, as soon as the TUN interface is ours: nobody else on this host may change it then.
     [[nodiscard]] virtual std::expected<void, std::string> prepare_host() { return {}; }
+    /// Puts back what somebody else took away of what prepare_host() did; whether anything was missing.
+    virtual std::expected<bool, std::string> repair_host() { return false; }
 
     /// For what people ask for: rare, and never dropped.
     void post(typename Traits::Command command) { shard_->post_always(std::move(command)); }
@@ -87,7 +95,7 @@ protected:
         auto routes = config.ipv4_routes;
         routes.insert(routes.end(), config.ipv6_routes.begin(), config.ipv6_routes.end());
         interface_->set_routes(routes);
-        interface_->sync_link_scope_routes();
+        follow_routes();
         if (!std::exchange(is_ready_, true)) {
             kLog.info("Tunnel ready", log::field("elapsed_ms", milliseconds(io::monotonic_now() - started_at_)));
             if (options_.on_ready) {
@@ -106,6 +114,7 @@ protected:
 
     static constexpr log::Logger kLog{"session"};
 
+    [[nodiscard]] HostWatch& host_watch() { return host_watch_; }
     [[nodiscard]] const std::string& tun_name() const { return options_.tun_name; }
 
 private:
@@ -132,6 +141,7 @@ private:
         if (auto prepared = prepare_host(); !prepared) {
             return prepared;
         }
+        host_watch_.watch_network(interface_->index());
 
         auto connection = portal_channel::PortalConnection::create(
             std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },
@@ -169,9 +179,26 @@ private:
         if (std::exchange(is_shutting_down_, true)) {
             return;
         }
+        host_watch_.stop();
         post(typename Traits::ShutDown{});
         connection_->close();
         loop_.after(kShutdownLimit, [this] { loop_.stop(); });
+    }
+
+    void follow_routes() {
+        if (keeps_local_network()) {
+            interface_->sync_link_scope_routes();
+        }
+    }
+
+    std::expected<bool, std::string> repair() {
+        const auto interface = interface_->repair();
+        follow_routes();
+        const auto host = repair_host();
+        if (!interface || !host) {
+            return interface ? host : interface;
+        }
+        return *interface || *host;
     }
 
     void stop_if_done() {
@@ -238,6 +265,10 @@ private:
 
     DeviceOptions options_;
     ControlLoop loop_;
+    HostWatch host_watch_{loop_,
+                          {.repair = [this] { return repair(); },
+                           .follow_routes = [this] { follow_routes(); },
+                           .network_changed = [this] { handle_network_change(); }}};
     std::optional<io::TunInterface> interface_;
     std::optional<ShardThread<State>> shard_;
     std::unique_ptr<portal_channel::PortalConnection> connection_;

@@ -1,5 +1,6 @@
 #include "culvert/session/gateway_session.h"
 
+#include "culvert/io/forwarding_rules.h"
 #include "culvert/io/gateway_host.h"
 #include "culvert/tunnel/gateway/gateway_state.h"
 
@@ -72,7 +73,25 @@ private:
             return std::unexpected{host.error()};
         }
         host_.emplace(std::move(*host));
+        host_watch().watch_nftables(io::kGatewayTable);
         return {};
+    }
+
+    std::expected<bool, std::string> repair_host() override { return host_->repair(); }
+
+    /// Its default route is the host's own, and the kernel would have to ask the copies for each packet it forwards.
+    [[nodiscard]] bool keeps_local_network() const override { return false; }
+
+    void handle_hangup() override {
+        kLog.info("Received SIGHUP: connecting to the portal afresh");
+        connect();
+    }
+
+    /// What works goes on: the sockets are bound to no address, and peers find other paths by themselves. Only the
+    /// portal's connection would go on waiting at an address that is gone.
+    void handle_network_change() override {
+        kLog.info("The host's network changed: connecting to the portal afresh");
+        connect();
     }
 
     void handle_event(Traits::Event& event) override {

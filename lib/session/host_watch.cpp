@@ -1,0 +1,125 @@
+#include "culvert/session/host_watch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "culvert/base/sabotage.h"
+#include "culvert/io/clock.h"
+#include "culvert/observability/log.h"
+
+namespace culvert::session {
+namespace {
+
+constexpr log::Logger kLog{"session"};
+
+}  // namespace
+
+void HostWatch::watch_network(unsigned tun_index) {
+    auto watch = io::NetworkWatch::open(tun_index);
+    auto netlink = io::Netlink::open();
+    if (!watch || !netlink) {
+        kLog.warn("Cannot watch the host's network: after a change of networks, send SIGHUP",
+                  log::field("error", (watch ? netlink.error() : watch.error()).message()));
+        return;
+    }
+    tun_index_ = tun_index;
+    network_.emplace(std::move(*watch));
+    netlink_.emplace(std::move(*netlink));
+    snapshot_ = io::take_snapshot(*netlink_, tun_index_).value_or(io::NetworkSnapshot{});
+    is_without_network_ = snapshot_.empty();
+    loop_.watch(network_->fd(), [this] {
+        const auto changes = network_->take();
+        if (changes.ours) {
+            schedule_repair();
+        }
+        if (changes.host) {
+            note_change_of_host();
+        }
+    });
+}
+
+void HostWatch::watch_nftables(const std::string& table) {
+    auto watch = io::NftablesWatch::open(table);
+    if (!watch) {
+        kLog.warn("Cannot watch nftables: if another program removes our rules, restart this one",
+                  log::field("error", watch.error().message()));
+        return;
+    }
+    nftables_.emplace(std::move(*watch));
+    loop_.watch(nftables_->fd(), [this] {
+        if (nftables_->take()) {
+            schedule_repair();
+        }
+    });
+}
+
+void HostWatch::schedule_repair() {
+    if (is_stopped_ || CULVERT_SABOTAGE(kFirewallReloadIsFinal) || std::exchange(is_repair_scheduled_, true)) {
+        return;
+    }
+    loop_.after(pace_.delay(io::monotonic_now()), [this] {
+        is_repair_scheduled_ = false;
+        repair();
+    });
+}
+
+void HostWatch::repair() {
+    if (is_stopped_) {
+        return;
+    }
+    const auto repaired = handler_.repair();
+    if (repaired == false) {
+        return;
+    }
+    pace_.repaired(io::monotonic_now());
+    if (repaired) {
+        kLog.warn("Another program removed rules, routes or settings of ours; they are back");
+    } else {
+        kLog.warn("Another program removed rules, routes or settings of ours, and they cannot be put back now",
+                  log::field("error", repaired.error()));
+        schedule_repair();
+    }
+}
+
+void HostWatch::note_change_of_host() {
+    if (is_stopped_) {
+        return;
+    }
+    last_change_ = io::monotonic_now();
+    if (!first_change_) {
+        first_change_ = last_change_;
+        loop_.after(kSettling, [this] { check_host(); });
+    }
+}
+
+void HostWatch::check_host() {
+    if (is_stopped_) {
+        return;
+    }
+    const auto now = io::monotonic_now();
+    const auto settled = std::min(last_change_ + kSettling, *first_change_ + kLongestSettling);
+    if (now < settled) {
+        loop_.after(settled - now, [this] { check_host(); });
+        return;
+    }
+    first_change_.reset();
+    handler_.follow_routes();
+
+    auto snapshot = io::take_snapshot(*netlink_, tun_index_);
+    if (!snapshot) {
+        note_change_of_host();  // it changed while we looked
+        return;
+    }
+    if (snapshot->empty()) {
+        kLog.debug("The host has no network");
+        is_without_network_ = true;
+        return;
+    }
+    const bool was_without_network = std::exchange(is_without_network_, false);
+    if ((was_without_network || *snapshot != snapshot_) && !CULVERT_SABOTAGE(kIgnoreNetworkChange)) {
+        snapshot_ = std::move(*snapshot);
+        handler_.network_changed();
+    }
+}
+
+}  // namespace culvert::session

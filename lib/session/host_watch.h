@@ -1,0 +1,71 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "culvert/base/time.h"
+#include "culvert/io/network_snapshot.h"
+#include "culvert/io/network_watch.h"
+#include "culvert/io/nftables_watch.h"
+#include "culvert/io/repair_pace.h"
+#include "culvert/session/control_loop.h"
+
+namespace culvert::session {
+
+/// Follows what happens to the host around a device: what the device set up is put back when somebody else takes it
+/// away, and a change of the host's own network is reported once it has settled. Lives on the control thread.
+class HostWatch {
+public:
+    struct Handler {
+        /// Puts back what is missing; whether anything was. The error is for a person.
+        std::function<std::expected<bool, std::string>()> repair;
+        /// Something about the host's routes, links or addresses changed.
+        std::function<void()> follow_routes;
+        /// Connections will notice: other addresses, another way out, or a network after there was none.
+        std::function<void()> network_changed;
+    };
+
+    HostWatch(ControlLoop& loop, Handler handler) : loop_{loop}, handler_{std::move(handler)} {}
+    HostWatch(const HostWatch&) = delete;
+    HostWatch& operator=(const HostWatch&) = delete;
+
+    /// Without permission or memory for it: a warning, and nothing is watched.
+    void watch_network(unsigned tun_index);
+    void watch_nftables(const std::string& table);
+
+    /// From now on nothing is called any more.
+    void stop() { is_stopped_ = true; }
+
+private:
+    /// A new network comes in several steps: link, address, route.
+    static constexpr Duration kSettling = std::chrono::milliseconds{500};
+    /// A host whose routes never stop changing gets an answer as well.
+    static constexpr Duration kLongestSettling = std::chrono::seconds{5};
+
+    void note_change_of_host();
+    void check_host();
+    void schedule_repair();
+    void repair();
+
+    ControlLoop& loop_;
+    Handler handler_;
+    bool is_stopped_ = false;
+
+    std::optional<io::NetworkWatch> network_;
+    std::optional<io::NftablesWatch> nftables_;
+    std::optional<io::Netlink> netlink_;
+    unsigned tun_index_ = 0;
+
+    io::RepairPace pace_;
+    bool is_repair_scheduled_ = false;
+
+    /// The last one that was not empty.
+    io::NetworkSnapshot snapshot_;
+    bool is_without_network_ = false;
+    std::optional<Instant> first_change_;
+    Instant last_change_{};
+};
+
+}  // namespace culvert::session
