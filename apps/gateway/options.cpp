@@ -53,6 +53,8 @@ void describe(CLI::App& app, RawOptions& raw) {
         "FIREZONE_UDP_SEND_BUFFER_SIZE\n"
         "(bytes). Each flag that takes a value can be given by the variable in brackets.\n"
         "\n"
+        "Signals: SIGTERM and SIGINT end the gateway, SIGHUP makes it connect to the portal afresh.\n"
+        "\n"
         "Example: FIREZONE_TOKEN=... culvert-gateway --api-url wss://portal.example.com");
 }
 
