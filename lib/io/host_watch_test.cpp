@@ -186,6 +186,13 @@ TEST(NetworkWatch, TellsWhatIsOursFromWhatIsTheHosts) {
         EXPECT_TRUE(changes.host);
         EXPECT_FALSE(changes.ours);
 
+        run("ip route replace default via 10.0.0.9 dev lan0");
+        EXPECT_TRUE(watch.take().host);
+        run("ip route add 10.1.0.0/16 via 10.0.0.5");
+        changes = watch.take();
+        EXPECT_FALSE(changes.host);
+        EXPECT_TRUE(changes.routes);
+
         run("ip rule delete priority 100");
         changes = watch.take();
         EXPECT_FALSE(changes.host);

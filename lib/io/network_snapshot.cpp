@@ -14,11 +14,8 @@
 namespace culvert::io {
 namespace {
 
-/// A default route may come in two halves, so that it beats another.
-constexpr unsigned kLongestDefault = 1;
-
 bool is_default_route(const FullRoute& route, unsigned tun_index) {
-    return route.type == RTN_UNICAST && route.destination.prefix() <= kLongestDefault &&
+    return route.type == RTN_UNICAST && route.destination.prefix() <= kLongestDefaultRoute &&
            route.interface_index != tun_index && route.table != kRouteTable && route.table != kLinkScopeTable &&
            route.table != kInternetTable && (route.flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) == 0;
 }

@@ -9,6 +9,9 @@
 
 namespace culvert::io {
 
+/// Prefix up to which a route counts as default route: it may come in two halves, so that it beats another.
+inline constexpr unsigned kLongestDefaultRoute = 1;
+
 /// What of the host's network matters to connections: with which addresses it can reach the world, and how. Two equal
 /// snapshots mean that nothing happened that a connection would notice.
 struct NetworkSnapshot {

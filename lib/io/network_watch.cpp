@@ -12,6 +12,7 @@
 
 #include "culvert/io/constants.h"
 #include "culvert/io/netlink_message.h"
+#include "culvert/io/network_snapshot.h"
 
 namespace culvert::io {
 namespace {
@@ -26,6 +27,7 @@ bool is_our_table(std::uint32_t table) {
 
 /// RTA_TABLE and FRA_TABLE, RTA_OIF: as one look at the message.
 struct RouteFacts {
+    unsigned prefix = 0;
     std::uint32_t table = 0;
     unsigned interface_index = 0;
 };
@@ -34,6 +36,7 @@ RouteFacts facts_of(const nlmsghdr* header) {
     RouteFacts facts;
     // rtmsg and fib_rule_hdr have one layout.
     static_assert(sizeof(rtmsg) == sizeof(fib_rule_hdr));
+    facts.prefix = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header))->rtm_dst_len;
     facts.table = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header))->rtm_table;
     const bool is_rule = header->nlmsg_type == RTM_NEWRULE || header->nlmsg_type == RTM_DELRULE;
     for_each_attribute(header, sizeof(rtmsg), [&](const nlattr* attribute) {
@@ -108,7 +111,7 @@ NetworkWatch::Changes NetworkWatch::take() {
         const auto length = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
         if (length < 0) {
             if (errno == ENOBUFS) {  // more than fitted: anything may have happened
-                visitor.changes = {.host = true, .ours = true};
+                visitor.changes = {.host = true, .routes = true, .ours = true};
                 continue;
             }
             break;
@@ -146,9 +149,9 @@ void NetworkWatch::note(const nlmsghdr* header, Changes& changes) const {
             if (is_our_table(facts.table)) {
                 changes.ours |= header->nlmsg_type == RTM_DELROUTE;
                 // A copied route disappears with its interface; then the copies need another look.
-                changes.host |= facts.table == kLinkScopeTable && header->nlmsg_type == RTM_DELROUTE;
+                changes.routes |= facts.table == kLinkScopeTable && header->nlmsg_type == RTM_DELROUTE;
             } else if (facts.interface_index != tun_index_) {
-                changes.host = true;
+                (facts.prefix <= kLongestDefaultRoute ? changes.host : changes.routes) = true;
             }
             break;
         }

@@ -14,8 +14,10 @@ namespace culvert::io {
 class NetworkWatch {
 public:
     struct Changes {
-        /// Addresses, links or routes that are not ours.
+        /// Addresses, links or default routes that are not ours.
         bool host = false;
+        /// Other routes that are not ours. A router's change all the time.
+        bool routes = false;
         /// Something of ours was removed: rule, route or address; or the TUN interface was taken down, or forwarding
         /// switched off.
         bool ours = false;

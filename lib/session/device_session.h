@@ -141,7 +141,7 @@ private:
         if (auto prepared = prepare_host(); !prepared) {
             return prepared;
         }
-        host_watch_.watch_network(interface_->index());
+        host_watch_.watch_network(interface_->index(), keeps_local_network());
 
         auto connection = portal_channel::PortalConnection::create(
             std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },

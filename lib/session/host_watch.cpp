@@ -14,7 +14,7 @@ constexpr log::Logger kLog{"session"};
 
 }  // namespace
 
-void HostWatch::watch_network(unsigned tun_index) {
+void HostWatch::watch_network(unsigned tun_index, bool follows_routes) {
     auto watch = io::NetworkWatch::open(tun_index);
     auto netlink = io::Netlink::open();
     if (!watch || !netlink) {
@@ -27,12 +27,12 @@ void HostWatch::watch_network(unsigned tun_index) {
     netlink_.emplace(std::move(*netlink));
     snapshot_ = io::take_snapshot(*netlink_, tun_index_).value_or(io::NetworkSnapshot{});
     is_without_network_ = snapshot_.empty();
-    loop_.watch(network_->fd(), [this] {
+    loop_.watch(network_->fd(), [this, follows_routes] {
         const auto changes = network_->take();
         if (changes.ours) {
             schedule_repair();
         }
-        if (changes.host) {
+        if (changes.host || (changes.routes && follows_routes)) {
             note_change_of_host();
         }
     });
@@ -88,8 +88,12 @@ void HostWatch::note_change_of_host() {
     last_change_ = io::monotonic_now();
     if (!first_change_) {
         first_change_ = last_change_;
-        loop_.after(kSettling, [this] { check_host(); });
+        check_host_after(kSettling);
     }
+}
+
+void HostWatch::check_host_after(Duration delay) {
+    loop_.after(delay, [this] { check_host(); });
 }
 
 void HostWatch::check_host() {
@@ -99,7 +103,7 @@ void HostWatch::check_host() {
     const auto now = io::monotonic_now();
     const auto settled = std::min(last_change_ + kSettling, *first_change_ + kLongestSettling);
     if (now < settled) {
-        loop_.after(settled - now, [this] { check_host(); });
+        check_host_after(settled - now);
         return;
     }
     first_change_.reset();
@@ -107,7 +111,9 @@ void HostWatch::check_host() {
 
     auto snapshot = io::take_snapshot(*netlink_, tun_index_);
     if (!snapshot) {
-        note_change_of_host();  // it changed while we looked
+        // It changed while we looked, and may go on changing.
+        first_change_ = last_change_ = now;
+        check_host_after(kLongestSettling);
         return;
     }
     if (snapshot->empty()) {

@@ -31,8 +31,9 @@ public:
     HostWatch(const HostWatch&) = delete;
     HostWatch& operator=(const HostWatch&) = delete;
 
-    /// Without permission or memory for it: a warning, and nothing is watched.
-    void watch_network(unsigned tun_index);
+    /// `follows_routes`: whether routes matter that are no default routes. Without permission or memory for it: a
+    /// warning, and nothing is watched.
+    void watch_network(unsigned tun_index, bool follows_routes);
     void watch_nftables(const std::string& table);
 
     /// From now on nothing is called any more.
@@ -45,6 +46,7 @@ private:
     static constexpr Duration kLongestSettling = std::chrono::seconds{5};
 
     void note_change_of_host();
+    void check_host_after(Duration delay);
     void check_host();
     void schedule_repair();
     void repair();

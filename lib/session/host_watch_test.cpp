@@ -24,7 +24,7 @@ void run(const std::string& command) {
 struct WatchedHost {
     WatchedHost() {
         run("ip route add default via 10.20.0.1 dev lan0");
-        watch.watch_network(tunnel.index());
+        watch.watch_network(tunnel.index(), true);
         watch.watch_nftables("ours");
     }
 

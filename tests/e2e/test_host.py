@@ -129,8 +129,8 @@ def move(v4, v6):
         "address flush dev eth0 scope global",
         f"address add {v4}/24 dev eth0",
         f"address add {v6}/64 dev eth0 nodad",
-        "route add default via 172.30.0.1",
-        "-6 route add default via 2001:db8:30::1",
+        "route replace default via 172.30.0.1",
+        "-6 route replace default via 2001:db8:30::1",
     ):
         run_in("client", "sh", "-c", f"ip {command}")
 
@@ -163,8 +163,8 @@ def test_the_gateway_follows_its_host_to_another_network(system):
             "address flush dev eth0 scope global",
             f"address add {v4}/24 dev eth0",
             f"address add {v6}/64 dev eth0 nodad",
-            "route add default via 172.31.0.1",
-            "-6 route add default via 2001:db8:31::1",
+            "route replace default via 172.31.0.1",
+            "-6 route replace default via 2001:db8:31::1",
         ):
             run_in("gateway", "sh", "-c", f"ip {command}")
         wait_until(lambda: system.reaches(WEB_V4, seconds=1), 40, f"access through the gateway at {v4}")
