@@ -58,37 +58,35 @@ bool PortalLink::is_healthy(Instant now) const {
 }
 
 void PortalLink::handle_event(const portal_channel::Event& event) {
-    std::visit(
-        overloaded{
-            [&](const portal_channel::Joined&) {
-                is_joined_ = true;
-                kLog.info("Registered with the portal");
-            },
-            [&](const portal_channel::MessageReceived&) {
-                // `init`: nothing to do. There is no other message for relays.
-            },
-            [&](const portal_channel::MessageRefused& refused) {
-                kLog.warn("The portal refused a message", log::field("reason", refused.text));
-            },
-            [&](const portal_channel::HeartbeatSent&) {
-                last_heartbeat_ = io::monotonic_now().time_since_epoch().count();
-            },
-            [&](const portal_channel::Hiccup& hiccup) {
-                is_joined_ = false;
-                ++hiccups_;
-                kLog.debug("Lost the portal, trying again; relaying goes on", log::field("cause", hiccup.cause),
+    std::visit(overloaded{
+                   [&](const portal_channel::Joined&) {
+                       is_joined_ = true;
+                       kLog.info("Registered with the portal");
+                   },
+                   [&](const portal_channel::MessageReceived&) {
+                       // `init`: nothing to do. There is no other message for relays.
+                   },
+                   [&](const portal_channel::MessageRefused& refused) {
+                       kLog.warn("The portal refused a message", log::field("reason", refused.text));
+                   },
+                   [&](const portal_channel::HeartbeatSent&) {
+                       last_heartbeat_ = io::monotonic_now().time_since_epoch().count();
+                   },
+                   [&](const portal_channel::Hiccup& hiccup) {
+                       is_joined_ = false;
+                       ++hiccups_;
+                       kLog.debug(
+                           "Lost the portal, trying again; relaying goes on", log::field("cause", hiccup.cause),
                            log::field("delay_ms",
                                       std::chrono::duration_cast<std::chrono::milliseconds>(hiccup.delay).count()));
-            },
-            [&](const portal_channel::Closed&) { is_joined_ = false; },
-            [&](const portal_channel::Fatal& fatal) {
-                is_joined_ = false;
-                give_up_(fatal.is_authentication_error
-                             ? fatal.text + ". Check the token; \"culvert-portal token create relay\" makes a new one."
-                             : fatal.text);
-            },
-        },
-        event);
+                   },
+                   [&](const portal_channel::Closed&) { is_joined_ = false; },
+                   [&](const portal_channel::Fatal& fatal) {
+                       is_joined_ = false;
+                       give_up_(fatal.text);
+                   },
+               },
+               event);
 }
 
 }  // namespace culvert::relay

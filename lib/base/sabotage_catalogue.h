@@ -90,6 +90,10 @@
     X(kBudgetFromStart, "114", "portal_channel", "the time for retries counts from the first outage ever") \
     X(kJoinNeverTimesOut, "115", "portal_channel", "an unanswered join blocks the channel for ever") \
     X(kUnboundedQueue, "116", "portal_channel", "messages pile up while the portal is away") \
+    X(kDropsWhileJoined, "security", "portal_channel", "33 messages at once are too many even for a portal that is there: all are lost") \
+    X(kFullMailboxDropsEvents, "security", "session", "what the data path has to say while the control thread is busy is lost") \
+    X(kIgnoresUnansweredHeartbeats, "119", "portal_channel", "a portal that has stopped answering is trusted for ever") \
+    X(kTrustsReadableToken, "security", "token", "a token file that every user of the machine can read is used without a word") \
     X(kNoDefaultPort, "117", "portal_api", "a URL without port leads nowhere") \
     X(kNonAsciiUserAgent, "118", "portal_api", "names of machines go into an HTTP header as they are") \
     X(kNeverRejoins, "120", "portal_channel", "messages are refused for ever once the portal forgot the channel") \

@@ -117,10 +117,7 @@ std::optional<ToDeviceFrame> decode_frame(Role role, const ObjectReader& frame) 
         return ChannelClosed{std::move(topic)};
     }
     if (event == "disconnect") {
-        if (frame.object("payload").string("reason") != "token_expired") {
-            frame.problem().report(kPayload, "unknown reason");
-        }
-        return TokenExpired{std::move(topic)};
+        return Disconnect{std::move(topic), frame.object("payload").string("reason")};
     }
     return decode_message(role, event, frame, std::move(topic));
 }

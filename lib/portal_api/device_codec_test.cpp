@@ -258,11 +258,12 @@ TEST(DeviceCodec, RefusesRepliesThatItCannotRead) {
 TEST(DeviceCodec, DecodesTheEndsOfAChannel) {
     EXPECT_TRUE(std::holds_alternative<ChannelCrashed>(*decode_to_device(Role::kClient, spec::kPhxError)));
     EXPECT_TRUE(std::holds_alternative<ChannelClosed>(*decode_to_device(Role::kClient, spec::kPhxClose)));
-    EXPECT_TRUE(std::holds_alternative<TokenExpired>(*decode_to_device(Role::kGateway, spec::kDisconnect)));
+    EXPECT_EQ(std::get<Disconnect>(*decode_to_device(Role::kGateway, spec::kDisconnect)).reason, "token_expired");
 
     EXPECT_NE(error_of(Role::kClient, with_payload("phx_error", R"({"a":1})")), "decoded");
     EXPECT_NE(error_of(Role::kClient, with_payload("phx_close", "null")), "decoded");
-    EXPECT_NE(error_of(Role::kClient, with_payload("disconnect", R"({"reason":"certificate_revoked"})")), "decoded");
+    EXPECT_EQ(error_of(Role::kClient, with_payload("disconnect", R"({"reason":"certificate_revoked"})")), "decoded");
+    EXPECT_NE(error_of(Role::kClient, with_payload("disconnect", "{}")), "decoded");
 }
 
 TEST(DeviceCodec, RefusesMessagesOfOtherRolesAndEras) {

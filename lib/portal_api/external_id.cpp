@@ -1,6 +1,7 @@
 #include "culvert/portal_api/external_id.h"
 
 #include <algorithm>
+#include <array>
 
 #include "culvert/base/uuid.h"
 #include "culvert/crypto/hash.h"
@@ -24,7 +25,39 @@ bool is_uuid(std::string_view text) {
     return Uuid::parse(text).has_value() || (text.size() == 32 && std::ranges::all_of(text, is_hex_digit));
 }
 
+std::string_view trim(std::string_view text) {
+    constexpr std::string_view kWhiteSpace = " \t\r\n";
+    const auto first = text.find_first_not_of(kWhiteSpace);
+    return first == std::string_view::npos ? std::string_view{}
+                                           : text.substr(first, text.find_last_not_of(kWhiteSpace) - first + 1);
+}
+
+/// UUIDs that vendors left in the firmware of many machines, as digits.
+constexpr std::array<std::string_view, 3> kSharedUuids{
+    "03000200040005000006000700080009", "12345678123456789012123456789012", "0123456789abcdef0123456789abcdef"};
+
 }  // namespace
+
+bool is_placeholder_id(std::string_view text) {
+    std::string digits;
+    for (const char c : trim(text)) {
+        if (is_hex_digit(c)) {
+            digits += static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+        } else if (c != '-' && c != '{' && c != '}') {
+            return false;
+        }
+    }
+    // Short ones may be people's own numbering.
+    constexpr std::size_t kMinUuidDigits = 16;
+    const bool is_one_digit =
+        digits.size() >= kMinUuidDigits && std::ranges::all_of(digits, [&](char c) { return c == digits.front(); });
+    return digits.empty() || is_one_digit || std::ranges::find(kSharedUuids, digits) != kSharedUuids.end();
+}
+
+bool is_machine_id(std::string_view text) {
+    const auto id = trim(text);
+    return id.size() == 32 && std::ranges::all_of(id, is_hex_digit) && !is_placeholder_id(id);
+}
 
 std::string to_external_id(std::string_view device_id) {
     return is_uuid(device_id) ? to_hex(crypto::sha256(as_bytes(device_id))) : std::string{device_id};

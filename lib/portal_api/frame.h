@@ -55,13 +55,14 @@ struct ChannelCrashed {
 struct ChannelClosed {
     std::string topic;
 };
-/// `disconnect` with the reason `token_expired`, the only one devices know.
-struct TokenExpired {
+/// `disconnect`: the portal is about to end the connection, and says why.
+struct Disconnect {
     std::string topic;
+    std::string reason;
 };
 
-using ToDeviceFrame = std::variant<MessageFrame, IgnoredFrame, OkReply, NullReply, ErrorReply, ChannelCrashed,
-                                   ChannelClosed, TokenExpired>;
+using ToDeviceFrame =
+    std::variant<MessageFrame, IgnoredFrame, OkReply, NullReply, ErrorReply, ChannelCrashed, ChannelClosed, Disconnect>;
 
 // --- Device -> portal (3.1, 3.2)
 // --------------------------------------------------------------------------------------

@@ -163,5 +163,31 @@ TEST(UserAgent, CarriesNothingThatBreaksAHeader) {
     EXPECT_EQ(agent.to_string(), "lX: 1/1 relay/0.1.0");
 }
 
+TEST(LoginUrl, TakesTheTokenOutOfTexts) {
+    const auto url = LoginUrl::build("wss://h", {.role = Role::kRelay, .token = "a b"}).value();
+    EXPECT_EQ(url.without_token("GET /?token=a+b&x=1: a b, a+b."), "GET /?token=[token]&x=1: [token], [token].");
+    EXPECT_EQ(url.without_token("token=half"), "token=[token]");
+    EXPECT_EQ(url.without_token("nothing here"), "nothing here");
+    const auto without = LoginUrl::build("wss://h", {.role = Role::kRelay}).value();
+    EXPECT_EQ(without.without_token("nothing here"), "nothing here");
+}
+
+TEST(LoginUrl, RefusesPasswordsInTheUrlWithoutShowingThem) {
+    const auto url = LoginUrl::build("wss://user:hunter2@h", {.role = Role::kRelay});
+    ASSERT_FALSE(url);
+    EXPECT_EQ(url.error().find("hunter2"), std::string::npos);
+}
+
+TEST(DeviceId, KnowsWhatIdentifiesNobody) {
+    for (const auto* text : {"", " \n", "00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+                             "03000200-0400-0500-0006-000700080009", "{03000200-0400-0500-0006-000700080009}\n"}) {
+        EXPECT_TRUE(is_placeholder_id(text)) << text;
+    }
+    for (const auto* text :
+         {"device-1", "1", "5d0e7c1a94b24f638a1dc0b37e52f918", "4C4C4544-0051-3010-8035-B7C04F4A4A32"}) {
+        EXPECT_FALSE(is_placeholder_id(text)) << text;
+    }
+}
+
 }  // namespace
 }  // namespace culvert::portal_api

@@ -1,5 +1,7 @@
 #include "culvert/portal_api/url.h"
 
+#include <algorithm>
+
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
@@ -112,6 +114,10 @@ std::expected<LoginUrl, std::string> LoginUrl::build(std::string_view base_url, 
     if (parsed->host().empty()) {
         return std::unexpected{"The API URL has no host."};
     }
+    if (parsed->has_userinfo()) {
+        return std::unexpected{"The API URL has a user name or password in it; portals know devices by their token."};
+    }
+    url.token_ = parameters.token;
     url.host_ = parsed->host_address();
     if (parsed->has_port() && !parsed->port().empty()) {
         url.port_ = parsed->port_number();
@@ -138,6 +144,23 @@ std::string LoginUrl::host_header() const {
 
 std::string LoginUrl::target(const std::optional<crypto::PublicKey>& public_key) const {
     return public_key ? target_ + "&public_key=" + form_encode(public_key->to_string()) : target_;
+}
+
+std::string LoginUrl::without_token(std::string text) const {
+    static constexpr std::string_view kHidden = "[token]";
+    static constexpr std::string_view kParameter = "token=";
+    static constexpr std::string_view kEnds = "&\"'<> \t\r\n";
+    for (const auto& secret : {token_, form_encode(token_)}) {
+        for (auto at = secret.empty() ? std::string::npos : text.find(secret); at != std::string::npos;
+             at = text.find(secret, at + kHidden.size())) {
+            text.replace(at, secret.size(), kHidden);
+        }
+    }
+    for (auto at = text.find(kParameter); at != std::string::npos; at = text.find(kParameter, at)) {
+        at += kParameter.size();
+        text.replace(at, std::min(text.find_first_of(kEnds, at), text.size()) - at, kHidden);
+    }
+    return text;
 }
 
 }  // namespace culvert::portal_api

@@ -52,7 +52,11 @@ public:
     /// Path and query. Relays have no key.
     [[nodiscard]] std::string target(const std::optional<crypto::PublicKey>& public_key) const;
 
+    /// `text` with the token taken out, and whatever follows "token=": servers like to quote the URL they refuse.
+    [[nodiscard]] std::string without_token(std::string text) const;
+
 private:
+    std::string token_;
     std::string host_;
     std::string target_;
     std::uint16_t port_ = 443;

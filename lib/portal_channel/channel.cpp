@@ -1,11 +1,12 @@
 #include "culvert/portal_channel/channel.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include "culvert/base/overloaded.h"
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
+#include "culvert/portal_channel/advice.h"
 #include "culvert/portal_channel/constants.h"
 
 namespace culvert::portal_channel {
@@ -14,6 +15,16 @@ namespace {
 constexpr log::Logger kLog{"portal_channel"};
 constexpr log::Logger kSendLog{"wire::api::send"};
 constexpr log::Logger kReceiveLog{"wire::api::recv"};
+
+/// Reasons of a `disconnect` that say that another machine has taken this device's place.
+constexpr std::array<std::string_view, 4> kReplacedReasons{"duplicate_device", "replaced", "gateway_already_connected",
+                                                           "device_identity_conflict"};
+
+/// What of a text of the portal's choosing is shown to people.
+std::string_view shortened(std::string_view text) {
+    constexpr std::size_t kMaxShown = 200;
+    return text.substr(0, kMaxShown);
+}
 
 std::string fatal_text(std::string_view cause) {
     return "Connection to portal failed: " + std::string{cause};
@@ -50,7 +61,15 @@ void PhoenixChannel::connect(const std::optional<crypto::PublicKey>& public_key,
 }
 
 void PhoenixChannel::send(portal_api::FromDevice message) {
-    enqueue(std::move(message));
+    const bool keeps_all = is_joined() && !CULVERT_SABOTAGE(kDropsWhileJoined);
+    if (!keeps_all && outgoing_.size() > kMaxWaitingMessages && !CULVERT_SABOTAGE(kUnboundedQueue)) {
+        kLog.debug("Dropped messages that waited for the portal", log::field("count", outgoing_.size()));
+        outgoing_.clear();
+    } else if (outgoing_.size() >= kMaxUnreadMessages) {
+        outgoing_.clear();
+        is_overrun_ = true;  // noticed with the next frame; the connection is made anew
+    }
+    outgoing_.push_back(std::move(message));
 }
 
 void PhoenixChannel::close(Instant now) {
@@ -86,7 +105,10 @@ void PhoenixChannel::handle_connected(Instant now) {
     if (!CULVERT_SABOTAGE(kBudgetFromStart)) {
         backoff_.reset();
     }
-    last_sent_ = now;
+    next_heartbeat_ = now + kHeartbeatInterval;
+    unanswered_heartbeats_ = 0;
+    wants_heartbeat_ = false;
+    is_overrun_ = false;
     pending_join_.reset();
     wants_join_ = true;
 }
@@ -97,11 +119,13 @@ void PhoenixChannel::handle_dial_error(const DialError& error, Instant now) {
     }
     switch (error.kind) {
         case DialError::Kind::kInvalidCertificate:
-            fail(fatal_text(error.text), false);
+            fail(fatal_text(error.text + ". Check the API URL, this machine's clock and its certificate authorities"),
+                 false);
             return;
         case DialError::Kind::kHttpStatus:
             if (error.status >= 400 && error.status < 500) {
-                fail(fatal_text(error.text), error.status == 401 || error.status == 403);
+                fail(fatal_text(error.text + ". " + advice_on_status(error.status, options_.role)),
+                     error.status == 401 || error.status == 403);
                 return;
             }
             break;
@@ -126,6 +150,10 @@ void PhoenixChannel::handle_text(std::string_view text, Instant now) {
     }
 }
 
+void PhoenixChannel::handle_partial_text() {
+    unanswered_heartbeats_ = 0;
+}
+
 void PhoenixChannel::handle_connection_lost(std::string_view cause, Instant now) {
     if (state_ == State::kClosing) {
         drop();
@@ -144,7 +172,9 @@ void PhoenixChannel::handle_frame(portal_api::MessageFrame frame, Instant) {
 
 void PhoenixChannel::handle_frame(const portal_api::IgnoredFrame&, Instant) {}
 
+// Any reply shows that the portal reads what we send.
 void PhoenixChannel::handle_frame(const portal_api::OkReply& reply, Instant) {
+    unanswered_heartbeats_ = 0;
     if (pending_join_ && pending_join_->ref == reply.ref) {
         kLog.debug("Joined portal channel");
         pending_join_.reset();
@@ -152,12 +182,15 @@ void PhoenixChannel::handle_frame(const portal_api::OkReply& reply, Instant) {
     }
 }
 
-void PhoenixChannel::handle_frame(const portal_api::NullReply&, Instant) {}
+void PhoenixChannel::handle_frame(const portal_api::NullReply&, Instant) {
+    unanswered_heartbeats_ = 0;
+}
 
 void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant) {
+    unanswered_heartbeats_ = 0;
     const auto topic = portal_api::to_topic(options_.role);
     if (reply.topic == topic && pending_join_ && pending_join_->ref == reply.ref) {
-        fail(fatal_text("login failed: " + reply.text), false);
+        fail(fatal_text("login failed: " + std::string{shortened(reply.text)}), false);
         return;
     }
     const bool may_rejoin = options_.role != portal_api::Role::kRelay;
@@ -181,8 +214,16 @@ void PhoenixChannel::handle_frame(const portal_api::ChannelClosed&, Instant now)
     handle_connection_lost("the portal closed the channel", now);
 }
 
-void PhoenixChannel::handle_frame(const portal_api::TokenExpired&, Instant) {
-    fail(fatal_text("token expired"), true);
+void PhoenixChannel::handle_frame(const portal_api::Disconnect& frame, Instant) {
+    if (frame.reason == "token_expired") {
+        fail(fatal_text("token expired. " + advice_on_token(options_.role)), true);
+    } else if (std::ranges::find(kReplacedReasons, frame.reason) != kReplacedReasons.end()) {
+        // Coming back would only throw the other one out.
+        fail(fatal_text(frame.reason + ". " + advice_on_identity()), false);
+    } else {
+        // Whether it may come back, the device learns when it does.
+        kLog.warn("The portal ends the connection", log::field("reason", shortened(frame.reason)));
+    }
 }
 
 // --- Time ------------------------------------------------------------------------------------------------------------
@@ -206,12 +247,22 @@ void PhoenixChannel::handle_timeout(Instant now) {
         case State::kConnected:
             if (pending_join_ && now >= pending_join_->sent_at + kJoinTimeout) {
                 handle_connection_lost("the portal did not answer the join in time", now);
-            } else if (now >= last_sent_ + kHeartbeatInterval) {
-                last_sent_ = now;
-                enqueue(Heartbeat{});
+            } else if (now >= next_heartbeat_) {
+                beat(now);
             }
             return;
     }
+}
+
+/// Counts heartbeats, not time: a process that was stopped for a while has not asked anything meanwhile.
+void PhoenixChannel::beat(Instant now) {
+    if (unanswered_heartbeats_ >= kMaxUnansweredHeartbeats && !CULVERT_SABOTAGE(kIgnoresUnansweredHeartbeats)) {
+        handle_connection_lost("the portal has stopped answering", now);
+        return;
+    }
+    ++unanswered_heartbeats_;
+    wants_heartbeat_ = true;
+    next_heartbeat_ = now + kHeartbeatInterval;
 }
 
 std::optional<Instant> PhoenixChannel::poll_timeout() const {
@@ -226,8 +277,7 @@ std::optional<Instant> PhoenixChannel::poll_timeout() const {
         case State::kConnected:
             break;
     }
-    const auto heartbeat = last_sent_ + kHeartbeatInterval;
-    return pending_join_ ? std::min(heartbeat, pending_join_->sent_at + kJoinTimeout) : heartbeat;
+    return pending_join_ ? std::min(next_heartbeat_, pending_join_->sent_at + kJoinTimeout) : next_heartbeat_;
 }
 
 // --- Outputs ---------------------------------------------------------------------------------------------------------
@@ -244,32 +294,31 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
     if (state_ != State::kConnected) {
         return std::nullopt;
     }
+    if (std::exchange(is_overrun_, false)) {
+        handle_connection_lost("the portal takes messages too slowly", now);
+        return std::nullopt;
+    }
     if (wants_join_) {
         wants_join_ = false;
         pending_join_ = PendingJoin{.ref = next_ref_++, .sent_at = now};
         if (CULVERT_SABOTAGE(kJoinNeverTimesOut)) {
             pending_join_->sent_at = Instant::max() - kJoinTimeout;
         }
-        last_sent_ = now;
         kSendLog.trace("Sending join");
         return portal_api::encode_join(options_.role, pending_join_->ref, options_.stamp_secret);
     }
     if (pending_join_ && !CULVERT_SABOTAGE(kSendBeforeJoin)) {
         return std::nullopt;
     }
-    const auto outgoing = pop(outgoing_);
-    if (!outgoing) {
+    if (std::exchange(wants_heartbeat_, false)) {
+        events_.emplace_back(HeartbeatSent{});
+        return portal_api::encode_heartbeat(next_ref_++);
+    }
+    const auto message = pop(outgoing_);
+    if (!message) {
         return std::nullopt;
     }
-    last_sent_ = now;
-    auto frame = std::visit(overloaded{[&](const Heartbeat&) {
-                                           events_.emplace_back(HeartbeatSent{});
-                                           return portal_api::encode_heartbeat(next_ref_++);
-                                       },
-                                       [&](const portal_api::FromDevice& message) {
-                                           return portal_api::encode_from_device(message, next_ref_++);
-                                       }},
-                            *outgoing);
+    auto frame = portal_api::encode_from_device(*message, next_ref_++);
     kSendLog.trace("Sending frame", log::field("frame", frame));
     return frame;
 }
@@ -288,12 +337,8 @@ void PhoenixChannel::drop() {
     actions_.emplace_back(Drop{});
 }
 
-void PhoenixChannel::enqueue(Outgoing outgoing) {
-    if (outgoing_.size() > kMaxWaitingMessages && !CULVERT_SABOTAGE(kUnboundedQueue)) {
-        kLog.debug("Dropped messages that the portal did not take", log::field("count", outgoing_.size()));
-        outgoing_.clear();
-    }
-    outgoing_.push_back(std::move(outgoing));
+bool PhoenixChannel::is_joined() const {
+    return state_ == State::kConnected && !wants_join_ && !pending_join_;
 }
 
 void PhoenixChannel::retry(std::string_view cause, Instant now) {
@@ -303,7 +348,9 @@ void PhoenixChannel::retry(std::string_view cause, Instant now) {
     } else if (const auto next = backoff_->next(rng_, now)) {
         delay = *next;
     } else {
-        fail(fatal_text("max retries reached: " + std::string{cause}), false);
+        fail(fatal_text("max retries reached: " + std::string{cause} +
+                        ". Check that this machine reaches the portal's host and port"),
+             false);
         return;
     }
     state_ = State::kWaiting;

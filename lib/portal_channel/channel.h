@@ -61,6 +61,7 @@ public:
 
     // Commands of the owner.
     void connect(const std::optional<crypto::PublicKey>& public_key, Instant now);
+    /// Queues a message. None is dropped while joined; see constants.h for what bounds the queue.
     void send(portal_api::FromDevice message);
     void close(Instant now);
 
@@ -69,6 +70,8 @@ public:
     void handle_dial_error(const DialError& error, Instant now);
     /// One message of the WebSocket, text or binary.
     void handle_text(std::string_view text, Instant now);
+    /// Part of a long message came: whatever the portal has to answer waits behind it.
+    void handle_partial_text();
     /// The connection ended: error, end of stream, or Close from either side.
     void handle_connection_lost(std::string_view cause, Instant now);
 
@@ -89,12 +92,11 @@ private:
         std::uint64_t ref = 0;
         Instant sent_at;
     };
-    struct Heartbeat {};
-    using Outgoing = std::variant<Heartbeat, portal_api::FromDevice>;
 
     void dial();
     void drop();
-    void enqueue(Outgoing outgoing);
+    [[nodiscard]] bool is_joined() const;
+    void beat(Instant now);
     void retry(std::string_view cause, Instant now);
     void fail(std::string text, bool is_authentication_error);
     void finish_close();
@@ -106,7 +108,7 @@ private:
     void handle_frame(portal_api::ErrorReply reply, Instant now);
     void handle_frame(const portal_api::ChannelCrashed& frame, Instant now);
     void handle_frame(const portal_api::ChannelClosed& frame, Instant now);
-    void handle_frame(const portal_api::TokenExpired& frame, Instant now);
+    void handle_frame(const portal_api::Disconnect& frame, Instant now);
 
     ChannelOptions options_;
     Rng rng_;
@@ -115,11 +117,16 @@ private:
     std::optional<Backoff> backoff_;
     Instant redial_at_{};
     Instant closing_until_{};
-    Instant last_sent_{};
+    Instant next_heartbeat_{};
+    /// Since the portal last answered anything.
+    unsigned unanswered_heartbeats_ = 0;
+    bool wants_heartbeat_ = false;
     std::uint64_t next_ref_ = 0;
     bool wants_join_ = false;
     std::optional<PendingJoin> pending_join_;
-    std::deque<Outgoing> outgoing_;
+    /// The portal left so much unread that messages are lost.
+    bool is_overrun_ = false;
+    std::deque<portal_api::FromDevice> outgoing_;
     std::deque<Action> actions_;
     std::deque<Event> events_;
 };

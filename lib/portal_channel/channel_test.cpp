@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/portal_channel/constants.h"
 
@@ -11,7 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using portal_api::Role;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 crypto::PublicKey key(int number) {
     crypto::PublicKey key;
@@ -249,6 +253,38 @@ TEST(PhoenixChannel, FailsWithAnAuthenticationErrorIfTheTokenExpired) {
     EXPECT_EQ(c.channel.poll_timeout(), std::nullopt);
 }
 
+TEST(PhoenixChannel, EndsWhenAnotherMachineTakesItsPlace) {
+    for (const auto* reason : {"duplicate_device", "replaced"}) {
+        Channel c;
+        c.join();
+        c.channel.handle_text(portal_api::encode_disconnect("client", reason), c.now);
+        const auto fatal = c.events_of<Fatal>();
+        ASSERT_EQ(fatal.size(), 1U);
+        EXPECT_FALSE(fatal[0].is_authentication_error);
+        EXPECT_THAT(fatal[0].text, AllOf(HasSubstr(reason), HasSubstr("FIREZONE_ID")));
+        EXPECT_EQ(c.actions(), std::vector<Action>{Drop{}});
+    }
+}
+
+TEST(PhoenixChannel, SaysWhatToDoAboutARefusal) {
+    const auto text = [](unsigned code, Role role = Role::kClient) {
+        Channel c{role};
+        c.channel.connect(std::nullopt, c.now);
+        c.channel.handle_dial_error(status(code), c.now);
+        const auto fatal = c.events_of<Fatal>();
+        return fatal.empty() ? std::string{} : fatal.front().text;
+    };
+    EXPECT_THAT(text(401), AllOf(HasSubstr("Check the token"), HasSubstr("token create client")));
+    EXPECT_THAT(text(401, Role::kRelay), HasSubstr("token create relay"));
+    EXPECT_THAT(text(404), AllOf(HasSubstr("FIREZONE_API_URL"), Not(HasSubstr("Check the token"))));
+    EXPECT_THAT(text(409), HasSubstr("FIREZONE_ID"));
+    EXPECT_THAT(text(426), HasSubstr("WebSockets"));
+    for (unsigned code = 400; code < 500; ++code) {
+        EXPECT_THAT(text(code), HasSubstr("HTTP " + std::to_string(code) + ". ")) << "and then what to do";
+        EXPECT_EQ(text(code).find("Check the token") != std::string::npos, code == 401) << code;
+    }
+}
+
 TEST(PhoenixChannel, ClassifiesWhatTheServerAnswers) {
     const auto outcome = [](const DialError& error) -> std::string {
         Channel c;
@@ -392,19 +428,152 @@ TEST(PhoenixChannel, LosesTheConnectionIfTheJoinIsNotAnswered) {
     EXPECT_EQ(c.events_of<Hiccup>().size(), 1U);
 }
 
-TEST(PhoenixChannel, SendsAHeartbeatAfterThirtyIdleSeconds) {
+TEST(PhoenixChannel, SendsAHeartbeatEachTenSecondsHoweverBusyItIs) {
     Channel c;
     c.join();
-    c.advance(29s);
+    c.advance(9s);
     c.channel.send(flow(1));
     EXPECT_EQ(c.frames().size(), 1U);
-    c.advance(30s - 1ns);
+    c.advance(1s - 1ns);
     EXPECT_TRUE(c.frames().empty());
     c.advance(1ns);
     EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_heartbeat(2)});
     EXPECT_EQ(c.events_of<HeartbeatSent>().size(), 1U);
-    c.advance(30s);
+    c.advance(10s);
     EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_heartbeat(3)});
+}
+
+TEST(PhoenixChannel, SendsHeartbeatsBeforeWhatWaits) {
+    Channel c;
+    c.join();
+    for (int i = 0; i < 50; ++i) {
+        c.channel.send(flow(i));
+    }
+    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(0), 1));
+    c.advance(10s);
+    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_heartbeat(2));
+    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(1), 3));
+}
+
+TEST(PhoenixChannel, GivesUpAConnectionThatLeavesThreeHeartbeatsUnanswered) {
+    Channel c;
+    c.join();
+    c.advance(40s - 1ns);
+    EXPECT_EQ(c.frames().size(), 1U) << "a writer that is stuck makes no difference";
+    EXPECT_TRUE(c.events_of<Hiccup>().empty());
+    EXPECT_TRUE(c.actions().empty());
+
+    c.advance(1ns);
+
+    const auto hiccups = c.events_of<Hiccup>();
+    ASSERT_EQ(hiccups.size(), 1U);
+    EXPECT_EQ(hiccups[0].delay, 0s);
+    EXPECT_THAT(hiccups[0].cause, HasSubstr("stopped answering"));
+    c.advance(0s);
+    EXPECT_EQ(c.actions(), (std::vector<Action>{Drop{}, Dial{key(1)}}));
+
+    c.channel.handle_connected(c.now);
+    EXPECT_EQ(c.frames().size(), 1U);
+    c.channel.handle_text(ok_reply(2), c.now);
+    c.advance(40s - 1ns);
+    EXPECT_TRUE(c.events_of<Hiccup>().empty()) << "the next connection starts from nothing";
+}
+
+TEST(PhoenixChannel, GivesUpADeadConnectionHoweverMuchItHasToSay) {
+    Channel c;
+    c.join();
+    for (int second = 0; second < 40; ++second) {
+        EXPECT_TRUE(c.events_of<Hiccup>().empty()) << second;
+        c.channel.send(flow(second));
+        c.frames();
+        c.advance(1s);
+    }
+    EXPECT_EQ(c.events_of<Hiccup>().size(), 1U);
+}
+
+TEST(PhoenixChannel, KeepsAConnectionOnWhichAnythingIsAnswered) {
+    const std::vector<std::function<void(Channel&)>> signs{
+        [](Channel& c) { c.channel.handle_text(ok_reply(1, "phoenix"), c.now); },
+        [](Channel& c) { c.channel.handle_text(portal_api::encode_error_reply("client", {"9"}, "disabled"), c.now); },
+        [](Channel& c) { c.channel.handle_partial_text(); },
+    };
+    for (const auto& sign : signs) {
+        Channel c;
+        c.join();
+        for (int minute = 0; minute < 10; ++minute) {
+            c.advance(29s);
+            c.frames();
+            sign(c);
+        }
+        EXPECT_TRUE(c.events_of<Hiccup>().empty());
+    }
+}
+
+TEST(PhoenixChannel, DoesNotTakePushesForAnswers) {
+    Channel c;
+    c.join();
+    for (int second = 0; second < 40; ++second) {
+        c.channel.handle_text(portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}), c.now);
+        c.advance(1s);
+    }
+    EXPECT_EQ(c.events_of<Hiccup>().size(), 1U) << "the portal speaks, but does not hear us";
+}
+
+TEST(PhoenixChannel, AProcessThatWasStoppedAsksBeforeItGivesUp) {
+    Channel c;
+    c.join();
+    c.now += 1h;
+    c.channel.handle_timeout(c.now);
+    EXPECT_EQ(c.frames().size(), 1U);
+    EXPECT_TRUE(c.events_of<Hiccup>().empty());
+}
+
+TEST(PhoenixChannel, DropsNothingWhileJoined) {
+    constexpr int kMessages = 1000;
+    Channel c;
+    c.join();
+    for (int i = 0; i < kMessages; ++i) {
+        c.channel.send(flow(i % 200));
+    }
+    const auto frames = c.frames();
+    ASSERT_EQ(frames.size(), std::size_t{kMessages});
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        EXPECT_EQ(frames[i], portal_api::encode_from_device(flow(static_cast<int>(i) % 200), 1 + i));
+    }
+}
+
+TEST(PhoenixChannel, DropsNothingThatWaitsBehindAMessageWhichIsBeingWritten) {
+    Channel c;
+    c.join();
+    std::size_t written = 0;
+    for (int i = 0; i < 200; ++i) {
+        c.channel.send(flow(i));
+        if (i % 50 == 0) {
+            written += c.channel.poll_frame(c.now) ? 1U : 0U;
+        }
+    }
+    EXPECT_EQ(written + c.frames().size(), 200U);
+}
+
+TEST(PhoenixChannel, ReconnectsIfThePortalLeavesTooMuchUnread) {
+    Channel c;
+    c.join();
+    for (std::size_t i = 0; i < kMaxUnreadMessages; ++i) {
+        c.channel.send(flow(1));
+    }
+    EXPECT_NE(c.channel.poll_frame(c.now), std::nullopt) << "so much it may leave";
+    c.channel.send(flow(2));
+    c.channel.send(flow(3));
+
+    EXPECT_TRUE(c.frames().empty());
+
+    EXPECT_THAT(c.events_of<Hiccup>().at(0).cause, HasSubstr("too slowly"));
+    c.advance(0s);
+    EXPECT_EQ(c.actions(), (std::vector<Action>{Drop{}, Dial{key(1)}}));
+    c.channel.handle_connected(c.now);
+    EXPECT_EQ(c.frames().size(), 1U);
+    c.channel.handle_text(ok_reply(2), c.now);
+    EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_from_device(flow(3), 3)});
 }
 
 TEST(PhoenixChannel, DropsAllWaitingMessagesWhenMoreThan32Wait) {

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <array>
 #include <thread>
 #include <utility>
 
@@ -14,6 +16,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/net/ip_network.h"
+#include "culvert/observability/log.h"
 #include "culvert/portal_channel/channel.h"
 #include "culvert/portal_channel/websocket_link.h"
 
@@ -22,6 +26,8 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+constexpr log::Logger kLog{"portal_channel"};
 
 Instant now() {
     return Instant{std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
@@ -48,6 +54,15 @@ net::SocketAddress to_socket_address(const asio::ip::tcp::endpoint& endpoint) {
     const auto to_ip = [](const auto& address) { return net::IpAddress{address.to_bytes()}; };
     const auto address = endpoint.address();
     return {.ip = address.is_v4() ? to_ip(address.to_v4()) : to_ip(address.to_v6()), .port = endpoint.port()};
+}
+
+/// Within this machine or a network that is somebody's own: loopback, RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291.
+bool is_private(const net::IpAddress& address) {
+    static constexpr std::array kNetworks{"127.0.0.0/8",    "10.0.0.0/8",    "172.16.0.0/12",
+                                          "192.168.0.0/16", "100.64.0.0/10", "::1/128",
+                                          "169.254.0.0/16", "fc00::/7",      "fe80::/10"};
+    return std::ranges::any_of(kNetworks,
+                               [&](const char* network) { return net::IpNetwork::parse(network)->contains(address); });
 }
 
 std::expected<void, std::string> configure(asio::ssl::context& tls, const std::optional<std::string>& ca_file) {
@@ -94,6 +109,7 @@ public:
         for (const auto& endpoint : endpoints_) {
             addresses_.push_back(to_socket_address(endpoint));
         }
+        warn_if_readable();
         return options_.url.is_tls() ? configure(tls_, options_.ca_file) : std::expected<void, std::string>{};
     }
 
@@ -117,6 +133,15 @@ public:
     }
 
 private:
+    /// Whoever forwards packets to the portal can read the token, and so be this device.
+    void warn_if_readable() const {
+        const auto is_public = [](const net::SocketAddress& address) { return !is_private(address.ip); };
+        if (!options_.url.is_tls() && std::ranges::any_of(addresses_, is_public)) {
+            kLog.warn("The connection to the portal is not encrypted: others on the way can read the token. Use wss://",
+                      log::field("host", options_.url.host()));
+        }
+    }
+
     /// Carries out what the channel wants until it wants nothing more.
     void drive() {
         for (;;) {
@@ -183,16 +208,19 @@ private:
             .on_connected = bind([](Runner& r) { r.channel_.handle_connected(now()); }),
             .on_dial_error = bind([](Runner& r, const DialError& e) { r.channel_.handle_dial_error(e, now()); }),
             .on_message = bind([](Runner& r, std::string_view text) { r.channel_.handle_text(text, now()); }),
+            .on_partial_message = bind([](Runner& r) { r.channel_.handle_partial_text(); }),
             .on_written = bind([](Runner& r) { r.is_writing_ = false; }),
             .on_lost =
                 bind([](Runner& r, std::string_view cause) { r.channel_.handle_connection_lost(cause, now()); })};
-        LinkTarget target{.endpoints = endpoints_,
-                          .host = options_.url.host(),
-                          .host_header = options_.url.host_header(),
-                          .path = options_.url.target(dial.public_key),
-                          .user_agent = options_.user_agent,
-                          .timeout = options_.dial_timeout,
-                          .firewall_mark = options_.firewall_mark};
+        LinkTarget target{
+            .endpoints = endpoints_,
+            .host = options_.url.host(),
+            .host_header = options_.url.host_header(),
+            .path = options_.url.target(dial.public_key),
+            .hide_token = [url = options_.url](std::string text) { return url.without_token(std::move(text)); },
+            .user_agent = options_.user_agent,
+            .timeout = options_.dial_timeout,
+            .firewall_mark = options_.firewall_mark};
         link_ = WebSocketLink::dial(context_.get_executor(), options_.url.is_tls() ? &tls_ : nullptr, std::move(target),
                                     std::move(observer));
     }

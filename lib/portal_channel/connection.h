@@ -69,7 +69,8 @@ public:
     /// is being made this does nothing. Relays have no key.
     void connect(const std::optional<crypto::PublicKey>& public_key);
 
-    /// Sends once joined. Messages wait in order meanwhile; if more than 32 wait, all of them are dropped.
+    /// Sends once joined. Messages wait in order meanwhile; if more than 32 wait for a join, all of them are dropped.
+    /// While joined none is; if the portal does not take them, the connection is made anew.
     void send(portal_api::FromDevice message);
 
     /// Closes the WebSocket properly (bounded to a second), then delivers Closed.

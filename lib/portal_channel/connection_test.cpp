@@ -146,6 +146,26 @@ TEST(PortalConnection, JoinsAndExchangesMessages) {
                     portal_api::encode_from_device(portal_api::FromClient{portal_api::CreateFlow{}}, 1), "<close>"));
 }
 
+TEST(PortalConnection, SendsEverythingThatAGatewaySaysAtOnce) {
+    constexpr std::size_t kClients = 200;
+    constexpr std::size_t kMessagesEach = 5;
+    Server server{{{}}};
+    Connection connection{server.port()};
+    connection->connect(key(1));
+    connection.expect<Joined>();
+
+    std::vector<std::string> expected{portal_api::encode_join(Role::kClient, 0, std::nullopt)};
+    for (std::size_t i = 0; i < kClients * kMessagesEach; ++i) {
+        portal_api::CreateFlow message;
+        message.resource_id = ResourceId{Uuid{std::array<std::uint8_t, 16>{static_cast<std::uint8_t>(i % kClients)}}};
+        expected.push_back(portal_api::encode_from_device(portal_api::FromClient{message}, 1 + i));
+        connection->send(portal_api::FromClient{message});
+    }
+
+    EXPECT_TRUE(eventually([&] { return server.messages().size() == expected.size(); })) << server.messages().size();
+    EXPECT_EQ(server.messages(), expected);
+}
+
 TEST(PortalConnection, SendsOnlyTheHeadersThatPortalsExpect) {
     Server server{{{}}};
     Connection connection{server.port()};
@@ -189,6 +209,16 @@ TEST(PortalConnection, TellsFatalRefusalsFromTransientOnes) {
         EXPECT_THAT(connection.expect<Hiccup>().cause, HasSubstr(std::to_string(status)));
         connection.expect<Joined>();
     }
+}
+
+TEST(PortalConnection, NeverRepeatsTheTokenThatAServerQuotes) {
+    const auto body = std::string(200, '.') + " Cannot GET /client/websocket?token=secret&name=n, token: secret; " +
+                      "/client/websocket?token=secr";
+    Server server{{{.http_response = response(500, body)}, {.http_response = response(404, body)}}};
+    Connection connection{server.port()};
+    connection->connect(key(1));
+    EXPECT_THAT(connection.expect<Hiccup>().cause, AllOf(HasSubstr("token=[token]&name=n"), Not(HasSubstr("secr"))));
+    EXPECT_THAT(connection.expect<Fatal>().text, AllOf(HasSubstr("token=[token]&name=n"), Not(HasSubstr("secr"))));
 }
 
 TEST(PortalConnection, DoesNotFollowRedirects) {

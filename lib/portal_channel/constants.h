@@ -8,16 +8,33 @@
 /// Source: spec/portal-protocol.md section 15.
 namespace culvert::portal_channel {
 
-/// A heartbeat is sent if nothing else was sent for so long.
-inline constexpr Duration kHeartbeatInterval = std::chrono::seconds{30};
+/// A heartbeat is sent this often, whatever else is sent: later generations do so because a device that always has
+/// something to say would never notice that nobody listens (spec/newer-dialect.md section 4). Portals of all
+/// generations answer it.
+inline constexpr Duration kHeartbeatInterval = std::chrono::seconds{10};
+
+/// With so many heartbeats unanswered when the next is due, the connection is dead. Same source.
+inline constexpr unsigned kMaxUnansweredHeartbeats = 3;
 
 /// How long the portal may take to acknowledge a join.
 inline constexpr Duration kJoinTimeout = std::chrono::seconds{5};
 
 static_assert(kJoinTimeout < kHeartbeatInterval, "a join that fails is noticed before the first heartbeat");
 
-/// Finding more messages than this waiting, send() drops them all.
+/// Finding more messages than this waiting for a join, send() drops them all: they speak of a state that is gone.
 inline constexpr std::size_t kMaxWaitingMessages = 32;
+
+/// While joined nothing is dropped, because the other side acts on what it was not told; but a portal that leaves so
+/// many messages unread is as good as dead, and the connection is made anew. Our own choice: enough for ten messages
+/// about each of some thousand peers, yet some ten megabytes at most.
+inline constexpr std::size_t kMaxUnreadMessages = 32'768;
+
+/// The kernel gives a connection up if what it sent is not acknowledged for so long. Heartbeats notice as well, but
+/// later, and not while closing. Our own choice.
+inline constexpr Duration kTcpUserTimeout = std::chrono::seconds{30};
+
+/// How much the kernel takes before it has sent it. Little, so that heartbeats overtake what waits.
+inline constexpr int kTcpUnsentBytes = 65'536;
 
 /// For connecting to any of the portal's addresses.
 inline constexpr Duration kTcpConnectTimeout = std::chrono::seconds{5};

@@ -1,5 +1,7 @@
 #include "culvert/portal_channel/websocket_link.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -64,6 +66,9 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 // What of a refusal's body is shown to people.
 constexpr std::size_t kMaxShownBody = 300;
 
+// As much of a message is taken from the connection at once.
+constexpr std::size_t kReadSize = 64 * 1024;
+
 // Above this the memory of a message is given back at once.
 constexpr std::size_t kKeptBuffer = 256 * 1024;
 
@@ -78,14 +83,14 @@ DialError transient(std::string_view step, const error_code& error) {
 }
 
 /// "HTTP 401 Unauthorized: Invalid token"
-DialError refused(const websocket::response_type& response) {
+DialError refused(const websocket::response_type& response, const std::function<std::string(std::string)>& hide_token) {
     DialError error{.kind = DialError::Kind::kHttpStatus, .status = response.result_int()};
     error.text = "HTTP " + std::to_string(error.status);
     const auto reason = response.reason();
     if (!reason.empty()) {
-        error.text += " " + std::string{reason.data(), reason.size()};
+        error.text += " " + hide_token({reason.data(), reason.size()});
     }
-    auto body = response.body().substr(0, kMaxShownBody);
+    auto body = hide_token(response.body()).substr(0, kMaxShownBody);
     std::ranges::replace_if(body, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
     if (!body.empty()) {
         error.text += ": " + body;
@@ -107,6 +112,11 @@ error_code open_socket(asio::ip::tcp::socket& socket, const asio::ip::tcp::endpo
             return {errno, boost::system::system_category()};
         }
     }
+    // Without these it still works, only less well.
+    const auto user_timeout =
+        static_cast<unsigned>(std::chrono::duration_cast<std::chrono::milliseconds>(kTcpUserTimeout).count());
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kTcpUnsentBytes, sizeof kTcpUnsentBytes);
     socket.set_option(asio::ip::tcp::no_delay{true}, error);
     return error;
 }
@@ -247,7 +257,7 @@ private:
         websocket::response_type response;
         const auto [error] = co_await stream_.async_handshake(response, target_.host_header, target_.path, kAwait);
         if (error == websocket::error::upgrade_declined) {
-            co_return refused(response);
+            co_return refused(response, target_.hide_token);
         }
         co_return error ? std::optional{transient("WebSocket handshake failed", error)} : std::nullopt;
     }
@@ -255,16 +265,22 @@ private:
     asio::awaitable<void> receive() {
         beast::flat_buffer buffer;
         while (observer_) {
-            const auto [error, size] = co_await stream_.async_read(buffer, kAwait);
+            const auto [error, size] = co_await stream_.async_read_some(buffer, kReadSize, kAwait);
             if (error) {
                 report_lost(error == websocket::error::closed ? "the portal closed the connection"
                                                               : "receiving failed: " + error.message());
                 co_return;
             }
-            const auto data = buffer.cdata();
-            if (const auto observer = observer_) {
-                observer->on_message({static_cast<const char*>(data.data()), data.size()});
+            const auto observer = observer_;
+            if (!observer) {
+                co_return;
             }
+            if (!stream_.is_message_done()) {
+                observer->on_partial_message();
+                continue;
+            }
+            const auto data = buffer.cdata();
+            observer->on_message({static_cast<const char*>(data.data()), data.size()});
             buffer.clear();
             if (buffer.capacity() > kKeptBuffer) {
                 buffer.shrink_to_fit();

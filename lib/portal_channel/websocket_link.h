@@ -19,9 +19,10 @@ namespace culvert::portal_channel {
 /// Where to connect to, and how.
 struct LinkTarget {
     std::vector<boost::asio::ip::tcp::endpoint> endpoints;
-    std::string host;         // for TLS
-    std::string host_header;  // for HTTP
-    std::string path;         // with the query; contains the token
+    std::string host;                                    // for TLS
+    std::string host_header;                             // for HTTP
+    std::string path;                                    // with the query; contains the token
+    std::function<std::string(std::string)> hide_token;  // from what the server says
     std::string user_agent;
     Duration timeout{};  // for everything together
     std::optional<std::uint32_t> firewall_mark;
@@ -32,6 +33,7 @@ struct LinkObserver {
     std::function<void()> on_connected;
     std::function<void(const DialError&)> on_dial_error;
     std::function<void(std::string_view)> on_message;
+    std::function<void()> on_partial_message;  ///< some more of a message that is not complete
     std::function<void()> on_written;
     std::function<void(std::string)> on_lost;
 };

@@ -229,8 +229,7 @@ private:
                               },
                               [&](const portal_channel::Fatal& fatal) {
                                   is_portal_closed_ = true;
-                                  fail("disconnected from the portal: " + fatal.text +
-                                       (fatal.is_authentication_error ? ". Check the token, or create another." : ""));
+                                  fail("disconnected from the portal: " + fatal.text);
                                   stop_if_done();
                               }},
                    event);
