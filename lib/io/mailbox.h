@@ -50,12 +50,28 @@ public:
         return taken;
     }
 
+    /// Whether post() would take another message. True for as long as nobody else posts.
+    [[nodiscard]] bool has_room() const {
+        const std::lock_guard lock{mutex_};
+        return messages_.size() < capacity_;
+    }
+
+    /// Makes the descriptor readable until the next take(), which may find nothing.
+    void wake() {
+        const std::lock_guard lock{mutex_};
+        signal();
+    }
+
     /// Readable while messages wait; for poll().
     [[nodiscard]] int fd() const { return event_.get(); }
 
 private:
     void append(T message) {
         messages_.push_back(std::move(message));
+        signal();
+    }
+
+    void signal() {
         has_messages_.store(true, std::memory_order_release);
         const std::uint64_t one = 1;
         // Cannot fail: the counter would have to overflow.
@@ -64,7 +80,7 @@ private:
 
     std::size_t capacity_;
     FileDescriptor event_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::vector<T> messages_;
     std::atomic<bool> has_messages_{false};
 };

@@ -45,6 +45,23 @@ TEST(Mailbox, FindsRoomForWhatMustNotGetLost) {
     EXPECT_TRUE(is_readable(mailbox.fd()));
 }
 
+TEST(Mailbox, SaysWhetherThereIsRoom) {
+    Mailbox<int> mailbox{1};
+    EXPECT_TRUE(mailbox.has_room());
+    EXPECT_TRUE(mailbox.post(1));
+    EXPECT_FALSE(mailbox.has_room());
+    EXPECT_EQ(mailbox.take().size(), 1U);
+    EXPECT_TRUE(mailbox.has_room());
+}
+
+TEST(Mailbox, WakesItsReaderOnceWithoutAMessage) {
+    Mailbox<int> mailbox{1};
+    mailbox.wake();
+    EXPECT_TRUE(is_readable(mailbox.fd()));
+    EXPECT_TRUE(mailbox.take().empty());
+    EXPECT_FALSE(is_readable(mailbox.fd()));
+}
+
 TEST(Mailbox, LosesNothingBetweenThreads) {
     constexpr int kMessages = 20'000;
     Mailbox<int> mailbox{64};

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/mailbox.h"
 #include "culvert/io/shard.h"
@@ -83,7 +84,13 @@ public:
     /// For what must not be dropped.
     void post_always(Command command) { commands_.post_always(std::move(command)); }
 
-    [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
+    [[nodiscard]] std::vector<Event> take_events() {
+        auto events = events_.take();
+        if (events.size() >= kMailboxCapacity) {
+            commands_.wake();  // the shard has kept the rest
+        }
+        return events;
+    }
     [[nodiscard]] int events_fd() const { return events_.fd(); }
     [[nodiscard]] const io::ShardCounters& counters() const { return shard_.counters(); }
 
@@ -102,28 +109,29 @@ private:
     bool handle_commands(Instant now) override {
         const auto commands = commands_.take();
         for (const auto& command : commands) {
-            is_finished_ |=
-                Traits::apply(state_, command, shard_, now, [this](Event event) { emit(std::move(event)); });
+            is_finished_ |= Traits::apply(state_, command, shard_, now,
+                                          [this](Event event) { events_.post_always(std::move(event)); });
         }
         return !commands.empty();
     }
     int commands_fd() const override { return commands_.fd(); }
 
     void forward_events(Instant /*now*/) override {
-        while (auto event = Traits::poll_event(state_)) {
-            emit(std::move(*event));
+        // What does not fit stays with the state machine until the control thread has caught up: the other side acts on
+        // what it is not told, so nothing is dropped.
+        while (waiting_event_ || (waiting_event_ = Traits::poll_event(state_))) {
+            if (!events_.has_room() && !CULVERT_SABOTAGE(kFullMailboxDropsEvents)) {
+                return;
+            }
+            static_cast<void>(events_.post(std::move(*waiting_event_)));
+            waiting_event_.reset();
         }
     }
     bool is_finished() const override { return is_finished_; }
 
-    void emit(Event event) {
-        if (!events_.post(std::move(event))) {
-            log::Logger{"session"}.warn("The control thread is overloaded; an event was dropped");
-        }
-    }
-
     io::Mailbox<Command> commands_{kMailboxCapacity};
     io::Mailbox<Event> events_{kMailboxCapacity};
+    std::optional<Event> waiting_event_;
     bool is_finished_ = false;
     State state_;
     io::Shard shard_;

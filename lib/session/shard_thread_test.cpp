@@ -47,19 +47,29 @@ struct TimerFired {};
 struct SetTimer {
     Duration delay;
 };
+/// Have it report the lengths from one to `count`, all at once.
+struct Report {
+    std::size_t count;
+};
 
 }  // namespace
 
 template <>
 struct ShardTraits<Echo> {
     struct ShutDown {};
-    using Command = std::variant<SetTimer, ShutDown>;
+    using Command = std::variant<SetTimer, Report, ShutDown>;
     using Event = std::variant<ShardEnded, Length, TimerFired>;
 
     template <typename Emit>
     static bool apply(Echo& state, const Command& command, io::Shard& /*shard*/, Instant now, Emit /*emit*/) {
         if (const auto* timer = std::get_if<SetTimer>(&command)) {
             state.timer = now + timer->delay;
+            return false;
+        }
+        if (const auto* report = std::get_if<Report>(&command)) {
+            for (std::size_t i = 1; i <= report->count; ++i) {
+                state.lengths.push_back(i);
+            }
             return false;
         }
         return true;
@@ -177,6 +187,21 @@ TEST(ShardThread, WakesUpForTimersThatCommandsSet) {
         const auto events = wait_for_events(shard);
         ASSERT_EQ(events.size(), 1U);
         EXPECT_TRUE(std::holds_alternative<TimerFired>(events[0]));
+        shut_down(shard);
+    });
+}
+
+TEST(ShardThread, LosesNothingThatHasToWaitForTheControlThread) {
+    constexpr std::size_t kReports = 3 * EchoShard::kMailboxCapacity + 1;
+    in_new_network([](EchoShard& shard) {
+        EXPECT_TRUE(shard.post(Report{kReports}));
+        std::size_t reported = 0;
+        while (reported < kReports && !testing::Test::HasFailure()) {
+            std::this_thread::sleep_for(std::chrono::milliseconds{20});  // the mailbox fills
+            for (const auto& event : wait_for_events(shard)) {
+                ASSERT_EQ(std::get<Length>(event).bytes, ++reported);
+            }
+        }
         shut_down(shard);
     });
 }
