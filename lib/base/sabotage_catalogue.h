@@ -68,6 +68,8 @@
     X(kReauthoriseWithoutPause, "80", "tunnel", "each refused packet asks the portal for a new flow") \
     X(kRepeatedSynsWait, "84", "tunnel", "a server gets all repetitions of a SYN at once when the connection is up") \
     X(kPeersAreResources, "86", "tunnel", "a resource around the tunnel's range leads to other clients") \
+    X(kReservedAddressesAreResources, "security", "tunnel", "a wide resource leads to loopback, multicast and the metadata of the gateway's machine") \
+    X(kGatewayItselfIsOpen, "security", "tunnel", "every port of the gateway's own address is open to clients, and it may send them anything") \
     X(kAccessNeverExpires, "88", "tunnel", "access goes on after its expiry") \
     X(kGrantsWhatHasExpired, "88", "tunnel", "a gateway grants access that has expired by its clock, until it looks again") \
     X(kIgnoreFilters, "89", "tunnel", "the filters of a resource permit everything") \
@@ -79,6 +81,15 @@
     X(kIgnoreRejectAccess, "96", "tunnel", "a gateway does not act on the portal's revocation") \
     X(kTrustClientSource, "99", "tunnel", "a client may send in the name of another") \
     X(kTrustGatewaySource, "99", "tunnel", "a gateway may send in the name of addresses that it does not serve") \
+    X(kPassSourceRoutes, "security", "packet", "a packet that is to go on to other hosts than its header shows passes") \
+    X(kClientTakesAnything, "security", "tunnel", "a client lets in what answers nothing that it sent") \
+    X(kAnyGatewayAnswers, "security", "tunnel", "a gateway answers for flows that go through another one") \
+    X(kErrorsAboutAnything, "security", "tunnel", "ICMP errors about packets that were never sent are believed") \
+    X(kAnswersMayOpenConnections, "security", "tunnel", "a host that was connected to once may connect back to the same port") \
+    X(kGatewayPassesUnasked, "security", "tunnel", "a gateway lets resources send clients what these did not ask for") \
+    X(kFlowsNeverExpire, "security", "tunnel", "what was opened once stays open for ever") \
+    X(kAnybodyMakesRoom, "security", "tunnel", "one peer's many flows push out those of others") \
+    X(kIdleConnectionsAreForgotten, "security", "tunnel", "a TCP connection that is idle for five minutes is cut off") \
     X(kRevocationIsNotForwarded, "96", "portal", "the portal does not tell the gateway that access was taken back") \
     X(kDisabledPolicyCounts, "security", "portal", "a disabled policy still shows its resource to the group") \
     X(kEveryoneIsMember, "security", "portal", "everybody counts as a member of every group") \

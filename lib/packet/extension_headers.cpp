@@ -1,5 +1,6 @@
 #include "culvert/packet/extension_headers.h"
 
+#include "culvert/base/sabotage.h"
 #include "culvert/packet/constants.h"
 
 namespace culvert::packet {
@@ -9,6 +10,13 @@ namespace {
 constexpr std::size_t kFragmentHeaderLength = 8;
 constexpr std::uint16_t kFragmentOffset = 0xfff8;
 constexpr std::uint16_t kMoreFragments = 0x0001;
+constexpr std::size_t kSegmentsLeft = 3;  // offset in a routing header
+
+/// Length of the hop-by-hop, destination options or routing header at the start of `bytes`, or 0 if it is truncated.
+std::size_t options_length(ByteSpan bytes) {
+    const auto length = bytes.size() < 2 ? 0 : (static_cast<std::size_t>(bytes[1]) + 1) * 8;
+    return length > bytes.size() ? 0 : length;
+}
 
 }  // namespace
 
@@ -33,8 +41,13 @@ std::expected<UpperLayer, ExtensionError> walk_ipv6_extensions(ByteSpan packet, 
                 }
                 [[fallthrough]];
             case kProtocolDestinationOptions:
+                length = options_length(rest);
+                break;
             case kProtocolRouting:
-                length = rest.size() < 2 ? 0 : (static_cast<std::size_t>(rest[1]) + 1) * 8;
+                length = options_length(rest);
+                if (length != 0 && rest[kSegmentsLeft] != std::byte{0} && !CULVERT_SABOTAGE(kPassSourceRoutes)) {
+                    return std::unexpected{ExtensionError::kSourceRoute};
+                }
                 break;
             case kProtocolAh:
                 length = ah_length(rest);

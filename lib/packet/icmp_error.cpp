@@ -94,9 +94,9 @@ std::optional<UpperLayer> find_l4_v6(ByteSpan bytes) {
 }
 
 /// Requires a whole IP header.
-EmbeddedAddresses read_addresses(ByteSpan bytes, bool is_v4) {
+EmbeddedHeader read_header(ByteSpan bytes, bool is_v4, std::uint8_t protocol) {
     return {net::IpAddress::from_bytes(is_v4 ? bytes.subspan(12, 4) : bytes.subspan(8, 16)),
-            net::IpAddress::from_bytes(is_v4 ? bytes.subspan(16, 4) : bytes.subspan(24, 16))};
+            net::IpAddress::from_bytes(is_v4 ? bytes.subspan(16, 4) : bytes.subspan(24, 16)), protocol};
 }
 
 std::expected<void, IcmpInspectError> read_l4(EmbeddedPacket& embedded, std::uint8_t protocol, bool is_v4) {
@@ -131,9 +131,9 @@ std::expected<EmbeddedPacket, IcmpInspectError> read_embedded(ByteSpan bytes, bo
         return std::unexpected{IcmpInspectError::kBadEmbeddedPacket};
     }
     EmbeddedPacket embedded;
-    const auto addresses = read_addresses(bytes, is_v4);
-    embedded.source = addresses.source;
-    embedded.destination = addresses.destination;
+    const auto header = read_header(bytes, is_v4, l4->protocol);
+    embedded.source = header.source;
+    embedded.destination = header.destination;
     embedded.bytes = bytes;
     embedded.l4_offset = l4->offset;
     if (const auto read = read_l4(embedded, l4->protocol, is_v4); !read) {
@@ -183,14 +183,11 @@ std::expected<std::optional<IcmpError>, IcmpInspectError> inspect_icmp_error(con
     return IcmpError{packet.icmp_type(), packet.icmp_code(), load_be<std::uint32_t>(packet.l4().subspan(4)), *embedded};
 }
 
-std::optional<EmbeddedAddresses> embedded_addresses(const IpPacket& error) {
+std::optional<EmbeddedHeader> embedded_header(const IpPacket& error) {
     const auto bytes = error.payload();
     const bool is_v4 = error.is_v4();
-    if (bytes.size() < (is_v4 ? kIpv4HeaderLength : kIpv6HeaderLength) ||
-        static_cast<unsigned>(bytes[0]) >> 4U != (is_v4 ? 4U : 6U)) {
-        return std::nullopt;
-    }
-    return read_addresses(bytes, is_v4);
+    const auto l4 = is_v4 ? find_l4_v4(bytes) : find_l4_v6(bytes);
+    return l4 ? std::optional{read_header(bytes, is_v4, l4->protocol)} : std::nullopt;
 }
 
 Bytes translate_icmp_error(const IcmpError& error, const net::IpAddress& proxy, const net::IpAddress& client,

@@ -58,15 +58,17 @@ enum class IcmpInspectError : std::uint8_t { kUnsupportedType, kBadEmbeddedPacke
 /// nullopt: not an ICMP error (no ICMP at all, or an echo). The result refers to the bytes of `packet`.
 [[nodiscard]] std::expected<std::optional<IcmpError>, IcmpInspectError> inspect_icmp_error(const IpPacket& packet);
 
-/// From whom to whom the packet went that an ICMP error is about.
-struct EmbeddedAddresses {
+/// From whom to whom the packet went that an ICMP error is about, and what it was.
+struct EmbeddedHeader {
     net::IpAddress source;
     net::IpAddress destination;
+    std::uint8_t protocol = 0;
 
-    friend bool operator==(const EmbeddedAddresses&, const EmbeddedAddresses&) = default;
+    friend bool operator==(const EmbeddedHeader&, const EmbeddedHeader&) = default;
 };
-/// Whatever the embedded packet's protocol is. nullopt: an IP header of the error's own version is not there.
-[[nodiscard]] std::optional<EmbeddedAddresses> embedded_addresses(const IpPacket& error);
+/// Whatever the embedded packet's protocol is. nullopt: the IP headers of a packet of the error's own version are not
+/// all there.
+[[nodiscard]] std::optional<EmbeddedHeader> embedded_header(const IpPacket& error);
 
 /// The same error as the client of a NAT must see it: from `proxy` to `client`, about a packet that went to `proxy` and
 /// came from `inside` (spec/tunnel.md section 6.8). Embedded checksums stay stale.

@@ -21,21 +21,21 @@ std::expected<std::optional<IcmpError>, IcmpInspectError> inspect(Bytes& bytes) 
 }
 
 // P6
-TEST(EmbeddedAddressesOf, AreThoseOfAnyProtocol) {
+TEST(EmbeddedHeaderOf, IsThatOfAnyProtocol) {
     const auto here = *net::IpAddress::parse("100.64.0.1");
     const auto there = *net::IpAddress::parse("10.1.0.5");
     auto about_gre = make_icmp(there, here, 3, 1, 0, make_ip(here, there, 47, Bytes(8)));
-    EXPECT_EQ(embedded_addresses(*IpPacket::parse(about_gre)), (EmbeddedAddresses{here, there}));
+    EXPECT_EQ(embedded_header(*IpPacket::parse(about_gre)), (EmbeddedHeader{here, there, 47}));
 
     const auto here6 = *net::IpAddress::parse("fd00::1");
     const auto there6 = *net::IpAddress::parse("fd01::5");
     auto about_v6 = make_icmp(there6, here6, 1, 1, 0, make_ip(here6, there6, 47, {}));
-    EXPECT_EQ(embedded_addresses(*IpPacket::parse(about_v6)), (EmbeddedAddresses{here6, there6}));
+    EXPECT_EQ(embedded_header(*IpPacket::parse(about_v6)), (EmbeddedHeader{here6, there6, 47}));
 
     auto cut = make_icmp(there, here, 3, 1, 0, ByteSpan{make_ip(here, there, 47, {})}.first(19));
-    EXPECT_EQ(embedded_addresses(*IpPacket::parse(cut)), std::nullopt);
+    EXPECT_EQ(embedded_header(*IpPacket::parse(cut)), std::nullopt);
     auto other_version = make_icmp(there, here, 3, 1, 0, make_ip(here6, there6, 47, {}));
-    EXPECT_EQ(embedded_addresses(*IpPacket::parse(other_version)), std::nullopt);
+    EXPECT_EQ(embedded_header(*IpPacket::parse(other_version)), std::nullopt);
 }
 
 TEST(MakeIcmpError, EmbedsHeaderAndEightBytesOfIpv4) {

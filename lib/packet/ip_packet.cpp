@@ -5,6 +5,7 @@
 #include "culvert/base/sabotage.h"
 #include "culvert/packet/checksum.h"
 #include "culvert/packet/extension_headers.h"
+#include "culvert/packet/ipv4_options.h"
 
 namespace culvert::packet {
 
@@ -34,6 +35,13 @@ std::expected<Layout, ParseError> read_ipv4(ByteSpan bytes) {
     if ((load_be<std::uint16_t>(bytes.subspan(6)) & kIpv4MoreFragmentsOrOffset) != 0) {
         return std::unexpected{ParseError::kFragment};
     }
+    if (header_length > kIpv4HeaderLength) {  // which few packets have
+        const auto options = bytes.first(header_length).subspan(kIpv4HeaderLength);
+        if (const auto problem = check_ipv4_options(options)) {
+            return std::unexpected{*problem == OptionsProblem::kSourceRoute ? ParseError::kSourceRoute
+                                                                            : ParseError::kBadOptions};
+        }
+    }
     Layout layout{length, {static_cast<std::uint8_t>(bytes[9]), header_length}};
     if (layout.l4.protocol == kProtocolAh) {
         const auto rest = bytes.first(length).subspan(header_length);
@@ -44,6 +52,18 @@ std::expected<Layout, ParseError> read_ipv4(ByteSpan bytes) {
         layout.l4 = {static_cast<std::uint8_t>(rest[0]), header_length + ah};
     }
     return layout;
+}
+
+ParseError to_parse_error(ExtensionError error) {
+    switch (error) {
+        case ExtensionError::kFragment:
+            return ParseError::kFragment;
+        case ExtensionError::kSourceRoute:
+            return ParseError::kSourceRoute;
+        case ExtensionError::kMalformed:
+            break;
+    }
+    return ParseError::kBadExtensionHeader;
 }
 
 std::expected<Layout, ParseError> read_ipv6(ByteSpan bytes) {
@@ -57,8 +77,7 @@ std::expected<Layout, ParseError> read_ipv6(ByteSpan bytes) {
     const auto length = payload_length == 0 ? bytes.size() : kIpv6HeaderLength + payload_length;
     const auto l4 = walk_ipv6_extensions(bytes.first(length), false);
     if (!l4) {
-        return std::unexpected{l4.error() == ExtensionError::kFragment ? ParseError::kFragment
-                                                                       : ParseError::kBadExtensionHeader};
+        return std::unexpected{to_parse_error(l4.error())};
     }
     return Layout{length, *l4};
 }
@@ -146,6 +165,10 @@ std::string_view to_string(ParseError error) {
             return "bad IP extension header";
         case ParseError::kFragment:
             return "IP fragment";
+        case ParseError::kBadOptions:
+            return "bad IPv4 options";
+        case ParseError::kSourceRoute:
+            return "source route";
         case ParseError::kBadUdp:
             return "bad UDP header";
         case ParseError::kBadTcp:

@@ -22,7 +22,9 @@ enum class ParseError : std::uint8_t {
     kBadHeaderLength,
     kBadTotalLength,
     kBadExtensionHeader,
-    kFragment,  ///< Logged at DEBUG where the others are logged at WARN (spec/tunnel.md section 2.1).
+    kFragment,
+    kBadOptions,
+    kSourceRoute,  ///< Of IPv4, or an IPv6 routing header with segments left.
     kBadUdp,
     kBadTcp,
     kBadIcmp,

@@ -202,6 +202,50 @@ TEST(IpPacketParse, RejectsBadIpv6ExtensionHeaders) {
     EXPECT_EQ(error_of(cut), ParseError::kBadExtensionHeader);
 }
 
+TEST(IpPacketParse, RejectsSourceRoutesOfIpv4) {
+    auto bytes = make_udp(kV4Source, kV4Destination, as_bytes("hello"));
+    const auto options = *from_hex(
+        "01"
+        "830708"
+        "0a0a0a0a");  // via 10.10.10.10
+    bytes.insert(bytes.begin() + 20, options.begin(), options.end());
+    bytes[0] = std::byte{0x47};
+    put_u16(bytes, 2, static_cast<std::uint16_t>(bytes.size()));
+    EXPECT_EQ(error_of(bytes), ParseError::kSourceRoute);
+
+    bytes[21] = std::byte{7};  // record route
+    EXPECT_EQ(error_of(bytes), std::nullopt);
+    bytes[22] = std::byte{9};  // reaches beyond the header
+    EXPECT_EQ(error_of(bytes), ParseError::kBadOptions);
+}
+
+TEST(IpPacketParse, RejectsRoutingHeadersThatLeadFurther) {
+    const auto udp = make_udp(kV6Source, kV6Destination, as_bytes("hello"));
+    for (const std::string_view type : {"00", "02", "04", "fd"}) {
+        const auto route = *from_hex("1100" + std::string{type} + "0100000000");
+        EXPECT_EQ(error_of(with_extensions(udp, kProtocolRouting, route)), ParseError::kSourceRoute) << type;
+        const auto finished = *from_hex("1100" + std::string{type} + "0000000000");
+        EXPECT_EQ(error_of(with_extensions(udp, kProtocolRouting, finished)), std::nullopt) << type;
+    }
+}
+
+TEST(IpPacketParse, RejectsRoutingHeadersBehindAnyOther) {
+    const auto udp = make_udp(kV6Source, kV6Destination, as_bytes("hello"));
+    const std::string route = "1100000100000000";
+    const std::pair<std::uint8_t, std::string> fronts[] = {
+        {kProtocolHopByHop, "2b00000000000000"},
+        {kProtocolDestinationOptions, "2b00000000000000"},
+        {kProtocolFragment, "2b00000000000000"},  // atomic
+        {kProtocolAh, "2b0400000000000000000000000000000000000000000000"},
+        {kProtocolRouting, "2b00000000000000"},
+        {kProtocolHopByHop, "3c000000000000002b00000000000000"},
+    };
+    for (const auto& [first, headers] : fronts) {
+        EXPECT_EQ(error_of(with_extensions(udp, first, *from_hex(headers + route))), ParseError::kSourceRoute)
+            << headers;
+    }
+}
+
 // P1
 TEST(IpPacketParse, RejectsFragments) {
     auto v4 = make_udp(kV4Source, kV4Destination, as_bytes("hello"));

@@ -32,6 +32,23 @@ const net::IpNetwork& sentinel_range(net::Family family) {
     return kRange.of(family);
 }
 
+bool is_tunnel_address(const net::IpAddress& address) {
+    static const Range kRange = range("100.64.0.0/10", "fd00:2021:1111::/48");
+    return kRange.of(address.family()).contains(address);
+}
+
+bool is_reserved(const net::IpAddress& address) {
+    static const Range kThisNetworkAndMapped = range("0.0.0.0/8", "::ffff:0:0/96");
+    return kThisNetworkAndMapped.of(address.family()).contains(address) || address.is_unspecified() ||
+           address.is_loopback() || address.is_multicast() || address.is_broadcast() ||
+           (address.is_v6() && address.is_link_local());
+}
+
+const net::IpNetwork& link_local_range() {
+    static const net::IpNetwork kRange = net::IpNetwork::parse("169.254.0.0/16").value();
+    return kRange;
+}
+
 bool is_always_dropped(const net::IpAddress& destination) {
     static const net::IpAddress kIgmpV3 = net::IpAddress::parse("224.0.0.22").value();
     static const net::IpAddress kAllRouters = net::IpAddress::parse("ff02::2").value();

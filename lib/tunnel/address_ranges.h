@@ -23,6 +23,19 @@ namespace culvert::tunnel {
     return sentinel_range(address.family()).contains(address);
 }
 
+/// Everything that the tunnel keeps for itself: peers, proxy IPs, sentinels and what lies between them. No resource is
+/// there, even if its network covers it.
+[[nodiscard]] bool is_tunnel_address(const net::IpAddress& address);
+
+/// Addresses that stand for no host that packets are routed to: unspecified ("this network"), loopback, multicast,
+/// broadcast, IPv6 link-local, IPv4-mapped IPv6. No resource has them, even if its network covers them. Written to a
+/// TUN device, some would be for the machine itself.
+[[nodiscard]] bool is_reserved(const net::IpAddress& address);
+
+/// 169.254.0.0/16, where machines keep what is only for themselves: a cloud's metadata, for example. Only a resource
+/// whose network lies in it has such an address.
+[[nodiscard]] const net::IpNetwork& link_local_range();
+
 /// IGMPv3 reports and router solicitations: the operating system sends them into every interface, nobody wants them.
 [[nodiscard]] bool is_always_dropped(const net::IpAddress& destination);
 

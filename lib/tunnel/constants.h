@@ -44,6 +44,28 @@ inline constexpr std::chrono::seconds kLatestMessage{120};
 /// A gateway whose clock is wrong says so at most this often.
 inline constexpr Duration kClockWarningInterval = std::chrono::minutes{5};
 
+// How long a flow may be idle before what comes in for it is no answer any more: as long as behind a good NAT.
+
+/// RFC 5508 REQ-2: 60 s or more.
+inline constexpr Duration kEchoIdleTime = std::chrono::seconds{60};
+/// RFC 4787 REQ-5: 5 min recommended. Also of protocols that we know nothing about.
+inline constexpr Duration kDatagramIdleTime = std::chrono::minutes{5};
+/// RFC 5382 REQ-5: 4 min or more while a connection is being opened or closed, and 2 h 4 min or more while it is
+/// established: longer than TCP's own keep-alive.
+inline constexpr Duration kTransitoryTcpIdleTime = std::chrono::minutes{4};
+/// Also the longest that any flow may go on while the client itself is silent, however much comes in: what it was
+/// opened for may have gone, and its port may serve something else.
+inline constexpr Duration kEstablishedTcpIdleTime = std::chrono::hours{2} + std::chrono::minutes{4};
+/// The idle time is noted so exactly, in favour of the flow. What is noted less often costs less.
+inline constexpr Duration kFlowTimeResolution = std::chrono::seconds{1};
+
+/// Flows that a client keeps: in all, and with one gateway. About 8 MB at the most.
+inline constexpr std::size_t kClientFlows = 65'536;
+inline constexpr std::size_t kClientFlowsPerGateway = 16'384;
+/// And a gateway: in all, and with one client. About 32 MB at the most.
+inline constexpr std::size_t kGatewayFlows = 262'144;
+inline constexpr std::size_t kGatewayFlowsPerClient = 16'384;
+
 /// Errors kept per tick; further ones are only counted.
 inline constexpr std::size_t kMaxErrorsPerTick = 32;
 

@@ -16,8 +16,14 @@ std::string_view to_text(Refusal refusal) {
             return "Source is not the client";
         case Refusal::kPeerAddress:
             return "Other peers are out of reach";
+        case Refusal::kReservedAddress:
+            return "No resource has the address";
+        case Refusal::kGatewayItself:
+            return "Not for the gateway itself";
         case Refusal::kNoTranslation:
             return "No translation";
+        case Refusal::kUnasked:
+            return "Answers nothing that the client sent";
         case Refusal::kNoL4Value:
             return "Unsupported protocol or ICMP type";
     }

@@ -16,8 +16,14 @@ enum class Refusal : std::uint8_t {
     kSpoofedSource,
     /// Clients do not reach each other through a gateway.
     kPeerAddress,
+    /// An address that no resource can have.
+    kReservedAddress,
+    /// The gateway's own address, which answers echo requests and nothing else.
+    kGatewayItself,
     /// A proxy IP that nothing is translated to.
     kNoTranslation,
+    /// From a resource or the gateway itself, and part of nothing that the client asked for.
+    kUnasked,
     /// From a resource, and of a protocol or ICMP type that cannot be told apart from an answer to somebody else.
     kNoL4Value,
 };

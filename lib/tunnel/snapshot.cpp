@@ -100,6 +100,7 @@ std::string ClientState::debug_snapshot(Instant now) const {
     out.line("client")
         .field("events", events_.size())
         .field("resources_changed", resources_changed_)
+        .field("flows", flows_.size())
         .field("due_since", due_since_)
         .field("has_candidates", !candidates_.empty());
     out.nested([&] {
@@ -130,6 +131,7 @@ std::string GatewayState::debug_snapshot(Instant now) const {
         .field("next_sweep", next_sweep_)
         .field("due_since", due_since_)
         .field("addresses", clients_by_address_.size())
+        .field("flows", flows_.size())
         .field("has_candidates", !candidates_.empty());
     out.nested([&] {
         tun_config_.describe(out);

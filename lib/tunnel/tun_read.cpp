@@ -15,12 +15,12 @@ std::optional<packet::IpPacket> parse_tun_packet(const packet::TunPacket& packet
     auto parsed =
         packet::IpPacket::parse(packet.bytes, is_super_packet ? packet::kMaxSuperPacket : packet::kMaxIpPacket);
     if (!parsed) {
-        const auto level = parsed.error() == packet::ParseError::kFragment ? log::Level::kDebug : log::Level::kWarn;
-        kLog.log(level, "Dropped packet from TUN", log::field("reason", packet::to_string(parsed.error())));
+        // any program of this host, or any host behind the gateway, can cause as many of these as it likes
+        kLog.debug("Dropped packet from TUN", log::field("reason", packet::to_string(parsed.error())));
         return std::nullopt;
     }
     if (p2p::is_control_packet(parsed->bytes())) {
-        kLog.warn("Dropped packet from TUN that looks like a control packet");
+        kLog.debug("Dropped packet from TUN that looks like a control packet");
         return std::nullopt;
     }
     return *parsed;

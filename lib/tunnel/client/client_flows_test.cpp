@@ -270,31 +270,30 @@ TEST_F(ClientFlows, DropEverythingBeforeTheInterfaceIsKnown) {
 TEST_F(ClientFlows, ReachTheAddressesOfAConnectedGateway) {
     connect();
 
-    network.send(udp_packet("100.64.1.1:53535"));
+    network.send(packet::make_icmp_echo_request(network.client.ipv4, gateway.ipv4, 7, 1, {}));
     network.run_for(1s);
     ASSERT_EQ(gateway.received.size(), 1U);
 
-    network.send(gateway, udp_packet("100.64.0.1:5000", 7, "100.64.1.1:53535"));
+    const auto reply = packet::make_icmp_echo_reply(gateway.ipv4, network.client.ipv4, 7, 1, {});
+    network.send(gateway, reply);
     network.run_for(1s);
     ASSERT_EQ(network.client.received.size(), 1U);
-    EXPECT_TRUE(equal(network.client.received[0], udp_packet("100.64.0.1:5000", 7, "100.64.1.1:53535")));
+    EXPECT_TRUE(equal(network.client.received[0], reply));
 }
 
-TEST_F(ClientFlows, DropSourcesThatTheGatewayDoesNotServe) {
-    connect();
-    // the gateway was granted more than the client knows of
-    auto message = network.authorize_flow(kR1);
-    message.resource = gateway_cidr(77, "0.0.0.0/0");
-    network.to_gateway(gateway, message);
-    network.run_for(1s);
+TEST_F(ClientFlows, DropSourcesThatTheGatewayDoesNotServeAnyMore) {
+    connect("10.1.0.5:53");
+    connect("10.2.0.5:53");
+    // only the client hears that the resource is gone
+    delete_resource(kR1);
     network.client.received.clear();
 
-    network.send(gateway, udp_packet("100.64.0.1:5000", 1, "8.8.8.8:53"));
-    network.send(gateway, udp_packet("100.64.0.1:5000", 2, "10.1.0.5:53"));
+    network.send(gateway, udp_packet("100.64.0.1:5000", 1, "10.1.0.5:53"));
+    network.send(gateway, udp_packet("100.64.0.1:5000", 2, "10.2.0.5:53"));
     network.run_for(1s);
 
     ASSERT_EQ(network.client.received.size(), 1U);
-    EXPECT_TRUE(equal(network.client.received[0], udp_packet("100.64.0.1:5000", 2, "10.1.0.5:53")));
+    EXPECT_TRUE(equal(network.client.received[0], udp_packet("100.64.0.1:5000", 2, "10.2.0.5:53")));
 }
 
 TEST_F(ClientFlows, DropPacketsForOtherAddressesThanTheirOwn) {
@@ -330,11 +329,74 @@ TEST_F(ClientFlows, DropErrorsAboutPacketsThatDidNotGoToTheGateway) {
     EXPECT_TRUE(network.client.received.empty());
     EXPECT_TRUE(intents.empty());
 
-    network.send(gateway, prohibited(udp_packet("10.1.0.5:53")));
-    network.send(gateway, prohibited(packet::make_ip(network.client.ipv4, ip("10.1.0.5"), 47, Bytes(8))));  // GRE
+    network.send(gateway, prohibited(udp_packet("10.1.0.5:54")));  // never sent
     network.run_for(1s);
-    EXPECT_EQ(network.client.received.size(), 2U);
+    EXPECT_TRUE(network.client.received.empty());
+    EXPECT_TRUE(intents.empty());
+
+    network.send(gateway, prohibited(udp_packet("10.1.0.5:53")));
+    network.run_for(1s);
+    EXPECT_EQ(network.client.received.size(), 1U);
     EXPECT_EQ(intents.size(), 1U);
+}
+
+TEST_F(ClientFlows, TakeErrorsOfRoutersOnTheWay) {
+    connect();
+    const auto gre = packet::make_ip(network.client.ipv4, ip("10.1.0.5"), 47, Bytes(8));
+    network.send(gre);
+    network.run_for(1s);
+    const auto too_big = packet::make_icmp(ip("192.0.2.1"), network.client.ipv4, 3, 4, 1200, udp_packet("10.1.0.5:53"));
+    const auto hop = packet::make_icmp(ip("192.0.2.2"), network.client.ipv4, 11, 0, 0, gre);
+
+    network.send(gateway, too_big);
+    network.send(gateway, hop);
+    network.run_for(1s);
+
+    ASSERT_EQ(network.client.received.size(), 2U);
+    EXPECT_TRUE(equal(network.client.received[0], too_big));
+    EXPECT_TRUE(equal(network.client.received[1], hop));
+}
+
+TEST_F(ClientFlows, TakeAnswersThroughTheGatewayOfTheFlowAlone) {
+    auto& other = network.add_gateway(2);
+    network.run_for(1s);
+    connect("10.1.0.5:53");
+    connect("10.2.0.5:53");
+    network.grants[kR1].gateway = 2;
+    network.to_gateway(gateway, portal_api::RejectAccess{network.client.id, kR1});
+    network.send(udp_packet("10.1.0.5:53", 2));  // refused, which makes the client ask again
+    network.run_for(3s);
+    network.send(udp_packet("10.1.0.5:53", 3));
+    network.run_for(1s);
+    ASSERT_EQ(other.received.size(), 1U);
+    network.client.received.clear();
+
+    // the former gateway is allowed to know the flow still
+    auto message = network.authorize_flow(kR2);
+    message.resource = gateway_cidr(1, "10.1.0.0/16");
+    network.to_gateway(gateway, message);
+    network.send(gateway, udp_packet("100.64.0.1:5000", 7, "10.1.0.5:53"));
+    network.run_for(1s);
+    EXPECT_TRUE(network.client.received.empty());
+
+    network.send(other, udp_packet("100.64.0.1:5000", 8, "10.1.0.5:53"));
+    network.run_for(1s);
+    EXPECT_EQ(network.client.received.size(), 1U);
+}
+
+TEST_F(ClientFlows, KeepTheirAnswersOverANewConnectionToTheSameGateway) {
+    connect();
+    network.client.state.reset("roamed", network.now);
+    network.init_client();
+    network.run_for(1s);
+    network.send(udp_packet("10.1.0.6:53"));
+    network.run_for(3s);
+    network.client.received.clear();
+
+    network.send(gateway, udp_packet("100.64.0.1:5000", 7, "10.1.0.5:53"));
+    network.run_for(1s);
+
+    EXPECT_EQ(network.client.received.size(), 1U) << "of an idle flow, which must not be cut off";
 }
 
 TEST_F(ClientFlows, DropErrorsOfTheGatewayOfAWiderResource) {

@@ -14,6 +14,7 @@
 #include "culvert/packet/ip_packet.h"
 #include "culvert/packet/segmenter.h"
 #include "culvert/tunnel/address_ranges.h"
+#include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/filter_set.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "culvert/tunnel/tun_read.h"
@@ -40,7 +41,8 @@ Service service_of(const packet::EmbeddedPacket& refused) {
 }  // namespace
 
 ClientState::ClientState(Rng rng, Instant now, WallTime wall_now)
-    : node_{connectivity::Role::kClient, std::move(rng), now, wall_now} {}
+    : node_{connectivity::Role::kClient, rng, now, wall_now},
+      flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, rng.child("flows")} {}
 
 // --- Packets -------------------------------------------------------------------------------------------------------
 
@@ -51,13 +53,16 @@ void ClientState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue
     }
     packet::Segmenter segments{*parsed, packet.offload};
 
-    const FlowKey key{.destination = parsed->destination()};
-    if (const auto* connection = outbound_flows_.find(key)) {
-        node_.encapsulate(*connection, segments, out, now);
+    const auto key = outbound_flow(*parsed);
+    if (auto* flow = key ? flows_.find(*key, now) : nullptr; flow != nullptr && flows_.is_judged(*flow)) {
+        flows_.note_sent(*flow, *parsed, now);
+        node_.encapsulate(FlowTable::peer_of(*flow), segments, out, now);
         return;
     }
-    if (const auto gateway = route(key.destination, segments, now)) {
-        outbound_flows_.insert(key, gateway->uuid());
+    if (const auto gateway = route(parsed->destination(), segments, now)) {
+        if (key) {
+            flows_.open(*key, gateway->uuid(), *parsed, now);
+        }
         node_.encapsulate(gateway->uuid(), segments, out, now);
     }
 }
@@ -149,17 +154,14 @@ void ClientState::handle_datagram(const net::SocketAddress& local, const net::So
         handle_control_packet(gateway, packet->bytes(), now);
         return;
     }
-    if (!accept(gateway, *packet)) {
-        return;
-    }
-    if (packet->is_icmp() && !accept_icmp(gateway, *packet, now)) {
+    if (!accept(gateway, *packet, now)) {
         return;
     }
     packet::apply_outer_ecn(*packet, ecn);
     tun.push(*packet);
 }
 
-bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packet) {
+bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     // Gateways route to a client by its addresses, so an honest one has nothing else for us. Any other destination
     // would be an address of this host's networks, which a gateway has no business to reach.
     if (!is_own_address(packet.destination())) {
@@ -167,21 +169,27 @@ bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packe
                    log::field("destination", packet.destination()));
         return false;
     }
-    const FlowKey key{.connection = gateway.uuid(), .source = packet.source()};
-    if (inbound_flows_.find(key) != nullptr) {
+    const auto key = inbound_flow(packet);
+    if (!key) {
+        return accept_error(gateway, packet, now);
+    }
+    auto* flow = find_flow(*key, gateway, now);
+    if ((flow != nullptr && flows_.admit(*flow, packet, now)) || CULVERT_SABOTAGE(kClientTakesAnything)) {
         return true;
     }
-    if (!peers_.contains(gateway)) {
-        kLog.error("Couldn't find connection by ID", log::field("gid", gateway));
-        return false;
+    kLog.debug("Dropped packet that answers nothing", log::field("gid", gateway),
+               log::field("source", packet.source()));
+    return false;
+}
+
+FlowTable::Flow* ClientState::find_flow(const FlowKey& key, const GatewayId& gateway, Instant now) {
+    auto* flow = flows_.find(key, now);
+    if (flow == nullptr || (FlowTable::peer_of(*flow) != gateway.uuid() && !CULVERT_SABOTAGE(kAnyGatewayAnswers))) {
+        return nullptr;
     }
-    if (!peers_.may_send_from(gateway, key.source) && !CULVERT_SABOTAGE(kTrustGatewaySource)) {
-        kLog.debug("Dropped packet with a source that the gateway does not serve", log::field("gid", gateway),
-                   log::field("source", key.source));
-        return false;
-    }
-    inbound_flows_.insert(key, {});
-    return true;
+    // A flow that was not judged lately may be of a resource that is gone.
+    const bool is_served = flows_.is_judged(*flow) || peers_.may_send_from(gateway, key.remote);
+    return is_served || CULVERT_SABOTAGE(kTrustGatewaySource) ? flow : nullptr;
 }
 
 void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now) {
@@ -198,31 +206,22 @@ void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packe
     clean_up_gateway(gateway);
 }
 
-/// An error changes what this host does with the packets that it is about: a gateway has a say in those that go to it,
-/// and in no others. Messages that are neither echo nor error (redirects, router advertisements) no gateway lets pass.
-bool ClientState::accept_icmp(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
-    const auto error = packet::inspect_icmp_error(packet);
-    if (error && !*error) {
-        return true;  // an echo
-    }
-    const auto about = packet::embedded_addresses(packet);
-    const bool is_known = error || error.error() != packet::IcmpInspectError::kUnsupportedType;
-    if (!is_known || !about || !is_own_address(about->source) || !is_reached_through(gateway, about->destination)) {
-        kLog.debug("Dropped ICMP message that is not the gateway's to send", log::field("gid", gateway),
+/// An error changes what this host does with the packets that it is about: a gateway has a say in those that go through
+/// it, and in no others. Routers on their way send errors as well, so nothing is known of the source. Messages that are
+/// neither echo nor error (redirects, router advertisements) no gateway lets pass.
+bool ClientState::accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
+    const auto about = quoted_flow(packet);
+    const bool is_from_a_host = !is_reserved(packet.source()) && !is_own_address(packet.source());
+    if (!about || !is_from_a_host ||
+        (find_flow(*about, gateway, now) == nullptr && !CULVERT_SABOTAGE(kErrorsAboutAnything))) {
+        kLog.debug("Dropped ICMP message that is about nothing that we sent", log::field("gid", gateway),
                    log::field("source", packet.source()));
         return false;
     }
-    if (error && (*error)->is_prohibited()) {
+    if (const auto error = packet::inspect_icmp_error(packet); error && *error && (*error)->is_prohibited()) {
         reauthorise((*error)->embedded, now);
     }
     return true;
-}
-
-/// The narrowest resource decides, even where a gateway serves a wider one that covers the address too.
-bool ClientState::is_reached_through(const GatewayId& gateway, const net::IpAddress& address) const {
-    const auto* resource = resources_.match(address);
-    return resource == nullptr ? peers_.may_send_from(gateway, address)
-                               : peers_.gateway_of(id_of(*resource)) == gateway;
 }
 
 void ClientState::reauthorise(const packet::EmbeddedPacket& refused, Instant now) {
@@ -313,11 +312,20 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
     for (const auto& network : networks_of(*resource)) {
         peers_.assign(id, gateway, network);
     }
-    invalidate_flows();
+    flows_.invalidate();
     close_unused_gateways(now);  // the resource may have moved here from another gateway
     for (std::size_t i = 0; i < waiting->size(); ++i) {
-        node_.encapsulate(gateway.uuid(), (*waiting)[i], now);
+        send_waiting(gateway, (*waiting)[i], now);
     }
+}
+
+void ClientState::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant now) {
+    auto copy = to_bytes(bytes);
+    const auto packet = packet::IpPacket::parse(copy);
+    if (const auto key = packet ? outbound_flow(*packet) : std::nullopt) {
+        flows_.open(*key, gateway.uuid(), *packet, now);
+    }
+    node_.encapsulate(gateway.uuid(), bytes, now);
 }
 
 void ClientState::handle(const portal_api::FlowCreationFailed& message, Instant now) {
@@ -374,7 +382,7 @@ void ClientState::set_resources(const std::vector<portal_api::ClientResource>& r
         }
     }
     resources_.recompute(is_connected());
-    invalidate_flows();
+    flows_.invalidate();
     update_routes();
     resources_changed_ = true;
 }
@@ -389,7 +397,7 @@ void ClientState::add_resource(const portal_api::ClientResource& resource, Insta
         kLog.debug("Resource", log::field("rid", id), log::field("name", name_of(resource)));
     }
     if (!CULVERT_SABOTAGE(kNewResourceIsBypassed)) {
-        invalidate_flows();
+        flows_.invalidate();
     }
     update_routes();
     resources_changed_ = true;
@@ -406,7 +414,7 @@ void ClientState::remove_resource(const ResourceId& id, Instant now) {
         close_unused_gateways(now);
     }
     resources_.remove(id, is_connected());
-    invalidate_flows();
+    flows_.invalidate();
     update_routes();
     resources_changed_ = true;
 }
@@ -461,7 +469,7 @@ void ClientState::clean_up_gateway(const GatewayId& gateway) {
     }
     statuses_.set_unknown(gateway);
     resources_changed_ = true;
-    invalidate_flows();
+    flows_.invalidate();
 }
 
 void ClientState::drain_node_events() {
@@ -490,11 +498,6 @@ void ClientState::drain_node_events() {
             events_.emplace_back(SendFromClient{
                 portal_api::BroadcastInvalidatedGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)}});
         });
-}
-
-void ClientState::invalidate_flows() {
-    outbound_flows_.invalidate();
-    inbound_flows_.invalidate();
 }
 
 // --- Time, outputs, end

@@ -24,7 +24,7 @@
 #include "culvert/tunnel/client/recent_gateways.h"
 #include "culvert/tunnel/client/resource_set.h"
 #include "culvert/tunnel/client/site_statuses.h"
-#include "culvert/tunnel/flow_cache.h"
+#include "culvert/tunnel/flow_table.h"
 #include "culvert/tunnel/relay_recovery.h"
 #include "culvert/tunnel/relay_servers.h"
 #include "culvert/tunnel/tun_config_cell.h"
@@ -40,7 +40,8 @@ struct TunPacket;
 namespace culvert::tunnel {
 
 /// The client's side of the tunnel: decides for each packet of the host which resource and gateway it belongs to, asks
-/// the portal for access when there is none yet, and lets in only what a gateway may send.
+/// the portal for access when there is none yet, and lets in only what answers this host: of a gateway, and of a flow
+/// that this host opened through it.
 ///
 /// Sans-IO. After a batch of inputs drain poll_event() and poll_transmit(), and call handle_timeout() once
 /// poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
@@ -111,14 +112,14 @@ private:
     /// The gateway for packets to `destination`. Without one, they wait for it or are dropped.
     [[nodiscard]] std::optional<GatewayId> route(const net::IpAddress& destination, packet::Segmenter& segments,
                                                  Instant now);
+    void send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant now);
     void buffer_packets(const ResourceId& resource, packet::Segmenter& segments);
-    [[nodiscard]] bool accept(const GatewayId& gateway, const packet::IpPacket& packet);
+    [[nodiscard]] bool accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
     void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
-    [[nodiscard]] bool accept_icmp(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
-    [[nodiscard]] bool is_reached_through(const GatewayId& gateway, const net::IpAddress& address) const;
+    [[nodiscard]] bool accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
+    /// The flow, if it goes through the gateway and may still do so; null otherwise.
+    [[nodiscard]] FlowTable::Flow* find_flow(const FlowKey& key, const GatewayId& gateway, Instant now);
     void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
-
-    void invalidate_flows();
 
     connectivity::Node node_;
     RelayRecovery relay_recovery_;
@@ -130,11 +131,8 @@ private:
     SiteStatuses statuses_;
     TunConfigCell tun_config_;
 
-    /// Destination -> gateway.
-    FlowCache<connectivity::ConnectionId> outbound_flows_;
-    /// Gateways and the sources they were seen to use rightfully.
-    struct Accepted {};
-    FlowCache<Accepted> inbound_flows_;
+    /// What this host opened, with the gateways that it goes through.
+    FlowTable flows_;
 
     CandidateBatches candidates_;
     std::deque<ClientEvent> events_;

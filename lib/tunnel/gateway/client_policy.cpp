@@ -5,12 +5,19 @@
 #include <variant>
 
 #include "culvert/base/sabotage.h"
+#include "culvert/tunnel/address_ranges.h"
 
 namespace culvert::tunnel {
 namespace {
 
 using portal_api::GatewayCidrResource;
 using portal_api::GatewayResource;
+
+bool is_only_around_link_local(const net::IpNetwork& network, const net::IpAddress& address) {
+    const auto& link_local = link_local_range();
+    return address.is_v4() && link_local.contains(address) && network.prefix() < link_local.prefix() &&
+           !CULVERT_SABOTAGE(kReservedAddressesAreResources);
+}
 
 }  // namespace
 
@@ -89,7 +96,7 @@ std::expected<ClientPolicy::Expiry, ClientPolicy::UpdateError> ClientPolicy::upd
 
 std::expected<ResourceId, Refusal> ClientPolicy::classify(const net::IpAddress& address, const Service& service) const {
     const auto match = rules_.match(address);
-    if (!match) {
+    if (!match || is_only_around_link_local(match->network, address)) {
         return std::unexpected{Refusal::kNoFilter};
     }
     if (const auto refusal = match->value->filters.check(service)) {

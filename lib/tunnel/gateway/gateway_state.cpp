@@ -34,23 +34,11 @@ std::string to_text(const ClientPolicy::Expiry& expires_at) {
     return expires_at ? std::to_string(expires_at->time_since_epoch().count()) : "never";
 }
 
-/// The part of a flow's key that both directions share. nullopt for protocols whose verdict may differ from packet to
-/// packet.
-std::optional<FlowKey> key_of(const packet::IpPacket& packet, const Service& service) {
-    if (!packet.is_tcp() && !packet.is_udp()) {
-        return std::nullopt;
-    }
-    return FlowKey{.connection = {},
-                   .source = packet.source(),
-                   .destination = packet.destination(),
-                   .port = service.port,
-                   .protocol = packet.protocol()};
-}
-
 }  // namespace
 
 GatewayState::GatewayState(Rng rng, Instant now, WallTime wall_now)
-    : node_{connectivity::Role::kGateway, std::move(rng), now, wall_now} {}
+    : node_{connectivity::Role::kGateway, rng, now, wall_now},
+      flows_{{.total = kGatewayFlows, .per_peer = kGatewayFlowsPerClient}, rng.child("flows")} {}
 
 // --- Packets: from resources to clients ------------------------------------------------------------------------------
 
@@ -61,20 +49,21 @@ void GatewayState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
     }
     packet::Segmenter segments{*parsed, packet.offload};
 
-    const auto key = key_of(*parsed, answering_service(*parsed));
-    if (const auto* connection = key ? inbound_flows_.find(*key) : nullptr) {
-        node_.encapsulate(*connection, segments, out, now);
+    const auto key = inbound_flow(*parsed);
+    auto* flow = key ? flows_.find(*key, now) : nullptr;
+    if (flow != nullptr && flows_.is_judged(*flow)) {
+        if (flows_.admit(*flow, *parsed, now)) {
+            node_.encapsulate(FlowTable::peer_of(*flow), segments, out, now);
+        }
         return;
     }
-    if (const auto client = accept_inbound(*parsed)) {
-        if (key) {
-            inbound_flows_.insert(*key, client->uuid());
-        }
+    if (const auto client = accept_inbound(*parsed, flow, now)) {
         node_.encapsulate(client->uuid(), segments, out, now);
     }
 }
 
-std::optional<ClientId> GatewayState::accept_inbound(const packet::IpPacket& packet) const {
+std::optional<ClientId> GatewayState::accept_inbound(const packet::IpPacket& packet, FlowTable::Flow* flow,
+                                                     Instant now) {
     const auto source = packet.source();
     const auto destination = packet.destination();
     if (!is_peer_address(destination)) {
@@ -85,16 +74,27 @@ std::optional<ClientId> GatewayState::accept_inbound(const packet::IpPacket& pac
         kLog.debug("Dropped packet to unknown client", log::field("destination", destination));
         return std::nullopt;
     }
-    if (is_own_address(source)) {
-        return client->second;
+    auto verdict =
+        is_own_address(source) ? check_from_gateway(packet) : check_inbound(peers_.at(client->second).policy, packet);
+    if (verdict && !is_asked_for(client->second, packet, flow, now) && !CULVERT_SABOTAGE(kGatewayPassesUnasked)) {
+        verdict = std::unexpected{Refusal::kUnasked};
     }
-    const auto verdict = check_inbound(peers_.at(client->second).policy, packet);
     if (!verdict) {
         kLog.debug("Dropped packet to client", log::field("cid", client->second), log::field("source", source),
                    log::field("reason", to_text(verdict.error())));
         return std::nullopt;
     }
     return client->second;
+}
+
+bool GatewayState::is_asked_for(const ClientId& client, const packet::IpPacket& packet, FlowTable::Flow* flow,
+                                Instant now) {
+    if (flow != nullptr) {
+        return FlowTable::peer_of(*flow) == client.uuid() && flows_.admit(*flow, packet, now);
+    }
+    const auto about = quoted_flow(packet);
+    const auto* quoted = about ? flows_.find(*about, now) : nullptr;
+    return quoted != nullptr && FlowTable::peer_of(*quoted) == client.uuid();
 }
 
 // --- Packets: from clients to resources ------------------------------------------------------------------------------
@@ -119,11 +119,11 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
         add_error({packet::to_string(packet.error()), from});
         return;
     }
-    auto key = key_of(*packet, requested_service(*packet));
-    if (key) {
-        key->connection = connection;
-    }
-    if (!key || outbound_flows_.find(*key) == nullptr) {
+    const auto key = outbound_flow(*packet);
+    auto* flow = key ? flows_.find(*key, now) : nullptr;
+    if (flow != nullptr && flows_.is_judged(*flow) && FlowTable::peer_of(*flow) == connection) {
+        flows_.note_sent(*flow, *packet, now);
+    } else {
         const ClientId client{connection};
         const auto peer = peers_.find(client);
         if (peer == peers_.end()) {
@@ -139,7 +139,7 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
             return;
         }
         if (key) {
-            outbound_flows_.insert(*key, {});
+            flows_.open(*key, connection, *packet, now);
         }
     }
     packet::apply_outer_ecn(*packet, ecn);
@@ -151,11 +151,9 @@ bool GatewayState::accept_outbound(const ClientId& client, const Peer& peer, con
     const auto destination = packet.destination();
     const bool is_from_client =
         packet.source() == peer.ipv4 || packet.source() == peer.ipv6 || CULVERT_SABOTAGE(kTrustClientSource);
-    if (is_from_client && is_own_address(destination)) {
-        return true;
-    }
-    const auto verdict =
-        is_from_client ? check_outbound(peer.policy, packet) : std::unexpected{Refusal::kSpoofedSource};
+    const auto verdict = !is_from_client               ? std::unexpected{Refusal::kSpoofedSource}
+                         : is_own_address(destination) ? check_to_gateway(packet)
+                                                       : check_outbound(peer.policy, packet);
     if (verdict) {
         return true;
     }
@@ -190,7 +188,7 @@ void GatewayState::handle_goodbye(const ClientId& client, Instant now) {
     if (peer != peers_.end() && peer->second.reused_at && now < *peer->second.reused_at + kGoodbyeMayBeOld) {
         kLog.debug("Client said goodbye, maybe before it was allowed more", log::field("cid", client));
         peer->second.leaves_at = now + kGoodbyeDelay;
-        invalidate_flows();  // its next packet is looked at
+        flows_.invalidate();  // its next packet is looked at
         return;
     }
     remove_client(client, now);
@@ -258,7 +256,7 @@ void GatewayState::handle(const portal_api::GatewayInit& message, Instant now) {
                      .ipv4_routes = {peer_range(net::Family::kIpv4)},
                      .ipv6_routes = {peer_range(net::Family::kIpv6)}});
     reconcile(message.authorizations);
-    invalidate_flows();
+    flows_.invalidate();
 }
 
 /// To grant it until the next sweep would open a gap in what has ended, again and again, since the client asks anew.
@@ -310,7 +308,7 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
     peer.leaves_at.reset();
     clients_by_address_.insert_or_assign(peer.ipv4, client.id);
     clients_by_address_.insert_or_assign(peer.ipv6, client.id);
-    invalidate_flows();
+    flows_.invalidate();
     if (!next_sweep_) {
         next_sweep_ = now + kExpirySweepInterval;
     }
@@ -332,7 +330,7 @@ void GatewayState::handle(const portal_api::RejectAccess& message, Instant now) 
     }
     kLog.info("Revoking access to resource", log::field("cid", message.client_id),
               log::field("rid", message.resource_id));
-    invalidate_flows();
+    flows_.invalidate();
     if (peer->second.policy.empty()) {
         close_client(message.client_id, now);
     }
@@ -346,7 +344,7 @@ void GatewayState::handle(const portal_api::ResourceUpdated& message, Instant) {
                        log::field("rid", id_of(message.resource)));
         }
     }
-    invalidate_flows();
+    flows_.invalidate();
 }
 
 void GatewayState::handle(const portal_api::RelaysPresence& message, Instant now) {
@@ -407,7 +405,7 @@ void GatewayState::sweep(Instant now, UnixSeconds wall_now) {
     for (auto& [client, peer] : peers_) {
         for (const auto& resource : peer.policy.revoke_expired(wall_now)) {
             kLog.info("Access to resource expired", log::field("cid", client), log::field("rid", resource));
-            invalidate_flows();
+            flows_.invalidate();
         }
         if (peer.policy.empty()) {
             finished.push_back(client);
@@ -443,7 +441,8 @@ void GatewayState::forget_client(const ClientId& client) {
         }
     }
     peers_.erase(peer);
-    invalidate_flows();
+    flows_.forget_peer(client.uuid());
+    flows_.invalidate();
 }
 
 void GatewayState::drain_node_events() {
@@ -471,11 +470,6 @@ void GatewayState::drain_node_events() {
             events_.emplace_back(SendFromGateway{
                 portal_api::BroadcastInvalidatedClientIceCandidates{{ClientId{id}}, std::move(candidates)}});
         });
-}
-
-void GatewayState::invalidate_flows() {
-    outbound_flows_.invalidate();
-    inbound_flows_.invalidate();
 }
 
 // --- Time, outputs, end
@@ -538,7 +532,7 @@ void GatewayState::shut_down(Instant now) {
     peers_.clear();
     clients_by_address_.clear();
     next_sweep_.reset();
-    invalidate_flows();
+    flows_.invalidate();
     drain_node_events();
 }
 

@@ -17,7 +17,7 @@
 #include "culvert/net/transmit_queue.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/candidate_batches.h"
-#include "culvert/tunnel/flow_cache.h"
+#include "culvert/tunnel/flow_table.h"
 #include "culvert/tunnel/gateway/client_policy.h"
 #include "culvert/tunnel/gateway/gateway_event.h"
 #include "culvert/tunnel/relay_recovery.h"
@@ -107,10 +107,12 @@ private:
     [[nodiscard]] bool accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
                                        Instant now);
     /// The client that a packet from the TUN may go to.
-    [[nodiscard]] std::optional<ClientId> accept_inbound(const packet::IpPacket& packet) const;
+    [[nodiscard]] std::optional<ClientId> accept_inbound(const packet::IpPacket& packet, FlowTable::Flow* flow,
+                                                         Instant now);
+    /// Whether it is part of a flow that the client opened, or an error about one.
+    [[nodiscard]] bool is_asked_for(const ClientId& client, const packet::IpPacket& packet, FlowTable::Flow* flow,
+                                    Instant now);
     void add_error(const TunnelError& error);
-
-    void invalidate_flows();
 
     connectivity::Node node_;
     RelayRecovery relay_recovery_;
@@ -121,10 +123,8 @@ private:
     /// When refuse_expired() may warn again.
     Instant next_clock_warning_;
 
-    /// Outbound: key with the connection. Inbound: key without it.
-    struct Accepted {};
-    FlowCache<Accepted> outbound_flows_;
-    FlowCache<connectivity::ConnectionId> inbound_flows_;
+    /// What clients opened.
+    FlowTable flows_;
 
     CandidateBatches candidates_;
     std::deque<GatewayEvent> events_;

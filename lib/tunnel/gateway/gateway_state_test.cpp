@@ -173,25 +173,70 @@ TEST_F(GatewayPolicy, KeepsClientsApart) {
     EXPECT_FALSE(reaches_client(udp_packet("100.64.0.9:53", "100.64.0.1:5000")));
 }
 
-TEST_F(GatewayPolicy, LetsItsOwnAddressesTalkWithoutAnyResourceForThem) {
-    network.add_resource(1, "10.0.0.0/24", {.gateway = 1, .filters = {test::tcp(80, 80)}, .expires_at = {}});
+TEST_F(GatewayPolicy, AnswersPingsToItsOwnAddressesAndNothingElse) {
+    network.add_resource(1, "0.0.0.0/0");
     connect("10.0.0.1:53");
 
-    EXPECT_TRUE(udp("100.64.1.1:53535"));
-    EXPECT_TRUE(reaches_client(udp_packet("100.64.1.1:53535", "100.64.0.1:5000")));
+    EXPECT_TRUE(passes(packet::make_icmp_echo_request(ip("100.64.0.1"), ip("100.64.1.1"), 1, 1, {})));
+    EXPECT_TRUE(reaches_client(packet::make_icmp_echo_reply(ip("100.64.1.1"), ip("100.64.0.1"), 1, 1, {})));
+
+    EXPECT_FALSE(udp("100.64.1.1:53535"));
+    EXPECT_EQ(answer(), "3/13 from 100.64.1.1 about 100.64.1.1") << "like everything that is refused";
+    EXPECT_FALSE(tcp("100.64.1.1:22"));
+    EXPECT_FALSE(reaches_client(udp_packet("100.64.1.1:53535", "100.64.0.1:5000")));
+    EXPECT_FALSE(reaches_client(tcp_packet("100.64.1.1:22", "100.64.0.1:5000")));
 }
 
 TEST_F(GatewayPolicy, ChecksWhatComesBack) {
     network.add_resource(1, "10.0.0.0/24", {.gateway = 1, .filters = {test::tcp(80, 80)}, .expires_at = {}});
     connect("10.0.0.1:53");
 
+    ASSERT_TRUE(tcp("10.0.0.5:80"));
     EXPECT_TRUE(reaches_client(tcp_packet("10.0.0.5:80", "100.64.0.1:5000")));
     EXPECT_FALSE(reaches_client(tcp_packet("10.0.0.5:9999", "100.64.0.1:5000")));
     EXPECT_FALSE(reaches_client(tcp_packet("10.0.1.5:80", "100.64.0.1:5000")));
     EXPECT_FALSE(reaches_client(tcp_packet("10.0.0.5:80", "100.64.0.8:5000"))) << "no such client";
     EXPECT_FALSE(reaches_client(tcp_packet("10.0.0.5:80", "192.0.2.9:5000"))) << "not for the tunnel";
-    EXPECT_TRUE(reaches_client(
-        packet::make_icmp(ip("10.0.0.5"), ip("100.64.0.1"), 3, 3, 0, udp_packet("100.64.0.1:5000", "10.0.0.5:53"))));
+    const auto unreachable = [](std::string_view from, std::string_view to) {
+        return packet::make_icmp(ip(from), ip("100.64.0.1"), 3, 1, 0, tcp_packet("100.64.0.1:5000", to));
+    };
+    EXPECT_TRUE(reaches_client(unreachable("10.0.0.5", "10.0.0.5:80")));
+    EXPECT_TRUE(reaches_client(unreachable("192.0.2.1", "10.0.0.5:80"))) << "a router on the way";
+    EXPECT_FALSE(reaches_client(unreachable("10.0.0.5", "10.0.0.5:81"))) << "about what was never sent";
+}
+
+TEST_F(GatewayPolicy, PassesOnlyWhatTheClientAskedFor) {
+    network.add_resource(1, "10.0.0.0/24");
+    connect("10.0.0.1:53");
+
+    EXPECT_FALSE(reaches_client(udp_packet("10.0.0.5:53", "100.64.0.1:5000")));
+    EXPECT_FALSE(reaches_client(tcp_packet("10.0.0.5:80", "100.64.0.1:5000")));
+    EXPECT_FALSE(reaches_client(packet::make_icmp_echo_request(ip("10.0.0.5"), ip("100.64.0.1"), 1, 1, {})));
+    EXPECT_FALSE(reaches_client(packet::make_icmp_echo_reply(ip("10.0.0.5"), ip("100.64.0.1"), 1, 1, {})));
+
+    ASSERT_TRUE(udp("10.0.0.5:53"));
+    ASSERT_TRUE(passes(packet::make_icmp_echo_request(ip("100.64.0.1"), ip("10.0.0.5"), 1, 1, {})));
+    EXPECT_TRUE(reaches_client(udp_packet("10.0.0.5:53", "100.64.0.1:5000")));
+    EXPECT_TRUE(reaches_client(packet::make_icmp_echo_reply(ip("10.0.0.5"), ip("100.64.0.1"), 1, 1, {})));
+    EXPECT_FALSE(reaches_client(udp_packet("10.0.0.5:53", "100.64.0.1:5001")));
+    EXPECT_FALSE(reaches_client(packet::make_icmp_echo_request(ip("10.0.0.5"), ip("100.64.0.1"), 1, 1, {})));
+
+    network.run_for(302s);
+    EXPECT_FALSE(reaches_client(udp_packet("10.0.0.5:53", "100.64.0.1:5000"))) << "too late for an answer";
+}
+
+TEST_F(GatewayPolicy, PassesNothingOfAFlowWhoseAccessEnded) {
+    network.add_resource(1, "10.1.0.0/24");
+    network.add_resource(2, "10.2.0.0/24");
+    connect("10.1.0.1:53");
+    connect("10.2.0.1:53");
+    network.is_portal_answering = false;
+    ASSERT_TRUE(reaches_client(udp_packet("10.1.0.1:53", "100.64.0.1:5000")));
+
+    network.to_gateway(gateway, portal_api::RejectAccess{network.client.id, kR1});
+
+    EXPECT_FALSE(reaches_client(udp_packet("10.1.0.1:53", "100.64.0.1:5000")));
+    EXPECT_TRUE(reaches_client(udp_packet("10.2.0.1:53", "100.64.0.1:5000")));
 }
 
 TEST_F(GatewayPolicy, StopsTrafficAtOnceWhenAccessIsRejected) {

@@ -2,6 +2,7 @@
 
 #include "culvert/base/sabotage.h"
 #include "culvert/tunnel/address_ranges.h"
+#include "culvert/tunnel/flow_key.h"
 #include "culvert/tunnel/service.h"
 
 namespace culvert::tunnel {
@@ -9,7 +10,10 @@ namespace {
 
 std::expected<void, Refusal> check_address(const ClientPolicy& policy, const net::IpAddress& address,
                                            const Service& service) {
-    if (is_peer_address(address) && !CULVERT_SABOTAGE(kPeersAreResources)) {
+    if (is_reserved(address) && !CULVERT_SABOTAGE(kReservedAddressesAreResources)) {
+        return std::unexpected{Refusal::kReservedAddress};
+    }
+    if (is_tunnel_address(address) && !is_proxy_address(address) && !CULVERT_SABOTAGE(kPeersAreResources)) {
         return std::unexpected{Refusal::kPeerAddress};
     }
     if (const auto resource = policy.classify(address, service); !resource) {
@@ -22,6 +26,17 @@ std::expected<void, Refusal> check_address(const ClientPolicy& policy, const net
     return {};
 }
 
+bool is_echo_request(const packet::IpPacket& packet) {
+    return packet.is_icmp_echo() &&
+           packet.icmp_type() == (packet.is_v4() ? packet::kIcmpEchoRequest : packet::kIcmpv6EchoRequest);
+}
+
+/// Of the kinds that routers send, about a packet of the one that it is sent to.
+bool is_error(const packet::IpPacket& packet) {
+    const auto about = quoted_flow(packet);
+    return about && about->client == packet.destination();
+}
+
 }  // namespace
 
 std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet) {
@@ -29,16 +44,29 @@ std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const pa
 }
 
 std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const packet::IpPacket& packet) {
-    const auto icmp_error = packet::inspect_icmp_error(packet);
-    const bool is_icmp_error = icmp_error && *icmp_error;
-    if (!is_icmp_error && !packet.source_value()) {
+    const auto source = packet.source();
+    if (!packet.source_value() && !is_error(packet)) {
         return std::unexpected{Refusal::kNoL4Value};
     }
-    const auto source = packet.source();
-    if (is_icmp_error && !is_peer_address(source) && !is_proxy_address(source)) {
+    if (!packet.source_value() && !is_tunnel_address(source) && !is_reserved(source)) {
         return {};  // path MTU discovery and port-unreachable work whatever the filters say
     }
     return check_address(policy, source, answering_service(packet));
+}
+
+std::expected<void, Refusal> check_to_gateway(const packet::IpPacket& packet) {
+    if (is_echo_request(packet) || CULVERT_SABOTAGE(kGatewayItselfIsOpen)) {
+        return {};
+    }
+    return std::unexpected{Refusal::kGatewayItself};
+}
+
+std::expected<void, Refusal> check_from_gateway(const packet::IpPacket& packet) {
+    const bool is_echo_reply = packet.is_icmp_echo() && !is_echo_request(packet);
+    if (is_echo_reply || is_error(packet) || CULVERT_SABOTAGE(kGatewayItselfIsOpen)) {
+        return {};
+    }
+    return std::unexpected{Refusal::kGatewayItself};
 }
 
 packet::IcmpErrorKind icmp_error_of(Refusal refusal) {

@@ -76,6 +76,42 @@ TEST(OutboundPolicy, NeverReachesOtherPeersOrUntranslatedProxies) {
     EXPECT_EQ(icmp_error_of(Refusal::kNoTranslation), packet::IcmpErrorKind::kUnreachable);
 }
 
+TEST(OutboundPolicy, NeverReachesAnythingOfTheTunnelItself) {
+    const auto everything = policy("::/0");
+    const auto to = [](std::string_view destination) {
+        return packet::make_udp(socket("[fd00:2021:1111::1]:5000"), {ip(destination), 80}, {});
+    };
+
+    EXPECT_TRUE(outbound(everything, to("2001:db8::1")));
+    EXPECT_EQ(outbound(everything, to("fd00:2021:1111::9")), std::unexpected{Refusal::kPeerAddress});
+    EXPECT_EQ(outbound(everything, to("fd00:2021:1111:8000:100:100:111:1")), std::unexpected{Refusal::kPeerAddress})
+        << "a sentinel";
+    EXPECT_EQ(outbound(everything, to("fd00:2021:1111:7::9")), std::unexpected{Refusal::kPeerAddress});
+}
+
+TEST(OutboundPolicy, NeverReachesWhatStandsForNoHost) {
+    for (const auto* reserved : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"}) {
+        const auto packet = packet::make_udp(socket(kClient), {ip(reserved), 80}, {});
+        EXPECT_EQ(outbound(policy("0.0.0.0/0"), packet), std::unexpected{Refusal::kReservedAddress}) << reserved;
+        EXPECT_EQ(outbound(policy(std::string{reserved} + "/32"), packet), std::unexpected{Refusal::kReservedAddress})
+            << reserved;
+    }
+    for (const auto* reserved : {"::", "::1", "ff02::1", "fe80::1", "::ffff:10.0.0.1"}) {
+        const auto packet = packet::make_udp(socket("[fd00:2021:1111::1]:5000"), {ip(reserved), 80}, {});
+        EXPECT_EQ(outbound(policy("::/0"), packet), std::unexpected{Refusal::kReservedAddress}) << reserved;
+    }
+}
+
+TEST(OutboundPolicy, ReachesLinkLocalAddressesOnlyByAResourceOfThatRange) {
+    const auto metadata = udp_to("169.254.169.254:80");
+
+    EXPECT_EQ(outbound(policy("0.0.0.0/0"), metadata), std::unexpected{Refusal::kNoFilter});
+    EXPECT_EQ(outbound(policy("169.0.0.0/8"), metadata), std::unexpected{Refusal::kNoFilter});
+    EXPECT_TRUE(outbound(policy("169.254.0.0/16"), metadata));
+    EXPECT_TRUE(outbound(policy("169.254.169.254/32"), metadata));
+    EXPECT_TRUE(outbound(policy("169.0.0.0/8"), udp_to("169.1.2.3:80")));
+}
+
 TEST(OutboundPolicy, LetsOtherProtocolsThroughOnlyWithoutFilters) {
     const auto gre = packet::make_ip(ip("100.64.0.1"), ip("10.0.0.5"), 47, Bytes(8));
 
@@ -101,6 +137,15 @@ TEST(InboundPolicy, AlwaysLetsIcmpErrorsThrough) {
               std::unexpected{Refusal::kIcmp});
 }
 
+TEST(InboundPolicy, LetsNoErrorThroughThatIsAboutAnybodyElse) {
+    const auto everything = policy("0.0.0.0/0", {tcp(80, 80)});
+    const auto foreign = packet::make_udp(socket("100.64.0.7:5000"), socket("10.0.0.5:53"), {});
+
+    EXPECT_FALSE(inbound(everything, packet::make_icmp(ip("10.0.0.5"), ip("100.64.0.1"), 3, 3, 0, foreign)));
+    EXPECT_FALSE(inbound(everything, icmp_error_from("127.0.0.1")));
+    EXPECT_FALSE(inbound(everything, icmp_error_from("224.0.0.1")));
+}
+
 TEST(InboundPolicy, DropsWhatHasNoL4Identity) {
     const auto everything = policy("0.0.0.0/0");
 
@@ -117,6 +162,53 @@ TEST(InboundPolicy, RefusesPeersAndProxiesAsSources) {
     EXPECT_TRUE(inbound(everything, udp_from("192.0.2.1:80")));
     EXPECT_EQ(inbound(everything, udp_from("100.64.0.9:80")), std::unexpected{Refusal::kPeerAddress});
     EXPECT_EQ(inbound(everything, udp_from("100.96.0.9:80")), std::unexpected{Refusal::kNoTranslation});
+}
+
+// --- The gateway itself ----------------------------------------------------------------------------------------------
+
+constexpr auto kGateway = "100.64.1.1";
+
+bool reaches_gateway(Bytes packet) {
+    return check_to_gateway(packet::IpPacket::parse(packet).value()).has_value();
+}
+bool leaves_gateway(Bytes packet) {
+    return check_from_gateway(packet::IpPacket::parse(packet).value()).has_value();
+}
+
+TEST(GatewayItself, IsAskedNothingButForAnEcho) {
+    const auto client = ip("100.64.0.1");
+    const auto gateway = ip(kGateway);
+
+    EXPECT_TRUE(reaches_gateway(packet::make_icmp_echo_request(client, gateway, 1, 1, {})));
+    EXPECT_TRUE(reaches_gateway(
+        packet::make_icmp_echo_request(ip("fd00:2021:1111::1"), ip("fd00:2021:1111::2"), 1, 1, Bytes(8))));
+
+    EXPECT_FALSE(reaches_gateway(udp_to("100.64.1.1:53535")));
+    EXPECT_FALSE(reaches_gateway(packet::make_tcp(socket(kClient), socket("100.64.1.1:22"), {}, {})));
+    EXPECT_FALSE(reaches_gateway(packet::make_ip(client, gateway, 47, Bytes(8)))) << "GRE";
+    EXPECT_FALSE(reaches_gateway(packet::make_icmp_echo_reply(client, gateway, 1, 1, {})));
+    EXPECT_FALSE(reaches_gateway(packet::make_icmp(client, gateway, 13, 0, 0, Bytes(12)))) << "timestamp";
+    EXPECT_FALSE(reaches_gateway(packet::make_icmp(client, gateway, 5, 1, 0, udp_to("10.0.0.5:53")))) << "redirect";
+    EXPECT_FALSE(reaches_gateway(packet::make_icmp(client, gateway, 3, 4, 600, udp_from("100.64.1.1:53"))))
+        << "an error about what it never sends";
+    EXPECT_FALSE(
+        reaches_gateway(packet::make_icmp(ip("fd00:2021:1111::1"), ip("fd00:2021:1111::2"), 135, 0, 0, Bytes(16))))
+        << "neighbour solicitation";
+}
+
+TEST(GatewayItself, SendsNothingButEchoesAndErrors) {
+    const auto client = ip("100.64.0.1");
+    const auto gateway = ip(kGateway);
+
+    EXPECT_TRUE(leaves_gateway(packet::make_icmp_echo_reply(gateway, client, 1, 1, {})));
+    EXPECT_TRUE(leaves_gateway(icmp_error_from(kGateway)));
+
+    EXPECT_FALSE(leaves_gateway(udp_from("100.64.1.1:53535")));
+    EXPECT_FALSE(leaves_gateway(tcp_from("100.64.1.1:22")));
+    EXPECT_FALSE(leaves_gateway(packet::make_icmp_echo_request(gateway, client, 1, 1, {})));
+    EXPECT_FALSE(leaves_gateway(packet::make_icmp(gateway, client, 5, 1, 0, udp_to("10.0.0.5:53")))) << "redirect";
+    EXPECT_FALSE(leaves_gateway(packet::make_icmp(gateway, client, 3, 3, 0, udp_from("10.0.0.5:53"))))
+        << "about somebody else's packet";
 }
 
 }  // namespace

@@ -164,6 +164,11 @@ void TunnelNetwork::handle(portal_api::FromClient message) {
             },
             [&](portal_api::BroadcastGatewayIceCandidates& broadcast) {
                 later([this, broadcast] {
+                    if (rogue_gateway && broadcast.gateway_ids.front() == rogue_gateway->id) {
+                        for (const auto& candidate : broadcast.candidates) {
+                            rogue_gateway->node.add_remote_candidate(client.id.uuid(), candidate, now);
+                        }
+                    }
                     for (auto& [number, gateway] : gateways) {
                         if (std::ranges::find(broadcast.gateway_ids, gateway.id) != broadcast.gateway_ids.end()) {
                             to_gateway(gateway, portal_api::ClientIceCandidates{client.id, broadcast.candidates});
@@ -223,6 +228,7 @@ void TunnelNetwork::drain() {
         drain_gateway(gateway);
     }
     drain_rogue();
+    drain_rogue_gateway();
 }
 
 void TunnelNetwork::drain_client() {
@@ -329,6 +335,65 @@ void TunnelNetwork::connect_rogue(Gateway& gateway, const portal_api::GatewayRes
     run_for(std::chrono::seconds{3});
 }
 
+void TunnelNetwork::connect_rogue_gateway(std::uint8_t resource, ByteSpan packet) {
+    rogue_gateway.emplace(
+        RogueGateway{test::id<GatewayId>(66),
+                     ip("198.51.100.66"),
+                     ip("100.64.1.66"),
+                     ip("fd00:2021:1111::1:66"),
+                     connectivity::Node{connectivity::Role::kGateway, Rng::from_number(67), now, kWallStart},
+                     {}});
+    auto& [id, address, ipv4, ipv6, node, received] = *rogue_gateway;
+    node.update_relays({}, to_relay_servers(relays()), now);
+    run_for(std::chrono::seconds{1});
+
+    const bool was_answering = std::exchange(is_portal_answering, false);
+    send(packet);
+    portal_api::FlowCreated message;
+    message.resource_id = test::id<ResourceId>(resource);
+    message.gateway_id = id;
+    message.gateway_public_key = node.public_key();
+    message.gateway_ipv4 = ipv4;
+    message.gateway_ipv6 = ipv6;
+    message.site_id = kSite;
+    message.client_ice_credentials = credentials(client.state.public_key(), node.public_key());
+    message.gateway_ice_credentials = credentials(node.public_key(), client.state.public_key());
+    const auto& local = message.gateway_ice_credentials;
+    const auto& remote = message.client_ice_credentials;
+    if (!node.upsert_connection(client.id.uuid(), client.state.public_key(), {}, {local.username, local.password},
+                                {remote.username, remote.password}, now)) {
+        throw std::runtime_error{"no relays"};
+    }
+    to_client(message);
+    run_for(std::chrono::seconds{3});
+    is_portal_answering = was_answering;
+}
+
+void TunnelNetwork::send_from_rogue_gateway(ByteSpan packet) {
+    rogue_gateway->node.encapsulate(client.id.uuid(), packet, now);
+    drain_rogue_gateway();
+}
+
+void TunnelNetwork::drain_rogue_gateway() {
+    if (!rogue_gateway) {
+        return;
+    }
+    auto& node = rogue_gateway->node;
+    if (node.poll_timeout().value_or(now + kDelay) <= now) {
+        node.handle_timeout(now);
+    }
+    while (const auto out = node.poll_transmit()) {
+        transmit(rogue_gateway->address, out->path, out->ecn, out->payload);
+    }
+    while (const auto event = node.poll_event()) {
+        if (const auto* candidate = std::get_if<connectivity::NewIceCandidate>(&*event)) {
+            later([this, text = candidate->candidate] {
+                to_client(portal_api::GatewayIceCandidates{rogue_gateway->id, {text}});
+            });
+        }
+    }
+}
+
 void TunnelNetwork::send_from_rogue(Gateway& gateway, ByteSpan packet) {
     rogue->node.encapsulate(gateway.id.uuid(), packet, now);
     drain_rogue();
@@ -413,6 +478,14 @@ void TunnelNetwork::deliver(const net::SocketAddress& from, const net::SocketAdd
         rogue->node.handle_timeout(now);
         drain_rogue();
     }
+    if (rogue_gateway && to.ip == rogue_gateway->address) {
+        const auto packet = rogue_gateway->node.decapsulate(to, from, payload, now);
+        if (packet && *packet) {
+            rogue_gateway->received.push_back(to_bytes((*packet)->packet));
+        }
+        rogue_gateway->node.handle_timeout(now);
+        drain_rogue_gateway();
+    }
     for (auto& [number, gateway] : gateways) {
         if (to.ip == gateway.address && gateway.is_up) {
             gateway.state.handle_datagram(to, from, ecn, payload, coalescer_, now);
@@ -463,6 +536,9 @@ Instant TunnelNetwork::next_event(Instant end) {
     }
     if (rogue) {
         next = std::min(next, rogue->node.poll_timeout().value_or(next));
+    }
+    if (rogue_gateway) {
+        next = std::min(next, rogue_gateway->node.poll_timeout().value_or(next));
     }
     next = std::min(next, relay_.poll_timeout().value_or(next));
     return in_flight_.empty() ? next : std::min(next, in_flight_.begin()->first);

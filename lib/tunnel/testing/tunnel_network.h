@@ -103,6 +103,20 @@ public:
     void connect_rogue(Gateway& gateway, const portal_api::GatewayResource& resource);
     void send_from_rogue(Gateway& gateway, ByteSpan packet);
 
+    /// A gateway without any manners, which puts into the tunnel whatever it is given.
+    struct RogueGateway {
+        GatewayId id;
+        net::IpAddress address;
+        net::IpAddress ipv4;
+        net::IpAddress ipv6;
+        connectivity::Node node;
+        std::vector<Bytes> received;
+    };
+    std::optional<RogueGateway> rogue_gateway;
+    /// The client sends `packet` to the resource, and the portal gives it the rogue gateway for it.
+    void connect_rogue_gateway(std::uint8_t resource, ByteSpan packet);
+    void send_from_rogue_gateway(ByteSpan packet);
+
     /// Datagrams that are lost on the way, by sender and receiver.
     std::function<bool(const net::SocketAddress&, const net::SocketAddress&)> is_lost;
 
@@ -126,6 +140,7 @@ private:
     void drain_client();
     void drain_gateway(Gateway& gateway);
     void drain_rogue();
+    void drain_rogue_gateway();
     void handle(portal_api::FromClient message);
     void handle(Gateway& gateway, portal_api::FromGateway message);
     void flush_queue(const net::IpAddress& from);

@@ -1,0 +1,344 @@
+#include "culvert/tunnel/flow_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "culvert/base/sabotage.h"
+#include "culvert/packet/constants.h"
+#include "culvert/tunnel/constants.h"
+
+namespace culvert::tunnel {
+namespace {
+
+constexpr std::size_t kFirstBuckets = 256;
+
+// What was seen of a flow.
+constexpr std::uint8_t kAnswered = 0x01;
+constexpr std::uint8_t kConfirmed = 0x02;  // TCP: by the client, with more than its SYN
+constexpr std::uint8_t kClientFin = 0x04;
+constexpr std::uint8_t kRemoteFin = 0x08;
+constexpr std::uint8_t kReset = 0x10;
+
+bool has(std::uint8_t flags, std::uint8_t flag) {
+    return (flags & flag) != 0;
+}
+
+std::uint8_t with(std::uint8_t state, std::uint8_t flag, bool is_set) {
+    return is_set ? static_cast<std::uint8_t>(state | flag) : state;
+}
+
+bool is_closed_by_both(std::uint8_t state) {
+    return has(state, kClientFin) && has(state, kRemoteFin);
+}
+
+/// A SYN that opens a connection.
+bool is_opening(std::uint8_t flags) {
+    return has(flags, packet::kTcpSyn) && !has(flags, packet::kTcpAck);
+}
+
+std::uint8_t after_sent(std::uint8_t state, std::uint8_t flags) {
+    if (is_opening(flags)) {
+        return 0;  // a connection, maybe a new one between the same ports
+    }
+    const bool is_reset = has(flags, packet::kTcpRst);
+    if (!is_reset && !is_closed_by_both(state)) {
+        state = static_cast<std::uint8_t>(state & ~kReset);  // a client that goes on did not believe the RST
+    }
+    state = with(state, kConfirmed, !has(flags, packet::kTcpSyn));
+    state = with(state, kClientFin, has(flags, packet::kTcpFin));
+    return with(state, kReset, is_reset);
+}
+
+std::uint8_t after_received(std::uint8_t state, std::uint8_t flags) {
+    state = with(state, kAnswered, true);
+    state = with(state, kRemoteFin, has(flags, packet::kTcpFin));
+    return with(state, kReset, has(flags, packet::kTcpRst));
+}
+
+struct Words {
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+};
+
+Words words_of(const net::IpAddress& address) {
+    Words words;
+    const auto bytes = address.bytes();
+    std::memcpy(&words.first, bytes.data(), bytes.size() == 4 ? 4 : 8);
+    if (bytes.size() == 16) {
+        std::memcpy(&words.second, bytes.data() + 8, 8);
+    }
+    return words;
+}
+
+std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
+    __extension__ using Product = unsigned __int128;
+    const auto product = static_cast<Product>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
+}
+
+}  // namespace
+
+FlowTable::FlowTable(Limits limits, Rng rng)
+    : limits_{limits}, secret_{rng.next_u64(), rng.next_u64()}, buckets_(kFirstBuckets, kNone) {}
+
+// --- Use -------------------------------------------------------------------------------------------------------------
+
+FlowTable::Flow* FlowTable::find(const FlowKey& key, Instant now) {
+    const auto index = search(key);
+    if (index == kNone) {
+        return nullptr;
+    }
+    auto& flow = flows_[index];
+    if (is_expired(flow, now)) {
+        erase(index);
+        return nullptr;
+    }
+    return &flow;
+}
+
+void FlowTable::open(const FlowKey& key, const Uuid& peer, const packet::IpPacket& packet, Instant now) {
+    auto* flow = find(key, now);
+    if (flow != nullptr && flow->peer_id != peer) {
+        erase(index_of(*flow));
+        flow = nullptr;
+    }
+    if (flow == nullptr) {
+        const auto flags = packet.is_tcp() ? packet.tcp_flags() : std::uint8_t{0};
+        if (has(flags, packet::kTcpRst) || (has(flags, packet::kTcpSyn) && has(flags, packet::kTcpAck))) {
+            return;
+        }
+        flow = &flows_[insert(key, peer, now)];
+    }
+    flow->judged_in = generation_;
+    note_sent(*flow, packet, now);
+}
+
+void FlowTable::note_sent(Flow& flow, const packet::IpPacket& packet, Instant now) {
+    const auto state = packet.is_tcp() ? after_sent(flow.state, packet.tcp_flags()) : flow.state;
+    if (state != flow.state || now - flow.sent_at >= kFlowTimeResolution) {
+        flow.sent_at = now;
+        update(flow, state, now);
+    }
+}
+
+bool FlowTable::admit(Flow& flow, const packet::IpPacket& packet, Instant now) {
+    std::uint8_t flags = 0;
+    if (packet.is_tcp()) {
+        flags = packet.tcp_flags();
+        if (is_opening(flags) && has(flow.state, kConfirmed) && !CULVERT_SABOTAGE(kAnswersMayOpenConnections)) {
+            return false;
+        }
+    }
+    const auto state = after_received(flow.state, flags);
+    if (state != flow.state || now - flow.used_at >= kFlowTimeResolution) {
+        update(flow, state, now);
+    }
+    return true;
+}
+
+void FlowTable::update(Flow& flow, std::uint8_t state, Instant now) {
+    const auto index = index_of(flow);
+    take_out(index);
+    flow.state = state;
+    flow.used_at = now;
+    flow.kind = kind_of(flow);
+    put_first(index);
+}
+
+// --- Time ------------------------------------------------------------------------------------------------------------
+
+FlowTable::Kind FlowTable::kind_of(const Flow& flow) {
+    switch (flow.key.protocol) {
+        case packet::kProtocolTcp: {
+            const bool is_open = has(flow.state, kAnswered) && has(flow.state, kConfirmed) &&
+                                 !has(flow.state, kReset) && !is_closed_by_both(flow.state);
+            return is_open && !CULVERT_SABOTAGE(kIdleConnectionsAreForgotten) ? Kind::kEstablishedTcp
+                                                                              : Kind::kTransitoryTcp;
+        }
+        case packet::kProtocolIcmp:
+        case packet::kProtocolIcmpv6:
+            return Kind::kEcho;
+        default:
+            return Kind::kDatagrams;
+    }
+}
+
+bool FlowTable::is_expired(const Flow& flow, Instant now) {
+    const auto limit = [&] {
+        switch (flow.kind) {
+            case Kind::kEcho:
+                return kEchoIdleTime;
+            case Kind::kTransitoryTcp:
+                return kTransitoryTcpIdleTime;
+            case Kind::kDatagrams:
+                return kDatagramIdleTime;
+            case Kind::kEstablishedTcp:
+                break;
+        }
+        return kEstablishedTcpIdleTime;
+    }();
+    return (now - flow.used_at > limit + kFlowTimeResolution ||
+            now - flow.sent_at > kEstablishedTcpIdleTime + kFlowTimeResolution) &&
+           !CULVERT_SABOTAGE(kFlowsNeverExpire);
+}
+
+// --- Room ------------------------------------------------------------------------------------------------------------
+
+FlowTable::Index FlowTable::insert(const FlowKey& key, const Uuid& peer_id, Instant now) {
+    auto& peer = peers_[peer_id];
+    make_room(peer, now);
+    if (size_ >= buckets_.size()) {
+        grow_buckets();
+    }
+    Index index = free_;
+    if (index == kNone) {
+        index = static_cast<Index>(flows_.size());
+        flows_.emplace_back();
+    } else {
+        free_ = flows_[index].next;
+        flows_[index] = {};
+    }
+    auto& flow = flows_[index];
+    auto& bucket = buckets_[bucket_of(key)];
+    flow.key = key;
+    flow.peer_id = peer_id;
+    flow.peer = &peer;
+    flow.sent_at = flow.used_at = now;
+    flow.kind = kind_of(flow);
+    flow.next = std::exchange(bucket, index);
+    put_first(index);
+    ++peer.size;
+    ++size_;
+    return index;
+}
+
+void FlowTable::make_room(Peer& peer, Instant now) {
+    ++peer.size;  // for the flow that is to come, so that the peer stays known whoever has to go
+    // Two for one, so that what expired does not stay for as long as there is room.
+    for (int i = 0; i < 2; ++i) {
+        if (const auto expired = expired_of(peer, now); expired != kNone) {
+            erase(expired);
+        }
+    }
+    if (peer.size > limits_.per_peer) {
+        erase(first_to_go(peer));
+    } else if (size_ >= limits_.total) {
+        auto& largest = largest_peer(peer);
+        const auto expired = expired_of(largest, now);
+        erase(expired != kNone ? expired : first_to_go(largest));
+    }
+    --peer.size;
+}
+
+FlowTable::Index FlowTable::expired_of(Peer& peer, Instant now) const {
+    for (const auto kind : kAllKinds) {
+        const auto oldest = peer.list(kind).oldest;
+        if (oldest != kNone && is_expired(flows_[oldest], now)) {
+            return oldest;
+        }
+    }
+    return kNone;
+}
+
+FlowTable::Index FlowTable::first_to_go(Peer& peer) {
+    for (const auto kind : kAllKinds) {
+        if (const auto oldest = peer.list(kind).oldest; oldest != kNone) {
+            return oldest;
+        }
+    }
+    return kNone;
+}
+
+FlowTable::Peer& FlowTable::largest_peer(const Peer& newcomer) {
+    if (CULVERT_SABOTAGE(kAnybodyMakesRoom)) {
+        return peers_.begin()->second;
+    }
+    return std::ranges::max_element(peers_, {},
+                                    [&](const auto& entry) {
+                                        const auto& peer = entry.second;
+                                        const bool has_none = &peer == &newcomer && peer.size == 1;
+                                        return has_none ? 0 : peer.size;
+                                    })
+        ->second;
+}
+
+void FlowTable::forget_peer(const Uuid& peer_id) {
+    while (true) {
+        const auto peer = peers_.find(peer_id);
+        if (peer == peers_.end()) {
+            return;
+        }
+        erase(first_to_go(peer->second));
+    }
+}
+
+// --- Structure -------------------------------------------------------------------------------------------------------
+
+std::size_t FlowTable::bucket_of(const FlowKey& key) const {
+    const auto client = words_of(key.client);
+    const auto remote = words_of(key.remote);
+    const auto rest =
+        (std::uint64_t{key.protocol} << 32U) | (std::uint64_t{key.client_value} << 16U) | key.remote_value;
+    auto hash = fold(client.first ^ secret_[0], client.second ^ secret_[1]);
+    hash = fold(hash ^ remote.first ^ secret_[1], remote.second ^ secret_[0]);
+    hash = fold(hash ^ secret_[0], rest ^ secret_[1]);
+    return hash % buckets_.size();
+}
+
+FlowTable::Index FlowTable::search(const FlowKey& key) const {
+    auto index = buckets_[bucket_of(key)];
+    while (index != kNone && !(flows_[index].key == key)) {
+        index = flows_[index].next;
+    }
+    return index;
+}
+
+FlowTable::Index FlowTable::index_of(const Flow& flow) const {
+    return static_cast<Index>(&flow - flows_.data());
+}
+
+void FlowTable::grow_buckets() {
+    std::vector<Index> entries;
+    for (auto index : buckets_) {
+        for (; index != kNone; index = flows_[index].next) {
+            entries.push_back(index);
+        }
+    }
+    buckets_.assign(buckets_.size() * 2, kNone);
+    for (const auto index : entries) {
+        flows_[index].next = std::exchange(buckets_[bucket_of(flows_[index].key)], index);
+    }
+}
+
+void FlowTable::erase(Index index) {
+    auto& flow = flows_[index];
+    auto* link = &buckets_[bucket_of(flow.key)];
+    while (*link != index) {
+        link = &flows_[*link].next;
+    }
+    *link = flow.next;
+    take_out(index);
+    --size_;
+    if (--flow.peer->size == 0) {
+        peers_.erase(flow.peer_id);
+    }
+    flow.next = std::exchange(free_, index);
+}
+
+void FlowTable::put_first(Index index) {
+    auto& flow = flows_[index];
+    auto& list = flow.peer->list(flow.kind);
+    flow.newer = kNone;
+    flow.older = std::exchange(list.newest, index);
+    (flow.older == kNone ? list.oldest : flows_[flow.older].newer) = index;
+}
+
+void FlowTable::take_out(Index index) {
+    const auto& flow = flows_[index];
+    auto& list = flow.peer->list(flow.kind);
+    (flow.newer == kNone ? list.newest : flows_[flow.newer].older) = flow.older;
+    (flow.older == kNone ? list.oldest : flows_[flow.older].newer) = flow.newer;
+}
+
+}  // namespace culvert::tunnel
