@@ -13,7 +13,7 @@
 #include "culvert/io/network_watch.h"
 #include "culvert/io/nftables.h"
 #include "culvert/io/nftables_watch.h"
-#include "culvert/io/repair_pace.h"
+#include "culvert/io/pace.h"
 #include "culvert/io/socket_address.h"
 #include "culvert/io/tun_interface.h"
 
@@ -227,21 +227,21 @@ TEST(NftablesWatch, HearsOfItsTableOnly) {
     });
 }
 
-TEST(RepairPace, IsFastOnceAndSlowInAQuarrel) {
-    RepairPace pace;
+TEST(Pace, IsFastOnceAndSlowInAQuarrel) {
+    Pace pace;
     Instant now{std::chrono::hours{1}};
     EXPECT_EQ(pace.delay(now), Duration{});
     int repairs = 0;
     for (const auto end = now + std::chrono::minutes{10}; now < end; now += std::chrono::milliseconds{50}) {
         if (pace.delay(now) == Duration{}) {
-            pace.repaired(now);
+            pace.done(now);
             ++repairs;
         }
     }
     EXPECT_LT(repairs, 40) << "somebody takes it away again at once, for ten minutes";
     EXPECT_GT(repairs, 10) << "and we do not give up";
     now += std::chrono::minutes{3};
-    pace.repaired(now);
+    pace.done(now);
     EXPECT_LT(pace.delay(now), std::chrono::seconds{1}) << "forgotten";
 }
 

@@ -57,7 +57,7 @@ void HostWatch::schedule_repair() {
     if (is_stopped_ || CULVERT_SABOTAGE(kFirewallReloadIsFinal) || std::exchange(is_repair_scheduled_, true)) {
         return;
     }
-    loop_.after(pace_.delay(io::monotonic_now()), [this] {
+    loop_.after(repairs_.delay(io::monotonic_now()), [this] {
         is_repair_scheduled_ = false;
         repair();
     });
@@ -71,7 +71,7 @@ void HostWatch::repair() {
     if (repaired == false) {
         return;
     }
-    pace_.repaired(io::monotonic_now());
+    repairs_.done(io::monotonic_now());
     if (repaired) {
         kLog.warn("Another program removed rules, routes or settings of ours; they are back");
     } else {
@@ -102,8 +102,8 @@ void HostWatch::check_host() {
     }
     const auto now = io::monotonic_now();
     const auto settled = std::min(last_change_ + kSettling, *first_change_ + kLongestSettling);
-    if (now < settled) {
-        check_host_after(settled - now);
+    if (const auto due = std::max(settled, now + network_changes_.delay(now)); now < due) {
+        check_host_after(due - now);
         return;
     }
     first_change_.reset();
@@ -124,6 +124,7 @@ void HostWatch::check_host() {
     const bool was_without_network = std::exchange(is_without_network_, false);
     if ((was_without_network || *snapshot != snapshot_) && !CULVERT_SABOTAGE(kIgnoreNetworkChange)) {
         snapshot_ = std::move(*snapshot);
+        network_changes_.done(now);
         handler_.network_changed();
     }
 }

@@ -9,7 +9,7 @@
 #include "culvert/io/network_snapshot.h"
 #include "culvert/io/network_watch.h"
 #include "culvert/io/nftables_watch.h"
-#include "culvert/io/repair_pace.h"
+#include "culvert/io/pace.h"
 #include "culvert/session/control_loop.h"
 
 namespace culvert::session {
@@ -60,12 +60,14 @@ private:
     std::optional<io::Netlink> netlink_;
     unsigned tun_index_ = 0;
 
-    io::RepairPace pace_;
+    io::Pace repairs_;
     bool is_repair_scheduled_ = false;
 
     /// The last one that was not empty.
     io::NetworkSnapshot snapshot_;
     bool is_without_network_ = false;
+    /// A neighbour who advertises routes and takes them back changes the host's network at will.
+    io::Pace network_changes_;
     std::optional<Instant> first_change_;
     Instant last_change_{};
 };

@@ -110,6 +110,18 @@ TEST(HostWatch, ReportsOneChangeOfNetworksOnce) {
     });
 }
 
+TEST(HostWatch, IsNotKeptBusyByANetworkThatNeverSettles) {
+    io::in_new_network([] {
+        WatchedHost host;
+        for (int i = 0; i < 8; ++i) {
+            run(i % 2 == 0 ? "ip address add 10.20.0.3/24 dev lan0" : "ip address delete 10.20.0.3/24 dev lan0");
+            host.run_for(600ms);
+        }
+        EXPECT_GE(host.network_changes, 2);
+        EXPECT_LE(host.network_changes, 5);
+    });
+}
+
 TEST(HostWatch, IsNotDisturbedByNeighbours) {
     io::in_new_network([] {
         WatchedHost host;

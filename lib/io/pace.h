@@ -8,19 +8,20 @@
 
 namespace culvert::io {
 
-/// How soon to put back what somebody else took away: at once, but ever later if it is taken away again and again, so
-/// that two programs that disagree do not keep a CPU busy and the log full.
-class RepairPace {
+/// How soon to do again what others make us do: at once, but ever later if it has to be done again and again. So two
+/// programs that disagree do not keep a CPU busy and the log full, and whoever can make us do something by what he
+/// sends into the network cannot make us do nothing else.
+class Pace {
 public:
-    /// Until the next repair may happen.
+    /// Until it may be done.
     [[nodiscard]] Duration delay(Instant now) const {
         return last_ ? std::max(Duration{}, *last_ + pause_ - now) : Duration{};
     }
 
-    /// Something was missing, and has been put back.
-    void repaired(Instant now) {
-        const bool is_quarrel = last_ && now < *last_ + kPeace;
-        pause_ = is_quarrel ? std::min(2 * pause_, kLongestPause) : kFirstPause;
+    /// It had to be done.
+    void done(Instant now) {
+        const bool is_repeated = last_ && now < *last_ + kPeace;
+        pause_ = is_repeated ? std::min(2 * pause_, kLongestPause) : kFirstPause;
         last_ = now;
     }
 
