@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/metrics.h"
+#include "common/process.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/session/client_session.h"
@@ -49,6 +50,7 @@ int run(Options options) {
 }  // namespace culvert::client
 
 int main(int argc, char** argv) {
+    culvert::command_line::hold_signals();
     try {
         auto options = culvert::client::parse_options(argc, argv);
         return options ? culvert::client::run(std::move(*options)) : options.error().code;

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "common/metrics.h"
+#include "common/process.h"
+#include "common/token.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/session/gateway_session.h"
@@ -27,6 +29,7 @@ std::unique_ptr<observability::HttpEndpoint> or_warn(
 
 int run(Options options) {
     log::init(options.log);
+    command_line::warn_about_argument(options.token_argument);
     const auto health = or_warn(command_line::serve_health(options.health_check));
     std::unique_ptr<observability::HttpEndpoint> metrics;
     if (options.metrics) {
@@ -47,9 +50,14 @@ int run(Options options) {
 }  // namespace culvert::gateway
 
 int main(int argc, char** argv) {
+    culvert::command_line::hold_signals();
     try {
         auto options = culvert::gateway::parse_options(argc, argv);
-        return options ? culvert::gateway::run(std::move(*options)) : options.error().code;
+        if (!options) {
+            return options.error().code;
+        }
+        culvert::command_line::hide_argument(argc, argv, options->token_argument);
+        return culvert::gateway::run(std::move(*options));
     } catch (const std::exception& e) {
         std::cerr << "error: " << e.what() << '\n';
         return EXIT_FAILURE;

@@ -1,5 +1,6 @@
 #include "culvert/session/control_loop.h"
 
+#include <initializer_list>
 #include <list>
 #include <utility>
 
@@ -55,6 +56,13 @@ struct ControlLoop::Implementation {
 
 ControlLoop::ControlLoop() : implementation_{std::make_unique<Implementation>()} {
     std::signal(SIGPIPE, SIG_IGN);
+    // main() may have held them back until now.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        sigaddset(&signals, number);
+    }
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
     implementation_->wait_for_signal();
 }
 

@@ -16,7 +16,7 @@ namespace culvert::session {
 /// the thread that calls run().
 class ControlLoop {
 public:
-    /// Blocks SIGPIPE; takes over SIGINT, SIGTERM and SIGHUP.
+    /// Ignores SIGPIPE; takes over SIGINT, SIGTERM and SIGHUP, and those that were blocked and came before.
     ControlLoop();
     ~ControlLoop();
     ControlLoop(const ControlLoop&) = delete;

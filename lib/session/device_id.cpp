@@ -1,6 +1,7 @@
 #include "culvert/session/device_id.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -44,13 +45,22 @@ std::optional<std::string> parse_id(const std::string& text) {
 std::expected<void, std::string> write_new(const fs::path& path, const std::string& text) {
     const auto failed = [&](int error_number) {
         return std::unexpected{"cannot write the device id to \"" + path.string() +
-                               "\": " + std::strerror(error_number) + ". Make the folder writable or set FIREZONE_ID."};
+                               "\": " + std::strerror(error_number) +
+                               ". This machine has no machine id to derive one from. Make the folder writable, run "
+                               "systemd-machine-id-setup, or set FIREZONE_ID."};
     };
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
+    struct stat folder{};
+    if (::stat(path.parent_path().c_str(), &folder) == 0 && (folder.st_mode & S_IWOTH) != 0) {
+        return std::unexpected{"cannot keep the device id in \"" + path.parent_path().string() +
+                               "\", where every user can put files. Run: chmod o-w " + path.parent_path().string() +
+                               ", or set FIREZONE_ID."};
+    }
     auto temporary = path;
     temporary += "." + std::to_string(::getpid());
-    const io::FileDescriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640)};
+    const io::FileDescriptor file{
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!file) {
         return failed(errno);
     }
@@ -71,6 +81,13 @@ std::expected<void, std::string> write_new(const fs::path& path, const std::stri
 
 std::expected<std::string, std::string> load_device_id(const fs::path& file, std::string_view app_id, Rng& rng,
                                                        const fs::path& machine_id) {
+    struct stat status{};
+    if (::stat(file.c_str(), &status) == 0 &&
+        ((status.st_uid != 0 && status.st_uid != ::geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+        return std::unexpected{"other users can change the device id in \"" + file.string() +
+                               "\". Check it, then run: chown " + std::to_string(::geteuid()) + " " + file.string() +
+                               " && chmod 600 " + file.string() + ". Or set FIREZONE_ID."};
+    }
     if (const auto content = read_file(file)) {
         if (auto id = parse_id(*content)) {
             return *id;
@@ -79,14 +96,21 @@ std::expected<std::string, std::string> load_device_id(const fs::path& file, std
             "\"" + file.string() +
             "\" holds no device id ({\"id\": \"...\"}). Delete it to get a new id, or set FIREZONE_ID."};
     }
-    if (const auto content = read_file(machine_id); content && !content->empty()) {
+    if (const auto content = read_file(machine_id); content && portal_api::is_machine_id(*content)) {
         return portal_api::derive_device_id(app_id, *content);
     }
+    // Another process may have written one meanwhile, so what counts is what is there afterwards.
     const auto id = portal_api::generate_device_id(rng);
     if (const auto written = write_new(file, boost::json::serialize(boost::json::object{{"id", id}})); !written) {
         return std::unexpected{written.error()};
     }
-    return id;
+    if (const auto content = read_file(file)) {
+        if (auto kept = parse_id(*content)) {
+            return *kept;
+        }
+    }
+    return std::unexpected{"cannot keep the device id in \"" + file.string() +
+                           "\": something else is there. Remove it, or set FIREZONE_ID."};
 }
 
 }  // namespace culvert::session
