@@ -1,7 +1,5 @@
 #include "options.h"
 
-#include <sys/stat.h>
-
 #include <CLI/CLI.hpp>
 #include <cctype>
 #include <charconv>
@@ -10,8 +8,8 @@
 #include <utility>
 
 #include "common/device_options.h"
+#include "common/token.h"
 #include "culvert/portal_api/external_id.h"
-#include "culvert/portal_api/url.h"
 #include "culvert/portal_api/user_agent.h"
 
 namespace culvert::client {
@@ -25,7 +23,7 @@ constexpr const char* kTokenFile = "/etc/dev.firezone.client/token";
 
 struct RawOptions {
     command_line::DeviceFlags device;
-    std::string token_path = kTokenFile;
+    command_line::TokenFlags token;
     std::string log_directory;
     std::string max_partition_time;
     bool check = false;
@@ -34,11 +32,7 @@ struct RawOptions {
 
 void describe(CLI::App& app, RawOptions& raw) {
     command_line::describe(app, raw.device);
-    app.add_option("--token-path", raw.token_path,
-                   "File with the token, if FIREZONE_TOKEN is not set [FIREZONE_TOKEN_PATH]")
-        ->envname("FIREZONE_TOKEN_PATH")
-        ->option_text("FILE")
-        ->capture_default_str();
+    command_line::describe_token_path(app, raw.token);
     app.add_option("-l,--log-dir", raw.log_directory, "Also write log files into this folder [LOG_DIR]")
         ->envname("LOG_DIR")
         ->option_text("FOLDER");
@@ -54,7 +48,8 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Environment: FIREZONE_TOKEN (the token; there is no flag for it, other users could read it), RUST_LOG (log\n"
         "filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and FIREZONE_UDP_SEND_BUFFER_SIZE (bytes). Each flag "
         "that\n"
-        "takes a value can be given by the variable in brackets.\n"
+        "takes a value can be given by the variable in brackets. Without FIREZONE_TOKEN and --token-path the systemd\n"
+        "credential FIREZONE_TOKEN is used, then /etc/dev.firezone.client/token.\n"
         "\n"
         "Signals: SIGTERM and SIGINT end the client, SIGHUP makes it connect afresh.\n"
         "\n"
@@ -98,33 +93,10 @@ std::optional<Duration> parse_duration(std::string_view text) {
     return has_part ? std::optional{total} : std::nullopt;
 }
 
-/// Only root may have been able to read or change a token file.
-std::expected<std::string, Complaint> token_from_file(const std::string& path) {
-    struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) {
-        return std::unexpected{"no token: set FIREZONE_TOKEN or put it into \"" + path +
-                               "\". \"culvert-portal token create client\" makes one."};
-    }
-    if (status.st_uid != 0 || status.st_gid != 0 || (status.st_mode & 0177) != 0) {
-        return std::unexpected{"the token file \"" + path +
-                               "\" must belong to root:root with mode 0600 or 0400. Run: chown root:root " + path +
-                               " && chmod 0600 " + path};
-    }
-    const auto token = command_line::read_token_file(path);
-    if (!token) {
-        return std::unexpected{"cannot read the token file \"" + path + "\". Run as root."};
-    }
-    if (token->empty()) {
-        return std::unexpected{"the token file \"" + path +
-                               "\" is empty. \"culvert-portal token create client\" makes a token."};
-    }
-    return *token;
-}
-
 std::expected<Options, Complaint> judge(const RawOptions& raw) {
     Options options;
-    if (const auto url = portal_api::LoginUrl::build(raw.device.api_url, {.role = portal_api::Role::kClient}); !url) {
-        return std::unexpected{url.error() + " Set --api-url or FIREZONE_API_URL."};
+    if (const auto complaint = command_line::judge_api_url(raw.device.api_url, portal_api::Role::kClient)) {
+        return std::unexpected{*complaint};
     }
     options.check_only = raw.check;
     options.exit_when_ready = raw.exit;
@@ -153,13 +125,10 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
 }
 
 /// What can only fail for reasons outside the command line.
-std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw, std::optional<std::string> token) {
+std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw) {
+    const auto token = command_line::find_token(raw.token, "client", kTokenFile);
     if (!token) {
-        auto read = token_from_file(raw.token_path);
-        if (!read) {
-            return std::unexpected{read.error()};
-        }
-        token = std::move(*read);
+        return std::unexpected{token.error()};
     }
     return command_line::make_device_options(raw.device,
                                              {.role = portal_api::Role::kClient,
@@ -170,24 +139,13 @@ std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw, 
                                              *token);
 }
 
-std::optional<std::string> take_token_from_environment() {
-    const char* const value = std::getenv("FIREZONE_TOKEN");
-    if (value == nullptr) {
-        return std::nullopt;
-    }
-    std::string token{value};
-    ::unsetenv("FIREZONE_TOKEN");
-    // Empty is what a failed "FIREZONE_TOKEN=$(…)" leaves behind.
-    return token.empty() ? std::nullopt : std::optional{std::move(token)};
-}
-
 }  // namespace
 
 std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
-    const auto token = take_token_from_environment();
     CLI::App app{"Reaches private resources through gateways. Runs until it is told to stop.", "culvert-client"};
     app.set_version_flag("--version", std::string{"culvert-client "} + CULVERT_VERSION);
     RawOptions raw;
+    raw.token.from_environment = command_line::take_token_from_environment();
     describe(app, raw);
     if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
         return std::unexpected{parsed.error()};
@@ -196,7 +154,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     if (!options) {
         return std::unexpected{command_line::complain(options.error())};
     }
-    auto device = prepare(raw, token);
+    auto device = prepare(raw);
     if (!device) {
         std::cerr << "error: " << device.error() << '\n';
         return std::unexpected{EarlyExit{EXIT_FAILURE}};

@@ -6,6 +6,8 @@
 #include <iostream>
 #include <utility>
 
+#include "culvert/portal_api/url.h"
+
 namespace culvert::command_line {
 
 void accept_without_effect(CLI::App& app, std::initializer_list<const char*> switches) {
@@ -43,6 +45,16 @@ std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& t
                                " something like 127.0.0.1:9090 or [::1]:9090."};
     }
     return *address;
+}
+
+std::optional<Complaint> judge_api_url(const std::string& url, portal_api::Role role) {
+    if (url.empty()) {
+        return "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com.";
+    }
+    if (const auto parsed = portal_api::LoginUrl::build(url, {.role = role}); !parsed) {
+        return parsed.error() + " Set --api-url or FIREZONE_API_URL.";
+    }
+    return std::nullopt;
 }
 
 std::optional<std::size_t> environment_size(const char* name) {

@@ -1,8 +1,6 @@
 #include "common/device_options.h"
 
 #include <CLI/CLI.hpp>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "culvert/io/entropy.h"
@@ -31,7 +29,7 @@ std::string user_agent(const io::HostInfo& host, const DeviceKind& kind) {
 
 void describe(CLI::App& app, DeviceFlags& flags) {
     app.add_option("-u,--api-url", flags.api_url,
-                   "Portal: wss://HOST or ws://HOST:PORT (default: " + flags.api_url + ") [FIREZONE_API_URL]")
+                   "Portal, required: wss://HOST, or ws://HOST:PORT without encryption [FIREZONE_API_URL]")
         ->envname("FIREZONE_API_URL")
         ->option_text("URL");
     app.add_option("-n,--firezone-name", flags.name,
@@ -55,6 +53,10 @@ std::expected<session::DeviceOptions, Complaint> make_device_options(const Devic
                                                                      const std::string& token) {
     Rng rng{io::os_seed()};
     auto id = flags.id;
+    if (!id.empty() && portal_api::is_placeholder_id(id)) {
+        return std::unexpected{"FIREZONE_ID is \"" + id +
+                               "\", which many machines have. Set one of this device's own, or none."};
+    }
     if (id.empty()) {
         auto loaded = session::load_device_id(kind.id_file, kind.app_id, rng);
         if (!loaded) {
@@ -68,7 +70,9 @@ std::expected<session::DeviceOptions, Complaint> make_device_options(const Devic
                  : !host.host_name.empty() ? host.host_name
                                            : Uuid::random(rng).to_string();
     if (kind.role == portal_api::Role::kClient) {
-        login.device.uuid = host.uuid;
+        if (host.uuid && !portal_api::is_placeholder_id(*host.uuid)) {
+            login.device.uuid = host.uuid;
+        }
         if (host.serial != kPlaceholderSerial) {
             login.device.serial = host.serial;
         }
@@ -87,20 +91,6 @@ std::expected<session::DeviceOptions, Complaint> make_device_options(const Devic
     options.shard.receive_buffer = environment_size("FIREZONE_UDP_RECV_BUFFER_SIZE").value_or(io::kReceiveBufferSize);
     options.shard.send_buffer = environment_size("FIREZONE_UDP_SEND_BUFFER_SIZE").value_or(io::kSendBufferSize);
     return options;
-}
-
-std::optional<std::string> read_token_file(const std::filesystem::path& path) {
-    std::ifstream file{path};
-    if (!file) {
-        return std::nullopt;
-    }
-    std::string text{std::istreambuf_iterator<char>{file}, {}};
-    constexpr std::string_view kWhiteSpace = " \t\r\n";
-    const auto first = text.find_first_not_of(kWhiteSpace);
-    if (first == std::string::npos) {
-        return std::string{};
-    }
-    return text.substr(first, text.find_last_not_of(kWhiteSpace) - first + 1);
 }
 
 }  // namespace culvert::command_line

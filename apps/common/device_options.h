@@ -18,7 +18,7 @@ namespace culvert::command_line {
 
 /// The flags that client and gateway share, as text; empty: not given.
 struct DeviceFlags {
-    std::string api_url = "wss://api.firezone.dev";
+    std::string api_url;
     std::string name;
     std::string id;
     std::string log_format = "human";
@@ -40,8 +40,5 @@ struct DeviceKind {
 [[nodiscard]] std::expected<session::DeviceOptions, Complaint> make_device_options(const DeviceFlags& flags,
                                                                                    const DeviceKind& kind,
                                                                                    const std::string& token);
-
-/// The content of a file with a token, without white space around it. nullopt if there is no such file.
-[[nodiscard]] std::optional<std::string> read_token_file(const std::filesystem::path& path);
 
 }  // namespace culvert::command_line

@@ -12,7 +12,7 @@
 
 namespace culvert::command_line {
 
-/// For tests of a program's options: an environment without any of its variables but an id and a name.
+/// For tests of a program's options: an environment with a portal, an id and a name, and no other of its variables.
 class OptionsTest : public ::testing::Test {
 protected:
     OptionsTest() {
@@ -21,6 +21,7 @@ protected:
                                  "METRICS_ADDR", "RUST_LOG"}) {
             ::unsetenv(name);
         }
+        set("FIREZONE_API_URL", "wss://portal.example");
         set("FIREZONE_ID", "device-1");
         set("FIREZONE_NAME", "box");
     }

@@ -8,13 +8,12 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <utility>
 
 #include "common/device_options.h"
+#include "common/token.h"
 #include "culvert/portal_api/external_id.h"
-#include "culvert/portal_api/url.h"
 #include "culvert/portal_api/user_agent.h"
 
 namespace culvert::gateway {
@@ -29,16 +28,17 @@ constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
 
 struct RawOptions {
     command_line::DeviceFlags device;
-    std::string token;
+    command_line::TokenFlags token;
     std::string health_check = "0.0.0.0:8080";
     bool no_check = false;
 };
 
 void describe(CLI::App& app, RawOptions& raw) {
-    app.add_option("token", raw.token,
-                   "Gateway token from the portal (culvert-portal token create gateway) [FIREZONE_TOKEN]")
-        ->envname("FIREZONE_TOKEN")
+    app.add_option("token", raw.token.argument,
+                   "Gateway token from the portal (culvert-portal token create gateway). Better use FIREZONE_TOKEN or\n"
+                   "--token-path: others can see arguments [FIREZONE_TOKEN]")
         ->option_text("[TOKEN]");
+    command_line::describe_token_path(app, raw.token);
     command_line::describe(app, raw.device);
     app.add_option("--health-check-addr", raw.health_check,
                    "Where /healthz answers (default 0.0.0.0:8080) [HEALTH_CHECK_ADDR]")
@@ -47,7 +47,7 @@ void describe(CLI::App& app, RawOptions& raw) {
     app.add_flag("--no-check", raw.no_check, "Do not check for root or CAP_NET_ADMIN at the start");
     command_line::accept_without_effect(app, {"--no-telemetry", "--no-inc-buf"});
     app.footer(
-        "Without TOKEN and FIREZONE_TOKEN the systemd credential FIREZONE_TOKEN is used.\n"
+        "Without TOKEN, FIREZONE_TOKEN and --token-path the systemd credential FIREZONE_TOKEN is used.\n"
         "\n"
         "Environment: RUST_LOG (log filter, default info), FIREZONE_UDP_RECV_BUFFER_SIZE and "
         "FIREZONE_UDP_SEND_BUFFER_SIZE\n"
@@ -69,8 +69,8 @@ bool has_net_admin() {
 
 std::expected<Options, Complaint> judge(const RawOptions& raw) {
     Options options;
-    if (const auto url = portal_api::LoginUrl::build(raw.device.api_url, {.role = portal_api::Role::kGateway}); !url) {
-        return std::unexpected{url.error() + " Set --api-url or FIREZONE_API_URL."};
+    if (const auto complaint = command_line::judge_api_url(raw.device.api_url, portal_api::Role::kGateway)) {
+        return std::unexpected{*complaint};
     }
     auto log = command_line::log_options(raw.device.log_format);
     if (!log) {
@@ -92,15 +92,6 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     return options;
 }
 
-/// systemd's LoadCredential=.
-std::optional<std::string> token_from_credential() {
-    const auto directory = command_line::environment("CREDENTIALS_DIRECTORY");
-    if (directory.empty()) {
-        return std::nullopt;
-    }
-    return command_line::read_token_file(std::filesystem::path{directory} / "FIREZONE_TOKEN");
-}
-
 /// What can only fail for reasons outside the command line.
 std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw) {
     if (!raw.no_check && !has_net_admin()) {
@@ -108,11 +99,9 @@ std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw) 
             "needs root or CAP_NET_ADMIN to create the tunnel interface. Run as root, or pass "
             "--no-check if you know better."};
     }
-    const auto token = raw.token.empty() ? token_from_credential() : std::optional{raw.token};
-    if (!token || token->empty()) {
-        return std::unexpected{
-            "no token: set FIREZONE_TOKEN or pass it as first argument. \"culvert-portal token "
-            "create gateway\" makes one."};
+    const auto token = command_line::find_token(raw.token, "gateway");
+    if (!token) {
+        return std::unexpected{token.error()};
     }
     return command_line::make_device_options(raw.device,
                                              {.role = portal_api::Role::kGateway,
@@ -129,6 +118,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     CLI::App app{"Lets clients reach the private network it stands in, as far as policies allow.", "culvert-gateway"};
     app.set_version_flag("--version", std::string{"culvert-gateway "} + CULVERT_VERSION);
     RawOptions raw;
+    raw.token.from_environment = command_line::take_token_from_environment();
     describe(app, raw);
     if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
         return std::unexpected{parsed.error()};
@@ -144,6 +134,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     }
     device->portal.max_partition_time = kMaxPartitionTime;
     options->device = std::move(*device);
+    options->token_argument = raw.token.argument;
     return *std::move(options);
 }
 

@@ -2,6 +2,7 @@
 
 #include <expected>
 #include <optional>
+#include <string>
 
 #include "common/command_line.h"
 #include "culvert/session/device_session.h"
@@ -14,6 +15,7 @@ struct Options {
     log::Options log;
     net::SocketAddress health_check;
     std::optional<net::SocketAddress> metrics;
+    std::string token_argument;  ///< where others can see it; empty: it came another way
 };
 
 [[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);

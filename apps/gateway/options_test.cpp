@@ -24,20 +24,23 @@ protected:
     static std::string target(const Options& options) { return options.device.portal.url.target(std::nullopt); }
 };
 
-TEST_F(GatewayOptions, LogInToTheHostedPortalByDefault) {
+TEST_F(GatewayOptions, LogInToThePortalTheyAreGiven) {
     const auto options = parsed({"secret"});
-    EXPECT_EQ(options.device.portal.url.host(), "api.firezone.dev");
+    EXPECT_EQ(options.device.portal.url.host(), "portal.example");
     EXPECT_EQ(target(options), "/gateway/websocket?token=secret&external_id=device-1&name=box");
     EXPECT_THAT(options.device.portal.user_agent, HasSubstr(" gateway/1.4.18"));
     EXPECT_EQ(options.device.portal.firewall_mark, portal_channel::kFirewallMark);
     EXPECT_EQ(options.device.portal.max_partition_time, std::chrono::minutes{15});
     EXPECT_EQ(options.health_check, net::SocketAddress::parse("0.0.0.0:8080"));
     EXPECT_EQ(options.metrics, std::nullopt);
+    EXPECT_EQ(options.token_argument, "secret");
 }
 
 TEST_F(GatewayOptions, TakeTheTokenFromTheEnvironmentUnlessItIsGiven) {
     set("FIREZONE_TOKEN", "environment");
     EXPECT_THAT(target(parsed({})), HasSubstr("token=environment&"));
+    EXPECT_EQ(std::getenv("FIREZONE_TOKEN"), nullptr);
+    set("FIREZONE_TOKEN", "environment");
     EXPECT_THAT(target(parsed({"argument"})), HasSubstr("token=argument&"));
 }
 
@@ -45,6 +48,7 @@ TEST_F(GatewayOptions, FallBackToTheSystemdCredential) {
     const auto folder = std::filesystem::temp_directory_path() / ("culvert-test-" + std::to_string(::getpid()));
     std::filesystem::create_directory(folder);
     std::ofstream{folder / "FIREZONE_TOKEN"} << "\n credential \n";
+    std::filesystem::permissions(folder / "FIREZONE_TOKEN", std::filesystem::perms::owner_read);
     set("CREDENTIALS_DIRECTORY", folder.string());
     EXPECT_THAT(target(parsed({})), HasSubstr("token=credential&"));
     set("FIREZONE_TOKEN", "environment");
@@ -85,6 +89,11 @@ TEST_F(GatewayOptions, EndWithAUsageErrorOnMistakes) {
     EXPECT_EQ(exit_code(parse_options, {"secret", "--log-format", "google-cloud"}), 2);
     EXPECT_EQ(exit_code(parse_options, {"secret", "--health-check-addr", "8080"}), 2);
     EXPECT_EQ(exit_code(parse_options, {"secret", "--metrics-addr", "localhost"}), 2);
+}
+
+TEST_F(GatewayOptions, EndWithAUsageErrorWithoutAPortal) {
+    ::unsetenv("FIREZONE_API_URL");
+    EXPECT_EQ(exit_code(parse_options, {"--no-check", "secret"}), 2);
 }
 
 TEST_F(GatewayOptions, EndWithoutAToken) {

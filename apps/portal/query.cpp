@@ -95,6 +95,16 @@ std::optional<Target> parse_target(std::string_view text) {
     return target;
 }
 
+std::vector<std::pair<std::string, std::string>> with_header_token(
+    std::vector<std::pair<std::string, std::string>> parameters, std::string_view header) {
+    constexpr std::string_view kScheme = "Bearer ";
+    if (header.starts_with(kScheme)) {
+        std::erase_if(parameters, [](const auto& parameter) { return parameter.first == "token"; });
+        parameters.emplace_back("token", header.substr(kScheme.size()));
+    }
+    return parameters;
+}
+
 std::string printable_ascii(std::string_view text) {
     std::string out{text};
     for (auto& c : out) {

@@ -65,5 +65,16 @@ TEST(DatabaseUrl, NamesAFile) {
               std::string::npos);
 }
 
+TEST(HeaderToken, CountsMoreThanOneInTheQuery) {
+    const Pairs given{{"token", "query"}, {"name", "n"}};
+    EXPECT_EQ(with_header_token(given, ""), given);
+    EXPECT_EQ(with_header_token(given, "Bearer header"), (Pairs{{"name", "n"}, {"token", "header"}}));
+    EXPECT_EQ(with_header_token({}, "Bearer header"), (Pairs{{"token", "header"}}));
+    EXPECT_EQ(with_header_token(given, "Bearer "), (Pairs{{"name", "n"}, {"token", ""}}));
+    for (const auto* other : {"Basic header", "bearer header", "Bearerheader", "header"}) {
+        EXPECT_EQ(with_header_token(given, other), given) << other;
+    }
+}
+
 }  // namespace
 }  // namespace culvert::portal_server

@@ -246,9 +246,10 @@ private:
             return;
         }
         const auto agent = message[http::field::user_agent];
+        const auto authorization = message["X-Authorization"];
         const auto session = core_.connect(
             {.role = endpoint.role,
-             .parameters = target.parameters,
+             .parameters = with_header_token(target.parameters, {authorization.data(), authorization.size()}),
              .user_agent = printable_ascii({agent.data(), agent.size()}),
              .remote_ip = client_address(to_ip(remote.address()), forwarded_for(message), trusted_proxies_)},
             io::monotonic_now(), io::wall_now());

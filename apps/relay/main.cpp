@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/process.h"
+#include "common/token.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
 #include "culvert/io/file_descriptor.h"
@@ -36,13 +37,12 @@ constexpr log::Logger kLog{"relay"};
 /// What ends the process: a signal, or a part that cannot go on. The main thread waits for it.
 class Ending {
 public:
-    /// Blocks the signals in this thread and in those it starts; so create it before any other.
+    /// Requires hold_signals() before any thread was started.
     Ending() : failure_event_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
         sigset_t signals;
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
-        ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
         signals_ = io::FileDescriptor{::signalfd(-1, &signals, SFD_CLOEXEC)};
     }
 
@@ -121,6 +121,7 @@ int fail_to_start(const std::string& reason) {
 
 int run(const Options& options) {
     log::init(options.log);
+    command_line::warn_about_argument(options.token_argument);
     command_line::raise_descriptor_limit();  // each allocation needs a socket or two
     Ending ending;
 
@@ -174,9 +175,14 @@ int run(const Options& options) {
 }  // namespace culvert::relay
 
 int main(int argc, char** argv) {
+    culvert::command_line::hold_signals();
     try {
         const auto options = culvert::relay::parse_options(argc, argv);
-        return options ? culvert::relay::run(*options) : options.error().code;
+        if (!options) {
+            return options.error().code;
+        }
+        culvert::command_line::hide_argument(argc, argv, options->token_argument);
+        return culvert::relay::run(*options);
     } catch (const std::exception& e) {
         std::cerr << "error: " << e.what() << '\n';
         return EXIT_FAILURE;

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <string_view>
 
-#include "culvert/portal_api/url.h"
+#include "common/token.h"
 #include "culvert/turn/constants.h"
 #include "culvert/turn/server/constants.h"
 
@@ -21,7 +21,7 @@ struct RawOptions {
     std::uint16_t lowest_port = turn::kDefaultLowestPort;
     std::uint16_t highest_port = turn::kDefaultHighestPort;
     std::string api_url;
-    std::string token;
+    command_line::TokenFlags token;
     std::string name;
     std::optional<std::uint64_t> rng_seed;
     std::string log_format = "human";
@@ -36,8 +36,11 @@ void add(CLI::App& app, const char* name, T& value, const char* variable, const 
 }
 
 void describe(CLI::App& app, RawOptions& raw) {
-    add(app, "token", raw.token, "FIREZONE_TOKEN", "[TOKEN]",
-        "Relay token; \"culvert-portal token create relay\" makes one");
+    app.add_option("token", raw.token.argument,
+                   "Relay token; \"culvert-portal token create relay\" makes one. Better use FIREZONE_TOKEN or\n"
+                   "--token-path: others can see arguments [FIREZONE_TOKEN]")
+        ->option_text("[TOKEN]");
+    command_line::describe_token_path(app, raw.token);
     add(app, "name", raw.name, "FIREZONE_NAME", "[NAME]", "Name of this relay in the portal");
     add(app, "--public-ip4-addr", raw.public_v4, "PUBLIC_IP4_ADDR", "ADDR", "IPv4 address clients reach this relay at");
     add(app, "--public-ip6-addr", raw.public_v6, "PUBLIC_IP6_ADDR", "ADDR", "IPv6 address clients reach this relay at");
@@ -61,8 +64,11 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Each value can come from the environment variable in brackets instead. Also: RUST_LOG (which log lines, "
         "default\n"
         "info), FIREZONE_UDP_RECV_BUFFER_SIZE, FIREZONE_UDP_SEND_BUFFER_SIZE (bytes).\n"
+        "Without TOKEN, FIREZONE_TOKEN and --token-path the systemd credential FIREZONE_TOKEN is used.\n"
         "\n"
-        "Example: culvert-relay --api-url wss://portal.example.com --public-ip4-addr 203.0.113.21 \"$RELAY_TOKEN\"");
+        "Signals: SIGTERM and SIGINT end the relay; SIGHUP is ignored, for nothing is read again.\n"
+        "\n"
+        "Example: FIREZONE_TOKEN=... culvert-relay --api-url wss://portal.example.com --public-ip4-addr 203.0.113.21");
 }
 
 std::expected<std::optional<net::IpAddress>, Complaint> parse_public(const std::string& text, net::Family family,
@@ -94,17 +100,12 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     if (!options.public_v4 && !options.public_v6) {
         return std::unexpected{"no public address. Pass --public-ip4-addr, --public-ip6-addr or both."};
     }
-    if (raw.api_url.empty()) {
-        return std::unexpected{
-            "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com."};
+    if (const auto complaint = command_line::judge_api_url(raw.api_url, portal_api::Role::kRelay)) {
+        return std::unexpected{*complaint};
     }
-    if (const auto url = portal_api::LoginUrl::build(raw.api_url, {.role = portal_api::Role::kRelay}); !url) {
-        return std::unexpected{url.error() + " Set --api-url or FIREZONE_API_URL."};
-    }
-    if (raw.token.empty()) {
-        return std::unexpected{
-            "no token. Pass it as first argument or set FIREZONE_TOKEN; \"culvert-portal token create "
-            "relay\" makes one."};
+    const auto token = command_line::find_token(raw.token, "relay");
+    if (!token) {
+        return std::unexpected{token.error()};
     }
     if (raw.lowest_port > raw.highest_port) {
         return std::unexpected{"the port range is empty: --lowest-port " + std::to_string(raw.lowest_port) +
@@ -124,7 +125,8 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     options.lowest_port = raw.lowest_port;
     options.highest_port = raw.highest_port;
     options.api_url = raw.api_url;
-    options.token = raw.token;
+    options.token = *token;
+    options.token_argument = raw.token.argument;
     if (!raw.name.empty()) {
         options.name = raw.name;
     }
@@ -162,6 +164,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
                  "culvert-relay"};
     app.set_version_flag("--version", std::string{"culvert-relay "} + CULVERT_VERSION);
     RawOptions raw;
+    raw.token.from_environment = command_line::take_token_from_environment();
     describe(app, raw);
     if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
         return std::unexpected{parsed.error()};

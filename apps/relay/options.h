@@ -22,6 +22,7 @@ struct Options {
     std::uint16_t highest_port = 0;
     std::string api_url;
     std::string token;
+    std::string token_argument;  ///< the same, if it came where others can see it; else empty
     std::optional<std::string> name;
     std::optional<std::uint64_t> rng_seed;
     log::Options log;

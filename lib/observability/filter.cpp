@@ -45,6 +45,14 @@ bool matches(std::string_view directive, std::string_view target) {
     return target.size() == directive.size() || target.substr(directive.size()).starts_with("::");
 }
 
+bool is_target(std::string_view text) {
+    const auto may_be_in_it = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-' ||
+               c == ':';
+    };
+    return !text.empty() && std::all_of(text.begin(), text.end(), may_be_in_it);
+}
+
 }  // namespace
 
 std::expected<Filter, std::string> Filter::parse(std::string_view text) {
@@ -69,6 +77,11 @@ std::expected<Filter, std::string> Filter::parse(std::string_view text) {
         } else if (const auto parsed = parse_level(part)) {
             filter.default_ = *parsed;
             continue;
+        }
+        if (!is_target(target)) {
+            return std::unexpected{"\"" + std::string{part} +
+                                   "\" is neither a level nor COMPONENT=LEVEL. Separate several with commas, such as "
+                                   "info,ice=debug"};
         }
         if (target == "culvert") {
             filter.default_ = level;

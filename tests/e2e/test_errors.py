@@ -69,7 +69,7 @@ def test_revoked_token_ends_a_running_client(bare_system):
 @pytest.mark.parametrize("kind", ["client", "gateway"])
 def test_missing_token(bare_system, kind):
     result = subprocess.run(
-        in_namespace(kind, BIN / f"culvert-{kind}", *(["--token-path", "/nonexistent"] if kind == "client" else [])),
+        in_namespace(kind, BIN / f"culvert-{kind}", "--api-url", culvert.API_URL),
         capture_output=True, text=True, timeout=10,
     )
     assert result.returncode == 1
@@ -151,7 +151,7 @@ def test_missing_privileges(bare_system, kind):
 
 def test_gateway_checks_its_privileges_first(bare_system):
     result = subprocess.run(
-        in_namespace("gateway", *UNPRIVILEGED, BIN / "culvert-gateway"),
+        in_namespace("gateway", *UNPRIVILEGED, BIN / "culvert-gateway", "--api-url", culvert.API_URL),
         env={"PATH": "/usr/bin:/bin", "FIREZONE_TOKEN": ".a.b.c"}, capture_output=True, text=True, timeout=10,
     )
     assert result.returncode == 1
