@@ -18,10 +18,11 @@ constexpr int kFailure = 1;
 /// All devices wait while the server waits for the database. What fails by that is asked for again by the device.
 constexpr std::chrono::milliseconds kServingLockTimeout{100};
 
-int serve(const ServeCommand& command, SqliteStorage& storage, const Rng& rng) {
+int serve(const ServeCommand& command, SqliteStorage& storage, Rng& rng) {
     storage.set_lock_timeout(kServingLockTimeout);
     command_line::raise_descriptor_limit();  // each device takes one
-    Server server{command, storage, rng};
+    // A fork, since the server makes children of it, and this one lives as long as they do.
+    Server server{command, storage, rng.fork()};
     server.run();
     return 0;
 }

@@ -138,11 +138,11 @@ int run(const Options& options) {
                                        .listen_port = options.listen_port,
                                        .receive_buffer = options.receive_buffer,
                                        .send_buffer = options.send_buffer},
-                                      stamp_secret, rng.child("data plane"));
+                                      stamp_secret, rng.fork());
     if (!data_plane) {
         return fail_to_start(data_plane.error());
     }
-    auto portal = PortalLink::open(options, stamp_secret, rng.child("portal"),
+    auto portal = PortalLink::open(options, stamp_secret, rng.fork(),
                                    [&ending](const std::string& reason) { ending.fail(reason); });
     if (!portal) {
         return fail_to_start(portal.error());

@@ -9,11 +9,17 @@
 
 namespace culvert {
 
-/// Cryptographic random generator of everything below `io`: the ChaCha20 key stream (RFC 8439) of a 32-byte seed.
+/// Cryptographic random generator of everything below `io`: ChaCha20 (RFC 8439) with fast key erasure.
 ///
 /// The only source of randomness of protocol objects, so that equal seeds give equal runs. The seed comes from the
 /// operating system in a product and from the test's seed in a simulation. Not thread-safe: give each owner its own
 /// generator, with child() to a part that exists once and with fork() to each of those that come and go.
+///
+/// Whoever reads the memory of a process learns what a generator will yield, but not what it has yielded: each block of
+/// the cipher replaces the key that made it, and what was handed out is wiped. Children are the exception: a generator
+/// can make its child() again for as long as it lives, and with it all that the child ever drew. So let one that has
+/// children go once they are made, or make them with fork(). Nothing here survives fork(2): both processes would draw
+/// the same. Our programs never call it.
 class Rng {
 public:
     using Seed = std::array<std::byte, 32>;
@@ -24,6 +30,7 @@ public:
     [[nodiscard]] static Rng from_number(std::uint64_t number);
 
     ~Rng();
+    /// A copy draws the same bytes again: hand generators over, and do not go on with both.
     Rng(const Rng&) = default;
     Rng& operator=(const Rng&) = default;
 
@@ -57,14 +64,18 @@ public:
     result_type operator()() { return next_u64(); }
 
 private:
-    using State = std::array<std::uint32_t, 16>;
+    using Key = std::array<std::byte, 32>;
 
-    static void permute(State& state);
+    /// One block of the cipher: the key of the next one, and what may be handed out.
     void refill();
 
-    State state_{};
-    std::array<std::byte, 64> block_{};
-    std::size_t used_ = 64;
+    /// Makes the next block.
+    Key key_;
+    /// Makes children. Independent of what was drawn.
+    Key family_;
+    /// Zero up to `used_`: bytes are wiped as they are handed out.
+    Key buffer_{};
+    std::size_t used_ = sizeof(Key);
 };
 
 }  // namespace culvert

@@ -57,6 +57,7 @@
     X(kRebindWithoutFastPath, "63", "turn", "a channel bound again after it expired carries no data") \
     X(kChannelsSurviveAllocation, "64", "turn", "the channels of a deleted allocation stay") \
     X(kNonceOfHundredUses, "66", "turn", "a busy client's nonce is used up after a hundred requests") \
+    X(kRandomBytesStay, "security", "crypto", "what the random generator handed out can be read from its memory") \
     X(kRelayTrustsAnyone, "security", "turn", "a relay serves whoever names a user, whatever the password") \
     X(kRelayServesRevokedUsers, "security", "turn", "a user whom the portal revoked is served until the credentials expire") \
     X(kNewResourceIsBypassed, "73", "tunnel", "running flows stay with the wider resource when a narrower one appears") \

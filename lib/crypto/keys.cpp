@@ -33,9 +33,7 @@ std::string PublicKey::to_string() const {
 }
 
 KeyPair KeyPair::generate(Rng& rng) {
-    Secret<32> private_key;
-    rng.fill(private_key.reveal());
-    return from_private(private_key);
+    return from_private(Secret<32>::random(rng));
 }
 
 KeyPair KeyPair::from_private(const Secret<32>& private_key) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
 
 namespace culvert::crypto {
 
@@ -23,6 +24,13 @@ public:
     ~Secret() { zeroise(bytes_); }
     Secret(const Secret&) = default;
     Secret& operator=(const Secret&) = default;
+
+    /// N bytes of a generator, straight into the place where they are wiped.
+    [[nodiscard]] static Secret random(Rng& rng) {
+        Secret secret;
+        rng.fill(secret.bytes_);
+        return secret;
+    }
 
     /// Requires bytes.size() == N.
     [[nodiscard]] static Secret from_bytes(ByteSpan bytes) {

@@ -146,7 +146,7 @@ std::expected<Client, RegisterError> MemoryStorage::register_client(const Client
         known->actor = report.actor;
         known->external_id = report.external_id;
         known->name = report.name;
-        known->psk_base = crypto::Secret<32>{rng.array<32>()};
+        known->psk_base = crypto::Secret<32>::random(rng);
         known->ipv4 = *ipv4;
         known->ipv6 = *ipv6;
     }
@@ -180,7 +180,7 @@ std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const Gate
         known->id = id;
         known->site = report.site;
         known->external_id = report.external_id;
-        known->psk_base = crypto::Secret<32>{rng.array<32>()};
+        known->psk_base = crypto::Secret<32>::random(rng);
         known->ipv4 = *ipv4;
         known->ipv6 = *ipv6;
     }

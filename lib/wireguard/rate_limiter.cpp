@@ -16,7 +16,7 @@ RateLimiter::RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now)
     : mac1_key_{wireguard::mac1_key(local)},
       cookie_key_{wireguard::cookie_key(local)},
       rng_{rng},
-      cookie_secret_{rng_.array<32>()},
+      cookie_secret_{crypto::Secret<32>::random(rng_)},
       secret_changed_at_{now} {}
 
 std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, const net::IpAddress& from,
@@ -75,7 +75,7 @@ RateLimiter::Cookie RateLimiter::cookie_for(const net::IpAddress& from, Instant 
 
 void RateLimiter::renew_secret(Instant now) {
     if (now - secret_changed_at_ >= kCookieSecretLifetime) {
-        cookie_secret_ = crypto::Secret<32>{rng_.array<32>()};
+        cookie_secret_ = crypto::Secret<32>::random(rng_);
         secret_changed_at_ = now;
     }
 }
