@@ -57,6 +57,16 @@
     X(kRebindWithoutFastPath, "63", "turn", "a channel bound again after it expired carries no data") \
     X(kChannelsSurviveAllocation, "64", "turn", "the channels of a deleted allocation stay") \
     X(kNonceOfHundredUses, "66", "turn", "a busy client's nonce is used up after a hundred requests") \
+    X(kCookiesBuyEverything, "security", "wireguard connectivity", "whoever shows a cookie may send as many handshakes as he likes") \
+    X(kPathsHaveNoBudget, "security", "connectivity", "under load, a peer behind a flooder's address gets no new keys") \
+    X(kPeersInitiateFreely, "security", "wireguard", "a peer's initiations are answered however many there are") \
+    X(kClaimsUseUpHandshakes, "security", "wireguard", "who merely names a peer's key uses up that peer's handshakes") \
+    X(kHandshakesReplaceSessionInUse, "security", "wireguard", "the ninth handshake that a peer begins takes the place of the session in use") \
+    X(kFirstConnectionWithKey, "security", "connectivity", "who hands in another's public key gets that one's handshakes") \
+    X(kLogsWaitForTheirReader, "security", "observability", "a program stops while nobody reads its log") \
+    X(kWarningsRepeatForEver, "security", "observability", "a warning that somebody far away can cause fills the disk") \
+    X(kLogsTakeLinesFromStrangers, "security", "observability", "a name with a line feed forges a line of the log") \
+    X(kHeapKeepsSecrets, "security", "wiping_heap", "tokens and keys stay in memory that was given back") \
     X(kRandomBytesStay, "security", "crypto", "what the random generator handed out can be read from its memory") \
     X(kRelayTrustsAnyone, "security", "turn", "a relay serves whoever names a user, whatever the password") \
     X(kRelayServesRevokedUsers, "security", "turn", "a user whom the portal revoked is served until the credentials expire") \

@@ -12,6 +12,10 @@ namespace culvert::crypto {
 /// Overwrites memory in a way the compiler may not drop.
 void zeroise(MutableByteSpan bytes);
 
+/// Overwrites what the functions that returned a moment ago left on the stack and in vector registers: copies that the
+/// compiler made, and what libraries do not wipe. Call it where a calculation with keys is over, in the function that called for it.
+void wipe_stack();
+
 /// Compares without revealing by its duration where the first difference is. Lengths are not secret.
 [[nodiscard]] bool equal_constant_time(ByteSpan a, ByteSpan b);
 
