@@ -69,6 +69,19 @@ Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters p
       last_activity_{now},
       pathless_since_{now} {}
 
+Connection::Fit Connection::fit(const net::SocketAddress& local, const net::SocketAddress& from) const {
+    if (socket_ && socket_->source == local && socket_->destination == from) {
+        return Fit::kPathInUse;
+    }
+    auto fit = Fit::kNone;
+    for (const auto& pair : agent_.pairs()) {
+        if (pair.remote().address == from) {
+            fit = std::max(fit, pair.has_succeeded() ? Fit::kVerifiedPair : Fit::kPair);
+        }
+    }
+    return fit;
+}
+
 // --- Candidates ------------------------------------------------------------------------------------------------------
 
 void Connection::add_local_candidate(const ice::Candidate& candidate, Outbox& out, Instant now) {

@@ -14,6 +14,7 @@
 #include "culvert/connectivity/ring.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/ice/agent.h"
+#include "culvert/wireguard/handshake_budget.h"
 #include "culvert/wireguard/tunnel.h"
 
 namespace culvert {
@@ -54,6 +55,10 @@ public:
     [[nodiscard]] wireguard::Tunnel& tunnel() { return tunnel_; }
     [[nodiscard]] ice::Agent& agent() { return agent_; }
     [[nodiscard]] const ice::Agent& agent() const { return agent_; }
+
+    /// How well what came from `from` to `local` fits this connection.
+    enum class Fit : std::uint8_t { kNone, kPair, kVerifiedPair, kPathInUse };
+    [[nodiscard]] Fit fit(const net::SocketAddress& local, const net::SocketAddress& from) const;
 
     [[nodiscard]] const std::optional<RelayId>& relay() const { return relay_; }
     void set_relay(const std::optional<RelayId>& relay) { relay_ = relay; }
@@ -97,6 +102,10 @@ public:
 
     /// Schedule's bookkeeping.
     std::size_t schedule_slot = 0;
+    /// PeerTable's: the remote address under which it knows this connection.
+    std::optional<net::SocketAddress> known_path;
+    /// What the peer may ask of a node under load from there.
+    wireguard::HandshakeBudget handshake_budget;
 
     /// For snapshots.
     void describe(Snapshot& out) const;

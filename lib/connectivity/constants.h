@@ -38,6 +38,10 @@ inline constexpr std::size_t kMaxChannelsPerConnection = 64;
 inline constexpr int kCandidateBurst = 256;
 inline constexpr Duration kCandidateInterval = std::chrono::milliseconds{50};
 
+/// Connections with one and the same peer key that answer an initiation, if nothing tells which is meant. Each costs
+/// three Diffie-Hellmans.
+inline constexpr std::size_t kMaxAnswersToInitiation = 4;
+
 /// Backstops for a caller that does not drain; ours to choose.
 inline constexpr std::size_t kMaxTransmits = 8192;
 inline constexpr std::size_t kMaxEvents = 65536;

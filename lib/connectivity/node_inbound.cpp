@@ -1,5 +1,7 @@
 // From a datagram to an IP packet (spec/connectivity.md sections 2.4 and 2.5).
 
+#include <algorithm>
+
 #include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 #include "culvert/observability/log.h"
@@ -172,17 +174,10 @@ Node::State::DecapsulateResult Node::State::handle_handshake(const net::SocketAd
     if (const auto admitted = admit_handshake(local, from, datagram, now); !admitted) {
         return std::unexpected{admitted.error()};
     }
-    const auto connection = *kind == wireguard::PacketKind::kInitiation ? connection_of_initiation(datagram, now)
-                                                                        : connection_of_index(datagram, now);
-    if (!connection) {
-        return std::unexpected{connection.error()};
+    if (*kind == wireguard::PacketKind::kInitiation) {
+        return handle_initiation(local, from, datagram, now);
     }
-    auto result = pass_to_tunnel(**connection, datagram, now);
-    if (result && *kind == wireguard::PacketKind::kInitiation) {
-        (*connection)->note_peer_path(local, from, now);
-        schedule_.touch(**connection);
-    }
-    return result;
+    return handle_data(datagram, now);  // found by its receiver index as well
 }
 
 /// Asks the limiter about a handshake message (section 7.4). Under load a cookie goes back the way the message came:
@@ -194,7 +189,10 @@ std::expected<void, DecapsulateError> Node::State::admit_handshake(const net::So
         identity_->limiter_cleared_at = now;
         identity_->limiter.clear_window(now);
     }
-    const auto admitted = identity_->limiter.admit(datagram, from.ip, now);
+    auto* const sender = peers_.find_by_path(local, from);
+    auto* const budget =
+        sender != nullptr && !CULVERT_SABOTAGE(kPathsHaveNoBudget) ? &sender->handshake_budget : nullptr;
+    const auto admitted = identity_->limiter.admit(datagram, from.ip, now, budget);
     if (admitted) {
         return {};
     }
@@ -204,28 +202,54 @@ std::expected<void, DecapsulateError> Node::State::admit_handshake(const net::So
     return std::unexpected{DecapsulateError{Kind::kHandshake, false, admitted.error().error}};
 }
 
-// Neither kind of message is assigned by source address: peers may share one (section 2.5).
-
-std::expected<Connection*, DecapsulateError> Node::State::connection_of_index(ByteSpan datagram, Instant now) {
-    const auto index = wireguard::receiver_index(datagram) >> 8;
-    auto* connection = indices_.find(index);
-    if (connection == nullptr) {
-        return refuse(Kind::kUnknownIndex, recently_disconnected_.contains(index, now));
+/// Not assigned by source address: peers may share one (section 2.5). Where several connections have the same peer key,
+/// all of them would accept the message, but only the right one's answer, with the right preshared key, is of use to
+/// the peer. So each that may be meant answers.
+Node::State::DecapsulateResult Node::State::handle_initiation(const net::SocketAddress& local,
+                                                              const net::SocketAddress& from, ByteSpan datagram,
+                                                              Instant now) {
+    const auto opened = wireguard::open_initiation(identity_->keys, datagram);
+    crypto::wipe_stack();
+    if (!opened) {
+        return std::unexpected{DecapsulateError{Kind::kHandshake, false, opened.error()}};
     }
-    return connection;
-}
-
-std::expected<Connection*, DecapsulateError> Node::State::connection_of_initiation(ByteSpan datagram, Instant now) {
-    const auto peer = wireguard::read_initiator(identity_->keys, datagram);
-    if (!peer) {
-        return std::unexpected{DecapsulateError{Kind::kHandshake, false, peer.error()}};
-    }
-    for (auto& [id, connection] : connections_) {
-        if (connection->parameters().peer == *peer) {
-            return connection.get();
+    auto result = DecapsulateResult{refuse(Kind::kUnknownPeer)};
+    for (auto* connection : meant_by(opened->claimed_peer, local, from)) {
+        const auto handled = connection->tunnel().handle_initiation(*opened, now);
+        if (handled) {
+            connection->flush_tunnel(outbox_, now);
+            connection->note_handshake(outbox_);
+            connection->note_peer_path(local, from, now);
+            schedule_.touch(*connection);
+            result = std::nullopt;
+        } else if (!result) {
+            result = std::unexpected{DecapsulateError{Kind::kHandshake, false, handled.error()}};
         }
     }
-    return refuse(Kind::kUnknownPeer, recently_disconnected_.contains(*peer, now));
+    if (!result && result.error().kind == Kind::kUnknownPeer) {
+        result.error().is_recently_disconnected = recently_disconnected_.contains(opened->claimed_peer, now);
+    }
+    return result;
+}
+
+std::vector<Connection*> Node::State::meant_by(const crypto::PublicKey& peer, const net::SocketAddress& local,
+                                               const net::SocketAddress& from) const {
+    const auto same_key = peers_.find(peer);
+    if (same_key.size() <= 1 || CULVERT_SABOTAGE(kFirstConnectionWithKey)) {
+        return {same_key.begin(),
+                same_key.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(same_key.size(), 1))};
+    }
+    auto best = Connection::Fit::kNone;
+    for (const auto* connection : same_key) {
+        best = std::max(best, connection->fit(local, from));
+    }
+    std::vector<Connection*> meant;
+    for (auto* connection : same_key) {
+        if (meant.size() < kMaxAnswersToInitiation && connection->fit(local, from) == best) {
+            meant.push_back(connection);
+        }
+    }
+    return meant;
 }
 
 Node::State::DecapsulateResult Node::State::pass_to_tunnel(Connection& connection, MutableByteSpan datagram,

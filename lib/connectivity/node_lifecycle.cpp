@@ -42,7 +42,8 @@ Node::State::State(Role role, const Rng& rng, Instant now, WallTime wall_now)
       connection_rng_{rng.child("connections")},
       created_at_{now},
       wall_at_creation_{wall_now},
-      identity_{std::make_unique<Identity>(identity_rng_.fork(), now)} {}
+      identity_{std::make_unique<Identity>(identity_rng_.fork(), now)},
+      peers_{rng.child("hashes")} {}
 
 Connection* Node::State::find(const ConnectionId& id) {
     const auto found = connections_.find(id);
@@ -77,6 +78,7 @@ std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id,
                                                        *relay, rng.child("agent"), now))
              .first->second;
     indices_.insert(index, connection);
+    peers_.insert(connection);
     schedule_.insert(id, connection);
     by_ufrag_.emplace(connection.parameters().local.username, &connection);
     for (const auto& candidate : relays_.seed_candidates(relay)) {
@@ -140,6 +142,7 @@ Node::State::Connections::iterator Node::State::erase(Connections::iterator entr
     auto& connection = *entry->second;
     recently_disconnected_.add(connection.id(), connection.parameters().peer, connection.index(), now);
     indices_.erase(connection.index());
+    peers_.erase(connection);
     schedule_.erase(connection);
     std::erase_if(by_ufrag_, [&](const auto& named) { return named.second == &connection; });
     return connections_.erase(entry);

@@ -11,6 +11,7 @@
 #include "culvert/connectivity/index_table.h"
 #include "culvert/connectivity/node.h"
 #include "culvert/connectivity/outbox.h"
+#include "culvert/connectivity/peer_table.h"
 #include "culvert/connectivity/recently_disconnected.h"
 #include "culvert/connectivity/relays.h"
 #include "culvert/connectivity/schedule.h"
@@ -103,8 +104,10 @@ private:
                                                           Instant now);
     bool pass_to_agent(Connection& connection, const net::SocketAddress& local, const net::SocketAddress& from,
                        const stun::Message& message, Instant now);
-    std::expected<Connection*, DecapsulateError> connection_of_index(ByteSpan datagram, Instant now);
-    std::expected<Connection*, DecapsulateError> connection_of_initiation(ByteSpan datagram, Instant now);
+    DecapsulateResult handle_initiation(const net::SocketAddress& local, const net::SocketAddress& from,
+                                        ByteSpan datagram, Instant now);
+    [[nodiscard]] std::vector<Connection*> meant_by(const crypto::PublicKey& peer, const net::SocketAddress& local,
+                                                    const net::SocketAddress& from) const;
     DecapsulateResult pass_to_tunnel(Connection& connection, MutableByteSpan datagram, Instant now);
 
     void handle_relay_timeouts(Instant now);
@@ -124,6 +127,7 @@ private:
     Outbox outbox_{relays_};
     Connections connections_;
     IndexTable indices_;
+    PeerTable peers_;
     RecentlyDisconnected recently_disconnected_;
     Schedule schedule_;
     /// By our user name fragment, for checks that come in. Fragments are short, so they need not be unique.

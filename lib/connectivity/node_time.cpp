@@ -29,6 +29,7 @@ void Node::State::handle_relay_timeouts(Instant now) {
 void Node::State::handle_connection_timeouts(Instant now) {
     for (auto* connection : schedule_.take_due(now)) {
         connection->handle_timeout(relays_, outbox_, now);
+        peers_.update_path(*connection);
         schedule_.update(*connection);
         if (connection->failure()) {
             failed_.push_back(connection->id());

@@ -145,6 +145,7 @@ TEST(BadInput, ReplaysAreRefused) {
     ASSERT_EQ(pair.r.received.size(), 1U);
 
     pair.receive(pair.r, pair.i.address, genuine.data);
+    pair.now += kInitiationInterval;
     pair.receive(pair.r, pair.i.address, genuine.initiation);
     pair.receive(pair.i, pair.r.address, genuine.response);
 
@@ -211,6 +212,70 @@ TEST(BadInput, RandomBytesLeaveTheSessionWorking) {
     }
 
     EXPECT_THAT(pair.r.received, IsEmpty());
+    genuine.expect_alive();
+}
+
+/// An initiation of I's, made by a device that has I's key. A new one each time.
+Bytes another_initiation(TunnelPair& pair) {
+    Tunnel twin{pair.i.key_pair, pair.i.other, pair.i.preshared, 0x333333, Rng::from_number(3), kStart, kWallStart};
+    twin.initiate_handshake(pair.now);
+    return twin.poll_transmit().value();
+}
+
+TEST(Flood, APeerIsAnsweredFiftyTimesPerSecond) {
+    TunnelPair pair;
+    for (int ms = 0; ms < 1000; ++ms) {
+        pair.now += 1ms;
+        auto initiation = another_initiation(pair);
+        const auto handled = pair.r.tunnel.handle_packet(initiation, pair.now);
+        EXPECT_TRUE(handled || handled.error() == Error::kTooManyHandshakes);
+    }
+    int answers = 0;
+    while (pair.r.tunnel.poll_transmit()) {
+        ++answers;
+    }
+    EXPECT_EQ(answers, 50);
+}
+
+TEST(Flood, WhoNamesAPeersKeyTakesNoHandshakeFromIt) {
+    TunnelPair pair;
+    auto forged = another_initiation(pair);
+    forged[kInitiationTimestamp] ^= std::byte{1};
+    ASSERT_EQ(open_initiation(pair.r.key_pair, forged).value().claimed_peer, pair.i.key_pair.public_key());
+    ASSERT_EQ(pair.r.tunnel.handle_packet(forged, pair.now).error(), Error::kBadTag);
+
+    pair.establish();
+
+    EXPECT_TRUE(pair.i.tunnel.has_usable_session(pair.now));
+}
+
+TEST(Flood, ARecordedInitiationTakesNoHandshakeFromItsPeer) {
+    TunnelPair pair;
+    auto recorded = another_initiation(pair);
+    auto again = recorded;
+    ASSERT_TRUE(pair.r.tunnel.handle_packet(recorded, pair.now));
+    pair.now += kInitiationInterval;
+    ASSERT_EQ(pair.r.tunnel.handle_packet(again, pair.now).error(), Error::kOldTimestamp);
+
+    pair.establish();
+
+    EXPECT_TRUE(pair.i.tunnel.has_usable_session(pair.now));
+}
+
+TEST(Flood, HandshakesThatNobodyCompletesLeaveTheSessionInUse) {
+    Genuine genuine;
+    genuine.complete();
+    auto& pair = genuine.pair;
+    pair.send(pair.i);
+    pair.send(pair.r);
+    for (std::size_t n = 0; n < 5 * kMaxSessions; ++n) {
+        pair.now += kInitiationInterval;
+        auto initiation = another_initiation(pair);
+        ASSERT_TRUE(pair.r.tunnel.handle_packet(initiation, pair.now));
+        while (pair.r.tunnel.poll_transmit()) {
+        }
+        ASSERT_TRUE(pair.r.tunnel.has_usable_session(pair.now)) << "after " << n + 1;
+    }
     genuine.expect_alive();
 }
 

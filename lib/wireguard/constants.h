@@ -45,6 +45,24 @@ static_assert(kCookieLifetime < kCookieSecretLifetime, "a cookie is not used bey
 
 /// Handshake messages per window of one second, all connections of a node together, before cookies are asked for.
 inline constexpr unsigned kHandshakesPerWindow = 100;
+
+// Limits of WireGuard's own in Linux (ratelimiter.c, messages.h), which its paper leaves open.
+
+/// Between two initiations that one peer gets answered.
+inline constexpr Duration kInitiationInterval = std::chrono::milliseconds{20};
+/// Under load, handshake messages with a valid cookie per source: 20 per second, 5 at once.
+inline constexpr Duration kBudgetInterval = std::chrono::milliseconds{50};
+inline constexpr int kBudgetBurst = 5;
+/// Sources whose budgets are remembered. Linux remembers as many on a machine with 1 GB.
+inline constexpr std::size_t kMaxSources = 8192;
+
+// Ours to choose, for a data path of one thread.
+
+/// Handshake messages with cookies within a second from which on each source gets one per second, not 20. A message
+/// costs up to 0.2 ms.
+inline constexpr unsigned kSourcesPerWindow = 500;
+/// A source that sent nothing for so long is as good as a new one.
+inline constexpr Duration kBudgetRest = std::chrono::seconds{1};
 /// IP packets that wait for a session; further ones are dropped.
 inline constexpr std::size_t kMaxQueuedPackets = 256;
 /// Sessions kept per tunnel; slot = receiver index mod this.

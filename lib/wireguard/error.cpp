@@ -9,7 +9,9 @@ std::string_view to_string(Error error) {
         case Error::kBadMac:
             return "wrong MAC1";
         case Error::kUnderLoad:
-            return "too many handshakes";
+            return "under load, a cookie is needed";
+        case Error::kTooManyHandshakes:
+            return "too many handshakes of one peer or address";
         case Error::kWrongPeer:
             return "handshake of another peer";
         case Error::kOldTimestamp:

@@ -13,6 +13,8 @@ enum class Error : std::uint8_t {
     kBadMac,
     /// Too many handshakes: the sender must show a cookie first.
     kUnderLoad,
+    /// The peer, or the address it comes from, sends handshakes faster than anybody needs to.
+    kTooManyHandshakes,
     /// The static key is not that of this tunnel's peer.
     kWrongPeer,
     /// The timestamp is not newer than the last one accepted: a replayed initiation.

@@ -40,27 +40,6 @@ PublicKey read_ephemeral(ByteSpan message, std::size_t offset, SymmetricState& s
     return ephemeral;
 }
 
-struct Initiator {
-    PublicKey ephemeral;
-    PublicKey key;
-    SymmetricState state;
-};
-
-std::expected<Initiator, Error> open_initiator(const crypto::KeyPair& local, ByteSpan message) {
-    SymmetricState state{local.public_key()};
-    const auto ephemeral = read_ephemeral(message, kInitiationEphemeral, state);
-    const auto shared = local.shared_secret(ephemeral);
-    if (!shared) {
-        return std::unexpected{Error::kBadTag};
-    }
-    const auto key = state.mix_key(shared->reveal());
-    PublicKey initiator;
-    if (!state.open(key, message.subspan(kInitiationStatic, kKeySize + kTagSize), initiator.bytes)) {
-        return std::unexpected{Error::kBadTag};
-    }
-    return Initiator{ephemeral, initiator, state};
-}
-
 }  // namespace
 
 std::pair<Bytes, OutstandingInitiation> write_initiation(const Identities& identities, std::uint32_t index,
@@ -79,21 +58,34 @@ std::pair<Bytes, OutstandingInitiation> write_initiation(const Identities& ident
     return {std::move(bytes), std::move(initiation)};
 }
 
-std::expected<ReceivedInitiation, Error> read_initiation(const Identities& identities, ByteSpan message) {
-    auto initiator = open_initiator(identities.local, message);
-    if (!initiator) {
-        return std::unexpected{initiator.error()};
-    }
-    if (initiator->key != identities.peer) {
-        return std::unexpected{Error::kWrongPeer};
-    }
-    ReceivedInitiation initiation{sender_index(message), initiator->ephemeral, {}, initiator->state};
-    const auto key = initiation.state.mix_key(identities.static_shared.reveal());
-    if (!initiation.state.open(key, message.subspan(kInitiationTimestamp, kTimestampSize + kTagSize),
-                               initiation.timestamp.bytes)) {
+std::expected<OpenedInitiation, Error> open_initiation(const crypto::KeyPair& local, ByteSpan message) {
+    OpenedInitiation initiation{sender_index(message), {}, {}, {}, SymmetricState{local.public_key()}};
+    auto& state = initiation.state;
+    initiation.peer_ephemeral = read_ephemeral(message, kInitiationEphemeral, state);
+    const auto shared = local.shared_secret(initiation.peer_ephemeral);
+    if (!shared) {
         return std::unexpected{Error::kBadTag};
     }
+    const auto key = state.mix_key(shared->reveal());
+    if (!state.open(key, message.subspan(kInitiationStatic, kKeySize + kTagSize), initiation.claimed_peer.bytes)) {
+        return std::unexpected{Error::kBadTag};
+    }
+    std::ranges::copy(message.subspan(kInitiationTimestamp, initiation.sealed_timestamp.size()),
+                      initiation.sealed_timestamp.begin());
     return initiation;
+}
+
+std::expected<ReceivedInitiation, Error> read_initiation(const Identities& identities,
+                                                         const OpenedInitiation& initiation) {
+    if (initiation.claimed_peer != identities.peer) {
+        return std::unexpected{Error::kWrongPeer};
+    }
+    ReceivedInitiation received{initiation.peer_index, initiation.peer_ephemeral, {}, initiation.state};
+    const auto key = received.state.mix_key(identities.static_shared.reveal());
+    if (!received.state.open(key, initiation.sealed_timestamp, received.timestamp.bytes)) {
+        return std::unexpected{Error::kBadTag};
+    }
+    return received;
 }
 
 std::expected<std::pair<Bytes, TransportSecrets>, Error> write_response(const Identities& identities,
@@ -136,14 +128,6 @@ std::expected<TransportSecrets, Error> read_response(const Identities& identitie
     }
     const auto [initiators, responders] = state.split();
     return TransportSecrets{.sending = initiators, .receiving = responders};
-}
-
-std::expected<PublicKey, Error> read_initiator(const crypto::KeyPair& local, ByteSpan message) {
-    const auto initiator = open_initiator(local, message);
-    if (!initiator) {
-        return std::unexpected{initiator.error()};
-    }
-    return initiator->key;
 }
 
 }  // namespace culvert::wireguard

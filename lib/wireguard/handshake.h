@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <utility>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
+#include "culvert/crypto/aead.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/crypto/secret.h"
 #include "culvert/wireguard/error.h"
@@ -31,6 +33,15 @@ struct OutstandingInitiation {
     SymmetricState state;
 };
 
+/// An initiation of which the responder has read who it claims to be from. Anybody can claim to be anybody.
+struct OpenedInitiation {
+    std::uint32_t peer_index;
+    crypto::PublicKey peer_ephemeral;
+    crypto::PublicKey claimed_peer;
+    std::array<std::byte, 12 + crypto::kTagSize> sealed_timestamp;
+    SymmetricState state;
+};
+
 /// What the responder knows after the initiation.
 struct ReceivedInitiation {
     std::uint32_t peer_index;
@@ -48,8 +59,14 @@ struct TransportSecrets {
 [[nodiscard]] std::pair<Bytes, OutstandingInitiation> write_initiation(const Identities& identities,
                                                                        std::uint32_t index, const Tai64n& timestamp,
                                                                        Rng& rng);
-/// Errors: kBadTag, kWrongPeer. Requires `message` to be of kind kInitiation.
-[[nodiscard]] std::expected<ReceivedInitiation, Error> read_initiation(const Identities& identities, ByteSpan message);
+
+/// The first half of reading an initiation: whose static key is inside. Costs a Diffie-Hellman, so ask the RateLimiter
+/// first. Error kBadTag. Requires `message` to be of kind kInitiation.
+[[nodiscard]] std::expected<OpenedInitiation, Error> open_initiation(const crypto::KeyPair& local, ByteSpan message);
+/// The second half, which proves the claim and is cheap. The preshared key is no part of an initiation, so that
+/// tunnels with the same peer all accept the same ones. Errors: kBadTag, kWrongPeer.
+[[nodiscard]] std::expected<ReceivedInitiation, Error> read_initiation(const Identities& identities,
+                                                                       const OpenedInitiation& initiation);
 
 /// Returns the message with room for the MACs. Error kBadTag if the peer's ephemeral key is of low order.
 [[nodiscard]] std::expected<std::pair<Bytes, TransportSecrets>, Error> write_response(const Identities& identities,
@@ -59,9 +76,5 @@ struct TransportSecrets {
 [[nodiscard]] std::expected<TransportSecrets, Error> read_response(const Identities& identities,
                                                                    const OutstandingInitiation& initiation,
                                                                    ByteSpan message);
-
-/// The first half of read_initiation(): whose static key is inside. A claim until the tunnel has accepted the message.
-/// Costs a Diffie-Hellman, so ask the RateLimiter first. Error kBadTag. Requires `message` to be of kind kInitiation.
-[[nodiscard]] std::expected<crypto::PublicKey, Error> read_initiator(const crypto::KeyPair& local, ByteSpan message);
 
 }  // namespace culvert::wireguard

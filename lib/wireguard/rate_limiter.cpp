@@ -17,15 +17,16 @@ RateLimiter::RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now)
       cookie_key_{wireguard::cookie_key(local)},
       rng_{rng},
       cookie_secret_{crypto::Secret<32>::random(rng_)},
-      secret_changed_at_{now} {}
+      secret_changed_at_{now},
+      sources_{rng.child("sources")} {}
 
-std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, const net::IpAddress& from,
-                                                             Instant now) {
+std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, const net::IpAddress& from, Instant now,
+                                                             HandshakeBudget* budget) {
     const auto kind = classify(datagram);
     if (kind != PacketKind::kInitiation && kind != PacketKind::kResponse) {
         return {};
     }
-    switch (check(datagram, from, now)) {
+    switch (check(datagram, from, now, budget)) {
         case Verdict::kProcess:
             break;
         case Verdict::kBadMac:
@@ -35,11 +36,14 @@ std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, 
                 return std::unexpected{Refusal{Error::kUnderLoad, std::nullopt}};
             }
             return std::unexpected{Refusal{Error::kUnderLoad, make_cookie_reply(datagram, from, now)}};
+        case Verdict::kRefuse:
+            return std::unexpected{Refusal{Error::kTooManyHandshakes, std::nullopt}};
     }
     return {};
 }
 
-RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {
+RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::IpAddress& from, Instant now,
+                                        HandshakeBudget* budget) {
     if (!crypto::equal_constant_time(compute_mac1(mac1_key_, handshake_message), mac1_of(handshake_message))) {
         return Verdict::kBadMac;
     }
@@ -48,7 +52,11 @@ RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::I
         return Verdict::kProcess;
     }
     const auto mac2 = compute_mac2(cookie_for(from, now), handshake_message);
-    return crypto::equal_constant_time(mac2, mac2_of(handshake_message)) ? Verdict::kProcess : Verdict::kDemandCookie;
+    if (!crypto::equal_constant_time(mac2, mac2_of(handshake_message))) {
+        return Verdict::kDemandCookie;
+    }
+    const bool has_budget = budget != nullptr ? budget->take(now) : sources_.admit(from, now);
+    return has_budget || CULVERT_SABOTAGE(kCookiesBuyEverything) ? Verdict::kProcess : Verdict::kRefuse;
 }
 
 Bytes RateLimiter::make_cookie_reply(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {
@@ -65,6 +73,7 @@ Bytes RateLimiter::make_cookie_reply(ByteSpan handshake_message, const net::IpAd
 
 void RateLimiter::clear_window(Instant now) {
     handshakes_ = 0;
+    sources_.start_window();
     renew_secret(now);
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "culvert/wireguard/mac.h"
 #include "culvert/wireguard/tunnel_test_pair.h"
 
 namespace culvert::wireguard {
@@ -114,7 +115,7 @@ TEST(RateLimiter, AReceivedCookieIsForgottenAfterTwoMinutes) {
     exhaust(pair);
     pair.i.tunnel.initiate_handshake(pair.now);
     pair.exchange();
-    const auto with_cookie_at = pair.now + kCookieLifetime - 1ms;
+    const auto with_cookie_at = pair.now + kCookieLifetime - kInitiationInterval;
     const auto without_cookie_at = pair.now + kCookieLifetime;
     const Bytes no_mac2(16);
 
@@ -159,6 +160,112 @@ TEST(RateLimiter, CookieRepliesToOthersAreRefused) {
     EXPECT_THAT(pair.i.errors, ElementsAre(Error::kBadTag, Error::kBadTag));
     pair.receive(pair.i, pair.r.address, reply);
     EXPECT_EQ(pair.i.errors.size(), 2U);
+}
+
+/// Handshake messages with a cookie, as many as somebody likes to make.
+class CookieHolder {
+public:
+    CookieHolder(TunnelPair& pair, const net::IpAddress& address)
+        : pair_{pair}, address_{address}, macs_{pair.r.key_pair.public_key()} {
+        const auto reply = pair.r.limiter.make_cookie_reply(next(), address, pair.now);
+        EXPECT_TRUE(macs_.accept_cookie_reply(reply, pair.now));
+    }
+
+    RateLimiter::Verdict send(HandshakeBudget* budget = nullptr) {
+        return pair_.r.limiter.check(next(), address_, pair_.now, budget);
+    }
+
+    /// How many of `count` messages at the same time are let through.
+    unsigned burst(unsigned count, HandshakeBudget* budget = nullptr) {
+        unsigned passed = 0;
+        for (unsigned i = 0; i < count; ++i) {
+            const auto verdict = send(budget);
+            EXPECT_TRUE(verdict == RateLimiter::Verdict::kProcess || verdict == RateLimiter::Verdict::kRefuse);
+            passed += verdict == RateLimiter::Verdict::kProcess ? 1U : 0U;
+        }
+        return passed;
+    }
+
+private:
+    Bytes next() {
+        Bytes message(kInitiationSize);
+        store_le(MutableByteSpan{message}, static_cast<std::uint32_t>(PacketKind::kInitiation));
+        store_le(MutableByteSpan{message}.subspan(4), ++count_);
+        macs_.write(message, pair_.now);
+        return message;
+    }
+
+    TunnelPair& pair_;
+    net::IpAddress address_;
+    MacWriter macs_;
+    std::uint32_t count_ = 0;
+};
+
+TEST(RateLimiter, ACookieBuysTwentyHandshakesPerSecond) {
+    TunnelPair pair;
+    exhaust(pair);
+    CookieHolder flooder{pair, pair.i.address};
+
+    EXPECT_EQ(flooder.burst(1000), 5U);
+    pair.now += 100ms;
+    EXPECT_EQ(flooder.burst(1000), 2U);
+}
+
+TEST(RateLimiter, AFloodLeavesOtherAddressesTheirs) {
+    TunnelPair pair;
+    exhaust(pair);
+    CookieHolder flooder{pair, pair.i.address};
+    CookieHolder other{pair, net::IpAddress{std::array<std::uint8_t, 4>{198, 51, 100, 9}}};
+
+    (void)flooder.burst(1000);
+    EXPECT_EQ(other.burst(5), 5U);
+}
+
+TEST(RateLimiter, APathInUseHasABudgetOfItsOwn) {
+    TunnelPair pair;
+    exhaust(pair);
+    HandshakeBudget of_path;
+    CookieHolder flooder{pair, pair.i.address};
+    CookieHolder behind_the_same_nat{pair, pair.i.address};
+
+    (void)flooder.burst(1000);
+    EXPECT_EQ(behind_the_same_nat.burst(1000, &of_path), 5U);
+}
+
+TEST(RateLimiter, MessagesWithoutCookieUseUpNoBudget) {
+    TunnelPair pair;
+    exhaust(pair);
+    HandshakeBudget of_path;
+    Bytes message(kInitiationSize);
+    store_le(MutableByteSpan{message}, static_cast<std::uint32_t>(PacketKind::kInitiation));
+    MacWriter{pair.r.key_pair.public_key()}.write(message, pair.now);
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_EQ(pair.r.limiter.check(message, pair.i.address, pair.now, &of_path),
+                  RateLimiter::Verdict::kDemandCookie);
+    }
+    CookieHolder owner{pair, pair.i.address};
+    EXPECT_EQ(owner.burst(5, &of_path), 5U);
+    EXPECT_EQ(owner.burst(5), 5U);
+}
+
+TEST(RateLimiter, RefusesWithoutAnAnswer) {
+    TunnelPair pair;
+    exhaust(pair);
+    CookieHolder flooder{pair, pair.i.address};
+    (void)flooder.burst(5);
+    EXPECT_EQ(flooder.send(), RateLimiter::Verdict::kRefuse);
+    // An answer to each would be a second flood, and the sender has its cookie already.
+    Bytes message(kInitiationSize);
+    store_le(MutableByteSpan{message}, static_cast<std::uint32_t>(PacketKind::kInitiation));
+    MacWriter macs{pair.r.key_pair.public_key()};
+    macs.write(message, pair.now);
+    ASSERT_TRUE(
+        macs.accept_cookie_reply(pair.r.limiter.make_cookie_reply(message, pair.i.address, pair.now), pair.now));
+    macs.write(message, pair.now);
+    const auto admitted = pair.r.limiter.admit(message, pair.i.address, pair.now);
+    ASSERT_FALSE(admitted);
+    EXPECT_EQ(admitted.error().error, Error::kTooManyHandshakes);
+    EXPECT_FALSE(admitted.error().cookie_reply);
 }
 
 }  // namespace

@@ -17,12 +17,13 @@ constexpr std::string_view kIdentifier = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 /// HKDF of the Noise specification, section 4.3: N outputs.
 template <std::size_t N>
 std::array<Secret<32>, N> derive(const Secret<32>& chaining_key, ByteSpan input) {
-    const Secret<32> extracted{crypto::hmac_blake2s(chaining_key.reveal(), {input})};
+    Secret<32> extracted;
+    crypto::hmac_blake2s(chaining_key.reveal(), {input}, extracted.reveal());
     std::array<Secret<32>, N> outputs;
     ByteSpan previous;
     for (std::size_t i = 0; i < N; ++i) {
         const std::array number{static_cast<std::byte>(i + 1)};
-        outputs[i] = Secret<32>{crypto::hmac_blake2s(extracted.reveal(), {previous, number})};
+        crypto::hmac_blake2s(extracted.reveal(), {previous, number}, outputs[i].reveal());
         previous = std::as_const(outputs[i]).reveal();
     }
     return outputs;

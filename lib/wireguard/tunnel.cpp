@@ -59,6 +59,7 @@ Tunnel::Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, cons
     } else {
         expire();
     }
+    crypto::wipe_stack();
 }
 
 Tunnel::Handled Tunnel::handle_packet(MutableByteSpan datagram, Instant now) {
@@ -73,7 +74,7 @@ Tunnel::Handled Tunnel::handle_packet(MutableByteSpan datagram, Instant now) {
         case PacketKind::kData:
             return handle_data(datagram, now);
         case PacketKind::kInitiation:
-            return handle_initiation(datagram, now);
+            return handle_initiation(ByteSpan{datagram}, now);
         case PacketKind::kResponse:
             return handle_response(datagram, now);
         case PacketKind::kCookieReply:
@@ -115,7 +116,29 @@ Tunnel::Handled Tunnel::handle_data(MutableByteSpan datagram, Instant now) {
 }
 
 Tunnel::Handled Tunnel::handle_initiation(ByteSpan message, Instant now) {
-    const auto initiation = read_initiation(identities_, message);
+    const auto opened = open_initiation(identities_.local, message);
+    if (!opened) {
+        return std::unexpected{opened.error()};
+    }
+    if (const auto handled = handle_initiation(*opened, now); !handled) {
+        return std::unexpected{handled.error()};
+    }
+    return std::nullopt;
+}
+
+std::expected<void, Error> Tunnel::handle_initiation(const OpenedInitiation& opened, Instant now) {
+    if (expired_) {
+        return std::unexpected{Error::kExpired};
+    }
+    if (now < next_initiation_at_ && !CULVERT_SABOTAGE(kPeersInitiateFreely)) {
+        return std::unexpected{Error::kTooManyHandshakes};
+    }
+    // Only what the peer itself sent, and now, counts: else others could use up its handshakes.
+    if (CULVERT_SABOTAGE(kClaimsUseUpHandshakes)) {
+        next_initiation_at_ = now + kInitiationInterval;
+    }
+    const auto initiation = read_initiation(identities_, opened);
+    crypto::wipe_stack();
     if (!initiation) {
         return std::unexpected{initiation.error()};
     }
@@ -124,15 +147,17 @@ Tunnel::Handled Tunnel::handle_initiation(ByteSpan message, Instant now) {
     }
     const auto index = next_index();
     auto response = write_response(identities_, *initiation, index, rng_);
+    crypto::wipe_stack();
     if (!response) {
         return std::unexpected{response.error()};
     }
     last_received_timestamp_ = initiation->timestamp;
+    next_initiation_at_ = now + kInitiationInterval;
     timers_.on_other_received();
     kLog.debug("Answering handshake initiation", log::field("index", index));
     install(HandshakeRole::kResponder, index, initiation->peer_index, response->second, now);
     send_handshake_message(std::move(response->first), now);
-    return std::nullopt;
+    return {};
 }
 
 Tunnel::Handled Tunnel::handle_response(ByteSpan message, Instant now) {
@@ -142,6 +167,7 @@ Tunnel::Handled Tunnel::handle_response(ByteSpan message, Instant now) {
         return std::unexpected{Error::kUnknownIndex};
     }
     const auto secrets = read_response(identities_, **initiation, message);
+    crypto::wipe_stack();
     if (!secrets) {
         return std::unexpected{secrets.error()};
     }
@@ -257,6 +283,7 @@ Session& Tunnel::install(HandshakeRole role, std::uint32_t local_index, std::uin
         current_ = nullptr;
     }
     place = std::make_unique<Session>(role, local_index, peer_index, secrets, now);
+    crypto::wipe_stack();
     timers_.on_new_keys(now);
     last_handshake_at_ = now;
     return *place;
@@ -302,6 +329,7 @@ void Tunnel::send_initiation(Instant now) {
         previous_ = std::exchange(outstanding_, std::nullopt);
     }
     auto [message, initiation] = write_initiation(identities_, next_index(), next_timestamp(now), rng_);
+    crypto::wipe_stack();
     kLog.debug("Sending handshake initiation", log::field("index", initiation.index));
     outstanding_ = std::move(initiation);
     timers_.on_initiation_sent(now);
@@ -341,7 +369,11 @@ void Tunnel::push_transmit(Bytes datagram) {
 }
 
 std::uint32_t Tunnel::next_index() {
-    return id24_ << 8 | ++index_counter_;
+    auto index = id24_ << 8 | ++index_counter_;
+    if (current_ != nullptr && slot(index).get() == current_ && !CULVERT_SABOTAGE(kHandshakesReplaceSessionInUse)) {
+        index = id24_ << 8 | ++index_counter_;
+    }
+    return index;
 }
 
 Tai64n Tunnel::next_timestamp(Instant now) {

@@ -51,6 +51,10 @@ public:
     [[nodiscard]] std::expected<std::optional<MutableByteSpan>, Error> handle_packet(MutableByteSpan datagram,
                                                                                      Instant now);
 
+    /// The same for an initiation that open_initiation() has read already: the owner of many tunnels must do that to
+    /// find this one. Errors: kExpired, kTooManyHandshakes, and those of read_initiation() and kOldTimestamp.
+    [[nodiscard]] std::expected<void, Error> handle_initiation(const OpenedInitiation& opened, Instant now);
+
     /// Whether seal() would succeed.
     [[nodiscard]] bool has_usable_session(Instant now) const { return current_ != nullptr && current_->can_send(now); }
 
@@ -106,6 +110,7 @@ private:
     void flush_queue(Instant now);
     void push_transmit(Bytes datagram);
 
+    /// Where the next session will be: never in the place of the one in use, however many handshakes a peer begins.
     [[nodiscard]] std::uint32_t next_index();
     [[nodiscard]] Tai64n next_timestamp(Instant now);
     [[nodiscard]] std::unique_ptr<Session>& slot(std::uint32_t index) { return sessions_[index % kMaxSessions]; }
@@ -121,6 +126,8 @@ private:
     std::chrono::sys_time<std::chrono::nanoseconds> wall_created_at_;
     std::chrono::sys_time<std::chrono::nanoseconds> last_sent_timestamp_;
     Tai64n last_received_timestamp_;
+    /// Before this an initiation of the peer comes too soon after the one before.
+    Instant next_initiation_at_ = Instant::min();
 
     Timers timers_;
     std::optional<Instant> last_handshake_at_;

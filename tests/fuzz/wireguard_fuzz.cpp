@@ -186,7 +186,7 @@ private:
             return;
         }
         if (kind == PacketKind::kInitiation) {
-            (void)read_initiator(to.local, datagram);
+            (void)open_initiation(to.local, datagram);
         } else if (kind) {
             (void)receiver_index(datagram);
         }

@@ -272,9 +272,9 @@ private:
             }
             return;
         }
-        if (kind == wireguard::PacketKind::kInitiation &&
-            wireguard::read_initiator(options_.local, datagram) != options_.peer) {
-            ++counters_.corrupt;
+        if (kind == wireguard::PacketKind::kInitiation) {
+            const auto opened = wireguard::open_initiation(options_.local, datagram);
+            counters_.corrupt += opened && opened->claimed_peer == options_.peer ? 0 : 1;
         }
         const auto inner = tunnel_.handle_packet(datagram, time);
         if (!inner) {
