@@ -21,6 +21,7 @@ constexpr std::chrono::milliseconds kServingLockTimeout{100};
 int serve(const ServeCommand& command, SqliteStorage& storage, Rng& rng) {
     storage.set_lock_timeout(kServingLockTimeout);
     command_line::raise_descriptor_limit();  // each device takes one
+    log::write_in_background();
     // A fork, since the server makes children of it, and this one lives as long as they do.
     Server server{command, storage, rng.fork()};
     server.run();

@@ -149,6 +149,7 @@ int run(const Options& options) {
     }
     const Endpoints endpoints{options, **data_plane, **portal};
 
+    log::write_in_background();  // the loop waits for nobody
     std::thread relaying{[&] {
         try {
             (*data_plane)->run();

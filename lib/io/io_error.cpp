@@ -49,6 +49,8 @@ Severity severity_of(const IoError& error) {
         case EPERM:
         case EACCES:
             return Severity::kPermission;
+        case EMSGSIZE:
+            return Severity::kPathTooNarrow;
         default:
             return Severity::kUnexpected;
     }
@@ -73,6 +75,16 @@ void ErrorBatch::report() {
                 if (!std::exchange(has_hinted_at_firewall_, true)) {
                     kLog.info("The local firewall refuses our packets: allow outgoing UDP for this program",
                               log::field("error", error));
+                }
+                break;
+            case Severity::kPathTooNarrow:
+                if (!std::exchange(has_hinted_at_mtu_, true)) {
+                    kLog.warn(
+                        "Full-size packets do not fit into the network and are lost: raise the MTU of the interface "
+                        "that leads there to at least 1364",
+                        log::field("error", error));
+                } else {
+                    kLog.debug("Could not pass packets on", log::field("error", error), log::field("count", count));
                 }
                 break;
             case Severity::kUnexpected:

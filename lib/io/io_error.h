@@ -18,9 +18,10 @@ struct IoError {
 };
 
 enum class Severity : std::uint8_t {
-    kExpected,    ///< a network condition: DEBUG
-    kPermission,  ///< the local firewall: INFO with a hint, once per process
-    kUnexpected,  ///< a bug or a misconfiguration: WARN
+    kExpected,       ///< a network condition: DEBUG
+    kPermission,     ///< the local firewall: INFO with a hint, once per process
+    kPathTooNarrow,  ///< a network with a small MTU: WARN with a hint, once per process, then DEBUG
+    kUnexpected,     ///< a bug or a misconfiguration: WARN
 };
 
 /// The table of spec/io-and-performance.md section 7.
@@ -45,6 +46,7 @@ public:
 private:
     std::vector<Entry> entries_;
     bool has_hinted_at_firewall_ = false;
+    bool has_hinted_at_mtu_ = false;
 };
 
 }  // namespace culvert::io

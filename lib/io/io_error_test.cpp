@@ -15,7 +15,7 @@ TEST(IoError, NetworkConditionsAreExpected) {
         EXPECT_EQ(severity_of({Operation::kUdpSend, error}), Severity::kExpected) << error;
     }
     EXPECT_EQ(severity_of({Operation::kUdpSend, EPERM}), Severity::kPermission);
-    EXPECT_EQ(severity_of({Operation::kUdpSend, EMSGSIZE}), Severity::kUnexpected);
+    EXPECT_EQ(severity_of({Operation::kUdpSend, EMSGSIZE}), Severity::kPathTooNarrow);
     EXPECT_EQ(severity_of({Operation::kUdpSend, ENOBUFS}), Severity::kUnexpected);
     EXPECT_EQ(severity_of({Operation::kTunWrite, EINVAL}), Severity::kUnexpected);
 }
@@ -26,7 +26,7 @@ TEST(ErrorBatch, ReportsEachKindOnceWithItsCountAndHintsAtTheFirewallOnce) {
                                     [&](auto&&... line) { lines.push_back(log::format_human(line...)); }};
     ErrorBatch errors;
     for (int i = 0; i < 1000; ++i) {
-        errors.add({Operation::kUdpSend, EMSGSIZE});
+        errors.add({Operation::kUdpSend, ENOBUFS});
         errors.add({Operation::kUdpSend, EPERM});
     }
     errors.report();
@@ -37,6 +37,19 @@ TEST(ErrorBatch, ReportsEachKindOnceWithItsCountAndHintsAtTheFirewallOnce) {
     EXPECT_NE(lines[0].find("count=1000"), std::string::npos) << lines[0];
     EXPECT_NE(lines[1].find("firewall"), std::string::npos) << lines[1];
     EXPECT_TRUE(errors.empty());
+}
+
+TEST(ErrorBatch, SaysOnceWhatToDoAboutANarrowPath) {
+    std::vector<std::string> lines;
+    const log::CaptureScope capture{log::Level::kInfo,
+                                    [&](auto&&... line) { lines.push_back(log::format_human(line...)); }};
+    ErrorBatch errors;
+    for (int turn = 0; turn < 1000; ++turn) {
+        errors.add({Operation::kUdpSend, EMSGSIZE});
+        errors.report();
+    }
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_NE(lines[0].find("raise the MTU"), std::string::npos) << lines[0];
 }
 
 }  // namespace

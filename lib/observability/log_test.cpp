@@ -44,6 +44,47 @@ TEST(Log, QuotesAndEscapesWhatCouldForgeALine) {
     EXPECT_EQ(line, " INFO t: msg a=plain b=\"two words\\u000aERROR\" c=\"\"");
 }
 
+TEST(Log, NoValueBreaksALineOrDrivesATerminal) {
+    const auto value = [](std::string text) {
+        return format_human(Level::kInfo, "t", "m", {{"v", std::move(text)}})
+            .substr(std::string{" INFO t: m v="}.size());
+    };
+    EXPECT_EQ(value("a\rb"), R"("a\u000db")");
+    EXPECT_EQ(value("\x1b[31m"), R"("\u001b[31m")");
+    EXPECT_EQ(value("\x9b"
+                    "31m"),
+              R"("\u009b31m")")
+        << "C1 as a byte";
+    EXPECT_EQ(value("\xc2\x9b"
+                    "31m"),
+              R"("\u009b31m")")
+        << "C1 as UTF-8";
+    EXPECT_EQ(value("\xe2\x80\xa8"), R"("\u2028")") << "line separator";
+    EXPECT_EQ(value("a\xe2\x80\xae"
+                    "b"),
+              R"("a\u202eb")")
+        << "right-to-left override";
+    EXPECT_EQ(value("\xff\xfe"), R"("\u00ff\u00fe")");
+    EXPECT_EQ(value("\xc0\x8a"), R"("\u00c0\u008a")") << "a line feed in too many bytes";
+    EXPECT_EQ(value("\xed\xa0\x80"), R"("\u00ed\u00a0\u0080")") << "half a surrogate pair";
+    EXPECT_EQ(value("\xe2\x80"), R"("\u00e2\u0080")") << "cut short";
+    EXPECT_EQ(value("a=b"), R"("a=b")");
+    EXPECT_EQ(value("\\u000a"), R"("\\u000a")") << "not to be taken for a line feed";
+    EXPECT_EQ(value("M\xc3\xbcnchen-\xe6\x9d\xb1\xe4\xba\xac-\xf0\x9f\x90\x99"),
+              "M\xc3\xbcnchen-\xe6\x9d\xb1\xe4\xba\xac-\xf0\x9f\x90\x99");
+}
+
+TEST(Log, ALongValueIsCut) {
+    const auto line = format_human(Level::kInfo, "t", "m", {{"v", std::string(1'000'000, 'x')}});
+    EXPECT_LT(line.size(), kMaxLoggedText + 100);
+    EXPECT_TRUE(line.ends_with("xxx..."));
+}
+
+TEST(Log, JsonStaysJsonWhateverIsInAValue) {
+    EXPECT_EQ(format_json(Level::kWarn, "t", "m", {{"v", "\xff\n\xe2\x80\xa8\""}}, ""),
+              R"({"severity":"WARN","message":"m","target":"t","v":"\u00ff\u000a\u2028\""})");
+}
+
 TEST(Log, WritesOneJsonObject) {
     EXPECT_EQ(format_json(Level::kWarn, "io", "a \"b\"", {{"n", "3", true}, {"s", "x"}}, "T"),
               R"({"time":"T","severity":"WARN","message":"a \"b\"","target":"io","n":3,"s":"x"})");

@@ -14,6 +14,7 @@
 #include "culvert/io/mailbox.h"
 #include "culvert/io/shard.h"
 #include "culvert/observability/log.h"
+#include "culvert/observability/log_setup.h"
 
 namespace culvert::session {
 
@@ -59,6 +60,7 @@ public:
         if (auto bound = shard_.bind_sockets(); !bound) {
             return bound;
         }
+        log::write_in_background();  // the loop waits for nobody
         thread_ = std::thread{[this] {
             auto result = shard_.run();
             events_.post_always(ShardEnded{result ? std::nullopt : std::optional{result.error()}});
