@@ -103,12 +103,10 @@ TEST(LineWriter, NobodyWaitsForAReaderThatDoesNotRead) {
     LineWriter writer{make_descriptor_output(pipe.writer()), describe_loss, 10'000};
     writer.start();
     const std::string line(99, 'x');
-    const auto start = std::chrono::steady_clock::now();
     constexpr std::uint64_t kLines = 1000;
     for (std::uint64_t i = 0; i < kLines; ++i) {
-        writer.write(line);
+        writer.write(line);  // would wait here for ever
     }
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 5s) << "with a blocking write it would never end";
     EXPECT_FALSE(writer.flush(1ms));
 
     // Once somebody reads, what was kept comes out, then how much was not, then what is new.
@@ -156,16 +154,12 @@ private:
 
 TEST(LineWriter, EndsAlthoughTheOutputHangs) {
     const auto gate = std::make_shared<Gate::Shared>();
-    const auto start = std::chrono::steady_clock::now();
     {
         LineWriter writer{std::make_unique<Gate>(gate), describe_loss};
         writer.start();
         writer.write("into the void");
+        EXPECT_FALSE(writer.flush(1ms));
     }
-    const auto took = std::chrono::steady_clock::now() - start;
-    EXPECT_GE(took, LineWriter::kFlushTime / 2);
-    EXPECT_LT(took, 20 * LineWriter::kFlushTime);
-
     std::unique_lock lock{gate->mutex};
     gate->is_open = true;
     gate->changed.notify_all();

@@ -18,7 +18,7 @@ BUILD = Path(os.environ.get("CULVERT_BUILD_DIR", ROOT / "build/release"))
 
 # The files that are an edge of the system although their folder is below `io`.
 ADAPTERS = {
-    "observability": {"http_endpoint.cpp", "log_setup.cpp"},
+    "observability": {"http_endpoint.cpp", "line_writer.cpp", "log_setup.cpp"},
     "portal_channel": {"connection.cpp", "websocket_link.cpp"},
 }
 # The program around the simulator measures how fast it is.
