@@ -60,6 +60,15 @@ void PhoenixChannel::connect(const std::optional<crypto::PublicKey>& public_key,
     dial();
 }
 
+void PhoenixChannel::reconnect() {
+    if (state_ == State::kClosed || state_ == State::kClosing) {
+        return;
+    }
+    drop();
+    backoff_.reset();
+    dial();
+}
+
 void PhoenixChannel::send(portal_api::FromDevice message) {
     const bool keeps_all = is_joined() && !CULVERT_SABOTAGE(kDropsWhileJoined);
     if (!keeps_all && outgoing_.size() > kMaxWaitingMessages && !CULVERT_SABOTAGE(kUnboundedQueue)) {

@@ -61,6 +61,9 @@ public:
 
     // Commands of the owner.
     void connect(const std::optional<crypto::PublicKey>& public_key, Instant now);
+    /// The device's network changed: starts over at once, also if connected, dialling or waiting before another
+    /// attempt. Does nothing before connect() and after the end.
+    void reconnect();
     /// Queues a message. None is dropped while joined; see constants.h for what bounds the queue.
     void send(portal_api::FromDevice message);
     void close(Instant now);

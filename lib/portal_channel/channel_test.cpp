@@ -122,6 +122,32 @@ TEST(PhoenixChannel, DialsWithTheKeyAndJoinsFirst) {
     EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_from_device(flow(1), 1)});
 }
 
+TEST(PhoenixChannel, StartsOverAtOnceInAnotherNetwork) {
+    Channel c;
+    c.channel.reconnect();
+    EXPECT_TRUE(c.actions().empty()) << "nobody asked for a connection yet";
+    c.connect();
+    c.actions();
+    c.channel.reconnect();
+    EXPECT_EQ(c.actions(), (std::vector<Action>{Drop{}, Dial{key(1)}})) << "while dialling";
+
+    c.channel.handle_dial_error(transient(), c.now);
+    c.advance(Duration{1});
+    c.channel.handle_dial_error(transient(), c.now);
+    c.actions();
+    c.channel.reconnect();
+    EXPECT_EQ(c.actions(), (std::vector<Action>{Drop{}, Dial{key(1)}})) << "while waiting";
+
+    c.channel.handle_connected(c.now);
+    c.channel.reconnect();
+    EXPECT_EQ(c.actions(), (std::vector<Action>{Drop{}, Dial{key(1)}})) << "while connected";
+
+    c.channel.close(c.now);
+    c.actions();
+    c.channel.reconnect();
+    EXPECT_TRUE(c.actions().empty()) << "after the end";
+}
+
 TEST(PhoenixChannel, JoinsAsARelayWithItsSecret) {
     Channel c{Role::kRelay};
     c.channel.connect(std::nullopt, c.now);

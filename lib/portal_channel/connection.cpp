@@ -307,6 +307,10 @@ void PortalConnection::connect(const std::optional<crypto::PublicKey>& public_ke
     runner_->post([public_key](PhoenixChannel& channel) { channel.connect(public_key, now()); });
 }
 
+void PortalConnection::reconnect() {
+    runner_->post([](PhoenixChannel& channel) { channel.reconnect(); });
+}
+
 void PortalConnection::send(portal_api::FromDevice message) {
     runner_->post(
         [message = std::move(message)](PhoenixChannel& channel) mutable { channel.send(std::move(message)); });

@@ -69,6 +69,10 @@ public:
     /// is being made this does nothing. Relays have no key.
     void connect(const std::optional<crypto::PublicKey>& public_key);
 
+    /// The device's network changed: as connect() with the same key, but also if a connection is being made or waited
+    /// for, which in the other network may never come. Does nothing before connect() and after the end.
+    void reconnect();
+
     /// Sends once joined. Messages wait in order meanwhile; if more than 32 wait for a join, all of them are dropped.
     /// While joined none is; if the portal does not take them, the connection is made anew.
     void send(portal_api::FromDevice message);

@@ -82,6 +82,7 @@ protected:
     void send(portal_api::FromDevice message) { connection_->send(std::move(message)); }
 
     void connect() { connection_->connect(public_key_); }
+    void reconnect() { connection_->reconnect(); }
     void connect(const crypto::PublicKey& public_key) {
         public_key_ = public_key;
         connect();

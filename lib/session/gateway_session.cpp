@@ -84,14 +84,14 @@ private:
 
     void handle_hangup() override {
         kLog.info("Received SIGHUP: connecting to the portal afresh");
-        connect();
+        reconnect();
     }
 
     /// What works goes on: the sockets are bound to no address, and peers find other paths by themselves. Only the
     /// portal's connection would go on waiting at an address that is gone.
     void handle_network_change() override {
         kLog.info("The host's network changed: connecting to the portal afresh");
-        connect();
+        reconnect();
     }
 
     void handle_event(Traits::Event& event) override {
