@@ -66,11 +66,14 @@ enum class AttributeType : std::uint16_t {
 /// Values of ERROR-CODE.
 inline constexpr std::uint16_t kBadRequest = 400;
 inline constexpr std::uint16_t kUnauthorized = 401;
+inline constexpr std::uint16_t kForbidden = 403;
 inline constexpr std::uint16_t kUnknownAttribute = 420;
 inline constexpr std::uint16_t kAllocationMismatch = 437;
 inline constexpr std::uint16_t kStaleNonce = 438;
 inline constexpr std::uint16_t kAddressFamilyNotSupported = 440;
+inline constexpr std::uint16_t kWrongCredentials = 441;
 inline constexpr std::uint16_t kPeerAddressFamilyMismatch = 443;
+inline constexpr std::uint16_t kAllocationQuotaReached = 486;
 inline constexpr std::uint16_t kServerError = 500;
 inline constexpr std::uint16_t kInsufficientCapacity = 508;
 

@@ -96,7 +96,8 @@ std::optional<AllocationEvent> Allocation::poll_event() {
 }
 
 void Allocation::bind_channel(const net::SocketAddress& peer, Instant now) {
-    if (is_suspended() || channels_.is_bound(peer, now) || (is_binding(peer) && !CULVERT_SABOTAGE(kDuplicateBinds))) {
+    if (is_suspended() || channels_.is_bound(peer, now) || is_refused(peer, now) ||
+        (is_binding(peer) && !CULVERT_SABOTAGE(kDuplicateBinds))) {
         return;
     }
     if (lifetime_) {
@@ -191,12 +192,16 @@ void Allocation::probe(Instant now) {
     }
 }
 
-void Allocation::send(RequestKind kind, const net::SocketAddress& destination, Instant now, Duration give_up_after) {
+void Allocation::send(RequestKind kind, const net::SocketAddress& destination, Instant now, Duration give_up_after,
+                      unsigned challenges) {
     if (!credentials_ && !std::holds_alternative<BindingRequest>(kind)) {
         return;
     }
-    requests_.push_back(
-        Request{.kind = kind, .destination = destination, .backoff = Backoff{now, give_up_after}, .bytes = {}});
+    requests_.push_back(Request{.kind = kind,
+                                .destination = destination,
+                                .backoff = Backoff{now, give_up_after},
+                                .bytes = {},
+                                .challenges = challenges});
     transmit(requests_.back());
 }
 
@@ -264,6 +269,7 @@ void Allocation::invalidate(std::string_view reason) {
     if (!CULVERT_SABOTAGE(kChannelsOutliveAllocation)) {
         channels_.clear();
     }
+    refused_peers_.clear();
     lifetime_.reset();
     keep_alive_at_.reset();
     requests_.clear();
@@ -300,6 +306,11 @@ bool Allocation::is_binding(const net::SocketAddress& peer) const {
                const auto* bind = std::get_if<ChannelBindRequest>(&request.kind);
                return bind != nullptr && bind->peer == peer;
            });
+}
+
+bool Allocation::is_refused(const net::SocketAddress& peer, Instant now) const {
+    const auto refused = refused_peers_.find(peer);
+    return refused != refused_peers_.end() && now < refused->second && !CULVERT_SABOTAGE(kAskForForbiddenPeers);
 }
 
 }  // namespace culvert::turn

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -133,7 +134,7 @@ private:
     // allocation.cpp: sending, timers, channels
     void probe(Instant now);
     void send(RequestKind kind, const net::SocketAddress& destination, Instant now,
-              Duration give_up_after = kGiveUpAfter);
+              Duration give_up_after = kGiveUpAfter, unsigned challenges = 0);
     void send_to_active(RequestKind kind, Instant now, Duration give_up_after = kGiveUpAfter);
     void transmit(Request& request);
     void repeat_due_requests(Instant now);
@@ -142,6 +143,7 @@ private:
     void bind_now(const net::SocketAddress& peer, Instant now);
     void buffer_bind(const net::SocketAddress& peer);
     [[nodiscard]] bool is_binding(const net::SocketAddress& peer) const;
+    [[nodiscard]] bool is_refused(const net::SocketAddress& peer, Instant now) const;
 
     // allocation_responses.cpp. The success handlers return false if the response lacks what it must have; the
     // request then stays in flight.
@@ -155,6 +157,7 @@ private:
     void handle_unauthorized(const Request& request, const stun::Message& message, stun::ErrorCode error, Instant now);
     void handle_mismatch(const Request& request, Instant now);
     void handle_refusal(const Request& request, Instant now);
+    void handle_refused_bind(const ChannelBindRequest& bind, stun::ErrorCode error, Instant now);
     void replace_candidate(std::optional<Candidate>& slot, const Candidate& candidate);
     void restart_lifetime(std::uint32_t seconds, Instant now);
     template <typename Kind>
@@ -179,10 +182,13 @@ private:
     std::optional<Instant> keep_alive_at_;  // set while there is an allocation
     bool has_protocol_failure_ = false;
     bool has_warned_of_exhaustion_ = false;
+    bool has_warned_of_refused_bind_ = false;
+    unsigned mismatches_ = 0;  // since relay and client last agreed on an allocation
 
     std::array<FamilyState, 2> families_;
     ChannelBindings channels_;
     std::deque<net::SocketAddress> buffered_binds_;
+    std::map<net::SocketAddress, Instant> refused_peers_;  // and until when nothing is asked for them
 
     std::vector<Request> requests_;        // in flight, oldest first
     std::deque<net::Transmit> transmits_;  // each belongs to a request in flight

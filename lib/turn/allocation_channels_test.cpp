@@ -97,6 +97,80 @@ TEST_F(ChannelsTest, ForgetsARefusedChannel) {
     EXPECT_FALSE(allocation->channel_to(kPeer1, at(1)).has_value());
 }
 
+TEST_F(ChannelsTest, AForbiddenPeerIsLeftAloneForTenMinutes) {
+    allocate();
+    allocation->bind_channel(kPeer1, at(1));
+    const auto bind = only();
+
+    deliver(bind, error(bind, 403), 1);
+
+    for (double when = 1; when < 601; when += 0.1) {
+        EXPECT_FALSE(allocation->channel_to(kPeer1, at(when)).has_value());
+    }
+    EXPECT_TRUE(sent().empty()) << "packets to it ask for nothing";
+    EXPECT_FALSE(allocation->channel_to(kPeer2, at(2)).has_value());
+    EXPECT_EQ(peer_of(only()), kPeer2) << "others are not concerned";
+    EXPECT_FALSE(allocation->channel_to(kPeer1, at(601)).has_value());
+    EXPECT_EQ(peer_of(only()), kPeer1);
+}
+
+TEST_F(ChannelsTest, APeerRefusedForAnotherReasonIsTriedAgainSoonButNotAtOnce) {
+    allocate();
+    allocation->bind_channel(kPeer1, at(1));
+    const auto bind = only();
+
+    deliver(bind, error(bind, 508), 1);
+
+    EXPECT_FALSE(allocation->channel_to(kPeer1, at(3.9)).has_value());
+    EXPECT_TRUE(sent().empty());
+    EXPECT_FALSE(allocation->channel_to(kPeer1, at(4)).has_value());
+    EXPECT_EQ(peer_of(only()), kPeer1);
+}
+
+TEST_F(ChannelsTest, ForbiddenPeersAreForgottenWithTheAllocation) {
+    allocate();
+    allocation->bind_channel(kPeer1, at(1));
+    const auto bind = only();
+    deliver(bind, error(bind, 403), 1);
+    allocation->refresh(at(2));
+    const auto refresh = only();
+    deliver(refresh, error(refresh, 437), 2);
+    const auto again = only();
+    deliver(again, allocate_success(again, {kAllocated4}), 2);
+
+    allocation->bind_channel(kPeer1, at(3));
+
+    EXPECT_EQ(peer_of(only()), kPeer1);
+}
+
+TEST_F(ChannelsTest, TheListOfRefusedPeersIsBounded) {
+    allocate();
+    for (std::uint16_t port = 1; port <= 2 * kMaxRefusedPeers; ++port) {
+        allocation->bind_channel({kPeer1.ip, port}, at(port * 0.01));
+        const auto bind = only();
+        deliver(bind, error(bind, 403), port * 0.01);
+    }
+
+    allocation->bind_channel({kPeer1.ip, 1}, at(10));
+    EXPECT_EQ(methods(), (std::vector{Method::kChannelBind})) << "the oldest is forgotten";
+    allocation->bind_channel({kPeer1.ip, 2 * kMaxRefusedPeers}, at(10));
+    EXPECT_TRUE(sent().empty());
+}
+
+TEST_F(ChannelsTest, AnAllocationOfSomebodyElseIsGivenUp) {
+    allocate();
+    allocation->bind_channel(kPeer1, at(1));
+    const auto bind = only();
+
+    deliver(bind, error(bind, 441), 1);
+
+    EXPECT_EQ(events(), kBothRelayedInvalid);
+    const auto again = only();
+    EXPECT_EQ(again.method(), Method::kAllocate);
+    deliver(again, allocate_success(again, {kAllocated4}), 1);
+    EXPECT_EQ(peer_of(only()), kPeer1);
+}
+
 TEST_F(ChannelsTest, MismatchAllocatesAnewAndBindsAgain) {
     allocate();
     allocation->bind_channel(kPeer1, at(1));

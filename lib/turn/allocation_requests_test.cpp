@@ -225,6 +225,66 @@ TEST_F(RequestsTest, MismatchOnRefreshAllocatesAnew) {
     EXPECT_FALSE(allocation->channel_to(kPeer1, at(10)).has_value());
 }
 
+TEST_F(RequestsTest, RefreshOfSomebodyElsesAllocationAllocatesAnew) {
+    allocate();
+    allocation->refresh(at(10));
+    const auto refresh = only();
+
+    deliver(refresh, error(refresh, 441), 10);
+
+    EXPECT_EQ(events().size(), 2U) << "both relayed candidates are invalid";
+    EXPECT_EQ(methods(), (std::vector{Method::kAllocate}));
+}
+
+TEST_F(RequestsTest, AnAddressThatBelongsToSomebodyElseForGoodSuspends) {
+    start_v4();
+    const auto allocate = answer_binding();
+    deliver(allocate, error(allocate, 437), 0);
+    const auto deletion = only();
+
+    deliver(deletion, error(deletion, 441), 0);
+
+    EXPECT_TRUE(sent().empty());
+    EXPECT_TRUE(allocation->is_suspended());
+}
+
+TEST_F(RequestsTest, ARelayThatAlwaysWantsAnotherNonceIsNotAskedForEver) {
+    start_v4();
+    auto request = answer_binding();
+    unsigned requests = 0;
+    for (; requests < 1000; ++requests) {
+        deliver(request, challenge(request, 438, "n" + std::to_string(requests)), 0);
+        const auto next = sent();
+        if (next.empty()) {
+            break;
+        }
+        request = next.front();
+    }
+
+    EXPECT_LE(requests, kMaxChallenges);
+    EXPECT_TRUE(allocation->is_suspended());
+    EXPECT_FALSE(allocation->is_dead());
+}
+
+TEST_F(RequestsTest, ARelayThatNeverAgreesOnAnAllocationIsNotAskedForEver) {
+    start_v4();
+    auto request = answer_binding();
+    unsigned requests = 0;
+    for (; requests < 1000; ++requests) {
+        const bool deletes = request.method() == Method::kRefresh;
+        deliver(request, deletes ? refresh_success(request, 0) : error(request, 437), 0);
+        const auto next = sent();
+        if (next.empty()) {
+            break;
+        }
+        request = next.front();
+    }
+
+    EXPECT_LE(requests, 2 * kMaxMismatches);
+    EXPECT_TRUE(allocation->is_suspended());
+    EXPECT_FALSE(allocation->is_dead());
+}
+
 TEST_F(RequestsTest, RefreshDoesNothingWhileAllocating) {
     start_v4();
     answer_binding();

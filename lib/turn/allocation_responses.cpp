@@ -24,6 +24,15 @@ bool can_be_candidate(const net::IpAddress& ip) {
     return !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast() && !(ip.is_v4() && ip.is_link_local());
 }
 
+/// The relay has an allocation for our address that is somebody else's: a NAT gave us a port that another host behind
+/// it had (RFC 8656 section 5). Ours is lost, and a new one is to be had. Not so if we meant to delete it: then asking
+/// goes round in circles.
+bool is_anothers(const Request& request, std::uint16_t code) {
+    const auto* refresh = std::get_if<RefreshRequest>(&request.kind);
+    return code == stun::kWrongCredentials && (std::holds_alternative<ChannelBindRequest>(request.kind) ||
+                                               (refresh != nullptr && !refresh->deletes_allocation));
+}
+
 }  // namespace
 
 bool Allocation::handle_input(const net::SocketAddress& local, const net::SocketAddress& from, ByteSpan datagram,
@@ -72,6 +81,7 @@ bool Allocation::handle_success(const Request& request, const net::SocketAddress
                           [&](const RefreshRequest&) { return handle_refresh_success(message, now); },
                           [&](const ChannelBindRequest& bind) {
                               channels_.confirm(bind.channel, now);
+                              has_warned_of_refused_bind_ = false;
                               return true;
                           },
                       },
@@ -112,7 +122,11 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
 
 bool Allocation::handle_allocate_success(const stun::Message& message, Instant now) {
     const auto seconds = message.u32(AttributeType::kLifetime);
-    const auto addresses = message.addresses(AttributeType::kXorRelayedAddress);
+    auto addresses = message.addresses(AttributeType::kXorRelayedAddress);
+    // What a hostile relay names here is where our peers send to.
+    std::erase_if(addresses, [](const net::SocketAddress& address) {
+        return !can_be_candidate(address.ip) || address.ip.is_loopback() || address.port == 0;
+    });
     if (!seconds || addresses.empty()) {
         return false;
     }
@@ -127,6 +141,7 @@ bool Allocation::handle_allocate_success(const stun::Message& message, Instant n
         }
     }
     restart_lifetime(*seconds, now);
+    mismatches_ = 0;
     if (!CULVERT_SABOTAGE(kNoKeepAlive)) {
         keep_alive_at_ = now + kKeepAliveInterval;
     }
@@ -149,6 +164,7 @@ bool Allocation::handle_refresh_success(const stun::Message& message, Instant no
         send_to_active(AllocateRequest{}, now);
     } else if (lifetime_) {
         restart_lifetime(*seconds, now);
+        mismatches_ = 0;
     }
     return true;
 }
@@ -161,8 +177,10 @@ bool Allocation::handle_error(const Request& request, const stun::Message& messa
     const bool is_binding = std::holds_alternative<BindingRequest>(request.kind);
     if (!is_binding && (error->code == stun::kUnauthorized || error->code == stun::kStaleNonce)) {
         handle_unauthorized(request, message, *error, now);
-    } else if (!is_binding && error->code == stun::kAllocationMismatch) {
+    } else if (!is_binding && (error->code == stun::kAllocationMismatch || is_anothers(request, error->code))) {
         handle_mismatch(request, now);
+    } else if (const auto* bind = std::get_if<ChannelBindRequest>(&request.kind)) {
+        handle_refused_bind(*bind, *error, now);
     } else {
         kLog.warn("Relay refused a request", log::field("method", static_cast<int>(message.method())),
                   log::field("code", error->code), log::field("reason", error->reason));
@@ -188,18 +206,24 @@ void Allocation::handle_unauthorized(const Request& request, const stun::Message
     if (nonce) {
         nonce_ = *nonce;
     }
-    if (!nonce || (realm && *realm != credentials_->realm)) {
-        kLog.warn("Giving up on request: relay wants another realm or gives no nonce");
+    if (!nonce || (realm && *realm != credentials_->realm) || request.challenges >= kMaxChallenges) {
+        kLog.warn("Giving up on request: relay wants another realm, gives no nonce or wants another one each time");
         handle_refusal(request, now);
         return;
     }
     kLog.debug("Repeating request with the relay's nonce", log::field("code", error.code));
-    send(request.kind, request.destination, now);
+    send(request.kind, request.destination, now, kGiveUpAfter, request.challenges + 1);
 }
 
 /// Relay and client disagree on whether there is an allocation.
 void Allocation::handle_mismatch(const Request& request, Instant now) {
     invalidate("allocation mismatch");
+    if (++mismatches_ > kMaxMismatches) {
+        kLog.warn("Relay and client do not agree on an allocation, waiting for a better moment");
+        mismatches_ = 0;
+        buffered_binds_.clear();
+        return;
+    }
     std::visit(overloaded{
                    [](const BindingRequest&) {},
                    [&](const AllocateRequest&) {
@@ -227,13 +251,26 @@ void Allocation::handle_refusal(const Request& request, Instant now) {
                                now + std::max(kShortestRefreshPause, (lifetime_->expires_at - now) / 2);
                        }
                    },
-                   [&](const ChannelBindRequest& bind) {
-                       kLog.warn("Channel was not bound", log::field("channel", bind.channel));
-                       kLog.debug("Peer of the channel that was not bound", log::field("peer", bind.peer));
-                       channels_.forget(bind.channel);
-                   },
+                   [&](const ChannelBindRequest& bind) { handle_refused_bind(bind, {}, now); },
                },
                request.kind);
+}
+
+/// Without the list of refused peers every packet to one of them would be a request, for ever.
+void Allocation::handle_refused_bind(const ChannelBindRequest& bind, stun::ErrorCode error, Instant now) {
+    channels_.forget(bind.channel);
+    const bool is_forbidden = error.code == stun::kForbidden;
+    if (refused_peers_.size() >= kMaxRefusedPeers) {
+        refused_peers_.erase(
+            std::ranges::min_element(refused_peers_, {}, &std::map<net::SocketAddress, Instant>::value_type::second));
+    }
+    refused_peers_.insert_or_assign(bind.peer,
+                                    now + (is_forbidden ? Duration{kForbiddenPeerPause} : Duration{kRefusedPeerPause}));
+    const auto level =
+        is_forbidden || std::exchange(has_warned_of_refused_bind_, true) ? log::Level::kDebug : log::Level::kWarn;
+    kLog.log(level, "Channel was not bound", log::field("channel", bind.channel), log::field("code", error.code),
+             log::field("reason", error.reason));
+    kLog.debug("Peer of the channel that was not bound", log::field("peer", bind.peer));
 }
 
 void Allocation::replace_candidate(std::optional<Candidate>& slot, const Candidate& candidate) {

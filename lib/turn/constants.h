@@ -40,4 +40,17 @@ static_assert(kChannelRefreshAfter + kGiveUpAfter < kChannelLifetime, "a refresh
 /// Channel binds that wait for an allocation; the oldest is dropped.
 inline constexpr std::size_t kMaxBufferedBinds = 100;
 
+/// How long a client leaves a peer alone that a relay forbids (403): a relay's rules hold until it restarts, which ends
+/// the allocation as well. Connections try every address of the other side, private ones too, so that is nothing
+/// unusual.
+inline constexpr std::chrono::minutes kForbiddenPeerPause{10};
+/// And one whose channel was refused for another reason, which may pass.
+inline constexpr std::chrono::seconds kRefusedPeerPause{3};
+/// Of how many refused peers a client keeps a list. Without one it would ask for a channel with every packet to them.
+inline constexpr std::size_t kMaxRefusedPeers = 256;
+/// How often one request is repeated with another nonce, and an allocation looked for that relay and client disagree
+/// about, until the client waits for a better moment. An honest relay needs one or two.
+inline constexpr unsigned kMaxChallenges = 16;
+inline constexpr unsigned kMaxMismatches = 16;
+
 }  // namespace culvert::turn

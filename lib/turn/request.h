@@ -36,6 +36,8 @@ struct Request {
     stun::TransactionId id{};
     bool had_nonce = false;
     Bytes bytes;
+    /// How often the relay wanted it with another nonce.
+    unsigned challenges = 0;
 };
 
 /// What an authenticated request is signed with.
