@@ -68,7 +68,14 @@
     X(kLogsTakeLinesFromStrangers, "security", "observability", "a name with a line feed forges a line of the log") \
     X(kHeapKeepsSecrets, "security", "wiping_heap", "tokens and keys stay in memory that was given back") \
     X(kRandomBytesStay, "security", "crypto", "what the random generator handed out can be read from its memory") \
+    X(kNonceForAnyAddress, "security", "turn", "a nonce counts for whoever has seen it, from any address") \
+    X(kReplayedRequestsCount, "security", "turn", "a recorded request to a relay, sent again, counts again") \
+    X(kAllocationsAreAnyUsers, "security", "turn", "whoever comes from the address of an allocation may delete it") \
+    X(kQuotaPerPort, "security", "turn", "a user who comes from many ports may have as much as fits") \
+    X(kRelayAnswersWithoutLimit, "security", "turn", "a relay answers forged addresses as often as it is asked") \
     X(kRelayTrustsAnyone, "security", "turn", "a relay serves whoever names a user, whatever the password") \
+    X(kAskForForbiddenPeers, "security", "turn", "a client asks again for a channel to a peer that the relay forbids, with every packet") \
+    X(kRelayReachesAnyPeer, "security", "turn", "a relay sends to whatever address its user names") \
     X(kRelayServesRevokedUsers, "security", "turn", "a user whom the portal revoked is served until the credentials expire") \
     X(kNewResourceIsBypassed, "73", "tunnel", "running flows stay with the wider resource when a narrower one appears") \
     X(kStaleAssignments, "74", "tunnel", "resources stay assigned to a gateway that is gone") \

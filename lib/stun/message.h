@@ -126,6 +126,8 @@ public:
     [[nodiscard]] std::optional<ErrorCode> error_code() const;
 
     [[nodiscard]] bool has_integrity() const { return integrity_at_.has_value(); }
+    /// The value of MESSAGE-INTEGRITY. Requires has_integrity().
+    [[nodiscard]] ByteSpan integrity() const { return bytes_.subspan(*integrity_at_ + 4, 20); }
     /// Whether MESSAGE-INTEGRITY is there and was made with `key`: a password (short-term) or long_term_key().
     [[nodiscard]] bool verify_integrity(ByteSpan key) const;
     [[nodiscard]] bool has_fingerprint() const { return fingerprint_at_.has_value(); }

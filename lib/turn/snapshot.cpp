@@ -86,7 +86,7 @@ void AllocationTable::describe(Snapshot& out) const {
 
 std::string Server::debug_snapshot(Instant now) const {
     Snapshot out{now};
-    out.line("server").field("commands", commands_.size()).field("nonces", nonces_.size());
+    out.line("server").field("commands", commands_.size()).field("remembered", replays_.requests());
     out.nested([&] {
         table_.describe(out);
         if (pending_allocate_) {

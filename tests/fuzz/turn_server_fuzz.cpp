@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::string_view kStampSecret = "9f2c5be1a7d04836c1e85f7093bd4aa26e7f01d3c85b294ae0637c1f5d8ab4e2";
 constexpr std::string_view kUsername = "9999999999:salt";
-const Uuid kNonce = *Uuid::parse("3f0e6c5a-8b1d-4c27-9a64-d2e7f5b01c98");
 
 class Input {
 public:
@@ -58,11 +57,14 @@ net::SocketAddress peer_address(std::uint8_t choice) {
 }
 
 /// A well-signed request whose attributes come from the input.
-Bytes signed_request(Input& input) {
+Bytes signed_request(Input& input, const Uuid& nonce) {
     constexpr std::array kMethods{stun::Method::kAllocate, stun::Method::kRefresh, stun::Method::kChannelBind,
                                   stun::Method::kCreatePermission};
     stun::MessageBuilder builder{stun::Class::kRequest, kMethods[input.byte() % kMethods.size()], {}};
     const auto shape = input.byte();
+    if ((shape & 64) != 0) {
+        builder.raw(stun::AttributeType::kSoftware, input.take(4));  // else it is one that was handled before
+    }
     if ((shape & 1) != 0) {
         builder.requested_transport((shape & 2) != 0 ? input.byte() : stun::kTransportUdp);
     }
@@ -82,7 +84,7 @@ Bytes signed_request(Input& input) {
     }
     const auto key = relay_key(*RelayUsername::parse(kUsername), kStampSecret);
     return builder.text(stun::AttributeType::kUsername, kUsername)
-        .text(stun::AttributeType::kNonce, kNonce.to_string())
+        .text(stun::AttributeType::kNonce, nonce.to_string())
         .integrity(key.reveal())
         .build();
 }
@@ -102,7 +104,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     config.lowest_port = 50000;
     config.highest_port = static_cast<std::uint16_t>(50000 + setup % 5);
     Server server{config, std::string{kStampSecret}, Rng::from_number(setup)};
-    server.add_nonce(kNonce);
     Instant now{};
     WallTime wall_now{std::chrono::seconds{1'763'000'000}};
 
@@ -112,7 +113,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         switch (action & 7) {
             case 0:
             case 1: {
-                (void)server.handle_client_input(signed_request(input), client, now, wall_now);
+                (void)server.handle_client_input(signed_request(input, server.make_nonce(client, now)), client, now,
+                                                 wall_now);
                 break;
             }
             case 2:

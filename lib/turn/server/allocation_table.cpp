@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <vector>
 
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
@@ -21,12 +20,21 @@ Instant deadline(const ServerChannel& channel) {
 
 }  // namespace
 
-AllocationTable::AllocationTable(PortRange ports, std::uint64_t hash_key, std::deque<Command>& commands)
-    : ports_{ports}, commands_{commands}, to_peer_{64, FlowHash{hash_key}}, to_client_{64, FlowHash{~hash_key}} {}
+AllocationTable::AllocationTable(PortRange ports, Quotas quotas, std::uint64_t hash_key, std::deque<Command>& commands)
+    : ports_{ports},
+      quotas_{quotas},
+      commands_{commands},
+      to_peer_{64, FlowHash{hash_key}},
+      to_client_{64, FlowHash{~hash_key}} {}
 
 ServerAllocation* AllocationTable::find(const net::SocketAddress& client) {
     const auto found = allocations_.find(client);
     return found == allocations_.end() ? nullptr : &found->second;
+}
+
+bool AllocationTable::has_all_allocations(std::string_view user) const {
+    const auto usage = usage_.find(user);
+    return usage != usage_.end() && usage->second.clients.size() >= quotas_.allocations_per_user;
 }
 
 bool AllocationTable::is_full(Instant now) {
@@ -48,6 +56,7 @@ const ServerAllocation& AllocationTable::create(const net::SocketAddress& client
     if (v6) {
         commands_.emplace_back(CreateAllocation{port, net::Family::kIpv6});
     }
+    usage_[std::string{user}].clients.insert(client);
     auto& allocation = allocations_[client];
     allocation.user = user;
     allocation.port = port;
@@ -103,18 +112,34 @@ void AllocationTable::remove(const net::SocketAddress& client) {
     }
     allocation_deadlines_.erase({allocation.expires_at, client});
     clients_by_port_.erase(allocation.port);
+    forget_channels(allocation, allocation.channels.size());
+    const auto usage = usage_.find(allocation.user);
+    usage->second.clients.erase(client);
+    if (usage->second.clients.empty()) {
+        usage_.erase(usage);
+    }
     allocations_.erase(entry);
 }
 
 std::size_t AllocationTable::remove_all_of(std::string_view user) {
-    std::vector<net::SocketAddress> clients;
-    for (const auto& [client, allocation] : allocations_) {
-        if (allocation.user == user) {
-            clients.push_back(client);
-        }
+    const auto usage = usage_.find(user);
+    if (usage == usage_.end()) {
+        return 0;
     }
+    const auto clients = usage->second.clients;  // remove() takes the original away
     std::ranges::for_each(clients, [this](const auto& client) { remove(client); });
     return clients.size();
+}
+
+bool AllocationTable::has_room_for_channel(const ServerAllocation& allocation) const {
+    const auto mine =
+        CULVERT_SABOTAGE(kQuotaPerPort) ? allocation.channels.size() : usage_.find(allocation.user)->second.channels;
+    return mine < quotas_.channels_per_user && channels_ < quotas_.channels;
+}
+
+void AllocationTable::forget_channels(const ServerAllocation& allocation, std::size_t count) {
+    usage_.find(allocation.user)->second.channels -= count;
+    channels_ -= count;
 }
 
 std::optional<net::SocketAddress> AllocationTable::block_port(std::uint16_t port, Instant now) {
@@ -143,11 +168,16 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
     if (CULVERT_SABOTAGE(kChannelNumbersShared) && std::ranges::any_of(channel_deadlines_, is_foreign)) {
         return BindResult::kChannelHasOtherPeer;
     }
+    if (!allocation.channels.contains(channel) && !has_room_for_channel(allocation)) {
+        return BindResult::kTooManyChannels;
+    }
     auto [entry, is_new] = allocation.channels.try_emplace(channel);
     auto& state = entry->second;
     if (is_new) {
         state.peer = peer;
         allocation.numbers.emplace(peer, channel);
+        ++usage_.find(allocation.user)->second.channels;
+        ++channels_;
     } else if (state.peer != peer) {
         return BindResult::kChannelHasOtherPeer;
     } else {
@@ -183,8 +213,8 @@ void AllocationTable::disconnect(const net::SocketAddress& client, std::uint16_t
 void AllocationTable::handle_timeout(Instant now) {
     while (!allocation_deadlines_.empty() && allocation_deadlines_.begin()->first <= now) {
         const auto client = allocation_deadlines_.begin()->second;
-        kLog.info("Allocation expired", log::field("port", allocations_.at(client).port));
-        kLog.debug("Allocation expired", log::field("client", client));
+        kLog.debug("Allocation expired", log::field("port", allocations_.at(client).port),
+                   log::field("client", client));
         remove(client);
     }
     while (!channel_deadlines_.empty() && std::get<Instant>(*channel_deadlines_.begin()) <= now) {
@@ -203,12 +233,13 @@ void AllocationTable::expire_channel(const ChannelDeadline& due) {
         channel.is_bound = false;
         channel_deadlines_.emplace(deadline(channel), client, number);
         disconnect(client, number, channel, allocation.port);
-        kLog.info("Channel expired", log::field("port", allocation.port), log::field("channel", number));
+        kLog.debug("Channel expired", log::field("port", allocation.port), log::field("channel", number));
         return;
     }
-    kLog.info("Channel is free again", log::field("port", allocation.port), log::field("channel", number));
+    kLog.debug("Channel is free again", log::field("port", allocation.port), log::field("channel", number));
     allocation.numbers.erase(channel.peer);
     allocation.channels.erase(entry);
+    forget_channels(allocation, 1);
 }
 
 std::optional<Instant> AllocationTable::poll_timeout() const {

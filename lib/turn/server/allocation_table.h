@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,6 +37,7 @@ struct ServerAllocation {
     bool has_v4 = false;
     bool has_v6 = false;
     Instant expires_at;
+    unsigned wrong_credentials = 0;  ///< requests of other users
     std::map<std::uint16_t, ServerChannel> channels;
     std::map<net::SocketAddress, std::uint16_t> numbers;  ///< by peer, likewise in cool-down
 
@@ -54,10 +56,18 @@ public:
         [[nodiscard]] std::size_t count() const { return std::size_t{highest} - lowest + 1; }
     };
 
-    AllocationTable(PortRange ports, std::uint64_t hash_key, std::deque<Command>& commands);
+    struct Quotas {
+        std::size_t allocations_per_user;
+        std::size_t channels_per_user;
+        std::size_t channels;  ///< of all users
+    };
+
+    AllocationTable(PortRange ports, Quotas quotas, std::uint64_t hash_key, std::deque<Command>& commands);
 
     /// Null if this client has none.
     [[nodiscard]] ServerAllocation* find(const net::SocketAddress& client);
+    /// Whether this user, whatever addresses it comes from, has as many allocations as one may have.
+    [[nodiscard]] bool has_all_allocations(std::string_view user) const;
     /// Whether every port of the range is taken or known to be unusable.
     [[nodiscard]] bool is_full(Instant now);
 
@@ -74,7 +84,7 @@ public:
     /// Gives up the allocation on this port, if any, and leaves the port alone for a while. The client it belonged to.
     std::optional<net::SocketAddress> block_port(std::uint16_t port, Instant now);
 
-    enum class BindResult : std::uint8_t { kBound, kPeerInOtherChannel, kChannelHasOtherPeer };
+    enum class BindResult : std::uint8_t { kBound, kPeerInOtherChannel, kChannelHasOtherPeer, kTooManyChannels };
     /// Requires an allocation of this client with an address of the peer's family.
     BindResult bind(const net::SocketAddress& client, std::uint16_t channel, const net::SocketAddress& peer,
                     Instant now);
@@ -108,10 +118,22 @@ private:
                     std::uint16_t port);
     void expire_channel(const ChannelDeadline& due);
 
+    /// What one user has. Channels in cool-down count: they take memory as well.
+    struct Usage {
+        std::set<net::SocketAddress> clients;
+        std::size_t channels = 0;
+    };
+
+    [[nodiscard]] bool has_room_for_channel(const ServerAllocation& allocation) const;
+    void forget_channels(const ServerAllocation& allocation, std::size_t count);
+
     PortRange ports_;
+    Quotas quotas_;
     std::deque<Command>& commands_;
     std::map<net::SocketAddress, ServerAllocation> allocations_;
     std::map<std::uint16_t, net::SocketAddress> clients_by_port_;
+    std::map<std::string, Usage, std::less<>> usage_;  ///< by user; nobody without allocations
+    std::size_t channels_ = 0;
     std::map<std::uint16_t, Instant> blocked_ports_;
     FlowMap to_peer_;
     FlowMap to_client_;

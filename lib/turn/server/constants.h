@@ -19,11 +19,39 @@ inline constexpr std::uint16_t kDefaultHighestPort = 65535;
 inline constexpr std::chrono::seconds kDefaultAllocationLifetime{600};
 inline constexpr std::chrono::seconds kMaxAllocationLifetime{3600};
 
-/// How many requests may carry one nonce.
-inline constexpr std::uint32_t kNonceBudget = 10'000;
-/// How many nonces are remembered. Every 401 makes one, so strangers can make them too; beyond this the oldest goes and
-/// costs its owner one extra round trip (438).
-inline constexpr std::size_t kMaxNonces = 65'536;
+/// How long a nonce counts. RFC 8656 section 5 wants at least one new one per hour.
+inline constexpr std::chrono::hours kNonceLifetime{1};
+/// After how many requests within a nonce's lifetime a user needs another one. A gateway may bind thousands of channels
+/// at once, and a stale nonce costs each a round trip.
+inline constexpr std::size_t kNonceBudget = 10'000;
+/// Of how many users requests are remembered. More than one relay has in an hour; beyond that the one that has been
+/// silent longest needs a new nonce.
+inline constexpr std::size_t kMaxRememberedUsers = 65'536;
+/// Requests of all users that are remembered before each may have but a few; about 40 MB.
+inline constexpr std::size_t kMaxRememberedRequests = 1'000'000;
+
+/// A device has one allocation per relay. Each time it comes with another address, since it roams or its NAT starts
+/// anew, the one before stays for up to ten minutes.
+inline constexpr std::size_t kMaxAllocationsPerUser = 64;
+/// Two allocations with all their channel numbers: a gateway that has moved, and whose clients have moved along.
+inline constexpr std::size_t kMaxChannelsPerUser = 8192;
+/// All users together. A channel takes about half a kilobyte, so this is about 128 MB.
+inline constexpr std::size_t kMaxChannels = 262'144;
+
+/// What a /24 or /48 gets in answers before it has proven that it receives them: a thousand devices behind one NAT may
+/// start at once, with five requests each, and then ask every 25 s. Somebody whose address is forged receives half a
+/// megabit per second.
+inline constexpr unsigned kUnprovenAnswersPerSecond = 500;
+inline constexpr unsigned kUnprovenAnswersBurst = 10'000;
+/// Places in the table of such networks; 512 KiB.
+inline constexpr std::size_t kLimitedNetworks = 65'536;
+
+/// How often a user who asks for something of another one's allocation is told so (441). Devices of Firezone do not
+/// know that code and ask again at once; after this they are told 437, and make an allocation of their own.
+inline constexpr unsigned kMaxWrongCredentials = 4;
+
+/// How often the log tells of refused requests.
+inline constexpr std::chrono::minutes kRefusalSummaryInterval{1};
 
 /// How many words of the portal about single users are kept, of each kind: more devices than one relay serves. What
 /// ends first goes first.

@@ -4,8 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include "culvert/turn/server/nonce_table.h"
-
 namespace culvert::turn {
 namespace {
 
@@ -61,47 +59,6 @@ TEST(RelayUsername, TakesAnyExpiry) {
     EXPECT_TRUE((RelayUsername{std::numeric_limits<std::uint64_t>::max(), "s"}.is_valid_at(at_second(2'000'000'000))));
     EXPECT_TRUE((RelayUsername{std::uint64_t{1} << 63, "s"}.is_valid_at(at_second(2'000'000'000))));
     EXPECT_FALSE((RelayUsername{0, "s"}.is_valid_at(at_second(2'000'000'000))));
-}
-
-TEST(NonceTable, ServesEachNonceItsBudget) {
-    auto rng = Rng::from_number(1);
-    NonceTable table;
-    const auto nonce = table.issue(rng);
-
-    for (std::uint32_t i = 0; i < kNonceBudget; ++i) {
-        ASSERT_TRUE(table.use(nonce)) << i;
-    }
-
-    EXPECT_FALSE(table.use(nonce));
-    EXPECT_EQ(table.size(), 0U);
-    EXPECT_FALSE(table.use(nonce));
-}
-
-TEST(NonceTable, ForgetsTheOldestWhenFull) {
-    auto rng = Rng::from_number(1);
-    NonceTable table{2};
-    const auto first = table.issue(rng);
-    const auto second = table.issue(rng);
-
-    const auto third = table.issue(rng);
-
-    EXPECT_EQ(table.size(), 2U);
-    EXPECT_FALSE(table.use(first));
-    EXPECT_TRUE(table.use(second));
-    EXPECT_TRUE(table.use(third));
-}
-
-TEST(NonceTable, ReadsAnyTextualForm) {
-    const auto expected = Uuid::parse("3f0e6c5a-8b1d-4c27-9a64-d2e7f5b01c98");
-
-    EXPECT_EQ(NonceTable::parse("3f0e6c5a-8b1d-4c27-9a64-d2e7f5b01c98"), expected);
-    EXPECT_EQ(NonceTable::parse("3F0E6C5A-8B1D-4C27-9A64-D2E7F5B01C98"), expected);
-    EXPECT_EQ(NonceTable::parse("3f0e6c5a8b1d4c279a64d2e7f5b01c98"), expected);
-    EXPECT_EQ(NonceTable::parse("{3f0e6c5a-8b1d-4c27-9a64-d2e7f5b01c98}"), expected);
-    EXPECT_EQ(NonceTable::parse("urn:uuid:3f0e6c5a-8b1d-4c27-9a64-d2e7f5b01c98"), expected);
-    EXPECT_EQ(NonceTable::parse(""), std::nullopt);
-    EXPECT_EQ(NonceTable::parse("{"), std::nullopt);
-    EXPECT_EQ(NonceTable::parse("3f0e6c5a8b1d4c279a64d2e7f5b01c9g"), std::nullopt);
 }
 
 }  // namespace

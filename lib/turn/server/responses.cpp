@@ -59,6 +59,8 @@ std::string_view reason_phrase(std::uint16_t code) {
             return "Bad Request";
         case stun::kUnauthorized:
             return "Unauthorized";
+        case stun::kForbidden:
+            return "Forbidden";
         case stun::kAllocationMismatch:
             return "Allocation Mismatch";
         case stun::kStaleNonce:
@@ -67,6 +69,10 @@ std::string_view reason_phrase(std::uint16_t code) {
             return "Address Family not Supported";
         case stun::kPeerAddressFamilyMismatch:
             return "Peer Address Family Mismatch";
+        case stun::kWrongCredentials:
+            return "Wrong Credentials";
+        case stun::kAllocationQuotaReached:
+            return "Allocation Quota Reached";
         case stun::kInsufficientCapacity:
             return "Insufficient Capacity";
         default:

@@ -58,8 +58,21 @@ bool has_required_attributes(const stun::Message& message) {
 Server::Server(ServerConfig config, std::string stamp_secret, Rng rng)
     : config_{std::move(config)},
       stamp_secret_{std::move(stamp_secret)},
+      peer_rules_{{.public_v4 = config_.public_v4,
+                   .public_v6 = config_.public_v6,
+                   .listen_port = config_.listen_port,
+                   .lowest_port = config_.lowest_port,
+                   .highest_port = config_.highest_port,
+                   .local_addresses = config_.local_addresses,
+                   .allowed = config_.allowed_peers,
+                   .denied = config_.denied_peers}},
       rng_{rng},
-      table_{{config_.lowest_port, config_.highest_port}, hash_key(stamp_secret_), commands_} {
+      nonces_{rng_},
+      limiter_{~hash_key(stamp_secret_) << 1},
+      table_{{config_.lowest_port, config_.highest_port},
+             {config_.max_allocations_per_user, config_.max_channels_per_user, kMaxChannels},
+             hash_key(stamp_secret_),
+             commands_} {
     assert(config_.public_v4 || config_.public_v6);
 }
 
@@ -115,7 +128,7 @@ std::optional<Server::ToClient> Server::handle_peer_input(const net::SocketAddre
 void Server::handle_stun(ByteSpan datagram, const net::SocketAddress& client, Instant now, WallTime wall_now) {
     const auto message = stun::Message::parse(datagram, stun::kRelayTextLimits);
     if (!message) {
-        handle_malformed(datagram, client, message.error());
+        handle_malformed(datagram, client, message.error(), now);
         return;
     }
     if (message->cls() != Class::kRequest) {
@@ -123,13 +136,15 @@ void Server::handle_stun(ByteSpan datagram, const net::SocketAddress& client, In
         return;
     }
     if (message->method() == Method::kBinding) {
-        handle_binding(*message, client);
+        handle_binding(*message, client, now);
         return;
     }
     if (!is_served(message->method()) || !has_required_attributes(*message)) {
         kLog.debug("Request failed with Bad Request: unknown method or missing attribute", log::field("client", client),
                    log::field("method", static_cast<unsigned>(message->method())));
-        send_error(message->header(), client, stun::kBadRequest, std::nullopt);
+        if (may_answer(client, now)) {
+            send_error(message->header(), client, stun::kBadRequest, std::nullopt, now);
+        }
         return;
     }
 
@@ -145,7 +160,8 @@ void Server::handle_stun(ByteSpan datagram, const net::SocketAddress& client, In
     }
 }
 
-void Server::handle_malformed(ByteSpan datagram, const net::SocketAddress& client, stun::ParseError error) {
+void Server::handle_malformed(ByteSpan datagram, const net::SocketAddress& client, stun::ParseError error,
+                              Instant now) {
     const auto header = stun::Header::parse(datagram);
     if (!header || header->cls != Class::kRequest) {
         drop("Dropped malformed STUN message", client);
@@ -154,14 +170,46 @@ void Server::handle_malformed(ByteSpan datagram, const net::SocketAddress& clien
     kLog.debug("Answered malformed request with an error", log::field("client", client),
                log::field("error", stun::to_string(error)));
     ++statistics_.dropped_malformed;
-    const auto code = error == stun::ParseError::kBadAttributeValue ? stun::kBadRequest : stun::kServerError;
-    send_error(*header, client, code, std::nullopt);
+    if (may_answer(client, now)) {
+        const auto code = error == stun::ParseError::kBadAttributeValue ? stun::kBadRequest : stun::kServerError;
+        send_error(*header, client, code, std::nullopt, now);
+    }
 }
 
 Server::Checked<void> Server::handle_request(const Request& request) {
     if (auto authentic = authenticate(request); !authentic) {
         return authentic;
     }
+    const auto id = load_be<std::uint64_t>(request.message.integrity());
+    if (const auto code = replays_.find(request.claimed_user, id); code && !CULVERT_SABOTAGE(kReplayedRequestsCount)) {
+        repeat_answer(request, *code);
+        return {};
+    }
+    const auto result = act(request);
+    replays_.remember(request.claimed_user, id, result ? std::uint16_t{0} : result.error().code, request.now);
+    if (!result) {
+        summarize_refusals(result.error(), request.now);
+    }
+    return result;
+}
+
+void Server::repeat_answer(const Request& request, std::uint16_t code) {
+    ++statistics_.repeated_requests;
+    kLog.debug("Answered a request that came again", log::field("client", request.client),
+               log::field("method", method_name(request.message.method())), log::field("code", code));
+    const bool is_allocate = request.message.method() == Method::kAllocate;
+    if (code != 0 || is_allocate) {
+        // A repeated Allocate is a mismatch, with the same transaction id or not (spec/relay.md section 4.2).
+        send_error(request.message.header(), request.client, code != 0 ? code : stun::kAllocationMismatch,
+                   request.claimed_key, request.now);
+    } else if (request.message.method() == Method::kRefresh) {
+        succeed_refresh(request, effective_lifetime(request.message));
+    } else {
+        succeed(request);
+    }
+}
+
+Server::Checked<void> Server::act(const Request& request) {
     switch (request.message.method()) {
         case Method::kAllocate:
             return handle_allocate(request);
@@ -191,12 +239,13 @@ Server::Checked<void> Server::authenticate(const Request& request) {
     if (!nonce_text) {
         return unauthorized("no nonce");
     }
-    const auto nonce = NonceTable::parse(*nonce_text);
+    const auto nonce = NonceMint::parse(*nonce_text);
     if (!nonce) {
         return unauthorized("nonce is not one of ours");
     }
-    if (!nonces_.use(*nonce)) {
-        return std::unexpected{Failure{stun::kStaleNonce, "unknown or used-up nonce"}};
+    const auto issued_at = nonces_.issued_at(*nonce, request.client, request.now);
+    if (!issued_at) {
+        return std::unexpected{Failure{stun::kStaleNonce, "nonce is old, unknown or another address's"}};
     }
     const auto username = RelayUsername::parse(*username_text);
     if (!username) {
@@ -211,28 +260,45 @@ Server::Checked<void> Server::authenticate(const Request& request) {
     if (!message.verify_integrity(request.claimed_key->reveal()) && !CULVERT_SABOTAGE(kRelayTrustsAnyone)) {
         return unauthorized("wrong message integrity");
     }
+    if (!replays_.is_current(username->salt, *issued_at)) {
+        return std::unexpected{Failure{stun::kStaleNonce, "used-up nonce"}};
+    }
     return {};
 }
 
-void Server::handle_binding(const stun::Message& message, const net::SocketAddress& client) {
+void Server::handle_binding(const stun::Message& message, const net::SocketAddress& client, Instant now) {
+    if (!may_answer(client, now)) {
+        return;
+    }
     kLog.debug("Handled binding request", log::field("client", client));
     commands_.emplace_back(SendMessage{client, binding_success(message.header(), client, config_.software)});
     count_response(Method::kBinding, 0);
 }
 
 Server::Checked<void> Server::handle_allocate(const Request& request) {
-    if (table_.find(request.client) != nullptr) {
+    const auto* const existing = table_.find(request.client);
+    if (existing != nullptr && is_owner(*existing, request)) {
         return std::unexpected{Failure{stun::kAllocationMismatch, "client already has an allocation"}};
     }
-    if (table_.is_full(request.now)) {
+    if (table_.has_all_allocations(request.claimed_user) && !CULVERT_SABOTAGE(kQuotaPerPort)) {
+        return std::unexpected{Failure{stun::kAllocationQuotaReached, "user has too many allocations"}};
+    }
+    if (existing == nullptr && table_.is_full(request.now)) {
         return std::unexpected{Failure{stun::kInsufficientCapacity, "no port left", true}};
     }
     if (request.message.requested_transport() != stun::kTransportUdp) {
-        return std::unexpected{Failure{stun::kBadRequest, "transport is not UDP", true}};
+        return std::unexpected{Failure{stun::kBadRequest, "transport is not UDP"}};
     }
     const auto families = select_families(request.message);
     if (!families) {
         return std::unexpected{families.error()};
+    }
+    if (existing != nullptr) {
+        // The nonce proves that this user receives what is sent to the address, so nobody else does any more: a NAT has
+        // given it away. Whoever had it before would have lost its data to the new user.
+        kLog.debug("Ended the allocation of the user that had this address before",
+                   log::field("client", request.client), log::field("port", existing->port));
+        table_.remove(request.client);
     }
     complete_allocate({request.message.header(), request.client, std::string{request.claimed_user},
                        *request.claimed_key, *families, effective_lifetime(request.message)},
@@ -244,10 +310,10 @@ Server::Checked<Server::Families> Server::select_families(const stun::Message& m
     const auto requested = message.address_family(AttributeType::kRequestedAddressFamily);
     const auto additional = message.address_family(AttributeType::kAdditionalAddressFamily);
     if (requested && additional) {
-        return std::unexpected{Failure{stun::kBadRequest, "requested and additional address family", true}};
+        return std::unexpected{Failure{stun::kBadRequest, "requested and additional address family"}};
     }
     if (additional == net::Family::kIpv4) {
-        return std::unexpected{Failure{stun::kBadRequest, "IPv4 as additional address family", true}};
+        return std::unexpected{Failure{stun::kBadRequest, "IPv4 as additional address family"}};
     }
     if (additional) {
         // Both if possible, else what there is: partial success is no error here.
@@ -255,7 +321,7 @@ Server::Checked<Server::Families> Server::select_families(const stun::Message& m
     }
     const bool wants_v6 = requested == net::Family::kIpv6;
     if (!(wants_v6 ? config_.public_v6 : config_.public_v4)) {
-        return std::unexpected{Failure{stun::kAddressFamilyNotSupported, "relay has no address of this family", true}};
+        return std::unexpected{Failure{stun::kAddressFamilyNotSupported, "relay has no address of this family"}};
     }
     return Families{!wants_v6, wants_v6};
 }
@@ -275,9 +341,9 @@ void Server::complete_allocate(PendingAllocate pending, Instant now) {
     commands_.emplace_back(
         SendMessage{pending.client, allocate_success(pending.header, success, config_.software, pending.key)});
     count_response(Method::kAllocate, 0);
-    kLog.info("Created new allocation", log::field("port", allocation.port), log::field("ipv4", pending.families.v4),
-              log::field("ipv6", pending.families.v6), log::field("lifetime_s", pending.lifetime.count()));
-    kLog.debug("Created new allocation", log::field("port", allocation.port), log::field("client", pending.client));
+    kLog.debug("Created new allocation", log::field("port", allocation.port), log::field("client", pending.client),
+               log::field("ipv4", pending.families.v4), log::field("ipv6", pending.families.v6),
+               log::field("lifetime_s", pending.lifetime.count()));
     pending_allocate_ = pending;
 }
 
@@ -301,45 +367,64 @@ void Server::handle_allocation_failed(std::uint16_t port, Instant now) {
         complete_allocate(pending, now);
         return;
     }
-    send_error(pending.header, *client, stun::kInsufficientCapacity, pending.key);
+    send_error(pending.header, *client, stun::kInsufficientCapacity, pending.key, now);
 }
 
-Server::Checked<void> Server::handle_refresh(const Request& request) {
-    const auto* const allocation = table_.find(request.client);
+bool Server::is_owner(const ServerAllocation& allocation, const Request& request) {
+    return allocation.user == request.claimed_user || CULVERT_SABOTAGE(kAllocationsAreAnyUsers);
+}
+
+Server::Checked<ServerAllocation*> Server::find_own(const Request& request) {
+    auto* const allocation = table_.find(request.client);
     if (allocation == nullptr) {
         return std::unexpected{Failure{stun::kAllocationMismatch, "no allocation"}};
     }
-    const auto port = allocation->port;
+    if (!is_owner(*allocation, request)) {
+        const bool is_told = ++allocation->wrong_credentials <= kMaxWrongCredentials;
+        return std::unexpected{
+            Failure{is_told ? stun::kWrongCredentials : stun::kAllocationMismatch, "the allocation is another user's"}};
+    }
+    return allocation;
+}
+
+Server::Checked<void> Server::handle_refresh(const Request& request) {
+    const auto allocation = find_own(request);
+    if (!allocation) {
+        return std::unexpected{allocation.error()};
+    }
+    const auto port = (*allocation)->port;
     const auto lifetime = effective_lifetime(request.message);
     if (lifetime == std::chrono::seconds::zero()) {
         table_.remove(request.client);
-        kLog.info("Deleted allocation on request", log::field("port", port));
+        kLog.debug("Deleted allocation on request", log::field("port", port));
     } else {
         table_.extend(request.client, request.now + lifetime);
         kLog.debug("Refreshed allocation", log::field("port", port), log::field("lifetime_s", lifetime.count()));
     }
-    commands_.emplace_back(SendMessage{
-        request.client, refresh_success(request.message.header(), lifetime, config_.software, *request.claimed_key)});
-    count_response(Method::kRefresh, 0);
+    succeed_refresh(request, lifetime);
     return {};
 }
 
 Server::Checked<void> Server::handle_channel_bind(const Request& request) {
-    const auto* const allocation = table_.find(request.client);
-    if (allocation == nullptr) {
-        return std::unexpected{Failure{stun::kAllocationMismatch, "no allocation"}};
+    const auto allocation = find_own(request);
+    if (!allocation) {
+        return std::unexpected{allocation.error()};
     }
     const auto channel = *request.message.channel_number();
     const auto peer = *request.message.address(AttributeType::kXorPeerAddress);
-    if (!allocation->has(peer.family())) {
-        return std::unexpected{
-            Failure{stun::kPeerAddressFamilyMismatch, "no relayed address of the peer's family", true}};
+    if (!(*allocation)->has(peer.family())) {
+        return std::unexpected{Failure{stun::kPeerAddressFamilyMismatch, "no relayed address of the peer's family"}};
+    }
+    if (const auto allowed = check_peer(peer); !allowed) {
+        return allowed;
     }
     switch (table_.bind(request.client, channel, peer, request.now)) {
         case AllocationTable::BindResult::kPeerInOtherChannel:
-            return std::unexpected{Failure{stun::kBadRequest, "peer is bound to another channel", true}};
+            return std::unexpected{Failure{stun::kBadRequest, "peer is bound to another channel"}};
         case AllocationTable::BindResult::kChannelHasOtherPeer:
-            return std::unexpected{Failure{stun::kBadRequest, "channel is bound to another peer", true}};
+            return std::unexpected{Failure{stun::kBadRequest, "channel is bound to another peer"}};
+        case AllocationTable::BindResult::kTooManyChannels:
+            return std::unexpected{Failure{stun::kInsufficientCapacity, "user has too many channels"}};
         case AllocationTable::BindResult::kBound:
             break;
     }
@@ -350,7 +435,19 @@ Server::Checked<void> Server::handle_channel_bind(const Request& request) {
 }
 
 Server::Checked<void> Server::handle_create_permission(const Request& request) {
+    for (const auto& peer : request.message.addresses(AttributeType::kXorPeerAddress)) {
+        if (const auto allowed = check_peer(peer); !allowed) {
+            return allowed;
+        }
+    }
     succeed(request);
+    return {};
+}
+
+Server::Checked<void> Server::check_peer(const net::SocketAddress& peer) const {
+    if (const auto objection = peer_rules_.objection(peer)) {
+        return std::unexpected{Failure{stun::kForbidden, *objection}};
+    }
     return {};
 }
 
@@ -375,26 +472,72 @@ void Server::succeed(const Request& request) {
     count_response(request.message.method(), 0);
 }
 
+void Server::succeed_refresh(const Request& request, std::chrono::seconds lifetime) {
+    commands_.emplace_back(SendMessage{
+        request.client, refresh_success(request.message.header(), lifetime, config_.software, *request.claimed_key)});
+    count_response(Method::kRefresh, 0);
+}
+
 void Server::fail(const Request& request, const Failure& failure) {
-    kLog.log(failure.is_suspicious ? log::Level::kWarn : log::Level::kDebug, "Request failed",
-             log::field("method", method_name(request.message.method())), log::field("code", failure.code),
-             log::field("reason", reason_phrase(failure.code)), log::field("detail", failure.detail));
+    kLog.debug("Request failed", log::field("method", method_name(request.message.method())),
+               log::field("code", failure.code), log::field("reason", reason_phrase(failure.code)),
+               log::field("detail", failure.detail));
     if (request.message.has(AttributeType::kUsername) && !request.claimed_key) {
         // Nothing can be signed for such a user, and peers ignore what is not signed.
         ++statistics_.dropped_malformed;
         return;
     }
-    send_error(request.message.header(), request.client, failure.code, request.claimed_key);
+    const bool is_unproven =
+        failure.code == stun::kUnauthorized ||
+        (failure.code == stun::kStaleNonce &&
+         !(request.claimed_key && request.message.verify_integrity(request.claimed_key->reveal())));
+    if (is_unproven && !may_answer(request.client, request.now)) {
+        return;
+    }
+    send_error(request.message.header(), request.client, failure.code, request.claimed_key, request.now);
+}
+
+/// Whoever has an allocation has proven to receive what is sent there.
+bool Server::may_answer(const net::SocketAddress& client, Instant now) {
+    if (limiter_.allow(client.ip, now) || table_.find(client) != nullptr ||
+        CULVERT_SABOTAGE(kRelayAnswersWithoutLimit)) {
+        return true;
+    }
+    ++statistics_.rate_limited;
+    kLog.debug("Dropped request: too many from this network", log::field("client", client));
+    return false;
 }
 
 void Server::send_error(const stun::Header& header, const net::SocketAddress& client, std::uint16_t code,
-                        const MaybeKey& key) {
+                        const MaybeKey& key, Instant now) {
     std::optional<Uuid> nonce;
     if (code == stun::kUnauthorized || code == stun::kStaleNonce) {
-        nonce = nonces_.issue(rng_);
+        nonce = nonces_.issue(client, now);
     }
     commands_.emplace_back(SendMessage{client, error_response(header, code, nonce, config_.software, key)});
     count_response(header.method, code);
+}
+
+/// Users can have requests refused as often as they like; the log says so once in a while.
+void Server::summarize_refusals(const Failure& latest, Instant now) {
+    if (latest.code == stun::kAllocationMismatch) {
+        return;  // how devices and relays find together again
+    }
+    ++untold_refusals_[latest.code];
+    untold_concern_operator_ |= latest.concerns_operator;
+    if (refusals_told_at_ && now - *refusals_told_at_ < kRefusalSummaryInterval) {
+        return;
+    }
+    std::string counts;
+    for (const auto& [code, count] : untold_refusals_) {
+        counts += (counts.empty() ? "" : ", ") + std::to_string(count) + " x " + std::to_string(code) + " " +
+                  std::string{reason_phrase(code)};
+    }
+    kLog.log(untold_concern_operator_ ? log::Level::kWarn : log::Level::kInfo, "Refused requests of users",
+             log::field("responses", std::string_view{counts}), log::field("latest", latest.detail));
+    untold_refusals_.clear();
+    untold_concern_operator_ = false;
+    refusals_told_at_ = now;
 }
 
 void Server::count_response(stun::Method method, std::uint16_t code) {

@@ -9,19 +9,25 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
+#include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/stun/constants.h"
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message.h"
+#include "culvert/turn/constants.h"
 #include "culvert/turn/server/allocation_table.h"
 #include "culvert/turn/server/command.h"
 #include "culvert/turn/server/constants.h"
-#include "culvert/turn/server/nonce_table.h"
+#include "culvert/turn/server/nonce_mint.h"
+#include "culvert/turn/server/peer_rules.h"
+#include "culvert/turn/server/replay_guard.h"
+#include "culvert/turn/server/response_limiter.h"
 #include "culvert/turn/server/user_rules.h"
 
 namespace culvert::turn {
@@ -33,6 +39,14 @@ struct ServerConfig {
     /// Ports of allocations, inclusive.
     std::uint16_t lowest_port = kDefaultLowestPort;
     std::uint16_t highest_port = kDefaultHighestPort;
+    /// Where users may send, see PeerRules.
+    std::uint16_t listen_port = kRelayPort;
+    std::vector<net::IpAddress> local_addresses;
+    std::vector<net::IpNetwork> allowed_peers;
+    std::vector<net::IpNetwork> denied_peers;
+    /// What one user may have, whatever addresses it comes from.
+    std::size_t max_allocations_per_user = kMaxAllocationsPerUser;
+    std::size_t max_channels_per_user = kMaxChannelsPerUser;
     std::string software{kRelaySoftware};
 };
 
@@ -47,6 +61,10 @@ struct ServerStatistics {
     /// Packets that were neither answered nor handed on.
     std::uint64_t dropped_malformed = 0;
     std::uint64_t dropped_without_channel = 0;
+    /// Requests that got no answer because their network had too many without proving anything.
+    std::uint64_t rate_limited = 0;
+    /// Authentic requests that came again and were answered without doing anything.
+    std::uint64_t repeated_requests = 0;
 };
 
 /// The relay's STUN and TURN server: answers requests and says where relayed data goes.
@@ -92,8 +110,10 @@ public:
     [[nodiscard]] std::optional<Instant> poll_timeout() const { return table_.poll_timeout(); }
     [[nodiscard]] std::optional<Command> poll_command();
 
-    /// Makes a nonce valid that this server did not issue. For tests.
-    void add_nonce(const Uuid& nonce) { nonces_.insert(nonce); }
+    /// A nonce for this client, as it gets with 401 and 438.
+    [[nodiscard]] Uuid make_nonce(const net::SocketAddress& client, Instant now) const {
+        return nonces_.issue(client, now);
+    }
 
     [[nodiscard]] const ServerStatistics& statistics() const { return statistics_; }
     [[nodiscard]] std::size_t allocations() const { return table_.allocations(); }
@@ -135,21 +155,29 @@ private:
     struct Failure {
         std::uint16_t code;
         std::string_view detail;
-        bool is_suspicious = false;  ///< only a broken but authenticated peer does this: worth a warning
+        bool concerns_operator = false;  ///< the relay is too small or configured wrongly
     };
     template <typename T>
     using Checked = std::expected<T, Failure>;
 
     std::optional<ToPeer> handle_channel_data(ByteSpan datagram, const net::SocketAddress& client);
     void handle_stun(ByteSpan datagram, const net::SocketAddress& client, Instant now, WallTime wall_now);
-    void handle_malformed(ByteSpan datagram, const net::SocketAddress& client, stun::ParseError error);
+    void handle_malformed(ByteSpan datagram, const net::SocketAddress& client, stun::ParseError error, Instant now);
 
-    void handle_binding(const stun::Message& message, const net::SocketAddress& client);
+    void handle_binding(const stun::Message& message, const net::SocketAddress& client, Instant now);
     Checked<void> handle_request(const Request& request);
+    Checked<void> act(const Request& request);
+    /// Answers a request that has been handled before, as it was answered then.
+    void repeat_answer(const Request& request, std::uint16_t code);
     Checked<void> handle_allocate(const Request& request);
     Checked<void> handle_refresh(const Request& request);
     Checked<void> handle_channel_bind(const Request& request);
     Checked<void> handle_create_permission(const Request& request);
+    [[nodiscard]] Checked<void> check_peer(const net::SocketAddress& peer) const;
+
+    /// The allocation at the client's address, if it is this user's.
+    [[nodiscard]] Checked<ServerAllocation*> find_own(const Request& request);
+    [[nodiscard]] static bool is_owner(const ServerAllocation& allocation, const Request& request);
 
     /// The checks of spec/relay.md section 3.5.
     Checked<void> authenticate(const Request& request);
@@ -157,21 +185,33 @@ private:
     void complete_allocate(PendingAllocate pending, Instant now);
 
     void succeed(const Request& request);
+    void succeed_refresh(const Request& request, std::chrono::seconds lifetime);
     void fail(const Request& request, const Failure& failure);
+    /// Whether a client that has proven nothing gets an answer.
+    [[nodiscard]] bool may_answer(const net::SocketAddress& client, Instant now);
     void send_error(const stun::Header& header, const net::SocketAddress& client, std::uint16_t code,
-                    const MaybeKey& key);
+                    const MaybeKey& key, Instant now);
+    void summarize_refusals(const Failure& latest, Instant now);
     void count_response(stun::Method method, std::uint16_t code);
     void drop(std::string_view reason, const net::SocketAddress& from);
 
     ServerConfig config_;
     std::string stamp_secret_;
+    PeerRules peer_rules_;
     Rng rng_;
-    NonceTable nonces_;
+    NonceMint nonces_;
+    ReplayGuard replays_;
+    ResponseLimiter limiter_;
     UserRules user_rules_;
     std::deque<Command> commands_;
     AllocationTable table_;
     std::optional<PendingAllocate> pending_allocate_;
     ServerStatistics statistics_;
+
+    /// Refusals of authentic requests that the log has not told of, by code.
+    std::map<std::uint16_t, std::uint64_t> untold_refusals_;
+    bool untold_concern_operator_ = false;
+    std::optional<Instant> refusals_told_at_;
 };
 
 static_assert(SansIo<Server>);

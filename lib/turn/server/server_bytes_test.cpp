@@ -1,7 +1,10 @@
 // The byte-level examples of spec/relay.md section 14: what goes over the wire, octet by octet.
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
+#include "culvert/stun/integrity.h"
 #include "culvert/turn/server/responses.h"
 #include "culvert/turn/server/server_fixture.h"
 
@@ -35,6 +38,21 @@ const auto kRefreshToDelete = hex(R"(
     4a463138 634a6b42 37774a72 6e5a3364 38410000 00140008 66697265 7a6f6e65
     00150024 33663065 36633561 2d386231 642d3463 32372d39 6136342d 64326537
     66356230 31633938 00080014 b901ff08 7290b0cf d30d2350 7a7db549 d68c782a)");
+
+/// The example's request with a nonce that counts, after a look at its own signature.
+Bytes with_live_nonce(const Relay& relay, const Bytes& example) {
+    EXPECT_TRUE(stun::Message::parse(example)->verify_integrity(example_key().reveal()));
+    constexpr std::string_view kExampleNonce = "3f0e6c5a-8b1d-4c27-9a64-d2e7f5b01c98";
+    constexpr std::size_t kIntegrityAttribute = 24;
+    auto request = example;
+    const auto nonce = relay.server.make_nonce(kClient, relay.now).to_string();
+    const auto at = as_text(request).find(kExampleNonce);
+    std::ranges::copy(as_bytes(nonce), request.begin() + static_cast<std::ptrdiff_t>(at));
+    const auto end = request.size() - kIntegrityAttribute;
+    const auto tag = stun::message_integrity(ByteSpan{request}.first(end), example_key().reveal());
+    std::ranges::copy(tag, request.begin() + static_cast<std::ptrdiff_t>(end + 4));
+    return request;
+}
 
 TEST(ServerBytes, AnswersBinding) {
     auto relay = example_relay();
@@ -95,7 +113,7 @@ TEST(ServerBytes, ChallengesAllocateWithoutNonce) {
 TEST(ServerBytes, AllocatesBothFamilies) {
     auto relay = example_relay();
 
-    const auto commands = relay.receive(kAllocateWithNonce, kClient);
+    const auto commands = relay.receive(with_live_nonce(relay, kAllocateWithNonce), kClient);
 
     const std::vector<Command> expected{CreateAllocation{55555, net::Family::kIpv4},
                                         CreateAllocation{55555, net::Family::kIpv6}, SendMessage{kClient, hex(R"(
@@ -108,16 +126,16 @@ TEST(ServerBytes, AllocatesBothFamilies) {
 
 TEST(ServerBytes, BindsChannel) {
     auto relay = example_relay();
-    relay.receive(kAllocateWithNonce, kClient);
+    relay.receive(with_live_nonce(relay, kAllocateWithNonce), kClient);
 
-    const auto commands = relay.receive(hex(R"(
+    const auto commands = relay.receive(with_live_nonce(relay, hex(R"(
         000900b0 2112a442 b1b2b3b4 b5b6b7b8 b9babbbc 00120008 0001bd52 e112a60f
         000c0004 40000000 8022000e 6578616d 706c652d 636c6965 6e740000 00060036
         31383933 34353630 30303a76 6f794451 3863654f 4130512f 47556a44 68717a47
         4b79575a 4a463138 634a6b42 37774a72 6e5a3364 38410000 00140008 66697265
         7a6f6e65 00150024 33663065 36633561 2d386231 642d3463 32372d39 6136342d
         64326537 66356230 31633938 00080014 26e185d4 7aabb55a 9717f285 d514f55f
-        8c537926)"),
+        8c537926)")),
                                         kClient);
 
     const std::vector<Command> expected{CreateChannelBinding{kClient, 0x4000, at("192.0.2.77:40000"), 55555},
@@ -130,9 +148,9 @@ TEST(ServerBytes, BindsChannel) {
 
 TEST(ServerBytes, DeletesAllocation) {
     auto relay = example_relay();
-    relay.receive(kAllocateWithNonce, kClient);
+    relay.receive(with_live_nonce(relay, kAllocateWithNonce), kClient);
 
-    const auto commands = relay.receive(kRefreshToDelete, kClient);
+    const auto commands = relay.receive(with_live_nonce(relay, kRefreshToDelete), kClient);
 
     const std::vector<Command> expected{FreeAllocation{55555, net::Family::kIpv4},
                                         FreeAllocation{55555, net::Family::kIpv6}, SendMessage{kClient, hex(R"(
@@ -145,7 +163,7 @@ TEST(ServerBytes, DeletesAllocation) {
 TEST(ServerBytes, SignsAllocationMismatch) {
     auto relay = example_relay();
 
-    const auto commands = relay.receive(kRefreshToDelete, kClient);
+    const auto commands = relay.receive(with_live_nonce(relay, kRefreshToDelete), kClient);
 
     const std::vector<Command> expected{SendMessage{kClient, hex(R"(
         01140050 2112a442 c1c2c3c4 c5c6c7c8 c9cacbcc 80220018 66697265 7a6f6e65
@@ -169,7 +187,7 @@ TEST(ServerBytes, DoesNotSignBadRequestForMissingTransport) {
 
 TEST(ServerBytes, ForwardsChannelDataOfTheExample) {
     auto relay = example_relay();
-    relay.receive(kAllocateWithNonce, kClient);
+    relay.receive(with_live_nonce(relay, kAllocateWithNonce), kClient);
     relay.username = kExampleUser;
     relay.request(bind(0x4000, "192.0.2.77:40000"), kClient);
     const auto datagram = hex("40000011 04000000 53cc0d0a 99c0ffee 00112233 44");

@@ -61,7 +61,8 @@ TEST(ServerChannels, BindToTheRelayItselfIsAllowed) {
     auto relay = single_port();
     relay.request(allocate(), kAlice);
 
-    EXPECT_EQ(Relay::code(relay.request(bind(0x4000, "203.0.113.50:50001"), kAlice)), 0);
+    EXPECT_EQ(Relay::code(relay.request(bind(0x4000, "203.0.113.50:50000"), kAlice)), 0);
+    EXPECT_EQ(Relay::code(relay.request(bind(0x4001, "203.0.113.50:50001"), kAlice)), 403) << "no allocation's port";
 }
 
 TEST(ServerChannels, ExpireIntoCoolDownOnce) {
@@ -243,7 +244,9 @@ TEST(ServerAllocations, CanBeRefreshedUntilTheyAreReaped) {
 }
 
 TEST(ServerAllocations, UseEveryPortOfTheRangeOnce) {
-    Relay relay{with_ports(only_v4(), 50000, 50099)};
+    auto config = with_ports(only_v4(), 50000, 50099);
+    config.max_allocations_per_user = 1000;
+    Relay relay{config};
     std::set<std::uint16_t> ports;
     for (std::uint16_t i = 0; i < 100; ++i) {
         const auto commands = relay.request(allocate(), {ip("198.51.100.1"), static_cast<std::uint16_t>(1000 + i)});

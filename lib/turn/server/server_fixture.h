@@ -101,15 +101,12 @@ inline RequestSpec bind(std::uint16_t channel, std::string_view peer) {
 class Relay {
 public:
     explicit Relay(ServerConfig config = dual_stack(), std::string stamp_secret = kStampSecret)
-        : server{std::move(config), std::move(stamp_secret), Rng::from_number(7)} {
-        server.add_nonce(nonce);
-    }
+        : server{std::move(config), std::move(stamp_secret), Rng::from_number(7)} {}
 
     /// Credentials that are valid for 1000 s from the start.
     std::string username = std::to_string(1'763'001'000) + ":salt";
     /// What the client signs with; the server's idea of it unless a test changes it.
     std::optional<stun::LongTermKey> key;
-    Uuid nonce = *Uuid::parse("3f0e6c5a-8b1d-4c27-9a64-d2e7f5b01c98");
     Instant now{};
     WallTime wall_now = kWallStart;
     Server server;
@@ -127,13 +124,16 @@ public:
         return parsed ? relay_key(*parsed, kStampSecret) : stun::long_term_key(username, "firezone", "");
     }
 
-    /// `with_nonce` unset: the usual one.
-    [[nodiscard]] Bytes encode(const RequestSpec& spec, std::optional<std::string> with_nonce = std::nullopt) {
+    /// For the client that most tests have, or for another one.
+    [[nodiscard]] Bytes encode(const RequestSpec& spec, const net::SocketAddress& client = at("198.51.100.1:1000")) {
+        return encode(spec, server.make_nonce(client, now).to_string());
+    }
+    [[nodiscard]] Bytes encode(const RequestSpec& spec, const std::string& nonce) {
         stun::MessageBuilder builder{Class::kRequest, spec.method, stun::make_transaction_id(rng_)};
         add_attributes(builder, spec);
         builder.text(AttributeType::kUsername, username)
             .text(AttributeType::kRealm, "firezone")
-            .text(AttributeType::kNonce, with_nonce.value_or(nonce.to_string()));
+            .text(AttributeType::kNonce, nonce);
         return builder.integrity(signing_key().reveal()).build();
     }
     [[nodiscard]] Bytes encode_anonymous(const RequestSpec& spec) {
@@ -148,7 +148,7 @@ public:
         return drain();
     }
     std::vector<Command> request(const RequestSpec& spec, const net::SocketAddress& client) {
-        return receive(encode(spec), client);
+        return receive(encode(spec, client), client);
     }
     std::vector<Command> time_out() {
         server.handle_timeout(now);

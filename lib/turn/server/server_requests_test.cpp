@@ -173,16 +173,45 @@ TEST(ServerRequests, SelectsAddressFamilies) {
 
 TEST(ServerRequests, NonceServesItsBudgetOfRequests) {
     Relay relay;
-    const auto request = relay.encode({.method = Method::kCreatePermission});
+    const auto nonce = relay.server.make_nonce(kAlice, relay.now).to_string();
+    const RequestSpec spec{.method = Method::kCreatePermission};
+    relay.advance(10ms);
     for (std::uint32_t i = 0; i < kNonceBudget; ++i) {
-        ASSERT_EQ(Relay::code(relay.receive(request, kAlice)), 0) << i;
+        ASSERT_EQ(Relay::code(relay.receive(relay.encode(spec, nonce), kAlice)), 0) << i;
     }
 
-    const auto last = relay.receive(request, kAlice);
+    const auto last = relay.receive(relay.encode(spec, nonce), kAlice);
 
     EXPECT_EQ(Relay::code(last), 438);
     EXPECT_TRUE(relay.is_signed(last));
-    EXPECT_EQ(Relay::code(relay.receive(request, kAlice)), 438);
+    EXPECT_EQ(Relay::code(relay.request(spec, kAlice)), 0) << "with a new one";
+    const auto bobs = relay.server.make_nonce(kBob, relay.now - 5ms).to_string();
+    relay.username = std::to_string(1'763'001'000) + ":bob";
+    EXPECT_EQ(Relay::code(relay.receive(relay.encode(spec, bobs), kBob)), 0) << "nobody else's is used up";
+}
+
+TEST(ServerRequests, NonceIsForTheAddressThatGotIt) {
+    Relay relay;
+    const auto alices = relay.encode(allocate());
+
+    const auto commands = relay.receive(alices, kBob);
+
+    ASSERT_EQ(Relay::code(commands), 438);
+    EXPECT_TRUE(relay.is_signed(commands));
+    EXPECT_EQ(relay.server.allocations(), 0U);
+    const std::string bobs{*parse(Relay::only_response(commands)).text(AttributeType::kNonce)};
+    EXPECT_EQ(Relay::code(relay.receive(relay.encode(allocate(), bobs), kBob)), 0) << "a NAT that changed the address";
+}
+
+TEST(ServerRequests, NonceExpires) {
+    Relay relay;
+    relay.username = "9999999999:salt";
+    const auto nonce = relay.server.make_nonce(kAlice, relay.now).to_string();
+
+    relay.advance(kNonceLifetime);
+    EXPECT_EQ(Relay::code(relay.receive(relay.encode(allocate(), nonce), kAlice)), 0);
+    relay.advance(1ms);
+    EXPECT_EQ(Relay::code(relay.receive(relay.encode(refresh(), nonce), kAlice)), 438);
 }
 
 TEST(ServerRequests, UnknownNonceIsAnsweredWithANewOne) {
@@ -425,7 +454,7 @@ TEST(ServerRequests, EvenPortIsIgnored) {
     builder.requested_transport(stun::kTransportUdp)
         .raw(AttributeType::kEvenPort, ByteSpan{&even, 1})
         .text(AttributeType::kUsername, relay.username)
-        .text(AttributeType::kNonce, relay.nonce.to_string())
+        .text(AttributeType::kNonce, relay.server.make_nonce(kAlice, relay.now).to_string())
         .integrity(relay.signing_key().reveal());
 
     EXPECT_EQ(Relay::code(relay.receive(builder.build(), kAlice)), 0);
