@@ -19,6 +19,7 @@
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
 #include "culvert/io/file_descriptor.h"
+#include "culvert/io/local_addresses.h"
 #include "culvert/observability/http_endpoint.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
@@ -43,6 +44,8 @@ public:
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        std::signal(SIGPIPE, SIG_IGN);  // whoever asks over HTTP may have gone
         signals_ = io::FileDescriptor{::signalfd(-1, &signals, SFD_CLOEXEC)};
     }
 
@@ -56,16 +59,37 @@ public:
         [[maybe_unused]] const auto written = ::write(failure_event_.get(), &one, sizeof one);
     }
 
-    /// Returns the reason of a failure, or nullopt after a signal.
+    /// Returns the reason of a failure, or nullopt after a signal that ends the process.
     [[nodiscard]] std::optional<std::string> wait() {
         std::array<pollfd, 2> sources{{{signals_.get(), POLLIN, 0}, {failure_event_.get(), POLLIN, 0}}};
-        while (::poll(sources.data(), sources.size(), -1) < 0) {
+        for (;;) {
+            if (::poll(sources.data(), sources.size(), -1) < 0) {
+                continue;
+            }
+            if (sources[1].revents != 0) {
+                const std::lock_guard lock{mutex_};
+                return failure_;
+            }
+            if (sources[0].revents != 0 && take_signal().value_or(SIGHUP) != SIGHUP) {
+                return std::nullopt;
+            }
         }
-        const std::lock_guard lock{mutex_};
-        return failure_;
     }
 
 private:
+    /// Everything that a relay could read again came with its command line, so a hangup is no reason to do anything;
+    /// but left alone it would end the process.
+    std::optional<int> take_signal() {
+        signalfd_siginfo info{};
+        if (::read(signals_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) {
+            return std::nullopt;
+        }
+        if (info.ssi_signo == SIGHUP) {
+            kLog.info("Nothing to reload; restart the relay to change its options");
+        }
+        return static_cast<int>(info.ssi_signo);
+    }
+
     io::FileDescriptor signals_;
     io::FileDescriptor failure_event_;
     std::mutex mutex_;
@@ -134,7 +158,13 @@ int run(const Options& options) {
     auto data_plane = DataPlane::open({.server = {.public_v4 = options.public_v4,
                                                   .public_v6 = options.public_v6,
                                                   .lowest_port = options.lowest_port,
-                                                  .highest_port = options.highest_port},
+                                                  .highest_port = options.highest_port,
+                                                  .listen_port = options.listen_port,
+                                                  .local_addresses = io::local_addresses(),
+                                                  .allowed_peers = options.allowed_peers,
+                                                  .denied_peers = options.denied_peers,
+                                                  .max_allocations_per_user = options.max_allocations_per_user,
+                                                  .max_channels_per_user = options.max_channels_per_user},
                                        .listen_port = options.listen_port,
                                        .receive_buffer = options.receive_buffer,
                                        .send_buffer = options.send_buffer},

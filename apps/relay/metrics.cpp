@@ -41,8 +41,11 @@ std::string render_metrics(const DataPlane::Snapshot& snapshot, const PortalLink
     page.counter("culvert_relay_dropped_packets_total", "Datagrams dropped.")
         .value(snapshot.server.dropped_malformed, {{"reason", "malformed"}})
         .value(snapshot.server.dropped_without_channel, {{"reason", "no_channel"}})
+        .value(snapshot.server.rate_limited, {{"reason", "rate_limited"}})
         .value(snapshot.sent.failed, {{"reason", "send_failed"}})
         .value(snapshot.sent.blocked, {{"reason", "send_blocked"}});
+    page.counter("culvert_relay_repeated_requests_total", "Authentic requests that came again and did nothing.")
+        .value(snapshot.server.repeated_requests);
     page.counter("culvert_relay_send_calls_total", "System calls that sent relayed datagrams.")
         .value(snapshot.sent.calls);
     page.counter("culvert_relay_unusable_ports_total", "Allocation ports that could not be opened.")

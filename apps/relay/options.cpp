@@ -20,6 +20,10 @@ struct RawOptions {
     std::uint16_t listen_port = turn::kRelayPort;
     std::uint16_t lowest_port = turn::kDefaultLowestPort;
     std::uint16_t highest_port = turn::kDefaultHighestPort;
+    std::vector<std::string> allowed_peers;
+    std::vector<std::string> denied_peers;
+    std::size_t max_allocations_per_user = turn::kMaxAllocationsPerUser;
+    std::size_t max_channels_per_user = turn::kMaxChannelsPerUser;
     std::string api_url;
     command_line::TokenFlags token;
     std::string name;
@@ -31,8 +35,19 @@ struct RawOptions {
 };
 
 template <typename T>
-void add(CLI::App& app, const char* name, T& value, const char* variable, const char* placeholder, const char* text) {
-    app.add_option(name, value, std::string{text} + " [" + variable + "]")->envname(variable)->option_text(placeholder);
+void add(CLI::App& app, const char* name, T& value, const char* variable, const char* placeholder,
+         const std::string& text) {
+    app.add_option(name, value, text + " [" + variable + "]")->envname(variable)->option_text(placeholder);
+}
+
+/// May be given several times; the environment variable lists them with commas.
+void add_list(CLI::App& app, const char* name, std::vector<std::string>& values, const char* variable,
+              const char* text) {
+    app.add_option(name, values, std::string{text} + " [" + variable + "]")
+        ->envname(variable)
+        ->option_text("CIDR")
+        ->delimiter(',')
+        ->allow_extra_args(false);
 }
 
 void describe(CLI::App& app, RawOptions& raw) {
@@ -51,6 +66,16 @@ void describe(CLI::App& app, RawOptions& raw) {
         "First UDP port for relayed traffic; default 49152");
     add(app, "--highest-port", raw.highest_port, "HIGHEST_PORT", "PORT",
         "Last UDP port for relayed traffic; default 65535");
+    add_list(
+        app, "--allow-peer", raw.allowed_peers, "ALLOW_PEER",
+        "Relay also to addresses in this network, which may be a private one; repeatable. By default a relay with\n"
+        "a public address of the Internet relays to none but such addresses");
+    add_list(app, "--deny-peer", raw.denied_peers, "DENY_PEER",
+             "Never relay to addresses in this network; repeatable, wins over --allow-peer");
+    add(app, "--max-allocations-per-user", raw.max_allocations_per_user, "MAX_ALLOCATIONS_PER_USER", "NUMBER",
+        "Most allocations of one device at a time; default " + std::to_string(turn::kMaxAllocationsPerUser));
+    add(app, "--max-channels-per-user", raw.max_channels_per_user, "MAX_CHANNELS_PER_USER", "NUMBER",
+        "Most channels of one device at a time; default " + std::to_string(turn::kMaxChannelsPerUser));
     add(app, "--health-check-addr", raw.health_check, "HEALTH_CHECK_ADDR", "ADDR:PORT",
         "Where /healthz answers; default 0.0.0.0:8080");
     add(app, "--control-endpoint", raw.control, "CONTROL_ENDPOINT", "ADDR:PORT",
@@ -85,6 +110,23 @@ std::expected<std::optional<net::IpAddress>, Complaint> parse_public(const std::
     return address;
 }
 
+/// Networks, or single addresses. Host bits are a mistake: the network meant might be another.
+std::expected<std::vector<net::IpNetwork>, Complaint> parse_networks(const std::vector<std::string>& texts,
+                                                                     std::string_view flag) {
+    std::vector<net::IpNetwork> networks;
+    for (const auto& text : texts) {
+        if (const auto network = net::IpNetwork::parse(text)) {
+            networks.push_back(*network);
+        } else if (const auto address = net::IpAddress::parse(text)) {
+            networks.push_back(net::IpNetwork::host(*address));
+        } else {
+            return std::unexpected{"\"" + text + "\" is no network. Give " + std::string{flag} +
+                                   " one without host bits such as 10.0.0.0/8 or fd00::/8, or an address."};
+        }
+    }
+    return networks;
+}
+
 std::expected<Options, Complaint> judge(const RawOptions& raw) {
     if (!command_line::environment("EBPF_OFFLOADING").empty()) {
         return std::unexpected{"EBPF_OFFLOADING is set, but this relay has no XDP fast path. Unset it."};
@@ -100,6 +142,13 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     if (!options.public_v4 && !options.public_v6) {
         return std::unexpected{"no public address. Pass --public-ip4-addr, --public-ip6-addr or both."};
     }
+    auto allowed = parse_networks(raw.allowed_peers, "--allow-peer");
+    auto denied = parse_networks(raw.denied_peers, "--deny-peer");
+    if (!allowed || !denied) {
+        return std::unexpected{allowed ? denied.error() : allowed.error()};
+    }
+    options.allowed_peers = *std::move(allowed);
+    options.denied_peers = *std::move(denied);
     if (const auto complaint = command_line::judge_api_url(raw.api_url, portal_api::Role::kRelay)) {
         return std::unexpected{*complaint};
     }
@@ -124,6 +173,13 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     options.listen_port = raw.listen_port;
     options.lowest_port = raw.lowest_port;
     options.highest_port = raw.highest_port;
+    if (raw.max_allocations_per_user == 0 || raw.max_channels_per_user == 0) {
+        return std::unexpected{
+            "a relay without allocations or channels serves nobody. Give --max-allocations-per-user and "
+            "--max-channels-per-user at least 1."};
+    }
+    options.max_allocations_per_user = raw.max_allocations_per_user;
+    options.max_channels_per_user = raw.max_channels_per_user;
     options.api_url = raw.api_url;
     options.token = *token;
     options.token_argument = raw.token.argument;

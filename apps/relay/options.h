@@ -5,9 +5,11 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/command_line.h"
 #include "culvert/net/ip_address.h"
+#include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log_setup.h"
 
@@ -20,6 +22,10 @@ struct Options {
     std::uint16_t listen_port = 0;
     std::uint16_t lowest_port = 0;
     std::uint16_t highest_port = 0;
+    std::vector<net::IpNetwork> allowed_peers;
+    std::vector<net::IpNetwork> denied_peers;
+    std::size_t max_allocations_per_user = 0;
+    std::size_t max_channels_per_user = 0;
     std::string api_url;
     std::string token;
     std::string token_argument;  ///< the same, if it came where others can see it; else empty
