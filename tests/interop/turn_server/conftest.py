@@ -1,7 +1,14 @@
 import pytest
 
 from mini_portal import MiniPortal
+from network import own_network
 from relay_process import Relay
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network():
+    with own_network():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A culvert-relay process on loopback."""
+"""A culvert-relay process with its clients and peers on one host."""
 
 import os
 import pathlib
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 
+from network import HOST_V4, HOST_V6, RELAY_V4, RELAY_V6
 from stun import Client, credentials
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -36,27 +37,32 @@ def has_ipv6():
 
 
 class Relay:
-    """A running culvert-relay on loopback."""
+    """A running culvert-relay."""
 
-    def __init__(self, portal, lowest_port=20000, highest_port=29999, log_file=None):
+    def __init__(self, portal, lowest_port=20000, highest_port=29999, log_file=None, public_v4=RELAY_V4,
+                 max_allocations=5000, arguments=()):  # fmt: skip
         self.portal = portal
         self.listen_port = free_listen_port()
         self.health_port, self.control_port, self.metrics_port = free_tcp_port(), free_tcp_port(), free_tcp_port()
         # A range of its own below the kernel's and other tests' ephemeral ports.
-        arguments = [
+        command = [
             RELAY,
             "--api-url", portal.url,
-            "--public-ip4-addr", "127.0.0.1",
-            *(["--public-ip6-addr", "::1"] if has_ipv6() else []),
+            "--public-ip4-addr", public_v4,
+            *(["--public-ip6-addr", RELAY_V6] if has_ipv6() else []),
             "--listen-port", str(self.listen_port),
             "--lowest-port", str(lowest_port), "--highest-port", str(highest_port),
+            "--allow-peer", f"{HOST_V4},{HOST_V6}",
+            # All tests of a file are one user.
+            "--max-allocations-per-user", str(max_allocations),
+            *arguments,
             "--health-check-addr", f"127.0.0.1:{self.health_port}",
             "--control-endpoint", f"127.0.0.1:{self.control_port}",
             "--metrics-addr", f"127.0.0.1:{self.metrics_port}",
             "relay-token", "test-relay",
         ]  # fmt: skip
         self.log_file = log_file
-        self.process = subprocess.Popen(arguments, stderr=log_file or None, env=os.environ | {"RUST_LOG": "debug"})
+        self.process = subprocess.Popen(command, stderr=log_file or None, env=os.environ | {"RUST_LOG": "debug"})
         self.stamp_secret = None
 
     def wait_until_joined(self, timeout=10):
@@ -66,7 +72,7 @@ class Relay:
 
     @property
     def address(self):
-        return "127.0.0.1", self.listen_port
+        return RELAY_V4, self.listen_port
 
     def client(self, address=None, **kwargs):
         username, password = credentials(self.stamp_secret, **kwargs)

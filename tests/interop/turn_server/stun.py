@@ -7,6 +7,8 @@ import socket
 import struct
 import time
 
+from network import HOST_V4, HOST_V6
+
 COOKIE = 0x2112A442
 BINDING, ALLOCATE, REFRESH, CREATE_PERMISSION, CHANNEL_BIND = 0x001, 0x003, 0x004, 0x008, 0x009
 USERNAME, INTEGRITY, ERROR_CODE, CHANNEL_NUMBER, LIFETIME = 0x0006, 0x0008, 0x0009, 0x000C, 0x000D
@@ -103,7 +105,7 @@ class Client:
         self.server = server
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.bind(bind or ("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        self.socket.bind(bind or (HOST_V6 if family == socket.AF_INET6 else HOST_V4, 0))
         self.socket.settimeout(2)
         self.username = username
         self.key = hashlib.md5(f"{username}:firezone:{password}".encode()).digest()

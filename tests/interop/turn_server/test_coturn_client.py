@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from network import HOST_V4, HOST_V6, RELAY_V4, RELAY_V6
 from relay_process import has_ipv6, wait_for
 from stun import credentials
 
@@ -16,7 +17,7 @@ MESSAGES = 50
 
 @pytest.fixture(scope="module")
 def echo_port():
-    hosts = ["127.0.0.1"] + (["::1"] if has_ipv6() else [])
+    hosts = [HOST_V4] + ([HOST_V6] if has_ipv6() else [])
     port = 13999
     listen = [argument for host in hosts for argument in ("-L", host)]
     peer = subprocess.Popen(["turnutils_peer", *listen, "-p", str(port)], stdout=subprocess.DEVNULL)
@@ -38,7 +39,7 @@ def echoes(host, port):
             return False
 
 
-def run_client(relay, echo_port, *flags, server="127.0.0.1", peer="127.0.0.1", password=None):
+def run_client(relay, echo_port, *flags, server=RELAY_V4, peer=HOST_V4, password=None):
     """Runs the client until it picks channels that this relay serves.
 
     It draws the number from 0x4000-0x7fff (RFC 5766); the relay serves 0x4000-0x4fff (RFC 8656) and answers 400
@@ -71,7 +72,7 @@ def test_relays_without_loss(relay, echo_port):
 
 @needs_ipv6
 def test_relays_to_ipv6_peers(relay, echo_port):
-    code, output = run_client(relay, echo_port, "-x", peer="::1")
+    code, output = run_client(relay, echo_port, "-x", peer=HOST_V6)
 
     assert code == 0, output[-2000:]
     assert_no_loss(output)
@@ -79,7 +80,7 @@ def test_relays_to_ipv6_peers(relay, echo_port):
 
 @needs_ipv6
 def test_relays_from_ipv6_clients(relay, echo_port):
-    code, output = run_client(relay, echo_port, server="::1")
+    code, output = run_client(relay, echo_port, server=RELAY_V6)
 
     assert code == 0, output[-2000:]
     assert_no_loss(output)

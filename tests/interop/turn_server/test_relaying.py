@@ -2,14 +2,18 @@
 
 import os
 import random
+import re
+import signal
 import socket
 import struct
 import time
+import urllib.request
 
 import pytest
 
 from mini_portal import MiniPortal
-from relay_process import has_ipv6
+from network import HOST_V4, HOST_V6, RELAY_V4, RELAY_V6
+from relay_process import has_ipv6, wait_for
 from stun import (
     ALLOCATE,
     BINDING,
@@ -24,6 +28,7 @@ from stun import (
     XOR_PEER,
     XOR_RELAYED,
     Client,
+    Response,
     encode,
     message_type,
 )
@@ -34,7 +39,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on loopback")
 @pytest.fixture
 def peer():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        peer.bind(("127.0.0.1", 0))
+        peer.bind((HOST_V4, 0))
         peer.settimeout(2)
         yield peer
 
@@ -71,9 +76,9 @@ def test_data_flows_both_ways(client, peer):
 
     client.send_data(0x4000, b"ping")
     payload, source = peer.recvfrom(2000)
-    peer.sendto(b"pong", ("127.0.0.1", port))
+    peer.sendto(b"pong", (RELAY_V4, port))
 
-    assert (payload, source) == (b"ping", ("127.0.0.1", port))
+    assert (payload, source) == (b"ping", (RELAY_V4, port))
     assert client.receive() == b"\x40\x00\x00\x04pong"
 
 
@@ -85,7 +90,7 @@ def test_every_size_arrives_unharmed(client, peer):
         payload = os.urandom(size)
         client.send_data(0x4000, payload)
         assert peer.recvfrom(65535)[0] == payload
-        peer.sendto(payload, ("127.0.0.1", port))
+        peer.sendto(payload, (RELAY_V4, port))
         assert client.receive() == struct.pack("!HH", 0x4000, size) + payload
 
 
@@ -105,7 +110,7 @@ def test_trains_of_equal_and_odd_sizes_keep_their_order(client, peer):
         assert [peer.recvfrom(2000)[0] for _ in range(50)] == payloads[start : start + 50]
     for start in range(0, len(payloads), 50):
         for payload in payloads[start : start + 50]:
-            peer.sendto(payload, ("127.0.0.1", port))
+            peer.sendto(payload, (RELAY_V4, port))
         received = [client.receive()[4:] for _ in range(50)]
         assert received == payloads[start : start + 50]
 
@@ -120,15 +125,15 @@ def test_segmented_senders_are_understood(client, peer):
 
     client.socket.sendmsg([framed], [(socket.SOL_UDP, segment_option, struct.pack("H", 1004))], 0, client.server)
     assert [peer.recvfrom(2000)[0] for _ in payloads] == payloads
-    peer.sendmsg([b"".join(payloads)], [(socket.SOL_UDP, segment_option, struct.pack("H", 1000))], 0, ("127.0.0.1", port))
+    peer.sendmsg([b"".join(payloads)], [(socket.SOL_UDP, segment_option, struct.pack("H", 1000))], 0, (RELAY_V4, port))
     assert [client.receive()[4:] for _ in payloads] == payloads
 
 
 def test_two_clients_on_one_relay_reach_each_other(relay, client):
     with relay.client() as other:
         mine, theirs = relayed_port(client.allocate()), relayed_port(other.allocate())
-        client.bind_channel(0x4001, ("127.0.0.1", theirs))
-        other.bind_channel(0x4002, ("127.0.0.1", mine))
+        client.bind_channel(0x4001, (RELAY_V4, theirs))
+        other.bind_channel(0x4002, (RELAY_V4, mine))
 
         client.send_data(0x4001, b"hello")
         assert other.receive() == b"\x40\x02\x00\x05hello"
@@ -137,15 +142,15 @@ def test_two_clients_on_one_relay_reach_each_other(relay, client):
 
 
 @needs_ipv6
-@pytest.mark.parametrize("client_host", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("peer_host", ["127.0.0.1", "::1"])
-def test_families_are_independent(relay, client_host, peer_host):
+@pytest.mark.parametrize("relay_host", [RELAY_V4, RELAY_V6])
+@pytest.mark.parametrize("peer_host", [HOST_V4, HOST_V6])
+def test_families_are_independent(relay, relay_host, peer_host):
     family = socket.AF_INET6 if ":" in peer_host else socket.AF_INET
-    with relay.client((client_host, relay.listen_port)) as client, socket.socket(family, socket.SOCK_DGRAM) as peer:
+    with relay.client((relay_host, relay.listen_port)) as client, socket.socket(family, socket.SOCK_DGRAM) as peer:
         peer.bind((peer_host, 0))
         peer.settimeout(2)
         addresses = client.allocate(dual=True).addresses(XOR_RELAYED)
-        assert [a[0] for a in addresses] == ["127.0.0.1", "::1"] and addresses[0][1] == addresses[1][1]
+        assert [a[0] for a in addresses] == [RELAY_V4, RELAY_V6] and addresses[0][1] == addresses[1][1]
         assert client.bind_channel(0x4000, peer.getsockname()).code == 0
 
         client.send_data(0x4000, b"over")
@@ -160,7 +165,7 @@ def test_only_the_bound_peer_gets_through(client, peer):
     port = relayed_port(client.allocate())
     client.bind_channel(0x4000, peer.getsockname())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-        stranger.sendto(b"spam", ("127.0.0.1", port))
+        stranger.sendto(b"spam", (RELAY_V4, port))
 
     assert client.is_silent()
 
@@ -294,7 +299,7 @@ def test_malformed_datagrams_change_nothing(relay, client, peer):
         for datagram in malformed_datagrams():
             stranger.send(datagram)
             client.send(datagram) if datagram[:1] != b"\x00" else None
-            peer.sendto(datagram[:100], ("127.0.0.1", port))
+            peer.sendto(datagram[:100], (RELAY_V4, port))
 
         while not client.is_silent(0.2):
             pass
@@ -307,9 +312,121 @@ def test_malformed_datagrams_change_nothing(relay, client, peer):
 
 def test_replayed_requests_are_harmless(client, peer):
     client.allocate()
-    auth = client.authenticated(REFRESH, [(LIFETIME, struct.pack("!I", 600))])
+    deletion = client.authenticated(REFRESH, [(LIFETIME, bytes(4))])
+    assert client.exchange(deletion).code == 0
+    client.allocate()
+    client.bind_channel(0x4000, peer.getsockname())
     for _ in range(5):
-        assert client.exchange(auth).code == 0
+        assert client.exchange(deletion).code == 0
+
+    client.send_data(0x4000, b"still here")
+    assert peer.recvfrom(100)[0] == b"still here"
+
+
+def test_a_request_from_another_address_needs_a_nonce_of_its_own(relay, client):
+    client.allocate()
+    recorded = client.authenticated(REFRESH, [(LIFETIME, bytes(4))])
+    with relay.client() as other:
+        other.send(recorded)
+        response = Response(other.receive())
+
+    assert response.code == 438 and response.is_signed(client.key)
+
+
+def test_another_users_allocation_is_not_touched(relay, client, peer):
+    client.allocate()
+    client.bind_channel(0x4000, peer.getsockname())
+    owner = client.username, client.key
+    mallory = relay.client(salt="mallory")
+    client.username, client.key = mallory.username, mallory.key
+    mallory.close()
+
+    assert client.request(REFRESH, [(LIFETIME, bytes(4))]).code == 441
+    assert client.bind_channel(0x4001, peer.getsockname()).code == 441
+
+    client.username, client.key = owner
+    client.send_data(0x4000, b"mine")
+    assert peer.recvfrom(100)[0] == b"mine"
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "::1", "169.254.169.254", "224.0.0.1", "255.255.255.255", "fe80::1", "::ffff:10.0.0.1"]
+)
+def test_nobodys_addresses_are_forbidden(client, address):
+    client.allocate(dual=True)
+
+    response = client.bind_channel(0x4000, (address, 53))
+
+    assert response.code == 403 and response.is_signed(client.key)
+
+
+def test_other_services_of_the_relays_host_are_forbidden(relay, client):
+    client.allocate(dual=True)
+
+    for number, peer in enumerate([(RELAY_V4, relay.listen_port), (RELAY_V4, 53), (RELAY_V6, relay.listen_port)]):
+        assert client.bind_channel(0x4000 + number, peer).code == 403
+
+
+def test_operators_decide_about_peers(start_relay):
+    relay = start_relay(MiniPortal(), arguments=["--allow-peer", "10.0.0.0/8", "--deny-peer", "10.9.0.0/16"])
+    relay.wait_until_joined()
+    with relay.client() as client:
+        client.allocate()
+
+        assert client.bind_channel(0x4000, ("10.8.0.1", 1)).code == 0
+        assert client.bind_channel(0x4001, ("10.9.0.1", 1)).code == 403
+
+
+def test_a_relay_of_the_internet_reaches_no_private_network(start_relay):
+    relay = start_relay(MiniPortal(), public_v4="8.8.4.4")
+    relay.wait_until_joined()
+    with relay.client() as client:
+        client.allocate()
+
+        for number, address in enumerate(["10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1"]):
+            assert client.bind_channel(0x4000 + number, (address, 1)).code == 403
+        assert client.bind_channel(0x4010, ("1.1.1.1", 1)).code == 0
+
+
+def test_one_users_quota_is_nobody_elses(start_relay):
+    relay = start_relay(MiniPortal(), max_allocations=3)
+    relay.wait_until_joined()
+    mine = [relay.client() for _ in range(5)]
+    codes = [client.allocate().code for client in mine]
+    with relay.client(salt="another") as other:
+        assert other.allocate().code == 0
+    for client in mine:
+        client.close()
+
+    assert codes == [0, 0, 0, 486, 486]
+
+
+def test_a_flood_of_strangers_gets_few_answers(start_relay):
+    relay = start_relay(MiniPortal())
+    relay.wait_until_joined()
+    binding = encode(BINDING, [])
+    with relay.client() as client, Client(relay.address) as noisy:
+        client.allocate()
+        for _ in range(30_000):
+            noisy.send(binding)
+
+        def limited():
+            metrics = urllib.request.urlopen(f"http://127.0.0.1:{relay.metrics_port}/metrics").read().decode()
+            return int(re.search(r'dropped_packets_total\{reason="rate_limited"\} (\d+)', metrics)[1])
+
+        assert wait_for(lambda: limited() > 10_000)
+        assert client.binding().is_success, "who has an allocation is answered"
+
+
+def test_a_hangup_ends_nothing(start_relay):
+    relay = start_relay(MiniPortal())
+    relay.wait_until_joined()
+
+    for signal_number in (signal.SIGHUP, signal.SIGHUP, signal.SIGPIPE):
+        relay.process.send_signal(signal_number)
+
+    assert wait_for(lambda: relay.log_path.read_text().count("Nothing to reload") == 2)
+    assert relay.is_serving() and relay.process.poll() is None
 
 
 def test_a_port_taken_by_another_process_is_skipped(start_relay):
@@ -336,6 +453,6 @@ def test_a_busy_listen_port_does_not_starve_others(relay, client, peer):
                 noisy.send(b"\x40\x00\x04\x00" + bytes(1024))
             except BlockingIOError:
                 pass
-    peer.sendto(b"through", ("127.0.0.1", port))
+    peer.sendto(b"through", (RELAY_V4, port))
 
     assert client.receive() == b"\x40\x00\x00\x07through"
