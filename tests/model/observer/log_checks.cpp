@@ -36,7 +36,7 @@ bool is_answer_to_check(ByteSpan datagram) {
 bool is_about_authentic_request(const LogLine& line) {
     return line.target == "relay" &&
            (line.message == "Created new allocation" || line.message == "Deleted allocation on request" ||
-            (line.message == "Request failed" && line.level == log::Level::kWarn));
+            line.message == "Refused requests of users");
 }
 
 /// Whether the line about a connection says that it is at most so old.
@@ -130,7 +130,7 @@ void LogChecks::handle(const LogLine& event, Instant now) {
     const bool is_caused_by_stranger = attacked_ && attacked_->process == event.process && attacked_->at == now &&
                                        event.target != "portal_channel" && !is_reset(event);
     if (is_caused_by_stranger && is_about_authentic_request(event)) {
-        // TURN cannot tell a recorded request from the original while its nonce is valid, nor what a user is up to.
+        // The relay cannot tell what a user is up to.
         verdict_.tolerate("request with valid credentials");
         return;
     }

@@ -27,8 +27,8 @@ std::optional<std::string_view> when(bool holds, std::string_view reason) {
 
 void WarningExcuses::observe(const Observation& observation, Instant now) {
     if (const auto* fault = std::get_if<FaultChanged>(&observation)) {
-        // A NAT that starts anew may give a host the port that it, or another host, had before. With it goes the
-        // allocation that a relay still keeps for that port: relays do not compare user names (spec/relay.md 4.3).
+        // A NAT that starts anew may give a host the port that it had before, and with it the allocation that a relay
+        // still keeps for that port.
         if (const auto device = as_device(fault->process); fault->name == "nat" && device) {
             ports_swapped_at_.insert_or_assign(*device, now);
         }
@@ -64,7 +64,7 @@ std::optional<std::string_view> WarningExcuses::find(const LogLine& line, Instan
         return of_turn_client(*device, line, now);
     }
     if (line.target == "relay") {
-        return of_relay(*device, line, now);
+        return of_relay(*device, line);
     }
     return of_tunnel(*device, line, now);
 }
@@ -98,8 +98,7 @@ WarningExcuses::Reason WarningExcuses::of_turn_client(const Device& device, cons
     const auto& faults = situation_.faults();
     const auto swapped = ports_swapped_at_.find(device);
     const bool was_swapped = swapped != ports_swapped_at_.end() && swapped->second + kChannelLifetime >= now;
-    if ((was_swapped || faults.was_allocation_changed(from, now)) &&
-        (line.message == "Channel was not bound" || line.message == "Relay refused a request")) {
+    if (was_swapped && (line.message == "Channel was not bound" || line.message == "Relay refused a request")) {
         return "warning: an allocation came with a NAT's port";
     }
     if (line.message == "Relay refused a request" || line.message == "Ignoring response that lacks an attribute") {
@@ -115,24 +114,13 @@ WarningExcuses::Reason WarningExcuses::of_turn_client(const Device& device, cons
     return std::nullopt;
 }
 
-WarningExcuses::Reason WarningExcuses::of_relay(const Device& device, const LogLine& line, Instant now) const {
-    const auto detail = std::ranges::find(line.fields, "detail", &log::TextField::key);
+WarningExcuses::Reason WarningExcuses::of_relay(const Device& device, const LogLine& line) const {
     const auto* relay = std::get_if<RelayNo>(&device);
-    if (line.message != "Request failed" || relay == nullptr || detail == line.fields.end()) {
+    if (line.message != "Refused requests of users" || relay == nullptr) {
         return std::nullopt;
     }
-    if (detail->value == "no port left") {
-        return when(situation_.setup().relays.at(relay->value - 1U).ports < RelaySetup{}.ports,
-                    "warning: a relay has no port left");
-    }
-    if (detail->value == "channel is bound to another peer" || detail->value == "peer is bound to another channel") {
-        // The user does not know of the channel that was bound in its name.
-        const bool was_swapped = std::ranges::any_of(
-            ports_swapped_at_, [&](const auto& entry) { return entry.second + kChannelLifetime >= now; });
-        return when(was_swapped || situation_.faults().was_allocation_changed(now - kAftermath, now),
-                    "warning: an allocation came with a NAT's port");
-    }
-    return std::nullopt;
+    return when(situation_.setup().relays.at(relay->value - 1U).ports < RelaySetup{}.ports,
+                "warning: a relay has no port left");
 }
 
 WarningExcuses::Reason WarningExcuses::of_tunnel(const Device& device, const LogLine& line, Instant now) const {

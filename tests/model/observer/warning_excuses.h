@@ -24,7 +24,7 @@ private:
 
     [[nodiscard]] Reason of_portal_channel(const Device& device, const LogLine& line, Instant now);
     [[nodiscard]] Reason of_turn_client(const Device& device, const LogLine& line, Instant now) const;
-    [[nodiscard]] Reason of_relay(const Device& device, const LogLine& line, Instant now) const;
+    [[nodiscard]] Reason of_relay(const Device& device, const LogLine& line) const;
     [[nodiscard]] Reason of_tunnel(const Device& device, const LogLine& line, Instant now) const;
 
     const Situation& situation_;

@@ -28,7 +28,6 @@ constexpr Duration kCookieDetour = 7s;
 constexpr Duration kFlowTakes = 2s;
 /// A gateway that still has its half of a connection answers there, until the client's handshake is repeated after 5 s.
 constexpr Duration kHalfOpen = 7s;
-constexpr std::string_view kRecordedRequest = "allocation changed by a recorded request";
 constexpr std::string_view kNoSession = "no session with the portal";
 constexpr std::string_view kFullRelay = "a relay has no port left";
 /// How long after an excuse a loss is blamed on its rule.
@@ -159,8 +158,6 @@ void FaultClock::handle(const FaultChanged& event, Instant now) {
         disturb(data_[event.process], "one IP family lost", "LIV-3", kDeadPeer);
     } else if (event.name == "nat") {
         disturb(data_[event.process], "NAT forgot", "LIV-5", kDeadPeer);
-    } else if (event.name == "allocation") {
-        disturb(data_[event.process], kRecordedRequest, "LIV-5", kDeadPeer);
     } else if (event.name == "portal") {
         disturb(portal_[event.process], "portal out of reach", "LIV-6", kPortalBack);
     }
@@ -371,14 +368,6 @@ std::optional<Excuse> FaultClock::relays(Instant from, Instant until) const {
 
 std::optional<Excuse> FaultClock::relays_portal(Instant from, Instant until) const {
     return any_relay(portal_, from, until);
-}
-
-bool FaultClock::was_allocation_changed(Instant from, Instant until) const {
-    return std::ranges::any_of(data_, [&](const auto& entry) {
-        return std::ranges::any_of(entry.second, [&](const Excuse& each) {
-            return each.reason == kRecordedRequest && each.from <= until && each.until >= from;
-        });
-    });
 }
 
 std::optional<Excuse> FaultClock::any_relay(const ByProcess& excuses, Instant from, Instant until) const {

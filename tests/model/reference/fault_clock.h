@@ -52,8 +52,6 @@ public:
     [[nodiscard]] std::optional<Excuse> relays(Instant from, Instant until) const;
     /// Something that kept any relay from talking with the portal, which then offers it to nobody.
     [[nodiscard]] std::optional<Excuse> relays_portal(Instant from, Instant until) const;
-    /// Whether a recorded request, sent again, changed what somebody has at a relay.
-    [[nodiscard]] bool was_allocation_changed(Instant from, Instant until) const;
     /// Something that may have made the device's program act late in this time.
     [[nodiscard]] std::optional<Excuse> process(const Device& device, Instant from, Instant until) const;
 

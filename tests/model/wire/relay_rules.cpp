@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "model/wire/turn_client_rules.h"
 
@@ -40,14 +41,20 @@ std::string_view reason_of(std::uint32_t code) {
             return "Bad Request";
         case 401:
             return "Unauthorized";
+        case 403:
+            return "Forbidden";
         case 437:
             return "Allocation Mismatch";
         case 438:
             return "Stale Nonce";
         case 440:
             return "Address Family not Supported";
+        case 441:
+            return "Wrong Credentials";
         case 443:
             return "Peer Address Family Mismatch";
+        case 486:
+            return "Allocation Quota Reached";
         case 500:
             return "Server Error";
         case 508:
@@ -55,6 +62,22 @@ std::string_view reason_of(std::uint32_t code) {
         default:
             return {};
     }
+}
+
+/// The user behind a name that begins with when it expires.
+std::string_view user_of(std::string_view username) {
+    const auto colon = username.find(':');
+    return colon == std::string_view::npos ? username : username.substr(colon + 1);
+}
+
+/// Where no relay may send, whatever its users ask for.
+bool is_nobodys(const net::IpAddress& address) {
+    const auto bytes = address.bytes();
+    const auto first = std::to_integer<unsigned>(bytes[0]);
+    if (address.is_v4()) {
+        return first == 0 || first == 127 || first >= 224 || address.is_link_local();
+    }
+    return first == 0 || first == 0xff || address.is_link_local();
 }
 
 bool is_nonce(std::string_view text) {
@@ -120,6 +143,15 @@ void RelayRules::handle_received(Host& relay, const net::SocketAddress& from, co
             request.username = std::string{message->text(kUsername)};
             request.deletes = message->number(kLifetime) == 0U;
         }
+        if (request.has_username) {
+            // From another address its nonce does not count, so it has done nothing.
+            const auto print = fingerprint(datagram) ^ std::hash<net::SocketAddress>{}(from);
+            request.is_repeated = std::ranges::find(known.seen, print) != known.seen.end();
+            known.seen.push_back(print);
+            if (known.seen.size() > kMaxWaiting) {
+                known.seen.pop_front();
+            }
+        }
         known.requests.push_back(std::move(request));
         if (known.requests.size() > kMaxWaiting) {
             known.requests.pop_front();
@@ -139,6 +171,9 @@ void RelayRules::handle_sent(Host& relay, const net::SocketAddress& from, const 
                 return "a relay sends from a port that no allocation has";
             }
             findings_.count("wire: relayed to peer");
+            if (is_nobodys(to.ip) || (relay.has_address(to.ip) && to.port == kListenPort)) {
+                return "a relay sends where no user may send";
+            }
             return judge_cargo(known, datagram);
         }
         if (StunMessage::looks_like(datagram)) {
@@ -265,26 +300,39 @@ Complaint RelayRules::judge_memory(const Host& relay, State& state, const StunMe
     if (request.type == stun_type::kBinding) {
         return {};
     }
+    if (request.is_repeated) {
+        return {};  // it was answered for what it did the first time
+    }
     const auto local = relay.local(now);
     const auto known = state.allocations.find(request.from);
+    const auto owner = state.owners.find(request.from);
+    const bool is_anothers = owner != state.owners.end() && owner->second != user_of(request.username);
     const bool has_allocation = known != state.allocations.end() && local < known->second;
     const bool may_have_allocation = known != state.allocations.end() && local < known->second + kForgets;
     const bool wants_allocation = request.type == stun_type::kAllocate;
     if (message.message_class() == stun_type::kError) {
+        if (error_code(message) == 441) {
+            return !wants_allocation && may_have_allocation && is_anothers
+                       ? Complaint{}
+                       : "441 to a user whose allocation it is, or where there is none";
+        }
         if (error_code(message) != 437) {
             return {};
         }
-        return (wants_allocation ? may_have_allocation : !has_allocation)
+        return (wants_allocation ? may_have_allocation : !has_allocation || is_anothers)
                    ? Complaint{}
                    : "437 contradicts what the relay answered before";
     }
-    if (wants_allocation ? has_allocation : !may_have_allocation) {
+    if (wants_allocation ? has_allocation && !is_anothers : !may_have_allocation || is_anothers) {
         return "success contradicts what the relay answered before";
     }
     if (request.deletes) {
         state.allocations.erase(request.from);
     } else if (request.type != stun_type::kChannelBind) {
         state.allocations.insert_or_assign(request.from, local + kAllocationLifetime);
+        if (wants_allocation) {
+            state.owners.insert_or_assign(request.from, std::string{user_of(request.username)});
+        }
     }
     return {};
 }

@@ -29,6 +29,8 @@ private:
         std::uint16_t type = 0;
         bool has_username = false;
         bool deletes = false;
+        /// Byte for byte what the same client sent before: it must do nothing again.
+        bool is_repeated = false;
         std::string username;
     };
     /// Data on its way through the relay, by its content.
@@ -43,6 +45,9 @@ private:
         std::set<std::uint16_t> ports;
         /// Until when it promised each client an allocation, by its own clock.
         std::map<net::SocketAddress, Instant> allocations;
+        /// And to which user: what follows the expiry in the user name.
+        std::map<net::SocketAddress, std::string> owners;
+        std::deque<std::uint64_t> seen;
     };
 
     [[nodiscard]] State& state(const Host& relay);

@@ -393,7 +393,7 @@ void TurnClientRules::handle_error(const Pending& request, std::uint32_t code, c
     if (code == 401) {
         allocation.is_refused = true;
     }
-    if (code == 401 || code == 437) {
+    if (code == 401 || code == 437 || (code == 441 && request.type != stun_type::kAllocate && !request.deletes)) {
         // What is invalidated takes all outstanding requests with it (5.4). A BINDING may be a newer one, if the error
         // answers a request that the host had given up: it is no answer to anything then, and invalidates nothing.
         allocation.is_allocated = false;
@@ -429,7 +429,9 @@ void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& re
     } else if (code == 437 && (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat ||
                                host.is_late || host.latency * 2 >= kImpatience / 2)) {
         findings_.tolerate("wire: a relay has lost an allocation after a fault");
-    } else if (code == 400 && request.type == stun_type::kChannelBind &&
+    } else if (code == 403 && request.type == stun_type::kChannelBind) {
+        findings_.count("wire: a relay forbids a peer");
+    } else if ((code == 400 || code == 441) && request.type != stun_type::kAllocate &&
                hosts_.was_disturbed(host, now - kChannelLifetime - kChannelCoolDown)) {
         findings_.tolerate("wire: an allocation came with a NAT's port");
     } else if ((code == 400 || code == 401 || code == 500 || request.type == stun_type::kBinding) &&

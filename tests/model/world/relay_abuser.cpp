@@ -19,6 +19,8 @@ constexpr std::uint8_t kUdp = 17;
 constexpr std::string_view kRealm = "firezone";
 constexpr std::uint16_t kFirstChannel = 0x4000;
 constexpr std::size_t kMaxGarbage = 200;
+constexpr std::string_view kOwnV4 = "198.51.100.66";
+constexpr std::string_view kOwnV6 = "2001:db8:66::66";
 
 }  // namespace
 
@@ -30,6 +32,10 @@ void RelayAbuser::watch(const Observation& observation) {
                 credentials_.insert_or_assign(relay.addr, Credentials{relay.username, relay.password});
             }
         }
+        return;
+    }
+    if (const auto* sent = std::get_if<DatagramSent>(&observation)) {
+        learn_nonce(*sent);
         return;
     }
     const auto* received = std::get_if<DatagramReceived>(&observation);
@@ -48,6 +54,16 @@ void RelayAbuser::watch(const Observation& observation) {
                         message->u32(AttributeType::kLifetime) == 0U});
     if (requests.size() > kRecordedPerRelay) {
         requests.pop_front();
+    }
+}
+
+void RelayAbuser::learn_nonce(const DatagramSent& sent) {
+    if (!std::holds_alternative<RelayNo>(sent.host) || (sent.to.ip != ip(kOwnV4) && sent.to.ip != ip(kOwnV6))) {
+        return;
+    }
+    const auto message = stun::Message::parse(sent.payload);
+    if (const auto nonce = message ? message->text(AttributeType::kNonce) : std::nullopt) {
+        footholds_.insert_or_assign(sent.from, Foothold{sent.to, std::string{*nonce}});
     }
 }
 
@@ -76,7 +92,7 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::make(const AbuseRelay& abuse, co
             return {{own_address(relay), std::move(frame)}};
         }
         case RelayAbuse::kInternalPeer:
-            return reach_inside(*recorded, relay);
+            return reach_inside(relay);
         case RelayAbuse::kRepeated: {
             const auto deletion = std::ranges::find_if(requests, &Request::deletes);
             const auto& repeated = deletion != requests.end() && rng_.below(2) == 0 ? *deletion : *recorded;
@@ -131,18 +147,25 @@ Bytes RelayAbuser::make_malformed(const Request* recorded) {
     return bytes;
 }
 
-/// Gets an allocation as any user may, and has the relay send to services that are not for everybody. Whether that is
-/// any use depends on where the relay stands (spec/relay.md section 5.4); it must do no harm to others.
-std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const Request& recorded, const net::SocketAddress& relay) {
+/// Gets an allocation as any user may, and has the relay send to services that are not for everybody.
+std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const net::SocketAddress& relay) {
     const auto credentials = credentials_.find(relay);
     if (credentials == credentials_.end()) {
         return {};
+    }
+    const auto foothold = footholds_.find(relay);
+    if (foothold == footholds_.end()) {
+        // Without a nonce for an address of one's own nothing else is worth asking; the next attempt has it.
+        stun::MessageBuilder request{Class::kRequest, Method::kAllocate, stun::make_transaction_id(rng_)};
+        return {{own_address(relay), request.requested_transport(kUdp).build()}};
     }
     constexpr std::array<std::string_view, 4> kV4 = {"127.0.0.1", "169.254.169.254", "10.0.0.1", "224.0.0.1"};
     constexpr std::array<std::string_view, 4> kV6 = {"::1", "fe80::1", "fd00::1", "ff02::1"};
     const auto& [username, password] = credentials->second;
     const auto key = stun::long_term_key(username, kRealm, password);
-    const auto from = own_address(relay);
+    const auto from = foothold->second.address;
+    const auto nonce = foothold->second.nonce;
+    footholds_.erase(foothold);
     std::vector<Datagram> datagrams;
     const auto request = [&](Method method, const auto& add) {
         stun::MessageBuilder builder{Class::kRequest, method, stun::make_transaction_id(rng_)};
@@ -150,7 +173,7 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const Request& reco
         datagrams.push_back({from,
                              builder.text(AttributeType::kUsername, username)
                                  .text(AttributeType::kRealm, kRealm)
-                                 .text(AttributeType::kNonce, recorded.nonce)
+                                 .text(AttributeType::kNonce, nonce)
                                  .integrity(key.reveal())
                                  .build(),
                              true});
@@ -175,7 +198,7 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const Request& reco
 
 /// Another port each time.
 net::SocketAddress RelayAbuser::own_address(const net::SocketAddress& relay) {
-    return {ip(relay.is_v4() ? "198.51.100.66" : "2001:db8:66::66"), next_port_++};
+    return {ip(relay.is_v4() ? kOwnV4 : kOwnV6), next_port_++};
 }
 
 Bytes RelayAbuser::random_bytes(std::size_t length) {

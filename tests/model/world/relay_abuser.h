@@ -46,13 +46,20 @@ private:
 
     [[nodiscard]] Bytes make_request(const AbuseRelay& abuse, const Request& recorded);
     [[nodiscard]] Bytes make_malformed(const Request* recorded);
-    [[nodiscard]] std::vector<Datagram> reach_inside(const Request& recorded, const net::SocketAddress& relay);
+    [[nodiscard]] std::vector<Datagram> reach_inside(const net::SocketAddress& relay);
+    void learn_nonce(const DatagramSent& sent);
     [[nodiscard]] net::SocketAddress own_address(const net::SocketAddress& relay);
     [[nodiscard]] Bytes random_bytes(std::size_t length);
 
     Rng rng_;
     std::map<Device, std::deque<Request>> requests_;
     std::map<net::SocketAddress, Credentials> credentials_;
+    /// The abuser's address that a relay has challenged last, and the nonce that counts there.
+    struct Foothold {
+        net::SocketAddress address;
+        std::string nonce;
+    };
+    std::map<net::SocketAddress, Foothold> footholds_;
     std::uint16_t next_port_ = 7000;
 };
 

@@ -289,23 +289,12 @@ void World::deliver_attack_on_relay(const Delivery& delivery) {
     auto before = is_same ? std::move(relay_snapshot_->second) : snapshot();
     relay.handle_datagram(delivery.to, delivery.from, delivery.ecn, delivery.payload, now_);
     auto after = snapshot();
-    const bool has_changed =
-        before != after && relay_watch_.judge(delivery, read_relay_users(before), read_relay_users(after), now_);
-    if (before == after && relay.is_running()) {
+    if (before != after) {
+        relay_watch_.judge(delivery, read_relay_users(before), read_relay_users(after), now_);
+    } else if (relay.is_running()) {
         verdict_.check("SEC-9", true, now_, [] { return ""; });
     }
     relay_snapshot_.emplace(delivery.host, std::move(after));
-    if (!has_changed) {
-        return;
-    }
-    for_each_machine([&](const Machine& victim) {
-        const auto endpoints = network_.public_endpoints(victim.device(), victim.access().port, now_);
-        if (std::ranges::find(endpoints, delivery.from) != endpoints.end()) {
-            const auto process = std::visit([](auto number) { return Process{number}; }, victim.device());
-            observe(FaultChanged{"allocation", process, true});
-            observe(FaultChanged{"allocation", process, false});
-        }
-    });
 }
 
 void World::run_portal() {
@@ -377,7 +366,6 @@ void World::observe(const Observation& observation) {
     }
     attacker_.watch(observation);
     relay_abuser_.watch(observation);
-    relay_watch_.watch(observation);
     for (auto* observer : observers_) {
         observer->observe(observation, now_);
     }
