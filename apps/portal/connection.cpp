@@ -1,5 +1,7 @@
 #include "connection.h"
 
+#include <utility>
+
 #include <boost/asio/buffer.hpp>
 
 #include "culvert/observability/log.h"
@@ -17,6 +19,17 @@ constexpr log::Logger kLog{"portal_server"};
 constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20U;
 constexpr std::size_t kMaxQueuedFrames = 4096;
 
+/// From where on nothing is sent on others' behalf and nothing is read either, and where that ends: whoever does not
+/// read what he is sent cannot have more of it made.
+constexpr std::size_t kCongestedBytes = std::size_t{1} << 20U;
+constexpr std::size_t kCongestedFrames = 1024;
+constexpr std::size_t kDrainedBytes = kCongestedBytes / 4;
+constexpr std::size_t kDrainedFrames = kCongestedFrames / 4;
+/// For one frame to leave. TCP itself waits for ever for a device that answers but reads nothing.
+constexpr auto kWriteTimeout = std::chrono::seconds{60};
+/// WebSocket Pings between two frames. Devices send none; each is answered below the frames that are counted.
+constexpr std::size_t kMaxPings = 100;
+
 /// For what is queued and the closing handshake, once the portal has decided to part.
 constexpr auto kCloseTimeout = std::chrono::seconds{2};
 
@@ -27,9 +40,17 @@ Connection::Connection(Stream stream, portal::SessionId session, std::chrono::se
       session_{session},
       idle_timeout_{idle_timeout},
       handlers_{std::move(handlers)},
-      idle_timer_{stream_.get_executor()} {}
+      idle_timer_{stream_.get_executor()},
+      pause_timer_{stream_.get_executor()},
+      write_timer_{stream_.get_executor()} {}
 
 void Connection::start() {
+    stream_.control_callback([this](websocket::frame_type kind, beast::string_view) {
+        if (kind == websocket::frame_type::ping && ++pings_ > kMaxPings) {
+            kLog.debug("Cut off a device that sends nothing but Pings");
+            beast::get_lowest_layer(stream_).close();
+        }
+    });
     restart_idle_timer();
     read();
 }
@@ -45,6 +66,7 @@ void Connection::send(std::string text) {
     }
     queued_bytes_ += text.size();
     queue_.push_back(std::move(text));
+    watch_queue();
     write();
 }
 
@@ -55,6 +77,9 @@ void Connection::close(websocket::close_code code) {
     is_closing_ = true;
     close_code_ = code;
     hang_up_after(kCloseTimeout);
+    if (std::exchange(is_reading_paused_, false)) {
+        read();  // for the other side's Close frame
+    }
     if (!is_writing_) {
         send_close();
     }
@@ -67,11 +92,48 @@ void Connection::read() {
             return self->end();
         }
         self->restart_idle_timer();
+        self->pings_ = 0;
         const auto bytes = self->buffer_.cdata();
-        self->handlers_.on_frame(self->session_, {static_cast<const char*>(bytes.data()), bytes.size()});
+        const auto pause =
+            self->handlers_.on_frame(self->session_, {static_cast<const char*>(bytes.data()), bytes.size()});
         self->buffer_.consume(self->buffer_.size());
-        self->read();
+        self->read_after(pause);
     });
+}
+
+/// What the device sends meanwhile fills its own connection.
+void Connection::read_after(Duration pause) {
+    if (has_ended_) {
+        return;
+    }
+    if (is_congested_ && !is_closing_) {
+        is_reading_paused_ = true;
+        return;
+    }
+    if (pause <= Duration{}) {
+        return read();
+    }
+    pause_timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(pause));
+    pause_timer_.async_wait([self = shared_from_this()](beast::error_code error) {
+        if (!error && !self->has_ended_) {
+            self->restart_idle_timer();
+            self->read();
+        }
+    });
+}
+
+void Connection::watch_queue() {
+    const bool is_full = queued_bytes_ > kCongestedBytes || queue_.size() > kCongestedFrames;
+    const bool is_drained = queued_bytes_ < kDrainedBytes && queue_.size() < kDrainedFrames;
+    if (is_congested_ ? !is_drained : !is_full) {
+        return;
+    }
+    is_congested_ = !is_congested_;
+    handlers_.on_congestion(session_, is_congested_);
+    if (!is_congested_ && std::exchange(is_reading_paused_, false) && !has_ended_) {
+        restart_idle_timer();
+        read();
+    }
 }
 
 void Connection::write() {
@@ -79,15 +141,24 @@ void Connection::write() {
         return;
     }
     is_writing_ = true;
+    write_timer_.expires_after(kWriteTimeout);
+    write_timer_.async_wait([self = shared_from_this()](beast::error_code error) {
+        if (!error) {
+            kLog.debug("Cut off a device that does not read");
+            beast::get_lowest_layer(self->stream_).close();
+        }
+    });
     stream_.text(true);
     stream_.async_write(asio::buffer(queue_.front()),
                         [self = shared_from_this()](beast::error_code error, std::size_t) {
                             self->is_writing_ = false;
+                            self->write_timer_.cancel();
                             if (error) {
                                 return self->end();
                             }
                             self->queued_bytes_ -= self->queue_.front().size();
                             self->queue_.pop_front();
+                            self->watch_queue();
                             self->write();
                             if (self->is_closing_ && !self->is_writing_) {
                                 self->send_close();
@@ -120,6 +191,8 @@ void Connection::end() {
         return;
     }
     idle_timer_.cancel();
+    pause_timer_.cancel();
+    write_timer_.cancel();
     beast::get_lowest_layer(stream_).close();
     handlers_.on_end(session_);
 }

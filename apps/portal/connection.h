@@ -6,11 +6,15 @@
 #include <memory>
 #include <string>
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/core/rate_policy.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
+#include "culvert/base/time.h"
 #include "culvert/portal/session.h"
 
 namespace culvert::portal_server {
@@ -21,10 +25,16 @@ namespace culvert::portal_server {
 /// (spec/portal-protocol.md section 3.2). Used from one thread.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    using Stream = boost::beast::websocket::stream<boost::beast::tcp_stream>;
+    /// Counts bytes as well, so that nobody keeps the portal busy below the frames that it sees.
+    using Tcp = boost::beast::basic_stream<boost::asio::ip::tcp, boost::asio::any_io_executor,
+                                           boost::beast::simple_rate_policy>;
+    using Stream = boost::beast::websocket::stream<Tcp>;
 
     struct Handlers {
-        std::function<void(portal::SessionId, std::string_view frame)> on_frame;
+        /// How long not to read on.
+        std::function<Duration(portal::SessionId, std::string_view frame)> on_frame;
+        /// Much of what was sent waits for the device to read it; or no longer.
+        std::function<void(portal::SessionId, bool is_congested)> on_congestion;
         /// Called once, when the connection is gone for whatever reason.
         std::function<void(portal::SessionId)> on_end;
     };
@@ -41,6 +51,8 @@ public:
 
 private:
     void read();
+    void read_after(Duration pause);
+    void watch_queue();
     void write();
     void send_close();
     void restart_idle_timer();
@@ -52,10 +64,15 @@ private:
     std::chrono::seconds idle_timeout_;
     Handlers handlers_;
     boost::asio::steady_timer idle_timer_;
+    boost::asio::steady_timer pause_timer_;
+    boost::asio::steady_timer write_timer_;
     boost::beast::flat_buffer buffer_;
     std::deque<std::string> queue_;
     std::size_t queued_bytes_ = 0;
     bool is_writing_ = false;
+    bool is_congested_ = false;
+    bool is_reading_paused_ = false;
+    std::size_t pings_ = 0;
     bool is_closing_ = false;
     bool has_ended_ = false;
     boost::beast::websocket::close_code close_code_{};

@@ -20,6 +20,8 @@ struct RawOptions {
     std::string api_listen = "127.0.0.1:8081";
     std::string web_listen;
     std::vector<std::string> trusted_proxies;
+    portal::Limits limits;
+    std::string forget_devices_after = "90d";
     std::string file;
     std::string site;
     std::string actor;
@@ -88,6 +90,25 @@ Commands describe(CLI::App& app, RawOptions& raw) {
         ->delimiter(',')
         ->option_text("IP[/PREFIX],...");
     commands.serve
+        ->add_option("--max-devices", raw.limits.devices_per_owner,
+                     "Devices of one actor or site; each takes an address in the tunnel (default 2000) "
+                     "[CULVERT_MAX_DEVICES]")
+        ->envname("CULVERT_MAX_DEVICES")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{2'000'000}))
+        ->option_text("NUMBER");
+    commands.serve
+        ->add_option("--max-sessions", raw.limits.sessions_per_token,
+                     "Connections with one token at a time (default 4000) [CULVERT_MAX_SESSIONS]")
+        ->envname("CULVERT_MAX_SESSIONS")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
+        ->option_text("NUMBER");
+    commands.serve
+        ->add_option("--forget-devices-after", raw.forget_devices_after,
+                     "Delete devices that were not connected for so long; they come back with other addresses "
+                     "(default 90d, at least 7d) [CULVERT_FORGET_DEVICES_AFTER]")
+        ->envname("CULVERT_FORGET_DEVICES_AFTER")
+        ->option_text("DURATION");
+    commands.serve
         ->add_option("--web-listen", raw.web_listen, "Reserved for the admin UI, which this build does not have")
         ->option_text("ADDR:PORT");
     commands.apply = app.add_subcommand("apply", "Make sites, actors, groups, resources and policies match a file");
@@ -115,7 +136,13 @@ std::expected<ServeCommand, Complaint> judge_serve(const RawOptions& raw) {
             "\"" + raw.api_listen +
             "\" is no address with port. Give --api-listen something like 127.0.0.1:8081 or [::]:8081."};
     }
-    ServeCommand serve{*address, {}};
+    ServeCommand serve{.api_listen = *address, .trusted_proxies = {}, .limits = raw.limits};
+    const auto forget_after = parse_duration(raw.forget_devices_after);
+    if (!forget_after || *forget_after < portal::kMinForgetDevicesAfter) {
+        return std::unexpected{"\"" + raw.forget_devices_after +
+                               "\" is no duration of at least 7d. Give --forget-devices-after something like 90d."};
+    }
+    serve.limits.forget_devices_after = *forget_after;
     for (const auto& text : raw.trusted_proxies) {
         auto network = net::IpNetwork::parse(text);
         if (const auto single = net::IpAddress::parse(text)) {

@@ -11,6 +11,7 @@
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log_setup.h"
+#include "culvert/portal/limits.h"
 #include "culvert/portal/model.h"
 
 namespace culvert::portal_server {
@@ -19,6 +20,7 @@ struct ServeCommand {
     net::SocketAddress api_listen;
     /// Whose X-Forwarded-For is believed.
     std::vector<net::IpNetwork> trusted_proxies;
+    portal::Limits limits{};
 };
 struct ApplyCommand {
     /// "-": standard input.

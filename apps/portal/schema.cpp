@@ -210,8 +210,55 @@ WHEN NEW.is_disabled OR OLD.group_id IS NOT NEW.group_id OR OLD.resource_id IS N
 BEGIN DELETE FROM flows WHERE policy_id = NEW.id; END;
 )sql";
 
+// Public keys become unique among all devices of the account; what cannot stay by that registers again by itself.
+constexpr const char* kVersion2 = R"sql(
+DELETE FROM clients WHERE id NOT IN (SELECT id FROM (
+  SELECT id, row_number() OVER (PARTITION BY account_id, public_key ORDER BY last_seen_at DESC, id) AS n FROM clients)
+  WHERE n = 1);
+DELETE FROM clients WHERE EXISTS (SELECT 1 FROM gateways
+  WHERE gateways.account_id = clients.account_id AND gateways.public_key = clients.public_key);
+CREATE UNIQUE INDEX clients_public_key ON clients (account_id, public_key);
+CREATE INDEX clients_last_seen_at ON clients (last_seen_at);
+CREATE INDEX gateways_last_seen_at ON gateways (last_seen_at);
+
+-- Addresses of deleted devices, which nobody gets for a while. `since` is set when the portal learns of it.
+CREATE TABLE quarantined_addresses (
+  address TEXT PRIMARY KEY,
+  since INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX quarantined_addresses_since ON quarantined_addresses (since);
+
+-- To whom credentials for relays were given, by the salt of the user names; see portal::TurnUser. No foreign keys: it
+-- is when what it cites is deleted that a row matters.
+CREATE TABLE turn_users (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  salt TEXT NOT NULL UNIQUE,
+  token_id TEXT NOT NULL,
+  device_id TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  is_revoked INTEGER NOT NULL DEFAULT 0 CHECK (is_revoked IN (0, 1))
+) STRICT;
+CREATE INDEX turn_users_token ON turn_users (token_id);
+CREATE INDEX turn_users_device ON turn_users (device_id);
+CREATE INDEX turn_users_expires_at ON turn_users (expires_at);
+CREATE INDEX turn_users_revoked ON turn_users (salt) WHERE is_revoked;
+
+CREATE TRIGGER tokens_deleted AFTER DELETE ON tokens
+BEGIN UPDATE turn_users SET is_revoked = 1 WHERE token_id = OLD.id; END;
+CREATE TRIGGER clients_deleted AFTER DELETE ON clients
+BEGIN
+  UPDATE turn_users SET is_revoked = 1 WHERE device_id = OLD.id;
+  INSERT OR IGNORE INTO quarantined_addresses (address) VALUES (OLD.ipv4), (OLD.ipv6);
+END;
+CREATE TRIGGER gateways_deleted AFTER DELETE ON gateways
+BEGIN
+  UPDATE turn_users SET is_revoked = 1 WHERE device_id = OLD.id;
+  INSERT OR IGNORE INTO quarantined_addresses (address) VALUES (OLD.ipv4), (OLD.ipv6);
+END;
+)sql";
+
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

@@ -1,10 +1,15 @@
 #include "server.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <list>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -15,6 +20,7 @@
 
 #include "client_address.h"
 #include "connection.h"
+#include "connection_limiter.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
@@ -43,15 +49,21 @@ constexpr std::uint32_t kMaxHeaderSize = 16 * 1024;
 /// While the process has no file descriptor left.
 constexpr auto kAcceptRetry = std::chrono::milliseconds{100};
 
+/// How late a wrong token is answered when many came from the same place.
+constexpr auto kWrongTokenDelay = std::chrono::seconds{2};
+
 struct Endpoint {
     std::string_view path;
     Role role;
     /// Drops a device that sends nothing for so long (spec/portal-protocol.md section 3.2).
     std::chrono::seconds idle_timeout;
+    /// What is read of a device, in bytes per second: many times what honest ones send.
+    std::size_t read_rate;
 };
-constexpr std::array<Endpoint, 3> kEndpoints = {{{"/client/websocket", Role::kClient, std::chrono::seconds{307}},
-                                                 {"/gateway/websocket", Role::kGateway, std::chrono::seconds{37}},
-                                                 {"/relay/websocket", Role::kRelay, std::chrono::seconds{41}}}};
+constexpr std::array<Endpoint, 3> kEndpoints = {
+    {{"/client/websocket", Role::kClient, std::chrono::seconds{307}, 256 * 1024},
+     {"/gateway/websocket", Role::kGateway, std::chrono::seconds{37}, 2048 * 1024},
+     {"/relay/websocket", Role::kRelay, std::chrono::seconds{41}, 64 * 1024}}};
 
 /// All X-Forwarded-For headers, in order, as if they were one.
 std::string forwarded_for(const http::fields& header) {
@@ -81,7 +93,7 @@ public:
         : storage_{storage},
           trusted_proxies_{command.trusted_proxies},
           seen_changes_{storage.foreign_changes()},
-          core_{storage, rng, io::monotonic_now()},
+          core_{storage, rng, io::monotonic_now(), command.limits},
           acceptor_{context_},
           accept_timer_{context_},
           core_timer_{context_},
@@ -106,11 +118,15 @@ public:
 private:
     /// A connection before anybody knows what it wants.
     struct Request {
-        explicit Request(asio::ip::tcp::socket socket) : stream{std::move(socket)} {
+        Request(asio::ip::tcp::socket socket, const net::IpAddress& from) : stream{std::move(socket)}, peer{from} {
             parser.header_limit(kMaxHeaderSize);
         }
 
-        beast::tcp_stream stream;
+        Connection::Tcp stream;
+        /// Who connected: a device or a reverse proxy.
+        net::IpAddress peer;
+        /// In `waiting_`, as long as nobody knows who it is.
+        std::optional<std::list<std::weak_ptr<Request>>::iterator> place;
         beast::flat_buffer buffer;
         http::request_parser<http::empty_body> parser;
         http::response<http::string_body> response;
@@ -164,9 +180,47 @@ private:
             accept_failed_ = false;
             beast::error_code ignored;
             socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
-            read_request(std::make_shared<Request>(std::move(socket)));
+            const auto remote = socket.remote_endpoint(ignored);
+            if (!ignored) {
+                receive(std::move(socket), to_ip(remote.address()));
+            }
             accept();
         });
+    }
+
+    /// Many who say nothing must not keep those out who do: the one who has waited longest goes first, and no place may
+    /// have many. Honest requests take a round trip.
+    void receive(asio::ip::tcp::socket socket, const net::IpAddress& peer) {
+        if (!is_trusted(peer) && !limiter_.opened(peer, io::monotonic_now())) {
+            kLog.debug("Closed a connection, too many of its place wait");
+            return;
+        }
+        if (waiting_.size() >= ConnectionLimiter::kWaiting) {
+            if (const auto oldest = waiting_.front().lock()) {
+                kLog.debug("Closed the connection that has waited longest, too many do");
+                oldest->stream.close();
+                stop_waiting(*oldest);
+            }
+        }
+        const RequestPtr request{new Request{std::move(socket), peer}, [this](Request* done) {
+                                     stop_waiting(*done);
+                                     delete done;
+                                 }};
+        request->place = waiting_.insert(waiting_.end(), request);
+        read_request(request);
+    }
+
+    void stop_waiting(Request& request) {
+        if (const auto place = std::exchange(request.place, std::nullopt)) {
+            waiting_.erase(*place);
+            if (!is_trusted(request.peer)) {
+                limiter_.closed(request.peer);
+            }
+        }
+    }
+
+    [[nodiscard]] bool is_trusted(const net::IpAddress& peer) const {
+        return std::ranges::any_of(trusted_proxies_, [&](const auto& proxy) { return proxy.contains(peer); });
     }
 
     void read_request(const RequestPtr& request) {
@@ -240,10 +294,10 @@ private:
                 return respond(request, 403, "Only version 1 of the channel protocol is spoken here.\n");
             }
         }
-        beast::error_code error;
-        const auto remote = request->stream.socket().remote_endpoint(error);
-        if (error) {
-            return;
+        const auto client = client_address(request->peer, forwarded_for(message), trusted_proxies_);
+        if (!limiter_.may_upgrade(client, io::monotonic_now())) {
+            kLog.debug("Refused a connection, too many of its place");
+            return respond(request, {503, "Too many connections at once. Try again soon.\n", std::chrono::seconds{2}});
         }
         const auto agent = message[http::field::user_agent];
         const auto authorization = message["X-Authorization"];
@@ -251,13 +305,18 @@ private:
             {.role = endpoint.role,
              .parameters = with_header_token(target.parameters, {authorization.data(), authorization.size()}),
              .user_agent = printable_ascii({agent.data(), agent.size()}),
-             .remote_ip = client_address(to_ip(remote.address()), forwarded_for(message), trusted_proxies_)},
+             .remote_ip = client},
             io::monotonic_now(), io::wall_now());
         arm_core_timer();
         if (!session) {
-            return respond(request, session.error().status, session.error().text);
+            if (session.error().status == 401 && !limiter_.may_answer_wrong_token(client, io::monotonic_now())) {
+                return respond_late(request, session.error());
+            }
+            return respond(request, session.error());
         }
+        stop_waiting(*request);
         request->stream.expires_never();
+        request->stream.rate_policy().read_limit(endpoint.read_rate);
         auto stream = std::make_shared<Connection::Stream>(std::move(request->stream));
         websocket::stream_base::timeout timeouts{};
         timeouts.handshake_timeout = kCloseTimeout;
@@ -276,19 +335,22 @@ private:
     }
 
     void start(Connection::Stream stream, SessionId id, std::chrono::seconds idle_timeout) {
-        auto connection =
-            std::make_shared<Connection>(std::move(stream), id, idle_timeout,
-                                         Connection::Handlers{.on_frame =
-                                                                  [this](SessionId from, std::string_view frame) {
-                                                                      handle_frame(from, frame);
-                                                                      drain();
-                                                                  },
-                                                              .on_end =
-                                                                  [this](SessionId from) {
-                                                                      core_.disconnect(from, io::monotonic_now());
-                                                                      connections_.erase(from);
-                                                                      drain();
-                                                                  }});
+        auto connection = std::make_shared<Connection>(
+            std::move(stream), id, idle_timeout,
+            Connection::Handlers{
+                .on_frame =
+                    [this](SessionId from, std::string_view frame) {
+                        const auto pause = handle_frame(from, frame);
+                        drain();
+                        return pause;
+                    },
+                .on_congestion = [this](SessionId of, bool is_congested) { core_.set_congested(of, is_congested); },
+                .on_end =
+                    [this](SessionId from) {
+                        core_.disconnect(from, io::monotonic_now());
+                        connections_.erase(from);
+                        drain();
+                    }});
         connections_.emplace(id, connection);
         connection->start();
         if (is_stopping_) {
@@ -299,9 +361,9 @@ private:
     }
 
     /// Whatever a device brings about must not end the service for all others.
-    void handle_frame(SessionId from, std::string_view frame) {
+    Duration handle_frame(SessionId from, std::string_view frame) {
         try {
-            core_.handle_frame(from, frame, io::monotonic_now(), io::wall_now());
+            return core_.handle_frame(from, frame, io::monotonic_now(), io::wall_now());
         } catch (const std::exception& failure) {
             kLog.error("Unexpected failure while serving a device; closing its connection",
                        log::field("error", std::string_view{failure.what()}));
@@ -309,7 +371,25 @@ private:
             if (const auto connection = connections_.find(from); connection != connections_.end()) {
                 connection->second->close(websocket::close_code::internal_error);
             }
+            return {};
         }
+    }
+
+    /// The connection waits meanwhile, of which its place has only so many.
+    void respond_late(const RequestPtr& request, const portal::Refusal& refusal) {
+        auto timer = std::make_shared<asio::steady_timer>(context_, kWrongTokenDelay);
+        timer->async_wait([this, request, refusal, timer](beast::error_code error) {
+            if (!error) {
+                respond(request, refusal);
+            }
+        });
+    }
+
+    void respond(const RequestPtr& request, const portal::Refusal& refusal) {
+        if (refusal.retry_after) {
+            request->response.set(http::field::retry_after, std::to_string(refusal.retry_after->count()));
+        }
+        respond(request, refusal.status, refusal.text);
     }
 
     void respond(const RequestPtr& request, unsigned status, std::string text,
@@ -414,6 +494,9 @@ private:
     std::vector<net::IpNetwork> trusted_proxies_;
     std::int64_t seen_changes_;  // read before core_ reads the rest, so that nothing falls in between
     portal::ControlPlane core_;
+    // Before what holds requests, which leave them when they end.
+    ConnectionLimiter limiter_;
+    std::list<std::weak_ptr<Request>> waiting_;
     asio::io_context context_{1};
     asio::ip::tcp::acceptor acceptor_;
     asio::steady_timer accept_timer_;

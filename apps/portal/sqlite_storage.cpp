@@ -2,7 +2,6 @@
 
 #include <sqlite3.h>
 
-#include "culvert/portal/tunnel_addresses.h"
 #include "schema.h"
 
 namespace culvert::portal_server {
@@ -140,6 +139,7 @@ void SqliteStorage::in_transaction(const std::function<void()>& work) {
         work();
         database_.run("COMMIT");
     } catch (...) {
+        pool_.reset();
         try {
             database_.run("ROLLBACK");
         } catch (const StorageError&) {
@@ -224,9 +224,7 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
     const bool is_known = known.step();
     const auto id = is_known ? read_id<ClientId>(known, 0) : ClientId::random(rng);
 
-    auto taken = database_.prepare("SELECT 1 FROM clients WHERE actor_id = ? AND public_key = ? AND id <> ?");
-    taken.bind(report.actor.to_string()).bind(report.public_key.to_string()).bind(id.to_string());
-    if (taken.step()) {
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
     }
     if (is_known) {
@@ -242,9 +240,13 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
         bind_last_seen(update, report.last_seen).bind(id.to_string());
         must_execute(std::move(update));
     } else {
-        const auto ipv4 = free_address(net::Family::kIpv4, rng);
-        const auto ipv6 = free_address(net::Family::kIpv6, rng);
-        if (!ipv4 || !ipv6) {
+        auto count = database_.prepare("SELECT count(*) FROM clients WHERE actor_id = ?");
+        count.bind(report.actor.to_string());
+        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
+            return std::unexpected{portal::RegisterError::kTooManyDevices};
+        }
+        const auto addresses = free_addresses(rng);
+        if (!addresses) {
             return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
         }
         auto insert = database_.prepare(
@@ -259,8 +261,8 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
             .bind(report.name)
             .bind(report.public_key.to_string())
             .bind(ByteSpan{rng.array<32>()})
-            .bind(ipv4->to_string())
-            .bind(ipv6->to_string())
+            .bind(addresses->first.to_string())
+            .bind(addresses->second.to_string())
             .bind(report.device_serial)
             .bind(report.device_uuid)
             .bind(report.identifier_for_vendor)
@@ -278,9 +280,7 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
     const bool is_known = known.step();
     const auto id = is_known ? read_id<GatewayId>(known, 0) : GatewayId::random(rng);
 
-    auto taken = database_.prepare("SELECT 1 FROM gateways WHERE account_id = ? AND public_key = ? AND id <> ?");
-    taken.bind(account_id_).bind(report.public_key.to_string()).bind(id.to_string());
-    if (taken.step()) {
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
     }
     if (is_known) {
@@ -291,9 +291,13 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
         bind_last_seen(update, report.last_seen).bind(id.to_string());
         must_execute(std::move(update));
     } else {
-        const auto ipv4 = free_address(net::Family::kIpv4, rng);
-        const auto ipv6 = free_address(net::Family::kIpv6, rng);
-        if (!ipv4 || !ipv6) {
+        auto count = database_.prepare("SELECT count(*) FROM gateways WHERE site_id = ?");
+        count.bind(report.site.to_string());
+        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
+            return std::unexpected{portal::RegisterError::kTooManyDevices};
+        }
+        const auto addresses = free_addresses(rng);
+        if (!addresses) {
             return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
         }
         auto insert = database_.prepare(
@@ -307,8 +311,8 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
             .bind(report.name)
             .bind(report.public_key.to_string())
             .bind(ByteSpan{rng.array<32>()})
-            .bind(ipv4->to_string())
-            .bind(ipv6->to_string());
+            .bind(addresses->first.to_string())
+            .bind(addresses->second.to_string());
         bind_last_seen(insert, report.last_seen);
         must_execute(std::move(insert));
     }
@@ -449,15 +453,143 @@ void SqliteStorage::erase_row(std::string_view sql, const Uuid& id) {
     must_execute(std::move(statement));
 }
 
+bool SqliteStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) {
+    auto holder = database_.prepare(
+        "SELECT last_seen_at FROM clients WHERE account_id = ?1 AND public_key = ?2 AND id <> ?3"
+        " UNION ALL SELECT last_seen_at FROM gateways WHERE account_id = ?1 AND public_key = ?2 AND id <> ?3");
+    holder.bind(account_id_).bind(key.to_string()).bind(device.to_string());
+    bool is_held = false;
+    while (holder.step()) {
+        is_held = true;
+        if (to_time(holder.integer(0)) >= kept_since) {
+            return false;
+        }
+    }
+    if (is_held) {
+        for (const auto* sql : {"DELETE FROM clients WHERE account_id = ? AND public_key = ? AND id <> ?",
+                                "DELETE FROM gateways WHERE account_id = ? AND public_key = ? AND id <> ?"}) {
+            auto statement = database_.prepare(sql);
+            statement.bind(account_id_).bind(key.to_string()).bind(device.to_string());
+            must_execute(std::move(statement));
+        }
+    }
+    return true;
+}
+
+void SqliteStorage::record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
+                                    UnixSeconds now) {
+    const auto record = [&](std::string_view sql, const auto& ids) {
+        for (const auto& id : ids) {
+            auto statement = database_.prepare(sql);
+            statement.bind(to_integer(now)).bind(id.to_string());
+            must_execute(std::move(statement));
+        }
+    };
+    record("UPDATE clients SET last_seen_at = ? WHERE id = ?", clients);
+    record("UPDATE gateways SET last_seen_at = ? WHERE id = ?", gateways);
+}
+
+std::size_t SqliteStorage::erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) {
+    std::size_t erased = 0;
+    for (const auto* sql :
+         {"DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE last_seen_at < ? LIMIT ?)",
+          "DELETE FROM gateways WHERE id IN (SELECT id FROM gateways WHERE last_seen_at < ? LIMIT ?)"}) {
+        auto statement = database_.prepare(sql);
+        statement.bind(to_integer(seen_before)).bind(static_cast<std::int64_t>(limit));
+        must_execute(std::move(statement));
+        erased += static_cast<std::size_t>(database_.changed_rows());
+    }
+    return erased;
+}
+
+void SqliteStorage::release_addresses(UnixSeconds now, std::chrono::seconds quarantine) {
+    std::vector<net::IpAddress> released;
+    {
+        auto row = database_.prepare("DELETE FROM quarantined_addresses WHERE since <= ? RETURNING address");
+        row.bind(to_integer(now - quarantine));
+        while (row.step()) {
+            released.push_back(read_address(row, 0));
+        }
+    }
+    for (const auto& address : released) {
+        if (pool_) {
+            pool_->release(address);
+        }
+    }
+    auto statement = database_.prepare("UPDATE quarantined_addresses SET since = ? WHERE since IS NULL");
+    statement.bind(to_integer(now));
+    must_execute(std::move(statement));
+}
+
+void SqliteStorage::put(const portal::TurnUser& user) {
+    // A new row each time: the newest number is the user the device is now.
+    auto old = database_.prepare("DELETE FROM turn_users WHERE salt = ?");
+    old.bind(user.salt);
+    must_execute(std::move(old));
+    auto row = database_.prepare("INSERT INTO turn_users (salt, token_id, device_id, expires_at) VALUES (?, ?, ?, ?)");
+    row.bind(user.salt).bind(user.token.to_string()).bind(user.device.to_string()).bind(to_integer(user.until));
+    must_execute(std::move(row));
+    auto surplus = database_.prepare(
+        "UPDATE turn_users SET is_revoked = 1 WHERE device_id = ?1 AND NOT is_revoked AND number NOT IN"
+        " (SELECT number FROM turn_users WHERE device_id = ?1 AND NOT is_revoked ORDER BY number DESC LIMIT ?2)");
+    surplus.bind(user.device.to_string()).bind(static_cast<std::int64_t>(portal::kTurnUsersPerDevice));
+    must_execute(std::move(surplus));
+}
+
+std::vector<portal::RevokedTurnUser> SqliteStorage::revoked_turn_users(UnixSeconds now) {
+    auto row =
+        database_.prepare("SELECT salt, expires_at FROM turn_users WHERE is_revoked AND expires_at > ? ORDER BY salt");
+    row.bind(to_integer(now));
+    std::vector<portal::RevokedTurnUser> revoked;
+    while (row.step()) {
+        revoked.push_back({row.text(0), to_time(row.integer(1))});
+    }
+    return revoked;
+}
+
+void SqliteStorage::erase_expired_turn_users(UnixSeconds now) {
+    auto statement = database_.prepare("DELETE FROM turn_users WHERE expires_at <= ?");
+    statement.bind(to_integer(now));
+    must_execute(std::move(statement));
+}
+
+std::optional<std::pair<net::IpAddress, net::IpAddress>> SqliteStorage::free_addresses(Rng& rng) {
+    if (!pool_) {
+        load_pool();
+    }
+    const auto ipv4 = free_address(net::Family::kIpv4, rng);
+    const auto ipv6 = free_address(net::Family::kIpv6, rng);
+    if (!ipv4 || !ipv6) {
+        // Looked at anew next time, in case another process freed some.
+        pool_.reset();
+        return std::nullopt;
+    }
+    return std::pair{*ipv4, *ipv6};
+}
+
 std::optional<net::IpAddress> SqliteStorage::free_address(net::Family family, Rng& rng) {
-    return portal::allocate_tunnel_address(family, rng, [&](const net::IpAddress& address) {
-        const auto text = address.to_string();
+    // The pool knows; the tables are asked nevertheless, in case another process gave the address out.
+    while (const auto address = pool_->take(family, rng)) {
         auto row = database_.prepare(
             "SELECT 1 FROM clients WHERE account_id = ?1 AND (ipv4 = ?2 OR ipv6 = ?2)"
-            " UNION ALL SELECT 1 FROM gateways WHERE account_id = ?1 AND (ipv4 = ?2 OR ipv6 = ?2)");
-        row.bind(account_id_).bind(text);
-        return row.step();
-    });
+            " UNION ALL SELECT 1 FROM gateways WHERE account_id = ?1 AND (ipv4 = ?2 OR ipv6 = ?2)"
+            " UNION ALL SELECT 1 FROM quarantined_addresses WHERE address = ?2");
+        row.bind(account_id_).bind(address->to_string());
+        if (!row.step()) {
+            return address;
+        }
+    }
+    return std::nullopt;
+}
+
+void SqliteStorage::load_pool() {
+    auto& pool = pool_.emplace();
+    auto row = database_.prepare(
+        "SELECT ipv4 FROM clients UNION ALL SELECT ipv6 FROM clients UNION ALL SELECT ipv4 FROM gateways"
+        " UNION ALL SELECT ipv6 FROM gateways UNION ALL SELECT address FROM quarantined_addresses");
+    while (row.step()) {
+        pool.mark_taken(read_address(row, 0));
+    }
 }
 
 }  // namespace culvert::portal_server

@@ -2,8 +2,12 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "culvert/portal/address_pool.h"
 #include "culvert/portal/storage.h"
 #include "sqlite.h"
 
@@ -51,6 +55,14 @@ public:
     portal::RelayServer register_relay(const portal::RelayReport& report, Rng& rng) override;
     std::optional<portal::Client> find_client(const ClientId& id) override;
     bool has_gateway(const GatewayId& id) override;
+    void record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
+                         UnixSeconds now) override;
+    std::size_t erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) override;
+    void release_addresses(UnixSeconds now, std::chrono::seconds quarantine) override;
+
+    void put(const portal::TurnUser& user) override;
+    std::vector<portal::RevokedTurnUser> revoked_turn_users(UnixSeconds now) override;
+    void erase_expired_turn_users(UnixSeconds now) override;
 
     bool insert(const portal::Flow& flow) override;
     std::vector<portal::Flow> find_flows(const GatewayId& gateway) override;
@@ -61,11 +73,17 @@ private:
     /// Executes a statement whose constraints hold by construction.
     void must_execute(Statement statement);
     void erase_row(std::string_view sql, const Uuid& id);
+    /// False: another device has this key and may keep it.
+    [[nodiscard]] bool claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since);
+    [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
     [[nodiscard]] std::optional<net::IpAddress> free_address(net::Family family, Rng& rng);
+    void load_pool();
 
     std::string path_;
     Database database_;
     std::string account_id_;
+    /// What the tables say, as far as this process knows; made when it is needed, and again after a failure.
+    std::optional<portal::AddressPool> pool_;
 };
 
 }  // namespace culvert::portal_server

@@ -87,6 +87,93 @@ TEST_F(DatabaseFile, OfANewerVersionIsLeftAlone) {
         << error_of_opening(path);
 }
 
+TEST_F(DatabaseFile, OfTheFirstVersionIsMigratedWithItsDuplicateKeys) {
+    const auto path = folder_ / "portal.db";
+    const portal::Site site{SiteId::random(rng_), "hq"};
+    const portal::Actor alice{portal::ActorId::random(rng_), portal::ActorType::kUser, "alice", {}};
+    const portal::Actor bob{portal::ActorId::random(rng_), portal::ActorType::kUser, "bob", {}};
+    const auto key = [](std::uint64_t number) { return crypto::PublicKey{Rng::from_number(number).array<32>()}; };
+    const auto report = [&](const portal::Actor& actor, const char* name, std::uint64_t number, std::int64_t seen_at) {
+        return portal::ClientReport{.actor = actor.id,
+                                    .external_id = name,
+                                    .name = name,
+                                    .public_key = key(number),
+                                    .last_seen = {"ua", "1.4.18", *net::IpAddress::parse("203.0.113.7"),
+                                                  UnixSeconds{std::chrono::seconds{seen_at}}}};
+    };
+    {
+        SqliteStorage storage{path, rng_};
+        storage.put(site);
+        storage.put(alice);
+        storage.put(bob);
+        Database{path}.run(
+            "DROP INDEX clients_public_key; DROP INDEX clients_last_seen_at; DROP INDEX gateways_last_seen_at;"
+            "DROP TABLE quarantined_addresses; DROP TABLE turn_users; DROP TRIGGER tokens_deleted;"
+            "DROP TRIGGER clients_deleted; DROP TRIGGER gateways_deleted;"
+            "DELETE FROM schema_versions WHERE version = 2");
+    }
+    {
+        Database first{path};
+        const auto insert = [&](const portal::ClientReport& client, int number) {
+            const auto id = ClientId::random(rng_);
+            first.run(
+                "INSERT INTO clients (id, account_id, actor_id, external_id, name, public_key, psk_base, ipv4, ipv6,"
+                " last_seen_user_agent, last_seen_version, last_seen_remote_ip, last_seen_at) SELECT '" +
+                id.to_string() + "', id, '" + client.actor.to_string() + "', '" + client.external_id + "', 'x', '" +
+                client.public_key.to_string() + "', zeroblob(32), '100.64.0." + std::to_string(number) +
+                "', 'fd00:2021:1111::" + std::to_string(number) + "', 'ua', '1.4.18', '203.0.113.7', " +
+                std::to_string(client.last_seen.at.time_since_epoch().count()) + " FROM accounts");
+            return id;
+        };
+        const auto older = insert(report(alice, "older", 1, 10), 5);
+        const auto newer = insert(report(bob, "newer", 1, 20), 6);
+        const auto other = insert(report(bob, "other", 2, 5), 7);
+        SqliteStorage migrated{path, rng_};
+        EXPECT_FALSE(migrated.find_client(older));
+        EXPECT_TRUE(migrated.find_client(newer));
+        EXPECT_TRUE(migrated.find_client(other));
+    }
+    SqliteStorage storage{path, rng_};
+    EXPECT_EQ(storage.register_client(report(alice, "older", 1, 30), rng_),
+              std::unexpected{portal::RegisterError::kPublicKeyTaken});
+    EXPECT_TRUE(storage.register_client(report(alice, "older", 3, 30), rng_));
+}
+
+TEST_F(DatabaseFile, KnowsWhatOthersGaveOutAndDeleted) {
+    const auto path = folder_ / "portal.db";
+    SqliteStorage one{path, rng_};
+    SqliteStorage two{path, rng_};
+    const portal::Actor alice{portal::ActorId::random(rng_), portal::ActorType::kUser, "alice", {}};
+    one.put(alice);
+    // Both draw the same numbers, so they would give out the same addresses if they looked at their own pools only.
+    const auto draw = [&](SqliteStorage& storage, std::uint64_t number) {
+        auto rng = Rng::from_number(5);
+        for (std::uint64_t i = 0; i < number; ++i) {
+            (void)rng.fork();
+        }
+        auto same = Rng::from_number(6);
+        const portal::ClientReport report{.actor = alice.id,
+                                          .external_id = std::to_string(number),
+                                          .name = "x",
+                                          .public_key = {rng.fork().array<32>()},
+                                          .last_seen = {"ua", "1.4.18", *net::IpAddress::parse("203.0.113.7"), {}}};
+        return storage.register_client(report, same);
+    };
+    const auto first = draw(one, 1);
+    ASSERT_TRUE(first);
+    two.erase(alice.id);
+    two.put(alice);
+    const auto second = draw(two, 2);
+    ASSERT_TRUE(second);
+    EXPECT_NE(first->ipv4, second->ipv4) << "in quarantine";
+    two.erase(alice.id);
+    two.put(alice);
+    const auto third = draw(one, 3);
+    ASSERT_TRUE(third);
+    EXPECT_NE(third->ipv4, first->ipv4);
+    EXPECT_NE(third->ipv4, second->ipv4);
+}
+
 TEST_F(DatabaseFile, OfAnotherProgramIsLeftAlone) {
     const auto path = folder_ / "other.db";
     Database{path}.run("CREATE TABLE bookmarks (url TEXT)");

@@ -182,6 +182,9 @@ public:
         for (const auto& id : gateways_) {
             text += line("gateway", storage.has_gateway(id), storage.find_flows(id));
         }
+        for (const auto& user : storage.revoked_turn_users(UnixSeconds{})) {
+            text += line("revoked", user.salt, user.until);
+        }
         return text;
     }
 
@@ -317,6 +320,43 @@ private:
                 }};
     }
 
+    Step look_after_devices() {
+        switch (rng_.below(5)) {
+            case 0:
+                return {line("seen", clients_, gateways_, now_),
+                        [clients = clients_, gateways = gateways_, now = now_](Storage& storage) {
+                            storage.record_presence(clients, gateways, now);
+                            return std::string{};
+                        }};
+            case 1:
+                return {line("erase devices unseen since", now_), [now = now_](Storage& storage) {
+                            return std::to_string(storage.erase_unseen_devices(now - std::chrono::seconds{20}, 100));
+                        }};
+            case 2:
+                return {line("release addresses", now_), [now = now_](Storage& storage) {
+                            storage.release_addresses(now, std::chrono::seconds{5});
+                            return std::string{};
+                        }};
+            case 3:
+                return {line("erase turn users that expired by", now_), [now = now_](Storage& storage) {
+                            storage.erase_expired_turn_users(now);
+                            return std::string{};
+                        }};
+            default:
+                break;
+        }
+        const TurnUser user{.salt = std::to_string(rng_.below(40)),
+                            .token = pick(tokens_),
+                            .device = clients_.empty() ? Uuid{} : pick(clients_).uuid(),
+                            .until = soon()};
+        return {line("turn user", user.salt, user.token, user.until), [user](Storage& storage) {
+                    if (storage.find_token(user.token) && storage.find_client(ClientId{user.device})) {
+                        storage.put(user);
+                    }
+                    return std::string{};
+                }};
+    }
+
     Step insert_flow() {
         const Flow flow{.id = pick(flows_),
                         .client = clients_.empty() ? ClientId{} : pick(clients_),
@@ -418,7 +458,10 @@ private:
     }
 
     Step single() {
-        switch (rng_.below(16)) {
+        switch (rng_.below(18)) {
+            case 16:
+            case 17:
+                return look_after_devices();
             case 0:
                 return erase_anything();
             case 1:

@@ -112,6 +112,11 @@
     X(kDisabledPolicyCounts, "security", "portal", "a disabled policy still shows its resource to the group") \
     X(kEveryoneIsMember, "security", "portal", "everybody counts as a member of every group") \
     X(kExpiredTokenSignsIn, "security", "portal", "an expired token still signs in") \
+    X(kRevokedUserKeepsRelaying, "security", "portal", "relays are not told that a user's credentials were revoked") \
+    X(kForeignKeyIsAccepted, "security", "portal", "a device registers the public key of another actor's device") \
+    X(kAddressGoesToTheNext, "security", "portal", "the address of a deleted device is given to the next one at once") \
+    X(kFloodIsReadAtFullSpeed, "security", "portal", "a device that sends at full speed is read at full speed") \
+    X(kTwoMachinesFight, "security", "portal", "two machines with one device id throw each other out for ever") \
     X(kSessionOutlivesToken, "security", "portal", "a session goes on after its token expired") \
     X(kCandidatesToWrongPeer, "security", "portal", "candidates go to the first device instead of the one they are for") \
     X(kRelayLossIsNotTold, "21, 44", "portal", "devices do not hear that a relay is gone") \

@@ -8,6 +8,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
+#include "culvert/portal/derivations.h"
 #include "culvert/portal/resource_view.h"
 
 namespace culvert::portal {
@@ -22,6 +23,9 @@ constexpr log::Logger kLog{"portal"};
 /// answer.
 constexpr auto kTickInterval = std::chrono::seconds{60};
 constexpr auto kTokenReapInterval = std::chrono::minutes{5};
+constexpr std::size_t kDevicesReapedAtOnce = 1000;
+/// Also from the start on: devices that were connected when the portal went down must have the time to come back.
+constexpr auto kDeviceReapInterval = std::chrono::hours{1};
 
 UnixSeconds to_seconds(WallTime time) {
     return std::chrono::floor<std::chrono::seconds>(time);
@@ -29,19 +33,27 @@ UnixSeconds to_seconds(WallTime time) {
 
 }  // namespace
 
-ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now)
+ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const Limits& limits)
     : storage_{storage},
       rng_{rng.child("core")},
+      limits_{limits},
       keys_{storage.token_keys()},
       directory_{storage.load_directory()},
       relays_{rng.child("relays")},
       next_tick_{now + kTickInterval},
-      next_token_reap_{now + kTokenReapInterval} {}
+      next_token_reap_{now + kTokenReapInterval},
+      next_device_reap_{now + kDeviceReapInterval} {}
 
 std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now) {
-    std::expected<Registration, Refusal> registration = std::unexpected{Refusal{503, "Storage failure"}};
+    std::expected<Registration, Refusal> registration =
+        std::unexpected{Refusal{503, "Storage failure\n", std::chrono::seconds{1}}};
     try {
-        registration = register_device(request, keys_, storage_, rng_, to_seconds(wall_now));
+        registration = register_device(
+            request, keys_, storage_, rng_, to_seconds(wall_now),
+            {.max_devices = limits_.devices_per_owner, .keys_kept_since = to_seconds(wall_now) - kPublicKeyKept},
+            [&](const Token& token, const std::optional<Applicant>& applicant) {
+                return admit(token, applicant, now);
+            });
     } catch (const StorageError& error) {
         ++statistics_.storage_errors;
         kLog.error("Cannot register a device", log::field("error", std::string_view{error.what()}));
@@ -63,6 +75,10 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
     }
     session.role = request.role;
     session.token = registration->token;
+    ++sessions_of_token_[session.token];
+    session.recorded_at = now;
+    session.identity = registration->identity;
+    session.turn_expires_at = turn_expiry(to_seconds(wall_now), session.expires_at);
     session.expires_at = registration->expires_at;
     session.user_agent = registration->user_agent;
     session.remote_ip = registration->remote_ip;
@@ -79,20 +95,25 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
                    [&](RelayServer& relay) { session.state = RelayState{std::move(relay)}; },
                },
                registration->device);
+    lift_revocation(session, to_seconds(wall_now));
     return id;
 }
 
-void ControlPlane::handle_frame(SessionId id, std::string_view text, Instant now, WallTime wall_now) {
+Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant now, WallTime wall_now) {
     const auto session = sessions_.find(id);
     if (session == sessions_.end()) {
-        return;
+        return {};
     }
     ++statistics_.frames_received;
+    const auto pause = charge_frame(session->second, now);
+    if (session->second.identity) {
+        claims_.heard(*session->second.identity, id, now);
+    }
     const auto frame = portal_api::decode_from_device(session->second.role, text);
     if (!frame) {
         kLog.debug("Closed a connection that sent an undecodable frame", log::field("reason", frame.error().text));
         close(id, "undecodable frame", now);
-        return;
+        return {};
     }
     try {
         std::visit([&](const auto& decoded) { handle(id, decoded, now, wall_now); }, *frame);
@@ -102,6 +123,7 @@ void ControlPlane::handle_frame(SessionId id, std::string_view text, Instant now
         close(id, "storage failure", now);
     }
     send_relay_pushes();
+    return pause;
 }
 
 void ControlPlane::disconnect(SessionId id, Instant now) {
@@ -112,6 +134,9 @@ void ControlPlane::disconnect(SessionId id, Instant now) {
     leave(id, session->second, now);
     if (session->second.ends_at) {
         endings_.erase({*session->second.ends_at, id});
+    }
+    if (const auto count = sessions_of_token_.find(session->second.token); --count->second == 0) {
+        sessions_of_token_.erase(count);
     }
     sessions_.erase(session);
     send_relay_pushes();
@@ -167,6 +192,10 @@ void ControlPlane::handle(SessionId id, const portal_api::JoinFrame& frame, Inst
         send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "join crashed"));
         return;
     }
+    if (!session.joins.take(kJoins, now)) {
+        kLog.debug("Closed a connection that joins over and over");
+        return close(id, "too many joins", now);
+    }
     if (session.is_joined) {
         leave(id, session, now);
         send_text(id, portal_api::encode_channel_closed(frame.topic));
@@ -176,14 +205,17 @@ void ControlPlane::handle(SessionId id, const portal_api::JoinFrame& frame, Inst
     session.is_joined = true;
     switch (session.role) {
         case Role::kClient:
-            join_client(id, session, to_seconds(wall_now));
+            join_client(id, session, now, to_seconds(wall_now));
             break;
         case Role::kGateway:
-            join_gateway(id, session, to_seconds(wall_now));
+            join_gateway(id, session, now, to_seconds(wall_now));
             break;
         case Role::kRelay:
             send(id, portal_api::ToRelay{portal_api::RelayInit{}});
-            relays_.relay_joined(id, session.relay().device, *frame.stamp_secret);
+            if (frame.takes_turn_users) {
+                turn_users_.relay_joined(id);
+            }
+            relays_.relay_joined(id, session.relay().device, *frame.stamp_secret, frame.takes_turn_users);
             kLog.info("Relay joined", log::field("relay", session.relay().device.id));
             break;
     }
@@ -222,8 +254,9 @@ void ControlPlane::handle(SessionId id, const portal_api::UnknownFrame& frame, I
         id, portal_api::encode_error_reply(frame.topic, frame.ref, is_matched ? "unknown_message" : "unmatched topic"));
 }
 
-void ControlPlane::join_client(SessionId id, Session& session, UnixSeconds now) {
+void ControlPlane::join_client(SessionId id, Session& session, Instant now, UnixSeconds wall_now) {
     auto& state = session.client();
+    take_over(id, session, state.device.public_key, now);
     state.resources = visible_resources(state.device, session.version);
 
     portal_api::ClientInit init;
@@ -233,26 +266,27 @@ void ControlPlane::join_client(SessionId id, Session& session, UnixSeconds now) 
         reachable.insert(resource_id);
         init.resources.push_back(resource);
     }
-    init.relays = relays_.device_joined(id, state.device.public_key, session.expires_at.value_or(kNever));
+    init.relays = give_relays(id, session, state.device.public_key, wall_now);
     clients_.add(state.device.id, id);
     const bool lost_access = storage_.erase_flows_except(state.device.id, reachable);
     send(id, portal_api::ToClient{std::move(init)});
     kLog.info("Client joined", log::field("cid", state.device.id));
     if (lost_access) {
-        reconcile_flows(now);
+        reconcile_flows(wall_now);
     }
 }
 
-void ControlPlane::join_gateway(SessionId id, Session& session, UnixSeconds now) {
+void ControlPlane::join_gateway(SessionId id, Session& session, Instant now, UnixSeconds wall_now) {
     auto& state = session.gateway();
+    take_over(id, session, state.device.public_key, now);
     state.flows.clear();
     for (const auto& flow : storage_.find_flows(state.device.id)) {
         state.flows.add(flow);
     }
-    state.flows.prune(now);
+    state.flows.prune(wall_now);
 
     gateways_.add(state.device.id, id);
-    send_init(id, state, session.version, relays_.device_joined(id, state.device.public_key, kNever));
+    send_init(id, state, session.version, give_relays(id, session, state.device.public_key, wall_now));
     kLog.info("Gateway joined", log::field("gid", state.device.id));
 }
 
@@ -261,6 +295,9 @@ void ControlPlane::leave(SessionId id, Session& session, Instant now) {
         return;
     }
     session.is_joined = false;
+    if (session.identity) {
+        claims_.left(*session.identity, id);
+    }
     std::visit(overloaded{
                    [&](const ClientState& client) {
                        clients_.remove(client.device.id, id);
@@ -273,6 +310,7 @@ void ControlPlane::leave(SessionId id, Session& session, Instant now) {
                        kLog.info("Gateway left", log::field("gid", gateway.device.id));
                    },
                    [&](const RelayState& relay) {
+                       turn_users_.relay_left(id);
                        relays_.relay_left(id, relay.device.id, now);
                        kLog.info("Relay left", log::field("relay", relay.device.id));
                    },
@@ -295,6 +333,11 @@ void ControlPlane::close(SessionId id, std::string reason, Instant now) {
 }
 
 void ControlPlane::send_relay_pushes() {
+    while (auto push = turn_users_.poll_push()) {
+        if (sessions_.contains(push->session)) {
+            send(push->session, portal_api::ToRelay{std::move(push->message)});
+        }
+    }
     while (auto push = relays_.poll_push()) {
         const auto session = sessions_.find(push->session);
         if (session == sessions_.end()) {
@@ -358,13 +401,24 @@ std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources
 void ControlPlane::tick(Instant now, WallTime wall_now) {
     const auto wall_seconds = to_seconds(wall_now);
     pending_flows_.start_generation();
+    claims_.forget(now);
+    std::erase_if(owners_, [&](const auto& owner) {
+        return owner.second.frames.is_full(now) && owner.second.connects.is_full(now);
+    });
     try {
         storage_.erase_expired_flows(wall_seconds);
+        if (now >= next_device_reap_) {
+            next_device_reap_ = now + kDeviceReapInterval;
+            storage_.erase_unseen_devices(wall_seconds - limits_.forget_devices_after, kDevicesReapedAtOnce);
+        }
         if (now >= next_token_reap_) {
             next_token_reap_ = now + kTokenReapInterval;
             storage_.erase_expired_tokens(wall_seconds);
         }
+        look_after_devices(now, wall_seconds);
+        renew_turn_users(wall_seconds);
         handle_changes(now, wall_now);
+        send_relay_pushes();
     } catch (const StorageError& error) {
         ++statistics_.storage_errors;
         kLog.error("Cannot look after stored flows and tokens", log::field("error", std::string_view{error.what()}));

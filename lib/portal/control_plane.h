@@ -12,10 +12,13 @@
 #include <vector>
 
 #include "culvert/base/sans_io.h"
+#include "culvert/portal/device_claims.h"
+#include "culvert/portal/limits.h"
 #include "culvert/portal/pending_flows.h"
 #include "culvert/portal/registration.h"
 #include "culvert/portal/relay_presence.h"
 #include "culvert/portal/session.h"
+#include "culvert/portal/turn_user_news.h"
 #include "culvert/portal_api/codec.h"
 
 namespace culvert {
@@ -46,6 +49,7 @@ struct Statistics {
     std::uint64_t frames_sent = 0;
     std::uint64_t flows_authorized = 0;
     std::uint64_t flows_failed = 0;
+    std::uint64_t flows_throttled = 0;
     std::uint64_t access_rejected = 0;
     std::uint64_t storage_errors = 0;
 };
@@ -58,12 +62,15 @@ struct Statistics {
 class ControlPlane {
 public:
     /// `storage` must outlive the object. Throws StorageError.
-    ControlPlane(Storage& storage, const Rng& rng, Instant now);
+    ControlPlane(Storage& storage, const Rng& rng, Instant now, const Limits& limits = {});
 
     /// The checks before an upgrade is accepted. A session that was handed out must be ended with disconnect().
     [[nodiscard]] std::expected<SessionId, Refusal> connect(const ConnectRequest& request, Instant now,
                                                             WallTime wall_now);
-    void handle_frame(SessionId session, std::string_view text, Instant now, WallTime wall_now);
+    /// How long not to read from this session; what it sends meanwhile is to stay in its connection.
+    Duration handle_frame(SessionId session, std::string_view text, Instant now, WallTime wall_now);
+    /// Whether much of what was sent to the session waits to be read by it.
+    void set_congested(SessionId session, bool is_congested);
     /// The connection is gone. Unknown sessions are fine.
     void disconnect(SessionId session, Instant now);
 
@@ -89,8 +96,8 @@ private:
     void handle(SessionId id, const portal_api::HeartbeatFrame& frame, Instant now, WallTime wall_now);
     void handle(SessionId id, const portal_api::DeviceMessageFrame& frame, Instant now, WallTime wall_now);
     void handle(SessionId id, const portal_api::UnknownFrame& frame, Instant now, WallTime wall_now);
-    void join_client(SessionId id, Session& session, UnixSeconds now);
-    void join_gateway(SessionId id, Session& session, UnixSeconds now);
+    void join_client(SessionId id, Session& session, Instant now, UnixSeconds wall_now);
+    void join_gateway(SessionId id, Session& session, Instant now, UnixSeconds wall_now);
     void leave(SessionId id, Session& session, Instant now);
     void send(SessionId id, const portal_api::ToDevice& message);
     void send_text(SessionId id, std::string text);
@@ -102,6 +109,20 @@ private:
     [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
                                                                                      const Version& version) const;
     void tick(Instant now, WallTime wall_now);
+
+    // control_plane_devices.cpp: which devices may be, and for how long
+    [[nodiscard]] std::optional<Refusal> admit(const Token& token, const std::optional<Applicant>& applicant,
+                                               Instant now);
+    [[nodiscard]] std::optional<Refusal> admit(const Applicant& applicant, Instant now);
+    [[nodiscard]] Duration charge_frame(Session& session, Instant now);
+    void take_over(SessionId id, const Session& session, const crypto::PublicKey& key, Instant now);
+    void lift_revocation(const Session& session, UnixSeconds wall_now);
+    [[nodiscard]] std::vector<portal_api::Relay> give_relays(SessionId id, Session& session,
+                                                             const crypto::PublicKey& key, UnixSeconds wall_now);
+    void update_turn_users(UnixSeconds wall_now);
+    void renew_turn_users(UnixSeconds wall_now);
+    void look_after_devices(Instant now, UnixSeconds wall_now);
+    void record_presence(Instant now, UnixSeconds wall_now);
 
     // control_plane_flows.cpp: letting clients through, signalling
     void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
@@ -145,6 +166,7 @@ private:
 
     Storage& storage_;
     Rng rng_;
+    Limits limits_;
     TokenKeys keys_;
     Directory directory_;
     RelayPresence relays_;
@@ -157,6 +179,16 @@ private:
     std::deque<Output> outputs_;
     Instant next_tick_;
     Instant next_token_reap_;
+    Instant next_device_reap_;
+    std::map<TokenId, std::size_t> sessions_of_token_;
+    struct Owner {
+        Pace frames;
+        Pace connects;
+    };
+    /// By actor, site or (relays) token.
+    std::map<Uuid, Owner> owners_;
+    DeviceClaims claims_;
+    TurnUserNews turn_users_;
     Statistics statistics_;
 };
 

@@ -24,6 +24,7 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
     const auto changes = compare(before, directory_);
     try {
         drop_orphans(now);
+        update_turn_users(wall_seconds);
         // Gateways first: a client that learns of a new address asks for access at once, and that must not be taken
         // back.
         for (auto& [id, session] : sessions_) {
@@ -43,6 +44,7 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
             update_client(id, session, changes);
         }
     }
+    send_relay_pushes();
 }
 
 /// Ends the sessions whose token or device row is gone.

@@ -81,6 +81,12 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
 /// policy that replaces another must not cost the client an answer that it would have to ask for again.
 void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, Instant now,
                                UnixSeconds wall_now) {
+    if (!session.flows.take(kFlows, now)) {
+        // Unanswered, as if the gateway had not answered: devices ask again when there is traffic.
+        ++statistics_.flows_throttled;
+        kLog.debug("Dropped a request for access, too many of one client", log::field("rid", request.resource_id));
+        return;
+    }
     if (try_flow(id, session, request, wall_now) == FlowOutcome::kAnswered) {
         return;
     }
@@ -155,7 +161,7 @@ std::optional<SessionId> ControlPlane::choose_gateway(const Session& client, con
     for (const auto& [gateway_id, sessions] : gateways_.all()) {
         const auto newest = sessions.back();
         auto& session = sessions_.at(newest);
-        if (std::ranges::count(resource.sites, session.gateway().device.site) == 0 ||
+        if (session.is_congested || std::ranges::count(resource.sites, session.gateway().device.site) == 0 ||
             !are_compatible(client.version, session.version) || !to_gateway(resource, session.version)) {
             continue;
         }
@@ -273,6 +279,10 @@ void ControlPlane::forward(Session& sender, const Presence<DeviceId>& presence, 
         for (const auto session : sessions) {
             if (budget-- == 0) {
                 return;
+            }
+            if (sessions_.at(session).is_congested) {
+                kLog.debug("Dropped candidates for a device that does not read");
+                continue;
             }
             send(session, passed_on);
         }

@@ -30,7 +30,7 @@ TEST_F(Relaying, DevicesGetTwoRelaysWithCredentialsOfTheirOwn) {
     EXPECT_FALSE(client[1].addr.is_v4());
     EXPECT_EQ(client[0].expires_at, expires_at);
     ASSERT_EQ(gateway.size(), 4U);
-    EXPECT_EQ(gateway[0].expires_at, kNever);
+    EXPECT_EQ(gateway[0].expires_at, turn_expiry(wall_seconds(), std::nullopt));
     const auto number = client[0].addr.ip.to_string().back() - '0';
     const auto expected =
         turn_credentials(*crypto::PublicKey::parse(key_text(1)), "secret-" + std::to_string(number), expires_at);
@@ -119,6 +119,134 @@ TEST_F(Relaying, AStaleConnectionOfARelayDoesNotDisturbTheNewOne) {
 
     EXPECT_TRUE(take<RelaysPresence>(client).empty());
     EXPECT_EQ(portal_->statistics().relays_online, 1U);
+}
+
+using std::chrono::days;
+
+TEST_F(Relaying, CredentialsEndWithinSixtyDaysAndStayTheSameAtReconnects) {
+    join(relay_request(relay_token()));
+    const auto token = gateway_token();
+    const auto first = take_one<GatewayInit>(join(gateway_request(token))).relays.front();
+    EXPECT_GE(first.expires_at, wall_seconds() + days{30});
+    EXPECT_LE(first.expires_at, wall_seconds() + days{60});
+
+    const auto never = take_one<ClientInit>(join(client_request(client_token()))).relays.front();
+    EXPECT_EQ(never.expires_at, first.expires_at);
+    const auto late = take_one<ClientInit>(join(client_request(client_token(wall_seconds() + days{400}), 2)));
+    EXPECT_EQ(late.relays.front().expires_at, first.expires_at);
+
+    const auto end_of_period = first.expires_at - days{30};
+    wait(end_of_period - wall_seconds() - seconds{1});
+    const auto again = take<GatewayInit>(join(gateway_request(token)));
+    ASSERT_FALSE(again.empty());
+    EXPECT_EQ(again.front().relays.front(), first);
+}
+
+TEST_F(Relaying, CredentialsOfAConnectedDeviceAreExtendedAtOurRelaysAndReplacedForOthers) {
+    const auto ours = join(relay_request(relay_token(), 1));
+    const auto foreign = connect(relay_request(relay_token(), 2));
+    send_text(foreign, R"({"topic":"relay","event":"phx_join","ref":0,"payload":{"stamp_secret":"foreign"}})");
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto given = take_one<GatewayInit>(gateway).relays;
+    ASSERT_EQ(given.size(), 4U);
+    const auto expires_at = given.front().expires_at;
+    take_frames(ours);
+
+    wait(expires_at - wall_seconds() - days{4});
+    EXPECT_TRUE(take<TurnUsers>(ours).empty());
+    wait(days{2});
+    const auto told = take_one<TurnUsers>(ours);
+    ASSERT_EQ(told.extended.size(), 1U);
+    EXPECT_EQ(told.extended[0].salt, turn_salt(*crypto::PublicKey::parse(key_text(1001))));
+    EXPECT_GE(told.extended[0].until, expires_at + days{20});
+    EXPECT_TRUE(take<RelaysPresence>(gateway).empty()) << "its allocations are left alone";
+
+    wait(days{2} - std::chrono::minutes{30});
+    const auto push = take_one<RelaysPresence>(gateway);
+    EXPECT_TRUE(push.disconnected_ids.empty());
+    ASSERT_EQ(push.connected.size(), 4U);
+    int unchanged = 0;
+    for (const auto& relay : push.connected) {
+        unchanged += static_cast<int>(std::ranges::count(given, relay));
+        EXPECT_TRUE(std::ranges::count(given, relay) == 1 || relay.expires_at > expires_at + days{20});
+    }
+    EXPECT_EQ(unchanged, 2) << "those of our relay";
+
+    // A relay that comes back is told all that counts.
+    const auto back = join(relay_request(relay_token(), 1));
+    EXPECT_EQ(take_one<TurnUsers>(back).extended, told.extended);
+    wait(hours{1});
+    EXPECT_FALSE(is_closed(gateway));
+}
+
+TEST_F(Relaying, WhoLosesHisTokenIsRevokedAtOurRelays) {
+    const auto relay = join(relay_request(relay_token()));
+    take_frames(relay);
+    const auto token = client_token();
+    const auto id = last_token_;
+    join(client_request(token));
+    const auto salt = turn_salt(*crypto::PublicKey::parse(key_text(1)));
+    announce_changes();
+    EXPECT_TRUE(take<TurnUsers>(relay).empty());
+
+    storage_.erase(id);
+    announce_changes();
+
+    const auto told = take_one<TurnUsers>(relay);
+    ASSERT_EQ(told.revoked.size(), 1U);
+    EXPECT_EQ(told.revoked[0].salt, salt);
+    EXPECT_GE(told.revoked[0].until, turn_expiry(wall_seconds(), std::nullopt)) << "as long as its user name counts";
+    EXPECT_TRUE(told.extended.empty());
+    announce_changes();
+    EXPECT_TRUE(take<TurnUsers>(relay).empty()) << "once is enough";
+}
+
+TEST_F(Relaying, ARevocationWhileThePortalWasDownReachesRelaysThatJoin) {
+    take_frames(join(client_request(client_token())));
+    const auto id = last_token_;
+    const auto relay_text = relay_token();
+    storage_.erase(id);
+    portal_.emplace(storage_, Rng::from_number(3), now_);
+    announce_changes();
+
+    const auto told = take_one<TurnUsers>(join(relay_request(relay_text)));
+
+    EXPECT_EQ(told.revoked.size(), 1U);
+    const auto old = connect(relay_request(relay_text, 2));
+    send_text(old, R"({"topic":"relay","event":"phx_join","ref":0,"payload":{"stamp_secret":"foreign"}})");
+    EXPECT_TRUE(take<TurnUsers>(old).empty()) << "it would not understand";
+}
+
+TEST_F(Relaying, ADeviceThatShowsAnotherTokenIsNoLongerRevoked) {
+    const auto relay = join(relay_request(relay_token()));
+    join(client_request(client_token()));
+    storage_.erase(last_token_);
+    announce_changes();
+    EXPECT_EQ(take_one<TurnUsers>(relay).revoked.size(), 1U);
+
+    connect(client_request(client_token()));
+    announce_changes();
+
+    const auto told = take_one<TurnUsers>(relay);
+    EXPECT_TRUE(told.revoked.empty());
+    ASSERT_EQ(told.extended.size(), 1U);
+    EXPECT_EQ(told.extended[0].salt, turn_salt(*crypto::PublicKey::parse(key_text(1))));
+}
+
+TEST_F(Relaying, LongListsOfRevokedUsersComeInParts) {
+    constexpr std::size_t kUsers = 2 * TurnUserNews::kMaxRules + 1;
+    const auto token = client_token();
+    const auto id = last_token_;
+    for (std::size_t i = 0; i < kUsers; ++i) {
+        storage_.put(TurnUser{std::to_string(i), id, Uuid::random(rng_), wall_seconds() + hours{1}});
+    }
+    storage_.erase(id);
+    announce_changes();
+
+    const auto told = take<TurnUsers>(join(relay_request(relay_token())));
+
+    ASSERT_EQ(told.size(), 3U);
+    EXPECT_EQ(told[0].revoked.size() + told[1].revoked.size() + told[2].revoked.size(), kUsers);
 }
 
 }  // namespace

@@ -69,14 +69,21 @@ TEST_F(Connecting, OfARelayNeedsAnAddressAndAPort) {
     }
 }
 
-TEST_F(Connecting, WithThePublicKeyOfAnotherDeviceIs422) {
+/// Not 4xx, which is the end for older devices: a new process has a new key.
+TEST_F(Connecting, WithThePublicKeyOfAnotherDeviceIs503) {
     const auto token = gateway_token();
     EXPECT_EQ(refusal(gateway_request(token, 1)), 0U);
-    EXPECT_EQ(refusal(with(gateway_request(token, 2), "public_key", key_text(1001))), 422U);
+    EXPECT_EQ(refusal(with(gateway_request(token, 2), "public_key", key_text(1001))), 503U);
 
     const auto client = client_token();
     EXPECT_EQ(refusal(client_request(client, 1)), 0U);
-    EXPECT_EQ(refusal(with(client_request(client, 2), "public_key", key_text(1))), 422U);
+    EXPECT_EQ(refusal(with(client_request(client, 2), "public_key", key_text(1))), 503U);
+    EXPECT_EQ(refusal(with(client_request(client, 2), "public_key", key_text(1001))), 503U) << "a gateway's";
+
+    const Actor mallory{ActorId::random(rng_), ActorType::kUser, "mallory", {}};
+    storage_.put(mallory);
+    const auto hostile = create_token({.type = TokenType::kClient, .actor = mallory.id});
+    EXPECT_EQ(refusal(with(client_request(hostile, 1), "public_key", key_text(1))), 503U);
 }
 
 TEST_F(Connecting, AgainKeepsIdentityAndAddressesWhateverTheKey) {

@@ -1,5 +1,7 @@
 #include "culvert/portal/derivations.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "culvert/base/base64.h"
@@ -14,12 +16,31 @@ std::string sha256_base64(const std::string& text) {
     return to_base64(crypto::sha256(as_bytes(text)), Base64::kStandardNoPadding);
 }
 
+constexpr auto kTurnPeriod = std::chrono::seconds{std::chrono::days{30}};
+
+UnixSeconds end_of_turn_period(UnixSeconds now, int periods, const std::optional<UnixSeconds>& limit) {
+    const UnixSeconds end{(now.time_since_epoch() / kTurnPeriod + periods) * kTurnPeriod};
+    return limit ? std::min(end, *limit) : end;
+}
+
 }  // namespace
+
+std::string turn_salt(const crypto::PublicKey& device) {
+    return sha256_base64(device.to_string());
+}
+
+UnixSeconds turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at) {
+    return end_of_turn_period(now, 2, token_expires_at);
+}
+
+UnixSeconds latest_turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at) {
+    return end_of_turn_period(now, 3, token_expires_at);
+}
 
 TurnCredentials turn_credentials(const crypto::PublicKey& device, std::string_view stamp_secret,
                                  UnixSeconds expires_at) {
     const auto expiry = std::to_string(expires_at.time_since_epoch().count());
-    const auto salt = sha256_base64(device.to_string());
+    const auto salt = turn_salt(device);
     return {expiry + ":" + salt, sha256_base64(expiry + ":" + std::string{stamp_secret} + ":" + salt)};
 }
 

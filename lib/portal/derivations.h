@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +13,18 @@
 /// Secrets the portal derives instead of storing, so that asking twice gives the same answer. Source:
 /// spec/portal-protocol.md sections 10.3 and 10.5.
 namespace culvert::portal {
+
+/// What relays know a device by: the part of its user names that stays. Its public key is the text's only input.
+[[nodiscard]] std::string turn_salt(const crypto::PublicKey& device);
+
+/// Until when credentials that are given out now count: the token's end, or a point that is 30 to 60 days ahead and the
+/// same for 30 days. Devices replace an allocation whose credentials changed, which interrupts what is relayed, so that
+/// must not happen at each reconnect.
+[[nodiscard]] UnixSeconds turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at);
+/// How long before they expire credentials of a device that is still connected are renewed.
+inline constexpr auto kTurnRenewAhead = std::chrono::days{3};
+/// No credentials that are given out before the next renewal count longer than this.
+[[nodiscard]] UnixSeconds latest_turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at);
 
 struct TurnCredentials {
     std::string username;

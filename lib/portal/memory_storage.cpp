@@ -1,11 +1,11 @@
 #include "culvert/portal/memory_storage.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
-#include "culvert/portal/tunnel_addresses.h"
-
+#include "culvert/base/sabotage.h"
 namespace culvert::portal {
 namespace {
 
@@ -35,6 +35,7 @@ void MemoryStorage::in_transaction(const std::function<void()>& work) {
         work();
     } catch (...) {
         rows_ = std::move(before);
+        pool_.reset();
         throw;
     }
 }
@@ -122,72 +123,168 @@ void MemoryStorage::erase_expired_tokens(UnixSeconds now) {
 }
 
 std::expected<Client, RegisterError> MemoryStorage::register_client(const ClientReport& report, Rng& rng) {
-    Client* known = nullptr;
-    for (auto& [id, client] : rows_.clients) {
-        if (client.actor != report.actor) {
-            continue;
-        }
-        if (client.external_id == report.external_id) {
-            known = &client;
-        } else if (client.public_key == report.public_key) {
-            return std::unexpected{RegisterError::kPublicKeyTaken};
-        }
+    const auto known = std::ranges::find_if(rows_.clients, [&](const auto& row) {
+        return row.second.actor == report.actor && row.second.external_id == report.external_id;
+    });
+    const bool is_new = known == rows_.clients.end();
+    const auto id = is_new ? ClientId::random(rng) : known->first;
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+        return std::unexpected{RegisterError::kPublicKeyTaken};
     }
-    if (known == nullptr) {
+    if (is_new) {
         require(rows_.directory.actors.contains(report.actor));
-        const auto id = ClientId::random(rng);
-        const auto ipv4 = free_address(net::Family::kIpv4, rng);
-        const auto ipv6 = free_address(net::Family::kIpv6, rng);
-        if (!ipv4 || !ipv6) {
+        const auto count =
+            std::ranges::count(rows_.clients, report.actor, [](const auto& row) { return row.second.actor; });
+        if (static_cast<std::size_t>(count) >= report.limits.max_devices) {
+            return std::unexpected{RegisterError::kTooManyDevices};
+        }
+        const auto addresses = free_addresses(rng);
+        if (!addresses) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
-        known = &rows_.clients[id];
-        known->id = id;
-        known->actor = report.actor;
-        known->external_id = report.external_id;
-        known->name = report.name;
-        known->psk_base = crypto::Secret<32>::random(rng);
-        known->ipv4 = *ipv4;
-        known->ipv6 = *ipv6;
+        auto& client = rows_.clients[id];
+        client.id = id;
+        client.actor = report.actor;
+        client.external_id = report.external_id;
+        client.name = report.name;
+        client.psk_base = crypto::Secret<32>::random(rng);
+        client.ipv4 = addresses->first;
+        client.ipv6 = addresses->second;
     }
-    known->public_key = report.public_key;
-    known->device_serial = report.device_serial;
-    known->device_uuid = report.device_uuid;
-    known->identifier_for_vendor = report.identifier_for_vendor;
-    known->firebase_installation_id = report.firebase_installation_id;
-    known->last_seen = report.last_seen;
-    return *known;
+    auto& client = rows_.clients.at(id);
+    client.public_key = report.public_key;
+    client.device_serial = report.device_serial;
+    client.device_uuid = report.device_uuid;
+    client.identifier_for_vendor = report.identifier_for_vendor;
+    client.firebase_installation_id = report.firebase_installation_id;
+    client.last_seen = report.last_seen;
+    return client;
 }
 
 std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const GatewayReport& report, Rng& rng) {
-    Gateway* known = nullptr;
-    for (auto& [id, gateway] : rows_.gateways) {
-        if (gateway.site == report.site && gateway.external_id == report.external_id) {
-            known = &gateway;
-        } else if (gateway.public_key == report.public_key) {
-            return std::unexpected{RegisterError::kPublicKeyTaken};
-        }
+    const auto known = std::ranges::find_if(rows_.gateways, [&](const auto& row) {
+        return row.second.site == report.site && row.second.external_id == report.external_id;
+    });
+    const bool is_new = known == rows_.gateways.end();
+    const auto id = is_new ? GatewayId::random(rng) : known->first;
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+        return std::unexpected{RegisterError::kPublicKeyTaken};
     }
-    if (known == nullptr) {
+    if (is_new) {
         require(rows_.directory.sites.contains(report.site));
-        const auto id = GatewayId::random(rng);
-        const auto ipv4 = free_address(net::Family::kIpv4, rng);
-        const auto ipv6 = free_address(net::Family::kIpv6, rng);
-        if (!ipv4 || !ipv6) {
+        const auto count =
+            std::ranges::count(rows_.gateways, report.site, [](const auto& row) { return row.second.site; });
+        if (static_cast<std::size_t>(count) >= report.limits.max_devices) {
+            return std::unexpected{RegisterError::kTooManyDevices};
+        }
+        const auto addresses = free_addresses(rng);
+        if (!addresses) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
-        known = &rows_.gateways[id];
-        known->id = id;
-        known->site = report.site;
-        known->external_id = report.external_id;
-        known->psk_base = crypto::Secret<32>::random(rng);
-        known->ipv4 = *ipv4;
-        known->ipv6 = *ipv6;
+        auto& gateway = rows_.gateways[id];
+        gateway.id = id;
+        gateway.site = report.site;
+        gateway.external_id = report.external_id;
+        gateway.psk_base = crypto::Secret<32>::random(rng);
+        gateway.ipv4 = addresses->first;
+        gateway.ipv6 = addresses->second;
     }
-    known->name = report.name;
-    known->public_key = report.public_key;
-    known->last_seen = report.last_seen;
-    return *known;
+    auto& gateway = rows_.gateways.at(id);
+    gateway.name = report.name;
+    gateway.public_key = report.public_key;
+    gateway.last_seen = report.last_seen;
+    return gateway;
+}
+
+bool MemoryStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) {
+    if (CULVERT_SABOTAGE(kForeignKeyIsAccepted)) {
+        return true;
+    }
+    const auto is_holder = [&](const auto& row) { return row.second.public_key == key && row.first.uuid() != device; };
+    const auto may_keep = [&](const auto& row) { return is_holder(row) && row.second.last_seen.at >= kept_since; };
+    if (std::ranges::any_of(rows_.clients, may_keep) || std::ranges::any_of(rows_.gateways, may_keep)) {
+        return false;
+    }
+    if (std::ranges::none_of(rows_.clients, is_holder) && std::ranges::none_of(rows_.gateways, is_holder)) {
+        return true;
+    }
+    const auto clients = rows_.clients;
+    const auto gateways = rows_.gateways;
+    std::erase_if(rows_.clients, is_holder);
+    std::erase_if(rows_.gateways, is_holder);
+    quarantine_gone(clients, rows_.clients);
+    quarantine_gone(gateways, rows_.gateways);
+    cascade();
+    return true;
+}
+
+void MemoryStorage::record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
+                                    UnixSeconds now) {
+    for (const auto& id : clients) {
+        if (const auto row = rows_.clients.find(id); row != rows_.clients.end()) {
+            row->second.last_seen.at = now;
+        }
+    }
+    for (const auto& id : gateways) {
+        if (const auto row = rows_.gateways.find(id); row != rows_.gateways.end()) {
+            row->second.last_seen.at = now;
+        }
+    }
+}
+
+std::size_t MemoryStorage::erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) {
+    const auto erase_from_table = [&](auto& table) {
+        const auto before = table;
+        std::size_t left = limit;
+        const auto erased = std::erase_if(
+            table, [&](const auto& row) { return row.second.last_seen.at < seen_before && left > 0 && left-- > 0; });
+        quarantine_gone(before, table);
+        return erased;
+    };
+    const auto erased = erase_from_table(rows_.clients) + erase_from_table(rows_.gateways);
+    cascade();
+    return erased;
+}
+
+void MemoryStorage::release_addresses(UnixSeconds now, std::chrono::seconds quarantine) {
+    std::erase_if(rows_.quarantine, [&](const auto& row) {
+        const bool is_over = (row.second && *row.second + quarantine <= now) || CULVERT_SABOTAGE(kAddressGoesToTheNext);
+        if (is_over && pool_) {
+            pool_->release(row.first);
+        }
+        return is_over;
+    });
+    for (auto& [address, since] : rows_.quarantine) {
+        since = since.value_or(now);
+    }
+}
+
+void MemoryStorage::put(const TurnUser& user) {
+    rows_.turn_users[user.salt] = {user, ++rows_.last_turn_user, false};
+    std::vector<TurnUserRow*> of_device;
+    for (auto& [salt, row] : rows_.turn_users) {
+        if (row.user.device == user.device && !row.is_revoked) {
+            of_device.push_back(&row);
+        }
+    }
+    std::ranges::sort(of_device, std::greater{}, &TurnUserRow::number);
+    for (std::size_t i = kTurnUsersPerDevice; i < of_device.size(); ++i) {
+        of_device[i]->is_revoked = true;
+    }
+}
+
+std::vector<RevokedTurnUser> MemoryStorage::revoked_turn_users(UnixSeconds now) {
+    std::vector<RevokedTurnUser> revoked;
+    for (const auto& [salt, row] : rows_.turn_users) {
+        if (row.is_revoked && row.user.until > now) {
+            revoked.push_back({salt, row.user.until});
+        }
+    }
+    return revoked;
+}
+
+void MemoryStorage::erase_expired_turn_users(UnixSeconds now) {
+    std::erase_if(rows_.turn_users, [&](const auto& row) { return row.second.user.until <= now; });
 }
 
 RelayServer MemoryStorage::register_relay(const RelayReport& report, Rng& rng) {
@@ -250,8 +347,13 @@ void MemoryStorage::cascade() {
         return (row.second.actor && !directory.actors.contains(*row.second.actor)) ||
                (row.second.site && !directory.sites.contains(*row.second.site));
     });
+    const auto clients = rows_.clients;
+    const auto gateways = rows_.gateways;
     std::erase_if(rows_.clients, [&](const auto& row) { return !directory.actors.contains(row.second.actor); });
     std::erase_if(rows_.gateways, [&](const auto& row) { return !directory.sites.contains(row.second.site); });
+    quarantine_gone(clients, rows_.clients);
+    quarantine_gone(gateways, rows_.gateways);
+    revoke_turn_users();
     std::erase_if(rows_.flows, [&](const auto& row) { return !cites_existing_rows(row.second); });
 }
 
@@ -270,15 +372,47 @@ bool MemoryStorage::is_granted(const Flow& flow) const {
            std::ranges::count(sites, rows_.gateways.at(flow.gateway).site) > 0;
 }
 
-std::optional<net::IpAddress> MemoryStorage::free_address(net::Family family, Rng& rng) const {
-    std::set<net::IpAddress> taken;
-    for (const auto& [id, client] : rows_.clients) {
-        taken.insert({client.ipv4, client.ipv6});
+std::optional<std::pair<net::IpAddress, net::IpAddress>> MemoryStorage::free_addresses(Rng& rng) {
+    if (!pool_) {
+        pool_.emplace();
+        for (const auto& [id, client] : rows_.clients) {
+            pool_->mark_taken(client.ipv4);
+            pool_->mark_taken(client.ipv6);
+        }
+        for (const auto& [id, gateway] : rows_.gateways) {
+            pool_->mark_taken(gateway.ipv4);
+            pool_->mark_taken(gateway.ipv6);
+        }
+        for (const auto& [address, since] : rows_.quarantine) {
+            pool_->mark_taken(address);
+        }
     }
-    for (const auto& [id, gateway] : rows_.gateways) {
-        taken.insert({gateway.ipv4, gateway.ipv6});
+    const auto ipv4 = pool_->take(net::Family::kIpv4, rng);
+    const auto ipv6 = pool_->take(net::Family::kIpv6, rng);
+    if (!ipv4 || !ipv6) {
+        pool_.reset();
+        return std::nullopt;
     }
-    return allocate_tunnel_address(family, rng, [&](const net::IpAddress& address) { return taken.contains(address); });
+    return std::pair{*ipv4, *ipv6};
+}
+
+/// What a database does by itself when the rows go that an entitlement rests on.
+void MemoryStorage::revoke_turn_users() {
+    for (auto& [salt, row] : rows_.turn_users) {
+        row.is_revoked = row.is_revoked || !rows_.tokens.contains(row.user.token) ||
+                         (!rows_.clients.contains(ClientId{row.user.device}) &&
+                          !rows_.gateways.contains(GatewayId{row.user.device}));
+    }
+}
+
+template <typename Devices>
+void MemoryStorage::quarantine_gone(const Devices& before, const Devices& after) {
+    for (const auto& [id, device] : before) {
+        if (!after.contains(id)) {
+            rows_.quarantine.emplace(device.ipv4, std::nullopt);
+            rows_.quarantine.emplace(device.ipv6, std::nullopt);
+        }
+    }
 }
 
 }  // namespace culvert::portal

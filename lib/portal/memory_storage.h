@@ -1,9 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "culvert/portal/address_pool.h"
 #include "culvert/portal/storage.h"
 
 namespace culvert::portal {
@@ -45,6 +50,14 @@ public:
     RelayServer register_relay(const RelayReport& report, Rng& rng) override;
     std::optional<Client> find_client(const ClientId& id) override;
     bool has_gateway(const GatewayId& id) override { return rows_.gateways.contains(id); }
+    void record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
+                         UnixSeconds now) override;
+    std::size_t erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) override;
+    void release_addresses(UnixSeconds now, std::chrono::seconds quarantine) override;
+
+    void put(const TurnUser& user) override;
+    std::vector<RevokedTurnUser> revoked_turn_users(UnixSeconds now) override;
+    void erase_expired_turn_users(UnixSeconds now) override;
 
     bool insert(const Flow& flow) override;
     std::vector<Flow> find_flows(const GatewayId& gateway) override;
@@ -52,6 +65,11 @@ public:
     void erase_expired_flows(UnixSeconds now) override;
 
 private:
+    struct TurnUserRow {
+        TurnUser user;
+        std::uint64_t number = 0;  // greater is newer
+        bool is_revoked = false;
+    };
     struct Rows {
         Directory directory;
         std::map<TokenId, Token> tokens;
@@ -59,6 +77,10 @@ private:
         std::map<GatewayId, Gateway> gateways;
         std::map<RelayId, RelayServer> relays;
         std::map<FlowId, Flow> flows;
+        std::map<std::string, TurnUserRow> turn_users;
+        std::uint64_t last_turn_user = 0;
+        /// Addresses of deleted devices, and since when that is known.
+        std::map<net::IpAddress, std::optional<UnixSeconds>> quarantine;
     };
 
     /// Deletes every row that cites a row that is gone.
@@ -68,10 +90,17 @@ private:
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
     /// Whether what `flow` cites, which exists, still lets the client through.
     [[nodiscard]] bool is_granted(const Flow& flow) const;
-    [[nodiscard]] std::optional<net::IpAddress> free_address(net::Family family, Rng& rng) const;
+    /// False: somebody else has this key and may keep it.
+    [[nodiscard]] bool claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since);
+    [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
+    void revoke_turn_users();
+    template <typename Devices>
+    void quarantine_gone(const Devices& before, const Devices& after);
 
     TokenKeys keys_;
     Rows rows_;
+    /// Of `rows_`; made anew when it is needed.
+    std::optional<AddressPool> pool_;
 };
 
 }  // namespace culvert::portal

@@ -5,6 +5,7 @@
 
 #include "culvert/base/sabotage.h"
 #include "culvert/portal/base32.h"
+#include "culvert/portal/derivations.h"
 
 namespace culvert::portal {
 namespace {
@@ -136,15 +137,27 @@ std::expected<Token, Refusal> authenticate(std::string_view text, Role role, con
     return *token;
 }
 
-Refusal refuse(Parameters& parameters, RegisterError error) {
+/// 503 where waiting or a new key helps: to older devices every 4xx is the end (spec/portal-protocol.md section 2.4).
+Refusal refuse(RegisterError error) {
+    using namespace std::chrono_literals;
     switch (error) {
         case RegisterError::kPublicKeyTaken:
-            parameters.fail("public_key", "has already been taken");
-            return parameters.refusal();
+            return {503,
+                    "public_key: another device of this account uses it. Start this one again, so that it makes itself "
+                    "a new key.\n",
+                    60s};
         case RegisterError::kNoTunnelAddressLeft:
-            break;
+            return {503,
+                    "No tunnel address is left for another device. Delete devices that are no longer used, or have "
+                    "them forgotten sooner with --forget-devices-after.\n",
+                    300s};
+        case RegisterError::kTooManyDevices:
+            return {503,
+                    "Too many devices have signed in with this account's or site's tokens. Delete those that are no "
+                    "longer used, or raise --max-devices.\n",
+                    300s};
     }
-    return {503, "No tunnel address left"};
+    return {503, "Registration failed.\n", 60s};
 }
 
 std::string random_name(Rng& rng) {
@@ -152,7 +165,8 @@ std::string random_name(Rng& rng) {
 }
 
 std::expected<Client, Refusal> register_client(Parameters& parameters, const Token& token, const LastSeen& last_seen,
-                                               Storage& storage, Rng& rng) {
+                                               Storage& storage, Rng& rng, const RegistrationLimits& limits,
+                                               const Admission& admit) {
     const ClientReport report{.actor = *token.actor,
                               .external_id = parameters.required_text("external_id"),
                               .name = parameters.text("name").value_or(random_name(rng)),
@@ -161,36 +175,46 @@ std::expected<Client, Refusal> register_client(Parameters& parameters, const Tok
                               .device_uuid = parameters.text("device_uuid"),
                               .identifier_for_vendor = parameters.text("identifier_for_vendor"),
                               .firebase_installation_id = parameters.text("firebase_installation_id"),
-                              .last_seen = last_seen};
+                              .last_seen = last_seen,
+                              .limits = limits};
     if (parameters.has_problems()) {
         return std::unexpected{parameters.refusal()};
     }
+    if (auto refusal = admit(token, Applicant{{report.actor.uuid(), report.external_id}, report.public_key})) {
+        return std::unexpected{*std::move(refusal)};
+    }
     auto client = storage.register_client(report, rng);
     if (!client) {
-        return std::unexpected{refuse(parameters, client.error())};
+        return std::unexpected{refuse(client.error())};
     }
     return *std::move(client);
 }
 
 std::expected<Gateway, Refusal> register_gateway(Parameters& parameters, const Token& token, const LastSeen& last_seen,
-                                                 Storage& storage, Rng& rng) {
+                                                 Storage& storage, Rng& rng, const RegistrationLimits& limits,
+                                                 const Admission& admit) {
     const GatewayReport report{.site = *token.site,
                                .external_id = parameters.required_text("external_id"),
                                .name = parameters.text("name").value_or(random_name(rng)),
                                .public_key = parameters.public_key(),
-                               .last_seen = last_seen};
+                               .last_seen = last_seen,
+                               .limits = limits};
     if (parameters.has_problems()) {
         return std::unexpected{parameters.refusal()};
     }
+    if (auto refusal = admit(token, Applicant{{report.site.uuid(), report.external_id}, report.public_key})) {
+        return std::unexpected{*std::move(refusal)};
+    }
     auto gateway = storage.register_gateway(report, rng);
     if (!gateway) {
-        return std::unexpected{refuse(parameters, gateway.error())};
+        return std::unexpected{refuse(gateway.error())};
     }
     return *std::move(gateway);
 }
 
-std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const LastSeen& last_seen, Storage& storage,
-                                                   Rng& rng) {
+std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const Token& token,
+                                                   const LastSeen& last_seen, Storage& storage, Rng& rng,
+                                                   const Admission& admit) {
     const RelayReport report{.name = parameters.text("name"),
                              .ipv4 = parameters.address("ipv4", net::Family::kIpv4),
                              .ipv6 = parameters.address("ipv6", net::Family::kIpv6),
@@ -202,13 +226,17 @@ std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const
     if (parameters.has_problems()) {
         return std::unexpected{parameters.refusal()};
     }
+    if (auto refusal = admit(token, std::nullopt)) {
+        return std::unexpected{*std::move(refusal)};
+    }
     return storage.register_relay(report, rng);
 }
 
 }  // namespace
 
 std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,
-                                                     Storage& storage, Rng& rng, UnixSeconds now) {
+                                                     Storage& storage, Rng& rng, UnixSeconds now,
+                                                     const RegistrationLimits& limits, const Admission& admit) {
     Parameters parameters{request.parameters};
     const auto token_text = parameters.find("token");
     if (!token_text) {
@@ -234,6 +262,7 @@ std::expected<Registration, Refusal> register_device(const ConnectRequest& reque
                               .user_agent = request.user_agent,
                               .remote_ip = request.remote_ip,
                               .version = version.value_or(Version{}),
+                              .identity = std::nullopt,
                               .device = {}};
     std::optional<Refusal> refusal;
     const auto take = [&](auto device) {
@@ -243,15 +272,32 @@ std::expected<Registration, Refusal> register_device(const ConnectRequest& reque
             refusal = std::move(device).error();
         }
     };
+    const auto record_turn_user = [&](const auto& device) {
+        storage.put(TurnUser{turn_salt(device.public_key), token->id, device.id.uuid(),
+                             latest_turn_expiry(now, token->expires_at)});
+    };
     storage.in_transaction([&] {
         storage.record_use(token->id, last_seen);
         switch (request.role) {
             case Role::kClient:
-                return take(register_client(parameters, *token, last_seen, storage, rng));
+                take(register_client(parameters, *token, last_seen, storage, rng, limits, admit));
+                break;
             case Role::kGateway:
-                return take(register_gateway(parameters, *token, last_seen, storage, rng));
+                take(register_gateway(parameters, *token, last_seen, storage, rng, limits, admit));
+                break;
             case Role::kRelay:
-                return take(register_relay(parameters, last_seen, storage, rng));
+                take(register_relay(parameters, *token, last_seen, storage, rng, admit));
+                break;
+        }
+        if (refusal) {
+            return;
+        }
+        if (const auto* client = std::get_if<Client>(&registration.device)) {
+            registration.identity = {client->actor.uuid(), client->external_id};
+            record_turn_user(*client);
+        } else if (const auto* gateway = std::get_if<Gateway>(&registration.device)) {
+            registration.identity = {gateway->site.uuid(), gateway->external_id};
+            record_turn_user(*gateway);
         }
     });
     if (refusal) {

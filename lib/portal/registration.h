@@ -1,12 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "culvert/portal/session.h"
 #include "culvert/portal/storage.h"
 #include "culvert/portal/version.h"
 #include "culvert/portal_api/role.h"
@@ -27,7 +30,18 @@ struct ConnectRequest {
 struct Refusal {
     unsigned status = 401;
     std::string text;
+    /// When to try again, for devices that heed it.
+    std::optional<std::chrono::seconds> retry_after = std::nullopt;
 };
+
+/// A client or gateway that has shown its token and is about to be registered.
+struct Applicant {
+    DeviceIdentity identity;
+    crypto::PublicKey public_key;
+};
+
+/// Has the last word before a row is written. Relays are no applicants.
+using Admission = std::function<std::optional<Refusal>(const Token&, const std::optional<Applicant>&)>;
 
 /// A device that may join its channel.
 struct Registration {
@@ -37,11 +51,16 @@ struct Registration {
     net::IpAddress remote_ip;
     /// Of clients and gateways; relays have no use for one.
     Version version;
+    /// Of clients and gateways.
+    std::optional<DeviceIdentity> identity;
     std::variant<Client, Gateway, RelayServer> device;
 };
 
-/// Verifies the token, then inserts or updates the device's row. Throws StorageError.
+/// Verifies the token, asks `admit`, then inserts or updates the device's row, and records that the device gets
+/// credentials for relays. Throws StorageError.
 [[nodiscard]] std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,
-                                                                   Storage& storage, Rng& rng, UnixSeconds now);
+                                                                   Storage& storage, Rng& rng, UnixSeconds now,
+                                                                   const RegistrationLimits& limits,
+                                                                   const Admission& admit);
 
 }  // namespace culvert::portal

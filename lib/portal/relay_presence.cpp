@@ -11,10 +11,13 @@ namespace {
 
 constexpr std::size_t kRelaysPerDevice = 2;
 constexpr auto kLeaveDebounce = std::chrono::milliseconds{3000};
+/// For relays that cannot be told: when devices get other credentials.
+constexpr auto kTurnReplaceAhead = std::chrono::hours{1};
 
 }  // namespace
 
-void RelayPresence::relay_joined(SessionId session, const RelayServer& relay, const std::string& stamp_secret) {
+void RelayPresence::relay_joined(SessionId session, const RelayServer& relay, const std::string& stamp_secret,
+                                 bool takes_turn_users) {
     Stamp stamp{.secret = stamp_secret, .v4 = std::nullopt, .v6 = std::nullopt};
     if (relay.ipv4) {
         stamp.v4 = net::SocketAddress{*relay.ipv4, relay.port};
@@ -22,18 +25,18 @@ void RelayPresence::relay_joined(SessionId session, const RelayServer& relay, co
     if (relay.ipv6) {
         stamp.v6 = net::SocketAddress{*relay.ipv6, relay.port};
     }
-    online_[relay.id].emplace_back(session, stamp);
+    online_[relay.id].push_back({session, stamp, takes_turn_users});
 
     for (auto& [device_session, device] : devices_) {
         if (const auto known = device.assigned.find(relay.id); known != device.assigned.end()) {
             device.leaving.erase(relay.id);
-            if (known->second != stamp) {
+            if (known->second.stamp != stamp) {
                 // The old credentials are dead already, so this does not wait.
-                known->second = stamp;
+                known->second = {stamp, device.expires_at};
                 push(device_session, device, {relay.id});
             }
         } else if (device.assigned.size() - device.leaving.size() < kRelaysPerDevice) {
-            device.assigned.emplace(relay.id, stamp);
+            device.assigned.emplace(relay.id, Assignment{stamp, device.expires_at});
             push(device_session, device, {});
         }
     }
@@ -44,14 +47,14 @@ void RelayPresence::relay_left(SessionId session, const RelayId& relay, Instant 
     if (entry == online_.end()) {
         return;
     }
-    std::erase_if(entry->second, [&](const auto& process) { return process.first == session; });
+    std::erase_if(entry->second, [&](const auto& process) { return process.session == session; });
     if (entry->second.empty()) {
         online_.erase(entry);
     }
     const auto* remaining = find_online(relay);
     for (auto& [device_session, device] : devices_) {
         const auto assigned = device.assigned.find(relay);
-        if (assigned != device.assigned.end() && (remaining == nullptr || *remaining != assigned->second)) {
+        if (assigned != device.assigned.end() && (remaining == nullptr || remaining->stamp != assigned->second.stamp)) {
             device.leaving.emplace(relay, now + kLeaveDebounce);
         }
     }
@@ -59,11 +62,44 @@ void RelayPresence::relay_left(SessionId session, const RelayId& relay, Instant 
 }
 
 std::vector<portal_api::Relay> RelayPresence::device_joined(SessionId session, const crypto::PublicKey& key,
-                                                            UnixSeconds expires_at) {
+                                                            UnixSeconds expires_at,
+                                                            const std::optional<UnixSeconds>& limit) {
     auto& device = devices_[session];
-    device = {.key = key, .expires_at = expires_at, .assigned = {}, .leaving = {}};
+    device = {.key = key, .expires_at = expires_at, .limit = limit, .assigned = {}, .leaving = {}};
     fill_up(device);
     return entries(device);
+}
+
+std::vector<RelayPresence::Renewal> RelayPresence::renew(UnixSeconds now) {
+    std::vector<Renewal> renewals;
+    for (auto& [session, device] : devices_) {
+        if (device.expires_at < now + kTurnRenewAhead) {
+            device.expires_at = turn_expiry(now, device.limit);
+        }
+        std::optional<UnixSeconds> extended_until;
+        bool is_replaced = false;
+        for (auto& [relay, assignment] : device.assigned) {
+            if (assignment.counts_until >= now + kTurnRenewAhead || assignment.counts_until >= device.expires_at) {
+                continue;
+            }
+            const auto* process = find_online(relay);
+            if (process != nullptr && process->takes_turn_users) {
+                assignment.counts_until = device.expires_at;
+                extended_until = device.expires_at;
+            } else if (assignment.counts_until < now + kTurnReplaceAhead) {
+                assignment.expires_at = device.expires_at;
+                assignment.counts_until = device.expires_at;
+                is_replaced = true;
+            }
+        }
+        if (is_replaced) {
+            push(session, device, {});
+        }
+        if (extended_until || is_replaced) {
+            renewals.push_back({session, turn_salt(device.key), extended_until});
+        }
+    }
+    return renewals;
 }
 
 std::optional<RelayPresence::Push> RelayPresence::poll_push() {
@@ -119,22 +155,23 @@ void RelayPresence::fill_up(Device& device) {
     }
     while (device.assigned.size() - device.leaving.size() < kRelaysPerDevice && !candidates.empty()) {
         const auto chosen = candidates.begin() + static_cast<std::ptrdiff_t>(rng_.below(candidates.size()));
-        device.assigned.emplace(*chosen, *find_online(*chosen));
+        device.assigned.emplace(*chosen, Assignment{find_online(*chosen)->stamp, device.expires_at});
         candidates.erase(chosen);
     }
 }
 
 std::vector<portal_api::Relay> RelayPresence::entries(const Device& device) const {
     std::vector<portal_api::Relay> relays;
-    for (const auto& [id, stamp] : device.assigned) {
+    for (const auto& [id, assignment] : device.assigned) {
         if (device.leaving.contains(id)) {
             continue;
         }
-        const auto credentials = turn_credentials(device.key, stamp.secret, device.expires_at);
+        const auto& stamp = assignment.stamp;
+        const auto credentials = turn_credentials(device.key, stamp.secret, assignment.expires_at);
         // Both addresses of one relay must be neighbours, IPv4 first: receivers merge only those.
         for (const auto& address : {stamp.v4, stamp.v6}) {
             if (address) {
-                relays.push_back({id, *address, credentials.username, credentials.password, device.expires_at});
+                relays.push_back({id, *address, credentials.username, credentials.password, assignment.expires_at});
             }
         }
     }
@@ -145,9 +182,9 @@ void RelayPresence::push(SessionId session, const Device& device, std::vector<Re
     pushes_.push_back({session, {std::move(disconnected), entries(device)}});
 }
 
-const RelayPresence::Stamp* RelayPresence::find_online(const RelayId& relay) const {
+const RelayPresence::Process* RelayPresence::find_online(const RelayId& relay) const {
     const auto entry = online_.find(relay);
-    return entry == online_.end() ? nullptr : &entry->second.back().second;
+    return entry == online_.end() ? nullptr : &entry->second.back();
 }
 
 }  // namespace culvert::portal

@@ -25,16 +25,30 @@ class RelayPresence {
 public:
     explicit RelayPresence(const Rng& rng) : rng_{rng} {}
 
-    void relay_joined(SessionId session, const RelayServer& relay, const std::string& stamp_secret);
+    /// `takes_turn_users`: the relay can be told to let a user's credentials count longer.
+    void relay_joined(SessionId session, const RelayServer& relay, const std::string& stamp_secret,
+                      bool takes_turn_users);
     void relay_left(SessionId session, const RelayId& relay, Instant now);
 
-    /// Chooses relays for a device that joins, or joins again. Credentials are valid until `expires_at`.
+    /// Chooses relays for a device that joins, or joins again. Credentials are valid until `expires_at`, and renewed up
+    /// to `limit`.
     [[nodiscard]] std::vector<portal_api::Relay> device_joined(SessionId session, const crypto::PublicKey& key,
-                                                               UnixSeconds expires_at);
+                                                               UnixSeconds expires_at,
+                                                               const std::optional<UnixSeconds>& limit);
     void device_left(SessionId session) { devices_.erase(session); }
 
     /// What device_joined() or the last push gave to the device.
     [[nodiscard]] std::vector<portal_api::Relay> relays_of(SessionId session) const;
+
+    /// Looks for credentials that will expire soon. A device is given others only if its relay cannot be told to let
+    /// the old ones count: it would replace its allocation, and what is relayed is interrupted.
+    struct Renewal {
+        SessionId session;
+        std::string salt;
+        /// For relays; unset if the device was given other credentials.
+        std::optional<UnixSeconds> extended_until;
+    };
+    [[nodiscard]] std::vector<Renewal> renew(UnixSeconds now);
 
     struct Push {
         SessionId session;
@@ -59,10 +73,24 @@ private:
 
         friend bool operator==(const Stamp&, const Stamp&) = default;
     };
+    struct Process {
+        SessionId session;
+        Stamp stamp;
+        bool takes_turn_users = false;
+    };
+    struct Assignment {
+        Stamp stamp;
+        /// As the user name says.
+        UnixSeconds expires_at;
+        /// As the relay was told, if that is later.
+        UnixSeconds counts_until = expires_at;
+    };
     struct Device {
         crypto::PublicKey key;
+        /// Of credentials for further relays.
         UnixSeconds expires_at;
-        std::map<RelayId, Stamp> assigned;
+        std::optional<UnixSeconds> limit;
+        std::map<RelayId, Assignment> assigned;
         /// Assigned relays that went away, and when to report that unless they are back.
         std::map<RelayId, Instant> leaving;
     };
@@ -70,11 +98,11 @@ private:
     void fill_up(Device& device);
     [[nodiscard]] std::vector<portal_api::Relay> entries(const Device& device) const;
     void push(SessionId session, const Device& device, std::vector<RelayId> disconnected);
-    [[nodiscard]] const Stamp* find_online(const RelayId& relay) const;
+    [[nodiscard]] const Process* find_online(const RelayId& relay) const;
 
     Rng rng_;
     /// Newest last: that process holds the port, so its secret counts.
-    std::map<RelayId, std::vector<std::pair<SessionId, Stamp>>> online_;
+    std::map<RelayId, std::vector<Process>> online_;
     std::map<SessionId, Device> devices_;
     std::deque<Push> pushes_;
     /// When the debounce time of a relay that left is over, in ascending order.

@@ -10,6 +10,7 @@
 #include "culvert/portal/candidate_budget.h"
 #include "culvert/portal/granted_flows.h"
 #include "culvert/portal/model.h"
+#include "culvert/portal/pace.h"
 #include "culvert/portal/version.h"
 #include "culvert/portal_api/role.h"
 
@@ -32,6 +33,14 @@ struct RelayState {
     RelayServer device;
 };
 
+/// What a device is known by before it has a row: its owner (an actor or a site) and the id it gives itself.
+struct DeviceIdentity {
+    Uuid owner;
+    std::string external_id;
+
+    friend auto operator<=>(const DeviceIdentity&, const DeviceIdentity&) = default;
+};
+
 /// What the control plane keeps of a connection.
 struct Session {
     portal_api::Role role = portal_api::Role::kClient;
@@ -39,10 +48,21 @@ struct Session {
     TokenId token;
     std::optional<UnixSeconds> expires_at;
     std::optional<Instant> ends_at;  // the same moment on the other time line
+    /// When the device's row was last told that the device is there.
+    Instant recorded_at;
     std::string user_agent;
     net::IpAddress remote_ip;
     Version version;
+    /// Of clients and gateways.
+    std::optional<DeviceIdentity> identity;
+    /// Of the credentials for relays that it is given.
+    UnixSeconds turn_expires_at;
     CandidateBudget candidates;
+    Pace frames;
+    Pace joins;
+    Pace flows;
+    /// It does not read as fast as it is written to, so nothing is sent to it on others' behalf.
+    bool is_congested = false;
     std::variant<ClientState, GatewayState, RelayState> state;
 
     ClientState& client() { return std::get<ClientState>(state); }

@@ -27,16 +27,18 @@ void RelayPresence::describe(Snapshot& out) const {
             .field("v6", stamp.v6);
     };
     for (const auto& [id, processes] : online_) {
-        for (const auto& [session, stamp] : processes) {
-            out.line("relay").field("session", session);
-            describe_stamp(id, stamp);
+        for (const auto& process : processes) {
+            out.line("relay").field("session", process.session);
+            describe_stamp(id, process.stamp);
         }
     }
     for (const auto& [session, device] : devices_) {
         out.line("relays_of").field("session", session).field("expires", device.expires_at).nested([&] {
-            for (const auto& [id, stamp] : device.assigned) {
-                out.line("assigned");
-                describe_stamp(id, stamp);
+            for (const auto& [id, assignment] : device.assigned) {
+                out.line("assigned")
+                    .field("expires", assignment.expires_at)
+                    .field("counts_until", assignment.counts_until);
+                describe_stamp(id, assignment.stamp);
             }
             for (const auto& [id, at] : device.leaving) {
                 out.line("leaving").field("id", id).field("at", at);
@@ -44,6 +46,16 @@ void RelayPresence::describe(Snapshot& out) const {
         });
     }
     out.line("pushes").field("count", pushes_.size());
+}
+
+void TurnUserNews::describe(Snapshot& out) const {
+    const auto describe_users = [&](std::string_view name, const auto& users) {
+        for (const auto& [salt, until] : users) {
+            out.line(name).field("salt", salt).field("until", until);
+        }
+    };
+    describe_users("revoked_user", revoked_);
+    describe_users("extended_user", extended_);
 }
 
 void ControlPlane::describe(Snapshot& out, const Session& session) {
@@ -91,6 +103,7 @@ std::string ControlPlane::debug_snapshot(Instant now) const {
         describe_presence("client_online", clients_);
         describe_presence("gateway_online", gateways_);
         relays_.describe(out);
+        turn_users_.describe(out);
         pending_flows_.describe(out);
     });
     return out.text();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <expected>
 #include <functional>
 #include <optional>
@@ -21,6 +23,14 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// What limits registration.
+struct RegistrationLimits {
+    /// Of one actor (clients) or site (gateways): each device takes a tunnel address for as long as it is remembered.
+    std::size_t max_devices = 2000;
+    /// A device that was not seen since then loses its public key, and its row, to another one that presents the key.
+    UnixSeconds keys_kept_since{};
+};
+
 /// What a client says about itself when it connects (spec/portal-protocol.md section 9.2).
 struct ClientReport {
     ActorId actor;
@@ -32,6 +42,7 @@ struct ClientReport {
     std::optional<std::string> identifier_for_vendor;
     std::optional<std::string> firebase_installation_id;
     LastSeen last_seen;
+    RegistrationLimits limits{};
 };
 
 struct GatewayReport {
@@ -40,6 +51,7 @@ struct GatewayReport {
     std::string name;
     crypto::PublicKey public_key;
     LastSeen last_seen;
+    RegistrationLimits limits{};
 };
 
 struct RelayReport {
@@ -51,10 +63,33 @@ struct RelayReport {
 };
 
 enum class RegisterError {
-    /// Another device of the same actor (clients) or account (gateways) uses this public key.
+    /// Another device of the account uses this public key, be it a client or a gateway.
     kPublicKeyTaken,
     kNoTunnelAddressLeft,
+    /// The device is new, and its actor or site has as many as it may.
+    kTooManyDevices,
 };
+
+/// Somebody who was given credentials for relays. Relays know him by the salt of his user names.
+struct TurnUser {
+    std::string salt;
+    /// What entitles him: with either of the two, the credentials go.
+    TokenId token;
+    Uuid device;
+    /// No user name that he was given counts longer.
+    UnixSeconds until;
+};
+
+/// What relays are to refuse: user names with this salt, until the last one has expired by itself.
+struct RevokedTurnUser {
+    std::string salt;
+    UnixSeconds until;
+
+    friend bool operator==(const RevokedTurnUser&, const RevokedTurnUser&) = default;
+};
+
+/// How many users one device may be at a time. It becomes another with each key, and uses the newest one.
+inline constexpr std::size_t kTurnUsersPerDevice = 16;
 
 /// One database, used by one thread; other processes may write to it at the same time. Every call throws StorageError.
 ///
@@ -108,6 +143,21 @@ public:
     [[nodiscard]] virtual RelayServer register_relay(const RelayReport& report, Rng& rng) = 0;
     [[nodiscard]] virtual std::optional<Client> find_client(const ClientId& id) = 0;
     [[nodiscard]] virtual bool has_gateway(const GatewayId& id) = 0;
+    /// Devices that are connected are seen all the time.
+    virtual void record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
+                                 UnixSeconds now) = 0;
+    /// Deletes clients and gateways that were last seen before that, `limit` of each at most. How many there were.
+    virtual std::size_t erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) = 0;
+    /// The addresses of deleted devices stay taken until two calls are `quarantine` apart: who still believes in the
+    /// old device must not meet another one.
+    virtual void release_addresses(UnixSeconds now, std::chrono::seconds quarantine) = 0;
+
+    // Users of relays
+    /// He is entitled (again). Of a device's users the newest kTurnUsersPerDevice are, others are revoked.
+    virtual void put(const TurnUser& user) = 0;
+    /// Those whose token or device was deleted, whoever did that, and that are not expired; in ascending order of salt.
+    [[nodiscard]] virtual std::vector<RevokedTurnUser> revoked_turn_users(UnixSeconds now) = 0;
+    virtual void erase_expired_turn_users(UnixSeconds now) = 0;
 
     // Flows
     /// False, and nothing is stored, if there is a flow with this id, or if a row that `flow` cites is gone or no

@@ -1,25 +1,11 @@
 #include "culvert/portal/tunnel_addresses.h"
 
 #include <array>
+#include <cstring>
+
+#include "culvert/base/bytes.h"
 
 namespace culvert::portal {
-namespace {
-
-constexpr std::uint32_t kHostBits = 21;
-constexpr std::uint32_t kFirstOffset = 2;
-constexpr std::uint32_t kLastOffset = (1U << kHostBits) - 2;  // the one after it is the broadcast address
-
-net::IpAddress address_at(net::Family family, std::uint32_t offset) {
-    const auto network = device_range(family).address();
-    std::array<std::byte, 16> bytes{};
-    const auto size = network.bytes().size();
-    std::memcpy(bytes.data(), network.bytes().data(), size);
-    const auto low = MutableByteSpan{bytes}.subspan(size - 4, 4);
-    store_be(low, load_be<std::uint32_t>(low) | offset);
-    return net::IpAddress::from_bytes(ByteSpan{bytes}.first(size));
-}
-
-}  // namespace
 
 net::IpNetwork device_range(net::Family family) {
     return family == net::Family::kIpv4 ? net::IpNetwork{*net::IpAddress::parse("100.64.0.0"), 11}
@@ -31,20 +17,23 @@ net::IpNetwork reserved_range(net::Family family) {
                                         : net::IpNetwork{*net::IpAddress::parse("fd00:2021:1111::"), 48};
 }
 
-std::optional<net::IpAddress> allocate_tunnel_address(net::Family family, Rng& rng,
-                                                      const std::function<bool(const net::IpAddress&)>& is_taken) {
-    const auto start = kFirstOffset + static_cast<std::uint32_t>(rng.below(kLastOffset - kFirstOffset + 1));
-    for (auto offset = start; offset <= kLastOffset; ++offset) {
-        if (const auto address = address_at(family, offset); !is_taken(address)) {
-            return address;
-        }
+net::IpAddress tunnel_address(net::Family family, std::uint32_t offset) {
+    const auto network = device_range(family).address();
+    std::array<std::byte, 16> bytes{};
+    const auto size = network.bytes().size();
+    std::memcpy(bytes.data(), network.bytes().data(), size);
+    const auto low = MutableByteSpan{bytes}.subspan(size - 4, 4);
+    store_be(low, load_be<std::uint32_t>(low) | offset);
+    return net::IpAddress::from_bytes(ByteSpan{bytes}.first(size));
+}
+
+std::optional<std::uint32_t> tunnel_offset(const net::IpAddress& address) {
+    if (!device_range(address.family()).contains(address)) {
+        return std::nullopt;
     }
-    for (auto offset = start; offset > kFirstOffset;) {
-        if (const auto address = address_at(family, --offset); !is_taken(address)) {
-            return address;
-        }
-    }
-    return std::nullopt;
+    const auto bytes = address.bytes();
+    const auto offset = load_be<std::uint32_t>(bytes.subspan(bytes.size() - 4)) & ((1U << 21U) - 1);
+    return offset >= kFirstTunnelOffset && offset <= kLastTunnelOffset ? std::optional{offset} : std::nullopt;
 }
 
 }  // namespace culvert::portal

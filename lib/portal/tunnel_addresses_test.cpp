@@ -1,66 +1,33 @@
 #include "culvert/portal/tunnel_addresses.h"
 
-#include <set>
-
 #include <gtest/gtest.h>
 
 namespace culvert::portal {
 namespace {
 
 using net::Family;
-using net::IpAddress;
-
-TEST(TunnelAddresses, AreDrawnFromTheDeviceRange) {
-    auto rng = Rng::from_number(3);
-    for (const auto family : {Family::kIpv4, Family::kIpv6}) {
-        for (int i = 0; i < 1000; ++i) {
-            const auto address = allocate_tunnel_address(family, rng, [](const IpAddress&) { return false; });
-            ASSERT_TRUE(address);
-            EXPECT_TRUE(device_range(family).contains(*address)) << address->to_string();
-        }
-    }
-}
-
-TEST(TunnelAddresses, AreNeverGivenOutTwice) {
-    auto rng = Rng::from_number(3);
-    std::set<IpAddress> taken;
-    for (int i = 0; i < 1000; ++i) {
-        const auto address = allocate_tunnel_address(
-            Family::kIpv4, rng, [&](const IpAddress& candidate) { return taken.contains(candidate); });
-        ASSERT_TRUE(address);
-        EXPECT_TRUE(taken.insert(*address).second);
-    }
-}
-
-TEST(TunnelAddresses, LookUpwardsFirstAndThenDownwards) {
-    auto rng = Rng::from_number(3);
-    auto same = rng;
-    const auto start = *allocate_tunnel_address(Family::kIpv4, rng, [](const IpAddress&) { return false; });
-
-    const auto below =
-        allocate_tunnel_address(Family::kIpv4, same, [&](const IpAddress& candidate) { return candidate >= start; });
-
-    ASSERT_TRUE(below);
-    EXPECT_EQ(load_be<std::uint32_t>(below->bytes()) + 1, load_be<std::uint32_t>(start.bytes()));
-}
-
-TEST(TunnelAddresses, KeepOffTheEndsOfTheRange) {
-    auto rng = Rng::from_number(3);
-    std::set<IpAddress> offered;
-    const auto nothing = allocate_tunnel_address(Family::kIpv4, rng, [&](const IpAddress& candidate) {
-        offered.insert(candidate);
-        return true;
-    });
-
-    EXPECT_FALSE(nothing);
-    EXPECT_EQ(offered.size(), (1U << 21U) - 3);
-    EXPECT_EQ(offered.begin()->to_string(), "100.64.0.2");
-    EXPECT_EQ(offered.rbegin()->to_string(), "100.95.255.254");
-}
 
 TEST(TunnelAddresses, LieInsideTheReservedRange) {
     for (const auto family : {Family::kIpv4, Family::kIpv6}) {
         EXPECT_TRUE(reserved_range(family).contains(device_range(family)));
+    }
+}
+
+TEST(TunnelAddresses, AreKnownByTheirOffset) {
+    for (const auto family : {Family::kIpv4, Family::kIpv6}) {
+        for (const auto offset : {kFirstTunnelOffset, 70'000U, kLastTunnelOffset}) {
+            const auto address = tunnel_address(family, offset);
+            EXPECT_TRUE(device_range(family).contains(address)) << address.to_string();
+            EXPECT_EQ(tunnel_offset(address), offset);
+        }
+    }
+    EXPECT_EQ(tunnel_address(Family::kIpv4, kLastTunnelOffset).to_string(), "100.95.255.254");
+}
+
+TEST(TunnelAddresses, KeepOffTheEndsOfTheRangeAndWhatLiesOutside) {
+    for (const auto* text : {"100.64.0.0", "100.64.0.1", "100.95.255.255", "100.96.0.5", "10.0.0.5",
+                             "fd00:2021:1111::1", "fd00:2021:1111::20:0"}) {
+        EXPECT_FALSE(tunnel_offset(*net::IpAddress::parse(text))) << text;
     }
 }
 

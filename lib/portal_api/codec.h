@@ -38,7 +38,7 @@ struct DecodeError {
 /// Decodes what the portal sent to a device of the given role. A MessageFrame then holds that role's alternative.
 [[nodiscard]] std::expected<ToDeviceFrame, DecodeError> decode_to_device(Role role, std::string_view text);
 
-/// `phx_join`; `stamp_secret` is for relays only.
+/// `phx_join`; `stamp_secret` is for relays only, which announce what they understand beyond the specification as well.
 [[nodiscard]] std::string encode_join(Role role, std::uint64_t ref, const std::optional<std::string>& stamp_secret);
 [[nodiscard]] std::string encode_heartbeat(std::uint64_t ref);
 [[nodiscard]] std::string encode_from_device(const FromDevice& message, std::uint64_t ref);

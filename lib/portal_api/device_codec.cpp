@@ -1,5 +1,6 @@
 #include <utility>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -146,7 +147,7 @@ std::expected<ToDeviceFrame, DecodeError> decode_to_device(Role role, std::strin
 std::string encode_join(Role role, std::uint64_t ref, const std::optional<std::string>& stamp_secret) {
     json::value payload;
     if (stamp_secret) {
-        payload = json::object{{"stamp_secret", *stamp_secret}};
+        payload = json::object{{"stamp_secret", *stamp_secret}, {"features", json::array{kTurnUsersFeature}}};
     }
     return encode_frame(to_topic(role), "phx_join", std::move(payload), ref);
 }

@@ -180,10 +180,35 @@ TEST(DeviceCodec, DecodesTheRelayInitOfTheSpecification) {
     EXPECT_THAT(error_of(Role::kRelay, spec::kConfigChanged), HasSubstr("event: unknown"));
 }
 
+/// The specification's, and what relays of ours understand beyond it.
+constexpr std::string_view kRelayJoin =
+    R"json({"topic":"relay","event":"phx_join","payload":{"stamp_secret":"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff","features":["turn_users"]},"ref":0})json";
+
+TEST(DeviceCodec, TellsRelaysWhatThePortalSaysAboutUsers) {
+    const TurnUsers message{.revoked = {{"c2FsdA", UnixSeconds{std::chrono::seconds{1'767'225'600}}}},
+                            .extended = {{"b3RoZXI", UnixSeconds{std::chrono::seconds{1'770'000'000}}}}};
+    const auto text = encode_to_device(ToRelay{message});
+    EXPECT_EQ(
+        parse(text),
+        parse(
+            R"json({"topic":"relay","event":"turn_users","payload":{"revoked":[{"salt":"c2FsdA","until":1767225600}],"extended":[{"salt":"b3RoZXI","until":1770000000}]},"ref":null})json"));
+
+    const auto frame = decode_to_device(Role::kRelay, text);
+    ASSERT_TRUE(frame) << frame.error().text;
+    EXPECT_EQ(std::get<TurnUsers>(std::get<ToRelay>(std::get<MessageFrame>(*frame).message)), message);
+
+    for (const auto* const payload : {R"([])", R"({"revoked":{}})", R"({"revoked":[{"salt":"x"}]})",
+                                      R"({"revoked":[{"salt":1,"until":2}]})", R"({"extended":[7]})"}) {
+        EXPECT_FALSE(decode_to_device(Role::kRelay, R"({"topic":"relay","event":"turn_users","ref":null,"payload":)" +
+                                                        std::string{payload} + "}"))
+            << payload;
+    }
+}
+
 TEST(DeviceCodec, EncodesWhatTheSpecificationShows) {
     EXPECT_EQ(parse(encode_join(Role::kClient, 0, std::nullopt)), parse(spec::kClientJoin));
     EXPECT_EQ(parse(encode_join(Role::kRelay, 0, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")),
-              parse(spec::kRelayJoin));
+              parse(kRelayJoin));
     EXPECT_EQ(parse(encode_heartbeat(7)), parse(spec::kHeartbeat));
 
     for (const auto& [role, text] :

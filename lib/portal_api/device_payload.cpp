@@ -4,7 +4,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/portal_api/payload.h"
 
-/// Messages from clients and gateways (6.2, 7.2), and the one message to relays (8).
+/// Messages from clients and gateways (6.2, 7.2), and those to relays (8).
 namespace culvert::portal_api {
 
 Decoded<FromClient> decode_from_client_payload(std::string_view event, const json::value& payload, const Place& place,
@@ -44,14 +44,38 @@ Decoded<FromGateway> decode_from_gateway_payload(std::string_view event, const j
     return std::nullopt;
 }
 
+namespace {
+
+std::vector<TurnUserRule> read_rules(const ObjectReader& reader, std::string_view key) {
+    std::vector<TurnUserRule> rules;
+    reader.each_if_present(key, [&](const json::value& value, const Place& place) {
+        const ObjectReader rule{value, place, reader.problem()};
+        rules.push_back({.salt = rule.string("salt"), .until = rule.timestamp("until")});
+    });
+    return rules;
+}
+
+json::array to_json(const std::vector<TurnUserRule>& rules) {
+    json::array array;
+    for (const auto& rule : rules) {
+        array.push_back(json::object{{"salt", rule.salt}, {"until", rule.until.time_since_epoch().count()}});
+    }
+    return array;
+}
+
+}  // namespace
+
 Decoded<ToRelay> decode_relay_payload(std::string_view event, const json::value& payload, const Place& place,
                                       Problem& problem) {
-    if (event != "init") {
-        problem.report({.name = "event"}, "unknown");
-        return std::nullopt;
-    }
     const ObjectReader reader{payload, place, problem};
-    return RelayInit{};
+    if (event == "init") {
+        return RelayInit{};
+    }
+    if (event == kTurnUsersFeature) {
+        return TurnUsers{.revoked = read_rules(reader, "revoked"), .extended = read_rules(reader, "extended")};
+    }
+    problem.report({.name = "event"}, "unknown");
+    return std::nullopt;
 }
 
 EncodedMessage encode_payload(const FromClient& message) {
@@ -87,7 +111,13 @@ EncodedMessage encode_payload(const FromGateway& message) {
 }
 
 EncodedMessage encode_payload(const ToRelay& message) {
-    return std::visit(overloaded{[](const RelayInit&) -> EncodedMessage { return {"init", json::object{}}; }}, message);
+    return std::visit(
+        overloaded{[](const RelayInit&) -> EncodedMessage { return {"init", json::object{}}; },
+                   [](const TurnUsers& m) -> EncodedMessage {
+                       return {std::string{kTurnUsersFeature},
+                               json::object{{"revoked", to_json(m.revoked)}, {"extended", to_json(m.extended)}}};
+                   }},
+        message);
 }
 
 }  // namespace culvert::portal_api

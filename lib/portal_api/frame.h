@@ -79,6 +79,7 @@ struct JoinFrame {
     std::string topic;
     Ref ref;
     std::optional<std::string> stamp_secret;  // of relays
+    bool takes_turn_users = false;            // of relays that announce kTurnUsersFeature
 };
 /// `phx_leave`; the devices of this generation never send it, but other Phoenix clients do.
 struct LeaveFrame {

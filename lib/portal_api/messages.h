@@ -350,6 +350,27 @@ struct RelayInit {
     friend bool operator==(const RelayInit&, const RelayInit&) = default;
 };
 
-using ToRelay = std::variant<RelayInit>;
+/// What the portal says about a user it gave credentials to, known by the salt of his user names.
+struct TurnUserRule {
+    std::string salt;
+    UnixSeconds until;
+
+    friend bool operator==(const TurnUserRule&, const TurnUserRule&) = default;
+};
+/// An extension of ours, for relays that announce it when they join (kTurnUsersFeature). The newest word about a user
+/// counts.
+struct TurnUsers {
+    /// No user name with this salt counts until then.
+    std::vector<TurnUserRule> revoked;
+    /// User names with this salt count until then, also those that have expired; lifts a revocation.
+    std::vector<TurnUserRule> extended;
+
+    friend bool operator==(const TurnUsers&, const TurnUsers&) = default;
+};
+
+/// Stands in the join's `features`. Portals that do not know the member ignore it.
+inline constexpr std::string_view kTurnUsersFeature = "turn_users";
+
+using ToRelay = std::variant<RelayInit, TurnUsers>;
 
 }  // namespace culvert::portal_api

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include <boost/json/object.hpp>
@@ -37,6 +39,12 @@ JoinFrame read_join(const ObjectReader& frame, std::string topic, Ref ref) {
         join.stamp_secret = ObjectReader{*payload, kPayload, ignored}.optional_string("stamp_secret");
         if (!ignored.is_none()) {
             join.stamp_secret.reset();
+        }
+        if (const auto* features = payload->get_object().if_contains("features"); features && features->is_array()) {
+            join.takes_turn_users = std::ranges::any_of(features->get_array(), [](const json::value& feature) {
+                const auto* text = feature.if_string();
+                return text && std::string_view{text->data(), text->size()} == kTurnUsersFeature;
+            });
         }
     }
     return join;

@@ -65,6 +65,16 @@ TEST(PortalCodec, DecodesControlFrames) {
     const auto leave = decode_from_device(
         Role::kClient, R"({"topic":"client","event":"phx_leave","payload":{},"ref":"4","join_ref":"1"})");
     EXPECT_EQ(std::get<LeaveFrame>(*leave).ref.json, R"("4")");
+    EXPECT_FALSE(std::get<JoinFrame>(*relay).takes_turn_users);
+    const auto ours = decode_from_device(Role::kRelay, encode_join(Role::kRelay, 0, "secret"));
+    EXPECT_TRUE(std::get<JoinFrame>(*ours).takes_turn_users);
+    for (const auto* const features : {R"("turn_users")", R"([7,"other"])", "null"}) {
+        const auto odd = decode_from_device(
+            Role::kRelay, R"({"topic":"relay","event":"phx_join","ref":0,"payload":{"stamp_secret":"s","features":)" +
+                              std::string{features} + "}}");
+        EXPECT_EQ(std::get<JoinFrame>(*odd).stamp_secret, "s") << features;
+        EXPECT_FALSE(std::get<JoinFrame>(*odd).takes_turn_users) << features;
+    }
 }
 
 TEST(PortalCodec, AnswersUnknownWhatItCannotUse) {

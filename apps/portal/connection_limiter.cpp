@@ -1,0 +1,50 @@
+#include "connection_limiter.h"
+
+#include <algorithm>
+
+namespace culvert::portal_server {
+namespace {
+
+constexpr std::uint8_t kV6PlaceLength = 48;
+
+net::IpAddress place_key(const net::IpAddress& address) {
+    return address.family() == net::Family::kIpv4 ? address : net::IpNetwork{address, kV6PlaceLength}.address();
+}
+
+}  // namespace
+
+bool ConnectionLimiter::opened(const net::IpAddress& peer, Instant now) {
+    auto& place = place_of(peer, now);
+    if (place.waiting >= kWaitingOfPlace) {
+        return false;
+    }
+    ++place.waiting;
+    return true;
+}
+
+void ConnectionLimiter::closed(const net::IpAddress& peer) {
+    if (const auto entry = places_.find(place_key(peer)); entry != places_.end() && entry->second.waiting > 0) {
+        --entry->second.waiting;
+    }
+}
+
+bool ConnectionLimiter::may_upgrade(const net::IpAddress& client, Instant now) {
+    return place_of(client, now).upgrades.take(kUpgrades, now);
+}
+
+bool ConnectionLimiter::may_answer_wrong_token(const net::IpAddress& client, Instant now) {
+    return place_of(client, now).wrong_tokens.take(kWrongTokens, now);
+}
+
+ConnectionLimiter::Place& ConnectionLimiter::place_of(const net::IpAddress& address, Instant now) {
+    if (places_.size() >= next_clean_up_) {
+        std::erase_if(places_, [&](const auto& entry) {
+            return entry.second.waiting == 0 && entry.second.upgrades.is_full(now) &&
+                   entry.second.wrong_tokens.is_full(now);
+        });
+        next_clean_up_ = std::max<std::size_t>(1024, 2 * places_.size());
+    }
+    return places_[place_key(address)];
+}
+
+}  // namespace culvert::portal_server

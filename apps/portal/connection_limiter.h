@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+
+#include "culvert/net/ip_network.h"
+#include "culvert/portal/pace.h"
+
+namespace culvert::portal_server {
+
+/// What strangers may do before they have shown a token, for each place they come from: an IPv4 address, or an IPv6
+/// /48, of which one customer has as many addresses as he wants.
+///
+/// An office behind one address comes back all at once when the portal was away; the rates leave room for that.
+class ConnectionLimiter {
+public:
+    /// Connections that have not yet said what they want, of one place and in all.
+    static constexpr std::size_t kWaitingOfPlace = 128;
+    static constexpr std::size_t kWaiting = 2048;
+    static constexpr portal::Rate kUpgrades{50, 500};
+    /// Beyond that the answer comes late.
+    static constexpr portal::Rate kWrongTokens{1, 20};
+
+    /// A connection was accepted. False: one too many of its place; closed() is not to be called then.
+    [[nodiscard]] bool opened(const net::IpAddress& peer, Instant now);
+    void closed(const net::IpAddress& peer);
+
+    [[nodiscard]] bool may_upgrade(const net::IpAddress& client, Instant now);
+    /// Whether the answer to a wrong token may go out at once.
+    [[nodiscard]] bool may_answer_wrong_token(const net::IpAddress& client, Instant now);
+
+    [[nodiscard]] std::size_t size() const { return places_.size(); }
+
+private:
+    struct Place {
+        std::size_t waiting = 0;
+        portal::Pace upgrades;
+        portal::Pace wrong_tokens;
+    };
+
+    Place& place_of(const net::IpAddress& address, Instant now);
+
+    std::map<net::IpAddress, Place> places_;
+    std::size_t next_clean_up_ = 1024;
+};
+
+}  // namespace culvert::portal_server

@@ -1,0 +1,72 @@
+#include "connection_limiter.h"
+
+#include <gtest/gtest.h>
+
+namespace culvert::portal_server {
+namespace {
+
+net::IpAddress ip(const std::string& text) {
+    return *net::IpAddress::parse(text);
+}
+
+TEST(ConnectionLimiter, LimitsWhoOpensConnectionsAndSaysNothing) {
+    ConnectionLimiter limiter;
+    const Instant now{};
+    for (std::size_t i = 0; i < ConnectionLimiter::kWaitingOfPlace; ++i) {
+        EXPECT_TRUE(limiter.opened(ip("198.51.100.7"), now));
+    }
+    EXPECT_FALSE(limiter.opened(ip("198.51.100.7"), now));
+    EXPECT_TRUE(limiter.opened(ip("198.51.100.8"), now));
+
+    limiter.closed(ip("198.51.100.7"));
+    EXPECT_TRUE(limiter.opened(ip("198.51.100.7"), now));
+    EXPECT_FALSE(limiter.opened(ip("198.51.100.7"), now));
+}
+
+TEST(ConnectionLimiter, TakesTheAddressesOfOneCustomerForOnePlace) {
+    ConnectionLimiter limiter;
+    const Instant now{};
+    for (std::size_t i = 0; i < ConnectionLimiter::kWaitingOfPlace; ++i) {
+        EXPECT_TRUE(limiter.opened(ip("2001:db8:1:" + std::to_string(i) + "::1"), now));
+    }
+    EXPECT_FALSE(limiter.opened(ip("2001:db8:1:ffff::1"), now));
+    EXPECT_TRUE(limiter.opened(ip("2001:db8:2::1"), now));
+}
+
+TEST(ConnectionLimiter, LimitsUpgradesAndRecovers) {
+    ConnectionLimiter limiter;
+    Instant now{std::chrono::hours{1}};
+    std::size_t admitted = 0;
+    for (int i = 0; i < 1000; ++i) {
+        admitted += limiter.may_upgrade(ip("198.51.100.7"), now) ? 1 : 0;
+    }
+    EXPECT_EQ(admitted, ConnectionLimiter::kUpgrades.burst);
+    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.8"), now));
+    now += std::chrono::seconds{1};
+    admitted = 0;
+    for (int i = 0; i < 1000; ++i) {
+        admitted += limiter.may_upgrade(ip("198.51.100.7"), now) ? 1 : 0;
+    }
+    EXPECT_EQ(admitted, ConnectionLimiter::kUpgrades.per_second);
+}
+
+TEST(ConnectionLimiter, WrongTokensDoNotKeepGoodOnesOut) {
+    ConnectionLimiter limiter;
+    const Instant now{std::chrono::hours{1}};
+    while (limiter.may_answer_wrong_token(ip("198.51.100.7"), now)) {
+    }
+    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.7"), now));
+}
+
+TEST(ConnectionLimiter, ForgetsPlacesThatAreQuiet) {
+    ConnectionLimiter limiter;
+    Instant now{std::chrono::hours{1}};
+    for (int i = 0; i < 20'000; ++i) {
+        now += std::chrono::milliseconds{100};
+        (void)limiter.may_upgrade(ip("2001:" + std::to_string(i % 9999) + ":" + std::to_string(i / 9999) + "::1"), now);
+    }
+    EXPECT_LT(limiter.size(), 2048U);
+}
+
+}  // namespace
+}  // namespace culvert::portal_server

@@ -1,0 +1,163 @@
+// Which devices may be, and for how long: what one party may take up, and what is forgotten.
+
+#include <algorithm>
+#include <chrono>
+
+#include "culvert/base/sabotage.h"
+#include "culvert/observability/log.h"
+#include "culvert/portal/control_plane.h"
+#include "culvert/portal/derivations.h"
+
+namespace culvert::portal {
+namespace {
+
+using portal_api::Role;
+
+constexpr log::Logger kLog{"portal"};
+
+/// How old the record may be that a connected device was seen: little against the days after which one is forgotten.
+constexpr auto kPresenceAge = std::chrono::hours{1};
+/// Devices whose presence is recorded at a time, at least: all of them within kPresenceAge, but never all at once.
+constexpr std::size_t kMinPresences = 64;
+constexpr std::size_t kPresenceShares = 30;
+
+}  // namespace
+
+std::optional<Refusal> ControlPlane::admit(const Token& token, const std::optional<Applicant>& applicant, Instant now) {
+    using namespace std::chrono_literals;
+    const auto count = sessions_of_token_.find(token.id);
+    if (count != sessions_of_token_.end() && count->second >= limits_.sessions_per_token) {
+        return Refusal{503, "Too many connections with this token. See --max-sessions of the portal.\n", 60s};
+    }
+    if (!owners_[applicant ? applicant->identity.owner : token.id.uuid()].connects.take(kConnects, now)) {
+        return Refusal{503, "Too many connections at once. Try again soon.\n", 2s};
+    }
+    return applicant ? admit(*applicant, now) : std::nullopt;
+}
+
+std::optional<Refusal> ControlPlane::admit(const Applicant& applicant, Instant now) {
+    using namespace std::chrono_literals;
+    const auto verdict = claims_.claim(applicant.identity, applicant.public_key, now);
+    const auto holder = claims_.holder(applicant.identity);
+    if (verdict.is_discovered && holder) {
+        const auto& session = sessions_.at(*holder);
+        kLog.warn(
+            "Two machines use the same device id, such as a disk and its copy; the one that is connected stays. Give "
+            "the "
+            "other one an id of its own: set FIREZONE_ID there, or remove its id file",
+            log::field("external_id", applicant.identity.external_id), log::field("role", to_topic(session.role)));
+    }
+    switch (verdict.kind) {
+        case DeviceClaims::Verdict::Kind::kAdmitted:
+            return std::nullopt;
+        case DeviceClaims::Verdict::Kind::kWait:
+            return Refusal{503, "Another machine is connected with this device id. Trying again may help.\n", 15s};
+        case DeviceClaims::Verdict::Kind::kDuplicate:
+            break;
+    }
+    // Not 401: the token is good, and devices would delete it. This ends older devices, with the text for their user.
+    return Refusal{
+        409,
+        "Another machine uses this device id, perhaps because the disk was copied. Give this one an id of its "
+        "own: set FIREZONE_ID, or remove the file with its id, and start again.\n",
+        std::nullopt};
+}
+
+Duration ControlPlane::charge_frame(Session& session, Instant now) {
+    if (CULVERT_SABOTAGE(kFloodIsReadAtFullSpeed)) {
+        return {};
+    }
+    const auto& rates = session.role == Role::kClient    ? kClientFrames
+                        : session.role == Role::kGateway ? kGatewayFrames
+                                                         : kRelayFrames;
+    auto& owner = owners_[session.identity ? session.identity->owner : session.token.uuid()];
+    return std::max(session.frames.charge(rates.session, now), owner.frames.charge(rates.owner, now));
+}
+
+void ControlPlane::set_congested(SessionId id, bool is_congested) {
+    if (const auto session = sessions_.find(id); session != sessions_.end()) {
+        session->second.is_congested = is_congested;
+    }
+}
+
+/// The newest connection of a device counts; an older one is a remnant, or of another machine (DeviceClaims).
+void ControlPlane::take_over(SessionId id, const Session& session, const crypto::PublicKey& key, Instant now) {
+    const auto before = claims_.joined(*session.identity, id, key, now);
+    if (!before) {
+        return;
+    }
+    if (const auto old = sessions_.find(*before); old != sessions_.end()) {
+        kLog.debug("A device came back; closed its older connection", log::field("now_from", session.remote_ip),
+                   log::field("before_from", old->second.remote_ip));
+        close(*before, "the device has connected again", now);
+    }
+}
+
+std::vector<portal_api::Relay> ControlPlane::give_relays(SessionId id, Session& session, const crypto::PublicKey& key,
+                                                         UnixSeconds wall_now) {
+    if (session.turn_expires_at < wall_now + kTurnRenewAhead) {
+        session.turn_expires_at = turn_expiry(wall_now, session.expires_at);
+    }
+    return relays_.device_joined(id, key, session.turn_expires_at, session.expires_at);
+}
+
+/// A device whose credentials were revoked has shown a token that is good: its relays must know before it does.
+void ControlPlane::lift_revocation(const Session& session, UnixSeconds wall_now) {
+    const auto is_revoked = [&](const auto& state) {
+        if constexpr (requires { state.device.public_key; }) {
+            return turn_users_.is_revoked(turn_salt(state.device.public_key));
+        }
+        return false;
+    };
+    if (std::visit(is_revoked, session.state)) {
+        update_turn_users(wall_now);
+        send_relay_pushes();
+    }
+}
+
+void ControlPlane::update_turn_users(UnixSeconds wall_now) {
+    turn_users_.set_revoked(storage_.revoked_turn_users(wall_now), wall_now);
+}
+
+void ControlPlane::renew_turn_users(UnixSeconds wall_now) {
+    for (const auto& renewal : relays_.renew(wall_now)) {
+        const auto& session = sessions_.at(renewal.session);
+        const auto device = session.role == Role::kClient ? std::get<ClientState>(session.state).device.id.uuid()
+                                                          : std::get<GatewayState>(session.state).device.id.uuid();
+        storage_.put(TurnUser{renewal.salt, session.token, device, latest_turn_expiry(wall_now, session.expires_at)});
+        if (renewal.extended_until) {
+            turn_users_.extend(renewal.salt, *renewal.extended_until);
+        }
+    }
+}
+
+void ControlPlane::look_after_devices(Instant now, UnixSeconds wall_now) {
+    record_presence(now, wall_now);
+    storage_.release_addresses(wall_now, kAddressQuarantine);
+    storage_.erase_expired_turn_users(wall_now);
+}
+
+void ControlPlane::record_presence(Instant now, UnixSeconds wall_now) {
+    std::vector<ClientId> clients;
+    std::vector<GatewayId> gateways;
+    auto left = std::max(kMinPresences, sessions_.size() / kPresenceShares);
+    for (auto& [id, session] : sessions_) {
+        if (session.role == Role::kRelay || now - session.recorded_at < kPresenceAge) {
+            continue;
+        }
+        if (left-- == 0) {
+            break;
+        }
+        session.recorded_at = now;
+        if (session.role == Role::kClient) {
+            clients.push_back(session.client().device.id);
+        } else {
+            gateways.push_back(session.gateway().device.id);
+        }
+    }
+    if (!clients.empty() || !gateways.empty()) {
+        storage_.in_transaction([&] { storage_.record_presence(clients, gateways, wall_now); });
+    }
+}
+
+}  // namespace culvert::portal

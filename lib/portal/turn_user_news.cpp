@@ -1,0 +1,98 @@
+#include "culvert/portal/turn_user_news.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "culvert/base/sabotage.h"
+#include "culvert/observability/log.h"
+
+namespace culvert::portal {
+namespace {
+
+constexpr log::Logger kLog{"portal"};
+
+std::vector<portal_api::TurnUserRule> to_rules(const std::map<std::string, UnixSeconds>& users) {
+    std::vector<portal_api::TurnUserRule> rules;
+    for (const auto& [salt, until] : users) {
+        rules.push_back({salt, until});
+    }
+    return rules;
+}
+
+}  // namespace
+
+void TurnUserNews::relay_joined(SessionId session) {
+    relays_.insert(session);
+    push(session, to_rules(revoked_), to_rules(extended_));
+}
+
+void TurnUserNews::set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds now) {
+    if (revoked.size() > kMaxRevoked) {
+        kLog.warn("More credentials for relays are revoked than relays can remember; the first to expire are left out",
+                  log::field("revoked", revoked.size()), log::field("told", kMaxRevoked));
+        std::ranges::sort(revoked, std::greater{}, &RevokedTurnUser::until);
+        revoked.resize(kMaxRevoked);
+    }
+    std::map<std::string, UnixSeconds> current;
+    for (auto& user : revoked) {
+        current.emplace(std::move(user.salt), user.until);
+    }
+    std::erase_if(extended_, [&](const auto& user) { return user.second <= now || current.contains(user.first); });
+
+    Rules added;
+    for (const auto& [salt, until] : current) {
+        const auto known = revoked_.find(salt);
+        if (known == revoked_.end() || known->second != until) {
+            added.push_back({salt, until});
+        }
+    }
+    Rules lifted;
+    for (const auto& [salt, until] : revoked_) {
+        if (!current.contains(salt) && until > now) {
+            lifted.push_back({salt, until});
+        }
+    }
+    revoked_ = std::move(current);
+    push_to_all(added, lifted);
+}
+
+void TurnUserNews::extend(const std::string& salt, UnixSeconds until) {
+    if (revoked_.contains(salt)) {
+        return;
+    }
+    extended_[salt] = until;
+    push_to_all({}, {{salt, until}});
+}
+
+std::optional<TurnUserNews::Push> TurnUserNews::poll_push() {
+    if (pushes_.empty()) {
+        return std::nullopt;
+    }
+    auto next = std::move(pushes_.front());
+    pushes_.pop_front();
+    return next;
+}
+
+void TurnUserNews::push(SessionId session, const Rules& revoked, const Rules& extended) {
+    if (CULVERT_SABOTAGE(kRevokedUserKeepsRelaying)) {
+        return;
+    }
+    for (std::size_t i = 0; i < revoked.size() || i < extended.size(); i += kMaxRules) {
+        const auto part = [&](const Rules& rules) {
+            const auto begin = std::min(i, rules.size());
+            const auto end = std::min(i + kMaxRules, rules.size());
+            return Rules{rules.begin() + static_cast<std::ptrdiff_t>(begin),
+                         rules.begin() + static_cast<std::ptrdiff_t>(end)};
+        };
+        pushes_.push_back({session, {.revoked = part(revoked), .extended = part(extended)}});
+    }
+}
+
+void TurnUserNews::push_to_all(const Rules& revoked, const Rules& extended) {
+    for (const auto session : relays_) {
+        push(session, revoked, extended);
+    }
+}
+
+}  // namespace culvert::portal
