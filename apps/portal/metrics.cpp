@@ -26,6 +26,8 @@ std::string render_metrics(const portal::Statistics& statistics) {
         statistics.flows_authorized);
     add(out, "culvert_portal_flows_failed_total", "counter", "Requests for access that were refused.",
         statistics.flows_failed);
+    add(out, "culvert_portal_flows_throttled_total", "counter", "Requests for access dropped, too many of one client.",
+        statistics.flows_throttled);
     add(out, "culvert_portal_access_rejected_total", "counter", "Accesses taken back.", statistics.access_rejected);
     add(out, "culvert_portal_storage_errors_total", "counter", "Failures of the database.", statistics.storage_errors);
     return out;

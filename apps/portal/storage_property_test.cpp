@@ -198,7 +198,7 @@ private:
         return pick<std::string>({"", "a", "laptop", "it's \"quoted\"; --", "näme", std::string{"nul\0inside", 10}});
     }
     std::optional<std::string> maybe_text() { return one_in(3) ? std::nullopt : std::optional{text()}; }
-    crypto::PublicKey key() { return {Rng::from_number(rng_.below(2 * kRows)).array<32>()}; }
+    crypto::PublicKey key() { return {Rng::from_number(rng_.below(4 * kRows)).array<32>()}; }
     net::IpAddress address() {
         return *net::IpAddress::parse(pick<std::string_view>({"203.0.113.7", "2001:db8::9", "0.0.0.0", "::"}));
     }
@@ -330,7 +330,7 @@ private:
                         }};
             case 1:
                 return {line("erase devices unseen since", now_), [now = now_](Storage& storage) {
-                            return std::to_string(storage.erase_unseen_devices(now - std::chrono::seconds{20}, 100));
+                            return std::to_string(storage.erase_unseen_devices(now - std::chrono::seconds{300}, 100));
                         }};
             case 2:
                 return {line("release addresses", now_), [now = now_](Storage& storage) {

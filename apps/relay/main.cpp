@@ -172,8 +172,16 @@ int run(const Options& options) {
     if (!data_plane) {
         return fail_to_start(data_plane.error());
     }
-    auto portal = PortalLink::open(options, stamp_secret, rng.fork(),
-                                   [&ending](const std::string& reason) { ending.fail(reason); });
+    auto portal = PortalLink::open(
+        options, stamp_secret, rng.fork(), [&ending](const std::string& reason) { ending.fail(reason); },
+        [&plane = **data_plane](const portal_api::TurnUsers& users) {
+            for (const auto& user : users.extended) {
+                plane.extend_user(user.salt, user.until);
+            }
+            for (const auto& user : users.revoked) {
+                plane.revoke_user(user.salt, user.until);
+            }
+        });
     if (!portal) {
         return fail_to_start(portal.error());
     }

@@ -24,7 +24,7 @@ constexpr auto kMaxHeartbeatAge = std::chrono::minutes{15};
 
 std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const Options& options,
                                                                          std::string stamp_secret, Rng rng,
-                                                                         GiveUp give_up) {
+                                                                         GiveUp give_up, ObeyUsers obey_users) {
     const portal_api::LoginParameters parameters{.role = portal_api::Role::kRelay,
                                                  .token = options.token,
                                                  .name = options.name,
@@ -42,7 +42,7 @@ std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const O
         .stamp_secret = std::move(stamp_secret),
         .max_partition_time = kMaxPartitionTime,
         .rng = rng};
-    auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up)}};
+    auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up), std::move(obey_users)}};
     auto opened = portal_channel::PortalConnection::create(
         std::move(connection), [raw = link.get()](const portal_channel::Event& event) { raw->handle_event(event); });
     if (!opened) {
@@ -57,14 +57,28 @@ bool PortalLink::is_healthy(Instant now) const {
     return last == 0 || now - Instant{Duration{last}} < kMaxHeartbeatAge;
 }
 
+void PortalLink::handle_message(const portal_api::ToRelay& message) {
+    std::visit(overloaded{
+                   [](const portal_api::RelayInit&) {},  // nothing to do
+                   [&](const portal_api::TurnUsers& users) {
+                       kLog.debug("Told of users", log::field("revoked", users.revoked.size()),
+                                  log::field("extended", users.extended.size()));
+                       obey_users_(users);
+                   },
+               },
+               message);
+}
+
 void PortalLink::handle_event(const portal_channel::Event& event) {
     std::visit(overloaded{
                    [&](const portal_channel::Joined&) {
                        is_joined_ = true;
                        kLog.info("Registered with the portal");
                    },
-                   [&](const portal_channel::MessageReceived&) {
-                       // `init`: nothing to do. There is no other message for relays.
+                   [&](const portal_channel::MessageReceived& received) {
+                       if (const auto* message = std::get_if<portal_api::ToRelay>(&received.message)) {
+                           handle_message(*message);
+                       }
                    },
                    [&](const portal_channel::MessageRefused& refused) {
                        kLog.warn("The portal refused a message", log::field("reason", refused.text));

@@ -9,6 +9,7 @@
 
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
+#include "culvert/portal_api/messages.h"
 #include "culvert/portal_channel/connection.h"
 #include "options.h"
 
@@ -19,11 +20,14 @@ class PortalLink {
 public:
     /// Called once, on the link's thread, when the portal will not have this relay or has been away for too long.
     using GiveUp = std::function<void(const std::string& reason)>;
+    /// Called on the link's thread with what the portal says about users of this relay.
+    using ObeyUsers = std::function<void(const portal_api::TurnUsers& users)>;
 
     /// Resolves the portal's host name. The error is a sentence for a person.
     [[nodiscard]] static std::expected<std::unique_ptr<PortalLink>, std::string> open(const Options& options,
                                                                                       std::string stamp_secret, Rng rng,
-                                                                                      GiveUp give_up);
+                                                                                      GiveUp give_up,
+                                                                                      ObeyUsers obey_users);
     void connect() { connection_->connect(std::nullopt); }
 
     /// False if heartbeats have stopped for so long that something must be stuck. True before the first one.
@@ -32,10 +36,13 @@ public:
     [[nodiscard]] std::uint64_t hiccups() const { return hiccups_; }
 
 private:
-    explicit PortalLink(GiveUp give_up) : give_up_{std::move(give_up)} {}
+    PortalLink(GiveUp give_up, ObeyUsers obey_users)
+        : give_up_{std::move(give_up)}, obey_users_{std::move(obey_users)} {}
+    void handle_message(const portal_api::ToRelay& message);
     void handle_event(const portal_channel::Event& event);
 
     GiveUp give_up_;
+    ObeyUsers obey_users_;
     std::atomic<Instant::rep> last_heartbeat_{0};
     std::atomic<bool> is_joined_{false};
     std::atomic<std::uint64_t> hiccups_{0};

@@ -13,13 +13,19 @@ constexpr std::uint32_t kWordBits = 64;
 
 AddressPool::AddressPool() {
     for (auto& range : ranges_) {
+        // All bits of a level are set that stand for something below it, then those at the ends go.
         auto bits = std::size_t{kLastTunnelOffset} + 1;
+        range.free = bits;
         for (auto& level : range.levels) {
-            bits = (bits + kWordBits - 1) / kWordBits;
-            level.assign(bits, 0);
+            const auto words = (bits + kWordBits - 1) / kWordBits;
+            level.assign(words, ~std::uint64_t{0});
+            if (const auto rest = bits % kWordBits; rest != 0) {
+                level.back() = (std::uint64_t{1} << rest) - 1;
+            }
+            bits = words;
         }
-        for (auto offset = kFirstTunnelOffset; offset <= kLastTunnelOffset; ++offset) {
-            range.set(offset);
+        for (std::uint32_t offset = 0; offset < kFirstTunnelOffset; ++offset) {
+            range.clear(offset);
         }
     }
 }

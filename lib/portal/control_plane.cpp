@@ -78,7 +78,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
     ++sessions_of_token_[session.token];
     session.recorded_at = now;
     session.identity = registration->identity;
-    session.turn_expires_at = turn_expiry(to_seconds(wall_now), session.expires_at);
+    session.turn_expires_at = turn_expiry(to_seconds(wall_now), registration->expires_at);
     session.expires_at = registration->expires_at;
     session.user_agent = registration->user_agent;
     session.remote_ip = registration->remote_ip;
@@ -407,15 +407,15 @@ void ControlPlane::tick(Instant now, WallTime wall_now) {
     });
     try {
         storage_.erase_expired_flows(wall_seconds);
-        if (now >= next_device_reap_) {
-            next_device_reap_ = now + kDeviceReapInterval;
-            storage_.erase_unseen_devices(wall_seconds - limits_.forget_devices_after, kDevicesReapedAtOnce);
-        }
         if (now >= next_token_reap_) {
             next_token_reap_ = now + kTokenReapInterval;
             storage_.erase_expired_tokens(wall_seconds);
         }
         look_after_devices(now, wall_seconds);
+        if (now >= next_device_reap_) {
+            next_device_reap_ = now + kDeviceReapInterval;
+            storage_.erase_unseen_devices(wall_seconds - limits_.forget_devices_after, kDevicesReapedAtOnce);
+        }
         renew_turn_users(wall_seconds);
         handle_changes(now, wall_now);
         send_relay_pushes();

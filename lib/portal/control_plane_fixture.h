@@ -154,6 +154,16 @@ protected:
         now_ = end;
     }
 
+    /// For days and weeks: the timers go off once an hour.
+    void wait_coarsely(Duration time) {
+        const auto end = now_ + time;
+        while (now_ < end) {
+            now_ = std::min(end, now_ + std::chrono::hours{1});
+            portal_->handle_timeout(now_, wall());
+            collect();
+        }
+    }
+
     [[nodiscard]] WallTime wall() const {
         return WallTime{std::chrono::floor<std::chrono::milliseconds>(now_.time_since_epoch()) + kWallOffset};
     }

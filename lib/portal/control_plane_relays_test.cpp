@@ -136,7 +136,7 @@ TEST_F(Relaying, CredentialsEndWithinSixtyDaysAndStayTheSameAtReconnects) {
     EXPECT_EQ(late.relays.front().expires_at, first.expires_at);
 
     const auto end_of_period = first.expires_at - days{30};
-    wait(end_of_period - wall_seconds() - seconds{1});
+    wait_coarsely(end_of_period - wall_seconds() - seconds{1});
     const auto again = take<GatewayInit>(join(gateway_request(token)));
     ASSERT_FALSE(again.empty());
     EXPECT_EQ(again.front().relays.front(), first);
@@ -152,16 +152,16 @@ TEST_F(Relaying, CredentialsOfAConnectedDeviceAreExtendedAtOurRelaysAndReplacedF
     const auto expires_at = given.front().expires_at;
     take_frames(ours);
 
-    wait(expires_at - wall_seconds() - days{4});
+    wait_coarsely(expires_at - wall_seconds() - days{4});
     EXPECT_TRUE(take<TurnUsers>(ours).empty());
-    wait(days{2});
+    wait_coarsely(days{2});
     const auto told = take_one<TurnUsers>(ours);
     ASSERT_EQ(told.extended.size(), 1U);
     EXPECT_EQ(told.extended[0].salt, turn_salt(*crypto::PublicKey::parse(key_text(1001))));
     EXPECT_GE(told.extended[0].until, expires_at + days{20});
     EXPECT_TRUE(take<RelaysPresence>(gateway).empty()) << "its allocations are left alone";
 
-    wait(days{2} - std::chrono::minutes{30});
+    wait_coarsely(days{2} - std::chrono::minutes{30});
     const auto push = take_one<RelaysPresence>(gateway);
     EXPECT_TRUE(push.disconnected_ids.empty());
     ASSERT_EQ(push.connected.size(), 4U);

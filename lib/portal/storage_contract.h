@@ -312,6 +312,7 @@ TYPED_TEST_P(StorageContract, RevokesTurnUsersWithTheirTokenOrDevice) {
     gateway_token.id = TokenId::random(this->rng_);
     gateway_token.type = TokenType::kGateway;
     gateway_token.actor.reset();
+    gateway_token.expires_at.reset();
     gateway_token.site = this->site_.id;
     this->storage_->put(gateway_token);
     const TurnUser of_client{"client", this->token_.id, client.id.uuid(), this->at(500)};

@@ -111,13 +111,12 @@ EncodedMessage encode_payload(const FromGateway& message) {
 }
 
 EncodedMessage encode_payload(const ToRelay& message) {
-    return std::visit(
-        overloaded{[](const RelayInit&) -> EncodedMessage { return {"init", json::object{}}; },
-                   [](const TurnUsers& m) -> EncodedMessage {
-                       return {std::string{kTurnUsersFeature},
-                               json::object{{"revoked", to_json(m.revoked)}, {"extended", to_json(m.extended)}}};
-                   }},
-        message);
+    return std::visit(overloaded{[](const RelayInit&) -> EncodedMessage { return {"init", json::object{}}; },
+                                 [](const TurnUsers& m) -> EncodedMessage {
+                                     return {kTurnUsersFeature, json::object{{"revoked", to_json(m.revoked)},
+                                                                             {"extended", to_json(m.extended)}}};
+                                 }},
+                      message);
 }
 
 }  // namespace culvert::portal_api

@@ -155,7 +155,7 @@ class System:
 
     # --- Devices ---
 
-    def start_relay(self, number=1):
+    def start_relay(self, number=1, environment=None):
         process = self.start(
             f"relay{number}",
             f"relay{number}",
@@ -166,6 +166,7 @@ class System:
                 "PUBLIC_IP4_ADDR": f"203.0.113.2{number}",
                 "PUBLIC_IP6_ADDR": f"2001:db8:113::2{number}",
                 "RUST_LOG": "info",
+                **(environment or {}),
             },
         )
         process.wait_for_log("Connected to portal")
