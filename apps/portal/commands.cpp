@@ -56,8 +56,12 @@ std::optional<portal::TokenId> find_token_id(const std::string& text, const port
 
 }  // namespace
 
+void load(ApplyCommand& command) {
+    command.text = read_file(command.file);
+}
+
 int run(const ApplyCommand& command, SqliteStorage& storage, Rng& rng) {
-    const auto text = read_file(command.file);
+    const auto& text = command.text;
     const auto name = command.file == "-" ? "standard input" : command.file;
     if (!text) {
         return fail("cannot read \"" + name + "\". Check that it is a file and that this user may read it.");

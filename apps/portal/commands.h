@@ -7,6 +7,8 @@
 /// Throws portal::StorageError.
 namespace culvert::portal_server {
 
+/// Reads the file, for which privileges may be needed that run() no longer has.
+void load(ApplyCommand& command);
 int run(const ApplyCommand& command, SqliteStorage& storage, Rng& rng);
 int run(const TokenCreateCommand& command, SqliteStorage& storage, Rng& rng);
 int run(const TokenRevokeCommand& command, SqliteStorage& storage);

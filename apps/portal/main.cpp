@@ -4,9 +4,11 @@
 
 #include "commands.h"
 #include "common/process.h"
+#include "confinement.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/entropy.h"
 #include "culvert/observability/log_setup.h"
+#include "culvert/sandbox/core_dumps.h"
 #include "options.h"
 #include "server.h"
 
@@ -20,7 +22,6 @@ constexpr std::chrono::milliseconds kServingLockTimeout{100};
 
 int serve(const ServeCommand& command, SqliteStorage& storage, Rng& rng) {
     storage.set_lock_timeout(kServingLockTimeout);
-    command_line::raise_descriptor_limit();  // each device takes one
     log::write_in_background();
     // A fork, since the server makes children of it, and this one lives as long as they do.
     Server server{command, storage, rng.fork()};
@@ -32,14 +33,23 @@ int serve(const ServeCommand& command, SqliteStorage& storage, Rng& rng) {
 
 /// The whole program; returns its exit code.
 int run_program(int argc, const char* const* argv) {
-    const auto options = parse_options(argc, argv);
+    auto options = parse_options(argc, argv);
     if (!options) {
         return options.error().code;
     }
     try {
         log::init(options->log);
+        command_line::raise_descriptor_limit();  // each device takes one
+        if (auto* const apply = std::get_if<ApplyCommand>(&options->command)) {
+            load(*apply);  // it may be a file that only root reads
+        }
+        const auto database = confine(*options);
+        if (!database) {
+            std::cerr << "error: " << database.error() << '\n';
+            return kFailure;
+        }
         Rng rng{io::os_seed()};
-        SqliteStorage storage{options->database, rng};
+        SqliteStorage storage{*database, rng};
         return std::visit(overloaded{
                               [&](const ServeCommand& command) { return serve(command, storage, rng); },
                               [&](const ApplyCommand& command) { return run(command, storage, rng); },
@@ -56,5 +66,6 @@ int run_program(int argc, const char* const* argv) {
 }  // namespace culvert::portal_server
 
 int main(int argc, char** argv) {
+    culvert::sandbox::forbid_core_dumps();
     return culvert::portal_server::run_program(argc, argv);
 }

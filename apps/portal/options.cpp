@@ -27,6 +27,7 @@ struct RawOptions {
     std::string actor;
     std::string expires_in;
     std::string token_id;
+    command_line::SandboxFlags sandbox;
 };
 
 struct Commands {
@@ -75,6 +76,7 @@ Commands describe(CLI::App& app, RawOptions& raw) {
                    "human or json (default human); RUST_LOG filters the lines [LOG_FORMAT]")
         ->envname("LOG_FORMAT")
         ->option_text("FORMAT");
+    command_line::describe(app, raw.sandbox, sandbox::kPortalAccount);
     app.require_subcommand(1);
 
     commands.serve = app.add_subcommand("serve", "Run the portal");
@@ -164,6 +166,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& c
         return std::unexpected{database.error()};
     }
     options.database = *std::move(database);
+    options.sandbox = raw.sandbox;
     if (raw.log_format != "human" && raw.log_format != "json") {
         return std::unexpected{"unknown log format \"" + raw.log_format + "\". Use human or json."};
     }
@@ -192,7 +195,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& c
         }
         options.command = *serve;
     } else if (commands.apply->parsed()) {
-        options.command = ApplyCommand{raw.file};
+        options.command = ApplyCommand{.file = raw.file, .text = std::nullopt};
     } else if (commands.create_gateway->parsed()) {
         options.command = TokenCreateCommand{TokenType::kGateway, raw.site, expires_in};
     } else if (commands.create_client->parsed()) {

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/sandbox_flags.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log_setup.h"
@@ -25,6 +26,8 @@ struct ServeCommand {
 struct ApplyCommand {
     /// "-": standard input.
     std::string file;
+    /// What is in it, once load() has read it; unset if it cannot be read.
+    std::optional<std::string> text;
 };
 struct TokenCreateCommand {
     portal::TokenType type = portal::TokenType::kClient;
@@ -40,6 +43,7 @@ struct TokenRevokeCommand {
 struct Options {
     std::filesystem::path database;
     log::Options log;
+    command_line::SandboxFlags sandbox;
     std::variant<ServeCommand, ApplyCommand, TokenCreateCommand, TokenRevokeCommand> command;
 };
 

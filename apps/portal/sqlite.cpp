@@ -117,7 +117,8 @@ Database::Database(const std::filesystem::path& path) : path_{path} {
     if (path_ != ":memory:" && path_.has_parent_path()) {
         std::error_code error;
         std::filesystem::create_directories(path_.parent_path(), error);
-        if (error) {
+        // Permission is no question of the folder if root took hold of the files in it (held_database.h).
+        if (error && error != std::errc::permission_denied) {
             throw StorageError{"cannot create the folder \"" + path_.parent_path().string() + "\" for the database: " +
                                error.message() + ". Name another place with --database sqlite:PATH."};
         }
@@ -140,7 +141,9 @@ Database::Database(const std::filesystem::path& path) : path_{path} {
     if (sqlite3_db_readonly(database, "main") == 1) {
         throw StorageError{explain(SQLITE_READONLY, path_.string(), "")};
     }
-    run("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+    run("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+        // There is no other place for files than the database's own.
+        "PRAGMA temp_store = MEMORY");
 }
 
 Statement Database::prepare(std::string_view sql) {

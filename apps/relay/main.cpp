@@ -16,6 +16,7 @@
 
 #include "common/process.h"
 #include "common/token.h"
+#include "confinement.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
 #include "culvert/io/file_descriptor.h"
@@ -24,6 +25,7 @@
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/observability/metrics_page.h"
+#include "culvert/sandbox/core_dumps.h"
 #include "culvert/turn/server/credentials.h"
 #include "data_plane.h"
 #include "metrics.h"
@@ -172,6 +174,9 @@ int run(const Options& options) {
     if (!data_plane) {
         return fail_to_start(data_plane.error());
     }
+    if (const auto confined = confine(options); !confined) {
+        return fail_to_start(confined.error());
+    }
     auto portal = PortalLink::open(
         options, stamp_secret, rng.fork(), [&ending](const std::string& reason) { ending.fail(reason); },
         [&plane = **data_plane](const portal_api::TurnUsers& users) {
@@ -214,6 +219,7 @@ int run(const Options& options) {
 }  // namespace culvert::relay
 
 int main(int argc, char** argv) {
+    culvert::sandbox::forbid_core_dumps();
     culvert::command_line::hold_signals();
     try {
         const auto options = culvert::relay::parse_options(argc, argv);

@@ -32,6 +32,7 @@ struct RawOptions {
     std::string health_check = "0.0.0.0:8080";
     std::string control = "127.0.0.1:9999";
     std::string metrics;
+    command_line::SandboxFlags sandbox;
 };
 
 template <typename T>
@@ -84,6 +85,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Where /metrics answers Prometheus; default off");
     add(app, "--log-format", raw.log_format, "LOG_FORMAT", "FORMAT", "human or json; default human");
     add(app, "--rng-seed", raw.rng_seed, "RNG_SEED", "NUMBER", "For tests only: makes all secrets predictable");
+    command_line::describe(app, raw.sandbox, sandbox::kRelayAccount);
     command_line::accept_without_effect(app, {"--telemetry"});
     app.footer(
         "Each value can come from the environment variable in brackets instead. Also: RUST_LOG (which log lines, "
@@ -187,6 +189,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
         options.name = raw.name;
     }
     options.rng_seed = raw.rng_seed;
+    options.sandbox = raw.sandbox;
 
     const auto health = command_line::parse_endpoint(raw.health_check, "--health-check-addr");
     const auto control = command_line::parse_endpoint(raw.control, "--control-endpoint");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/command_line.h"
+#include "common/sandbox_flags.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
@@ -37,6 +38,7 @@ struct Options {
     std::optional<net::SocketAddress> metrics;
     std::optional<std::size_t> receive_buffer;
     std::optional<std::size_t> send_buffer;
+    command_line::SandboxFlags sandbox;
 };
 
 [[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);

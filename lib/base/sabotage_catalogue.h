@@ -123,6 +123,9 @@
     X(kSendBeforeJoin, "112", "portal_channel", "messages leave before the portal has answered the join, and are lost") \
     X(kBudgetFromStart, "114", "portal_channel", "the time for retries counts from the first outage ever") \
     X(kJoinNeverTimesOut, "115", "portal_channel", "an unanswered join blocks the channel for ever") \
+    X(kKeepsCapabilities, "security", "sandbox", "a capability stays that should have been given up") \
+    X(kWritesAnyFile, "security", "sandbox", "files may be read and written that no rule names") \
+    X(kDeadlyCallsAreMissing, "security", "sandbox", "other programs may be started, and processes traced") \
     X(kUnboundedQueue, "116", "portal_channel", "messages pile up while the portal is away") \
     X(kDropsWhileJoined, "security", "portal_channel", "33 messages at once are too many even for a portal that is there: all are lost") \
     X(kFullMailboxDropsEvents, "security", "session", "what the data path has to say while the control thread is busy is lost") \

@@ -1,0 +1,78 @@
+#include "confinement.h"
+
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "common/sandbox_flags.h"
+#include "held_database.h"
+
+namespace culvert::portal_server {
+namespace {
+
+/// Whoever runs the portal now has a database already: stay with its owner, so that nothing changes hands again.
+std::expected<std::optional<sandbox::Identity>, std::string> choose_identity(const Options& options) {
+    auto chosen = command_line::choose_identity(options.sandbox, sandbox::kPortalAccount);
+    if (!chosen || !*chosen || !options.sandbox.user.empty()) {
+        return chosen;
+    }
+    if (const auto owner = owner_of_database(options.database)) {
+        auto identity = sandbox::identity_of(*owner);
+        if (identity.gid == 0) {
+            identity.gid = identity.uid;
+        }
+        return identity;
+    }
+    return chosen;
+}
+
+/// A database that needs no help is used in its folder.
+void allow_folder(const std::filesystem::path& database, sandbox::Landlock& files) {
+    const auto folder = std::filesystem::absolute(database).parent_path();
+    std::error_code reported_when_opened;
+    std::filesystem::create_directories(folder, reported_when_opened);
+    files.manage(folder);
+}
+
+}  // namespace
+
+std::expected<std::filesystem::path, std::string> confine(const Options& options) {
+    const auto identity = choose_identity(options);
+    if (!identity) {
+        return std::unexpected{identity.error()};
+    }
+    auto path = options.database;
+    sandbox::Sandbox sandbox{.identity = *identity,
+                             .syscalls = {.changes_files = true},
+                             .restricts_files_and_syscalls = !options.sandbox.no_sandbox};
+    if (*identity) {
+        const auto held = hold_database(path, **identity);
+        if (!held) {
+            return std::unexpected{held.error()};
+        }
+        path = held->path;
+        for (const auto& file : held->files) {
+            sandbox.files.write(file);
+        }
+    } else {
+        allow_folder(path, sandbox.files);
+    }
+    const auto explained =
+        [&](std::expected<void, std::string> done) -> std::expected<std::filesystem::path, std::string> {
+        if (!done) {
+            return std::unexpected{done.error() +
+                                   (*identity ? " To run it as root all the same, pass --allow-root." : "")};
+        }
+        return path;
+    };
+    const auto* serve = std::get_if<ServeCommand>(&options.command);
+    if (serve == nullptr) {
+        return explained(sandbox::drop_privileges(sandbox.identity, {}));
+    }
+    command_line::keep_for_port(sandbox.capabilities, serve->api_listen.port);
+    sandbox.files.listen(serve->api_listen.port);
+    return explained(sandbox::enter(std::move(sandbox)));
+}
+
+}  // namespace culvert::portal_server
