@@ -5,10 +5,12 @@
 #include <memory>
 #include <utility>
 
+#include "common/device_confinement.h"
 #include "common/metrics.h"
 #include "common/process.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
+#include "culvert/sandbox/core_dumps.h"
 #include "culvert/session/client_session.h"
 #include "options.h"
 
@@ -23,6 +25,13 @@ int run(Options options) {
         kLog.info("Check passed");
         return EXIT_SUCCESS;
     }
+    command_line::DeviceNeeds needs{.account = sandbox::kClientAccount,
+                                    .portal_port = options.device.portal.url.port(),
+                                    .log_directory = options.log.directory};
+    if (options.metrics) {
+        needs.listeners.push_back(*options.metrics);
+    }
+    options.device.on_prepared = [&] { return command_line::confine_device(options.sandbox, needs); };
     std::unique_ptr<observability::HttpEndpoint> metrics;
     if (options.metrics) {
         options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
@@ -50,6 +59,7 @@ int run(Options options) {
 }  // namespace culvert::client
 
 int main(int argc, char** argv) {
+    culvert::sandbox::forbid_core_dumps();
     culvert::command_line::hold_signals();
     try {
         auto options = culvert::client::parse_options(argc, argv);

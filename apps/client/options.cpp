@@ -26,6 +26,7 @@ struct RawOptions {
     command_line::TokenFlags token;
     std::string log_directory;
     std::string max_partition_time;
+    command_line::SandboxFlags sandbox;
     bool check = false;
     bool exit = false;
 };
@@ -42,6 +43,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         ->option_text("TIME");
     app.add_flag("--check", raw.check, "Check the configuration, then exit");
     app.add_flag("--exit", raw.exit, "Exit once the tunnel is ready");
+    command_line::describe(app, raw.sandbox, sandbox::kClientAccount);
     command_line::accept_without_effect(app, {"--no-telemetry", "--inc-buf"});
     app.add_subcommand("standalone", "Does nothing; accepted for existing unit files")->group("");
     app.footer(
@@ -99,6 +101,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
         return std::unexpected{*complaint};
     }
     options.check_only = raw.check;
+    options.sandbox = raw.sandbox;
     options.exit_when_ready = raw.exit;
     auto log = command_line::log_options(raw.device.log_format);
     if (!log) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/command_line.h"
+#include "common/sandbox_flags.h"
 #include "culvert/session/device_session.h"
 
 namespace culvert::client {
@@ -15,6 +16,7 @@ struct Options {
     std::optional<Duration> max_partition_time;
     log::Options log;
     std::optional<net::SocketAddress> metrics;
+    command_line::SandboxFlags sandbox;
     bool check_only = false;       ///< --check: everything but running
     bool exit_when_ready = false;  ///< --exit
 };

@@ -4,11 +4,13 @@
 #include <memory>
 #include <utility>
 
+#include "common/device_confinement.h"
 #include "common/metrics.h"
 #include "common/process.h"
 #include "common/token.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
+#include "culvert/sandbox/core_dumps.h"
 #include "culvert/session/gateway_session.h"
 #include "options.h"
 
@@ -30,7 +32,21 @@ std::unique_ptr<observability::HttpEndpoint> or_warn(
 int run(Options options) {
     log::init(options.log);
     command_line::warn_about_argument(options.token_argument);
-    const auto health = or_warn(command_line::serve_health(options.health_check));
+    command_line::DeviceNeeds needs{.account = sandbox::kGatewayAccount,
+                                    .portal_port = options.device.portal.url.port(),
+                                    .listeners = {options.health_check},
+                                    .forwards = true};
+    if (options.metrics) {
+        needs.listeners.push_back(*options.metrics);
+    }
+    std::unique_ptr<observability::HttpEndpoint> health;
+    options.device.on_prepared = [&] {
+        auto confined = command_line::confine_device(options.sandbox, needs);
+        if (confined) {
+            health = or_warn(command_line::serve_health(options.health_check));
+        }
+        return confined;
+    };
     std::unique_ptr<observability::HttpEndpoint> metrics;
     if (options.metrics) {
         options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
@@ -50,6 +66,7 @@ int run(Options options) {
 }  // namespace culvert::gateway
 
 int main(int argc, char** argv) {
+    culvert::sandbox::forbid_core_dumps();
     culvert::command_line::hold_signals();
     try {
         auto options = culvert::gateway::parse_options(argc, argv);

@@ -30,6 +30,7 @@ struct RawOptions {
     command_line::DeviceFlags device;
     command_line::TokenFlags token;
     std::string health_check = "0.0.0.0:8080";
+    command_line::SandboxFlags sandbox;
     bool no_check = false;
 };
 
@@ -45,6 +46,7 @@ void describe(CLI::App& app, RawOptions& raw) {
         ->envname("HEALTH_CHECK_ADDR")
         ->option_text("ADDR:PORT");
     app.add_flag("--no-check", raw.no_check, "Do not check for root or CAP_NET_ADMIN at the start");
+    command_line::describe(app, raw.sandbox, sandbox::kGatewayAccount);
     command_line::accept_without_effect(app, {"--no-telemetry", "--no-inc-buf"});
     app.footer(
         "Without TOKEN, FIREZONE_TOKEN and --token-path the systemd credential FIREZONE_TOKEN is used.\n"
@@ -77,6 +79,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
         return std::unexpected{log.error()};
     }
     options.log = std::move(*log);
+    options.sandbox = raw.sandbox;
     const auto health_check = command_line::parse_endpoint(raw.health_check, "--health-check-addr");
     if (!health_check) {
         return std::unexpected{health_check.error()};

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/command_line.h"
+#include "common/sandbox_flags.h"
 #include "culvert/session/device_session.h"
 
 namespace culvert::gateway {
@@ -16,6 +17,7 @@ struct Options {
     net::SocketAddress health_check;
     std::optional<net::SocketAddress> metrics;
     std::string token_argument;  ///< where others can see it; empty: it came another way
+    command_line::SandboxFlags sandbox;
 };
 
 [[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);

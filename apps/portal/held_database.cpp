@@ -162,7 +162,8 @@ std::expected<HeldDatabase, std::string> hold_database(const fs::path& path, con
     }
     const io::FileDescriptor folder{::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (!folder) {
-        return failed("its folder cannot be opened" + because_of_errno());
+        return failed("its folder cannot be opened" + because_of_errno() +
+                      " Name another place with --database sqlite:PATH.");
     }
 
     auto known = std::make_unique<Held>(Held{(parent / whole.filename()).string(), {}});

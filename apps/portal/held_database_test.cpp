@@ -22,8 +22,8 @@ const sandbox::Identity kService{60964, 60964, "60964"};
 class HeldDatabaseTest : public ::testing::Test {
 protected:
     void SetUp() override {
-        if (!sandbox::testing::is_root()) {
-            GTEST_SKIP() << "needs root, whose folders are the point";
+        if (!sandbox::testing::is_root() || !sandbox::can_become(kService)) {
+            GTEST_SKIP() << "needs root, whose folders are the point, and who can become another user";
         }
         std::string pattern = fs::temp_directory_path() / "held_database_test.XXXXXX";
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);  // mode 0700: nobody else enters

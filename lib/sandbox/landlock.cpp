@@ -126,7 +126,8 @@ bool Landlock::add_rules(int ruleset, std::uint64_t handled_files, bool handles_
         landlock_path_beneath_attr attributes{};
         attributes.allowed_access = rule.access & handled_files & (is_folder(rule.place.get()) ? ~0ULL : kOfFiles);
         attributes.parent_fd = rule.place.get();
-        if (::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &attributes, 0) != 0) {
+        if (attributes.allowed_access != 0 &&
+            ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &attributes, 0) != 0) {
             return false;
         }
     }

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 
 #include "culvert/base/sabotage.h"
@@ -27,6 +29,20 @@ Capabilities held(const Capabilities& wanted) {
         return capng_have_capability(CAPNG_PERMITTED, static_cast<unsigned>(capability)) != 0;
     });
     return found;
+}
+
+/// Whether this user namespace has that id.
+bool is_mapped(const char* map, id_t id) {
+    std::ifstream ranges{map};
+    std::uint64_t first = 0;
+    std::uint64_t outside = 0;
+    std::uint64_t count = 0;
+    while (ranges >> first >> outside >> count) {
+        if (id >= first && id - first < count) {
+            return true;
+        }
+    }
+    return false;
 }
 
 std::string because_of_errno() {
@@ -83,6 +99,11 @@ std::expected<void, std::string> drop_privileges(const std::optional<Identity>& 
         return std::unexpected{std::string{"some capabilities are left that should have been given up."}};
     }
     return {};
+}
+
+bool can_become(const Identity& identity) {
+    return held({CAP_SETUID, CAP_SETGID, CAP_SETPCAP}).size() == 3 && is_mapped("/proc/self/uid_map", identity.uid) &&
+           is_mapped("/proc/self/gid_map", identity.gid);
 }
 
 bool has_more_than(const Capabilities& allowed) {

@@ -19,6 +19,9 @@ using Capabilities = std::vector<int>;
 [[nodiscard]] std::expected<void, std::string> drop_privileges(const std::optional<Identity>& identity,
                                                                const Capabilities& keep);
 
+/// Whether drop_privileges() can make this thread that user: root in a container often cannot.
+[[nodiscard]] bool can_become(const Identity& identity);
+
 /// Whether this thread has a capability that is not in `allowed`, or could get one.
 [[nodiscard]] bool has_more_than(const Capabilities& allowed);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -30,8 +31,8 @@ std::uint64_t status(const std::string& key) {
 class Privileges : public ::testing::Test {
 protected:
     void SetUp() override {
-        if (!testing::is_root()) {
-            GTEST_SKIP() << "needs root, to have something to give up";
+        if (!testing::is_root() || !can_become(kSomebody)) {
+            GTEST_SKIP() << "needs root that can become another user";
         }
     }
 };
@@ -104,6 +105,17 @@ TEST_F(Privileges, ABecomingThatFailsIsAnError) {
                     }
                     const auto again = drop_privileges(Identity{60963, 60963, "60963"}, {});
                     return !again && again.error().find("60963") != std::string::npos ? 0 : 2;
+                }).exited_with(0));
+}
+
+TEST_F(Privileges, RootKnowsWhomItCanBecome) {
+    EXPECT_TRUE(can_become(kSomebody));
+    EXPECT_TRUE(testing::in_child([] {
+                    return drop_privileges(std::nullopt, {CAP_NET_ADMIN}) && !can_become(kSomebody) ? 0 : 1;
+                }).exited_with(0));
+    // A container of one user: root is the only id there is.
+    EXPECT_TRUE(testing::in_child([] {
+                    return ::unshare(CLONE_NEWUSER) != 0 || !can_become(kSomebody) ? 0 : 1;
                 }).exited_with(0));
 }
 

@@ -49,7 +49,6 @@ inline constexpr std::array kFileChanges = {
 inline constexpr std::array kDeadly = {
     // other programs, other processes
     "execve", "execveat", "uselib", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd",
-    "kcmp",
     // the kernel itself
     "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module", "finit_module",
     "delete_module", "reboot", "iopl", "ioperm", "modify_ldt", "acct", "swapon", "swapoff", "quotactl", "nfsservctl",
@@ -57,7 +56,7 @@ inline constexpr std::array kDeadly = {
     "setdomainname",
     // other views of the system
     "mount", "umount", "umount2", "mount_setattr", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick",
-    "pivot_root", "chroot", "unshare", "setns", "name_to_handle_at", "open_by_handle_at",
+    "pivot_root", "chroot", "unshare", "setns", "open_by_handle_at",
     // the kernel's keys
     "keyctl", "add_key", "request_key",
 };

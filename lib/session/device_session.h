@@ -27,6 +27,9 @@ struct DeviceOptions {
     std::string tun_name;
     io::Shard::Options shard;
     bool use_tun_offload = true;
+    /// Called once, when all is open that needs more than CAP_NET_ADMIN, and before another thread starts: to give up
+    /// other privileges. Its error ends the session.
+    std::function<std::expected<void, std::string>()> on_prepared;
     /// Called once, when the TUN interface carries its addresses and routes for the first time.
     std::function<void()> on_ready;
     /// Called once with the data path's counters, which live until the session ends.
@@ -143,6 +146,11 @@ private:
             return prepared;
         }
         host_watch_.watch_network(interface_->index(), keeps_local_network());
+        if (options_.on_prepared) {
+            if (auto confined = options_.on_prepared(); !confined) {
+                return confined;
+            }
+        }
 
         auto connection = portal_channel::PortalConnection::create(
             std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },
