@@ -1,10 +1,11 @@
 """No NAT: everything goes directly from client to gateway."""
 
 import json
+import textwrap
 
 import pytest
 
-from culvert import IPERF_V4, IPERF_V6, WEB_V4, WEB_V6, make_file, run_in
+from culvert import IPERF_V4, IPERF_V6, WEB_V4, WEB_V6, make_file, run_in, wait_until
 
 LAB_ARGUMENTS = ()
 
@@ -79,14 +80,73 @@ def test_path_is_direct(system):
     assert system.relay_bytes() - before < MEBIBYTE
 
 
-def test_ecn_is_negotiated_end_to_end(system):
-    run_in("client", "sysctl", "-qw", "net.ipv4.tcp_ecn=1")
-    for address in (WEB_V4, WEB_V6):
-        assert system.curl(f"http://{url_host(address)}/").returncode == 0
+# Sends back what traffic class (IPv4: type of service) each datagram came with, in one that has the same.
+MARKS_SERVER = textwrap.dedent(
+    """
+    import socket, sys
+    is_v6 = ":" in sys.argv[1]
+    sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM)
+    level, receive, send = ((socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, socket.IPV6_TCLASS) if is_v6
+                            else (socket.IPPROTO_IP, socket.IP_RECVTOS, socket.IP_TOS))
+    sock.setsockopt(level, receive, 1)
+    sock.bind((sys.argv[1], 7777))
+    print("ready", flush=True)
+    while True:
+        data, ancillary, _, sender = sock.recvmsg(2000, 100)
+        seen = ancillary[0][2][0]
+        sock.setsockopt(level, send, seen)
+        sock.sendto(data + bytes([seen]), sender)
+    """
+)
+
+# Sends datagrams with all four marks in a row; prints for each: the mark sent, as seen there, as seen in the answer.
+MARKS_CLIENT = textwrap.dedent(
+    """
+    import socket, sys
+    is_v6 = ":" in sys.argv[1]
+    sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM)
+    level, receive, send = ((socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, socket.IPV6_TCLASS) if is_v6
+                            else (socket.IPPROTO_IP, socket.IP_RECVTOS, socket.IP_TOS))
+    sock.setsockopt(level, receive, 1)
+    sock.settimeout(5)
+    sock.connect((sys.argv[1], 7777))
+    for mark in (0, 1, 2, 3, 3, 0, 2):
+        sock.setsockopt(level, send, mark)
+        sock.send(bytes([mark]))
+    for _ in range(7):
+        data, ancillary, _, _ = sock.recvmsg(2000, 100)
+        print(data[0], data[1], ancillary[0][2][0])
+    """
+)
+
+
+@pytest.mark.parametrize("address", [WEB_V4, WEB_V6])
+def test_marks_of_congestion_pass_unchanged_in_both_directions(system, address):
+    assert system.reaches(address)
+    server = system.start(f"marks-{address}", "lan", ["python3", "-c", MARKS_SERVER, address])
+    server.wait_for_log("ready")
+    said = run_in("client", "python3", "-c", MARKS_CLIENT, address).stdout
+    server.stop()
+    rows = sorted(tuple(map(int, line.split())) for line in said.splitlines())
+    assert rows == [(mark, mark, mark) for mark in (0, 0, 1, 2, 2, 3, 3)]
 
 
 def test_addresses_outside_resources_stay_unreachable(system):
-    assert system.curl("http://10.99.0.1/", seconds=2).returncode != 0
+    outside = "10.20.1.10"  # beside the resource 10.20.0.0/24, and up and running
+    run_in("lan", "ip", "address", "replace", f"{outside}/24", "dev", "eth0")
+    run_in("gateway", "ip", "route", "replace", "10.20.1.0/24", "dev", "eth1")
+    server = system.start("web-outside", "lan", ["python3", "-m", "http.server", "--bind", outside, "80"])
+    fetch = lambda machine: run_in(machine, "curl", "-sS", "--max-time", 2, f"http://{outside}/", check=False)
+    wait_until(lambda: fetch("gateway").returncode == 0, 10, "answer to the gateway's machine")
+
+    assert fetch("client").returncode != 0
+    run_in("client", "ip", "route", "replace", f"{outside}/32", "dev", "tun-firezone")
+    try:
+        assert system.reaches(WEB_V4), "the tunnel works"
+        assert fetch("client").returncode != 0, "not through the tunnel either"
+    finally:
+        run_in("client", "ip", "route", "delete", f"{outside}/32", "dev", "tun-firezone")
+        server.stop()
 
 
 def test_nothing_to_complain_about(system):

@@ -1,5 +1,6 @@
 """What a policy does not allow does not pass, and changes arrive while everything runs."""
 
+import re
 import time
 
 import culvert
@@ -82,11 +83,41 @@ def test_a_removed_membership_stops_traffic(system):
     wait_until(lambda: system.reaches(WEB_V4, seconds=1), 8, "return of access")
 
 
-def test_an_unauthorised_client_gets_nothing(system):
+def test_a_client_without_any_policy_gets_nothing(system):
     system.client.stop()
     system.client = system.start_client(actor="stranger")
     assert not system.reaches(WEB_V4, seconds=2)
     assert system.curl(f"http://{WEB_V4}/", seconds=2).returncode != 0
     system.client.stop()
     system.client = system.start_client()
+    assert system.reaches(WEB_V4)
+
+
+CUT_OFF = """
+table inet cut {
+  chain input { type filter hook input priority filter; tcp sport 8081 drop; }
+  chain output { type filter hook output priority filter; tcp dport 8081 drop; }
+}
+"""
+
+
+def test_the_gateway_refuses_what_a_client_goes_on_to_send(system):
+    """The client does not hear that its access ended, so that nothing but the gateway stands in its way."""
+    assert system.curl(f"http://{WEB_V4}/").returncode == 0
+    assert system.reaches(WEB_V6)
+    culvert.subprocess.run(culvert.in_namespace("client", "nft", "-f", "-"), input=CUT_OFF, text=True, check=True)
+    try:
+        system.apply(culvert.configuration(filters=WEB_AND_PING, policies=["lan6"]))
+        wait_until(lambda: "Revoking access" in system.gateway.log, 4, "revocation at the gateway")
+        attempts = []
+        fetch = lambda: attempts.append(system.curl(f"http://{WEB_V4}/", seconds=2).returncode)
+        seen = capture_icmp("icmp", fetch)
+        assert attempts[0] != 0
+        assert re.search(rf"{re.escape(WEB_V4)} > \S+ ICMP host {re.escape(WEB_V4)} unreachable - admin prohibited", seen), seen
+        assert system.reaches(WEB_V6, seconds=2), "the other resource must not be affected"
+    finally:
+        run_in("client", "nft", "delete", "table", "inet", "cut")
+        system.apply(culvert.configuration(filters=WEB_AND_PING))
+        system.client.stop()
+        system.client = system.start_client()
     assert system.reaches(WEB_V4)
