@@ -43,6 +43,7 @@ void TrafficChecks::observe(const Observation& observation, Instant now) {
 }
 
 void TrafficChecks::handle(const PacketSubmitted& event, Instant) {
+    opened_.handle(event);
     const auto packet = read_packet(event.packet);
     if (packet && packet->marker) {
         owners_.insert_or_assign(*packet->marker, event.client);
@@ -83,6 +84,8 @@ void TrafficChecks::handle(const PacketForwarded& event, Instant now) {
 void TrafficChecks::check_form(const InnerPacket& packet, bool is_from_hostile, Instant now) {
     verdict_.check("SEC-10", !is_control(packet), now, [] { return "a control message left the tunnel"; });
     verdict_.check("SEC-1", !packet.is_fragment, now, [&] { return "a fragment passed: " + describe(packet); });
+    verdict_.check("SEC-1", !packet.is_source_routed, now,
+                   [&] { return "a source route passed: " + describe(packet); });
     if (!is_from_hostile) {
         verdict_.check("PRO-3", are_checksums_right(packet), now,
                        [&] { return "wrong checksum: " + describe(packet); });
@@ -105,6 +108,9 @@ void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerP
         })) {
         return;
     }
+    verdict_.check("SEC-1", !is_own || packet.is_echo_request(), now, [&] {
+        return name(gateway) + " lets clients at more than the echo of its own address: " + describe(packet);
+    });
     const auto ask = [&](WallTime wall, Duration lateness = {}) {
         if (!id) {
             return Grants::Answer::kNo;
@@ -229,6 +235,10 @@ void TrafficChecks::handle(const PacketDelivered& event, Instant now) {
         verdict_.check("SEC-1", !refused_.contains(*packet->marker), now,
                        [&] { return "a packet from a resource passed without a grant: " + describe(*packet); });
     }
+    verdict_.check("SEC-11",
+                   packet->is_icmp_error() ? opened_.is_about_one(event.client, *packet)
+                                           : opened_.is_answer(event.client, *packet),
+                   now, [&] { return name(event.client) + " delivered what answers nothing: " + describe(*packet); });
     if (packet->is_icmp_error()) {
         check_error(event.client, *packet, now);
     }

@@ -5,13 +5,14 @@
 
 #include "model/observer/verdict.h"
 #include "model/reference/inner_packet.h"
+#include "model/reference/opened_flows.h"
 #include "model/reference/packet_key.h"
 #include "model/reference/situation.h"
 
 namespace culvert::model {
 
-/// What may be seen where, whatever became of the rest: SEC-1 to SEC-4, SEC-6, SEC-10 and PRO-3, for every packet that
-/// leaves a gateway or reaches an application, and every datagram on the wire.
+/// What may be seen where, whatever became of the rest: SEC-1 to SEC-4, SEC-6, SEC-10, SEC-11 and PRO-3, for every
+/// packet that leaves a gateway or reaches an application, and every datagram on the wire.
 class TrafficChecks {
 public:
     TrafficChecks(const Situation& situation, Verdict& verdict) : situation_{situation}, verdict_{verdict} {}
@@ -47,6 +48,7 @@ private:
 
     const Situation& situation_;
     Verdict& verdict_;
+    OpenedFlows opened_;
     /// Who sent, or is sent, the packet with this marker.
     std::map<std::uint64_t, ClientNo> owners_;
     std::map<std::uint64_t, Betrayed> betrayed_;

@@ -23,6 +23,21 @@ std::uint16_t u16(ByteSpan bytes, std::size_t index) {
     return load_be<std::uint16_t>(bytes.subspan(index));
 }
 
+bool has_source_route(ByteSpan options) {
+    while (!options.empty() && at(options, 0) != 0) {
+        const auto kind = at(options, 0) & 0x7fU;
+        if (kind == 3 || kind == 9) {
+            return true;
+        }
+        const std::size_t length = kind == 1 ? 1 : options.size() < 2 ? 0 : at(options, 1);
+        if (length == 0 || length > options.size()) {
+            return false;
+        }
+        options = options.subspan(length);
+    }
+    return false;
+}
+
 /// `is_quoted`: the packet may have been cut short.
 bool read_ipv4(ByteSpan bytes, bool is_quoted, InnerPacket& packet) {
     if (bytes.size() < 20) {
@@ -40,6 +55,7 @@ bool read_ipv4(ByteSpan bytes, bool is_quoted, InnerPacket& packet) {
     packet.protocol = at(bytes, 9);
     packet.source = net::IpAddress::from_bytes(bytes.subspan(12, 4));
     packet.destination = net::IpAddress::from_bytes(bytes.subspan(16, 4));
+    packet.is_source_routed = has_source_route(bytes.first(header).subspan(20));
     packet.l4 = packet.bytes.subspan(header);
     return true;
 }
@@ -63,6 +79,7 @@ bool skip_extension(InnerPacket& packet) {
     if (packet.l4.size() < length) {
         return false;
     }
+    packet.is_source_routed |= packet.protocol == kRouting && at(packet.l4, 3) != 0;
     packet.protocol = at(packet.l4, 0);
     packet.l4 = packet.l4.subspan(length);
     return true;
@@ -216,6 +233,14 @@ bool InnerPacket::is_icmp_error() const {
 bool InnerPacket::is_prohibited() const {
     return (protocol == kProtocolIcmp && icmp_type == 3 && icmp_code == 13) ||
            (protocol == kProtocolIcmpv6 && icmp_type == 1 && icmp_code == 1);
+}
+
+bool InnerPacket::is_echo_request() const {
+    return (protocol == kProtocolIcmp && icmp_type == 8) || (protocol == kProtocolIcmpv6 && icmp_type == 128);
+}
+
+bool InnerPacket::is_echo_reply() const {
+    return (protocol == kProtocolIcmp && icmp_type == 0) || (protocol == kProtocolIcmpv6 && icmp_type == 129);
 }
 
 bool InnerPacket::is_syn() const {

@@ -27,9 +27,10 @@ struct InnerPacket {
     std::uint8_t ecn = 0;
     std::uint8_t ttl = 0;
     bool is_fragment = false;
-    ByteSpan bytes;    ///< the whole packet
-    ByteSpan l4;       ///< from the transport header on
-    ByteSpan payload;  ///< behind the transport header; behind 8 bytes for ICMP
+    bool is_source_routed = false;  ///< is to go on to other hosts than its header shows
+    ByteSpan bytes;                 ///< the whole packet
+    ByteSpan l4;                    ///< from the transport header on
+    ByteSpan payload;               ///< behind the transport header; behind 8 bytes for ICMP
     /// Ports of UDP and TCP; the identifier, twice, of ICMP echo messages.
     std::uint16_t source_port = 0;
     std::uint16_t destination_port = 0;
@@ -50,6 +51,8 @@ struct InnerPacket {
     [[nodiscard]] bool is_icmp_error() const;
     /// Communication administratively prohibited.
     [[nodiscard]] bool is_prohibited() const;
+    [[nodiscard]] bool is_echo_request() const;
+    [[nodiscard]] bool is_echo_reply() const;
     [[nodiscard]] bool is_syn() const;
     [[nodiscard]] bool is_syn_ack() const;
 };

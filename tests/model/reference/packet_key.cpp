@@ -13,16 +13,6 @@ PacketKey addresses_of(const InnerPacket& packet) {
             .destination_port = packet.destination_port};
 }
 
-bool is_echo_request(const InnerPacket& packet) {
-    return (packet.protocol == kProtocolIcmp && packet.icmp_type == 8) ||
-           (packet.protocol == kProtocolIcmpv6 && packet.icmp_type == 128);
-}
-
-bool is_echo_reply(const InnerPacket& packet) {
-    return (packet.protocol == kProtocolIcmp && packet.icmp_type == 0) ||
-           (packet.protocol == kProtocolIcmpv6 && packet.icmp_type == 129);
-}
-
 std::optional<PacketKey> with_number(PacketKey key, std::uint64_t number) {
     key.number = number;
     return key;
@@ -31,7 +21,7 @@ std::optional<PacketKey> with_number(PacketKey key, std::uint64_t number) {
 }  // namespace
 
 std::optional<PacketKey> key_of_request(const InnerPacket& packet) {
-    if (is_echo_request(packet) && packet.marker) {
+    if (packet.is_echo_request() && packet.marker) {
         return with_number(addresses_of(packet), packet.icmp_sequence);
     }
     if (packet.is_udp() && packet.marker) {
@@ -44,7 +34,7 @@ std::optional<PacketKey> key_of_answered(const InnerPacket& packet) {
     auto key = addresses_of(packet);
     std::swap(key.source, key.destination);
     std::swap(key.source_port, key.destination_port);
-    if (is_echo_reply(packet) && packet.marker) {
+    if (packet.is_echo_reply() && packet.marker) {
         return with_number(key, packet.icmp_sequence);
     }
     if (packet.is_udp() && packet.marker) {
@@ -65,7 +55,7 @@ std::optional<PacketKey> key_of_quoted(const InnerPacket& error) {
     if (quoted->is_tcp()) {
         return with_number(key, quoted->tcp_sequence);
     }
-    return is_echo_request(*quoted) ? with_number(key, quoted->icmp_sequence) : std::nullopt;
+    return quoted->is_echo_request() ? with_number(key, quoted->icmp_sequence) : std::nullopt;
 }
 
 }  // namespace culvert::model

@@ -296,6 +296,8 @@ enum class Forgery : std::uint8_t {
     kFilteredPort,          ///< inner packet that the resource's filters do not allow
     kOtherClient,           ///< inner packet to another client's tunnel address
     kGatewayItself,         ///< inner packet to the gateway's tunnel address
+    kGatewayPorts,          ///< the same, to a port or with what only hosts are for
+    kSourceRoute,           ///< inner packet that names further hosts to go to
     kReservedDestination,   ///< inner packet to loopback, multicast, link-local
     kFragment,              ///< inner fragments
     kExtensionHeaders,      ///< chains of IPv6 extension headers
@@ -330,6 +332,9 @@ enum class Betrayal : std::uint8_t {
     kControlWrongWay,      ///< control messages that only clients send
     kIcmpForeignFlow,      ///< ICMP errors that quote a packet of another client
     kIcmpForeignResource,  ///< ICMP errors that quote the client's packet to a resource that another gateway serves
+    kUnasked,              ///< inner packets that answer nothing
+    kConnectsBack,         ///< inner packets much like answers to what the client sent last
+    kSourceRoute,          ///< answer that names further hosts to go to
     kReplay,               ///< each datagram of its tunnel again
     kBogusData,            ///< transport data of the right session, with wrong contents
     kWrongHandshake,       ///< responses and cookies that are not sealed as they must be

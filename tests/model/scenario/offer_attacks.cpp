@@ -18,7 +18,10 @@ ResourceNo draw_goal(ChoiceSource& source, const Plan& plan, ClientNo hostile, F
     std::vector<ResourceNo> goals;
     for (const auto& resource : resources) {
         const bool is_allowed = plan.is_allowed(hostile, resource.number);
-        if (forgery == Forgery::kFilteredPort ? is_allowed && !resource.filters.empty() : !is_allowed) {
+        const bool is_goal = forgery == Forgery::kFilteredPort  ? is_allowed && !resource.filters.empty()
+                             : forgery == Forgery::kSourceRoute ? is_allowed
+                                                                : !is_allowed;
+        if (is_goal) {
             goals.push_back(resource.number);
         }
     }

@@ -52,17 +52,18 @@ template <>
 inline constexpr std::array<std::string_view, 7> kNames<PortalFault>{"refused",  "black-hole", "half-open", "slow",
                                                                      "overload", "captive",    "garbage"};
 template <>
-inline constexpr std::array<std::string_view, 16> kNames<Forgery>{
-    "foreign-source",    "other-client-source", "unauthorized-resource", "filtered-port",
-    "other-client",      "gateway-itself",      "reserved-destination",  "fragment",
-    "extension-headers", "malformed",           "control-garbage",       "control-wrong-way",
-    "icmp-foreign-flow", "foreign-create-flow", "many-candidates",       "portal-garbage"};
+inline constexpr std::array<std::string_view, 18> kNames<Forgery>{
+    "foreign-source",      "other-client-source", "unauthorized-resource", "filtered-port",        "other-client",
+    "gateway-itself",      "gateway-ports",       "source-route",          "reserved-destination", "fragment",
+    "extension-headers",   "malformed",           "control-garbage",       "control-wrong-way",    "icmp-foreign-flow",
+    "foreign-create-flow", "many-candidates",     "portal-garbage"};
 template <>
-inline constexpr std::array<std::string_view, 18> kNames<Betrayal>{
+inline constexpr std::array<std::string_view, 21> kNames<Betrayal>{
     "foreign-source",      "foreign-resource",      "other-client",
     "foreign-destination", "reserved-source",       "fragment",
     "malformed",           "control-garbage",       "control-wrong-way",
-    "icmp-foreign-flow",   "icmp-foreign-resource", "replay",
+    "icmp-foreign-flow",   "icmp-foreign-resource", "unasked",
+    "connects-back",       "source-route",          "replay",
     "bogus-data",          "wrong-handshake",       "many-candidates",
     "bad-candidates",      "bogus-answer",          "portal-garbage"};
 template <>

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/p2p/control_packet.h"
@@ -42,6 +43,10 @@ Bytes Actions::forge(const Forge& action, const ForgeTargets& at) {
             return packet::make_udp(own, {at.victim, kPort}, payload);
         case Forgery::kGatewayItself:
             return packet::make_icmp_echo_request(at.own, at.gateway, 1, 1, payload);
+        case Forgery::kGatewayPorts:
+            return make_unasked(at.own, at.gateway, payload, std::array{0, 1, 3, 4}.at(rng.below(4)));
+        case Forgery::kSourceRoute:
+            return with_source_route(packet::make_udp(own, {at.resource, kPort}, payload), at.gateway);
         case Forgery::kReservedDestination:
             return packet::make_udp(own, {reserved_address(rng.next_u32(), is_v4), kPort}, payload);
         case Forgery::kFragment:

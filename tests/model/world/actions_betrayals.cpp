@@ -27,6 +27,8 @@ struct Actions::BetrayTargets {
     net::IpAddress client;
     net::IpAddress victim;
     net::IpAddress resource;
+    /// What the client sent last through the tunnel; empty if nothing.
+    ByteSpan request;
 };
 
 Bytes Actions::make_betrayal(const Betray& action, const BetrayTargets& at) {
@@ -66,9 +68,20 @@ Bytes Actions::make_betrayal(const Betray& action, const BetrayTargets& at) {
             return make_error(at.own, at.client, at.victim, at.resource, payload);
         case Betrayal::kIcmpForeignResource:
             return make_error(at.own, at.client, at.client, at.resource, payload);
+        case Betrayal::kUnasked:
+            return make_unasked(rng.below(2) == 0 ? at.own : at.resource, at.client, payload, rng.next_u32());
+        case Betrayal::kConnectsBack:
+            return make_near_answer(at.request, payload, rng.next_u32()).value_or(Bytes{});
+        case Betrayal::kSourceRoute: {
+            const auto answer = make_answer(at.request, payload);
+            return answer ? with_source_route(
+                                *answer,
+                                ip((std::to_integer<unsigned>((*answer)[0]) >> 4U) == 4U ? "10.99.99.99" : "fd99::99"))
+                          : Bytes{};
+        }
         case Betrayal::kReplay:
         case Betrayal::kBogusData:
-            return udp(at.own, at.client);
+            return make_answer(at.request, payload).value_or(udp(at.own, at.client));
         case Betrayal::kWrongHandshake:
         case Betrayal::kManyCandidates:
         case Betrayal::kBadCandidates:
@@ -130,9 +143,13 @@ bool Actions::betray_in_tunnel(const Betray& action, HostileGateway& hostile, co
                                 .victim = victim == nullptr ? ip(is_v4 ? "100.64.200.200" : "fd00:2021:1111::ffff")
                                           : is_v4           ? victim->ipv4
                                                             : victim->ipv6,
-                                .resource = *resource};
+                                .resource = *resource,
+                                .request = hostile.last_request(client)};
     for (unsigned i = 0; i < action.count; ++i) {
         const auto packet = make_betrayal(action, targets);
+        if (packet.empty()) {
+            return false;  // nothing was sent that it could be an answer to
+        }
         world_.observe(PacketBetrayed{action.gateway, action.client, packet});
         if (action.betrayal == Betrayal::kReplay) {
             hostile.send_twice(client, packet, now);

@@ -12,8 +12,6 @@
 namespace culvert::model {
 namespace {
 
-constexpr std::uint16_t kDiscardPort = 9;
-
 /// The address `offset` after the network's first, modulo its size.
 net::IpAddress host_of(const net::IpNetwork& network, std::uint32_t offset) {
     const auto host_bits = network.address().bit_length() - network.prefix();
@@ -130,8 +128,9 @@ bool Actions::apply(const Unsolicited& action) {
     }
     const auto& destination = source->is_v4() ? interface->ipv4 : interface->ipv6;
     for (unsigned i = 0; i < action.count; ++i) {
-        world_.return_packet(action.gateway, packet::make_udp({*source, kDiscardPort}, {destination, kDiscardPort},
-                                                              make_marked_payload(world_.next_packet_++, 32)));
+        const auto number = world_.next_packet_++;
+        world_.return_packet(action.gateway,
+                             make_unasked(*source, destination, make_marked_payload(number, 32), number));
     }
     return true;
 }

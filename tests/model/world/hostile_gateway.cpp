@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "culvert/tunnel/p2p/control_packet.h"
 #include "culvert/tunnel/relay_servers.h"
 #include "culvert/turn/channel_data.h"
 #include "culvert/wireguard/mac.h"
@@ -41,7 +42,10 @@ void HostileGateway::handle_datagram(const net::SocketAddress& local, const net:
             give_wrong_answers();
         }
     }
-    [[maybe_unused]] const auto packet = node_.decapsulate(local, from, payload, now);
+    const auto packet = node_.decapsulate(local, from, payload, now);
+    if (packet && *packet && !tunnel::p2p::is_control_packet((*packet)->packet)) {
+        requests_.insert_or_assign((*packet)->connection, to_bytes((*packet)->packet));
+    }
     node_.handle_timeout(now);
 }
 
@@ -109,6 +113,11 @@ std::string HostileGateway::snapshot(Instant now) const {
 
 bool HostileGateway::has_tunnel(const Uuid& client) const {
     return node_.has_connection(client);
+}
+
+ByteSpan HostileGateway::last_request(const Uuid& client) const {
+    const auto request = requests_.find(client);
+    return request == requests_.end() ? ByteSpan{} : ByteSpan{request->second};
 }
 
 // --- Inside the tunnel -----------------------------------------------------------------------------------------------

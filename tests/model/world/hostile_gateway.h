@@ -45,6 +45,9 @@ public:
     void send_bad_candidates(const Uuid& client);
     void send_bogus_answers();
 
+    /// What came last through the tunnel, but for messages between the peers; empty if nothing has.
+    [[nodiscard]] ByteSpan last_request(const Uuid& client) const;
+
     [[nodiscard]] const std::optional<portal_api::Interface>& interface() const { return interface_; }
 
 private:
@@ -74,6 +77,7 @@ private:
     connectivity::Node node_;
     std::optional<portal_api::Interface> interface_;
     std::map<Uuid, crypto::PublicKey> keys_;
+    std::map<Uuid, Bytes> requests_;
     std::string last_ref_;
     bool has_told_ = false;
 
