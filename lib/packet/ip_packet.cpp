@@ -1,6 +1,8 @@
 #include "culvert/packet/ip_packet.h"
 
+#include <array>
 #include <cassert>
+#include <cstring>
 
 #include "culvert/base/sabotage.h"
 #include "culvert/packet/checksum.h"
@@ -147,6 +149,14 @@ std::expected<PayloadRange, ParseError> check_l4(std::uint8_t protocol, ByteSpan
     }
 }
 
+/// Of a length that the compiler knows: read for every packet.
+template <std::size_t Length>
+net::IpAddress read_address(const std::byte* bytes) {
+    std::array<std::uint8_t, Length> address;
+    std::memcpy(address.data(), bytes, Length);
+    return net::IpAddress{address};
+}
+
 }  // namespace
 
 std::string_view to_string(ParseError error) {
@@ -224,13 +234,11 @@ std::expected<IpPacket, ParseError> IpPacket::parse(MutableByteSpan bytes, std::
 }
 
 net::IpAddress IpPacket::source() const {
-    const auto addresses = address_bytes();
-    return net::IpAddress::from_bytes(addresses.first(addresses.size() / 2));
+    return is_v4_ ? read_address<4>(data_ + 12) : read_address<16>(data_ + 8);
 }
 
 net::IpAddress IpPacket::destination() const {
-    const auto addresses = address_bytes();
-    return net::IpAddress::from_bytes(addresses.last(addresses.size() / 2));
+    return is_v4_ ? read_address<4>(data_ + 16) : read_address<16>(data_ + 24);
 }
 
 bool IpPacket::is_icmp_echo() const {

@@ -63,10 +63,12 @@ struct Words {
 
 Words words_of(const net::IpAddress& address) {
     Words words;
-    const auto bytes = address.bytes();
-    std::memcpy(&words.first, bytes.data(), bytes.size() == 4 ? 4 : 8);
-    if (bytes.size() == 16) {
-        std::memcpy(&words.second, bytes.data() + 8, 8);
+    const auto* bytes = address.bytes().data();
+    if (address.is_v4()) {
+        std::memcpy(&words.first, bytes, 4);
+    } else {
+        std::memcpy(&words.first, bytes, 8);
+        std::memcpy(&words.second, bytes + 8, 8);
     }
     return words;
 }
@@ -280,10 +282,10 @@ std::size_t FlowTable::bucket_of(const FlowKey& key) const {
     const auto remote = words_of(key.remote);
     const auto rest =
         (std::uint64_t{key.protocol} << 32U) | (std::uint64_t{key.client_value} << 16U) | key.remote_value;
-    auto hash = fold(client.first ^ secret_[0], client.second ^ secret_[1]);
-    hash = fold(hash ^ remote.first ^ secret_[1], remote.second ^ secret_[0]);
-    hash = fold(hash ^ secret_[0], rest ^ secret_[1]);
-    return hash % buckets_.size();
+    // A peer chooses what is remote and the ports, and may not know what two choices have in common. Buckets are a power
+    // of two.
+    const auto addresses = fold(remote.first ^ client.second ^ secret_[0], remote.second ^ client.first ^ secret_[1]);
+    return fold(addresses ^ secret_[1], rest ^ secret_[0]) & (buckets_.size() - 1);
 }
 
 FlowTable::Index FlowTable::search(const FlowKey& key) const {

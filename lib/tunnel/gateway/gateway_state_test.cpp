@@ -69,12 +69,13 @@ protected:
         network.run_for(100ms);
         return !gateway.received.empty();
     }
-    /// Whether a packet from behind the gateway reaches the client.
+    /// Whether a packet from behind the gateway is sent to the client. What the client thinks of it does not matter.
     bool reaches_client(const Bytes& packet) {
-        network.client.received.clear();
+        const auto before = network.datagrams;
         network.send(gateway, packet);
+        const bool is_sent = network.datagrams > before;
         network.run_for(100ms);
-        return !network.client.received.empty();
+        return is_sent;
     }
     bool tcp(std::string_view destination) { return passes(tcp_packet("100.64.0.1:5000", destination)); }
     bool udp(std::string_view destination) { return passes(udp_packet("100.64.0.1:5000", destination)); }
@@ -222,6 +223,8 @@ TEST_F(GatewayPolicy, PassesOnlyWhatTheClientAskedFor) {
     EXPECT_FALSE(reaches_client(packet::make_icmp_echo_request(ip("10.0.0.5"), ip("100.64.0.1"), 1, 1, {})));
 
     network.run_for(302s);
+    ASSERT_TRUE(udp("10.0.0.6:53"));
+    ASSERT_TRUE(reaches_client(udp_packet("10.0.0.6:53", "100.64.0.1:5000")));
     EXPECT_FALSE(reaches_client(udp_packet("10.0.0.5:53", "100.64.0.1:5000"))) << "too late for an answer";
 }
 
