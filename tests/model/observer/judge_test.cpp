@@ -275,7 +275,16 @@ TEST_F(JudgeTest, KeepsClientsApart) {
     grant();
     exchange(1);
     see(PacketDelivered{kOther, packet::make_udp(at("10.0.0.5:53"), at("100.64.0.2:1000"), marked(1))});
-    EXPECT_EQ(violations(), Ids{"SEC-4"});
+    EXPECT_EQ(violations(), (Ids{"SEC-11", "SEC-4"})) << "and it asked for nothing";
+}
+
+TEST_F(JudgeTest, ForbidsAnswersToNothing) {
+    grant();
+    create_flow();
+    exchange(1);
+    EXPECT_EQ(violations(), Ids{});
+    see(PacketDelivered{kClient, packet::make_udp(at("10.0.0.5:53"), at("100.64.0.1:1001"), Bytes(8))});
+    EXPECT_EQ(violations(), Ids{"SEC-11"});
 }
 
 TEST_F(JudgeTest, KnowsWhoseAddressAPacketIsFor) {

@@ -79,10 +79,6 @@ std::optional<Bytes> make_answer(ByteSpan request, ByteSpan payload) {
     if (packet->is_udp()) {
         return packet::make_udp({from, packet->destination_port()}, {to, packet->source_port()}, payload);
     }
-    if (packet->is_tcp()) {
-        return packet::make_tcp({from, packet->destination_port()}, {to, packet->source_port()},
-                                {.flags = packet::kTcpAck}, payload);
-    }
     if (packet->is_icmp_echo()) {
         constexpr std::uint16_t kOtherSequence = 0x5a5a;  // so that no request is taken for answered
         return packet::make_icmp_echo_reply(from, to, packet->source_value()->value, kOtherSequence, payload);

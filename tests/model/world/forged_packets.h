@@ -23,7 +23,7 @@ namespace culvert::model {
 /// The packet, with a route through `via` that is yet to be followed. Requires an IPv4 packet without options, or an
 /// IPv6 packet.
 [[nodiscard]] Bytes with_source_route(ByteSpan packet, const net::IpAddress& via);
-/// What could answer `request`, with that payload. nullopt for what nobody answers.
+/// What could answer `request`, with that payload. nullopt for what is neither a datagram nor an echo request.
 [[nodiscard]] std::optional<Bytes> make_answer(ByteSpan request, ByteSpan payload);
 /// What differs from an answer to `request` in one respect, and opens something if it is taken for one.
 [[nodiscard]] std::optional<Bytes> make_near_answer(ByteSpan request, ByteSpan payload, std::uint64_t choice);
