@@ -53,7 +53,7 @@ TEST(Log, NoValueBreaksALineOrDrivesATerminal) {
     EXPECT_EQ(value("\x1b[31m"), R"("\u001b[31m")");
     EXPECT_EQ(value("\x9b"
                     "31m"),
-              R"("\u009b31m")")
+              R"("\ufffd31m")")
         << "C1 as a byte";
     EXPECT_EQ(value("\xc2\x9b"
                     "31m"),
@@ -64,10 +64,10 @@ TEST(Log, NoValueBreaksALineOrDrivesATerminal) {
                     "b"),
               R"("a\u202eb")")
         << "right-to-left override";
-    EXPECT_EQ(value("\xff\xfe"), R"("\u00ff\u00fe")");
-    EXPECT_EQ(value("\xc0\x8a"), R"("\u00c0\u008a")") << "a line feed in too many bytes";
-    EXPECT_EQ(value("\xed\xa0\x80"), R"("\u00ed\u00a0\u0080")") << "half a surrogate pair";
-    EXPECT_EQ(value("\xe2\x80"), R"("\u00e2\u0080")") << "cut short";
+    EXPECT_EQ(value("\xff\xfe"), R"("\ufffd\ufffd")");
+    EXPECT_EQ(value("\xc0\x8a"), R"("\ufffd\ufffd")") << "a line feed in too many bytes";
+    EXPECT_EQ(value("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")") << "half a surrogate pair";
+    EXPECT_EQ(value("\xe2\x80"), R"("\ufffd\ufffd")") << "cut short";
     EXPECT_EQ(value("a=b"), R"("a=b")");
     EXPECT_EQ(value("\\u000a"), R"("\\u000a")") << "not to be taken for a line feed";
     EXPECT_EQ(value("M\xc3\xbcnchen-\xe6\x9d\xb1\xe4\xba\xac-\xf0\x9f\x90\x99"),
@@ -82,7 +82,17 @@ TEST(Log, ALongValueIsCut) {
 
 TEST(Log, JsonStaysJsonWhateverIsInAValue) {
     EXPECT_EQ(format_json(Level::kWarn, "t", "m", {{"v", "\xff\n\xe2\x80\xa8\""}}, ""),
-              R"({"severity":"WARN","message":"m","target":"t","v":"\u00ff\u000a\u2028\""})");
+              R"({"severity":"WARN","message":"m","target":"t","v":"\ufffd\u000a\u2028\""})");
+}
+
+TEST(Log, NeverActsOnATerminal) {
+    const std::string name = "a\x1b[2J\xc2\x9b\xe2\x80\xae\xff\"";
+    const std::vector<TextField> fields{{"name", name}};
+
+    EXPECT_EQ(format_human(Level::kInfo, "t", "msg", fields),
+              " INFO t: msg name=\"a\\u001b[2J\\u009b\\u202e\\ufffd\\\"\"");
+    EXPECT_EQ(format_json(Level::kInfo, "t", "msg", fields, ""),
+              R"({"severity":"INFO","message":"msg","target":"t","name":"a\u001b[2J\u009b\u202e\ufffd\""})");
 }
 
 TEST(Log, WritesOneJsonObject) {
