@@ -11,6 +11,13 @@ namespace culvert::portal_server {
 void load(ApplyCommand& command);
 int run(const ApplyCommand& command, SqliteStorage& storage, Rng& rng);
 int run(const TokenCreateCommand& command, SqliteStorage& storage, Rng& rng);
+int run(const TokenListCommand& command, SqliteStorage& storage);
 int run(const TokenRevokeCommand& command, SqliteStorage& storage);
+int run(const DeviceListCommand& command, SqliteStorage& storage);
+int run(const DeviceRevokeCommand& command, SqliteStorage& storage);
+int run(const DeviceDeleteCommand& command, SqliteStorage& storage);
+
+/// Sees to it that what was printed has left; returns the exit code.
+int finish_output();
 
 }  // namespace culvert::portal_server

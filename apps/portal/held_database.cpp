@@ -138,6 +138,26 @@ std::expected<io::FileDescriptor, std::string> take_hold(int folder, const std::
 
 }  // namespace
 
+bool is_held_database(const fs::path& path) {
+    return held && held->path == path.string();
+}
+
+bool stat_database_file(const fs::path& path, struct stat& status) {
+    if (::stat(path.c_str(), &status) == 0) {
+        return true;
+    }
+    const int slot = errno == EACCES && held ? slot_of(path.c_str()) : -1;
+    return slot >= 0 && ::fstat(file_of(slot), &status) == 0 && status.st_nlink > 0;
+}
+
+bool statvfs_database_file(const fs::path& path, struct statvfs& disk) {
+    if (::statvfs(path.c_str(), &disk) == 0) {
+        return true;
+    }
+    const int slot = errno == EACCES && held ? slot_of(path.c_str()) : -1;
+    return slot >= 0 && ::fstatvfs(file_of(slot), &disk) == 0;
+}
+
 std::optional<uid_t> owner_of_database(const fs::path& path) {
     struct stat status{};
     return ::stat(path.c_str(), &status) == 0 && status.st_uid != 0 ? std::optional{status.st_uid} : std::nullopt;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
 #include <expected>
 #include <filesystem>
 #include <optional>
@@ -28,6 +31,14 @@ struct HeldDatabase {
 /// another takes its place, for which no connection to the first may be left. The error is for a person.
 [[nodiscard]] std::expected<HeldDatabase, std::string> hold_database(const std::filesystem::path& path,
                                                                      const sandbox::Identity& identity);
+
+/// Whether hold_database() took hold of this one, so that its files exist and are opened wherever they stand.
+[[nodiscard]] bool is_held_database(const std::filesystem::path& path);
+
+/// As stat() and statvfs(), also of a held file in a folder that the process must not look into. A held file that has no
+/// name any more does not exist.
+[[nodiscard]] bool stat_database_file(const std::filesystem::path& path, struct stat& status);
+[[nodiscard]] bool statvfs_database_file(const std::filesystem::path& path, struct statvfs& disk);
 
 /// Who the database belongs to; nullopt if there is none, or it is root's.
 [[nodiscard]] std::optional<uid_t> owner_of_database(const std::filesystem::path& path);

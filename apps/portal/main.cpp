@@ -1,5 +1,8 @@
+#include <sys/stat.h>
+
 #include <chrono>
-#include <iostream>
+#include <csignal>
+#include <string>
 #include <variant>
 
 #include "commands.h"
@@ -7,20 +10,35 @@
 #include "confinement.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/entropy.h"
+#include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/sandbox/core_dumps.h"
+#include "error_output.h"
 #include "options.h"
 #include "server.h"
 
 namespace culvert::portal_server {
 namespace {
 
-constexpr int kFailure = 1;
+constexpr log::Logger kLog{"portal_server"};
 
 /// All devices wait while the server waits for the database. What fails by that is asked for again by the device.
 constexpr std::chrono::milliseconds kServingLockTimeout{100};
 
+void warn_of_exposed_files(const SqliteStorage& storage) {
+    std::string names;
+    for (const auto& file : storage.exposed_files()) {
+        names += (names.empty() ? "" : " ") + file.string();
+    }
+    if (!names.empty()) {
+        kLog.warn("Other users of this machine can read the database, which holds secrets of all devices",
+                  log::field("remedy", "chmod go= " + names));
+    }
+}
+
 int serve(const ServeCommand& command, SqliteStorage& storage, Rng& rng) {
+    ::signal(SIGPIPE, SIG_IGN);  // who reads the log may go away; the portal stays
+    warn_of_exposed_files(storage);
     storage.set_lock_timeout(kServingLockTimeout);
     log::write_in_background();
     // A fork, since the server makes children of it, and this one lives as long as they do.
@@ -37,6 +55,7 @@ int run_program(int argc, const char* const* argv) {
     if (!options) {
         return options.error().code;
     }
+    ::umask(S_IRWXG | S_IRWXO);  // whatever this program creates is for nobody else
     try {
         log::init(options->log);
         command_line::raise_descriptor_limit();  // each device takes one
@@ -54,12 +73,11 @@ int run_program(int argc, const char* const* argv) {
                               [&](const ServeCommand& command) { return serve(command, storage, rng); },
                               [&](const ApplyCommand& command) { return run(command, storage, rng); },
                               [&](const TokenCreateCommand& command) { return run(command, storage, rng); },
-                              [&](const TokenRevokeCommand& command) { return run(command, storage); },
+                              [&](const auto& command) { return run(command, storage); },
                           },
                           options->command);
     } catch (const std::exception& error) {
-        std::cerr << "error: " << error.what() << '\n';
-        return kFailure;
+        return fail(error.what());
     }
 }
 

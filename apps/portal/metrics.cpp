@@ -13,11 +13,12 @@ void add(std::string& out, std::string_view name, std::string_view type, std::st
 
 }  // namespace
 
-std::string render_metrics(const portal::Statistics& statistics) {
+std::string render_metrics(const portal::Statistics& statistics, std::size_t expiring_tokens) {
     std::string out;
     add(out, "culvert_portal_clients_online", "gauge", "Clients that have joined.", statistics.clients_online);
     add(out, "culvert_portal_gateways_online", "gauge", "Gateways that have joined.", statistics.gateways_online);
     add(out, "culvert_portal_relays_online", "gauge", "Relays that have joined.", statistics.relays_online);
+    add(out, "culvert_portal_tokens_expiring", "gauge", "Tokens in use that expire within two weeks.", expiring_tokens);
     add(out, "culvert_portal_connects_refused_total", "counter", "Upgrades answered with an error.",
         statistics.connects_refused);
     add(out, "culvert_portal_frames_received_total", "counter", "Frames from devices.", statistics.frames_received);

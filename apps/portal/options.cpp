@@ -3,30 +3,37 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdlib>
-#include <iostream>
 #include <string>
 #include <vector>
+
+#include "error_output.h"
 
 namespace culvert::portal_server {
 namespace {
 
-constexpr int kUsageError = 2;
 constexpr std::string_view kDefaultDatabase = "sqlite:/var/lib/culvert/portal.db";
+constexpr std::string_view kDefaultOpsListen = "127.0.0.1:8082";
+constexpr std::string_view kNever = "never";
+constexpr std::string_view kOff = "off";
 
 /// Values as text, until all are known and can be judged.
 struct RawOptions {
     std::string database{kDefaultDatabase};
     std::string log_format = "human";
     std::string api_listen = "127.0.0.1:8081";
+    std::string ops_listen{kDefaultOpsListen};
     std::string web_listen;
     std::vector<std::string> trusted_proxies;
     portal::Limits limits;
     std::string forget_devices_after = "90d";
     std::string file;
+    bool may_cut_off = false;
+    bool is_dry_run = false;
     std::string site;
     std::string actor;
     std::string expires_in;
-    std::string token_id;
+    std::string id;
+    bool is_json = false;
     command_line::SandboxFlags sandbox;
 };
 
@@ -37,18 +44,25 @@ struct Commands {
     CLI::App* create_client = nullptr;
     CLI::App* create_relay = nullptr;
     CLI::App* create_api = nullptr;
-    CLI::App* revoke = nullptr;
+    CLI::App* list_tokens = nullptr;
+    CLI::App* revoke_token = nullptr;
+    CLI::App* list_devices = nullptr;
+    CLI::App* revoke_device = nullptr;
+    CLI::App* delete_device = nullptr;
 };
 
 void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
-    auto* token = app.add_subcommand("token", "Create and revoke tokens");
+    using portal::TokenType;
+    auto* token = app.add_subcommand("token", "Create, list and revoke tokens");
     token->require_subcommand(1);
     auto* create = token->add_subcommand("create", "Print a new token; it is shown only this once");
     create->require_subcommand(1);
 
-    const auto expiry = [&](CLI::App* command) {
+    const auto expiry = [&](CLI::App* command, TokenType type) {
+        const auto days = std::chrono::duration_cast<std::chrono::days>(default_lifetime(type)).count();
         command
-            ->add_option("--expires-in", raw.expires_in, "Lifetime such as 45s, 10m, 12h or 365d (default: for ever)")
+            ->add_option("--expires-in", raw.expires_in,
+                         "Lifetime such as 45s, 10m, 12h or 30d, or never (default " + std::to_string(days) + "d)")
             ->option_text("DURATION");
     };
     commands.create_gateway = create->add_subcommand("gateway", "For the gateways of a site");
@@ -58,12 +72,28 @@ void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
     commands.create_relay = create->add_subcommand("relay", "For relays");
     commands.create_api = create->add_subcommand("api", "For the REST API, which this build does not have");
     commands.create_api->add_option("--actor", raw.actor, "Name of the actor")->option_text("NAME")->required();
-    for (auto* command :
-         {commands.create_gateway, commands.create_client, commands.create_relay, commands.create_api}) {
-        expiry(command);
-    }
-    commands.revoke = token->add_subcommand("revoke", "Make a token worthless and cut off whoever uses it");
-    commands.revoke->add_option("ID", raw.token_id, "The token's id, or the token itself")->required();
+    expiry(commands.create_gateway, TokenType::kGateway);
+    expiry(commands.create_client, TokenType::kClient);
+    expiry(commands.create_relay, TokenType::kRelay);
+    expiry(commands.create_api, TokenType::kApi);
+
+    commands.list_tokens = token->add_subcommand("list", "Show all tokens, without their secrets");
+    commands.list_tokens->add_flag("--json", raw.is_json, "As JSON");
+    commands.revoke_token = token->add_subcommand("revoke", "Make a token worthless and cut off whoever uses it");
+    commands.revoke_token->add_option("ID", raw.id, "The token's id, or the token itself")->required();
+}
+
+void describe_device(CLI::App& app, RawOptions& raw, Commands& commands) {
+    auto* device = app.add_subcommand("device", "List, revoke and delete clients, gateways and relays");
+    device->require_subcommand(1);
+    commands.list_devices = device->add_subcommand("list", "Show all devices that ever connected");
+    commands.list_devices->add_flag("--json", raw.is_json, "As JSON");
+    commands.revoke_device = device->add_subcommand(
+        "revoke", "Cut a device off and refuse it from now on, whatever token it holds, until it is deleted");
+    commands.revoke_device->add_option("ID", raw.id, "The device's id")->required();
+    commands.delete_device = device->add_subcommand(
+        "delete", "Forget a device and cut it off; with a valid token it may come back as a new one");
+    commands.delete_device->add_option("ID", raw.id, "The device's id")->required();
 }
 
 Commands describe(CLI::App& app, RawOptions& raw) {
@@ -82,7 +112,13 @@ Commands describe(CLI::App& app, RawOptions& raw) {
     commands.serve = app.add_subcommand("serve", "Run the portal");
     commands.serve
         ->add_option("--api-listen", raw.api_listen,
-                     "Where devices connect, and /healthz, /readyz and /metrics answer (default 127.0.0.1:8081)")
+                     "Where devices connect, and /healthz answers (default 127.0.0.1:8081)")
+        ->option_text("ADDR:PORT");
+    commands.serve
+        ->add_option("--ops-listen", raw.ops_listen,
+                     "Where /healthz, /readyz and /metrics answer, for operators only; off: nowhere (default " +
+                         std::string{kDefaultOpsListen} + ") [CULVERT_OPS_LISTEN]")
+        ->envname("CULVERT_OPS_LISTEN")
         ->option_text("ADDR:PORT");
     commands.serve
         ->add_option("--trusted-proxies", raw.trusted_proxies,
@@ -115,7 +151,11 @@ Commands describe(CLI::App& app, RawOptions& raw) {
         ->option_text("ADDR:PORT");
     commands.apply = app.add_subcommand("apply", "Make sites, actors, groups, resources and policies match a file");
     commands.apply->add_option("FILE", raw.file, "JSON file; - reads standard input")->required();
+    commands.apply->add_flag("--dry-run", raw.is_dry_run, "Say what would happen, and change nothing");
+    commands.apply->add_flag("--allow-delete", raw.may_cut_off,
+                             "Delete sites and actors that the file leaves out even if tokens or devices go with them");
     describe_token(app, raw, commands);
+    describe_device(app, raw, commands);
 
     app.footer(
         "A variable in brackets can take the place of its flag. TLS is for a reverse proxy in front of --api-listen.\n"
@@ -132,13 +172,25 @@ std::expected<ServeCommand, Complaint> judge_serve(const RawOptions& raw) {
     if (!raw.web_listen.empty()) {
         return std::unexpected{"--web-listen is for the admin UI, which this build does not have. Leave it out."};
     }
-    const auto address = net::SocketAddress::parse(raw.api_listen);
-    if (!address) {
-        return std::unexpected{
-            "\"" + raw.api_listen +
-            "\" is no address with port. Give --api-listen something like 127.0.0.1:8081 or [::]:8081."};
+    const auto parse_listen = [](const std::string& text, const std::string& option, const std::string& example) {
+        const auto address = net::SocketAddress::parse(text);
+        return address ? std::expected<net::SocketAddress, Complaint>{*address}
+                       : std::unexpected{"\"" + text + "\" is no address with port. Give " + option +
+                                         " something like 127.0.0.1:" + example + " or [::]:" + example + "."};
+    };
+    const auto api = parse_listen(raw.api_listen, "--api-listen", "8081");
+    if (!api) {
+        return std::unexpected{api.error()};
     }
-    ServeCommand serve{.api_listen = *address, .trusted_proxies = {}, .limits = raw.limits};
+    ServeCommand serve{.api_listen = *api, .ops_listen = {}, .trusted_proxies = {}, .limits = {}};
+    if (raw.ops_listen != kOff) {
+        const auto ops = parse_listen(raw.ops_listen, "--ops-listen (or CULVERT_OPS_LISTEN)", "8082");
+        if (!ops) {
+            return std::unexpected{ops.error()};
+        }
+        serve.ops_listen = *ops;
+    }
+    serve.limits = raw.limits;
     const auto forget_after = parse_duration(raw.forget_devices_after);
     if (!forget_after || *forget_after < portal::kMinForgetDevicesAfter) {
         return std::unexpected{"\"" + raw.forget_devices_after +
@@ -157,6 +209,57 @@ std::expected<ServeCommand, Complaint> judge_serve(const RawOptions& raw) {
         serve.trusted_proxies.push_back(*network);
     }
     return serve;
+}
+
+std::expected<TokenCreateCommand, Complaint> judge_create(portal::TokenType type, const std::string& owner,
+                                                          const RawOptions& raw) {
+    TokenCreateCommand create{type, owner, default_lifetime(type)};
+    if (raw.expires_in == kNever) {
+        create.expires_in.reset();
+    } else if (!raw.expires_in.empty()) {
+        create.expires_in = parse_duration(raw.expires_in);
+        if (!create.expires_in) {
+            return std::unexpected{"\"" + raw.expires_in +
+                                   "\" is no duration. Give --expires-in something like 12h or 365d, or never."};
+        }
+    }
+    return create;
+}
+
+std::expected<decltype(Options::command), Complaint> judge_command(const RawOptions& raw, const Commands& commands) {
+    using portal::TokenType;
+    if (commands.serve->parsed()) {
+        return judge_serve(raw);
+    }
+    if (commands.apply->parsed()) {
+        return ApplyCommand{
+            .file = raw.file, .text = std::nullopt, .may_cut_off = raw.may_cut_off, .is_dry_run = raw.is_dry_run};
+    }
+    if (commands.create_gateway->parsed()) {
+        return judge_create(TokenType::kGateway, raw.site, raw);
+    }
+    if (commands.create_client->parsed()) {
+        return judge_create(TokenType::kClient, raw.actor, raw);
+    }
+    if (commands.create_relay->parsed()) {
+        return judge_create(TokenType::kRelay, "", raw);
+    }
+    if (commands.create_api->parsed()) {
+        return judge_create(TokenType::kApi, raw.actor, raw);
+    }
+    if (commands.list_tokens->parsed()) {
+        return TokenListCommand{raw.is_json};
+    }
+    if (commands.revoke_token->parsed()) {
+        return TokenRevokeCommand{raw.id};
+    }
+    if (commands.list_devices->parsed()) {
+        return DeviceListCommand{raw.is_json};
+    }
+    if (commands.revoke_device->parsed()) {
+        return DeviceRevokeCommand{raw.id};
+    }
+    return DeviceDeleteCommand{raw.id};
 }
 
 std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& commands) {
@@ -179,34 +282,11 @@ std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& c
         options.log.filter = *std::move(filter);
     }
 
-    std::optional<std::chrono::seconds> expires_in;
-    if (!raw.expires_in.empty()) {
-        expires_in = parse_duration(raw.expires_in);
-        if (!expires_in) {
-            return std::unexpected{"\"" + raw.expires_in +
-                                   "\" is no duration. Give --expires-in something like 12h or 365d."};
-        }
+    auto command = judge_command(raw, commands);
+    if (!command) {
+        return std::unexpected{command.error()};
     }
-    using portal::TokenType;
-    if (commands.serve->parsed()) {
-        auto serve = judge_serve(raw);
-        if (!serve) {
-            return std::unexpected{serve.error()};
-        }
-        options.command = *serve;
-    } else if (commands.apply->parsed()) {
-        options.command = ApplyCommand{.file = raw.file, .text = std::nullopt};
-    } else if (commands.create_gateway->parsed()) {
-        options.command = TokenCreateCommand{TokenType::kGateway, raw.site, expires_in};
-    } else if (commands.create_client->parsed()) {
-        options.command = TokenCreateCommand{TokenType::kClient, raw.actor, expires_in};
-    } else if (commands.create_relay->parsed()) {
-        options.command = TokenCreateCommand{TokenType::kRelay, "", expires_in};
-    } else if (commands.create_api->parsed()) {
-        options.command = TokenCreateCommand{TokenType::kApi, raw.actor, expires_in};
-    } else {
-        options.command = TokenRevokeCommand{raw.token_id};
-    }
+    options.command = *std::move(command);
     return options;
 }
 
@@ -250,15 +330,28 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
         if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
             return std::unexpected{EarlyExit{app.exit(e)}};
         }
-        std::cerr << "error: " << explain(e, app) << ". Try culvert-portal --help.\n";
-        return std::unexpected{EarlyExit{kUsageError}};
+        return std::unexpected{EarlyExit{fail(explain(e, app) + ". Try culvert-portal --help.", kUsageError)}};
     }
     auto options = judge(raw, commands);
     if (!options) {
-        std::cerr << "error: " << options.error() << '\n';
-        return std::unexpected{EarlyExit{kUsageError}};
+        return std::unexpected{EarlyExit{fail(options.error(), kUsageError)}};
     }
     return *std::move(options);
+}
+
+std::chrono::seconds default_lifetime(portal::TokenType type) {
+    // Clients are carried around and get lost; gateways and relays stand in racks, and an outage because nobody thought
+    // of their token for a year hurts everybody behind them.
+    switch (type) {
+        case portal::TokenType::kClient:
+            return std::chrono::days{180};
+        case portal::TokenType::kGateway:
+        case portal::TokenType::kRelay:
+            return std::chrono::days{365};
+        case portal::TokenType::kApi:
+            break;
+    }
+    return std::chrono::days{90};
 }
 
 std::optional<std::chrono::seconds> parse_duration(std::string_view text) {

@@ -19,6 +19,8 @@ namespace culvert::portal_server {
 
 struct ServeCommand {
     net::SocketAddress api_listen;
+    /// Health, readiness and metrics; unset: nowhere.
+    std::optional<net::SocketAddress> ops_listen;
     /// Whose X-Forwarded-For is believed.
     std::vector<net::IpNetwork> trusted_proxies;
     portal::Limits limits{};
@@ -28,23 +30,40 @@ struct ApplyCommand {
     std::string file;
     /// What is in it, once load() has read it; unset if it cannot be read.
     std::optional<std::string> text;
+    bool may_cut_off = false;
+    bool is_dry_run = false;
 };
 struct TokenCreateCommand {
     portal::TokenType type = portal::TokenType::kClient;
     /// Of the actor or site; empty for relays.
     std::string owner;
+    /// Unset: never.
     std::optional<std::chrono::seconds> expires_in;
+};
+struct TokenListCommand {
+    bool is_json = false;
 };
 struct TokenRevokeCommand {
     /// The token's id, or the token itself.
     std::string token;
+};
+struct DeviceListCommand {
+    bool is_json = false;
+};
+struct DeviceRevokeCommand {
+    std::string id;
+};
+struct DeviceDeleteCommand {
+    std::string id;
 };
 
 struct Options {
     std::filesystem::path database;
     log::Options log;
     command_line::SandboxFlags sandbox;
-    std::variant<ServeCommand, ApplyCommand, TokenCreateCommand, TokenRevokeCommand> command;
+    std::variant<ServeCommand, ApplyCommand, TokenCreateCommand, TokenListCommand, TokenRevokeCommand,
+                 DeviceListCommand, DeviceRevokeCommand, DeviceDeleteCommand>
+        command;
 };
 
 /// The program is done before it began: help was asked for, or the command line is wrong. Everything is printed.
@@ -53,6 +72,9 @@ struct EarlyExit {
 };
 
 [[nodiscard]] std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv);
+
+/// How long a new token of that kind lives unless told otherwise.
+[[nodiscard]] std::chrono::seconds default_lifetime(portal::TokenType type);
 
 /// "45s", "10m", "12h", "365d".
 [[nodiscard]] std::optional<std::chrono::seconds> parse_duration(std::string_view text);

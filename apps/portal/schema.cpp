@@ -257,8 +257,35 @@ BEGIN
 END;
 )sql";
 
+// Devices can be revoked, and show whose token they came with. "attempts" has one row, which exists to be written.
+constexpr const char* kVersion3 = R"sql(
+ALTER TABLE clients ADD COLUMN token_id TEXT REFERENCES tokens ON DELETE SET NULL;
+ALTER TABLE clients ADD COLUMN revoked_at INTEGER;
+ALTER TABLE gateways ADD COLUMN token_id TEXT REFERENCES tokens ON DELETE SET NULL;
+ALTER TABLE gateways ADD COLUMN revoked_at INTEGER;
+ALTER TABLE relays ADD COLUMN token_id TEXT REFERENCES tokens ON DELETE SET NULL;
+ALTER TABLE relays ADD COLUMN revoked_at INTEGER;
+CREATE INDEX clients_token ON clients (token_id);
+CREATE INDEX gateways_token ON gateways (token_id);
+CREATE INDEX relays_token ON relays (token_id);
+
+CREATE TRIGGER clients_revoked AFTER UPDATE OF revoked_at ON clients WHEN NEW.revoked_at IS NOT NULL
+BEGIN
+  DELETE FROM flows WHERE client_id = NEW.id;
+  UPDATE turn_users SET is_revoked = 1 WHERE device_id = NEW.id;
+END;
+CREATE TRIGGER gateways_revoked AFTER UPDATE OF revoked_at ON gateways WHEN NEW.revoked_at IS NOT NULL
+BEGIN
+  DELETE FROM flows WHERE gateway_id = NEW.id;
+  UPDATE turn_users SET is_revoked = 1 WHERE device_id = NEW.id;
+END;
+
+CREATE TABLE attempts (id INTEGER PRIMARY KEY CHECK (id = 1), content BLOB NOT NULL) STRICT;
+INSERT INTO attempts (id, content) VALUES (1, x'00');
+)sql";
+
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

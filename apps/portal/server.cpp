@@ -24,8 +24,11 @@
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
+#include "expiry_watch.h"
 #include "metrics.h"
+#include "ops_endpoint.h"
 #include "query.h"
+#include "readiness.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -41,6 +44,8 @@ constexpr log::Logger kLog{"portal_server"};
 
 /// How often to look whether another process changed the database; half of what is promised remains for the rest.
 constexpr auto kPollInterval = std::chrono::milliseconds{250};
+/// How often to look for tokens that are about to expire.
+constexpr auto kExpiryInterval = std::chrono::hours{1};
 /// From accepting a connection to the end of its request's header.
 constexpr auto kRequestTimeout = std::chrono::seconds{10};
 /// For the Close frame of the other side.
@@ -94,13 +99,27 @@ public:
           trusted_proxies_{command.trusted_proxies},
           seen_changes_{storage.foreign_changes()},
           core_{storage, rng, io::monotonic_now(), command.limits},
+          readiness_{storage},
           acceptor_{context_},
           accept_timer_{context_},
           core_timer_{context_},
           poll_timer_{context_},
+          expiry_timer_{context_},
           stop_timer_{context_},
-          signals_{context_, SIGINT, SIGTERM} {
+          signals_{context_, SIGINT, SIGTERM},
+          reload_signal_{context_, SIGHUP} {
         listen(command.api_listen);
+        const net::SocketAddress api{command.api_listen.ip, acceptor_.local_endpoint().port()};  // if 0 was asked for
+        if (command.ops_listen) {
+            ops_ = std::make_unique<OpsEndpoint>(
+                *command.ops_listen, context_,
+                OpsEndpoint::Answers{
+                    .problem = [this] { return readiness_.problem(io::monotonic_now()); },
+                    .metrics = [this] { return render_metrics(core_.statistics(), expiry_watch_.count()); }});
+            kLog.info("Listening", log::field("api", api), log::field("ops", ops_->address()));
+        } else {
+            kLog.info("Listening", log::field("api", api));
+        }
     }
 
     void run() {
@@ -110,6 +129,8 @@ public:
             }
         });
         accept();
+        await_reload();
+        watch_expiry();
         poll_changes();
         arm_core_timer();
         context_.run();
@@ -154,9 +175,6 @@ private:
         if (error) {
             fail(error.message());
         }
-        // The port that was chosen if 0 was asked for.
-        const auto port = acceptor_.local_endpoint().port();
-        kLog.info("Listening", log::field("api", net::SocketAddress{address.ip, port}));
     }
 
     void accept() {
@@ -267,23 +285,10 @@ private:
         }
         if (target->path == "/healthz") {
             respond(request, 200, "ok\n");
-        } else if (target->path == "/readyz") {
-            is_storage_ready() ? respond(request, 200, "ok\n")
-                               : respond(request, 503, "The database does not answer.\n");
-        } else if (target->path == "/metrics") {
-            respond(request, 200, render_metrics(core_.statistics()), "text/plain; version=0.0.4; charset=utf-8");
+        } else if (target->path == "/readyz" || target->path == "/metrics") {
+            respond(request, 404, "This is for operators only: see --ops-listen.\n");
         } else {
             respond(request, 404, "There is nothing here.\n");
-        }
-    }
-
-    bool is_storage_ready() {
-        try {
-            (void)storage_.token_keys();
-            return true;
-        } catch (const portal::StorageError& error) {
-            kLog.warn("The database does not answer", log::field("error", std::string_view{error.what()}));
-            return false;
         }
     }
 
@@ -392,12 +397,11 @@ private:
         respond(request, refusal.status, refusal.text);
     }
 
-    void respond(const RequestPtr& request, unsigned status, std::string text,
-                 std::string_view type = "text/plain; charset=utf-8") {
+    void respond(const RequestPtr& request, unsigned status, std::string text) {
         auto& response = request->response;
         response.result(status);
         response.version(11);
-        response.set(http::field::content_type, {type.data(), type.size()});
+        response.set(http::field::content_type, "text/plain; charset=utf-8");
         response.set(http::field::cache_control, "no-store");
         response.keep_alive(false);
         if (request->parser.is_header_done() && request->parser.get().method() == http::verb::head) {
@@ -442,6 +446,41 @@ private:
         });
     }
 
+    /// What another process writes is noticed by itself; this is for who wants to be sure, and for whose service
+    /// manager reloads by signal.
+    void await_reload() {
+        reload_signal_.async_wait([this](beast::error_code error, int) {
+            if (error) {
+                return;
+            }
+            try {
+                seen_changes_ = storage_.foreign_changes();
+                core_.handle_changes(io::monotonic_now(), io::wall_now());
+                kLog.info("Read the configuration again, because of SIGHUP");
+            } catch (const std::exception& failure) {
+                seen_changes_ = -1;  // to be tried again soon
+                kLog.error("Cannot read the configuration again",
+                           log::field("error", std::string_view{failure.what()}));
+            }
+            drain();
+            await_reload();
+        });
+    }
+
+    void watch_expiry() {
+        try {
+            expiry_watch_.look_at(storage_.list_tokens(), std::chrono::floor<std::chrono::seconds>(io::wall_now()));
+        } catch (const portal::StorageError& failure) {
+            kLog.debug("Cannot look for tokens that expire", log::field("error", std::string_view{failure.what()}));
+        }
+        expiry_timer_.expires_after(kExpiryInterval);
+        expiry_timer_.async_wait([this](beast::error_code error) {
+            if (!error) {
+                watch_expiry();
+            }
+        });
+    }
+
     void poll_changes() {
         poll_timer_.expires_after(kPollInterval);
         poll_timer_.async_wait([this](beast::error_code error) {
@@ -453,7 +492,9 @@ private:
                     core_.handle_changes(io::monotonic_now(), io::wall_now());
                     seen_changes_ = changes;
                 }
-                storage_failed_ = false;
+                if (std::exchange(storage_failed_, false)) {
+                    kLog.info("The database can be read again");
+                }
             } catch (const std::exception& failure) {  // for revocations' sake it must go on whatever fails
                 if (!std::exchange(storage_failed_, true)) {
                     kLog.error("Cannot read changes; trying again until it works",
@@ -467,11 +508,13 @@ private:
 
     void stop() {
         kLog.info("Stopping");
+        reload_signal_.cancel();
         is_stopping_ = true;
         beast::error_code ignored;
         acceptor_.close(ignored);
         accept_timer_.cancel();
         poll_timer_.cancel();
+        expiry_timer_.cancel();
         core_timer_.cancel();
         for (const auto& [id, connection] : connections_) {
             connection->close(websocket::close_code::going_away);
@@ -497,17 +540,22 @@ private:
     // Before what holds requests, which leave them when they end.
     ConnectionLimiter limiter_;
     std::list<std::weak_ptr<Request>> waiting_;
+    Readiness readiness_;
     asio::io_context context_{1};
     asio::ip::tcp::acceptor acceptor_;
     asio::steady_timer accept_timer_;
     asio::steady_timer core_timer_;
     asio::steady_timer poll_timer_;
+    asio::steady_timer expiry_timer_;
     asio::steady_timer stop_timer_;
     asio::signal_set signals_;
+    asio::signal_set reload_signal_;
     std::map<SessionId, std::shared_ptr<Connection>> connections_;
+    ExpiryWatch expiry_watch_;
     bool storage_failed_ = false;
     bool accept_failed_ = false;
     bool is_stopping_ = false;
+    std::unique_ptr<OpsEndpoint> ops_;  // goes first: it asks all of the above
 };
 
 Server::Server(const ServeCommand& command, SqliteStorage& storage, const Rng& rng)

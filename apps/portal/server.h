@@ -14,7 +14,8 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// The API listener: WebSockets of clients, gateways and relays, health and metrics. One thread does everything.
+/// The API listener, with the WebSockets of clients, gateways and relays, and the operators' listener. One thread does
+/// everything.
 class Server {
 public:
     /// Listens at once. `storage` must outlive the object. Throws ListenError and portal::StorageError.

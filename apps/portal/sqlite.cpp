@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace culvert::portal_server {
@@ -14,6 +17,13 @@ using portal::StorageError;
 
 /// How long to wait for another process that writes, unless told otherwise.
 constexpr std::chrono::milliseconds kLockTimeout{2000};
+
+/// The journal grows by four megabytes before it starts over, and the file behind it by what is in it; with less than
+/// this left, one of the next hundred logins fails.
+constexpr std::uint64_t kSpaceNeeded = 8U << 20U;
+
+constexpr std::string_view kJournal = "-wal";
+constexpr std::string_view kIndex = "-shm";
 
 std::string explain(int code, const std::string& path, const std::string& message) {
     const auto name = "database \"" + path + "\"";
@@ -37,6 +47,65 @@ std::string explain(int code, const std::string& path, const std::string& messag
             return "cannot read or write " + name + ": " + message + ". Check the disk.";
         default:
             return name + " failed: " + message + " (SQLite error " + std::to_string(code) + ").";
+    }
+}
+
+std::string reason(int error) {
+    return std::generic_category().message(error);
+}
+
+/// Creates what is missing of the folder of `path`, for nobody but this user.
+void prepare_folder(const std::filesystem::path& path) {
+    std::filesystem::path folder;
+    for (const auto& part : path.parent_path()) {
+        folder /= part;
+        struct stat status{};
+        const bool exists = ::stat(folder.c_str(), &status) == 0;
+        if (exists ? S_ISDIR(status.st_mode) : ::mkdir(folder.c_str(), S_IRWXU) == 0 || errno == EEXIST) {
+            continue;
+        }
+        const auto error = reason(exists ? ENOTDIR : errno);
+        throw StorageError{"cannot create the folder \"" + folder.string() + "\" for the database: " + error +
+                           ". Create it for this user, or name another place with --database sqlite:PATH."};
+    }
+}
+
+/// Creates the file if it is missing, for nobody but this user: it holds the keys that tokens are signed with. SQLite's
+/// further files take over its mode. What SQLite would say of a file that cannot be used is of no help to anybody.
+void prepare_file(const std::filesystem::path& path) {
+    const auto name = "database \"" + path.string() + "\"";
+    const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
+    const bool is_new = !std::filesystem::exists(std::filesystem::symlink_status(path));
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (file < 0) {
+        switch (errno) {
+            case EROFS:
+                throw StorageError{name +
+                                   " is read-only, because its file system is. Mount it for writing, or name "
+                                   "another place with --database sqlite:PATH."};
+            case EACCES:
+            case EPERM:
+                throw StorageError{is_new ? "cannot create " + name + " in folder \"" + folder.string() +
+                                                "\": " + reason(errno) +
+                                                ". Give this user write access to the folder, or name another place "
+                                                "with --database sqlite:PATH."
+                                          : explain(SQLITE_READONLY, path.string(), "")};
+            case ENOSPC:
+            case EDQUOT:
+                throw StorageError{explain(SQLITE_FULL, path.string(), "")};
+            case EISDIR:
+                throw StorageError{"cannot open " + name +
+                                   ": it is a folder. Name a file in it with --database sqlite:PATH."};
+            default:
+                throw StorageError{"cannot open " + name + ": " + reason(errno) +
+                                   ". Name another place with --database sqlite:PATH, or mend this one."};
+        }
+    }
+    ::close(file);
+    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+        throw StorageError{"the folder of " + name + " cannot be written to (" + reason(errno) +
+                           "), but the database keeps further files in it. Give this user write access to \"" +
+                           folder.string() + "\"."};
     }
 }
 
@@ -114,21 +183,9 @@ ByteSpan Statement::blob(int column) const {
 }
 
 Database::Database(const std::filesystem::path& path) : path_{path} {
-    if (path_ != ":memory:" && path_.has_parent_path()) {
-        std::error_code error;
-        std::filesystem::create_directories(path_.parent_path(), error);
-        // Permission is no question of the folder if root took hold of the files in it (held_database.h).
-        if (error && error != std::errc::permission_denied) {
-            throw StorageError{"cannot create the folder \"" + path_.parent_path().string() + "\" for the database: " +
-                               error.message() + ". Name another place with --database sqlite:PATH."};
-        }
-    }
-    if (path_ != ":memory:") {
-        // It holds the keys that tokens are signed with. SQLite's further files take over the mode of the first.
-        const int file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
-        if (file >= 0) {
-            ::close(file);
-        }
+    if (!is_in_memory() && !is_held_database(path_)) {
+        prepare_folder(path_);
+        prepare_file(path_);
     }
     sqlite3* database = nullptr;
     const int code = sqlite3_open_v2(path_.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
@@ -136,6 +193,7 @@ Database::Database(const std::filesystem::path& path) : path_{path} {
     if (code != SQLITE_OK) {
         fail(code);
     }
+    file_ = identify(path_);
     sqlite3_extended_result_codes(database, 1);
     set_lock_timeout(kLockTimeout);
     if (sqlite3_db_readonly(database, "main") == 1) {
@@ -146,7 +204,65 @@ Database::Database(const std::filesystem::path& path) : path_{path} {
         "PRAGMA temp_store = MEMORY");
 }
 
+std::optional<Database::FileIdentity> Database::identify(const std::filesystem::path& path) {
+    struct stat status{};
+    if (!stat_database_file(path, status)) {
+        return std::nullopt;
+    }
+    return FileIdentity{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
+}
+
+std::filesystem::path Database::sibling(std::string_view suffix) const {
+    return path_.string() + std::string{suffix};
+}
+
+void Database::check_file() {
+    if (is_in_memory()) {
+        return;
+    }
+    // The journal is part of the database. It appears with the first use, and stays for as long as anybody has it open.
+    if (!journal_) {
+        journal_ = identify(sibling(kJournal));
+    }
+    is_lost_ = identify(path_) != file_ || (journal_ && identify(sibling(kJournal)) != journal_);
+    require_file();
+}
+
+void Database::require_file() const {
+    if (is_lost_) {
+        throw StorageError{
+            "database \"" + path_.string() +
+            "\" was deleted, moved or replaced while this program uses it, so nothing is read or written "
+            "any more. Put the file and its -wal file back, or restart to use what is there now."};
+    }
+}
+
+void Database::require_space() const {
+    struct statvfs disk{};
+    if (is_in_memory() || !statvfs_database_file(path_, disk)) {
+        return;
+    }
+    const auto left = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+    if (left < kSpaceNeeded) {
+        throw StorageError{"almost no space left for database \"" + path_.string() +
+                           "\": " + std::to_string(left / 1024) + " kB. Free some disk space."};
+    }
+}
+
+std::vector<std::filesystem::path> Database::exposed_files() const {
+    std::vector<std::filesystem::path> exposed;
+    for (const auto suffix : {std::string_view{}, kJournal, kIndex}) {
+        struct stat status{};
+        if (!is_in_memory() && stat_database_file(sibling(suffix), status) &&
+            (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+            exposed.push_back(sibling(suffix));
+        }
+    }
+    return exposed;
+}
+
 Statement Database::prepare(std::string_view sql) {
+    require_file();
     auto known = statements_.find(sql);
     if (known == statements_.end()) {
         sqlite3_stmt* statement = nullptr;
@@ -161,6 +277,7 @@ Statement Database::prepare(std::string_view sql) {
 }
 
 void Database::run(const std::string& sql) {
+    require_file();
     const int code = sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) {
         fail(code);

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "culvert/base/bytes.h"
 #include "culvert/portal/storage.h"
@@ -61,7 +62,8 @@ private:
 
 class Database {
 public:
-    /// Creates the file and its folder if they are missing. ":memory:" is a database of its own.
+    /// Creates the file and its folder, for the owner's eyes only, if they are missing. ":memory:" is a database of its
+    /// own.
     explicit Database(const std::filesystem::path& path);
 
     /// How long a statement waits for another process that writes before it fails; 2 s at first. Only writing waits:
@@ -74,6 +76,16 @@ public:
     void run(const std::string& sql);
     /// Rows the last statement inserted, changed or deleted, those of triggers and cascades not included.
     [[nodiscard]] std::int64_t changed_rows() const;
+
+    /// Throws StorageError if the file at the database's path is no longer the one that this connection writes to; what
+    /// is asked of the database from then on fails as well, until the file is back. Cheap: a few look-ups of names.
+    void check_file();
+
+    /// Throws StorageError if the disk is so full that the next writes may fail.
+    void require_space() const;
+
+    /// The database and its siblings that users other than the owner may read or write.
+    [[nodiscard]] std::vector<std::filesystem::path> exposed_files() const;
 
     /// Changes whenever another connection commits.
     [[nodiscard]] std::int64_t data_version();
@@ -89,7 +101,22 @@ private:
         void operator()(sqlite3_stmt* statement) const;
     };
 
+    /// A file under whatever name.
+    struct FileIdentity {
+        std::uint64_t device = 0;
+        std::uint64_t number = 0;
+
+        friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+    };
+    [[nodiscard]] static std::optional<FileIdentity> identify(const std::filesystem::path& path);
+    [[nodiscard]] std::filesystem::path sibling(std::string_view suffix) const;
+    [[nodiscard]] bool is_in_memory() const { return path_ == ":memory:"; }
+    void require_file() const;
+
     std::filesystem::path path_;
+    bool is_lost_ = false;
+    std::optional<FileIdentity> file_;
+    std::optional<FileIdentity> journal_;
     std::unique_ptr<sqlite3, Close> database_;
     std::map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, std::less<>> statements_;
 };

@@ -308,6 +308,31 @@ void SqliteStorage::put(const portal::Policy& policy) {
     must_execute(std::move(statement));
 }
 
+portal::Dependents SqliteStorage::find_dependents(const SiteId& id) {
+    return find_dependents("SELECT id FROM tokens WHERE site_id = ? ORDER BY id",
+                           "SELECT name FROM gateways WHERE site_id = ? ORDER BY name", id.uuid());
+}
+portal::Dependents SqliteStorage::find_dependents(const portal::ActorId& id) {
+    return find_dependents("SELECT id FROM tokens WHERE actor_id = ? ORDER BY id",
+                           "SELECT name FROM clients WHERE actor_id = ? ORDER BY name", id.uuid());
+}
+
+portal::Dependents SqliteStorage::find_dependents(std::string_view tokens_sql, std::string_view devices_sql,
+                                                  const Uuid& id) {
+    portal::Dependents found;
+    auto token = database_.prepare(tokens_sql);
+    token.bind(id.to_string());
+    while (token.step()) {
+        found.tokens.push_back(read_id<portal::TokenId>(token, 0));
+    }
+    auto device = database_.prepare(devices_sql);
+    device.bind(id.to_string());
+    while (device.step()) {
+        found.devices.push_back(device.text(0));
+    }
+    return found;
+}
+
 void SqliteStorage::erase(const SiteId& id) {
     erase_row("DELETE FROM sites WHERE id = ?", id.uuid());
 }

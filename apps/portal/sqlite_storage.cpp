@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include "culvert/base/sabotage.h"
 #include "schema.h"
 
 namespace culvert::portal_server {
@@ -88,7 +89,7 @@ Statement& bind_last_seen(Statement& statement, const portal::LastSeen& last_see
 constexpr std::string_view kSelectClient =
     "SELECT id, actor_id, external_id, name, public_key, psk_base, ipv4, ipv6, device_serial, device_uuid,"
     " identifier_for_vendor, firebase_installation_id, last_seen_user_agent, last_seen_version, last_seen_remote_ip,"
-    " last_seen_at FROM clients WHERE id = ?";
+    " last_seen_at FROM clients WHERE id = ? AND revoked_at IS NULL";
 
 portal::Client read_client(const Statement& row) {
     return {.id = read_id<ClientId>(row, 0),
@@ -134,6 +135,7 @@ SqliteStorage::SqliteStorage(const std::filesystem::path& path, Rng& rng) : path
 }
 
 void SqliteStorage::in_transaction(const std::function<void()>& work) {
+    database_.check_file();
     database_.run("BEGIN IMMEDIATE");
     try {
         work();
@@ -219,7 +221,7 @@ void SqliteStorage::erase_expired_tokens(UnixSeconds now) {
 
 std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_client(const portal::ClientReport& report,
                                                                                     Rng& rng) {
-    auto known = database_.prepare("SELECT id FROM clients WHERE actor_id = ? AND external_id = ?");
+    auto known = database_.prepare("SELECT id, revoked_at FROM clients WHERE actor_id = ? AND external_id = ?");
     known.bind(report.actor.to_string()).bind(report.external_id);
     const bool is_known = known.step();
     const auto id = is_known ? read_id<ClientId>(known, 0) : ClientId::random(rng);
@@ -227,12 +229,17 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
     if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
     }
+    if (is_known && !known.is_null(1) && !CULVERT_SABOTAGE(kRevokedDeviceSignsIn)) {
+        return std::unexpected{portal::RegisterError::kRevoked};
+    }
     if (is_known) {
         auto update = database_.prepare(
-            "UPDATE clients SET public_key = ?, device_serial = ?, device_uuid = ?, identifier_for_vendor = ?,"
+            "UPDATE clients SET token_id = ?, public_key = ?, device_serial = ?, device_uuid = ?, "
+            "identifier_for_vendor = ?,"
             " firebase_installation_id = ?, last_seen_user_agent = ?, last_seen_version = ?, last_seen_remote_ip = ?,"
             " last_seen_at = ? WHERE id = ?");
-        update.bind(report.public_key.to_string())
+        update.bind(to_text(report.token))
+            .bind(report.public_key.to_string())
             .bind(report.device_serial)
             .bind(report.device_uuid)
             .bind(report.identifier_for_vendor)
@@ -250,13 +257,14 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
             return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
         }
         auto insert = database_.prepare(
-            "INSERT INTO clients (id, account_id, actor_id, external_id, name, public_key, psk_base, ipv4, ipv6,"
-            " device_serial, device_uuid, identifier_for_vendor, firebase_installation_id, last_seen_user_agent,"
+            "INSERT INTO clients (id, account_id, actor_id, token_id, external_id, name, public_key, psk_base, ipv4,"
+            " ipv6, device_serial, device_uuid, identifier_for_vendor, firebase_installation_id, last_seen_user_agent,"
             " last_seen_version, last_seen_remote_ip, last_seen_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         insert.bind(id.to_string())
             .bind(account_id_)
             .bind(report.actor.to_string())
+            .bind(to_text(report.token))
             .bind(report.external_id)
             .bind(report.name)
             .bind(report.public_key.to_string())
@@ -275,7 +283,7 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
 
 std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_gateway(
     const portal::GatewayReport& report, Rng& rng) {
-    auto known = database_.prepare("SELECT id FROM gateways WHERE site_id = ? AND external_id = ?");
+    auto known = database_.prepare("SELECT id, revoked_at FROM gateways WHERE site_id = ? AND external_id = ?");
     known.bind(report.site.to_string()).bind(report.external_id);
     const bool is_known = known.step();
     const auto id = is_known ? read_id<GatewayId>(known, 0) : GatewayId::random(rng);
@@ -283,11 +291,15 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
     if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
     }
+    if (is_known && !known.is_null(1)) {
+        return std::unexpected{portal::RegisterError::kRevoked};
+    }
     if (is_known) {
         auto update = database_.prepare(
-            "UPDATE gateways SET name = ?, public_key = ?, last_seen_user_agent = ?, last_seen_version = ?,"
+            "UPDATE gateways SET token_id = ?, name = ?, public_key = ?, last_seen_user_agent = ?, last_seen_version = "
+            "?,"
             " last_seen_remote_ip = ?, last_seen_at = ? WHERE id = ?");
-        update.bind(report.name).bind(report.public_key.to_string());
+        update.bind(to_text(report.token)).bind(report.name).bind(report.public_key.to_string());
         bind_last_seen(update, report.last_seen).bind(id.to_string());
         must_execute(std::move(update));
     } else {
@@ -301,12 +313,13 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
             return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
         }
         auto insert = database_.prepare(
-            "INSERT INTO gateways (id, account_id, site_id, external_id, name, public_key, psk_base, ipv4, ipv6,"
-            " last_seen_user_agent, last_seen_version, last_seen_remote_ip, last_seen_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            "INSERT INTO gateways (id, account_id, site_id, token_id, external_id, name, public_key, psk_base, ipv4,"
+            " ipv6, last_seen_user_agent, last_seen_version, last_seen_remote_ip, last_seen_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         insert.bind(id.to_string())
             .bind(account_id_)
             .bind(report.site.to_string())
+            .bind(to_text(report.token))
             .bind(report.external_id)
             .bind(report.name)
             .bind(report.public_key.to_string())
@@ -322,24 +335,30 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
     return read_gateway(row);
 }
 
-portal::RelayServer SqliteStorage::register_relay(const portal::RelayReport& report, Rng& rng) {
+std::expected<portal::RelayServer, portal::RegisterError> SqliteStorage::register_relay(
+    const portal::RelayReport& report, Rng& rng) {
     const auto ipv4 = to_text(report.ipv4);
     const auto ipv6 = to_text(report.ipv6);
     auto statement = database_.prepare(
-        "INSERT INTO relays (id, name, ipv4, ipv6, port, last_seen_user_agent, last_seen_version, last_seen_remote_ip,"
-        " last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (coalesce(ipv4, ipv6), port) DO UPDATE SET name = excluded.name, ipv4 = excluded.ipv4,"
+        "INSERT INTO relays (id, token_id, name, ipv4, ipv6, port, last_seen_user_agent, last_seen_version,"
+        " last_seen_remote_ip, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (coalesce(ipv4, ipv6), port) DO UPDATE SET token_id = excluded.token_id,"
+        " name = excluded.name, ipv4 = excluded.ipv4,"
         " ipv6 = excluded.ipv6, last_seen_user_agent = excluded.last_seen_user_agent,"
         " last_seen_version = excluded.last_seen_version, last_seen_remote_ip = excluded.last_seen_remote_ip,"
-        " last_seen_at = excluded.last_seen_at RETURNING id");
+        " last_seen_at = excluded.last_seen_at WHERE revoked_at IS NULL RETURNING id");
     statement.bind(RelayId::random(rng).to_string())
+        .bind(to_text(report.token))
         .bind(report.name)
         .bind(ipv4)
         .bind(ipv6)
         .bind(std::int64_t{report.port});
     bind_last_seen(statement, report.last_seen);
-    statement.step();
-    return {read_id<RelayId>(statement, 0), report.name, report.ipv4, report.ipv6, report.port, report.last_seen};
+    if (!statement.step()) {
+        return std::unexpected{portal::RegisterError::kRevoked};
+    }
+    return portal::RelayServer{
+        read_id<RelayId>(statement, 0), report.name, report.ipv4, report.ipv6, report.port, report.last_seen};
 }
 
 std::optional<portal::Client> SqliteStorage::find_client(const ClientId& id) {
@@ -349,9 +368,33 @@ std::optional<portal::Client> SqliteStorage::find_client(const ClientId& id) {
 }
 
 bool SqliteStorage::has_gateway(const GatewayId& id) {
-    auto row = database_.prepare("SELECT 1 FROM gateways WHERE id = ?");
-    row.bind(id.to_string());
-    return row.step();
+    return has_row("SELECT 1 FROM gateways WHERE id = ? AND revoked_at IS NULL", id.uuid());
+}
+bool SqliteStorage::has_relay(const RelayId& id) {
+    return has_row("SELECT 1 FROM relays WHERE id = ? AND revoked_at IS NULL", id.uuid());
+}
+
+bool SqliteStorage::revoke(const ClientId& id, UnixSeconds now) {
+    return revoke_row("UPDATE clients SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", id.uuid(), now);
+}
+bool SqliteStorage::revoke(const GatewayId& id, UnixSeconds now) {
+    return revoke_row("UPDATE gateways SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", id.uuid(), now);
+}
+bool SqliteStorage::revoke(const RelayId& id, UnixSeconds now) {
+    return revoke_row("UPDATE relays SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", id.uuid(), now);
+}
+
+bool SqliteStorage::erase(const ClientId& id) {
+    erase_row("DELETE FROM clients WHERE id = ?", id.uuid());
+    return database_.changed_rows() > 0;
+}
+bool SqliteStorage::erase(const GatewayId& id) {
+    erase_row("DELETE FROM gateways WHERE id = ?", id.uuid());
+    return database_.changed_rows() > 0;
+}
+bool SqliteStorage::erase(const RelayId& id) {
+    erase_row("DELETE FROM relays WHERE id = ?", id.uuid());
+    return database_.changed_rows() > 0;
 }
 
 bool SqliteStorage::insert(const portal::Flow& flow) {
@@ -365,7 +408,8 @@ bool SqliteStorage::insert(const portal::Flow& flow) {
         " JOIN resource_sites ON resource_sites.resource_id = policies.resource_id"
         " JOIN gateways ON gateways.site_id = resource_sites.site_id"
         " WHERE policies.id = ?6 AND NOT policies.is_disabled AND policies.conditions = '[]'"
-        " AND policies.resource_id = ?5 AND memberships.id = ?7 AND clients.id = ?3 AND gateways.id = ?4)");
+        " AND policies.resource_id = ?5 AND memberships.id = ?7 AND clients.id = ?3 AND gateways.id = ?4"
+        " AND clients.revoked_at IS NULL AND gateways.revoked_at IS NULL)");
     statement.bind(flow.id.to_string())
         .bind(account_id_)
         .bind(flow.client.to_string())
@@ -453,15 +497,29 @@ void SqliteStorage::erase_row(std::string_view sql, const Uuid& id) {
     must_execute(std::move(statement));
 }
 
+bool SqliteStorage::revoke_row(std::string_view sql, const Uuid& id, UnixSeconds now) {
+    auto statement = database_.prepare(sql);
+    statement.bind(to_integer(now)).bind(id.to_string());
+    must_execute(std::move(statement));
+    return database_.changed_rows() > 0;
+}
+
+bool SqliteStorage::has_row(std::string_view sql, const Uuid& id) {
+    auto row = database_.prepare(sql);
+    row.bind(id.to_string());
+    return row.step();
+}
+
 bool SqliteStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) {
     auto holder = database_.prepare(
-        "SELECT last_seen_at FROM clients WHERE account_id = ?1 AND public_key = ?2 AND id <> ?3"
-        " UNION ALL SELECT last_seen_at FROM gateways WHERE account_id = ?1 AND public_key = ?2 AND id <> ?3");
+        "SELECT last_seen_at, revoked_at FROM clients WHERE account_id = ?1 AND public_key = ?2 AND id <> ?3"
+        " UNION ALL SELECT last_seen_at, revoked_at FROM gateways WHERE account_id = ?1 AND public_key = ?2 AND id <> "
+        "?3");
     holder.bind(account_id_).bind(key.to_string()).bind(device.to_string());
     bool is_held = false;
     while (holder.step()) {
         is_held = true;
-        if (to_time(holder.integer(0)) >= kept_since) {
+        if (to_time(holder.integer(0)) >= kept_since || !holder.is_null(1)) {
             return false;
         }
     }
@@ -491,9 +549,10 @@ void SqliteStorage::record_presence(const std::vector<ClientId>& clients, const 
 
 std::size_t SqliteStorage::erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) {
     std::size_t erased = 0;
-    for (const auto* sql :
-         {"DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE last_seen_at < ? LIMIT ?)",
-          "DELETE FROM gateways WHERE id IN (SELECT id FROM gateways WHERE last_seen_at < ? LIMIT ?)"}) {
+    for (const auto* sql : {"DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE last_seen_at < ? AND "
+                            "revoked_at IS NULL LIMIT ?)",
+                            "DELETE FROM gateways WHERE id IN (SELECT id FROM gateways WHERE last_seen_at < ? AND "
+                            "revoked_at IS NULL LIMIT ?)"}) {
         auto statement = database_.prepare(sql);
         statement.bind(to_integer(seen_before)).bind(static_cast<std::int64_t>(limit));
         must_execute(std::move(statement));

@@ -9,6 +9,7 @@
 
 #include "culvert/portal/address_pool.h"
 #include "culvert/portal/storage.h"
+#include "inventory.h"
 #include "sqlite.h"
 
 namespace culvert::portal_server {
@@ -19,8 +20,21 @@ public:
     /// Opens or creates the database and migrates its schema. Throws StorageError.
     SqliteStorage(const std::filesystem::path& path, Rng& rng);
 
-    /// Changes whenever another process changed something.
-    [[nodiscard]] std::int64_t foreign_changes() { return database_.data_version(); }
+    /// Changes whenever another process changed something. Throws StorageError, also if the database's file is gone.
+    [[nodiscard]] std::int64_t foreign_changes() {
+        database_.check_file();
+        return database_.data_version();
+    }
+
+    /// Files of the database that other users of the machine may read.
+    [[nodiscard]] std::vector<std::filesystem::path> exposed_files() const { return database_.exposed_files(); }
+
+    /// Writes as much as a device's registration does. Throws StorageError if that is not possible, or hardly so.
+    void try_to_write();
+
+    /// All tokens and all devices, the oldest first, for people.
+    [[nodiscard]] std::vector<TokenListing> list_tokens();
+    [[nodiscard]] std::vector<DeviceListing> list_devices();
 
     void set_lock_timeout(std::chrono::milliseconds timeout) { database_.set_lock_timeout(timeout); }
 
@@ -42,6 +56,9 @@ public:
     void erase(const ResourceId& id) override;
     void erase(const portal::PolicyId& id) override;
 
+    portal::Dependents find_dependents(const SiteId& id) override;
+    portal::Dependents find_dependents(const portal::ActorId& id) override;
+
     void put(const portal::Token& token) override;
     std::optional<portal::Token> find_token(const portal::TokenId& id) override;
     void record_use(const portal::TokenId& id, const portal::LastSeen& last_seen) override;
@@ -52,7 +69,8 @@ public:
                                                                          Rng& rng) override;
     std::expected<portal::Gateway, portal::RegisterError> register_gateway(const portal::GatewayReport& report,
                                                                            Rng& rng) override;
-    portal::RelayServer register_relay(const portal::RelayReport& report, Rng& rng) override;
+    std::expected<portal::RelayServer, portal::RegisterError> register_relay(const portal::RelayReport& report,
+                                                                             Rng& rng) override;
     std::optional<portal::Client> find_client(const ClientId& id) override;
     bool has_gateway(const GatewayId& id) override;
     void record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
@@ -63,6 +81,13 @@ public:
     void put(const portal::TurnUser& user) override;
     std::vector<portal::RevokedTurnUser> revoked_turn_users(UnixSeconds now) override;
     void erase_expired_turn_users(UnixSeconds now) override;
+    bool has_relay(const RelayId& id) override;
+    bool revoke(const ClientId& id, UnixSeconds now) override;
+    bool revoke(const GatewayId& id, UnixSeconds now) override;
+    bool revoke(const RelayId& id, UnixSeconds now) override;
+    bool erase(const ClientId& id) override;
+    bool erase(const GatewayId& id) override;
+    bool erase(const RelayId& id) override;
 
     bool insert(const portal::Flow& flow) override;
     std::vector<portal::Flow> find_flows(const GatewayId& gateway) override;
@@ -76,6 +101,9 @@ private:
     /// False: another device has this key and may keep it.
     [[nodiscard]] bool claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since);
     [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
+    portal::Dependents find_dependents(std::string_view tokens_sql, std::string_view devices_sql, const Uuid& id);
+    bool revoke_row(std::string_view sql, const Uuid& id, UnixSeconds now);
+    [[nodiscard]] bool has_row(std::string_view sql, const Uuid& id);
     [[nodiscard]] std::optional<net::IpAddress> free_address(net::Family family, Rng& rng);
     void load_pool();
 

@@ -185,6 +185,9 @@ public:
         for (const auto& user : storage.revoked_turn_users(UnixSeconds{})) {
             text += line("revoked", user.salt, user.until);
         }
+        for (const auto& id : relays_) {
+            text += line("relay", storage.has_relay(id));
+        }
         return text;
     }
 
@@ -314,9 +317,13 @@ private:
             (missing == 1 ? report.ipv4 : report.ipv6).reset();
         }
         return {line("register relay", report.ipv4, report.ipv6, std::to_string(report.port)),
-                [report, seed = rng_.fork()](Storage& storage) {
+                [this, report, seed = rng_.fork()](Storage& storage) {
                     auto rng = seed;
-                    return text_of(storage.register_relay(report, rng));
+                    const auto relay = storage.register_relay(report, rng);
+                    if (relay) {
+                        remember(relays_, relay->id);
+                    }
+                    return text_of(relay);
                 }};
     }
 
@@ -427,8 +434,28 @@ private:
         }
     }
 
+    template <typename Id>
+    Step end_device(std::string_view kind, Id id) {
+        if (one_in(2)) {
+            return {line("revoke " + std::string{kind}, id),
+                    [id, now = now_](Storage& storage) { return text_of(storage.revoke(id, now)); }};
+        }
+        return {line("erase " + std::string{kind}, id), [id](Storage& storage) { return text_of(storage.erase(id)); }};
+    }
+
+    Step end_any_device() {
+        switch (rng_.below(3)) {
+            case 0:
+                return end_device("client", clients_.empty() ? ClientId{} : pick(clients_));
+            case 1:
+                return end_device("gateway", gateways_.empty() ? GatewayId{} : pick(gateways_));
+            default:
+                return end_device("relay", relays_.empty() ? RelayId{} : pick(relays_));
+        }
+    }
+
     Step erase_anything() {
-        switch (rng_.below(9)) {
+        switch (rng_.below(11)) {
             case 0:
                 return erase("site", pick(sites_));
             case 1:
@@ -449,6 +476,9 @@ private:
                             storage.erase_expired_tokens(now);
                             return std::string{};
                         }};
+            case 8:
+            case 9:
+                return end_any_device();
             default:
                 return {line("erase flows that expired by", now_), [now = now_](Storage& storage) {
                             storage.erase_expired_flows(now);
@@ -529,6 +559,7 @@ private:
     std::vector<FlowId> flows_ = make_ids<FlowId>(seed_.child("flows"));
     std::vector<ClientId> clients_;
     std::vector<GatewayId> gateways_;
+    std::vector<RelayId> relays_;
 };
 
 std::string result_of(const Operation& operation, Storage& storage) {
@@ -577,9 +608,10 @@ TEST(StorageHistory, ReachesEveryKindOfResult) {
             ++seen[step.name.substr(0, step.name.find(' ')) + ": " + result.substr(0, result.find(' '))];
         }
     }
-    for (const auto* const kind : {"put: ", "put: storage", "erase: ", "erase: yes", "erase: no", "insert: no",
-                                   "insert,: yes", "register: client", "register: gateway", "register: relay",
-                                   "register: error", "transaction: undone", "transaction: storage"}) {
+    for (const auto* const kind :
+         {"put: ", "put: storage", "erase: ", "erase: yes", "erase: no", "insert: no", "insert,: yes", "revoke: yes",
+          "revoke: no", "register: client", "register: gateway", "register: relay", "register: error",
+          "transaction: undone", "transaction: storage"}) {
         EXPECT_GT(seen[kind], 10) << kind;
     }
 }

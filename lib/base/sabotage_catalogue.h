@@ -118,6 +118,10 @@
     X(kFloodIsReadAtFullSpeed, "security", "portal", "a device that sends at full speed is read at full speed") \
     X(kTwoMachinesFight, "security", "portal", "two machines with one device id throw each other out for ever") \
     X(kSessionOutlivesToken, "security", "portal", "a session goes on after its token expired") \
+    X(kRevokedDeviceSignsIn, "security", "portal_server", "a device that was revoked connects again") \
+    X(kRevokedDeviceStays, "security", "portal", "a device that was revoked or deleted stays connected") \
+    X(kApplyCutsOffUnasked, "security", "portal", "a site that a file forgot takes its tokens and gateways along unasked") \
+    X(kAnythingIsAResource, "security", "portal", "link-local and multicast addresses can be resources") \
     X(kCandidatesToWrongPeer, "security", "portal", "candidates go to the first device instead of the one they are for") \
     X(kRelayLossIsNotTold, "21, 44", "portal", "devices do not hear that a relay is gone") \
     X(kSendBeforeJoin, "112", "portal_channel", "messages leave before the portal has answered the join, and are lost") \

@@ -6,6 +6,7 @@
 
 #include <boost/json.hpp>
 
+#include "culvert/base/printable.h"
 #include "culvert/portal/duplicate_keys.h"
 #include "culvert/portal/resource_address.h"
 
@@ -76,7 +77,7 @@ public:
     /// Trimmed, with at least `shortest` and at most `longest` characters.
     [[nodiscard]] std::string text(std::size_t shortest, std::size_t longest) const {
         if (!value_->is_string()) {
-            fail("must be a string");
+            fail(value_->is_number() ? "must be a string: write \"" + json_text() + "\"" : "must be a string");
         }
         std::string_view view{value_->get_string().data(), value_->get_string().size()};
         constexpr std::string_view kSpace = " \t\r\n";
@@ -86,6 +87,9 @@ public:
             std::ranges::count_if(view, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
         if (characters < shortest || characters > longest) {
             fail("must have " + std::to_string(shortest) + " to " + std::to_string(longest) + " characters");
+        }
+        if (!is_printable(view)) {
+            fail("must not have control characters or marks that turn the direction of writing");
         }
         return std::string{view};
     }
@@ -120,6 +124,8 @@ public:
     }
 
 private:
+    [[nodiscard]] std::string json_text() const { return json::serialize(*value_); }
+
     const json::value* value_;
     std::string place_;
 };
@@ -138,6 +144,20 @@ public:
 private:
     std::set<std::string> seen_;
 };
+
+/// The former name, if the entry gives one. `former` sees to it that no two entries give the same.
+std::optional<std::string> parse_renamed_from(const Node& node, const std::string& name, Names& former) {
+    const auto renamed_from = node.find("renamed_from");
+    if (!renamed_from) {
+        return std::nullopt;
+    }
+    auto old = renamed_from->text(1, 512);
+    if (old == name) {
+        renamed_from->fail("is the same as the name; leave it out");
+    }
+    former.add(*renamed_from, old);
+    return old;
+}
 
 std::string parse_slug(const Node& node) {
     auto slug = node.text(3, 100);
@@ -187,9 +207,11 @@ Configuration::AccountSection parse_account(const Node& node) {
 std::vector<Configuration::SiteEntry> parse_sites(const Node& section) {
     std::vector<Configuration::SiteEntry> sites;
     Names names;
+    Names former;
     for (const auto& node : section.items()) {
-        node.check_keys({"name"});
-        sites.push_back({node.get("name").text(1, 64)});
+        node.check_keys({"name", "renamed_from"});
+        sites.push_back({node.get("name").text(1, 64), std::nullopt});
+        sites.back().renamed_from = parse_renamed_from(node, sites.back().name, former);
         names.add(node, sites.back().name);
     }
     return sites;
@@ -198,9 +220,11 @@ std::vector<Configuration::SiteEntry> parse_sites(const Node& section) {
 std::vector<Configuration::ActorEntry> parse_actors(const Node& section) {
     std::vector<Configuration::ActorEntry> actors;
     Names names;
+    Names former;
     for (const auto& node : section.items()) {
-        node.check_keys({"name", "type", "email"});
-        Configuration::ActorEntry actor{.name = node.get("name").text(1, 512)};
+        node.check_keys({"name", "renamed_from", "type", "email"});
+        Configuration::ActorEntry actor{.name = node.get("name").text(1, 512), .renamed_from = {}};
+        actor.renamed_from = parse_renamed_from(node, actor.name, former);
         actor.type = node.get("type").one_of<ActorType>({{"account_user", ActorType::kUser},
                                                          {"account_admin_user", ActorType::kAdminUser},
                                                          {"service_account", ActorType::kServiceAccount},
@@ -230,9 +254,11 @@ std::vector<std::string> parse_references(const Node& node) {
 std::vector<Configuration::GroupEntry> parse_groups(const Node& section) {
     std::vector<Configuration::GroupEntry> groups;
     Names names;
+    Names former;
     for (const auto& node : section.items()) {
-        node.check_keys({"name", "members"});
-        Configuration::GroupEntry group{.name = node.get("name").text(1, kMaxName), .members = {}};
+        node.check_keys({"name", "renamed_from", "members"});
+        Configuration::GroupEntry group{.name = node.get("name").text(1, kMaxName), .renamed_from = {}, .members = {}};
+        group.renamed_from = parse_renamed_from(node, group.name, former);
         if (const auto members = node.find("members")) {
             group.members = parse_references(*members);
         }
@@ -261,7 +287,7 @@ ResourceFilter parse_filter(const Node& node) {
 }
 
 Configuration::ResourceEntry parse_resource(const Node& node) {
-    node.check_keys({"name", "type", "address", "address_description", "ip_stack", "sites", "filters"});
+    node.check_keys({"name", "renamed_from", "type", "address", "address_description", "ip_stack", "sites", "filters"});
     Configuration::ResourceEntry entry;
     auto& resource = entry.resource;
     resource.name = node.get("name").text(1, kMaxName);
@@ -302,9 +328,11 @@ Configuration::ResourceEntry parse_resource(const Node& node) {
 std::vector<Configuration::ResourceEntry> parse_resources(const Node& section) {
     std::vector<Configuration::ResourceEntry> resources;
     Names names;
+    Names former;
     bool has_internet = false;
     for (const auto& node : section.items()) {
         auto entry = parse_resource(node);
+        entry.renamed_from = parse_renamed_from(node, entry.resource.name, former);
         names.add(node, entry.resource.name);
         if (entry.resource.type == ResourceType::kInternet && std::exchange(has_internet, true)) {
             node.fail("a second resource of type internet; there can be only one");
@@ -335,6 +363,56 @@ std::vector<Configuration::PolicyEntry> parse_policies(const Node& section) {
     return policies;
 }
 
+/// How the text starts that is not plain UTF-8, as a JSON text must be; unset: it may be.
+std::optional<std::string_view> foreign_encoding(std::string_view text) {
+    using namespace std::string_view_literals;
+    if (text.starts_with("\xef\xbb\xbf"sv)) {
+        return "starts with a byte-order mark (bytes EF BB BF)";
+    }
+    if (text.starts_with("\xff\xfe\0\0"sv) || text.starts_with("\0\0\xfe\xff"sv)) {
+        return "is UTF-32";
+    }
+    if (text.starts_with("\xff\xfe"sv) || text.starts_with("\xfe\xff"sv)) {
+        return "is UTF-16";
+    }
+    // JSON starts with an ASCII character (RFC 4627 section 3).
+    if (text.size() >= 4 && text[0] == '\0') {
+        return text[1] == '\0' ? "is UTF-32" : "is UTF-16";
+    }
+    if (text.size() >= 4 && text[1] == '\0') {
+        return text[2] == '\0' ? "is UTF-32" : "is UTF-16";
+    }
+    return is_utf8(text) ? std::nullopt : std::optional{"is not UTF-8"sv};
+}
+
+/// What people write who are used to more than JSON.
+std::string_view hint(std::string_view before, char found) {
+    const auto last = before.find_last_not_of(" \t\r\n");
+    if ((found == ']' || found == '}') && last != std::string_view::npos && before[last] == ',') {
+        return ": remove the comma in front of it";
+    }
+    if (found == '/' || found == '#') {
+        return ": JSON has no comments";
+    }
+    return found == '\'' ? ": use double quotes" : "";
+}
+
+std::string explain_syntax(std::string_view text, std::size_t consumed, const std::string& message) {
+    consumed = std::min(text.find_first_not_of(" \t\r\n", consumed), text.size());
+    const auto before = text.substr(0, consumed);
+    const auto line = 1 + std::ranges::count(before, '\n');
+    const auto place = "line " + std::to_string(line) + ": not valid JSON: ";
+    if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+        return "line 1: not valid JSON: it is empty; without anything to change, write {}";
+    }
+    if (consumed >= text.size()) {
+        return place + "it ends too early (" + message + ")";
+    }
+    const auto column = consumed - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
+    return place + message + " at column " + std::to_string(column) + ", \"" + std::string{text.substr(consumed, 1)} +
+           "\"" + std::string{hint(before, text[consumed])};
+}
+
 Configuration parse_document(const json::value& document) {
     const Node root{document, ""};
     root.check_keys({"account", "sites", "actors", "groups", "resources", "policies"});
@@ -356,6 +434,10 @@ Configuration parse_document(const json::value& document) {
 }  // namespace
 
 std::expected<Configuration, std::string> Configuration::parse(std::string_view text) {
+    if (const auto encoding = foreign_encoding(text)) {
+        return std::unexpected{"the file " + std::string{*encoding} +
+                               "; save it as UTF-8 without a byte-order mark and try again"};
+    }
     json::error_code error;
     json::stream_parser parser;
     const auto consumed = parser.write({text.data(), text.size()}, error);
@@ -363,8 +445,7 @@ std::expected<Configuration, std::string> Configuration::parse(std::string_view 
         parser.finish(error);
     }
     if (error) {
-        const auto line = 1 + std::ranges::count(text.substr(0, consumed), '\n');
-        return std::unexpected{"line " + std::to_string(line) + ": not valid JSON: " + error.message()};
+        return std::unexpected{explain_syntax(text, consumed, error.message())};
     }
     if (const auto place = find_duplicate_key(text)) {
         return std::unexpected{*place + ": appears twice in the same object; keep one of the two"};

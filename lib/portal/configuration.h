@@ -24,21 +24,26 @@ struct Configuration {
         std::optional<std::string> slug;
         std::optional<Dns> dns;
     };
+    // `renamed_from`: the name that the thing has had so far. It keeps its id, and with it all that belongs to it.
     struct SiteEntry {
         std::string name;
+        std::optional<std::string> renamed_from;
     };
     struct ActorEntry {
         std::string name;
+        std::optional<std::string> renamed_from;
         ActorType type = ActorType::kUser;
         std::optional<std::string> email;
     };
     struct GroupEntry {
         std::string name;
+        std::optional<std::string> renamed_from;
         std::vector<std::string> members;
     };
     struct ResourceEntry {
         /// Without id and sites, which only the database knows.
         Resource resource;
+        std::optional<std::string> renamed_from;
         std::vector<std::string> sites;
     };
     struct PolicyEntry {
@@ -64,9 +69,27 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// What apply() did.
+struct ApplyOptions {
+    /// Says what would happen, and changes nothing.
+    bool is_dry_run = false;
+    /// Whether sites and actors may be deleted to which tokens or devices belong, which go with them for good.
+    bool may_cut_off = false;
+};
+
+/// What apply() did, or would do.
 struct ApplySummary {
-    /// One line for each thing created, changed or deleted: `created  site "hq"`.
+    enum class Outcome {
+        kApplied,
+        kDryRun,
+        /// It would cut off devices, and nobody said that it may. Nothing was changed.
+        kNeedsPermission,
+    };
+
+    Outcome outcome = Outcome::kApplied;
+    /// Whether tokens or devices go.
+    bool cuts_off = false;
+    /// A line for each thing created, changed or deleted: `created  site "hq"`; behind those deleted, an indented line
+    /// for each kind of thing that goes with them.
     std::vector<std::string> lines;
     std::size_t created = 0;
     std::size_t changed = 0;
@@ -76,6 +99,7 @@ struct ApplySummary {
 
 /// Makes the database match: what a section lists is created or changed, what it does not list is deleted; things are
 /// told apart by their names. All of it happens or nothing. Throws ConfigurationError and StorageError.
-[[nodiscard]] ApplySummary apply(const Configuration& configuration, Storage& storage, Rng& rng);
+[[nodiscard]] ApplySummary apply(const Configuration& configuration, Storage& storage, Rng& rng,
+                                 const ApplyOptions& options);
 
 }  // namespace culvert::portal

@@ -1,9 +1,12 @@
 // Making the database match a configuration.
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
+#include <type_traits>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/portal/configuration.h"
 
 namespace culvert::portal {
@@ -19,6 +22,31 @@ std::map<std::string, Row> by_name(const std::map<Id, Row>& rows) {
     return named;
 }
 
+/// "2 tokens: a, b", with as many of the names as a person reads.
+std::string enumerate(const std::vector<std::string>& names, const std::string& one, const std::string& several) {
+    constexpr std::size_t kMostShown = 20;
+    auto text = std::to_string(names.size()) + " " + (names.size() == 1 ? one : several) + ": ";
+    for (std::size_t i = 0; i < std::min(names.size(), kMostShown); ++i) {
+        text += (i > 0 ? ", " : "") + names[i];
+    }
+    return names.size() > kMostShown ? text + " and " + std::to_string(names.size() - kMostShown) + " more" : text;
+}
+
+std::string quote(const std::string& name) {
+    return "\"" + name + "\"";
+}
+
+std::string label(const std::string& kind, const std::string& name) {
+    return kind + " " + quote(name);
+}
+
+std::string policy_name(const Directory& directory, const Policy& policy) {
+    return quote(directory.groups.at(policy.group).name) + " -> " + quote(directory.resources.at(policy.resource).name);
+}
+
+/// Thrown to undo what was tried.
+struct Undo {};
+
 class Application {
 public:
     Application(const Configuration& configuration, Storage& storage, Rng& rng)
@@ -31,6 +59,7 @@ public:
         apply_groups();
         apply_resources();
         apply_policies();
+        name_abandoned_resources();
         return std::move(summary_);
     }
 
@@ -55,33 +84,55 @@ private:
         if (!configuration_.sites) {
             return;
         }
-        const auto known = storage_.load_directory().sites;
-        const auto named = by_name(known);
+        const auto directory = storage_.load_directory();
+        const auto& known = directory.sites;
+        const auto named = renamed(by_name(known), *configuration_.sites, "sites");
         std::set<SiteId> kept;
         for (const auto& entry : *configuration_.sites) {
             const auto found = named.find(entry.name);
             const Site site{found == named.end() ? SiteId::random(rng_) : found->second.id, entry.name};
             kept.insert(site.id);
-            store_row(site, known, label("site", site.name));
+            store_row(site, known, "site");
         }
-        erase_others(known, kept, "site");
+        for (const auto& [id, site] : known) {
+            if (!kept.contains(id)) {
+                const auto dependents = storage_.find_dependents(id);
+                for (const auto& [resource_id, resource] : directory.resources) {
+                    if (std::ranges::count(resource.sites, id) > 0) {
+                        abandoned_by_.emplace(resource_id, site.name);
+                    }
+                }
+                storage_.erase(id);
+                count(Outcome::kDeleted, label("site", site.name));
+                report_dependents(dependents, "gateway", "gateways");
+            }
+        }
     }
 
     void apply_actors() {
         if (!configuration_.actors) {
             return;
         }
-        const auto known = storage_.load_directory().actors;
-        const auto named = by_name(known);
+        const auto directory = storage_.load_directory();
+        const auto& known = directory.actors;
+        const auto named = renamed(by_name(known), *configuration_.actors, "actors");
         std::set<ActorId> kept;
         for (const auto& entry : *configuration_.actors) {
             const auto found = named.find(entry.name);
             const Actor actor{found == named.end() ? ActorId::random(rng_) : found->second.id, entry.type, entry.name,
                               entry.email};
             kept.insert(actor.id);
-            store_row(actor, known, label("actor", actor.name));
+            store_row(actor, known, "actor");
         }
-        erase_others(known, kept, "actor");
+        for (const auto& [id, actor] : known) {
+            if (!kept.contains(id)) {
+                const auto dependents = storage_.find_dependents(id);
+                storage_.erase(id);
+                count(Outcome::kDeleted, label("actor", actor.name));
+                report_dependents(dependents, "client", "clients");
+                report_memberships(directory, [&](const Membership& row) { return row.actor == id; });
+            }
+        }
     }
 
     void apply_groups() {
@@ -89,7 +140,7 @@ private:
             return;
         }
         const auto directory = storage_.load_directory();
-        const auto named = by_name(directory.groups);
+        const auto named = renamed(by_name(directory.groups), *configuration_.groups, "groups");
         const auto actors = by_name(directory.actors);
         std::set<GroupId> kept;
         for (std::size_t i = 0; i < configuration_.groups->size(); ++i) {
@@ -98,20 +149,29 @@ private:
             const auto found = named.find(entry.name);
             const Group group{found == named.end() ? GroupId::random(rng_) : found->second.id, entry.name};
             kept.insert(group.id);
-            if (found == named.end()) {
+            const auto before = directory.groups.find(group.id);
+            const bool is_renamed = before != directory.groups.end() && before->second != group;
+            if (found == named.end() || is_renamed) {
                 storage_.put(group);
             }
             std::set<ActorId> members;
             for (const auto& name : entry.members) {
                 members.insert(resolve(actors, name, place, "actor").id);
             }
-            const bool is_changed = store_members(directory, group.id, std::move(members));
+            const bool is_changed = store_members(directory, group.id, std::move(members)) || is_renamed;
             count(found == named.end() ? Outcome::kCreated
                   : is_changed         ? Outcome::kChanged
                                        : Outcome::kUnchanged,
-                  label("group", group.name));
+                  is_renamed ? renamed_label("group", before->second.name, group.name) : label("group", group.name));
         }
-        erase_others(directory.groups, kept, "group");
+        for (const auto& [id, group] : directory.groups) {
+            if (!kept.contains(id)) {
+                storage_.erase(id);
+                count(Outcome::kDeleted, label("group", group.name));
+                report_memberships(directory, [&](const Membership& row) { return row.group == id; });
+                report_policies(directory, [&](const Policy& row) { return row.group == id; });
+            }
+        }
     }
 
     /// Whether anything changed.
@@ -135,7 +195,7 @@ private:
             return;
         }
         const auto directory = storage_.load_directory();
-        const auto named = by_name(directory.resources);
+        const auto named = renamed(by_name(directory.resources), *configuration_.resources, "resources");
         const auto sites = by_name(directory.sites);
         std::set<ResourceId> kept;
         for (std::size_t i = 0; i < configuration_.resources->size(); ++i) {
@@ -149,9 +209,15 @@ private:
             }
             std::ranges::sort(resource.sites);
             kept.insert(resource.id);
-            store_row(resource, directory.resources, label("resource", resource.name));
+            store_row(resource, directory.resources, "resource");
         }
-        erase_others(directory.resources, kept, "resource");
+        for (const auto& [id, resource] : directory.resources) {
+            if (!kept.contains(id)) {
+                storage_.erase(id);
+                count(Outcome::kDeleted, label("resource", resource.name));
+                report_policies(directory, [&](const Policy& row) { return row.resource == id; });
+            }
+        }
     }
 
     void apply_policies() {
@@ -177,14 +243,75 @@ private:
                                 .resource = resource.id,
                                 .is_disabled = entry.is_disabled};
             kept.insert(policy.id);
-            store_row(policy, directory.policies, policy_label(group.name, resource.name));
+            const auto before = directory.policies.find(policy.id);
+            store(policy,
+                  before == directory.policies.end() ? Outcome::kCreated
+                  : before->second == policy         ? Outcome::kUnchanged
+                                                     : Outcome::kChanged,
+                  "policy " + policy_name(directory, policy));
         }
         for (const auto& [id, policy] : directory.policies) {
             if (!kept.contains(id)) {
                 storage_.erase(id);
-                count(Outcome::kDeleted, policy_label(directory.groups.at(policy.group).name,
-                                                      directory.resources.at(policy.resource).name));
+                count(Outcome::kDeleted, "policy " + policy_name(directory, policy));
             }
+        }
+    }
+
+    /// Resources that no section took care of after their only sites went.
+    void name_abandoned_resources() {
+        if (abandoned_by_.empty()) {
+            return;
+        }
+        const auto directory = storage_.load_directory();
+        std::vector<std::string> notes;
+        for (const auto& [id, site] : abandoned_by_) {
+            const auto resource = directory.resources.find(id);
+            if (resource != directory.resources.end() && resource->second.sites.empty()) {
+                notes.push_back("note     " + label("resource", resource->second.name) +
+                                " has no site any more, since " + quote(site) + " went: nobody can reach it");
+            }
+        }
+        std::ranges::sort(notes);
+        std::ranges::move(notes, std::back_inserter(summary_.lines));
+    }
+
+    /// `named`, as if the renaming that `entries` ask for had happened before. What has happened before is no mistake:
+    /// a file can be applied again.
+    template <typename Row, typename Entry>
+    static std::map<std::string, Row> renamed(std::map<std::string, Row> named, const std::vector<Entry>& entries,
+                                              const std::string& section) {
+        for (bool is_settled = false; !is_settled;) {  // of "b from a" and "c from b", the second has to come first
+            is_settled = true;
+            for (const auto& entry : entries) {
+                if (!entry.renamed_from || named.contains(name_of(entry))) {
+                    continue;
+                }
+                if (auto row = named.extract(*entry.renamed_from); !row.empty()) {
+                    row.key() = name_of(entry);
+                    named.insert(std::move(row));
+                    is_settled = false;
+                }
+            }
+        }
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            const auto& old = entries[i].renamed_from;
+            const auto is_listed = [&](const Entry& entry) { return name_of(entry) == *old; };
+            if (old && named.contains(*old) && std::ranges::none_of(entries, is_listed)) {
+                throw ConfigurationError{section + "[" + std::to_string(i) + "].renamed_from: both " + quote(*old) +
+                                         " and " + quote(name_of(entries[i])) +
+                                         " exist; to delete the former, remove \"renamed_from\""};
+            }
+        }
+        return named;
+    }
+
+    template <typename Entry>
+    static const std::string& name_of(const Entry& entry) {
+        if constexpr (std::is_same_v<Entry, Configuration::ResourceEntry>) {
+            return entry.resource.name;
+        } else {
+            return entry.name;
         }
     }
 
@@ -199,23 +326,57 @@ private:
     }
 
     template <typename Id, typename Row>
-    void store_row(const Row& row, const std::map<Id, Row>& known, std::string label) {
+    void store_row(const Row& row, const std::map<Id, Row>& known, const std::string& kind) {
         const auto before = known.find(row.id);
-        store(row,
-              before == known.end()   ? Outcome::kCreated
-              : before->second == row ? Outcome::kUnchanged
-                                      : Outcome::kChanged,
-              std::move(label));
+        if (before == known.end()) {
+            store(row, Outcome::kCreated, label(kind, row.name));
+        } else if (before->second.name != row.name) {
+            store(row, Outcome::kChanged, renamed_label(kind, before->second.name, row.name));
+        } else {
+            store(row, before->second == row ? Outcome::kUnchanged : Outcome::kChanged, label(kind, row.name));
+        }
     }
 
-    template <typename Id, typename Row>
-    void erase_others(const std::map<Id, Row>& known, const std::set<Id>& kept, const std::string& kind) {
-        for (const auto& [id, row] : known) {
-            if (!kept.contains(id)) {
-                storage_.erase(id);
-                count(Outcome::kDeleted, label(kind, row.name));
+    /// What went with the thing deleted last.
+    void report(const std::vector<std::string>& names, const std::string& one, const std::string& several) {
+        if (!names.empty()) {
+            summary_.lines.push_back("         with " + enumerate(names, one, several));
+        }
+    }
+
+    void report_dependents(const Dependents& dependents, const std::string& one, const std::string& several) {
+        std::vector<std::string> tokens;
+        std::ranges::transform(dependents.tokens, std::back_inserter(tokens), &TokenId::to_string);
+        std::vector<std::string> devices;
+        std::ranges::transform(dependents.devices, std::back_inserter(devices), quote);
+        report(tokens, "token", "tokens");
+        report(devices, one, several);
+        summary_.cuts_off |= !tokens.empty() || !devices.empty();
+    }
+
+    template <typename Predicate>
+    void report_memberships(const Directory& directory, const Predicate& is_gone) {
+        std::vector<std::string> names;
+        for (const auto& [id, membership] : directory.memberships) {
+            if (is_gone(membership)) {
+                names.push_back(quote(directory.actors.at(membership.actor).name) + " in " +
+                                quote(directory.groups.at(membership.group).name));
             }
         }
+        std::ranges::sort(names);
+        report(names, "membership", "memberships");
+    }
+
+    template <typename Predicate>
+    void report_policies(const Directory& directory, const Predicate& is_gone) {
+        std::vector<std::string> names;
+        for (const auto& [id, policy] : directory.policies) {
+            if (is_gone(policy)) {
+                names.push_back(policy_name(directory, policy));
+            }
+        }
+        std::ranges::sort(names);
+        report(names, "policy", "policies");
     }
 
     template <typename Row>
@@ -228,9 +389,8 @@ private:
         return row->second;
     }
 
-    static std::string label(const std::string& kind, const std::string& name) { return kind + " \"" + name + "\""; }
-    static std::string policy_label(const std::string& group, const std::string& resource) {
-        return "policy \"" + group + "\" -> \"" + resource + "\"";
+    static std::string renamed_label(const std::string& kind, const std::string& from, const std::string& to) {
+        return label(kind, to) + ", until now " + quote(from);
     }
 
     void count(Outcome outcome, std::string label) {
@@ -257,13 +417,29 @@ private:
     Storage& storage_;
     Rng& rng_;
     ApplySummary summary_;
+    /// Resources by whose deleted site they were served.
+    std::map<ResourceId, std::string> abandoned_by_;
 };
 
 }  // namespace
 
-ApplySummary apply(const Configuration& configuration, Storage& storage, Rng& rng) {
+ApplySummary apply(const Configuration& configuration, Storage& storage, Rng& rng, const ApplyOptions& options) {
     ApplySummary summary;
-    storage.in_transaction([&] { summary = Application{configuration, storage, rng}.run(); });
+    try {
+        storage.in_transaction([&] {
+            summary = Application{configuration, storage, rng}.run();
+            if (options.is_dry_run) {
+                summary.outcome = ApplySummary::Outcome::kDryRun;
+                throw Undo{};
+            }
+            if (summary.cuts_off && !options.may_cut_off && !CULVERT_SABOTAGE(kApplyCutsOffUnasked)) {
+                summary.outcome = ApplySummary::Outcome::kNeedsPermission;
+                throw Undo{};
+            }
+        });
+    } catch (const Undo&) {
+        // `summary` says why.
+    }
     return summary;
 }
 

@@ -1,5 +1,10 @@
 #include "culvert/portal/configuration.h"
 
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "culvert/portal/memory_storage.h"
@@ -30,11 +35,12 @@ std::string error_of(std::string_view json) {
 TEST(ConfigurationFile, NamesThePlaceOfAMistake) {
     EXPECT_EQ(error_of(R"({"sitez": []})"),
               "top level: unknown key \"sitez\" (known: account, sites, actors, groups, resources, policies)");
-    EXPECT_EQ(error_of(R"({"sites": [{"name": "a"}, {"nam": "b"}]})"), "sites[1]: unknown key \"nam\" (known: name)");
+    EXPECT_EQ(error_of(R"({"sites": [{"name": "a"}, {"nam": "b"}]})"),
+              "sites[1]: unknown key \"nam\" (known: name, renamed_from)");
     EXPECT_EQ(error_of(R"({"sites": [{}]})"), "sites[0]: \"name\" is missing");
     EXPECT_EQ(error_of(R"({"sites": {}})"), "sites: must be a list");
     EXPECT_EQ(error_of(R"({"sites": [7]})"), "sites[0]: must be an object");
-    EXPECT_EQ(error_of(R"({"sites": [{"name": 7}]})"), "sites[0].name: must be a string");
+    EXPECT_EQ(error_of(R"({"sites": [{"name": 7}]})"), "sites[0].name: must be a string: write \"7\"");
     EXPECT_EQ(error_of(R"({"sites": [{"name": "  "}]})"), "sites[0].name: must have 1 to 64 characters");
     EXPECT_EQ(error_of(R"({"sites": [{"name": "a"}, {"name": "a"}]})"), "sites[1]: \"a\" is listed twice");
     EXPECT_EQ(error_of(R"({"actors": [{"name": "a", "type": "king"}]})"),
@@ -48,13 +54,61 @@ TEST(ConfigurationFile, NamesThePlaceOfAMistake) {
     EXPECT_TRUE(error_of(std::string(100'000, '[')).starts_with("line 1: not valid JSON"));
 }
 
+TEST(ConfigurationFile, NamesAnEncodingItDoesNotRead) {
+    using namespace std::string_view_literals;
+    for (const auto& [text, name] :
+         std::vector<std::pair<std::string_view, std::string_view>>{{"\xef\xbb\xbf{}"sv, "byte-order mark"},
+                                                                    {"\xff\xfe{\0}\0"sv, "UTF-16"},
+                                                                    {"\xfe\xff\0{\0}"sv, "UTF-16"},
+                                                                    {"{\0}\0"sv, "UTF-16"},
+                                                                    {"\0{\0}"sv, "UTF-16"},
+                                                                    {"\xff\xfe\0\0{\0\0\0"sv, "UTF-32"},
+                                                                    {"\0\0\xfe\xff\0\0\0{"sv, "UTF-32"},
+                                                                    {"{\0\0\0}\0\0\0"sv, "UTF-32"},
+                                                                    {"\0\0\0{\0\0\0}"sv, "UTF-32"},
+                                                                    {"{\"\xfc\": 1}"sv, "is not UTF-8"}}) {
+        const auto error = error_of(text);
+        EXPECT_NE(error.find(name), std::string::npos) << name << ": " << error;
+        EXPECT_NE(error.find("save it as UTF-8"), std::string::npos) << error;
+    }
+}
+
+TEST(ConfigurationFile, SaysWhatIsNoJson) {
+    EXPECT_EQ(error_of(" \n"), "line 1: not valid JSON: it is empty; without anything to change, write {}");
+    EXPECT_NE(error_of("{\"sites\": [").find("it ends too early"), std::string::npos);
+    EXPECT_NE(error_of("{\n \"sites\": [],\n}").find("line 3: not valid JSON: "), std::string::npos);
+    EXPECT_NE(error_of("{\n \"sites\": [],\n}").find("at column 1, \"}\": remove the comma"), std::string::npos)
+        << error_of("{\n \"sites\": [],\n}");
+    EXPECT_NE(error_of("{} // all").find("JSON has no comments"), std::string::npos) << error_of("{} // all");
+    EXPECT_NE(error_of("{'sites': []}").find("use double quotes"), std::string::npos) << error_of("{'sites': []}");
+    EXPECT_EQ(error_of(R"({"resources": [{"name": "r", "type": "ip", "address": "10.0.0.1", "sites": ["s"],
+                          "filters": [{"protocol": "tcp", "ports": [80]}]}]})"),
+              "resources[0].filters[0].ports[0]: must be a string: write \"80\"");
+}
+
+TEST(ConfigurationFile, RefusesNamesThatActOnATerminal) {
+    for (const auto* name : {"a\\u001b[2J", "a\\nb", "a\\u009b", "\\u202eexe", "a\\u0000b"}) {
+        const auto error = error_of(R"({"sites": [{"name": ")" + std::string{name} + R"("}]})");
+        EXPECT_NE(error.find("sites[0].name: must not have control characters"), std::string::npos) << name << error;
+    }
+    EXPECT_EQ(error_of(R"({"sites": [{"name": "B\u00fcro \u6771"}]})"), "");
+}
+
+TEST(ConfigurationFile, ChecksFormerNames) {
+    EXPECT_EQ(error_of(R"({"sites": [{"name": "a", "renamed_from": "a"}]})"),
+              "sites[0].renamed_from: is the same as the name; leave it out");
+    EXPECT_EQ(error_of(R"({"sites": [{"name": "a", "renamed_from": "c"}, {"name": "b", "renamed_from": "c"}]})"),
+              "sites[1].renamed_from: \"c\" is listed twice");
+}
+
 TEST(ConfigurationFile, ChecksResources) {
     const auto resource = [](const std::string& rest) {
         return error_of(R"({"resources": [{"name": "r", "sites": ["s"], )" + rest + "}]}");
     };
     EXPECT_EQ(resource(R"("type": "ip", "address": "10.0.0.1")"), "");
     EXPECT_EQ(resource(R"("type": "cidr", "address": "10.0.0.1")"),
-              "resources[0].address: must be an address and a prefix length, such as 10.0.0.0/8");
+              "resources[0].address: must have a prefix length: write 10.0.0.1/32 for this one address, or use a "
+              "resource of type \"ip\"");
     EXPECT_EQ(resource(R"("type": "cidr", "address": "10.0.0.0/8", "ip_stack": "dual")"),
               "resources[0].ip_stack: is for resources of type dns only");
     EXPECT_EQ(resource(R"("type": "ip", "address": "10.0.0.1", "filters": [{"protocol": "tcp", "ports": ["9-1"]}])"),
@@ -89,7 +143,7 @@ TEST(ResourceAddress, AcceptsAndNormalisesNetworks) {
     EXPECT_EQ(canonical_address(ResourceType::kCidr, "10.20.0.9/24"), "10.20.0.0/24");
     EXPECT_EQ(canonical_address(ResourceType::kCidr, "2001:DB8::1/32"), "2001:db8::/32");
     EXPECT_EQ(canonical_address(ResourceType::kIp, "2001:DB8:0::1"), "2001:db8::1");
-    for (const auto* text : {"10.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "1.2.3.4/32"}) {
+    for (const auto* text : {"10.0.0.0/8", "240.0.0.0/8", "1.2.3.4/32", "169.0.0.0/8", "8000::/2"}) {
         EXPECT_EQ(canonical_address(ResourceType::kCidr, text), text);
     }
 }
@@ -103,6 +157,59 @@ TEST(ResourceAddress, RefusesWhatTheTunnelNeedsOrCannotCarry) {
     for (const auto* text : {"0.0.0.0", "::", "127.0.0.1", "100.64.0.1", "10.0.0.0/32", "host", ""}) {
         EXPECT_FALSE(canonical_address(ResourceType::kIp, text)) << text;
     }
+}
+
+TEST(ResourceAddress, RefusesWhatNoGatewayCanReach) {
+    const auto problem = [](ResourceType type, std::string_view text) {
+        const auto address = canonical_address(type, text);
+        return address ? "" : address.error();
+    };
+    const std::vector<std::pair<std::string_view, std::string_view>> networks = {{"169.254.0.0/16", "link-local"},
+                                                                                 {"169.254.169.254/32", "link-local"},
+                                                                                 {"fe80::/10", "link-local"},
+                                                                                 {"fe80:1::/64", "link-local"},
+                                                                                 {"224.0.0.0/4", "multicast"},
+                                                                                 {"239.1.0.0/16", "multicast"},
+                                                                                 {"ff00::/8", "multicast"},
+                                                                                 {"ff02::/16", "multicast"},
+                                                                                 {"127.0.0.0/8", "loopback"},
+                                                                                 {"::1/128", "loopback"},
+                                                                                 {"0.1.0.0/16", "0.0.0.0/8"},
+                                                                                 {"255.255.255.255/32", "broadcast"},
+                                                                                 {"::ffff:10.0.0.0/104", "IPv4"},
+                                                                                 {"100.64.0.0/16", "the tunnel"},
+                                                                                 {"fd00:2021:1111::/64", "the tunnel"},
+                                                                                 {"0.0.0.0/0", "internet"},
+                                                                                 {"::/0", "internet"}};
+    for (const auto& [text, reason] : networks) {
+        EXPECT_NE(problem(ResourceType::kCidr, text).find(reason), std::string::npos)
+            << text << ": " << problem(ResourceType::kCidr, text);
+    }
+    const std::vector<std::pair<std::string_view, std::string_view>> addresses = {
+        {"169.254.169.254", "link-local"}, {"fe80::1", "link-local"},   {"224.0.0.251", "multicast"},
+        {"ff02::fb", "multicast"},         {"127.0.0.1", "loopback"},   {"::1", "loopback"},
+        {"0.0.0.0", "internet"},           {"::", "internet"},          {"0.0.0.1", "0.0.0.0/8"},
+        {"255.255.255.255", "broadcast"},  {"::ffff:10.0.0.1", "IPv4"}, {"100.100.111.1", "the tunnel"}};
+    for (const auto& [text, reason] : addresses) {
+        EXPECT_NE(problem(ResourceType::kIp, text).find(reason), std::string::npos)
+            << text << ": " << problem(ResourceType::kIp, text);
+    }
+}
+
+TEST(ResourceAddress, SaysWhatToWriteInstead) {
+    const auto problem = [](ResourceType type, std::string_view text) { return canonical_address(type, text).error(); };
+    EXPECT_EQ(problem(ResourceType::kCidr, "10.0.0.0/255.255.255.0"), "must not have a netmask: write 10.0.0.0/24");
+    EXPECT_EQ(problem(ResourceType::kCidr, "10.0.0.0/0.0.0.255"),
+              "must have a prefix length behind the slash; 0.0.0.255 is not even a netmask");
+    EXPECT_EQ(problem(ResourceType::kCidr, "10.0.0.0/33"), "must have a prefix length from 0 to 32 behind the slash");
+    EXPECT_EQ(problem(ResourceType::kCidr, "10.0.0.1"),
+              "must have a prefix length: write 10.0.0.1/32 for this one address, or use a resource of type \"ip\"");
+    EXPECT_EQ(problem(ResourceType::kCidr, "10.0.0.1-10.0.0.9"),
+              "must be an address and a prefix length, such as 10.0.0.0/8, not a range");
+    EXPECT_EQ(problem(ResourceType::kIp, "10.0.0.0/24"),
+              "must be one IP address, without a prefix length; for a network use type \"cidr\"");
+    EXPECT_EQ(problem(ResourceType::kIp, "host.example"), "must be one IP address; for a name use type \"dns\"");
+    EXPECT_EQ(parse_ports("80,443").error(), "must be one port or range; list several as [\"80\", \"443\"]");
 }
 
 TEST(ResourceAddress, AcceptsDnsPatterns) {
@@ -138,7 +245,11 @@ TEST(ResourceAddress, ReadsUpstreamDnsAndSearchDomains) {
     EXPECT_EQ(parse_upstream_dns("9.9.9.9")->to_string(), "9.9.9.9:53");
     EXPECT_EQ(parse_upstream_dns("2620:fe::fe")->to_string(), "[2620:fe::fe]:53");
     EXPECT_EQ(parse_upstream_dns("9.9.9.9:5353")->to_string(), "9.9.9.9:5353");
-    EXPECT_FALSE(parse_upstream_dns("100.64.0.1"));
+    for (const auto* text :
+         {"100.64.0.1", "0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255", "9.9.9.9:0"}) {
+        EXPECT_FALSE(parse_upstream_dns(text)) << text;
+    }
+    EXPECT_TRUE(parse_upstream_dns("127.0.0.53")) << "each client's own resolver";
     EXPECT_FALSE(parse_upstream_dns("dns.example"));
     EXPECT_TRUE(parse_search_domain("corp.example"));
     for (const auto* text : {"corp", ".corp.example", "corp..example", "corp.e", "corp.e1", "a_b.example", ""}) {
@@ -148,10 +259,27 @@ TEST(ResourceAddress, ReadsUpstreamDnsAndSearchDomains) {
 
 class Applying : public testing::Test {
 protected:
-    ApplySummary apply(std::string_view json) {
+    ApplySummary apply(std::string_view json, const ApplyOptions& options = {}) {
         const auto configuration = Configuration::parse(json);
         EXPECT_TRUE(configuration) << configuration.error();
-        return portal::apply(*configuration, storage_, rng_);
+        return portal::apply(*configuration, storage_, rng_, options);
+    }
+
+    template <typename Rows>
+    static auto id_of(const Rows& rows, std::string_view name) {
+        const auto found = std::ranges::find_if(rows, [&](const auto& row) { return row.second.name == name; });
+        EXPECT_NE(found, rows.end()) << name;
+        return found->first;
+    }
+
+    /// A token and a gateway called "gw" at the site.
+    TokenId add_gateway(const SiteId& site) {
+        const Token token{.id = TokenId::random(rng_), .type = TokenType::kGateway, .site = site};
+        storage_.put(token);
+        EXPECT_TRUE(storage_.register_gateway(
+            {.site = site, .token = token.id, .external_id = "x", .name = "gw", .public_key = {}, .last_seen = {}},
+            rng_));
+        return token.id;
     }
 
     Rng rng_ = Rng::from_number(5);
@@ -226,6 +354,155 @@ TEST_F(Applying, IsUndoneByAnyMistake) {
 
     EXPECT_EQ(storage_.load_directory().sites.size(), 1U);
     EXPECT_TRUE(apply(kAcme).lines.empty());
+}
+
+TEST_F(Applying, DoesNotCutDevicesOffUnasked) {
+    apply(kAcme);
+    const auto token = add_gateway(id_of(storage_.load_directory().sites, "hq"));
+    const auto* const without_hq = R"({"sites": [{"name": "branch"}]})";
+
+    const auto refused = apply(without_hq);
+    EXPECT_EQ(refused.outcome, ApplySummary::Outcome::kNeedsPermission);
+    EXPECT_TRUE(storage_.find_token(token));
+    EXPECT_EQ(storage_.load_directory().sites.size(), 1U);
+
+    const auto allowed = apply(without_hq, {.may_cut_off = true});
+    EXPECT_EQ(allowed.outcome, ApplySummary::Outcome::kApplied);
+    EXPECT_FALSE(storage_.find_token(token));
+    EXPECT_EQ(allowed.lines, refused.lines);
+}
+
+TEST_F(Applying, DeletesWithoutAskingWhatNoDeviceNeeds) {
+    apply(kAcme);
+
+    const auto summary = apply(R"({"sites": [{"name": "branch"}], "actors": [], "groups": [], "policies": []})");
+
+    EXPECT_EQ(summary.outcome, ApplySummary::Outcome::kApplied);
+    EXPECT_FALSE(summary.cuts_off);
+    EXPECT_TRUE(storage_.load_directory().actors.empty());
+}
+
+TEST_F(Applying, NamesAllThatGoesWithWhatIsDeleted) {
+    apply(kAcme);
+    const auto directory = storage_.load_directory();
+    const auto token = add_gateway(id_of(directory.sites, "hq"));
+    const auto alice = id_of(directory.actors, "alice");
+    storage_.put(Token{.id = TokenId::random(rng_), .type = TokenType::kClient, .actor = alice});
+    const auto alices = storage_.find_dependents(alice).tokens.at(0);
+
+    auto summary =
+        apply(R"({"sites": [], "actors": [{"name": "robot", "type": "service_account"}]})", {.may_cut_off = true});
+    EXPECT_EQ(
+        summary.lines,
+        (std::vector<std::string>{
+            "deleted  site \"hq\"", "         with 1 token: " + token.to_string(), "         with 1 gateway: \"gw\"",
+            "deleted  actor \"alice\"", "         with 1 token: " + alices.to_string(),
+            "         with 1 membership: \"alice\" in \"engineers\"",
+            "note     resource \"internet\" has no site any more, since \"hq\" went: nobody can reach it",
+            "note     resource \"lan\" has no site any more, since \"hq\" went: nobody can reach it",
+            "note     resource \"wiki\" has no site any more, since \"hq\" went: nobody can reach it"}));
+    EXPECT_EQ(summary.deleted, 2U);
+
+    summary = apply(R"({"groups": []})");
+    EXPECT_EQ(summary.lines, (std::vector<std::string>{"deleted  group \"engineers\"",
+                                                       "         with 1 membership: \"robot\" in \"engineers\"",
+                                                       "         with 1 policy: \"engineers\" -> \"lan\""}));
+}
+
+TEST_F(Applying, NamesPoliciesThatGoWithTheirResource) {
+    apply(kAcme);
+
+    const auto lines = apply(R"({"resources": []})").lines;
+
+    const auto lan = std::ranges::find(lines, "deleted  resource \"lan\"");
+    ASSERT_NE(lan, lines.end());
+    ASSERT_NE(lan + 1, lines.end());
+    EXPECT_EQ(*(lan + 1), "         with 1 policy: \"engineers\" -> \"lan\"");
+    EXPECT_EQ(lines.size(), 4U);
+}
+
+TEST_F(Applying, ADryRunSaysTheSameAndChangesNothing) {
+    apply(kAcme);
+    const auto token = add_gateway(id_of(storage_.load_directory().sites, "hq"));
+    const auto* const change = R"({"sites": [{"name": "branch"}], "policies": []})";
+
+    const auto summary = apply(change, {.is_dry_run = true});
+
+    EXPECT_EQ(summary.outcome, ApplySummary::Outcome::kDryRun);
+    EXPECT_TRUE(summary.cuts_off);
+    EXPECT_TRUE(storage_.find_token(token));
+    EXPECT_TRUE(apply(kAcme).lines.empty());
+    EXPECT_EQ(apply(change, {.may_cut_off = true}).lines, summary.lines);
+}
+
+TEST_F(Applying, ARenamedThingKeepsWhatBelongsToIt) {
+    apply(kAcme);
+    const auto before = storage_.load_directory();
+    const auto hq = id_of(before.sites, "hq");
+    const auto token = add_gateway(hq);
+    const auto* const renaming = R"({
+      "sites":     [{"name": "headquarters", "renamed_from": "hq"}],
+      "actors":    [{"name": "alicia", "renamed_from": "alice", "type": "account_admin_user",
+                     "email": "alice@example.com"},
+                    {"name": "robot", "type": "service_account"}],
+      "groups":    [{"name": "staff", "renamed_from": "engineers", "members": ["alicia", "robot"]}],
+      "resources": [{"name": "office", "renamed_from": "lan", "type": "cidr", "address": "10.20.0.0/24",
+                     "sites": ["headquarters"],
+                     "filters": [{"protocol": "tcp", "ports": ["80", "5201 - 5210"]}, {"protocol": "icmp"}]},
+                    {"name": "wiki", "type": "dns", "address": "*.corp.example", "ip_stack": "ipv4_only",
+                     "sites": ["headquarters"]},
+                    {"name": "internet", "type": "internet", "sites": ["headquarters"]}],
+      "policies":  [{"group": "staff", "resource": "office", "disabled": true}]
+    })";
+
+    const auto summary = apply(renaming);
+    const auto after = storage_.load_directory();
+
+    EXPECT_EQ(summary.lines, (std::vector<std::string>{"changed  site \"headquarters\", until now \"hq\"",
+                                                       "changed  actor \"alicia\", until now \"alice\"",
+                                                       "changed  group \"staff\", until now \"engineers\"",
+                                                       "changed  resource \"office\", until now \"lan\""}));
+    EXPECT_EQ(id_of(after.sites, "headquarters"), hq);
+    EXPECT_EQ(id_of(after.actors, "alicia"), id_of(before.actors, "alice"));
+    EXPECT_EQ(id_of(after.resources, "office"), id_of(before.resources, "lan"));
+    EXPECT_EQ(after.memberships, before.memberships);
+    EXPECT_EQ(after.policies, before.policies);
+    EXPECT_TRUE(storage_.find_token(token));
+    EXPECT_TRUE(apply(renaming).lines.empty()) << "a file can be applied again";
+}
+
+TEST_F(Applying, RenamesChainsInAnyOrder) {
+    apply(R"({"sites": [{"name": "a"}, {"name": "b"}]})");
+    const auto before = storage_.load_directory().sites;
+    const auto* const chain = R"({"sites": [{"name": "b", "renamed_from": "a"}, {"name": "c", "renamed_from": "b"}]})";
+    EXPECT_EQ(apply(chain).changed, 2U);
+    const auto after = storage_.load_directory().sites;
+    EXPECT_EQ(id_of(after, "b"), id_of(before, "a"));
+    EXPECT_EQ(id_of(after, "c"), id_of(before, "b"));
+    EXPECT_TRUE(apply(chain).lines.empty());
+}
+
+TEST_F(Applying, ANameThatBecameFreeIsForSomethingNew) {
+    apply(R"({"sites": [{"name": "a"}]})");
+    const auto old = id_of(storage_.load_directory().sites, "a");
+    const auto* const file = R"({"sites": [{"name": "a"}, {"name": "b", "renamed_from": "a"}]})";
+    apply(file);
+    const auto sites = storage_.load_directory().sites;
+    EXPECT_EQ(id_of(sites, "b"), old);
+    EXPECT_NE(id_of(sites, "a"), old);
+    EXPECT_TRUE(apply(file).lines.empty());
+}
+
+TEST_F(Applying, DoesNotGuessWhatToRenameIfBothExist) {
+    apply(R"({"sites": [{"name": "a"}, {"name": "b"}]})");
+    try {
+        apply(R"({"sites": [{"name": "b", "renamed_from": "a"}]})");
+        FAIL() << "\"a\" was deleted in silence";
+    } catch (const ConfigurationError& error) {
+        EXPECT_STREQ(error.what(),
+                     "sites[0].renamed_from: both \"a\" and \"b\" exist; to delete the former, remove "
+                     "\"renamed_from\"");
+    }
 }
 
 TEST_F(Applying, NamesThePlaceOfAnUnknownReference) {

@@ -26,6 +26,8 @@ constexpr auto kTokenReapInterval = std::chrono::minutes{5};
 constexpr std::size_t kDevicesReapedAtOnce = 1000;
 /// Also from the start on: devices that were connected when the portal went down must have the time to come back.
 constexpr auto kDeviceReapInterval = std::chrono::hours{1};
+/// Between two lines that say that the database fails.
+constexpr auto kComplaintInterval = std::chrono::seconds{60};
 
 UnixSeconds to_seconds(WallTime time) {
     return std::chrono::floor<std::chrono::seconds>(time);
@@ -55,8 +57,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
                 return admit(token, applicant, now);
             });
     } catch (const StorageError& error) {
-        ++statistics_.storage_errors;
-        kLog.error("Cannot register a device", log::field("error", std::string_view{error.what()}));
+        complain("Cannot register a device", error, now);
     }
     if (!registration) {
         ++statistics_.connects_refused;
@@ -118,12 +119,22 @@ Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant
     try {
         std::visit([&](const auto& decoded) { handle(id, decoded, now, wall_now); }, *frame);
     } catch (const StorageError& error) {
-        ++statistics_.storage_errors;
-        kLog.error("Cannot serve a device", log::field("error", std::string_view{error.what()}));
+        complain("Cannot serve a device", error, now);
         close(id, "storage failure", now);
     }
     send_relay_pushes();
     return pause;
+}
+
+/// While the database fails, every device that tries something finds that out.
+void ControlPlane::complain(std::string_view what, const StorageError& error, Instant now) {
+    ++statistics_.storage_errors;
+    const bool is_due = !next_complaint_ || now >= *next_complaint_;
+    if (is_due) {
+        next_complaint_ = now + kComplaintInterval;
+    }
+    kLog.log(is_due ? log::Level::kError : log::Level::kDebug, what,
+             log::field("error", std::string_view{error.what()}));
 }
 
 void ControlPlane::disconnect(SessionId id, Instant now) {
@@ -405,24 +416,31 @@ void ControlPlane::tick(Instant now, WallTime wall_now) {
     std::erase_if(owners_, [&](const auto& owner) {
         return owner.second.frames.is_full(now) && owner.second.connects.is_full(now);
     });
-    try {
+    const auto attempt = [&](std::string_view complaint, const auto& work) {
+        try {
+            work();
+        } catch (const StorageError& error) {
+            complain(complaint, error, now);
+        }
+    };
+    attempt("Cannot delete expired flows and tokens", [&] {
         storage_.erase_expired_flows(wall_seconds);
         if (now >= next_token_reap_) {
-            next_token_reap_ = now + kTokenReapInterval;
             storage_.erase_expired_tokens(wall_seconds);
+            next_token_reap_ = now + kTokenReapInterval;
         }
+    });
+    attempt("Cannot look after devices", [&] {
         look_after_devices(now, wall_seconds);
         if (now >= next_device_reap_) {
             next_device_reap_ = now + kDeviceReapInterval;
             storage_.erase_unseen_devices(wall_seconds - limits_.forget_devices_after, kDevicesReapedAtOnce);
         }
         renew_turn_users(wall_seconds);
-        handle_changes(now, wall_now);
-        send_relay_pushes();
-    } catch (const StorageError& error) {
-        ++statistics_.storage_errors;
-        kLog.error("Cannot look after stored flows and tokens", log::field("error", std::string_view{error.what()}));
-    }
+    });
+    // Even on a full disk: what was taken back must be taken back everywhere.
+    attempt("Cannot read changes", [&] { handle_changes(now, wall_now); });
+    send_relay_pushes();
 }
 
 }  // namespace culvert::portal

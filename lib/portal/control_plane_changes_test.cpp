@@ -191,6 +191,69 @@ TEST_F(Changes, GatewayTokenRevokedClosesTheGateway) {
     EXPECT_EQ(take_one<FlowCreationFailed>(client_).reason, FlowFailure::kOffline);
 }
 
+TEST_F(Changes, ARevokedClientIsCutOffAndStaysOut) {
+    EXPECT_TRUE(storage_.revoke(client_id_, wall_seconds()));
+    announce_changes();
+
+    EXPECT_TRUE(is_closed(client_));
+    expect_rejected();
+    EXPECT_EQ(refusal(client_request(client_token())), 401U) << "whatever token it brings";
+
+    EXPECT_TRUE(storage_.erase(client_id_));
+    EXPECT_EQ(refusal(client_request(client_token())), 0U);
+}
+
+TEST_F(Changes, ADeletedClientIsCutOff) {
+    EXPECT_TRUE(storage_.erase(client_id_));
+    announce_changes();
+
+    EXPECT_TRUE(is_closed(client_));
+    expect_rejected();
+}
+
+TEST_F(Changes, ClientsLeaveAGatewayThatIsRevoked) {
+    const auto other = join(gateway_request(gateway_token(), 2));
+    take_frames(client_);
+    EXPECT_TRUE(storage_.revoke(gateway_id_, wall_seconds()));
+    announce_changes();
+
+    EXPECT_TRUE(is_closed(gateway_));
+    EXPECT_EQ(refusal(gateway_request(gateway_token())), 401U);
+    const auto frames = take_frames(client_);
+    ASSERT_EQ(frames.size(), 2U);
+    EXPECT_NE(frames[0].find("resource_deleted"), std::string::npos);
+    EXPECT_NE(frames[1].find("resource_created_or_updated"), std::string::npos);
+
+    send(client_, FromClient{CreateFlow{resource_.id, {gateway_id_}}});
+    EXPECT_EQ(take<AuthorizeFlow>(other).size(), 1U);
+}
+
+TEST_F(Changes, ClientsLeaveAGatewayWhoseTokenIsRevoked) {
+    take_frames(client_);
+    storage_.erase(gateway_token_);
+    announce_changes();
+
+    EXPECT_TRUE(is_closed(gateway_));
+    EXPECT_EQ(take_frames(client_).size(), 2U);
+}
+
+TEST_F(Changes, ARevokedOrDeletedRelayIsCutOff) {
+    const RelayReport report{.name = {}, .ipv4 = net::IpAddress::parse("203.0.113.21"), .ipv6 = {}, .last_seen = {}};
+    const auto relay = join(relay_request(relay_token()));
+    const auto id = storage_.register_relay(report, rng_)->id;
+    EXPECT_TRUE(storage_.revoke(id, wall_seconds()));
+    announce_changes();
+    EXPECT_TRUE(is_closed(relay));
+    EXPECT_EQ(refusal(relay_request(relay_token())), 401U);
+
+    EXPECT_TRUE(storage_.erase(id));
+    const auto again = join(relay_request(relay_token()));
+    EXPECT_FALSE(is_closed(again));
+    EXPECT_TRUE(storage_.erase(storage_.register_relay(report, rng_)->id));
+    announce_changes();
+    EXPECT_TRUE(is_closed(again));
+}
+
 TEST_F(Changes, TokenThatExpiresClosesTheConnectionThen) {
     // Between two of the portal's ticks, the next of which would close it anyway.
     const auto client = join(client_request(client_token(wall_seconds() + seconds{90}), 2));

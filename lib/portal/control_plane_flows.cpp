@@ -40,7 +40,16 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
                                   const portal_api::FromClient& message, Instant now, UnixSeconds wall_now) {
     const auto& client = session.client().device.id;
     std::visit(overloaded{
-                   [&](const portal_api::CreateFlow& request) { create_flow(id, session, request, now, wall_now); },
+                   [&](const portal_api::CreateFlow& request) {
+                       // A client that is cut off while the database fails could not come back. It keeps what it has,
+                       // and asks again.
+                       try {
+                           create_flow(id, session, request, now, wall_now);
+                       } catch (const StorageError& error) {
+                           complain("Cannot let a client through", error, now);
+                           fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+                       }
+                   },
                    [&](const portal_api::BroadcastGatewayIceCandidates& m) {
                        forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
                            return portal_api::ToGateway{portal_api::ClientIceCandidates{client, std::move(candidates)}};

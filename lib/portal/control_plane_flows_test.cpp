@@ -112,6 +112,22 @@ TEST_F(Flows, FailWithAnIncompatibleGateway) {
     EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
 }
 
+TEST_F(Flows, ThatCannotBeStoredFailAndCostNobodyTheConnection) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    storage_.is_locked = true;
+
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
+    EXPECT_FALSE(is_closed(client));
+    EXPECT_TRUE(take<AuthorizeFlow>(gateway).empty());
+    EXPECT_EQ(portal_->statistics().storage_errors, 1U);
+
+    storage_.is_locked = false;
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    EXPECT_EQ(take<AuthorizeFlow>(gateway).size(), 1U);
+}
+
 TEST_F(Flows, FailForAnUnknownResource) {
     join(gateway_request(gateway_token()));
     const auto client = join(client_request(client_token()));

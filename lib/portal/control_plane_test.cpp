@@ -46,6 +46,9 @@ TEST_F(Connecting, WithInvalidParametersIs422) {
     EXPECT_EQ(refusal(with(good, "public_key", std::nullopt)), 422U);
     EXPECT_EQ(refusal(with(good, "public_key", "short")), 422U);
     EXPECT_EQ(refusal(with(good, "name", std::string(256, 'n'))), 422U);
+    EXPECT_EQ(refusal(with(good, "name", "a\x1b[2J")), 422U);
+    EXPECT_EQ(refusal(with(good, "external_id", "a\nb")), 422U);
+    EXPECT_EQ(refusal(with(good, "device_serial", "a\xc2\x9b")), 422U);
     EXPECT_EQ(refusal(with(good, "name", std::nullopt)), 0U);
 
     auto browser = good;

@@ -100,6 +100,38 @@ void MemoryStorage::erase(const PolicyId& id) {
     erase_from(rows_.directory.policies, id);
 }
 
+Dependents MemoryStorage::find_dependents(const SiteId& id) {
+    Dependents found;
+    for (const auto& [token_id, token] : rows_.tokens) {
+        if (token.site == id) {
+            found.tokens.push_back(token_id);
+        }
+    }
+    for (const auto& [gateway_id, gateway] : rows_.gateways) {
+        if (gateway.site == id) {
+            found.devices.push_back(gateway.name);
+        }
+    }
+    std::ranges::sort(found.devices);
+    return found;
+}
+
+Dependents MemoryStorage::find_dependents(const ActorId& id) {
+    Dependents found;
+    for (const auto& [token_id, token] : rows_.tokens) {
+        if (token.actor == id) {
+            found.tokens.push_back(token_id);
+        }
+    }
+    for (const auto& [client_id, client] : rows_.clients) {
+        if (client.actor == id) {
+            found.devices.push_back(client.name);
+        }
+    }
+    std::ranges::sort(found.devices);
+    return found;
+}
+
 void MemoryStorage::put(const Token& token) {
     const auto& directory = rows_.directory;
     require((!token.account || *token.account == directory.account.id) &&
@@ -130,6 +162,9 @@ std::expected<Client, RegisterError> MemoryStorage::register_client(const Client
     const auto id = is_new ? ClientId::random(rng) : known->first;
     if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
         return std::unexpected{RegisterError::kPublicKeyTaken};
+    }
+    if (rows_.revoked.contains(id.uuid())) {
+        return std::unexpected{RegisterError::kRevoked};
     }
     if (is_new) {
         require(rows_.directory.actors.contains(report.actor));
@@ -170,6 +205,9 @@ std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const Gate
     if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
         return std::unexpected{RegisterError::kPublicKeyTaken};
     }
+    if (rows_.revoked.contains(id.uuid())) {
+        return std::unexpected{RegisterError::kRevoked};
+    }
     if (is_new) {
         require(rows_.directory.sites.contains(report.site));
         const auto count =
@@ -201,7 +239,9 @@ bool MemoryStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, 
         return true;
     }
     const auto is_holder = [&](const auto& row) { return row.second.public_key == key && row.first.uuid() != device; };
-    const auto may_keep = [&](const auto& row) { return is_holder(row) && row.second.last_seen.at >= kept_since; };
+    const auto may_keep = [&](const auto& row) {
+        return is_holder(row) && (row.second.last_seen.at >= kept_since || rows_.revoked.contains(row.first.uuid()));
+    };
     if (std::ranges::any_of(rows_.clients, may_keep) || std::ranges::any_of(rows_.gateways, may_keep)) {
         return false;
     }
@@ -236,8 +276,10 @@ std::size_t MemoryStorage::erase_unseen_devices(UnixSeconds seen_before, std::si
     const auto erase_from_table = [&](auto& table) {
         const auto before = table;
         std::size_t left = limit;
-        const auto erased = std::erase_if(
-            table, [&](const auto& row) { return row.second.last_seen.at < seen_before && left > 0 && left-- > 0; });
+        const auto erased = std::erase_if(table, [&](const auto& row) {
+            return row.second.last_seen.at < seen_before && !rows_.revoked.contains(row.first.uuid()) && left > 0 &&
+                   left-- > 0;
+        });
         quarantine_gone(before, table);
         return erased;
     };
@@ -287,7 +329,7 @@ void MemoryStorage::erase_expired_turn_users(UnixSeconds now) {
     std::erase_if(rows_.turn_users, [&](const auto& row) { return row.second.user.until <= now; });
 }
 
-RelayServer MemoryStorage::register_relay(const RelayReport& report, Rng& rng) {
+std::expected<RelayServer, RegisterError> MemoryStorage::register_relay(const RelayReport& report, Rng& rng) {
     const auto key = [](const auto& relay) { return std::pair{relay.ipv4 ? relay.ipv4 : relay.ipv6, relay.port}; };
     RelayId id = RelayId::random(rng);
     for (const auto& [known, relay] : rows_.relays) {
@@ -295,12 +337,71 @@ RelayServer MemoryStorage::register_relay(const RelayReport& report, Rng& rng) {
             id = known;
         }
     }
+    if (rows_.revoked.contains(id.uuid())) {
+        return std::unexpected{RegisterError::kRevoked};
+    }
     return rows_.relays[id] = {id, report.name, report.ipv4, report.ipv6, report.port, report.last_seen};
 }
 
 std::optional<Client> MemoryStorage::find_client(const ClientId& id) {
     const auto client = rows_.clients.find(id);
-    return client == rows_.clients.end() ? std::nullopt : std::optional{client->second};
+    return client == rows_.clients.end() || rows_.revoked.contains(id.uuid()) ? std::nullopt
+                                                                              : std::optional{client->second};
+}
+
+bool MemoryStorage::has_gateway(const GatewayId& id) {
+    return rows_.gateways.contains(id) && !rows_.revoked.contains(id.uuid());
+}
+
+bool MemoryStorage::has_relay(const RelayId& id) {
+    return rows_.relays.contains(id) && !rows_.revoked.contains(id.uuid());
+}
+
+bool MemoryStorage::revoke(const ClientId& id, UnixSeconds) {
+    if (!rows_.clients.contains(id)) {
+        return false;
+    }
+    rows_.revoked.insert(id.uuid());
+    std::erase_if(rows_.flows, [&](const auto& row) { return row.second.client == id; });
+    revoke_turn_users();
+    return true;
+}
+
+bool MemoryStorage::revoke(const GatewayId& id, UnixSeconds) {
+    if (!rows_.gateways.contains(id)) {
+        return false;
+    }
+    rows_.revoked.insert(id.uuid());
+    std::erase_if(rows_.flows, [&](const auto& row) { return row.second.gateway == id; });
+    revoke_turn_users();
+    return true;
+}
+
+bool MemoryStorage::revoke(const RelayId& id, UnixSeconds) {
+    if (!rows_.relays.contains(id)) {
+        return false;
+    }
+    rows_.revoked.insert(id.uuid());
+    return true;
+}
+
+template <typename Table, typename Id>
+bool MemoryStorage::erase_device(Table& table, const Id& id) {
+    const auto before = table;
+    const bool existed = table.erase(id) > 0;
+    quarantine_gone(before, table);
+    cascade();
+    return existed;
+}
+
+bool MemoryStorage::erase(const ClientId& id) {
+    return erase_device(rows_.clients, id);
+}
+bool MemoryStorage::erase(const GatewayId& id) {
+    return erase_device(rows_.gateways, id);
+}
+bool MemoryStorage::erase(const RelayId& id) {
+    return erase_from(rows_.relays, id);
 }
 
 bool MemoryStorage::insert(const Flow& flow) {
@@ -367,7 +468,8 @@ bool MemoryStorage::is_granted(const Flow& flow) const {
     const auto& policy = rows_.directory.policies.at(flow.policy);
     const auto& membership = rows_.directory.memberships.at(flow.membership);
     const auto& sites = rows_.directory.resources.at(flow.resource).sites;
-    return !policy.is_disabled && !policy.has_conditions() && policy.resource == flow.resource &&
+    return !rows_.revoked.contains(flow.client.uuid()) && !rows_.revoked.contains(flow.gateway.uuid()) &&
+           !policy.is_disabled && !policy.has_conditions() && policy.resource == flow.resource &&
            policy.group == membership.group && membership.actor == rows_.clients.at(flow.client).actor &&
            std::ranges::count(sites, rows_.gateways.at(flow.gateway).site) > 0;
 }
@@ -399,7 +501,8 @@ std::optional<std::pair<net::IpAddress, net::IpAddress>> MemoryStorage::free_add
 /// What a database does by itself when the rows go that an entitlement rests on.
 void MemoryStorage::revoke_turn_users() {
     for (auto& [salt, row] : rows_.turn_users) {
-        row.is_revoked = row.is_revoked || !rows_.tokens.contains(row.user.token) ||
+        row.is_revoked = row.is_revoked || rows_.revoked.contains(row.user.device) ||
+                         !rows_.tokens.contains(row.user.token) ||
                          (!rows_.clients.contains(ClientId{row.user.device}) &&
                           !rows_.gateways.contains(GatewayId{row.user.device}));
     }

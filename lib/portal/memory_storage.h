@@ -38,6 +38,9 @@ public:
     void erase(const ResourceId& id) override;
     void erase(const PolicyId& id) override;
 
+    Dependents find_dependents(const SiteId& id) override;
+    Dependents find_dependents(const ActorId& id) override;
+
     void put(const Token& token) override;
     std::optional<Token> find_token(const TokenId& id) override;
     /// Kept for administrators, who have no view of this storage.
@@ -47,9 +50,8 @@ public:
 
     std::expected<Client, RegisterError> register_client(const ClientReport& report, Rng& rng) override;
     std::expected<Gateway, RegisterError> register_gateway(const GatewayReport& report, Rng& rng) override;
-    RelayServer register_relay(const RelayReport& report, Rng& rng) override;
+    std::expected<RelayServer, RegisterError> register_relay(const RelayReport& report, Rng& rng) override;
     std::optional<Client> find_client(const ClientId& id) override;
-    bool has_gateway(const GatewayId& id) override { return rows_.gateways.contains(id); }
     void record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
                          UnixSeconds now) override;
     std::size_t erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) override;
@@ -58,6 +60,14 @@ public:
     void put(const TurnUser& user) override;
     std::vector<RevokedTurnUser> revoked_turn_users(UnixSeconds now) override;
     void erase_expired_turn_users(UnixSeconds now) override;
+    bool has_gateway(const GatewayId& id) override;
+    bool has_relay(const RelayId& id) override;
+    bool revoke(const ClientId& id, UnixSeconds now) override;
+    bool revoke(const GatewayId& id, UnixSeconds now) override;
+    bool revoke(const RelayId& id, UnixSeconds now) override;
+    bool erase(const ClientId& id) override;
+    bool erase(const GatewayId& id) override;
+    bool erase(const RelayId& id) override;
 
     bool insert(const Flow& flow) override;
     std::vector<Flow> find_flows(const GatewayId& gateway) override;
@@ -81,11 +91,15 @@ private:
         std::uint64_t last_turn_user = 0;
         /// Addresses of deleted devices, and since when that is known.
         std::map<net::IpAddress, std::optional<UnixSeconds>> quarantine;
+        /// Of devices of all kinds.
+        std::set<Uuid> revoked;
     };
 
     /// Deletes every row that cites a row that is gone.
     template <typename Table, typename Id>
     bool erase_from(Table& table, const Id& id);
+    template <typename Table, typename Id>
+    bool erase_device(Table& table, const Id& id);
     void cascade();
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
     /// Whether what `flow` cites, which exists, still lets the client through.

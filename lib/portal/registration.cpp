@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "culvert/base/printable.h"
 #include "culvert/base/sabotage.h"
 #include "culvert/portal/base32.h"
 #include "culvert/portal/derivations.h"
@@ -57,6 +58,9 @@ public:
         auto value = find(name);
         if (value && count_characters(*value) > kMaxTextCharacters) {
             fail(name, "should be at most 255 character(s)");
+        }
+        if (value && has_control_characters(*value)) {
+            fail(name, "must not have control characters");
         }
         return value;
     }
@@ -146,6 +150,9 @@ Refusal refuse(RegisterError error) {
                     "public_key: another device of this account uses it. Start this one again, so that it makes itself "
                     "a new key.\n",
                     60s};
+        case RegisterError::kRevoked:
+            // What makes devices of every generation give up, rather than knock for ever.
+            return {401, "This device was revoked\n"};
         case RegisterError::kNoTunnelAddressLeft:
             return {503,
                     "No tunnel address is left for another device. Delete devices that are no longer used, or have "
@@ -168,6 +175,7 @@ std::expected<Client, Refusal> register_client(Parameters& parameters, const Tok
                                                Storage& storage, Rng& rng, const RegistrationLimits& limits,
                                                const Admission& admit) {
     const ClientReport report{.actor = *token.actor,
+                              .token = token.id,
                               .external_id = parameters.required_text("external_id"),
                               .name = parameters.text("name").value_or(random_name(rng)),
                               .public_key = parameters.public_key(),
@@ -194,6 +202,7 @@ std::expected<Gateway, Refusal> register_gateway(Parameters& parameters, const T
                                                  Storage& storage, Rng& rng, const RegistrationLimits& limits,
                                                  const Admission& admit) {
     const GatewayReport report{.site = *token.site,
+                               .token = token.id,
                                .external_id = parameters.required_text("external_id"),
                                .name = parameters.text("name").value_or(random_name(rng)),
                                .public_key = parameters.public_key(),
@@ -215,7 +224,8 @@ std::expected<Gateway, Refusal> register_gateway(Parameters& parameters, const T
 std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const Token& token,
                                                    const LastSeen& last_seen, Storage& storage, Rng& rng,
                                                    const Admission& admit) {
-    const RelayReport report{.name = parameters.text("name"),
+    const RelayReport report{.token = token.id,
+                             .name = parameters.text("name"),
                              .ipv4 = parameters.address("ipv4", net::Family::kIpv4),
                              .ipv6 = parameters.address("ipv6", net::Family::kIpv6),
                              .port = parameters.port(),
@@ -229,7 +239,11 @@ std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const
     if (auto refusal = admit(token, std::nullopt)) {
         return std::unexpected{*std::move(refusal)};
     }
-    return storage.register_relay(report, rng);
+    auto relay = storage.register_relay(report, rng);
+    if (!relay) {
+        return std::unexpected{refuse(relay.error())};
+    }
+    return *std::move(relay);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/portal/tunnel_addresses.h"
 
@@ -110,39 +111,89 @@ Address canonical_dns(std::string_view text) {
 
 /// What is wrong with a network as a resource; empty: nothing.
 std::string network_problem(const net::IpNetwork& network) {
-    struct Forbidden {
-        net::IpNetwork range;
-        std::string problem;
+    struct Range {
+        std::string_view network;
+        std::string_view problem;
     };
-    const std::array forbidden = {
-        Forbidden{*net::IpNetwork::parse("0.0.0.0/32"),
-                  "must not contain 0.0.0.0; for all traffic use type \"internet\""},
-        Forbidden{*net::IpNetwork::parse("::/128"), "must not contain ::; for all traffic use type \"internet\""},
-        Forbidden{*net::IpNetwork::parse("127.0.0.0/8"), "must not overlap with loopback addresses"},
-        Forbidden{*net::IpNetwork::parse("::1/128"), "must not overlap with loopback addresses"},
-        Forbidden{reserved_range(net::Family::kIpv4), "must not overlap with 100.64.0.0/10, which the tunnel uses"},
-        Forbidden{reserved_range(net::Family::kIpv6),
-                  "must not overlap with fd00:2021:1111::/48, which the tunnel uses"},
+    // What the tunnel or the system itself needs of a wider network would be taken away from it.
+    constexpr std::array kNeverTouched = {
+        Range{"0.0.0.0/32", "must not contain 0.0.0.0; for all traffic use type \"internet\""},
+        Range{"::/128", "must not contain ::; for all traffic use type \"internet\""},
+        Range{"127.0.0.0/8", "must not overlap with 127.0.0.0/8: loopback addresses never leave a machine"},
+        Range{"::1/128", "must not contain ::1: a loopback address never leaves a machine"},
+        Range{"100.64.0.0/10", "must not overlap with 100.64.0.0/10, which the tunnel uses"},
+        Range{"fd00:2021:1111::/48", "must not overlap with fd00:2021:1111::/48, which the tunnel uses"},
     };
-    for (const auto& [range, problem] : forbidden) {
-        if (range.contains(network) || network.contains(range)) {
-            return problem;
+    // Nothing in these can be reached through a gateway.
+    constexpr std::array kNeverReached = {
+        Range{"0.0.0.0/8", "lies in 0.0.0.0/8, which no host can have as its address (RFC 1122)"},
+        Range{"169.254.0.0/16", "lies in 169.254.0.0/16: link-local addresses are valid on one link only"},
+        Range{"fe80::/10", "lies in fe80::/10: link-local addresses are valid on one link only"},
+        Range{"224.0.0.0/4", "lies in 224.0.0.0/4: multicast does not pass through the tunnel"},
+        Range{"ff00::/8", "lies in ff00::/8: multicast does not pass through the tunnel"},
+        Range{"255.255.255.255/32", "is the broadcast address, which is valid on one link only"},
+        Range{"::ffff:0.0.0.0/96", "is an IPv4 address written as an IPv6 one; write it as 10.0.0.1 or 10.0.0.0/8"},
+    };
+    const auto parse = [](const Range& range) { return *net::IpNetwork::parse(range.network); };
+    for (const auto& range : kNeverTouched) {
+        if (parse(range).contains(network) || network.contains(parse(range))) {
+            return std::string{range.problem};
+        }
+    }
+    for (const auto& range : kNeverReached) {
+        if (parse(range).contains(network) && !CULVERT_SABOTAGE(kAnythingIsAResource)) {
+            return std::string{range.problem};
         }
     }
     return "";
 }
 
+/// The prefix length that a netmask such as 255.255.255.0 stands for.
+std::optional<unsigned> prefix_of_netmask(const net::IpAddress& mask) {
+    unsigned prefix = 0;
+    bool has_ended = false;
+    for (const auto byte : mask.bytes()) {
+        for (unsigned bit = 0x80; bit != 0; bit >>= 1U) {
+            if ((std::to_integer<unsigned>(byte) & bit) == 0) {
+                has_ended = true;
+            } else if (has_ended) {
+                return std::nullopt;
+            } else {
+                ++prefix;
+            }
+        }
+    }
+    return prefix;
+}
+
+/// `behind` is what stands behind the slash and is no number.
+std::string prefix_problem(std::string_view address, std::string_view behind, unsigned longest) {
+    if (const auto mask = net::IpAddress::parse(behind)) {
+        const auto prefix = prefix_of_netmask(*mask);
+        return prefix && *prefix <= longest
+                   ? "must not have a netmask: write " + std::string{address} + "/" + std::to_string(*prefix)
+                   : "must have a prefix length behind the slash; " + mask->to_string() + " is not even a netmask";
+    }
+    return "must have a prefix length from 0 to " + std::to_string(longest) + " behind the slash";
+}
+
 Address canonical_cidr(std::string_view text) {
     const auto slash = text.find('/');
     const auto address = net::IpAddress::parse(text.substr(0, slash));
-    if (slash == std::string_view::npos || !address) {
-        return std::unexpected{"must be an address and a prefix length, such as 10.0.0.0/8"};
+    if (address && slash == std::string_view::npos) {
+        return std::unexpected{"must have a prefix length: write " + std::string{text} + "/" +
+                               std::to_string(address->bit_length()) +
+                               " for this one address, or use a resource of type \"ip\""};
+    }
+    if (!address) {
+        return std::unexpected{"must be an address and a prefix length, such as 10.0.0.0/8" +
+                               std::string{text.find('-') != std::string_view::npos ? ", not a range" : ""}};
     }
     const auto digits = text.substr(slash + 1);
     unsigned prefix = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
     if (error != std::errc{} || end != digits.data() + digits.size() || prefix > address->bit_length()) {
-        return std::unexpected{"must have a prefix length of at most " + std::to_string(address->bit_length())};
+        return std::unexpected{prefix_problem(text.substr(0, slash), digits, address->bit_length())};
     }
     const net::IpNetwork network{*address, prefix};
     if (auto problem = network_problem(network); !problem.empty()) {
@@ -154,7 +205,10 @@ Address canonical_cidr(std::string_view text) {
 Address canonical_ip(std::string_view text) {
     const auto address = net::IpAddress::parse(text);
     if (!address) {
-        return std::unexpected{"must be one IP address, without a prefix length"};
+        const bool is_network = net::IpAddress::parse(text.substr(0, text.find('/'))).has_value();
+        return std::unexpected{is_network ? "must be one IP address, without a prefix length; for a network use type "
+                                            "\"cidr\""
+                                          : "must be one IP address; for a name use type \"dns\""};
     }
     if (auto problem = network_problem(net::IpNetwork::host(*address)); !problem.empty()) {
         return std::unexpected{std::move(problem)};
@@ -196,7 +250,9 @@ std::expected<PortRange, std::string> parse_ports(std::string_view text) {
     const auto first = parse_port(text.substr(0, dash));
     const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
     if (!first || !last) {
-        return std::unexpected{"must be \"N\" or \"N - M\" with ports from 0 to 65535"};
+        return std::unexpected{text.find(',') != std::string_view::npos
+                                   ? "must be one port or range; list several as [\"80\", \"443\"]"
+                                   : "must be \"N\" or \"N - M\" with ports from 0 to 65535, as numbers"};
     }
     if (*first > *last) {
         return std::unexpected{"must not have its lower port above the higher one"};
@@ -213,6 +269,14 @@ std::expected<net::SocketAddress, std::string> parse_upstream_dns(std::string_vi
             return std::unexpected{"must be an IP address, or one with a port such as 203.0.113.53:53"};
         }
         server = net::SocketAddress{*address, kDnsPort};
+    }
+    if (server->port == 0) {
+        return std::unexpected{"must not have port 0; leave the port out for 53"};
+    }
+    for (const auto* const range : {"0.0.0.0/8", "::/128", "224.0.0.0/4", "ff00::/8", "255.255.255.255/32"}) {
+        if (net::IpNetwork::parse(range)->contains(server->ip)) {
+            return std::unexpected{"must be the address of one server"};
+        }
     }
     if (reserved_range(server->ip.family()).contains(server->ip)) {
         return std::unexpected{"must not lie in " + reserved_range(server->ip.family()).to_string() +

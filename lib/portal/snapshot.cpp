@@ -87,7 +87,8 @@ std::string ControlPlane::debug_snapshot(Instant now) const {
     out.line("control_plane")
         .field("outputs", outputs_.size())
         .field("next_tick", next_tick_)
-        .field("next_token_reap", next_token_reap_);
+        .field("next_token_reap", next_token_reap_)
+        .field("next_complaint", next_complaint_);
     out.nested([&] {
         for (const auto& [id, session] : sessions_) {
             out.line("session").field("id", id);

@@ -34,6 +34,8 @@ struct RegistrationLimits {
 /// What a client says about itself when it connects (spec/portal-protocol.md section 9.2).
 struct ClientReport {
     ActorId actor;
+    /// What it signed in with.
+    std::optional<TokenId> token;
     std::string external_id;
     std::string name;
     crypto::PublicKey public_key;
@@ -47,6 +49,7 @@ struct ClientReport {
 
 struct GatewayReport {
     SiteId site;
+    std::optional<TokenId> token;
     std::string external_id;
     std::string name;
     crypto::PublicKey public_key;
@@ -55,6 +58,7 @@ struct GatewayReport {
 };
 
 struct RelayReport {
+    std::optional<TokenId> token;
     std::optional<std::string> name;
     std::optional<net::IpAddress> ipv4;
     std::optional<net::IpAddress> ipv6;
@@ -68,6 +72,15 @@ enum class RegisterError {
     kNoTunnelAddressLeft,
     /// The device is new, and its actor or site has as many as it may.
     kTooManyDevices,
+    /// An administrator revoked it.
+    kRevoked,
+};
+
+/// What goes with a site or an actor, besides what the directory shows.
+struct Dependents {
+    std::vector<TokenId> tokens;
+    /// Names of the gateways of a site, of the clients of an actor.
+    std::vector<std::string> devices;
 };
 
 /// Somebody who was given credentials for relays. Relays know him by the salt of his user names.
@@ -127,6 +140,10 @@ public:
     virtual void erase(const ResourceId& id) = 0;
     virtual void erase(const PolicyId& id) = 0;
 
+    /// In ascending order.
+    [[nodiscard]] virtual Dependents find_dependents(const SiteId& id) = 0;
+    [[nodiscard]] virtual Dependents find_dependents(const ActorId& id) = 0;
+
     // Tokens
     virtual void put(const Token& token) = 0;
     [[nodiscard]] virtual std::optional<Token> find_token(const TokenId& id) = 0;
@@ -135,12 +152,14 @@ public:
     virtual bool erase(const TokenId& id) = 0;
     virtual void erase_expired_tokens(UnixSeconds now) = 0;
 
-    // Devices. A new row gets an id, tunnel addresses and a key base that stay for its life.
+    // Devices. A new row gets an id, tunnel addresses and a key base that stay for its life. A device that was revoked
+    // keeps its row, so that it cannot come back as a new one, but is not found any more and loses its flows.
     [[nodiscard]] virtual std::expected<Client, RegisterError> register_client(const ClientReport& report,
                                                                                Rng& rng) = 0;
     [[nodiscard]] virtual std::expected<Gateway, RegisterError> register_gateway(const GatewayReport& report,
                                                                                  Rng& rng) = 0;
-    [[nodiscard]] virtual RelayServer register_relay(const RelayReport& report, Rng& rng) = 0;
+    [[nodiscard]] virtual std::expected<RelayServer, RegisterError> register_relay(const RelayReport& report,
+                                                                                   Rng& rng) = 0;
     [[nodiscard]] virtual std::optional<Client> find_client(const ClientId& id) = 0;
     [[nodiscard]] virtual bool has_gateway(const GatewayId& id) = 0;
     /// Devices that are connected are seen all the time.
@@ -158,6 +177,14 @@ public:
     /// Those whose token or device was deleted, whoever did that, and that are not expired; in ascending order of salt.
     [[nodiscard]] virtual std::vector<RevokedTurnUser> revoked_turn_users(UnixSeconds now) = 0;
     virtual void erase_expired_turn_users(UnixSeconds now) = 0;
+    [[nodiscard]] virtual bool has_relay(const RelayId& id) = 0;
+    // Each: whether there is such a device, revoked or not.
+    virtual bool revoke(const ClientId& id, UnixSeconds now) = 0;
+    virtual bool revoke(const GatewayId& id, UnixSeconds now) = 0;
+    virtual bool revoke(const RelayId& id, UnixSeconds now) = 0;
+    virtual bool erase(const ClientId& id) = 0;
+    virtual bool erase(const GatewayId& id) = 0;
+    virtual bool erase(const RelayId& id) = 0;
 
     // Flows
     /// False, and nothing is stored, if there is a flow with this id, or if a row that `flow` cites is gone or no

@@ -385,16 +385,77 @@ TYPED_TEST_P(StorageContract, KnowsARelayByAddressAndPort) {
     const auto v4 = net::IpAddress::parse("203.0.113.21");
     const auto v6 = net::IpAddress::parse("2001:db8::21");
     RelayReport report{.name = "r", .ipv4 = v4, .ipv6 = v6, .port = 3478, .last_seen = this->seen()};
-    const auto first = this->storage_->register_relay(report, this->rng_);
+    const auto first = *this->storage_->register_relay(report, this->rng_);
 
     report.ipv6.reset();
-    EXPECT_EQ(this->storage_->register_relay(report, this->rng_).id, first.id);
+    EXPECT_EQ(this->storage_->register_relay(report, this->rng_)->id, first.id);
     report.port = 3479;
-    EXPECT_NE(this->storage_->register_relay(report, this->rng_).id, first.id);
+    EXPECT_NE(this->storage_->register_relay(report, this->rng_)->id, first.id);
     const RelayReport only_v6{.name = {}, .ipv4 = {}, .ipv6 = v6, .port = 3478, .last_seen = this->seen()};
-    const auto other = this->storage_->register_relay(only_v6, this->rng_);
+    const auto other = *this->storage_->register_relay(only_v6, this->rng_);
     EXPECT_NE(other.id, first.id);
-    EXPECT_EQ(this->storage_->register_relay(only_v6, this->rng_).id, other.id);
+    EXPECT_EQ(this->storage_->register_relay(only_v6, this->rng_)->id, other.id);
+}
+
+TYPED_TEST_P(StorageContract, RefusesARevokedDeviceUntilItIsErased) {
+    const auto flow = this->add_flow();
+    const RelayReport relay_report{
+        .name = "r", .ipv4 = net::IpAddress::parse("203.0.113.21"), .ipv6 = {}, .last_seen = this->seen()};
+    const auto relay = this->storage_->register_relay(relay_report, this->rng_)->id;
+
+    EXPECT_TRUE(this->storage_->revoke(flow.client, this->at(1)));
+    EXPECT_TRUE(this->storage_->revoke(flow.gateway, this->at(1)));
+    EXPECT_TRUE(this->storage_->revoke(relay, this->at(1)));
+    EXPECT_TRUE(this->storage_->revoke(relay, this->at(2))) << "twice does no harm";
+
+    EXPECT_FALSE(this->storage_->find_client(flow.client));
+    EXPECT_FALSE(this->storage_->has_gateway(flow.gateway));
+    EXPECT_FALSE(this->storage_->has_relay(relay));
+    EXPECT_EQ(this->storage_->register_client(this->client_report(), this->rng_),
+              std::unexpected{RegisterError::kRevoked});
+    EXPECT_EQ(this->storage_->register_gateway(this->gateway_report(), this->rng_),
+              std::unexpected{RegisterError::kRevoked});
+    EXPECT_EQ(this->storage_->register_relay(relay_report, this->rng_), std::unexpected{RegisterError::kRevoked});
+    auto renamed = this->client_report(2);
+    renamed.public_key = this->key(1);
+    EXPECT_EQ(this->storage_->register_client(renamed, this->rng_), std::unexpected{RegisterError::kPublicKeyTaken})
+        << "its key is not free for another name";
+
+    EXPECT_TRUE(this->storage_->erase(flow.client));
+    EXPECT_TRUE(this->storage_->erase(flow.gateway));
+    EXPECT_TRUE(this->storage_->erase(relay));
+    EXPECT_FALSE(this->storage_->erase(relay));
+    EXPECT_FALSE(this->storage_->revoke(relay, this->at(1)));
+    EXPECT_NE(this->storage_->register_client(this->client_report(), this->rng_)->id, flow.client);
+    EXPECT_NE(this->storage_->register_gateway(this->gateway_report(), this->rng_)->id, flow.gateway);
+    EXPECT_TRUE(this->storage_->has_relay(this->storage_->register_relay(relay_report, this->rng_)->id));
+}
+
+TYPED_TEST_P(StorageContract, ARevokedDevicesFlowsGo) {
+    const auto flow = this->add_flow();
+    EXPECT_TRUE(this->storage_->revoke(flow.client, this->at(1)));
+    EXPECT_FALSE(this->has_flow(flow));
+    auto again = flow;
+    again.id = FlowId::random(this->rng_);
+    EXPECT_FALSE(this->storage_->insert(again)) << "and none comes back";
+
+    EXPECT_TRUE(this->storage_->erase(flow.client));
+    const auto other = this->add_flow();
+    EXPECT_TRUE(this->storage_->revoke(other.gateway, this->at(1)));
+    EXPECT_FALSE(this->has_flow(other));
+    again = other;
+    again.id = FlowId::random(this->rng_);
+    EXPECT_FALSE(this->storage_->insert(again));
+}
+
+TYPED_TEST_P(StorageContract, FlowsGoWithTheirDevices) {
+    const auto flow = this->add_flow();
+    EXPECT_TRUE(this->storage_->erase(flow.client));
+    EXPECT_FALSE(this->has_flow(flow));
+
+    const auto other = this->add_flow();
+    EXPECT_TRUE(this->storage_->erase(other.gateway));
+    EXPECT_FALSE(this->has_flow(other));
 }
 
 TYPED_TEST_P(StorageContract, ReturnsFlowsAsTheyWereInserted) {
@@ -564,7 +625,8 @@ REGISTER_TYPED_TEST_SUITE_P(StorageContract, ReturnsWhatWasPut, ReplacesWhatIsPu
                             RefusesNewDevicesBeyondTheLimitOfTheirOwner, ForgetsDevicesThatAreNotSeen,
                             GivesNobodyTheAddressesOfADeletedDeviceForAWhile, RevokesTurnUsersWithTheirTokenOrDevice,
                             ATurnUserThatShowsAnotherTokenIsEntitledAgain, OfADevicesTurnUsersTheNewestAreEntitled,
-                            KnowsARelayByAddressAndPort, ReturnsFlowsAsTheyWereInserted,
+                            KnowsARelayByAddressAndPort, RefusesARevokedDeviceUntilItIsErased, ARevokedDevicesFlowsGo,
+                            FlowsGoWithTheirDevices, ReturnsFlowsAsTheyWereInserted,
                             ARoamingClientLeavesOneFlowNotOnePerAddress, AFlowThatEndsSoonerTakesNoOthersPlace,
                             RefusesFlowsThatCiteNothing, RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite,
                             FlowsGoWhenTheirTermsChange, FlowsStayWhenSomethingElseChanges,

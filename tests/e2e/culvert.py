@@ -149,7 +149,7 @@ class System:
             "portal",
             [BIN / "culvert-portal", "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"{PORTAL_ADDRESS}:8081"],
         )
-        ready = lambda: run_in("portal", "curl", "-sf", f"http://{PORTAL_ADDRESS}:8081/readyz", check=False).returncode == 0
+        ready = lambda: run_in("portal", "curl", "-sf", "http://127.0.0.1:8082/readyz", check=False).returncode == 0
         wait_until(ready, 10, "readiness of the portal")
         return process
 

@@ -44,6 +44,7 @@ class Portal:
         self.database = pathlib.Path(directory) / "portal.db"
         self.log = pathlib.Path(directory) / "portal.log"
         self.port = free_port()
+        self.ops_port = free_port()
         self.process = None
 
     def command(self, *arguments, text=None, check=True):
@@ -65,12 +66,13 @@ class Portal:
 
     def start(self):
         self.process = subprocess.Popen(
-            [BINARY, "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"127.0.0.1:{self.port}"],
+            [BINARY, "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"127.0.0.1:{self.port}",
+             "--ops-listen", f"127.0.0.1:{self.ops_port}"],
             stderr=self.log.open("ab"), env={**os.environ, "RUST_LOG": "debug"})
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:
-                if self.get("/readyz")[0] == 200:
+                if self.get("/readyz", port=self.ops_port)[0] == 200:
                     return self
             except OSError:
                 assert self.process.poll() is None, self.log.read_text()
@@ -101,7 +103,7 @@ class Portal:
         return self.get(f"/{role}/websocket?{urllib.parse.urlencode(parameters)}", headers=headers)
 
     def metric(self, name):
-        for line in self.get("/metrics")[1].splitlines():
+        for line in self.get("/metrics", port=self.ops_port)[1].splitlines():
             if line.startswith(name + " "):
                 return int(line.split()[1])
         raise AssertionError(f"no metric {name}")

@@ -30,11 +30,13 @@ def connect(portal, number=1):
 
 def test_health_and_metrics_answer(portal):
     assert portal.get("/healthz") == (200, "ok\n")
-    assert portal.get("/readyz") == (200, "ok\n")
-    status, text = portal.get("/metrics")
+    assert portal.get("/healthz", port=portal.ops_port) == (200, "ok\n")
+    assert portal.get("/readyz", port=portal.ops_port) == (200, "ok\n")
+    status, text = portal.get("/metrics", port=portal.ops_port)
     assert status == 200
     assert "# TYPE culvert_portal_clients_online gauge\nculvert_portal_clients_online 0\n" in text
-    assert portal.get("/nothing")[0] == 404
+    for target in ("/readyz", "/metrics", "/nothing"):
+        assert portal.get(target)[0] == 404
     assert portal.get("/healthz", method="POST")[0] == 405
 
 
@@ -235,6 +237,10 @@ def test_usage_errors_exit_with_2(tmp_path):
 
 def test_port_in_use_is_named(portal, tmp_path):
     other = Portal(tmp_path / "other")
+    result = other.command("serve", "--api-listen", f"127.0.0.1:{free_port()}", "--ops-listen", f"127.0.0.1:{portal.ops_port}",
+                           check=False)
+    assert f"cannot listen on 127.0.0.1:{portal.ops_port}: Address already in use" in one_error(result, 1)
+    assert "--ops-listen" in result.stderr
     result = other.command("serve", "--api-listen", f"127.0.0.1:{portal.port}", check=False)
     assert f"cannot listen on 127.0.0.1:{portal.port}: Address already in use" in one_error(result, 1)
 

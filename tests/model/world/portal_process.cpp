@@ -36,9 +36,12 @@ std::expected<portal::Gateway, portal::RegisterError> RegistrarStorage::register
     return gateway;
 }
 
-portal::RelayServer RegistrarStorage::register_relay(const portal::RelayReport& report, Rng& rng) {
+std::expected<portal::RelayServer, portal::RegisterError> RegistrarStorage::register_relay(
+    const portal::RelayReport& report, Rng& rng) {
     auto relay = MemoryStorage::register_relay(report, rng);
-    last_registered_ = relay.id.uuid();
+    if (relay) {
+        last_registered_ = relay->id.uuid();
+    }
     return relay;
 }
 

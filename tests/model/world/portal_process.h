@@ -23,7 +23,8 @@ public:
                                                                          Rng& rng) override;
     std::expected<portal::Gateway, portal::RegisterError> register_gateway(const portal::GatewayReport& report,
                                                                            Rng& rng) override;
-    portal::RelayServer register_relay(const portal::RelayReport& report, Rng& rng) override;
+    std::expected<portal::RelayServer, portal::RegisterError> register_relay(const portal::RelayReport& report,
+                                                                             Rng& rng) override;
     /// The same in all worlds: deriving keys for each would take longer than everything else in some of them.
     portal::TokenKeys token_keys() override;
 

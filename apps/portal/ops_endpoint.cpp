@@ -1,0 +1,71 @@
+#include "ops_endpoint.h"
+
+#include <chrono>
+#include <future>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "server.h"
+
+namespace culvert::portal_server {
+namespace {
+
+using observability::HttpRequest;
+using observability::HttpResponse;
+
+/// A portal that does not get to a question within this time is in trouble: it waits at most 100 ms for the database.
+constexpr auto kPatience = std::chrono::seconds{2};
+/// How soon the endpoint notices that it is to stop while it waits.
+constexpr auto kWaitSlice = std::chrono::milliseconds{20};
+
+constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+
+}  // namespace
+
+OpsEndpoint::OpsEndpoint(const net::SocketAddress& listen, boost::asio::io_context& portal, Answers answers)
+    : portal_{portal}, answers_{std::move(answers)} {
+    const auto route = [this](auto question) {
+        return observability::HttpEndpoint::Route{
+            .handler = [this, question](const HttpRequest&) { return ask(question); }, .accepts_post = false};
+    };
+    auto endpoint = observability::HttpEndpoint::start(
+        listen,
+        {{"/healthz", route([] { return HttpResponse{200, "ok\n"}; })},
+         {"/readyz", route([this] {
+              const auto problem = answers_.problem();
+              return problem ? HttpResponse{503, *problem + "\n"} : HttpResponse{200, "ok\n"};
+          })},
+         {"/metrics", route([this] { return HttpResponse{200, answers_.metrics(), std::string{kMetricsType}}; })}});
+    if (!endpoint) {
+        throw ListenError{endpoint.error() +
+                          ". Choose another address with --ops-listen ADDR:PORT, turn it off with --ops-listen off, "
+                          "or stop what uses this one."};
+    }
+    endpoint_ = *std::move(endpoint);
+}
+
+OpsEndpoint::~OpsEndpoint() {
+    is_stopping_ = true;
+}
+
+HttpResponse OpsEndpoint::ask(std::function<HttpResponse()> question) {
+    const auto answer = std::make_shared<std::promise<HttpResponse>>();
+    auto future = answer->get_future();
+    boost::asio::post(portal_, [answer, question = std::move(question)] {
+        try {
+            answer->set_value(question());
+        } catch (...) {
+            answer->set_exception(std::current_exception());
+        }
+    });
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (future.wait_for(kWaitSlice) != std::future_status::ready) {
+        if (is_stopping_ || std::chrono::steady_clock::now() >= deadline) {
+            return {503, "The portal does not answer.\n"};
+        }
+    }
+    return future.get();
+}
+
+}  // namespace culvert::portal_server

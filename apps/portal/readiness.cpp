@@ -1,0 +1,41 @@
+#include "readiness.h"
+
+#include <chrono>
+
+#include "culvert/observability/log.h"
+
+namespace culvert::portal_server {
+namespace {
+
+constexpr log::Logger kLog{"portal_server"};
+
+/// While the database is locked, a try costs all devices as long as the portal waits for a lock.
+constexpr auto kTryInterval = std::chrono::seconds{1};
+
+}  // namespace
+
+std::optional<std::string> Readiness::problem(Instant now) {
+    if (tried_at_ && now - *tried_at_ < kTryInterval) {
+        return problem_;
+    }
+    tried_at_ = now;
+    const bool was_ready = !problem_;
+    problem_ = attempt();
+    if (problem_ && was_ready) {
+        kLog.error("Not ready: no device can connect until this is mended", log::field("reason", *problem_));
+    } else if (!problem_ && !was_ready) {
+        kLog.info("Ready again");
+    }
+    return problem_;
+}
+
+std::optional<std::string> Readiness::attempt() {
+    try {
+        storage_.try_to_write();
+        return std::nullopt;
+    } catch (const portal::StorageError& error) {
+        return error.what();
+    }
+}
+
+}  // namespace culvert::portal_server
