@@ -70,8 +70,12 @@ std::expected<std::filesystem::path, std::string> confine(const Options& options
     if (serve == nullptr) {
         return explained(sandbox::drop_privileges(sandbox.identity, {}));
     }
-    command_line::keep_for_port(sandbox.capabilities, serve->api_listen.port);
-    sandbox.files.listen(serve->api_listen.port);
+    for (const auto& listener : {std::optional{serve->api_listen}, serve->ops_listen}) {
+        if (listener) {
+            command_line::keep_for_port(sandbox.capabilities, listener->port);
+            sandbox.files.listen(listener->port);
+        }
+    }
     return explained(sandbox::enter(std::move(sandbox)));
 }
 

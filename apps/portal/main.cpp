@@ -64,8 +64,7 @@ int run_program(int argc, const char* const* argv) {
         }
         const auto database = confine(*options);
         if (!database) {
-            std::cerr << "error: " << database.error() << '\n';
-            return kFailure;
+            return fail(database.error());
         }
         Rng rng{io::os_seed()};
         SqliteStorage storage{*database, rng};

@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "held_database.h"
+
 namespace culvert::portal_server {
 namespace {
 
