@@ -201,7 +201,7 @@ private:
         return pick<std::string>({"", "a", "laptop", "it's \"quoted\"; --", "näme", std::string{"nul\0inside", 10}});
     }
     std::optional<std::string> maybe_text() { return one_in(3) ? std::nullopt : std::optional{text()}; }
-    crypto::PublicKey key() { return {Rng::from_number(rng_.below(4 * kRows)).array<32>()}; }
+    crypto::PublicKey key() { return {Rng::from_number(rng_.below(16 * kRows)).array<32>()}; }
     net::IpAddress address() {
         return *net::IpAddress::parse(pick<std::string_view>({"203.0.113.7", "2001:db8::9", "0.0.0.0", "::"}));
     }
@@ -488,9 +488,8 @@ private:
     }
 
     Step single() {
-        switch (rng_.below(18)) {
+        switch (rng_.below(17)) {
             case 16:
-            case 17:
                 return look_after_devices();
             case 0:
                 return erase_anything();
