@@ -28,6 +28,9 @@ if(CULVERT_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CULVERT_CCACHE}")
 endif()
 
+if(NOT CULVERT_SANITIZE)  # sanitizers find the same mistakes and more, and want to see them
+  include(CulvertHardening)
+endif()
 add_compile_options(-Wall -Wextra -Wpedantic -fno-omit-frame-pointer)
 add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-Wconversion;-Wshadow;-Wnon-virtual-dtor;-Woverloaded-virtual>")
 if(CULVERT_WERROR)
