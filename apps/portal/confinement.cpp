@@ -46,7 +46,9 @@ std::expected<std::filesystem::path, std::string> confine(const Options& options
     sandbox::Sandbox sandbox{.identity = *identity,
                              .syscalls = {.changes_files = true},
                              .restricts_files_and_syscalls = !options.sandbox.no_sandbox};
-    if (*identity) {
+    if (path == ":memory:") {
+        // There are no files to hold.
+    } else if (*identity) {
         const auto held = hold_database(path, **identity);
         if (!held) {
             return std::unexpected{held.error()};
