@@ -79,4 +79,4 @@ def test_addresses_in_the_lan_are_closed_to_those_who_lost_the_resource(listenin
         listening.apply(culvert.configuration())
         listening.client.stop()
         listening.client = listening.start_client()
-    assert opens("client", "10.20.0.2", seconds=10)
+    wait_until(lambda: opens("client", "10.20.0.2"), 10, "return of access")

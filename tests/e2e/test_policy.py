@@ -121,4 +121,4 @@ def test_the_gateway_refuses_what_a_client_goes_on_to_send(system):
         system.apply(culvert.configuration(filters=WEB_AND_PING))
         system.client.stop()
         system.client = system.start_client()
-    assert system.reaches(WEB_V4)
+    wait_until(lambda: system.reaches(WEB_V4, seconds=1), 8, "return of access")
