@@ -57,6 +57,7 @@ endif()
 if(CULVERT_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
-if(CULVERT_SABOTAGE_BUILD)
-  add_compile_definitions(CULVERT_SABOTAGE_BUILD)
-endif()
+# In a header and not among the compiler's arguments, so that the `sabotage` preset shares with `release` whatever has no
+# seeded bug in it.
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/include/base/culvert_sabotage_build.h"
+  CONTENT "#pragma once\n#cmakedefine CULVERT_SABOTAGE_BUILD\n")

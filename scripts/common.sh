@@ -1,8 +1,8 @@
 # Shared by the scripts: where things are, and builds that reuse what ccache knows.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 JOBS=${JOBS:-$(nproc)}
-# Lets clones in different folders share compiled objects.
-export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
+# Lets clones in different folders share compiled objects, without preprocessing each source twice.
+export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 
 step() { printf '\n==> %s\n' "$*"; }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "culvert_sabotage_build.h"  // made by cmake/CulvertOptions.cmake
+
 /// Seeded bugs, to prove that the tests find bugs.
 ///
 /// `CULVERT_SABOTAGE(kName)` stands in the product where a bug of that kind once stood, in this system or one like it,
