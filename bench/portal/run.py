@@ -4,7 +4,7 @@
 Many good clients ask a gateway for access now and then, through a real culvert-portal; measured is how long each
 answer takes. Then the same again while one token's owner sends requests, rubbish and new connections at full speed.
 
-    bench/portal/run.py [--clients 1000] [--seconds 20] [--bin build/release/bin]
+    bench/portal/run.py [--clients 1000] [--seconds 20] [--attacks flows connect] [--bin build/release/bin]
 """
 
 import argparse
@@ -176,10 +176,9 @@ async def bench(options, command, portal):
     print(f"{len(clients)} clients and a gateway have joined")
     await measure("alone", clients, options.seconds, portal)
     stop = multiprocessing.Event()
-    kinds = ("flows", "flows", "rubbish", "parts", "connect")
     attackers = [
         multiprocessing.Process(target=attack, args=(hostile, clients[0].resource, kind, stop), daemon=True)
-        for kind in kinds
+        for kind in options.attacks
     ]
     for attacker in attackers:
         attacker.start()
@@ -192,6 +191,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--attacks", nargs="*", default=["flows", "flows", "rubbish", "parts", "connect"])
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path(__file__).parents[2] / "build/release/bin")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
