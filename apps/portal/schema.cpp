@@ -304,7 +304,7 @@ void fill_new_database(Database& database, Rng& rng) {
 
 }  // namespace
 
-void migrate(Database& database, const std::string& path, Rng& rng) {
+void migrate(Database& database, const std::string& path, Rng& rng, int target) {
     // Nothing is written to a database of somebody else.
     const auto application = read_integer(database, "PRAGMA application_id");
     const auto tables = read_integer(database, "SELECT count(*) FROM sqlite_schema");
@@ -324,7 +324,7 @@ void migrate(Database& database, const std::string& path, Rng& rng) {
                                std::to_string(version) + ", this one knows " + std::to_string(kSchemaVersion) +
                                "). Run that version, or restore a backup from before the upgrade."};
         }
-        for (auto next = version; next < kSchemaVersion; ++next) {
+        for (auto next = version; next < target; ++next) {
             database.run(kMigrations[static_cast<std::size_t>(next)]);
             database.prepare("INSERT INTO schema_versions (version) VALUES (?)").bind(next + 1).execute();
         }

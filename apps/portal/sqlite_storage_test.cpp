@@ -198,7 +198,6 @@ TEST_F(DatabaseFile, OfANewerVersionIsLeftAlone) {
 
 TEST_F(DatabaseFile, OfTheFirstVersionIsMigratedWithItsDuplicateKeys) {
     const auto path = folder_ / "portal.db";
-    const portal::Site site{SiteId::random(rng_), "hq"};
     const portal::Actor alice{portal::ActorId::random(rng_), portal::ActorType::kUser, "alice", {}};
     const portal::Actor bob{portal::ActorId::random(rng_), portal::ActorType::kUser, "bob", {}};
     const auto key = [](std::uint64_t number) { return crypto::PublicKey{Rng::from_number(number).array<32>()}; };
@@ -211,18 +210,12 @@ TEST_F(DatabaseFile, OfTheFirstVersionIsMigratedWithItsDuplicateKeys) {
                                                   UnixSeconds{std::chrono::seconds{seen_at}}}};
     };
     {
-        SqliteStorage storage{path, rng_};
-        storage.put(site);
-        storage.put(alice);
-        storage.put(bob);
-        Database{path}.run(
-            "DROP INDEX clients_public_key; DROP INDEX clients_last_seen_at; DROP INDEX gateways_last_seen_at;"
-            "DROP TABLE quarantined_addresses; DROP TABLE turn_users; DROP TRIGGER tokens_deleted;"
-            "DROP TRIGGER clients_deleted; DROP TRIGGER gateways_deleted;"
-            "DELETE FROM schema_versions WHERE version = 2");
-    }
-    {
         Database first{path};
+        migrate(first, path.string(), rng_, 1);
+        for (const auto& actor : {alice, bob}) {
+            first.run("INSERT INTO actors (id, account_id, type, name) SELECT '" + actor.id.to_string() +
+                      "', id, 'account_user', '" + actor.name + "' FROM accounts");
+        }
         const auto insert = [&](const portal::ClientReport& client, int number) {
             const auto id = ClientId::random(rng_);
             first.run(

@@ -488,8 +488,8 @@ private:
     }
 
     Step single() {
-        switch (rng_.below(17)) {
-            case 16:
+        switch (rng_.below(20)) {
+            case 19:
                 return look_after_devices();
             case 0:
                 return erase_anything();
@@ -509,6 +509,9 @@ private:
             case 6:
             case 7:
             case 8:
+            case 9:
+            case 10:
+            case 11:
                 return insert_flow();
             default:
                 return put_anything();
