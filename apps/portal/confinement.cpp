@@ -33,6 +33,11 @@ void allow_folder(const std::filesystem::path& database, sandbox::Landlock& file
     std::error_code reported_when_opened;
     std::filesystem::create_directories(folder, reported_when_opened);
     files.manage(folder);
+    // SQLite keeps its further files where a symbolic link leads.
+    const auto real = std::filesystem::weakly_canonical(database, reported_when_opened).parent_path();
+    if (!reported_when_opened && real != folder) {
+        files.manage(real);
+    }
 }
 
 }  // namespace

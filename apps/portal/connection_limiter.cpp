@@ -28,8 +28,9 @@ void ConnectionLimiter::closed(const net::IpAddress& peer) {
     }
 }
 
-bool ConnectionLimiter::may_upgrade(const net::IpAddress& client, Instant now) {
-    return place_of(client, now).upgrades.take(kUpgrades, now);
+bool ConnectionLimiter::may_upgrade(const net::IpAddress& client, bool shows_token, Instant now) {
+    auto& place = place_of(client, now);
+    return shows_token ? place.signed_upgrades.take(kSignedUpgrades, now) : place.upgrades.take(kUpgrades, now);
 }
 
 bool ConnectionLimiter::may_answer_wrong_token(const net::IpAddress& client, Instant now) {
@@ -40,7 +41,7 @@ ConnectionLimiter::Place& ConnectionLimiter::place_of(const net::IpAddress& addr
     if (places_.size() >= next_clean_up_) {
         std::erase_if(places_, [&](const auto& entry) {
             return entry.second.waiting == 0 && entry.second.upgrades.is_full(now) &&
-                   entry.second.wrong_tokens.is_full(now);
+                   entry.second.signed_upgrades.is_full(now) && entry.second.wrong_tokens.is_full(now);
         });
         next_clean_up_ = std::max<std::size_t>(1024, 2 * places_.size());
     }

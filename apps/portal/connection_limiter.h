@@ -18,6 +18,7 @@ public:
     static constexpr std::size_t kWaitingOfPlace = 128;
     static constexpr std::size_t kWaiting = 2048;
     static constexpr portal::Rate kUpgrades{50, 500};
+    static constexpr portal::Rate kSignedUpgrades{500, 5000};
     /// Beyond that the answer comes late.
     static constexpr portal::Rate kWrongTokens{1, 20};
 
@@ -25,7 +26,9 @@ public:
     [[nodiscard]] bool opened(const net::IpAddress& peer, Instant now);
     void closed(const net::IpAddress& peer);
 
-    [[nodiscard]] bool may_upgrade(const net::IpAddress& client, Instant now);
+    /// `shows_token`: one that this portal signed. Strangers share their place with devices, behind a NAT or in a
+    /// cloud's /48, and must not use it up for them.
+    [[nodiscard]] bool may_upgrade(const net::IpAddress& client, bool shows_token, Instant now);
     /// Whether the answer to a wrong token may go out at once.
     [[nodiscard]] bool may_answer_wrong_token(const net::IpAddress& client, Instant now);
 
@@ -35,6 +38,7 @@ private:
     struct Place {
         std::size_t waiting = 0;
         portal::Pace upgrades;
+        portal::Pace signed_upgrades;
         portal::Pace wrong_tokens;
     };
 

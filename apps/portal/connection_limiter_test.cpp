@@ -38,16 +38,29 @@ TEST(ConnectionLimiter, LimitsUpgradesAndRecovers) {
     Instant now{std::chrono::hours{1}};
     std::size_t admitted = 0;
     for (int i = 0; i < 1000; ++i) {
-        admitted += limiter.may_upgrade(ip("198.51.100.7"), now) ? 1 : 0;
+        admitted += limiter.may_upgrade(ip("198.51.100.7"), false, now) ? 1 : 0;
     }
     EXPECT_EQ(admitted, ConnectionLimiter::kUpgrades.burst);
-    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.8"), now));
+    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.8"), false, now));
     now += std::chrono::seconds{1};
     admitted = 0;
     for (int i = 0; i < 1000; ++i) {
-        admitted += limiter.may_upgrade(ip("198.51.100.7"), now) ? 1 : 0;
+        admitted += limiter.may_upgrade(ip("198.51.100.7"), false, now) ? 1 : 0;
     }
     EXPECT_EQ(admitted, ConnectionLimiter::kUpgrades.per_second);
+}
+
+TEST(ConnectionLimiter, StrangersDoNotKeepTheDevicesOfTheirPlaceOut) {
+    ConnectionLimiter limiter;
+    const Instant now{std::chrono::hours{1}};
+    while (limiter.may_upgrade(ip("198.51.100.7"), false, now)) {
+    }
+    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.7"), true, now));
+    std::size_t admitted = 1;
+    while (limiter.may_upgrade(ip("198.51.100.7"), true, now)) {
+        ++admitted;
+    }
+    EXPECT_EQ(admitted, ConnectionLimiter::kSignedUpgrades.burst) << "nor is a token without end";
 }
 
 TEST(ConnectionLimiter, WrongTokensDoNotKeepGoodOnesOut) {
@@ -55,7 +68,7 @@ TEST(ConnectionLimiter, WrongTokensDoNotKeepGoodOnesOut) {
     const Instant now{std::chrono::hours{1}};
     while (limiter.may_answer_wrong_token(ip("198.51.100.7"), now)) {
     }
-    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.7"), now));
+    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.7"), false, now));
 }
 
 TEST(ConnectionLimiter, ForgetsPlacesThatAreQuiet) {
@@ -63,7 +76,8 @@ TEST(ConnectionLimiter, ForgetsPlacesThatAreQuiet) {
     Instant now{std::chrono::hours{1}};
     for (int i = 0; i < 20'000; ++i) {
         now += std::chrono::milliseconds{100};
-        (void)limiter.may_upgrade(ip("2001:" + std::to_string(i % 9999) + ":" + std::to_string(i / 9999) + "::1"), now);
+        (void)limiter.may_upgrade(ip("2001:" + std::to_string(i % 9999) + ":" + std::to_string(i / 9999) + "::1"),
+                                  false, now);
     }
     EXPECT_LT(limiter.size(), 2048U);
 }

@@ -35,8 +35,8 @@ struct HeldDatabase {
 /// Whether hold_database() took hold of this one, so that its files exist and are opened wherever they stand.
 [[nodiscard]] bool is_held_database(const std::filesystem::path& path);
 
-/// As stat() and statvfs(), also of a held file in a folder that the process must not look into. A held file that has no
-/// name any more does not exist.
+/// As stat() and statvfs(), also of a held file in a folder that the process must not look into. A held file that has
+/// no name any more does not exist.
 [[nodiscard]] bool stat_database_file(const std::filesystem::path& path, struct stat& status);
 [[nodiscard]] bool statvfs_database_file(const std::filesystem::path& path, struct statvfs& disk);
 

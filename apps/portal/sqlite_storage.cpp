@@ -226,11 +226,12 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
     const bool is_known = known.step();
     const auto id = is_known ? read_id<ClientId>(known, 0) : ClientId::random(rng);
 
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
-        return std::unexpected{portal::RegisterError::kPublicKeyTaken};
-    }
+    // First: claiming a key may delete another device.
     if (is_known && !known.is_null(1) && !CULVERT_SABOTAGE(kRevokedDeviceSignsIn)) {
         return std::unexpected{portal::RegisterError::kRevoked};
+    }
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+        return std::unexpected{portal::RegisterError::kPublicKeyTaken};
     }
     if (is_known) {
         auto update = database_.prepare(
@@ -288,11 +289,12 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
     const bool is_known = known.step();
     const auto id = is_known ? read_id<GatewayId>(known, 0) : GatewayId::random(rng);
 
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
-        return std::unexpected{portal::RegisterError::kPublicKeyTaken};
-    }
+    // First: claiming a key may delete another device.
     if (is_known && !known.is_null(1)) {
         return std::unexpected{portal::RegisterError::kRevoked};
+    }
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+        return std::unexpected{portal::RegisterError::kPublicKeyTaken};
     }
     if (is_known) {
         auto update = database_.prepare(
@@ -593,6 +595,13 @@ void SqliteStorage::put(const portal::TurnUser& user) {
         " (SELECT number FROM turn_users WHERE device_id = ?1 AND NOT is_revoked ORDER BY number DESC LIMIT ?2)");
     surplus.bind(user.device.to_string()).bind(static_cast<std::int64_t>(portal::kTurnUsersPerDevice));
     must_execute(std::move(surplus));
+    // Only of a device that is there: what was revoked with a device or a token has the right to stay.
+    auto forgotten = database_.prepare(
+        "DELETE FROM turn_users WHERE device_id = ?1 AND is_revoked AND EXISTS (SELECT 1 FROM tokens WHERE id ="
+        " turn_users.token_id) AND number NOT IN (SELECT number FROM turn_users WHERE device_id = ?1 AND is_revoked"
+        " ORDER BY number DESC LIMIT ?2)");
+    forgotten.bind(user.device.to_string()).bind(static_cast<std::int64_t>(portal::kFormerTurnUsersPerDevice));
+    must_execute(std::move(forgotten));
 }
 
 std::vector<portal::RevokedTurnUser> SqliteStorage::revoked_turn_users(UnixSeconds now) {

@@ -13,7 +13,8 @@ namespace culvert::crypto {
 void zeroise(MutableByteSpan bytes);
 
 /// Overwrites what the functions that returned a moment ago left on the stack and in vector registers: copies that the
-/// compiler made, and what libraries do not wipe. Call it where a calculation with keys is over, in the function that called for it.
+/// compiler made, and what libraries do not wipe. Call it where a calculation with keys is over, in the function that
+/// called for it.
 void wipe_stack();
 
 /// Compares without revealing by its duration where the first difference is. Lengths are not secret.

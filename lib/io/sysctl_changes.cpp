@@ -51,8 +51,14 @@ std::optional<SysctlChange> parse_change(std::string_view text) {
         return std::nullopt;
     }
     const auto first = text.rfind('=', second - 1);
-    // A name must stay below /proc/sys/net, whoever wrote the text.
-    if (first == std::string_view::npos || !text.starts_with("net/") || text.find("..") != std::string_view::npos) {
+    // A name must be of a setting that we change, whoever wrote the text: a confined gateway keeps the file open, and
+    // the next one reads it as root.
+    const auto name = text.substr(0, first == std::string_view::npos ? 0 : first);
+    const bool is_ours =
+        name == "net/ipv4/ip_forward" || ((name.starts_with("net/ipv4/conf/") || name.starts_with("net/ipv6/conf/")) &&
+                                          (name.ends_with("/forwarding") || name.ends_with("/accept_ra") ||
+                                           name.ends_with("/accept_redirects") || name.ends_with("/src_valid_mark")));
+    if (!is_ours || name.find("..") != std::string_view::npos) {
         return std::nullopt;
     }
     return SysctlChange{.name = std::string{text.substr(0, first)},

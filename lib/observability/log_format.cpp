@@ -13,8 +13,8 @@ std::string_view level_name(Level level) {
     return kNames.at(static_cast<std::size_t>(level));
 }
 
-/// JSON's escapes, of which human format has a use as well. Whatever the text holds, the line stays one line and acts on
-/// no terminal.
+/// JSON's escapes, of which human format has a use as well. Whatever the text holds, the line stays one line and acts
+/// on no terminal.
 void append_escaped(std::string& out, std::string_view text) {
     const bool is_cut = text.size() > kMaxLoggedText;
     std::string quoted;

@@ -21,7 +21,8 @@ public:
 
     /// Lines of one kind that pass in each window of time.
     static constexpr unsigned kWarnings = 10;
-    static constexpr unsigned kInfos = 100;
+    /// More than one device can bring about with what it is allowed to ask: who does what must stay readable.
+    static constexpr unsigned kInfos = 2000;
     static constexpr std::chrono::seconds kWindow{30};
     /// Kinds that are told apart; further ones share one budget. Our programs have some hundred.
     static constexpr std::size_t kMaxKinds = 512;

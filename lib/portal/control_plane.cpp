@@ -96,7 +96,14 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
                    [&](RelayServer& relay) { session.state = RelayState{std::move(relay)}; },
                },
                registration->device);
-    lift_revocation(session, to_seconds(wall_now));
+    try {
+        lift_revocation(session, to_seconds(wall_now));
+    } catch (const StorageError& error) {
+        complain("Cannot register a device", error, now);
+        disconnect(id, now);
+        ++statistics_.connects_refused;
+        return std::unexpected{Refusal{503, "Storage failure\n", std::chrono::seconds{1}}};
+    }
     return id;
 }
 
@@ -203,7 +210,8 @@ void ControlPlane::handle(SessionId id, const portal_api::JoinFrame& frame, Inst
         send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "join crashed"));
         return;
     }
-    if (!session.joins.take(kJoins, now)) {
+    auto& owner = owners_[session.identity ? session.identity->owner : session.token.uuid()];
+    if (!session.joins.take(kJoins, now) || !owner.joins.take(kOwnerJoins, now)) {
         kLog.debug("Closed a connection that joins over and over");
         return close(id, "too many joins", now);
     }
@@ -222,6 +230,9 @@ void ControlPlane::handle(SessionId id, const portal_api::JoinFrame& frame, Inst
             join_gateway(id, session, now, to_seconds(wall_now));
             break;
         case Role::kRelay:
+            if (frame.takes_turn_users) {
+                update_turn_users(to_seconds(wall_now));  // a portal that has just started knows of none yet
+            }
             send(id, portal_api::ToRelay{portal_api::RelayInit{}});
             if (frame.takes_turn_users) {
                 turn_users_.relay_joined(id);
@@ -414,7 +425,8 @@ void ControlPlane::tick(Instant now, WallTime wall_now) {
     pending_flows_.start_generation();
     claims_.forget(now);
     std::erase_if(owners_, [&](const auto& owner) {
-        return owner.second.frames.is_full(now) && owner.second.connects.is_full(now);
+        return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&
+               owner.second.joins.is_full(now);
     });
     const auto attempt = [&](std::string_view complaint, const auto& work) {
         try {
@@ -436,8 +448,8 @@ void ControlPlane::tick(Instant now, WallTime wall_now) {
             next_device_reap_ = now + kDeviceReapInterval;
             storage_.erase_unseen_devices(wall_seconds - limits_.forget_devices_after, kDevicesReapedAtOnce);
         }
-        renew_turn_users(wall_seconds);
     });
+    attempt("Cannot renew credentials for relays", [&] { renew_turn_users(wall_seconds); });
     // Even on a full disk: what was taken back must be taken back everywhere.
     attempt("Cannot read changes", [&] { handle_changes(now, wall_now); });
     send_relay_pushes();

@@ -67,6 +67,11 @@ public:
     /// The checks before an upgrade is accepted. A session that was handed out must be ended with disconnect().
     [[nodiscard]] std::expected<SessionId, Refusal> connect(const ConnectRequest& request, Instant now,
                                                             WallTime wall_now);
+    /// Whether the request shows a token that this portal has signed, be it revoked or expired. Costs a hash, no look
+    /// into the database: strangers may ask for it as often as they like.
+    [[nodiscard]] bool has_signed_token(const ConnectRequest& request) const {
+        return culvert::portal::has_signed_token(request, keys_);
+    }
     /// How long not to read from this session; what it sends meanwhile is to stay in its connection.
     Duration handle_frame(SessionId session, std::string_view text, Instant now, WallTime wall_now);
     /// Whether much of what was sent to the session waits to be read by it.
@@ -187,11 +192,14 @@ private:
     struct Owner {
         Pace frames;
         Pace connects;
+        Pace joins;
     };
     /// By actor, site or (relays) token.
     std::map<Uuid, Owner> owners_;
     DeviceClaims claims_;
     TurnUserNews turn_users_;
+    /// Whose credentials count for longer, and of which neither database nor relays know yet.
+    std::deque<RelayPresence::Renewal> renewals_;
     std::optional<Instant> next_complaint_;
     Statistics statistics_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
@@ -120,8 +121,15 @@ void ControlPlane::update_turn_users(UnixSeconds wall_now) {
 }
 
 void ControlPlane::renew_turn_users(UnixSeconds wall_now) {
-    for (const auto& renewal : relays_.renew(wall_now)) {
-        const auto& session = sessions_.at(renewal.session);
+    std::ranges::move(relays_.renew(wall_now), std::back_inserter(renewals_));
+    // Each leaves only when it is recorded: after a failure of the database the next tick goes on here.
+    for (; !renewals_.empty(); renewals_.pop_front()) {
+        const auto& renewal = renewals_.front();
+        const auto found = sessions_.find(renewal.session);
+        if (found == sessions_.end()) {
+            continue;  // it has left since
+        }
+        const auto& session = found->second;
         const auto device = session.role == Role::kClient ? std::get<ClientState>(session.state).device.id.uuid()
                                                           : std::get<GatewayState>(session.state).device.id.uuid();
         storage_.put(TurnUser{renewal.salt, session.token, device, latest_turn_expiry(wall_now, session.expires_at)});

@@ -207,7 +207,6 @@ TEST_F(Relaying, ARevocationWhileThePortalWasDownReachesRelaysThatJoin) {
     const auto relay_text = relay_token();
     storage_.erase(id);
     portal_.emplace(storage_, Rng::from_number(3), now_);
-    announce_changes();
 
     const auto told = take_one<TurnUsers>(join(relay_request(relay_text)));
 

@@ -34,6 +34,8 @@ inline constexpr FrameRates kRelayFrames{.session = {10, 100}, .owner = {100, 10
 inline constexpr Rate kConnects{50, 500};
 /// Of one connection. Each is answered with everything a device may know, which is dear.
 inline constexpr Rate kJoins{1, 10};
+/// Of all connections of one owner: twice as many as it may open.
+inline constexpr Rate kOwnerJoins{100, 1000};
 /// Requests for access of one client. Ten times what the busiest one asks for.
 inline constexpr Rate kFlows{20, 256};
 

@@ -160,11 +160,12 @@ std::expected<Client, RegisterError> MemoryStorage::register_client(const Client
     });
     const bool is_new = known == rows_.clients.end();
     const auto id = is_new ? ClientId::random(rng) : known->first;
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
-        return std::unexpected{RegisterError::kPublicKeyTaken};
-    }
+    // First: claiming a key may delete another device.
     if (rows_.revoked.contains(id.uuid())) {
         return std::unexpected{RegisterError::kRevoked};
+    }
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+        return std::unexpected{RegisterError::kPublicKeyTaken};
     }
     if (is_new) {
         require(rows_.directory.actors.contains(report.actor));
@@ -202,11 +203,12 @@ std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const Gate
     });
     const bool is_new = known == rows_.gateways.end();
     const auto id = is_new ? GatewayId::random(rng) : known->first;
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
-        return std::unexpected{RegisterError::kPublicKeyTaken};
-    }
+    // First: claiming a key may delete another device.
     if (rows_.revoked.contains(id.uuid())) {
         return std::unexpected{RegisterError::kRevoked};
+    }
+    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+        return std::unexpected{RegisterError::kPublicKeyTaken};
     }
     if (is_new) {
         require(rows_.directory.sites.contains(report.site));
@@ -312,6 +314,19 @@ void MemoryStorage::put(const TurnUser& user) {
     std::ranges::sort(of_device, std::greater{}, &TurnUserRow::number);
     for (std::size_t i = kTurnUsersPerDevice; i < of_device.size(); ++i) {
         of_device[i]->is_revoked = true;
+    }
+    // Only with tokens that are there: what was revoked with a token has the right to stay.
+    std::vector<TurnUserRow*> former;
+    for (auto& [salt, row] : rows_.turn_users) {
+        if (row.user.device == user.device && row.is_revoked) {
+            former.push_back(&row);
+        }
+    }
+    std::ranges::sort(former, std::greater{}, &TurnUserRow::number);
+    for (std::size_t i = kFormerTurnUsersPerDevice; i < former.size(); ++i) {
+        if (rows_.tokens.contains(former[i]->user.token)) {
+            rows_.turn_users.erase(std::string{former[i]->user.salt});
+        }
     }
 }
 

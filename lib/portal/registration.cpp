@@ -248,6 +248,11 @@ std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const
 
 }  // namespace
 
+bool has_signed_token(const ConnectRequest& request, const TokenKeys& keys) {
+    const auto text = Parameters{request.parameters}.find("token");
+    return text && verify_token(*text, token_type(request.role), keys).has_value();
+}
+
 std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,
                                                      Storage& storage, Rng& rng, UnixSeconds now,
                                                      const RegistrationLimits& limits, const Admission& admit) {

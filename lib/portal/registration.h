@@ -56,6 +56,9 @@ struct Registration {
     std::variant<Client, Gateway, RelayServer> device;
 };
 
+/// Whether the request's token was signed with these keys; it may have been revoked, or have expired, since.
+[[nodiscard]] bool has_signed_token(const ConnectRequest& request, const TokenKeys& keys);
+
 /// Verifies the token, asks `admit`, then inserts or updates the device's row, and records that the device gets
 /// credentials for relays. Throws StorageError.
 [[nodiscard]] std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,

@@ -28,6 +28,12 @@ void allow_everyday_files(Landlock& files) {
     if (const auto resolver = std::filesystem::canonical("/etc/resolv.conf", ignored); !ignored) {
         files.read(resolver.parent_path());
     }
+    // Certificates that /etc only points to (SUSE, NixOS), whether by folder or by file.
+    for (const auto* place : {"/etc/ssl/certs", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"}) {
+        if (const auto real = std::filesystem::canonical(place, ignored); !ignored) {
+            files.read(real);
+        }
+    }
     for (const auto* variable : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
         if (const char* const path = std::getenv(variable); path != nullptr && *path != '\0') {
             files.read(path);

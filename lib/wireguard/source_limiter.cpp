@@ -6,8 +6,9 @@
 namespace culvert::wireguard {
 namespace {
 
-/// What of an IPv6 address one customer usually has for itself.
-constexpr std::size_t kIpv6PrefixBytes = 8;
+/// What of an IPv6 address one customer may have for himself: a /48 has 65,536 networks of 64 bits, each of which can
+/// receive a cookie, and more than there are places for.
+constexpr std::size_t kIpv6PrefixBytes = 6;
 
 ByteSpan prefix_of(const net::IpAddress& address) {
     const auto bytes = address.bytes();

@@ -13,7 +13,7 @@
 namespace culvert::wireguard {
 
 /// Divides the handshakes of a node under load among the addresses that ask for them, so that one which floods does not
-/// take them from the others. An IPv6 network of 64 bits counts as one address.
+/// take them from the others. An IPv6 network of 48 bits counts as one address.
 ///
 /// A fixed table: what it costs depends neither on how many there are nor on which. Hashes are keyed, so nobody can
 /// choose addresses that crowd out a certain other one. When the places an address could have are all in use, it is

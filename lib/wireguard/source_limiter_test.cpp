@@ -64,10 +64,10 @@ TEST_F(SourceLimits, AFloodTakesNothingFromOtherSources) {
 TEST_F(SourceLimits, AnIpv6NetworkIsOneSource) {
     int passed = 0;
     for (std::uint64_t host = 0; host < 1000; ++host) {
-        passed += burst(v6(0x20010db800000001, host), 1);
+        passed += burst(v6(0x20010db800000000 + host, host), 1);
     }
     EXPECT_EQ(passed, 5);
-    EXPECT_EQ(burst(v6(0x20010db800000002, 0), 1), 1);
+    EXPECT_EQ(burst(v6(0x20010db800010001, 0), 1), 1);
 }
 
 TEST_F(SourceLimits, ManySourcesTogetherGetOnePerSecondEach) {

@@ -300,9 +300,11 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
         }
         return;
     }
-    kLog.info("Allowing access to resource", log::field("cid", client.id), log::field("rid", resource),
-              log::field("expires_at", to_text(message.expires_at)));
     auto& peer = peers_.try_emplace(client.id, Peer{client.ipv4, client.ipv6, {}, {}, {}}).first->second;
+    // A client may ask for the same again and again, and must not bury what it asked for before.
+    kLog.log(peer.policy.contains(resource) ? log::Level::kDebug : log::Level::kInfo, "Allowing access to resource",
+             log::field("cid", client.id), log::field("rid", resource),
+             log::field("expires_at", to_text(message.expires_at)));
     peer.policy.allow(message.resource, message.expires_at);
     peer.reused_at = *upserted == connectivity::Upserted::kReused ? std::optional{now} : std::nullopt;
     peer.leaves_at.reset();

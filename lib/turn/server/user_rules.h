@@ -4,8 +4,10 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "culvert/base/time.h"
 #include "culvert/turn/server/constants.h"
@@ -31,15 +33,20 @@ public:
     [[nodiscard]] bool is_revoked(std::string_view user, WallTime now) const { return covers(revoked_, user, now); }
     [[nodiscard]] bool is_extended(std::string_view user, WallTime now) const { return covers(extended_, user, now); }
 
-    [[nodiscard]] std::size_t size() const { return extended_.size() + revoked_.size(); }
+    [[nodiscard]] std::size_t size() const { return extended_.words.size() + revoked_.words.size(); }
 
 private:
-    using Table = std::map<std::string, WallTime, std::less<>>;
+    struct Table {
+        std::map<std::string, WallTime, std::less<>> words;
+        /// What ends first comes first: a full table must not be searched for every word, while data waits.
+        std::set<std::pair<WallTime, std::string>> ends;
+    };
 
     [[nodiscard]] static bool covers(const Table& table, std::string_view user, WallTime now) {
-        const auto found = table.find(user);
-        return found != table.end() && now <= found->second;
+        const auto found = table.words.find(user);
+        return found != table.words.end() && now <= found->second;
     }
+    static void erase(Table& table, std::string_view user);
     /// False if another word had to go for this one.
     [[nodiscard]] bool put(Table& table, std::string_view user, WallTime until);
 
