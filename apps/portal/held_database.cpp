@@ -47,6 +47,16 @@ int file_of(int slot) {
     return held->files[static_cast<std::size_t>(slot)].get();
 }
 
+std::string link_to(int slot) {
+    return "/proc/self/fd/" + std::to_string(file_of(slot));
+}
+
+/// Whether the file still has the name by which it was found; the kernel knows where it went.
+bool is_in_place(int slot, const fs::path& path) {
+    std::error_code error;
+    return fs::read_symlink(link_to(slot), error) == path;
+}
+
 int reopen(int slot, int flags) {
     struct stat status{};
     // Another program was the last to close the database and has removed this file since: writing there would be lost.
@@ -54,8 +64,7 @@ int reopen(int slot, int flags) {
         errno = ENOENT;
         return -1;
     }
-    const auto link = "/proc/self/fd/" + std::to_string(file_of(slot));
-    return ::open(link.c_str(), flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW));
+    return ::open(link_to(slot).c_str(), flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW));
 }
 
 int held_open(const char* name, int flags, int mode) {
@@ -147,7 +156,7 @@ bool stat_database_file(const fs::path& path, struct stat& status) {
         return true;
     }
     const int slot = errno == EACCES && held ? slot_of(path.c_str()) : -1;
-    return slot >= 0 && ::fstat(file_of(slot), &status) == 0 && status.st_nlink > 0;
+    return slot >= 0 && is_in_place(slot, path) && ::fstat(file_of(slot), &status) == 0;
 }
 
 bool statvfs_database_file(const fs::path& path, struct statvfs& disk) {
@@ -169,7 +178,10 @@ std::expected<HeldDatabase, std::string> hold_database(const fs::path& path, con
     };
     std::error_code error;
     auto whole = fs::absolute(path, error);
-    fs::create_directories(whole.parent_path(), error);
+    if (fs::create_directories(whole.parent_path(), error); error) {
+        return failed("its folder cannot be created: " + error.message() +
+                      ". Name another place with --database sqlite:PATH, or mend this one.");
+    }
     struct stat link{};
     // Only root can have put this one there, so it leads where root wants.
     if (::lstat(whole.c_str(), &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid == 0) {
@@ -177,7 +189,7 @@ std::expected<HeldDatabase, std::string> hold_database(const fs::path& path, con
     }
     const auto parent = fs::canonical(whole.parent_path(), error);
     if (error) {
-        return failed("its folder cannot be created or entered: " + error.message() +
+        return failed("its folder cannot be entered: " + error.message() +
                       ". Name another place with --database sqlite:PATH.");
     }
     const io::FileDescriptor folder{::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};

@@ -210,8 +210,7 @@ void ControlPlane::handle(SessionId id, const portal_api::JoinFrame& frame, Inst
         send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "join crashed"));
         return;
     }
-    auto& owner = owners_[session.identity ? session.identity->owner : session.token.uuid()];
-    if (!session.joins.take(kJoins, now) || !owner.joins.take(kOwnerJoins, now)) {
+    if (!session.joins.take(kJoins, now) || !owner_of(session).joins.take(kOwnerJoins, now)) {
         kLog.debug("Closed a connection that joins over and over");
         return close(id, "too many joins", now);
     }
@@ -426,7 +425,7 @@ void ControlPlane::tick(Instant now, WallTime wall_now) {
     claims_.forget(now);
     std::erase_if(owners_, [&](const auto& owner) {
         return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&
-               owner.second.joins.is_full(now);
+               owner.second.joins.is_full(now) && owner.second.flows.is_full(now);
     });
     const auto attempt = [&](std::string_view complaint, const auto& work) {
         try {

@@ -95,6 +95,14 @@ public:
 private:
     using Sessions = std::map<SessionId, Session>;
 
+    /// What all sessions of one actor, site or (relays) token may do together.
+    struct Owner {
+        Pace frames;
+        Pace connects;
+        Pace joins;
+        Pace flows;
+    };
+
     // control_plane.cpp: sessions
     void handle(SessionId id, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now);
     void handle(SessionId id, const portal_api::LeaveFrame& frame, Instant now, WallTime wall_now);
@@ -144,7 +152,8 @@ private:
         kDirectoryIsOutOfDate,
     };
     [[nodiscard]] FlowOutcome try_flow(SessionId id, Session& session, const portal_api::CreateFlow& request,
-                                       UnixSeconds now);
+                                       Instant now, UnixSeconds wall_now);
+    [[nodiscard]] Owner& owner_of(const Session& session);
     [[nodiscard]] bool record_flow(GatewayState& gateway, const Flow& flow);
     void ask_gateway(SessionId client_id, Session& client, SessionId gateway_id, Session& gateway, const Flow& flow,
                      const portal_api::GatewayResource& resource);
@@ -189,11 +198,6 @@ private:
     Instant next_token_reap_;
     Instant next_device_reap_;
     std::map<TokenId, std::size_t> sessions_of_token_;
-    struct Owner {
-        Pace frames;
-        Pace connects;
-        Pace joins;
-    };
     /// By actor, site or (relays) token.
     std::map<Uuid, Owner> owners_;
     DeviceClaims claims_;

@@ -71,8 +71,12 @@ Duration ControlPlane::charge_frame(Session& session, Instant now) {
     const auto& rates = session.role == Role::kClient    ? kClientFrames
                         : session.role == Role::kGateway ? kGatewayFrames
                                                          : kRelayFrames;
-    auto& owner = owners_[session.identity ? session.identity->owner : session.token.uuid()];
-    return std::max(session.frames.charge(rates.session, now), owner.frames.charge(rates.owner, now));
+    const Duration owner_pause = owner_of(session).frames.charge(rates.owner, now);
+    return std::max(session.frames.charge(rates.session, now), std::min<Duration>(owner_pause, kLongestOwnerPause));
+}
+
+ControlPlane::Owner& ControlPlane::owner_of(const Session& session) {
+    return owners_[session.identity ? session.identity->owner : session.token.uuid()];
 }
 
 void ControlPlane::set_congested(SessionId id, bool is_congested) {

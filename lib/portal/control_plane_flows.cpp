@@ -90,25 +90,26 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
 /// policy that replaces another must not cost the client an answer that it would have to ask for again.
 void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, Instant now,
                                UnixSeconds wall_now) {
-    if (!session.flows.take(kFlows, now)) {
+    if (!session.flows.take(kFlows, now) || !owner_of(session).flows.take(kOwnerFlows, now)) {
         // Unanswered, as if the gateway had not answered: devices ask again when there is traffic.
         ++statistics_.flows_throttled;
-        kLog.debug("Dropped a request for access, too many of one client", log::field("rid", request.resource_id));
+        kLog.debug("Dropped a request for access, too many of one client or owner",
+                   log::field("rid", request.resource_id));
         return;
     }
-    if (try_flow(id, session, request, wall_now) == FlowOutcome::kAnswered) {
+    if (try_flow(id, session, request, now, wall_now) == FlowOutcome::kAnswered) {
         return;
     }
     handle_changes(now, wall_now);
     const auto still = sessions_.find(id);  // its token may have gone as well
     if (still != sessions_.end() &&
-        try_flow(id, still->second, request, wall_now) == FlowOutcome::kDirectoryIsOutOfDate) {
+        try_flow(id, still->second, request, now, wall_now) == FlowOutcome::kDirectoryIsOutOfDate) {
         fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
     }
 }
 
 ControlPlane::FlowOutcome ControlPlane::try_flow(SessionId id, Session& session, const portal_api::CreateFlow& request,
-                                                 UnixSeconds now) {
+                                                 Instant now, UnixSeconds wall_now) {
     const auto& client = session.client();
     const auto resource = directory_.resources.find(request.resource_id);
     if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end()) {
@@ -121,6 +122,11 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(SessionId id, Session& session,
         return FlowOutcome::kAnswered;
     }
     auto& gateway = sessions_.at(*gateway_session);
+    if (!gateway.asked.take(kAsked, now)) {
+        ++statistics_.flows_throttled;
+        kLog.debug("Dropped a request for access, too many to one gateway", log::field("rid", request.resource_id));
+        return FlowOutcome::kAnswered;
+    }
     Flow flow{.id = FlowId::random(rng_),
               .client = client.device.id,
               .gateway = gateway.gateway().device.id,
@@ -133,7 +139,7 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(SessionId id, Session& session,
               .gateway_remote_ip = gateway.remote_ip,
               .expires_at = session.expires_at.value_or(kNever)};
     const auto adapted = to_gateway(resource->second, gateway.version);
-    if (flow.expires_at <= now || !adapted) {
+    if (flow.expires_at <= wall_now || !adapted) {
         fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
         return FlowOutcome::kAnswered;
     }

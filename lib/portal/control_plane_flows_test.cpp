@@ -157,6 +157,18 @@ TEST_F(Flows, CiteAnotherPolicyIfOneWasDisabledAMomentAgo) {
     EXPECT_TRUE(take<FlowCreationFailed>(client).empty());
 }
 
+TEST_F(Flows, OfOneOwnerAreBoundedHoweverManyItsConnections) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto token = client_token();
+    for (std::uint64_t number = 1; number <= 20; ++number) {
+        const auto client = join(client_request(token, number));
+        for (std::uint32_t i = 0; i < kFlows.burst; ++i) {
+            send(client, FromClient{CreateFlow{resource_.id, {}}});
+        }
+    }
+    EXPECT_EQ(take<AuthorizeFlow>(gateway).size(), kOwnerFlows.burst);
+}
+
 TEST_F(Flows, CiteAPolicyThatReplacedAnotherAMomentAgo) {
     const auto gateway = join(gateway_request(gateway_token()));
     const auto client = join(client_request(client_token()));

@@ -38,6 +38,12 @@ inline constexpr Rate kJoins{1, 10};
 inline constexpr Rate kOwnerJoins{100, 1000};
 /// Requests for access of one client. Ten times what the busiest one asks for.
 inline constexpr Rate kFlows{20, 256};
+/// Of all clients of one owner: two each when a fleet of the largest size comes back at once.
+inline constexpr Rate kOwnerFlows{200, 4000};
+/// That one gateway is asked, whoever asks: more than one owner may ask, so that others still get through.
+inline constexpr Rate kAsked{1000, 10'000};
+/// The longest that one device waits for what others of its owner have sent: heartbeats must get through.
+inline constexpr std::chrono::seconds kLongestOwnerPause{2};
 
 /// The least that forget_devices_after may be: a portal that was off for a weekend must not forget everybody.
 inline constexpr std::chrono::seconds kMinForgetDevicesAfter = std::chrono::days{7};

@@ -61,6 +61,8 @@ struct Session {
     Pace frames;
     Pace joins;
     Pace flows;
+    /// Gateways: what they are asked.
+    Pace asked;
     /// It does not read as fast as it is written to, so nothing is sent to it on others' behalf.
     bool is_congested = false;
     std::variant<ClientState, GatewayState, RelayState> state;

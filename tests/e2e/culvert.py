@@ -220,13 +220,13 @@ class System:
         """Bytes that came to the relay's interface so far."""
         return int(run_in("relay1", "cat", "/sys/class/net/eth0/statistics/rx_bytes").stdout)
 
-    def warnings(self):
+    def warnings(self, also=()):
         """Lines of devices that say that something is wrong, which in a healthy run there must not be.
 
         Except that the lab's portal speaks no TLS, at a public address."""
         found = []
         for process in self.processes:
-            if process.name in ("client", "gateway"):
+            if process.name in ("client", "gateway", *also):
                 found += [line for line in process.log.splitlines() if re.search(r"\b(WARN|ERROR)\b", line) and "is not encrypted" not in line]
         return found
 
