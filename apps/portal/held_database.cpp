@@ -131,6 +131,9 @@ std::expected<io::FileDescriptor, std::string> take_hold(int folder, const std::
     if (!file || ::fstat(file.get(), &status) != 0) {
         return wrong("cannot be opened" + because_of_errno());
     }
+    if (S_ISDIR(status.st_mode)) {
+        return wrong("cannot be opened: it is a folder. Name a file in it with --database sqlite:PATH.");
+    }
     if (!S_ISREG(status.st_mode) || status.st_nlink != 1) {
         return wrong("is no ordinary file, or has several names. Move it away or name another with --database.");
     }
