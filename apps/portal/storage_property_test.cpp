@@ -18,7 +18,7 @@ namespace culvert::portal {
 namespace {
 
 constexpr std::uint64_t kSeeds = 24;
-constexpr std::size_t kSteps = 250;
+constexpr std::size_t kSteps = 400;
 /// Rows of each kind. Few, so that steps meet what others left.
 constexpr std::size_t kRows = 4;
 constexpr UnixSeconds kStart{std::chrono::seconds{1'700'000'000}};
@@ -488,8 +488,8 @@ private:
     }
 
     Step single() {
-        switch (rng_.below(20)) {
-            case 19:
+        switch (rng_.below(26)) {
+            case 25:
                 return look_after_devices();
             case 0:
                 return erase_anything();
@@ -512,6 +512,12 @@ private:
             case 9:
             case 10:
             case 11:
+            case 12:
+            case 13:
+            case 14:
+            case 15:
+            case 16:
+            case 17:
                 return insert_flow();
             default:
                 return put_anything();

@@ -62,15 +62,8 @@ void sync(Netlink& netlink, const std::vector<FullRoute>& routes, unsigned tun_i
 
 std::vector<FullRoute> link_scope_routes(const std::vector<FullRoute>& routes, unsigned tun_index) {
     std::vector<FullRoute> found;
-    // A foreign network may call itself as wide as it likes. What is ours within it, and more specific, stays ours.
-    const auto is_around_ours = [&](const FullRoute& route) {
-        return std::ranges::any_of(routes, [&](const FullRoute& ours) {
-            return ours.interface_index == tun_index && route.destination.contains(ours.destination) &&
-                   ours.destination.prefix() > route.destination.prefix();
-        });
-    };
     for (const auto& route : routes) {
-        if (is_usable(route, tun_index) && is_on_link(route) && !is_around_ours(route)) {
+        if (is_usable(route, tun_index) && is_on_link(route)) {
             found.push_back(route);
         }
     }
