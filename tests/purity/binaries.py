@@ -8,13 +8,12 @@ def _readelf(option, binary):
     return subprocess.run(["readelf", "--wide", option, binary], check=True, capture_output=True, text=True).stdout
 
 
-def weaknesses(binary, architecture):
+def weaknesses(binary):
     """What is missing, as a list of sentences; empty for a binary as it should be."""
     header = _readelf("--file-header", binary)
     segments = _readelf("--program-headers", binary)
     dynamic = _readelf("--dynamic", binary)
     symbols = _readelf("--dyn-syms", binary)
-    notes = _readelf("--notes", binary)
     stack = re.search(r"GNU_STACK\s+(?:0x\w+\s+){5}(\S+)", segments)
 
     missing = []
@@ -36,8 +35,4 @@ def weaknesses(binary, architecture):
         missing.append("no checks of buffer sizes: _FORTIFY_SOURCE")
     if "__glibcxx_assert_fail" not in symbols:
         missing.append("no checks in the standard library: _GLIBCXX_ASSERTIONS")
-    if architecture == "x86_64" and not ("IBT" in notes and "SHSTK" in notes):
-        missing.append("not all of it is ready for control-flow protection")
-    if architecture == "aarch64" and "BTI" not in notes:
-        missing.append("not all of it is ready for branch protection")
     return missing

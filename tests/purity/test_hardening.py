@@ -15,14 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CULVERT_BUILD_DIR", ROOT / "build/release"))
 PROGRAMS = ["culvert-client", "culvert-gateway", "culvert-portal", "culvert-relay"]
 
-# What cannot be seen in the binary.
+# What cannot be seen in the binary. That includes control-flow protection: the linker notes it only if every file has it,
+# and the C library's start files do not in Debian 12, where processors do not enforce it therefore.
+CONTROL_FLOW = {"x86_64": ["-fcf-protection=full"], "aarch64": ["-mbranch-protection=standard"]}
 FLAGS = ["-fstack-protector-strong", "-fstack-clash-protection", "-ftrivial-auto-var-init=zero", "-D_FORTIFY_SOURCE=3",
-         "-D_GLIBCXX_ASSERTIONS"]
+         "-D_GLIBCXX_ASSERTIONS", *CONTROL_FLOW.get(platform.machine(), [])]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_program_is_hardened(program):
-    assert binaries.weaknesses(BUILD / "bin" / program, platform.machine()) == []
+    assert binaries.weaknesses(BUILD / "bin" / program) == []
 
 
 def test_every_file_of_the_product_is_compiled_so():
@@ -43,7 +45,6 @@ def test_every_file_of_the_product_is_compiled_so():
     (["-fno-stack-protector"], "stack protector"),
     (["-U_FORTIFY_SOURCE"], "FORTIFY"),
     (["-U_GLIBCXX_ASSERTIONS"], "GLIBCXX_ASSERTIONS"),
-    (["-fcf-protection=none"] if platform.machine() == "x86_64" else ["-mbranch-protection=none"], "protection"),
 ])
 def test_a_weak_program_is_noticed(flags, weakness, tmp_path):
     (tmp_path / "weak.cpp").write_text("""
@@ -59,7 +60,6 @@ int main(int argc, char** argv) {
 }
 """)
     strong = ["-O2", "-fPIE", "-pie", "-Wl,-z,relro,-z,now", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2",
-              "-D_GLIBCXX_ASSERTIONS",
-              "-fcf-protection=full" if platform.machine() == "x86_64" else "-mbranch-protection=standard"]
+              "-D_GLIBCXX_ASSERTIONS"]
     subprocess.run(["c++", *strong, *flags, "weak.cpp", "-o", "weak"], cwd=tmp_path, check=True)
-    assert any(weakness in found for found in binaries.weaknesses(tmp_path / "weak", platform.machine()))
+    assert any(weakness in found for found in binaries.weaknesses(tmp_path / "weak"))
