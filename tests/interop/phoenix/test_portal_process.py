@@ -174,16 +174,16 @@ def test_bytes_that_are_no_http_end_with_400_or_nothing(portal):
     assert portal.get("/healthz")[0] == 200
 
 
-def test_device_that_does_not_read_is_cut_off(portal):
+def test_device_that_sends_and_does_not_read_waits_for_itself(portal):
     deaf = connect(portal)
     deaf.join("client")
 
-    with pytest.raises(ConnectionError):
+    with pytest.raises((ConnectionError, TimeoutError)):
         for number in range(1_000_000):  # each is answered
             deaf.send_frame('{"topic":"client","event":"nonsense","payload":{},"ref":%d}' % number)
 
     assert portal.get("/healthz")[0] == 200
-    assert portal.metric("culvert_portal_clients_online") == 0
+    connect(portal).join("client")
 
 
 # --- Start and stop ----------------------------------------------------------------------------------------------------

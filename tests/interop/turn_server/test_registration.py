@@ -30,11 +30,11 @@ def test_login_request_is_as_specified(start_relay):
     request_line, headers, payload = relay.wait_until_joined()
 
     assert re.fullmatch(
-        r"GET /relay/websocket\?token=relay-token&name=test-relay&ipv4=127\.0\.0\.1(&ipv6=%3A%3A1)?&port=\d+ HTTP/1.1",
+        r"GET /relay/websocket\?token=relay-token&name=test-relay&ipv4=203\.0\.113\.50(&ipv6=2001%3Adb8%3A50%3A%3A1)?&port=\d+ HTTP/1.1",
         request_line,
     )
     assert re.search(r" relay/\d+\.\d+\.\d+( |$)", headers["user-agent"])
-    assert list(payload) == ["stamp_secret"]
+    assert set(payload) == {"stamp_secret", "features"}
     join = portal.frames.get(timeout=1)
     assert join["topic"] == "relay" and isinstance(join["ref"], int)
 

@@ -78,7 +78,8 @@ def test_data_flows_both_ways(client, peer):
     payload, source = peer.recvfrom(2000)
     peer.sendto(b"pong", (RELAY_V4, port))
 
-    assert (payload, source) == (b"ping", (RELAY_V4, port))
+    # Both are on this host, whose kernel chooses the address between two of its own.
+    assert (payload, source[1]) == (b"ping", port)
     assert client.receive() == b"\x40\x00\x00\x04pong"
 
 
@@ -422,10 +423,11 @@ def test_a_hangup_ends_nothing(start_relay):
     relay = start_relay(MiniPortal())
     relay.wait_until_joined()
 
-    for signal_number in (signal.SIGHUP, signal.SIGHUP, signal.SIGPIPE):
-        relay.process.send_signal(signal_number)
+    for times in (1, 2):
+        relay.process.send_signal(signal.SIGHUP)
+        assert wait_for(lambda: relay.log_path.read_text().count("Nothing to reload") == times)
+    relay.process.send_signal(signal.SIGPIPE)
 
-    assert wait_for(lambda: relay.log_path.read_text().count("Nothing to reload") == 2)
     assert relay.is_serving() and relay.process.poll() is None
 
 
