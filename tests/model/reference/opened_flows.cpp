@@ -9,21 +9,22 @@ OpenedFlows::Flow OpenedFlows::flow_of(ClientNo client, const InnerPacket& sent)
 void OpenedFlows::handle(const PacketSubmitted& event) {
     const auto packet = read_packet(event.packet);
     if (packet && (!packet->is_icmp() || packet->is_echo_request())) {
-        flows_.insert(flow_of(event.client, *packet));
+        is_opening_.insert_or_assign(flow_of(event.client, *packet), packet->is_syn());
     }
 }
 
 bool OpenedFlows::is_answer(ClientNo client, const InnerPacket& packet) const {
-    if (packet.is_syn() || (packet.is_icmp() && !packet.is_echo_reply())) {
+    if (packet.is_icmp() && !packet.is_echo_reply()) {
         return false;
     }
-    return flows_.contains(
+    const auto flow = is_opening_.find(
         {client, packet.destination, packet.source, packet.protocol, packet.destination_port, packet.source_port});
+    return flow != is_opening_.end() && (!packet.is_syn() || flow->second);
 }
 
 bool OpenedFlows::is_about_one(ClientNo client, const InnerPacket& error) const {
     const auto quoted = read_quoted(error);
-    return quoted && (!quoted->is_icmp() || quoted->is_echo_request()) && flows_.contains(flow_of(client, *quoted));
+    return quoted && (!quoted->is_icmp() || quoted->is_echo_request()) && is_opening_.contains(flow_of(client, *quoted));
 }
 
 }  // namespace culvert::model

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <set>
+#include <map>
 #include <tuple>
 
 #include "model/reference/inner_packet.h"
@@ -26,7 +26,9 @@ private:
 
     [[nodiscard]] static Flow flow_of(ClientNo client, const InnerPacket& sent);
 
-    std::set<Flow> flows_;
+    /// Whether all that the client has said since is that it wants to connect: then the other end may want so at the same
+    /// time (RFC 9293 section 3.5, RFC 5382 REQ-2).
+    std::map<Flow, bool> is_opening_;
 };
 
 }  // namespace culvert::model

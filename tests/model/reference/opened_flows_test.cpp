@@ -39,6 +39,8 @@ TEST_F(OpenedFlowsTest, TakeNoRequestForAnAnswer) {
     submit(packet::make_tcp(kHere, kThere, {.flags = packet::kTcpSyn}, {}));
     submit(packet::make_icmp_echo_request(kHere.ip, kThere.ip, 7, 1, {}));
     EXPECT_TRUE(is_answer(packet::make_tcp(kThere, kHere, {.flags = packet::kTcpSyn | packet::kTcpAck}, {})));
+    EXPECT_TRUE(is_answer(packet::make_tcp(kThere, kHere, {.flags = packet::kTcpSyn}, {}))) << "both open at once";
+    submit(packet::make_tcp(kHere, kThere, {.flags = packet::kTcpAck}, {}));
     EXPECT_FALSE(is_answer(packet::make_tcp(kThere, kHere, {.flags = packet::kTcpSyn}, {})));
     EXPECT_TRUE(is_answer(packet::make_icmp_echo_reply(kThere.ip, kHere.ip, 7, 2, {})));
     EXPECT_FALSE(is_answer(packet::make_icmp_echo_request(kThere.ip, kHere.ip, 7, 1, {})));
