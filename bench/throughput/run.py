@@ -157,7 +157,6 @@ class Veth(Candidate):
 
     def start(self):
         masquerade("plain", "172.30.0.0/24")
-        run_in("gateway", "sysctl", "-qw", "net.ipv4.ip_forward=1")
         run_in("rg", "ip", "route", "add", "10.20.0.0/24", "via", "172.31.0.100")
         run_in("rc", "ip", "route", "add", "10.20.0.0/24", "via", "203.0.113.40")
 
@@ -267,6 +266,8 @@ def main():
                 candidates.append(Veth())
                 if arguments.wireguard_go:
                     candidates.insert(1, WireGuardGo(arguments.wireguard_go, directory))
+            # Our gateway lets its host forward for the others only if that was a router before.
+            run_in("gateway", "sysctl", "-qw", "net.ipv4.ip_forward=1")
             for candidate in candidates:
                 candidate.start()
             switch = Switch()
