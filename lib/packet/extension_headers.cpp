@@ -1,6 +1,5 @@
 #include "culvert/packet/extension_headers.h"
 
-#include "culvert/base/sabotage.h"
 #include "culvert/packet/constants.h"
 
 namespace culvert::packet {
@@ -45,7 +44,7 @@ std::expected<UpperLayer, ExtensionError> walk_ipv6_extensions(ByteSpan packet, 
                 break;
             case kProtocolRouting:
                 length = options_length(rest);
-                if (length != 0 && rest[kSegmentsLeft] != std::byte{0} && !CULVERT_SABOTAGE(kPassSourceRoutes)) {
+                if (length != 0 && rest[kSegmentsLeft] != std::byte{0}) {
                     return std::unexpected{ExtensionError::kSourceRoute};
                 }
                 break;

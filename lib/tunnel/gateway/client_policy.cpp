@@ -15,8 +15,7 @@ using portal_api::GatewayResource;
 
 bool is_only_around_link_local(const net::IpNetwork& network, const net::IpAddress& address) {
     const auto& link_local = link_local_range();
-    return address.is_v4() && link_local.contains(address) && network.prefix() < link_local.prefix() &&
-           !CULVERT_SABOTAGE(kReservedAddressesAreResources);
+    return address.is_v4() && link_local.contains(address) && network.prefix() < link_local.prefix();
 }
 
 }  // namespace

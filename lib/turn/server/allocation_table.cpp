@@ -132,9 +132,7 @@ std::size_t AllocationTable::remove_all_of(std::string_view user) {
 }
 
 bool AllocationTable::has_room_for_channel(const ServerAllocation& allocation) const {
-    const auto mine =
-        CULVERT_SABOTAGE(kQuotaPerPort) ? allocation.channels.size() : usage_.find(allocation.user)->second.channels;
-    return mine < quotas_.channels_per_user && channels_ < quotas_.channels;
+    return usage_.find(allocation.user)->second.channels < quotas_.channels_per_user && channels_ < quotas_.channels;
 }
 
 void AllocationTable::forget_channels(const ServerAllocation& allocation, std::size_t count) {

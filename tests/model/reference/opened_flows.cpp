@@ -24,7 +24,8 @@ bool OpenedFlows::is_answer(ClientNo client, const InnerPacket& packet) const {
 
 bool OpenedFlows::is_about_one(ClientNo client, const InnerPacket& error) const {
     const auto quoted = read_quoted(error);
-    return quoted && (!quoted->is_icmp() || quoted->is_echo_request()) && is_opening_.contains(flow_of(client, *quoted));
+    return quoted && (!quoted->is_icmp() || quoted->is_echo_request()) &&
+           is_opening_.contains(flow_of(client, *quoted));
 }
 
 }  // namespace culvert::model

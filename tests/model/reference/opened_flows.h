@@ -26,8 +26,8 @@ private:
 
     [[nodiscard]] static Flow flow_of(ClientNo client, const InnerPacket& sent);
 
-    /// Whether all that the client has said since is that it wants to connect: then the other end may want so at the same
-    /// time (RFC 9293 section 3.5, RFC 5382 REQ-2).
+    /// Whether all that the client has said since is that it wants to connect: then the other end may want so at the
+    /// same time (RFC 9293 section 3.5, RFC 5382 REQ-2).
     std::map<Flow, bool> is_opening_;
 };
 
