@@ -44,7 +44,7 @@ Bytes Actions::forge(const Forge& action, const ForgeTargets& at) {
         case Forgery::kGatewayItself:
             return packet::make_icmp_echo_request(at.own, at.gateway, 1, 1, payload);
         case Forgery::kGatewayPorts:
-            return make_unasked(at.own, at.gateway, payload, std::array{0, 1, 3, 4}.at(rng.below(4)));
+            return make_unasked(at.own, at.gateway, payload, std::array<std::uint64_t, 4>{0, 1, 3, 4}.at(rng.below(4)));
         case Forgery::kSourceRoute:
             return with_source_route(packet::make_udp(own, {at.resource, kPort}, payload), at.gateway);
         case Forgery::kReservedDestination:
