@@ -14,7 +14,8 @@ set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
 if(CULVERT_SANITIZE AND NOT CULVERT_FUZZ)
-  # The optimiser costs more compile time on instrumented code than it saves when the tests run.
+  # The optimiser costs more compile time on instrumented code than it saves when the tests run. Fuzzing and the simulator
+  # run long enough for it.
   set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 endif()
 
