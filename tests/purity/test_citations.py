@@ -33,12 +33,29 @@ def cited(path):
     return citations.citations(text, own)
 
 
+def unresolved(found):
+    """Those of (line, document, section) that no specification has."""
+    return [(line, document, section) for line, document, section in found
+            if document not in SPECIFICATIONS or (section and section not in SPECIFICATIONS[document])]
+
+
 def test_cited_sections_exist():
-    places = [(path, *citation) for path in texts() for citation in cited(path)]
-    assert len(places) > 300, "the parser has gone blind"
-    wrong = [f"{path.relative_to(ROOT)}:{line}: {document}.md section {section}" for path, line, document, section in places
-             if document not in SPECIFICATIONS or (section and section not in SPECIFICATIONS[document])]
+    found = {path: cited(path) for path in texts()}
+    assert sum(map(len, found.values())) > 300, "the parser has gone blind"
+    wrong = [f"{path.relative_to(ROOT)}:{line}: {document}.md section {section}"
+             for path, places in found.items() for line, document, section in unresolved(places)]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("// spec/tunnel.md section 3.9, spec/relay.md sections 2 to 4", []),
+    ("// spec/tunnel.md section 3.99", [(1, "tunnel", "3.99")]),
+    ("// spec/tunel.md section 3.9", [(1, "tunel", "3.9")]),
+    ("// spec/tunel.md", [(1, "tunel", None)]),
+    ("//\n// spec/relay.md sections 2.1\n// and 2.77", [(2, "relay", "2.77")]),
+])
+def test_a_wrong_citation_is_found(text, expected):
+    assert unresolved(citations.citations(citations.without_leaders(text))) == expected
 
 
 def test_links_lead_somewhere():
@@ -69,7 +86,8 @@ def test_links_lead_somewhere():
     ("// WireGuard paper section 5.4; docs/security.md; section 3 of something", []),
 ])
 def test_citations_are_understood(text, expected):
-    assert [(document, section) for _, document, section in citations.citations(citations.without_leaders(text))] == expected
+    found = citations.citations(citations.without_leaders(text))
+    assert [(document, section) for _, document, section in found] == expected
 
 
 @pytest.mark.parametrize("text, expected", [
