@@ -7,10 +7,10 @@
 namespace culvert {
 namespace {
 
-constexpr char32_t kInvalid = 0xfffd;
+constexpr char32_t kReplacement = 0xfffd;  // U+FFFD, what stands for what is no character
 
 struct Decoded {
-    char32_t code_point = kInvalid;
+    char32_t code_point = kReplacement;
     std::size_t length = 1;
     bool is_valid = false;
 };
@@ -55,7 +55,7 @@ bool is_invisible(char32_t c) {
 
 void append_escaped(std::string& out, char32_t c) {
     std::array<char, 8> code{};
-    std::snprintf(code.data(), code.size(), "\\u%04x", static_cast<unsigned>(c > 0xffff ? kInvalid : c));
+    std::snprintf(code.data(), code.size(), "\\u%04x", static_cast<unsigned>(c > 0xffff ? kReplacement : c));
     out += code.data();
 }
 

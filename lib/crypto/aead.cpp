@@ -18,10 +18,10 @@ AeadContext::Nonce nonce_of(std::uint64_t counter) {
     return nonce;
 }
 
-unsigned char* raw(std::byte* bytes) {
+unsigned char* octets(std::byte* bytes) {
     return reinterpret_cast<unsigned char*>(bytes);
 }
-const unsigned char* raw(const std::byte* bytes) {
+const unsigned char* octets(const std::byte* bytes) {
     return reinterpret_cast<const unsigned char*>(bytes);
 }
 
@@ -87,32 +87,32 @@ bool TransportKey::open(std::uint64_t counter, MutableByteSpan in_place) {
 void aead_seal(const Secret<32>& key, std::uint64_t counter, ByteSpan plaintext, ByteSpan additional,
                MutableByteSpan out) {
     assert(out.size() == plaintext.size() + kTagSize);
-    crypto_aead_chacha20poly1305_ietf_encrypt(raw(out.data()), nullptr, raw(plaintext.data()), plaintext.size(),
-                                              raw(additional.data()), additional.size(), nullptr,
-                                              raw(nonce_of(counter).data()), raw(key.reveal().data()));
+    crypto_aead_chacha20poly1305_ietf_encrypt(octets(out.data()), nullptr, octets(plaintext.data()), plaintext.size(),
+                                              octets(additional.data()), additional.size(), nullptr,
+                                              octets(nonce_of(counter).data()), octets(key.reveal().data()));
 }
 
 bool aead_open(const Secret<32>& key, std::uint64_t counter, ByteSpan sealed, ByteSpan additional,
                MutableByteSpan out) {
     assert(sealed.size() >= kTagSize && out.size() == sealed.size() - kTagSize);
-    return crypto_aead_chacha20poly1305_ietf_decrypt(raw(out.data()), nullptr, nullptr, raw(sealed.data()),
-                                                     sealed.size(), raw(additional.data()), additional.size(),
-                                                     raw(nonce_of(counter).data()), raw(key.reveal().data())) == 0;
+    return crypto_aead_chacha20poly1305_ietf_decrypt(
+               octets(out.data()), nullptr, nullptr, octets(sealed.data()), sealed.size(), octets(additional.data()),
+               additional.size(), octets(nonce_of(counter).data()), octets(key.reveal().data())) == 0;
 }
 
 void xaead_seal(const Secret<32>& key, const XNonce& nonce, ByteSpan plaintext, ByteSpan additional,
                 MutableByteSpan out) {
     assert(out.size() == plaintext.size() + kTagSize);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(raw(out.data()), nullptr, raw(plaintext.data()), plaintext.size(),
-                                               raw(additional.data()), additional.size(), nullptr, raw(nonce.data()),
-                                               raw(key.reveal().data()));
+    crypto_aead_xchacha20poly1305_ietf_encrypt(octets(out.data()), nullptr, octets(plaintext.data()), plaintext.size(),
+                                               octets(additional.data()), additional.size(), nullptr,
+                                               octets(nonce.data()), octets(key.reveal().data()));
 }
 
 bool xaead_open(const Secret<32>& key, const XNonce& nonce, ByteSpan sealed, ByteSpan additional, MutableByteSpan out) {
     assert(sealed.size() >= kTagSize && out.size() == sealed.size() - kTagSize);
-    return crypto_aead_xchacha20poly1305_ietf_decrypt(raw(out.data()), nullptr, nullptr, raw(sealed.data()),
-                                                      sealed.size(), raw(additional.data()), additional.size(),
-                                                      raw(nonce.data()), raw(key.reveal().data())) == 0;
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(octets(out.data()), nullptr, nullptr, octets(sealed.data()),
+                                                      sealed.size(), octets(additional.data()), additional.size(),
+                                                      octets(nonce.data()), octets(key.reveal().data())) == 0;
 }
 
 }  // namespace culvert::crypto

@@ -15,9 +15,6 @@ constexpr std::size_t kMaxChunks = 64;
 /// Packets that one receive call brings at most in practice: 8 messages of 64 segments.
 constexpr std::size_t kExpectedPackets = 512;
 
-constexpr std::size_t kTcpChecksumOffset = 16;
-constexpr std::size_t kUdpChecksumOffset = 6;
-
 bool equal_at(MutableByteSpan a, MutableByteSpan b, std::size_t offset, std::size_t length) {
     return std::memcmp(a.data() + offset, b.data() + offset, length) == 0;
 }

@@ -25,6 +25,9 @@ inline constexpr std::size_t kIpv6HeaderLength = 40;
 inline constexpr std::size_t kTcpHeaderLength = 20;
 inline constexpr std::size_t kUdpHeaderLength = 8;
 inline constexpr std::size_t kIcmpHeaderLength = 8;
+/// Where a checksum stands in its header.
+inline constexpr std::size_t kTcpChecksumOffset = 16;
+inline constexpr std::size_t kUdpChecksumOffset = 6;
 
 /// Protocol numbers (IPv4 protocol, IPv6 next header) that this library looks at; IANA "Assigned Internet Protocol
 /// Numbers".

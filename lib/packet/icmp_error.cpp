@@ -73,12 +73,12 @@ bool is_known_error(const IpPacket& packet) {
 }
 
 std::optional<UpperLayer> find_l4_v4(ByteSpan bytes) {
-    constexpr std::uint16_t kFragmentOffset = 0x1fff;
+    constexpr std::uint16_t kOffsetInEights = 0x1fff;
     if (bytes.size() < kIpv4HeaderLength || static_cast<std::uint8_t>(bytes[0]) >> 4 != 4) {
         return std::nullopt;
     }
     const auto header_length = (static_cast<std::size_t>(bytes[0]) & 0x0fU) * 4;
-    const bool is_later_fragment = (load_be<std::uint16_t>(bytes.subspan(6)) & kFragmentOffset) != 0;
+    const bool is_later_fragment = (load_be<std::uint16_t>(bytes.subspan(6)) & kOffsetInEights) != 0;
     if (header_length < kIpv4HeaderLength || header_length > bytes.size() || is_later_fragment) {
         return std::nullopt;
     }

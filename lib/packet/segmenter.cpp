@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "culvert/base/sabotage.h"
+#include "culvert/packet/constants.h"
 
 namespace culvert::packet {
 
@@ -10,9 +11,7 @@ namespace {
 
 constexpr std::size_t kTcpSequenceOffset = 4;
 constexpr std::size_t kTcpFlagsOffset = 13;
-constexpr std::size_t kTcpChecksumOffset = 16;
 constexpr std::size_t kUdpLengthOffset = 4;
-constexpr std::size_t kUdpChecksumOffset = 6;
 constexpr std::size_t kIcmpChecksumOffset = 2;
 
 void clear_u16(MutableByteSpan bytes, std::size_t at) {

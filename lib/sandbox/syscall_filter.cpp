@@ -118,7 +118,8 @@ void add_socket_rules(Filter& filter, const SyscallPolicy& policy) {
         filter.add(kAllow, "socket", {equal(0, AF_NETLINK), equal(2, NETLINK_NETFILTER)});
     }
     // Is it a terminal? Not blocking, please; how much is there to read? What is the name of this interface?
-    for (const scmp_datum_t request : {TCGETS, FIONBIO, FIONREAD, SIOCGIFNAME, SIOCGIFINDEX}) {
+    for (const auto request :
+         std::initializer_list<scmp_datum_t>{TCGETS, FIONBIO, FIONREAD, SIOCGIFNAME, SIOCGIFINDEX}) {
         filter.add(kAllow, "ioctl", {equal(1, request)});
     }
 }

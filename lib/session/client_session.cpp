@@ -61,12 +61,12 @@ public:
 
 private:
     void handle_hangup() override {
-        kLog.info("Received SIGHUP: dropping all connections and starting afresh");
+        kSessionLog.info("Received SIGHUP: dropping all connections and starting afresh");
         post(Reset{"SIGHUP"});
     }
 
     void handle_network_change() override {
-        kLog.info("The host's network changed: dropping all connections and starting afresh");
+        kSessionLog.info("The host's network changed: dropping all connections and starting afresh");
         post(Reset{"network changed"});
     }
 
@@ -83,11 +83,11 @@ private:
     void handle(tunnel::SendFromClient& sent) { send(std::move(sent.message)); }
 
     void handle(tunnel::ResourcesChanged& changed) {
-        kLog.debug("Resources changed", log::field("count", changed.resources.size()));
+        kSessionLog.debug("Resources changed", log::field("count", changed.resources.size()));
     }
 
     void handle(tunnel::ReconnectToPortal& /*event*/) {
-        kLog.debug("No usable relay left: asking the portal for fresh ones");
+        kSessionLog.debug("No usable relay left: asking the portal for fresh ones");
         connect();
     }
 };

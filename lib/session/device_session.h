@@ -101,7 +101,7 @@ protected:
         interface_->set_routes(routes);
         follow_routes();
         if (!std::exchange(is_ready_, true)) {
-            kLog.info("Tunnel ready", log::field("elapsed_ms", milliseconds(io::monotonic_now() - started_at_)));
+            kSessionLog.info("Tunnel ready", log::field("elapsed_ms", milliseconds(io::monotonic_now() - started_at_)));
             if (options_.on_ready) {
                 options_.on_ready();
             }
@@ -116,7 +116,7 @@ protected:
         shut_down();
     }
 
-    static constexpr log::Logger kLog{"session"};
+    static constexpr log::Logger kSessionLog{"session"};
 
     [[nodiscard]] HostWatch& host_watch() { return host_watch_; }
     [[nodiscard]] const std::string& tun_name() const { return options_.tun_name; }
@@ -180,7 +180,7 @@ private:
             handle_hangup();
             return;
         }
-        kLog.info("Shutting down");
+        kSessionLog.info("Shutting down");
         shut_down();
     }
 
@@ -217,20 +217,20 @@ private:
     }
 
     void handle_portal(portal_channel::Event event) {
-        std::visit(overloaded{[&](const portal_channel::Joined&) { kLog.debug("Joined the portal's channel"); },
+        std::visit(overloaded{[&](const portal_channel::Joined&) { kSessionLog.debug("Joined the portal's channel"); },
                               [&](portal_channel::MessageReceived& received) {
                                   if (auto* message = std::get_if<ToDevice>(&received.message)) {
                                       post_message(std::move(*message));
                                   }
                               },
                               [&](const portal_channel::MessageRefused& refused) {
-                                  kLog.debug("The portal refused a message", log::field("reason", refused.text));
+                                  kSessionLog.debug("The portal refused a message", log::field("reason", refused.text));
                               },
                               [&](const portal_channel::HeartbeatSent&) {},
                               [&](const portal_channel::Hiccup& hiccup) {
-                                  kLog.debug("Not connected to the portal; existing connections keep working",
-                                             log::field("retry_in_ms", milliseconds(hiccup.delay)),
-                                             log::field("cause", hiccup.cause));
+                                  kSessionLog.debug("Not connected to the portal; existing connections keep working",
+                                                    log::field("retry_in_ms", milliseconds(hiccup.delay)),
+                                                    log::field("cause", hiccup.cause));
                               },
                               [&](const portal_channel::Closed&) {
                                   is_portal_closed_ = true;

@@ -83,14 +83,14 @@ private:
     [[nodiscard]] bool keeps_local_network() const override { return false; }
 
     void handle_hangup() override {
-        kLog.info("Received SIGHUP: connecting to the portal afresh");
+        kSessionLog.info("Received SIGHUP: connecting to the portal afresh");
         reconnect();
     }
 
     /// What works goes on: the sockets are bound to no address, and peers find other paths by themselves. Only the
     /// portal's connection would go on waiting at an address that is gone.
     void handle_network_change() override {
-        kLog.info("The host's network changed: connecting to the portal afresh");
+        kSessionLog.info("The host's network changed: connecting to the portal afresh");
         reconnect();
     }
 
@@ -105,7 +105,7 @@ private:
     void handle(tunnel::SendFromGateway& sent) { send(std::move(sent.message)); }
 
     void handle(tunnel::ReconnectToPortal& /*event*/) {
-        kLog.debug("No usable relay left: asking the portal for fresh ones");
+        kSessionLog.debug("No usable relay left: asking the portal for fresh ones");
         connect();
     }
 

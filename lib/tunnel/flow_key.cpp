@@ -5,10 +5,6 @@
 namespace culvert::tunnel {
 namespace {
 
-bool is_echo_request(const packet::IpPacket& packet) {
-    return packet.icmp_type() == (packet.is_v4() ? packet::kIcmpEchoRequest : packet::kIcmpv6EchoRequest);
-}
-
 bool is_icmp(std::uint8_t protocol) {
     return protocol == packet::kProtocolIcmp || protocol == packet::kProtocolIcmpv6;
 }
@@ -27,13 +23,18 @@ std::uint8_t protocol_of(const packet::EmbeddedPacket& embedded) {
 
 }  // namespace
 
+bool is_echo_request(const packet::IpPacket& packet) {
+    return packet.is_icmp_echo() &&
+           packet.icmp_type() == (packet.is_v4() ? packet::kIcmpEchoRequest : packet::kIcmpv6EchoRequest);
+}
+
 std::optional<FlowKey> outbound_flow(const packet::IpPacket& packet) {
     FlowKey key{.client = packet.source(), .remote = packet.destination(), .protocol = packet.protocol()};
     if (packet.is_tcp() || packet.is_udp()) {
         key.client_value = packet.source_port();
         key.remote_value = packet.destination_port();
     } else if (packet.is_icmp()) {
-        if (!packet.is_icmp_echo() || !is_echo_request(packet)) {
+        if (!is_echo_request(packet)) {
             return std::nullopt;
         }
         key.client_value = key.remote_value = packet.source_value()->value;

@@ -21,6 +21,8 @@ struct FlowKey {
     friend bool operator==(const FlowKey&, const FlowKey&) = default;
 };
 
+[[nodiscard]] bool is_echo_request(const packet::IpPacket& packet);
+
 /// The flow of a packet that a client sends. nullopt: it asks for no answer (ICMP other than an echo request).
 [[nodiscard]] std::optional<FlowKey> outbound_flow(const packet::IpPacket& packet);
 

@@ -26,11 +26,6 @@ std::expected<void, Refusal> check_address(const ClientPolicy& policy, const net
     return {};
 }
 
-bool is_echo_request(const packet::IpPacket& packet) {
-    return packet.is_icmp_echo() &&
-           packet.icmp_type() == (packet.is_v4() ? packet::kIcmpEchoRequest : packet::kIcmpv6EchoRequest);
-}
-
 /// Of the kinds that routers send, about a packet of the one that it is sent to.
 bool is_error(const packet::IpPacket& packet) {
     const auto about = quoted_flow(packet);

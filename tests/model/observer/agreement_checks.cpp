@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/observer/device_name.h"
 #include "model/observer/state_text.h"
 
 namespace culvert::model {
@@ -15,13 +16,6 @@ constexpr auto kExpiryTakes = 7s;
 constexpr Duration kRounding = 1s;
 /// From the goodbye of a process to the end of its grants, by late drivers too.
 constexpr Duration kGoodbyeTakes = 10s;
-
-std::string name(ClientNo client) {
-    return "client" + std::to_string(client.value);
-}
-std::string name(GatewayNo gateway) {
-    return "gateway" + std::to_string(gateway.value);
-}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/observer/device_name.h"
 #include "model/reference/expectation.h"
 #include "model/reference/inner_packet.h"
 
@@ -17,10 +18,6 @@ constexpr Duration kChangeIsTold = 2s;
 /// A connection is set up anew at most so often in a row without a fault (STA-3), and what counts as in a row.
 constexpr std::size_t kMaxFlows = 3;
 constexpr Duration kFlapping = 30s;
-
-std::string name(ClientNo client) {
-    return "client" + std::to_string(client.value);
-}
 
 }  // namespace
 

@@ -17,7 +17,7 @@ milliseconds draw_hang(ChoiceSource& source) {
     return source.chance(40) ? seconds{source.between(2, 40)} : milliseconds{100 * source.between(1, 20)};
 }
 
-milliseconds draw_gap(ChoiceSource& source) {
+milliseconds draw_pause(ChoiceSource& source) {
     return source.chance(60) ? milliseconds{100 * source.between(1, 30)} : milliseconds{0};
 }
 
@@ -43,7 +43,7 @@ void offer_processes(const Plan& plan, Offers& offers) {
                  [](ChoiceSource& source, const Process& process) { return Suspend{process, draw_sleep(source)}; });
     offers.about(4, plan.clients(), [](ChoiceSource& source, ClientNo client) {
         auto access = draw_access(source);
-        return Roam{client, access, draw_gap(source)};
+        return Roam{client, access, draw_pause(source)};
     });
 }
 

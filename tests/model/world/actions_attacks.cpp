@@ -12,7 +12,6 @@
 namespace culvert::model {
 namespace {
 
-constexpr std::uint16_t kPort = 4000;
 constexpr net::SocketAddress kAttackerPort{{}, 6666};
 
 }  // namespace

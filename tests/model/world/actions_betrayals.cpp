@@ -9,8 +9,6 @@
 namespace culvert::model {
 namespace {
 
-constexpr std::uint16_t kPort = 4000;
-
 /// An ICMP error from a gateway's own address: nobody reaches `quoted_destination` for `quoted_source`.
 Bytes make_error(const net::IpAddress& source, const net::IpAddress& destination, const net::IpAddress& quoted_source,
                  const net::IpAddress& quoted_destination, ByteSpan payload) {

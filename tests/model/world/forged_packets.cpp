@@ -7,11 +7,7 @@
 #include "culvert/packet/ip_packet.h"
 
 namespace culvert::model {
-namespace {
-
-constexpr std::uint16_t kPort = 4000;
-
-}  // namespace
+namespace {}  // namespace
 
 net::IpAddress ip(std::string_view text) {
     return *net::IpAddress::parse(text);

@@ -10,6 +10,9 @@
 /// IP packets that only somebody who keeps no rule puts into a tunnel.
 namespace culvert::model {
 
+/// The port of forged packets, of theirs and of what they are sent to.
+inline constexpr std::uint16_t kPort = 4000;
+
 /// Requires an address.
 [[nodiscard]] net::IpAddress ip(std::string_view text);
 
