@@ -15,7 +15,7 @@ function(culvert_defined_names path result)
   file(STRINGS "${path}" lines REGEX "^(constexpr|const|inline|static|using|struct|class|enum class|[A-Za-z_0-9:<>&*, ]+ [a-z_0-9]+\\()")
   foreach(line IN LISTS lines)
     if(line MATCHES "^[^({=;]* (k[A-Z][A-Za-z0-9]*) ?[({=;]" OR line MATCHES "^(struct|class|enum class|using) ([A-Z][A-Za-z0-9]*)"
-       OR line MATCHES "^using [a-z_:]*::([a-z_0-9]+);" OR line MATCHES "^[^({=;:]*[^({=;]*[ *&]([a-z_][a-z_0-9]*)\\(")
+       OR line MATCHES "^using [a-z_:]*::([a-z_0-9]+);?$" OR line MATCHES "^[^({=;:]*[^({=;]*[ *&]([a-z_][a-z_0-9]*)\\(")
       set(name "${CMAKE_MATCH_1}")
       if(CMAKE_MATCH_2)
         set(name "${CMAKE_MATCH_2}")
