@@ -34,6 +34,27 @@ std::string quoted(std::string_view name) {
     return '"' + std::string{name} + '"';
 }
 
+/// A share of the kernel's table for each address of a client, who has two. Small tables leave a client enough to work
+/// with.
+constexpr std::size_t kAddressesThatFillTheTable = 8;
+constexpr std::size_t kFewestConnectionsPerAddress = 2048;
+
+/// Addresses whose connections are counted at once: an entry goes with its last connection. As many as a gateway may
+/// have clients, and more.
+constexpr std::size_t kCountedAddresses = 65'536;
+
+std::string counted_addresses(std::string_view name, std::string_view type) {
+    return "  set " + std::string{name} + " { type " + std::string{type} + "; size " +
+           std::to_string(kCountedAddresses) + "; flags dynamic; }\n";
+}
+
+/// Only for the packet that would add a connection to the kernel's table: "new" is also what waits for its answer.
+std::string drop_beyond(std::size_t connections) {
+    const auto count = " ct count over " + std::to_string(connections) + " } drop\n";
+    const std::string opening = "    ct state new ct status & confirmed == 0 add @";
+    return opening + "counted_ipv4 { ip saddr" + count + opening + "counted_ipv6 { ip6 saddr" + count;
+}
+
 /// "Forward what these forwarded before, and drop the rest."
 std::string only_as_before(std::string_view family, const std::optional<std::vector<std::string>>& routers) {
     if (!routers || CULVERT_SABOTAGE(kForwardForEverybody)) {
@@ -68,6 +89,10 @@ std::string remove_commands() {
     return "add " + table + "\ndelete " + table + "\n";
 }
 
+std::size_t connections_per_address(std::size_t most) {
+    return std::max(most / kAddressesThatFillTheTable, kFewestConnectionsPerAddress);
+}
+
 std::string install_commands(const ForwardingRules& rules) {
     const auto tun = quoted(rules.tun_name);
     const std::string v4{kTunnelV4};
@@ -80,6 +105,10 @@ std::string install_commands(const ForwardingRules& rules) {
     std::string text = remove_commands();
     text += std::string{"table inet "} + kGatewayTable + " {\n";
     text += record_chain(rules.record);
+    const bool counts = rules.connections_per_address && !CULVERT_SABOTAGE(kOneClientFillsConntrack);
+    if (counts) {
+        text += counted_addresses("counted_ipv4", "ipv4_addr") + counted_addresses("counted_ipv6", "ipv6_addr");
+    }
     // Before destination NAT: a port that the host publishes to its own networks (containers) must not be reachable at
     // the tunnel address either.
     text +=
@@ -100,10 +129,8 @@ std::string install_commands(const ForwardingRules& rules) {
         never_v4 +
         " drop\n"
         "    ip6 daddr " +
-        std::string{kNeverV6} +
-        " drop\n"
-        "    ip daddr " +
-        v4 +
+        std::string{kNeverV6} + " drop\n" + (counts ? drop_beyond(*rules.connections_per_address) : std::string{}) +
+        "    ip daddr " + v4 +
         " jump to_gateway\n"
         "    ip6 daddr " +
         v6 +
