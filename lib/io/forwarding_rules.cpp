@@ -38,6 +38,10 @@ std::string quoted(std::string_view name) {
 /// with.
 constexpr std::size_t kAddressesThatFillTheTable = 8;
 constexpr std::size_t kFewestConnectionsPerAddress = 2048;
+/// As many flows as a gateway knows of a client (tunnel/constants.h). Beyond that counting becomes expensive: the
+/// kernel walks through an address's connections once per tick that brings a new one, which takes about 0.5 ms for so
+/// many.
+constexpr std::size_t kMostConnectionsPerAddress = 16'384;
 
 /// Addresses whose connections are counted at once: an entry goes with its last connection. As many as a gateway may
 /// have clients, and more.
@@ -48,12 +52,17 @@ std::string counted_addresses(std::string_view name, std::string_view type) {
            std::to_string(kCountedAddresses) + "; flags dynamic; }\n";
 }
 
-/// Only for the packet that would add a connection to the kernel's table: "new" is also what waits for its answer.
-std::string drop_beyond(std::size_t connections) {
+/// For the packets that would add a connection to the kernel's table.
+std::string count_chain(std::size_t connections) {
     const auto count = " ct count over " + std::to_string(connections) + " } drop\n";
-    const std::string opening = "    ct state new ct status & confirmed == 0 add @";
-    return opening + "counted_ipv4 { ip saddr" + count + opening + "counted_ipv6 { ip6 saddr" + count;
+    return counted_addresses("counted_ipv4", "ipv4_addr") + counted_addresses("counted_ipv6", "ipv6_addr") +
+           "  chain count {\n"
+           "    add @counted_ipv4 { ip saddr" +
+           count + "    add @counted_ipv6 { ip6 saddr" + count + "  }\n";
 }
+
+/// "New" is also what waits for its first answer, and such a connection is to go on: it is confirmed already.
+constexpr std::string_view kCountOpenings = "    ct state new ct status & confirmed == 0 jump count\n";
 
 /// "Forward what these forwarded before, and drop the rest."
 std::string only_as_before(std::string_view family, const std::optional<std::vector<std::string>>& routers) {
@@ -90,7 +99,7 @@ std::string remove_commands() {
 }
 
 std::size_t connections_per_address(std::size_t most) {
-    return std::max(most / kAddressesThatFillTheTable, kFewestConnectionsPerAddress);
+    return std::clamp(most / kAddressesThatFillTheTable, kFewestConnectionsPerAddress, kMostConnectionsPerAddress);
 }
 
 std::string install_commands(const ForwardingRules& rules) {
@@ -107,7 +116,7 @@ std::string install_commands(const ForwardingRules& rules) {
     text += record_chain(rules.record);
     const bool counts = rules.connections_per_address && !CULVERT_SABOTAGE(kOneClientFillsConntrack);
     if (counts) {
-        text += counted_addresses("counted_ipv4", "ipv4_addr") + counted_addresses("counted_ipv6", "ipv6_addr");
+        text += count_chain(*rules.connections_per_address);
     }
     // Before destination NAT: a port that the host publishes to its own networks (containers) must not be reachable at
     // the tunnel address either.
@@ -129,7 +138,7 @@ std::string install_commands(const ForwardingRules& rules) {
         never_v4 +
         " drop\n"
         "    ip6 daddr " +
-        std::string{kNeverV6} + " drop\n" + (counts ? drop_beyond(*rules.connections_per_address) : std::string{}) +
+        std::string{kNeverV6} + " drop\n" + std::string{counts ? kCountOpenings : std::string_view{}} +
         "    ip daddr " + v4 +
         " jump to_gateway\n"
         "    ip6 daddr " +
