@@ -315,8 +315,8 @@ TEST(GatewayHost, CountsConnectionsToItsOwnMachine) {
 }
 
 TEST(GatewayHost, TakesTheShareFromWhatTheKernelTracks) {
-    EXPECT_EQ(connections_per_address(65'536), 8192U);
-    EXPECT_EQ(connections_per_address(262'144), 16'384U);
+    EXPECT_EQ(connections_per_address(32'768), 4096U);
+    EXPECT_EQ(connections_per_address(262'144), 8192U);
     EXPECT_EQ(connections_per_address(1024), 2048U);
     in_new_network([] {
         Host host;
