@@ -1,42 +1,10 @@
 // The part of the storage that shows administrators what there is, and whether anything can be written.
 
+#include "sqlite_row.h"
 #include "sqlite_storage.h"
 
 namespace culvert::portal_server {
 namespace {
-
-using portal::StorageError;
-
-StorageError damaged() {
-    return StorageError{"the database holds a row that cannot be understood; restore a backup"};
-}
-
-Uuid read_uuid(const Statement& row, int column) {
-    const auto id = Uuid::parse(row.text(column));
-    if (!id) {
-        throw damaged();
-    }
-    return *id;
-}
-
-UnixSeconds read_time(const Statement& row, int column) {
-    return UnixSeconds{std::chrono::seconds{row.integer(column)}};
-}
-
-std::optional<UnixSeconds> read_optional_time(const Statement& row, int column) {
-    return row.is_null(column) ? std::nullopt : std::optional{read_time(row, column)};
-}
-
-portal::TokenType read_type(const Statement& row, int column) {
-    using portal::TokenType;
-    const auto text = row.text(column);
-    for (const auto type : {TokenType::kClient, TokenType::kGateway, TokenType::kRelay, TokenType::kApi}) {
-        if (text == portal::to_string(type)) {
-            return type;
-        }
-    }
-    throw damaged();
-}
 
 /// Kinds in the order of DeviceKind.
 constexpr std::string_view kSelectDevices =
@@ -62,8 +30,8 @@ std::vector<TokenListing> SqliteStorage::list_tokens() {
         " LEFT JOIN sites ON sites.id = site_id ORDER BY tokens.inserted_at, tokens.id");
     std::vector<TokenListing> tokens;
     while (row.step()) {
-        tokens.push_back({.id = portal::TokenId{read_uuid(row, 0)},
-                          .type = read_type(row, 1),
+        tokens.push_back({.id = read_id<portal::TokenId>(row, 0),
+                          .type = read_token_type(row, 1),
                           .actor = row.optional_text(2),
                           .site = row.optional_text(3),
                           .created_at = read_time(row, 4),
@@ -79,7 +47,7 @@ std::vector<DeviceListing> SqliteStorage::list_devices() {
     auto row = database_.prepare(kSelectDevices);
     std::vector<DeviceListing> devices;
     while (row.step()) {
-        devices.push_back({.id = read_uuid(row, 0),
+        devices.push_back({.id = read_id<Uuid>(row, 0),
                            .kind = static_cast<DeviceKind>(row.integer(1)),
                            .name = row.text(2),
                            .external_id = row.optional_text(3),
@@ -87,7 +55,7 @@ std::vector<DeviceListing> SqliteStorage::list_devices() {
                            .site = row.optional_text(5),
                            .ipv4 = row.optional_text(6),
                            .ipv6 = row.optional_text(7),
-                           .token = row.is_null(8) ? std::nullopt : std::optional{portal::TokenId{read_uuid(row, 8)}},
+                           .token = read_optional_id<portal::TokenId>(row, 8),
                            .created_at = read_time(row, 9),
                            .last_seen_at = read_time(row, 10),
                            .last_seen_remote_ip = row.text(11),

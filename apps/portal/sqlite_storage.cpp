@@ -4,6 +4,7 @@
 
 #include "culvert/base/sabotage.h"
 #include "schema.h"
+#include "sqlite_row.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -12,27 +13,6 @@ using portal::StorageError;
 
 std::int64_t to_integer(UnixSeconds time) {
     return time.time_since_epoch().count();
-}
-UnixSeconds to_time(std::int64_t seconds) {
-    return UnixSeconds{std::chrono::seconds{seconds}};
-}
-
-StorageError damaged() {
-    return StorageError{"the database holds a row that cannot be understood; restore a backup"};
-}
-
-template <typename Id>
-Id read_id(const Statement& row, int column) {
-    const auto id = Id::parse(row.text(column));
-    if (!id) {
-        throw damaged();
-    }
-    return *id;
-}
-
-template <typename Id>
-std::optional<Id> read_optional_id(const Statement& row, int column) {
-    return row.is_null(column) ? std::nullopt : std::optional{read_id<Id>(row, column)};
 }
 
 template <typename Id>
@@ -43,7 +23,7 @@ std::optional<std::string> to_text(const std::optional<Id>& id) {
 net::IpAddress read_address(const Statement& row, int column) {
     const auto address = net::IpAddress::parse(row.text(column));
     if (!address) {
-        throw damaged();
+        throw damaged_row();
     }
     return *address;
 }
@@ -51,7 +31,7 @@ net::IpAddress read_address(const Statement& row, int column) {
 crypto::PublicKey read_key(const Statement& row, int column) {
     const auto key = crypto::PublicKey::parse(row.text(column));
     if (!key) {
-        throw damaged();
+        throw damaged_row();
     }
     return *key;
 }
@@ -59,24 +39,13 @@ crypto::PublicKey read_key(const Statement& row, int column) {
 crypto::Secret<32> read_secret(const Statement& row, int column) {
     const auto bytes = row.blob(column);
     if (bytes.size() != 32) {
-        throw damaged();
+        throw damaged_row();
     }
     return crypto::Secret<32>::from_bytes(bytes);
 }
 
-portal::TokenType read_token_type(const Statement& row, int column) {
-    using portal::TokenType;
-    const auto text = row.text(column);
-    for (const auto type : {TokenType::kClient, TokenType::kGateway, TokenType::kRelay, TokenType::kApi}) {
-        if (text == portal::to_string(type)) {
-            return type;
-        }
-    }
-    throw damaged();
-}
-
 portal::LastSeen read_last_seen(const Statement& row, int column) {
-    return {row.text(column), row.text(column + 1), read_address(row, column + 2), to_time(row.integer(column + 3))};
+    return {row.text(column), row.text(column + 1), read_address(row, column + 2), read_time(row, column + 3)};
 }
 
 Statement& bind_last_seen(Statement& statement, const portal::LastSeen& last_seen) {
@@ -195,7 +164,7 @@ std::optional<portal::Token> SqliteStorage::find_token(const portal::TokenId& id
                          .site = read_optional_id<SiteId>(row, 4),
                          .secret_salt = row.text(5),
                          .secret_hash = row.text(6),
-                         .expires_at = row.is_null(7) ? std::nullopt : std::optional{to_time(row.integer(7))}};
+                         .expires_at = read_optional_time(row, 7)};
 }
 
 void SqliteStorage::record_use(const portal::TokenId& id, const portal::LastSeen& last_seen) {
@@ -459,7 +428,7 @@ std::vector<portal::Flow> SqliteStorage::find_flows(const GatewayId& gateway) {
                          .client_remote_ip = read_address(row, 7),
                          .client_user_agent = row.text(8),
                          .gateway_remote_ip = read_address(row, 9),
-                         .expires_at = to_time(row.integer(10))});
+                         .expires_at = read_time(row, 10)});
     }
     return flows;
 }
@@ -521,7 +490,7 @@ bool SqliteStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, 
     bool is_held = false;
     while (holder.step()) {
         is_held = true;
-        if (to_time(holder.integer(0)) >= kept_since || !holder.is_null(1)) {
+        if (read_time(holder, 0) >= kept_since || !holder.is_null(1)) {
             return false;
         }
     }
@@ -610,7 +579,7 @@ std::vector<portal::RevokedTurnUser> SqliteStorage::revoked_turn_users(UnixSecon
     row.bind(to_integer(now));
     std::vector<portal::RevokedTurnUser> revoked;
     while (row.step()) {
-        revoked.push_back({row.text(0), to_time(row.integer(1))});
+        revoked.push_back({row.text(0), read_time(row, 1)});
     }
     return revoked;
 }

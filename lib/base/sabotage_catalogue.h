@@ -65,6 +65,7 @@
     X(kFirstConnectionWithKey, "security", "connectivity", "who hands in another's public key gets that one's handshakes") \
     X(kLogsWaitForTheirReader, "security", "observability", "a program stops while nobody reads its log") \
     X(kWarningsRepeatForEver, "security", "observability", "a warning that somebody far away can cause fills the disk") \
+    X(kSilentConnectionsStay, "security", "observability", "64 connections that say nothing keep the health checks out") \
     X(kLogsTakeLinesFromStrangers, "security", "observability", "a name with a line feed forges a line of the log") \
     X(kHeapKeepsSecrets, "security", "wiping_heap", "tokens and keys stay in memory that was given back") \
     X(kRandomBytesStay, "security", "crypto", "what the random generator handed out can be read from its memory") \
@@ -106,6 +107,8 @@
     X(kAnswersMayOpenConnections, "security", "tunnel", "a host that was connected to once may connect back to the same port") \
     X(kGatewayPassesUnasked, "security", "tunnel", "a gateway lets resources send clients what these did not ask for") \
     X(kFlowsNeverExpire, "security", "tunnel", "what was opened once stays open for ever") \
+    X(kFlowsOpenAtAnySpeed, "security", "tunnel", "one client's scan fills the connection tracking that all share") \
+    X(kDevicesShareAlone, "security", "tunnel", "an actor with many devices pushes out the flows of others") \
     X(kAnybodyMakesRoom, "security", "tunnel", "one peer's many flows push out those of others") \
     X(kIdleConnectionsAreForgotten, "security", "tunnel", "a TCP connection that is idle for five minutes is cut off") \
     X(kRevocationIsNotForwarded, "96", "portal", "the portal does not tell the gateway that access was taken back") \
@@ -141,6 +144,7 @@
     X(kGatewayHostIsOpen, "security", "io", "clients reach every service of the gateway's host at its tunnel address") \
     X(kTunnelReachesLoopback, "security", "io", "clients reach the gateway's loopback and link-local addresses where a DNS answer or resource says so") \
     X(kAnyoneReachesClients, "security", "io", "the networks around a gateway may send to clients unasked") \
+    X(kOneClientFillsConntrack, "security", "io", "one client takes all connections that a gateway's kernel can track") \
     X(kMasqueradeStrangers, "security", "io", "whoever borrows an address of the tunnel is masqueraded by the gateway") \
     X(kForwardForEverybody, "security", "io", "a host that was no router forwards between all its networks once it is a gateway") \
     X(kKeepSysctls, "security", "io", "forwarding stays switched on after a gateway has ended") \

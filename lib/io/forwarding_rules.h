@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ struct ForwardingRules {
     /// interface is forwarded into the tunnel only, as if we had never switched forwarding on.
     std::optional<std::vector<std::string>> ipv4_routers = std::vector<std::string>{};
     std::optional<std::vector<std::string>> ipv6_routers = std::vector<std::string>{};
+    /// Connections that the kernel tracks for one address of the tunnel; a client has two addresses. Further ones are
+    /// dropped, what is established goes on. nullopt: as many as fit.
+    std::optional<std::size_t> connections_per_address;
     /// Kept in the table as well: it survives a crash also where no file can be written.
     std::vector<SysctlChange> record;
 };
@@ -26,10 +30,14 @@ struct ForwardingRules {
 ///
 /// Promises: from the tunnel the gateway itself is reached by "ping" on its tunnel address and on nothing else, unless
 /// a resource covers another address of it (which lib/tunnel/gateway decides before the kernel sees the packet); into
-/// the tunnel go answers only; nothing that entered by another interface is masqueraded, or forwarded on our account.
+/// the tunnel go answers only; nothing that entered by another interface is masqueraded, or forwarded on our account;
+/// no client uses up the kernel's table of connections, which clients and host share.
 [[nodiscard]] std::string install_commands(const ForwardingRules& rules);
 
 [[nodiscard]] std::string remove_commands();
+
+/// How many connections one address of the tunnel may have where the kernel tracks `most` in all.
+[[nodiscard]] std::size_t connections_per_address(std::size_t most);
 
 /// The record in the output of `nft list table`.
 [[nodiscard]] std::vector<SysctlChange> record_in(const std::string& listing);

@@ -1,12 +1,13 @@
 #include "culvert/io/gateway_host.h"
 
+#include <charconv>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "culvert/base/sabotage.h"
 #include "culvert/io/forwarding_rules.h"
 #include "culvert/io/forwarding_sysctls.h"
-#include "culvert/io/nftables.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::io {
@@ -33,6 +34,33 @@ void restore_leftovers(HostRecord& record) {
     kLog.info("Put back the kernel settings that an earlier run, which was killed, had changed");
 }
 
+std::optional<std::size_t> share_of_tracked_connections() {
+    const auto most = read_sysctl("net/netfilter/nf_conntrack_max");
+    std::size_t number = 0;
+    if (!most || std::from_chars(most->data(), most->data() + most->size(), number).ec != std::errc{}) {
+        return std::nullopt;
+    }
+    return connections_per_address(number);
+}
+
+/// Puts the table in place. The commands that did it come back, since not every kernel can count connections.
+std::expected<std::string, std::string> install(ForwardingRules rules, decltype(&run_nft) nft) {
+    const auto limit = std::exchange(rules.connections_per_address, std::nullopt);
+    auto commands = install_commands(rules);
+    if (const auto result = nft(commands); !result) {
+        return std::unexpected{result.error()};
+    }
+    // Second, since only a table that tracks connections loads what says how many the kernel tracks.
+    rules.connections_per_address = limit ? limit : share_of_tracked_connections();
+    auto counting = install_commands(rules);
+    if (const auto result = nft(counting); !result) {
+        kLog.info("This kernel cannot count connections (nft_connlimit): one client may use up its table of them",
+                  log::field("error", result.error()));
+        return commands;
+    }
+    return counting;
+}
+
 std::string explain(const std::string& error) {
     return "cannot set up masquerading: " + error +
            ". The kernel needs nf_tables with NAT and fib, and this program CAP_NET_ADMIN.";
@@ -48,16 +76,17 @@ std::expected<GatewayHost, std::string> GatewayHost::set_up(const Options& optio
     // Written down first, so that a crash leaves nothing that nobody knows of.
     record.store(survey.changes);
     // The table second: with it, switching forwarding on opens nothing else.
-    auto commands = install_commands({.tun_name = options.tun_name,
-                                      .ipv4_routers = survey.ipv4_routers,
-                                      .ipv6_routers = survey.ipv6_routers,
-                                      .record = survey.changes});
-    GatewayHost host{std::move(record), SysctlChanges{survey.changes}, std::move(commands)};
-    if (const auto result = run_nft(host.commands_); !result) {
-        host.record_.clear();
-        host.is_active_ = false;
-        return std::unexpected{explain(result.error())};
+    auto commands = install({.tun_name = options.tun_name,
+                             .ipv4_routers = survey.ipv4_routers,
+                             .ipv6_routers = survey.ipv6_routers,
+                             .connections_per_address = options.connections_per_address,
+                             .record = survey.changes},
+                            options.nft);
+    if (!commands) {
+        record.clear();
+        return std::unexpected{explain(commands.error())};
     }
+    GatewayHost host{std::move(record), SysctlChanges{survey.changes}, std::move(*commands)};
     host.listing_ = list_table();
     host.sysctls_.apply();
     kLog.debug("Forwarding and masquerading are set up", log::field("settings_changed", survey.changes.size()),

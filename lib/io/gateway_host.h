@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "culvert/io/host_record.h"
+#include "culvert/io/nftables.h"
 #include "culvert/io/sysctl_changes.h"
 
 namespace culvert::io {
@@ -23,6 +26,10 @@ public:
     struct Options {
         std::string tun_name;
         std::filesystem::path record_folder = kRecordFolder;
+        /// Connections that the kernel tracks for one address of a client; by default a share of what it tracks in all.
+        std::optional<std::size_t> connections_per_address = std::nullopt;
+        /// For tests of kernels that cannot do everything.
+        decltype(&run_nft) nft = &run_nft;
     };
 
     /// Requires CAP_NET_ADMIN. Call it as the owner of the TUN device: there must be one gateway per network namespace.

@@ -11,17 +11,16 @@
 #include <filesystem>
 
 #include "culvert/io/constants.h"
+#include "culvert/io/forwarding_rules.h"
 #include "culvert/io/network_test_support.h"
 #include "culvert/io/nftables.h"
 #include "culvert/io/socket_address.h"
-#include "culvert/io/tun_interface.h"
+#include "culvert/observability/log_capture.h"
 #include "culvert/packet/builder.h"
 
 namespace culvert::io {
 namespace {
 
-const auto kGatewayV4 = *net::IpAddress::parse("100.64.0.1");
-const auto kGatewayV6 = *net::IpAddress::parse("fd00:2021:1111::1");
 const auto kClientV4 = *net::SocketAddress::parse("100.64.0.7:4000");
 const auto kClientV6 = *net::SocketAddress::parse("[fd00:2021:1111::7]:4000");
 
@@ -49,18 +48,17 @@ void set(const std::string& name, const std::string& value) {
 }
 
 /// A gateway's host between tunnel, LAN and a third network, not a router by itself.
-struct Host {
-    Host() {
-        auto netlink = *Netlink::open();
-        EXPECT_FALSE(netlink.set_up(*netlink.interface_index("lo")));
+struct Host : TunnelHost {
+    Host() : TunnelHost{{"10.20.0.2/24", "fd10:20::2/64"}} {
         set("net/ipv4/ip_forward", "0");
         set("net/ipv6/conf/all/forwarding", "0");
-        EXPECT_TRUE(interface.set_addresses(kGatewayV4, kGatewayV6));
-        interface.set_routes({*net::IpNetwork::parse("100.64.0.0/11"), *net::IpNetwork::parse("fd00:2021:1111::/107")});
+        interface->set_routes(
+            {*net::IpNetwork::parse("100.64.0.0/11"), *net::IpNetwork::parse("fd00:2021:1111::/107")});
     }
 
     void become_gateway() {
-        auto made = GatewayHost::set_up({.tun_name = kTunName, .record_folder = folder.path()});
+        auto made = GatewayHost::set_up(
+            {.tun_name = kTunName, .record_folder = folder.path(), .connections_per_address = connections_per_address});
         ASSERT_TRUE(made) << made.error();
         gateway.emplace(std::move(*made));
     }
@@ -69,9 +67,7 @@ struct Host {
     void kill_gateway() { new GatewayHost{std::move(*gateway)}, gateway.reset(); }
 
     Folder folder;
-    Cable tunnel{kTunName, {}};
-    TunInterface interface = std::move(*TunInterface::attach(kTunName, false));
-    Cable lan{"lan0", {"10.20.0.2/24", "fd10:20::2/64"}};
+    std::optional<std::size_t> connections_per_address;
     Cable other{"other0", {"10.30.0.2/24", "fd10:30::2/64"}};
     std::optional<GatewayHost> gateway;
 };
@@ -184,7 +180,7 @@ TEST(GatewayHost, AnswersPingsFromTheTunnel) {
     in_new_network([] {
         Host host;
         host.become_gateway();
-        for (const auto& [client, gateway] : {std::pair{kClientV4, kGatewayV4}, {kClientV6, kGatewayV6}}) {
+        for (const auto& [client, gateway] : {std::pair{kClientV4, kTunV4}, {kClientV6, kTunV6}}) {
             host.tunnel.send(packet::make_icmp_echo_request(client.ip, gateway, 1, 1, kPayload));
             EXPECT_TRUE(host.tunnel.receive([&](const auto& packet) { return packet.destination() == client.ip; }));
         }
@@ -271,6 +267,89 @@ TEST(GatewayHost, LetsTheTunnelReachNothingThatNoRouterPassesOn) {
         }
         host.tunnel.send(udp(kClientV4, "169.254.169.254:80"));
         EXPECT_FALSE(host.lan.receive(is_udp));
+    });
+}
+
+// --- The kernel's table of connections ---
+
+/// How many of ten connections that `client` opens get through.
+int opened(Host& host, const net::SocketAddress& client) {
+    const auto* server = client.is_v4() ? "10.20.0.10:" : "[fd10:20::10]:";
+    int count = 0;
+    for (int port = 1; port <= 10; ++port) {
+        host.tunnel.send(udp(client, server + std::to_string(port)));
+        count += host.lan.receive(is_udp) ? 1 : 0;
+    }
+    return count;
+}
+
+TEST(GatewayHost, GivesEachAddressItsShareOfTheConnections) {
+    in_new_network([] {
+        Host host;
+        host.connections_per_address = 4;
+        host.become_gateway();
+        for (const auto& [first, second] :
+             {std::pair{kClientV4, "100.64.0.8:4000"}, {kClientV6, "[fd00:2021:1111::8]:4000"}}) {
+            EXPECT_EQ(opened(host, first), 4);
+            EXPECT_EQ(opened(host, first), 4) << "these go on";
+            EXPECT_EQ(opened(host, *net::SocketAddress::parse(second)), 4) << "others have their own";
+        }
+        EXPECT_TRUE(host.gateway->is_intact()) << "traffic is no damage";
+        EXPECT_EQ(host.gateway->repair(), false);
+    });
+}
+
+TEST(GatewayHost, CountsConnectionsToItsOwnMachine) {
+    in_new_network([] {
+        Host host;
+        host.connections_per_address = 4;
+        host.become_gateway();
+        const auto socket = listen("10.20.0.2:5000");
+        int received = 0;
+        for (std::uint16_t port = 1; port <= 10; ++port) {
+            host.tunnel.send(udp(net::SocketAddress{kClientV4.ip, port}, "10.20.0.2:5000"));
+            received += has_received(socket) ? 1 : 0;
+        }
+        EXPECT_EQ(received, 4);
+    });
+}
+
+TEST(GatewayHost, TakesTheShareFromWhatTheKernelTracks) {
+    EXPECT_EQ(connections_per_address(32'768), 4096U);
+    EXPECT_EQ(connections_per_address(262'144), 8192U);
+    EXPECT_EQ(connections_per_address(1024), 2048U);
+    in_new_network([] {
+        Host host;
+        host.become_gateway();
+        const auto most = std::stoul(read_sysctl("net/netfilter/nf_conntrack_max").value());
+        EXPECT_NE(run_nft("list table inet culvert_gateway\n")
+                      ->find("ct count over " + std::to_string(connections_per_address(most)) + " "),
+                  std::string::npos);
+    });
+}
+
+TEST(GatewayHost, DoesWithoutCountingWhereTheKernelCannot) {
+    in_new_network([] {
+        std::vector<std::string> lines;
+        const log::CaptureScope capture{log::Level::kInfo, [&](log::Level, std::string_view, std::string_view message,
+                                                               const auto&) { lines.emplace_back(message); }};
+        Host host;
+        const auto without_counting = [](const std::string& commands) -> std::expected<std::string, std::string> {
+            if (commands.find("ct count") != std::string::npos) {
+                return std::unexpected{std::string{"No such file or directory"}};
+            }
+            return run_nft(commands);
+        };
+        auto made =
+            GatewayHost::set_up({.tun_name = kTunName, .record_folder = host.folder.path(), .nft = without_counting});
+        ASSERT_TRUE(made) << made.error();
+        host.gateway.emplace(std::move(*made));
+        EXPECT_EQ(opened(host, kClientV4), 10);
+        ASSERT_EQ(lines.size(), 1U);
+        EXPECT_NE(lines.front().find("cannot count connections"), std::string::npos);
+        ASSERT_TRUE(run_nft("flush ruleset\n"));
+        EXPECT_EQ(host.gateway->repair(), true);
+        EXPECT_EQ(opened(host, kClientV4), 10);
     });
 }
 

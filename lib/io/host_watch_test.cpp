@@ -20,9 +20,6 @@
 namespace culvert::io {
 namespace {
 
-const auto kTunV4 = *net::IpAddress::parse("100.64.0.1");
-const auto kTunV6 = *net::IpAddress::parse("fd00:2021:1111::1");
-
 void run(const std::string& command) {
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
@@ -48,21 +45,14 @@ bool contains(const std::string& text, std::string_view part) {
 }
 
 /// A client's host: LAN with a default route, and a tunnel with the Internet resource.
-struct ClientHost {
-    explicit ClientHost(const std::string& lan_v4 = "10.0.0.2/8") : lan{"lan0", {lan_v4, "fd10::2/48"}} {
-        auto netlink = *Netlink::open();
-        EXPECT_FALSE(netlink.set_up(*netlink.interface_index("lo")));
+struct ClientHost : TunnelHost {
+    ClientHost() : TunnelHost{{"10.0.0.2/8", "fd10::2/48"}} {
         run("ip route add default via 10.0.0.1 dev lan0");
         run("ip -6 route add default via fd10::1 dev lan0");
-        EXPECT_TRUE(interface->set_addresses(kTunV4, kTunV6));
         interface->set_routes({*net::IpNetwork::parse("0.0.0.0/0"), *net::IpNetwork::parse("::/0"),
                                *net::IpNetwork::parse("10.99.0.0/24")});
         interface->sync_link_scope_routes();
     }
-
-    Cable tunnel{kTunName, {}};
-    Cable lan;
-    std::optional<TunInterface> interface = std::move(*TunInterface::attach(kTunName, false));
 };
 
 // --- The local network beside a default route through the tunnel ---
@@ -75,6 +65,19 @@ TEST(LinkScopeRoutes, KeepTheLocalNetworkOutOfTheTunnel) {
         EXPECT_TRUE(contains(way_to("192.0.2.1"), kTunName));
         EXPECT_TRUE(contains(way_to("2001:db8::1"), kTunName));
         EXPECT_TRUE(contains(way_to("10.99.0.1"), kTunName)) << "a resource beats the local network";
+    });
+}
+
+TEST(LinkScopeRoutes, TakeNothingFromAResourceHoweverNarrowTheLocalNetworkIs) {
+    in_new_network([] {
+        ClientHost host;
+        run("ip address add 10.99.0.2/25 dev lan0");  // IPv4: within a resource; IPv6: the same
+        host.interface->set_routes({*net::IpNetwork::parse("0.0.0.0/0"), *net::IpNetwork::parse("10.99.0.0/24"),
+                                    *net::IpNetwork::parse("fd10::/48")});
+        host.interface->sync_link_scope_routes();
+        EXPECT_TRUE(contains(way_to("10.99.0.5"), kTunName)) << way_to("10.99.0.5");
+        EXPECT_TRUE(contains(way_to("fd10::5"), kTunName)) << way_to("fd10::5");
+        EXPECT_TRUE(contains(way_to("10.99.0.5 mark " + std::to_string(kSocketMark)), "dev lan0")) << "our own sockets";
     });
 }
 

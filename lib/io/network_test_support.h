@@ -13,8 +13,10 @@
 #include <gtest/gtest.h>
 
 #include "culvert/base/bytes.h"
+#include "culvert/io/constants.h"
 #include "culvert/io/netlink.h"
 #include "culvert/io/tun_device.h"
+#include "culvert/io/tun_interface.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/packet/segmenter.h"
@@ -82,6 +84,22 @@ public:
 private:
     TunDevice device_;
     unsigned index_ = 0;
+};
+
+inline const auto kTunV4 = *net::IpAddress::parse("100.64.0.1");
+inline const auto kTunV6 = *net::IpAddress::parse("fd00:2021:1111::1");
+
+/// A host of ours between a tunnel and a LAN.
+struct TunnelHost {
+    explicit TunnelHost(const std::vector<std::string>& lan_addresses) : lan{"lan0", lan_addresses} {
+        auto netlink = *Netlink::open();
+        EXPECT_FALSE(netlink.set_up(*netlink.interface_index("lo")));
+        EXPECT_TRUE(interface->set_addresses(kTunV4, kTunV6));
+    }
+
+    Cable tunnel{kTunName, {}};
+    Cable lan;
+    std::optional<TunInterface> interface = std::move(*TunInterface::attach(kTunName, false));
 };
 
 }  // namespace culvert::io

@@ -20,6 +20,7 @@ std::expected<std::string, std::string> run_nft(const std::string& commands) {
     }
     nft_ctx_buffer_error(context.get());
     nft_ctx_buffer_output(context.get());
+    nft_ctx_output_set_flags(context.get(), NFT_CTX_OUTPUT_TERSE);
     if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) != 0) {
         const std::string text = nft_ctx_get_error_buffer(context.get());
         return std::unexpected{text.substr(0, text.find('\n'))};

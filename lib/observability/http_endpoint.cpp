@@ -14,9 +14,11 @@
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <list>
 #include <thread>
 #include <utility>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::observability {
@@ -148,33 +150,70 @@ private:
             if (error == asio::error::operation_aborted) {
                 co_return;
             }
-            if (error || connections_ >= kMaxConnections) {
-                socket.close(error);
+            if (error) {
                 asio::steady_timer pause{context_, kAcceptPause};
                 co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
                 continue;
             }
-            asio::co_spawn(context_, serve(beast::tcp_stream{std::move(socket)}), asio::detached);
+            make_room();
+            asio::co_spawn(context_, serve(Connection{beast::tcp_stream{std::move(socket)}}), asio::detached);
         }
     }
 
-    asio::awaitable<void> serve(beast::tcp_stream stream) {
-        ++connections_;
+    /// Connections that do the same, the one that has done it for longest first.
+    struct Connection;
+    using Queue = std::list<Connection*>;
+    struct Connection {
+        beast::tcp_stream stream;
+        Queue* queue = nullptr;
+        Queue::iterator place;
+    };
+
+    static void leave(Connection& connection) {
+        if (connection.queue != nullptr) {
+            connection.queue->erase(connection.place);
+            connection.queue = nullptr;
+        }
+    }
+    static void join(Connection& connection, Queue& queue) {
+        leave(connection);
+        connection.queue = &queue;
+        connection.place = queue.insert(queue.end(), &connection);
+    }
+
+    /// Many who say nothing must not keep those out who do. An honest request takes a round trip, so whoever has waited
+    /// longest goes first; and if all are being answered, who takes longest to read it.
+    void make_room() {
+        if (reading_.size() + writing_.size() < kMaxConnections || CULVERT_SABOTAGE(kSilentConnectionsStay)) {
+            return;
+        }
+        auto& oldest = reading_.empty() ? *writing_.front() : *reading_.front();
+        kLog.debug("Closed the connection that has waited longest, too many do");
+        leave(oldest);
+        oldest.stream.close();
+    }
+
+    asio::awaitable<void> serve(Connection connection) {
+        if (reading_.size() + writing_.size() >= kMaxConnections) {
+            co_return;
+        }
         try {
             beast::flat_buffer buffer;
-            while (co_await serve_one(stream, buffer)) {
+            while (co_await serve_one(connection, buffer)) {
             }
         } catch (const std::exception& e) {
             kLog.debug("Connection ended", log::field("error", std::string_view{e.what()}));
         }
-        --connections_;
+        leave(connection);
     }
 
     /// False once the connection is to be closed.
-    asio::awaitable<bool> serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer) {
+    asio::awaitable<bool> serve_one(Connection& connection, beast::flat_buffer& buffer) {
+        auto& stream = connection.stream;
         http::request_parser<http::string_body> parser;
         parser.header_limit(kMaxHeaderBytes);
         parser.body_limit(kMaxBodyBytes);
+        join(connection, reading_);
         stream.expires_after(kStepTimeout);
         co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
 
@@ -193,15 +232,17 @@ private:
         if (request.method() == http::verb::head) {
             response.body().clear();  // but keep Content-Length
         }
+        join(connection, writing_);
         stream.expires_after(kStepTimeout);
         co_await http::async_write(stream, response, asio::use_awaitable);
         co_return response.keep_alive();
     }
 
     Routes routes_;
+    Queue reading_;
+    Queue writing_;
     asio::io_context context_{1};
     Tcp::acceptor acceptor_{context_};
-    std::size_t connections_ = 0;
     net::SocketAddress address_;
     std::thread thread_;
 };

@@ -33,8 +33,8 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 /// A small HTTP/1.1 server for health checks and metrics, on a thread of its own that nothing else depends on.
 ///
 /// Answers GET (and HEAD), and POST where `Route::accepts_post` is set; 404 and 405 otherwise. Requests are limited in
-/// size, number and time, so that nobody can use it to slow the process down; still, bind it where only operators reach
-/// it.
+/// size, number and time, so that nobody can use it to slow the process down, and connections that say nothing make
+/// room for those that do; still, bind it where only operators reach it.
 class HttpEndpoint {
 public:
     struct Route {

@@ -5,7 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <memory>
 #include <stdexcept>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,23 +22,41 @@ using ::testing::StartsWith;
 
 const net::SocketAddress kAnyPort = *net::SocketAddress::parse("127.0.0.1:0");
 
-/// Sends `request` verbatim and reads until the server closes.
-std::string exchange(const net::SocketAddress& server, std::string_view request) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(server.port);
-    std::string answer;
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-        ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+/// A connection to the server over which `request` went, verbatim.
+class Client {
+public:
+    explicit Client(const net::SocketAddress& server, std::string_view request = {}) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(server.port);
+        EXPECT_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(::send(fd_, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
+    }
+    ~Client() { ::close(fd_); }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    /// Until the server closes.
+    [[nodiscard]] std::string read() const {
+        std::string answer;
         char buffer[4096];
-        for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;) {
+        for (ssize_t n = 0; (n = ::recv(fd_, buffer, sizeof buffer, 0)) > 0;) {
             answer.append(buffer, static_cast<std::size_t>(n));
         }
+        return answer;
     }
-    ::close(fd);
-    return answer;
+    [[nodiscard]] bool is_open() const {
+        char byte;
+        return ::recv(fd_, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+    }
+
+private:
+    int fd_ = ::socket(AF_INET, SOCK_STREAM, 0);
+};
+
+std::string exchange(const net::SocketAddress& server, std::string_view request) {
+    return Client{server, request}.read();
 }
 
 std::string request(std::string_view method_and_target) {
@@ -46,6 +67,7 @@ class HttpEndpointTest : public ::testing::Test {
 protected:
     std::unique_ptr<HttpEndpoint> endpoint_ = *HttpEndpoint::start(
         kAnyPort, {{"/healthz", {[](const HttpRequest&) { return HttpResponse{200, "fine\n"}; }}},
+                   {"/long", {[](const HttpRequest&) { return HttpResponse{200, std::string(65'536, 'x')}; }}},
                    {"/sick", {[](const HttpRequest&) { return HttpResponse{400, "ill\n"}; }}},
                    {"/broken", {[](const HttpRequest&) -> HttpResponse { throw std::runtime_error{"oh"}; }}},
                    {"/echo", {[](const HttpRequest& r) { return HttpResponse{200, r.parameter("a b")}; }, true}}});
@@ -90,6 +112,28 @@ TEST_F(HttpEndpointTest, ServesSeveralRequestsOfOneConnection) {
         exchange(endpoint_->address(), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + request("GET /sick"));
 
     EXPECT_THAT(answers, AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("HTTP/1.1 400")));
+}
+
+TEST_F(HttpEndpointTest, MakesRoomForRequestsWhereManySayNothing) {
+    std::vector<std::unique_ptr<Client>> silent;
+    for (int i = 0; i < 100; ++i) {
+        silent.push_back(std::make_unique<Client>(endpoint_->address(), i % 2 == 0 ? "" : "GET /healthz HTT"));
+        EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200")) << i;
+    }
+    EXPECT_EQ(silent.front()->read(), "") << "the one that has waited longest";
+    EXPECT_TRUE(silent.back()->is_open());
+}
+
+TEST_F(HttpEndpointTest, MakesRoomForRequestsWhereManyDoNotReadTheirAnswers) {
+    std::string many;
+    for (int i = 0; i < 300; ++i) {
+        many += "GET /long HTTP/1.1\r\nHost: x\r\n\r\n";
+    }
+    std::vector<std::unique_ptr<Client>> deaf;
+    for (int i = 0; i < 70; ++i) {
+        deaf.push_back(std::make_unique<Client>(endpoint_->address(), many));
+    }
+    EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(HttpEndpointTest, SaysWhyItCannotListen) {

@@ -65,6 +65,16 @@ inline constexpr std::size_t kClientFlowsPerGateway = 16'384;
 /// And a gateway: in all, and with one client. About 32 MB at the most.
 inline constexpr std::size_t kGatewayFlows = 262'144;
 inline constexpr std::size_t kGatewayFlowsPerClient = 16'384;
+/// With all clients of one actor: a quarter of the table.
+inline constexpr std::size_t kGatewayFlowsPerActor = kGatewayFlows / 4;
+/// How fast a client may open flows, and how many at once. What nobody answers is in the kernel's table of connections
+/// for two minutes (Linux), and that table has room for 262,144 on most machines: a scan at this speed takes a quarter
+/// of it. A person's programs open some dozens a second. A burst costs the kernel's counting (io/forwarding_rules.cpp)
+/// some tenths of a second at the most.
+inline constexpr Duration kGatewayFlowInterval = std::chrono::milliseconds{2};
+inline constexpr unsigned kGatewayFlowBurst = 2048;
+/// A client that is slowed down is mentioned at most this often.
+inline constexpr Duration kFlowNoticeInterval = std::chrono::minutes{5};
 
 /// Errors kept per tick; further ones are only counted.
 inline constexpr std::size_t kMaxErrorsPerTick = 32;

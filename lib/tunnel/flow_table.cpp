@@ -99,21 +99,26 @@ FlowTable::Flow* FlowTable::find(const FlowKey& key, Instant now) {
     return &flow;
 }
 
-void FlowTable::open(const FlowKey& key, const Uuid& peer, const packet::IpPacket& packet, Instant now) {
+bool FlowTable::open(const FlowKey& key, const Partner& partner, const packet::IpPacket& packet, Instant now) {
     auto* flow = find(key, now);
-    if (flow != nullptr && flow->peer_id != peer) {
+    if (flow != nullptr && flow->peer_id != partner.id) {
         erase(index_of(*flow));
         flow = nullptr;
     }
     if (flow == nullptr) {
         const auto flags = packet.is_tcp() ? packet.tcp_flags() : std::uint8_t{0};
         if (has(flags, packet::kTcpRst) || (has(flags, packet::kTcpSyn) && has(flags, packet::kTcpAck))) {
-            return;
+            return true;
         }
-        flow = &flows_[insert(key, peer, now)];
+        auto* peer = admit_newcomer(partner, now);
+        if (peer == nullptr) {
+            return false;
+        }
+        flow = &flows_[insert(key, partner.id, *peer, now)];
     }
     flow->judged_in = generation_;
     note_sent(*flow, packet, now);
+    return true;
 }
 
 void FlowTable::note_sent(Flow& flow, const packet::IpPacket& packet, Instant now) {
@@ -187,8 +192,44 @@ bool FlowTable::is_expired(const Flow& flow, Instant now) {
 
 // --- Room ------------------------------------------------------------------------------------------------------------
 
-FlowTable::Index FlowTable::insert(const FlowKey& key, const Uuid& peer_id, Instant now) {
-    auto& peer = peers_[peer_id];
+FlowTable::Peer* FlowTable::admit_newcomer(const Partner& partner, Instant now) {
+    auto found = peers_.find(partner.id);
+    if (found == peers_.end()) {
+        forget_rested_peers(now);
+        found = peers_.try_emplace(partner.id).first;
+        found->second.rested_at = now;
+    }
+    auto& peer = found->second;
+    if (peer.owner == nullptr || peer.owner_id != partner.owner) {
+        give_to(partner.owner, peer);
+    }
+    const auto rested_at = std::max(peer.rested_at, now) + limits_.interval;
+    if (rested_at - now > limits_.interval * limits_.burst && !CULVERT_SABOTAGE(kFlowsOpenAtAnySpeed)) {
+        return nullptr;
+    }
+    peer.rested_at = rested_at;
+    return &peer;
+}
+
+void FlowTable::give_to(const Uuid& owner_id, Peer& peer) {
+    auto& owner = owners_[owner_id];
+    ++owner.peers;
+    owner.size += peer.size;
+    if (peer.owner != nullptr) {
+        peer.owner->size -= peer.size;
+        take_from_owner(peer);
+    }
+    peer.owner = &owner;
+    peer.owner_id = owner_id;
+}
+
+void FlowTable::take_from_owner(const Peer& peer) {
+    if (--peer.owner->peers == 0) {
+        owners_.erase(peer.owner_id);
+    }
+}
+
+FlowTable::Index FlowTable::insert(const FlowKey& key, const Uuid& peer_id, Peer& peer, Instant now) {
     make_room(peer, now);
     if (size_ >= buckets_.size()) {
         grow_buckets();
@@ -211,12 +252,15 @@ FlowTable::Index FlowTable::insert(const FlowKey& key, const Uuid& peer_id, Inst
     flow.next = std::exchange(bucket, index);
     put_first(index);
     ++peer.size;
+    ++peer.owner->size;
     ++size_;
     return index;
 }
 
 void FlowTable::make_room(Peer& peer, Instant now) {
-    ++peer.size;  // for the flow that is to come, so that the peer stays known whoever has to go
+    // For the flow that is to come.
+    ++peer.size;
+    ++peer.owner->size;
     // Two for one, so that what expired does not stay for as long as there is room.
     for (int i = 0; i < 2; ++i) {
         if (const auto expired = expired_of(peer, now); expired != kNone) {
@@ -224,13 +268,19 @@ void FlowTable::make_room(Peer& peer, Instant now) {
         }
     }
     if (peer.size > limits_.per_peer) {
-        erase(first_to_go(peer));
+        give_way(peer, now);
+    } else if (peer.owner->size > limits_.per_owner) {
+        give_way(largest_peer(*peer.owner, peer), now);
     } else if (size_ >= limits_.total) {
-        auto& largest = largest_peer(peer);
-        const auto expired = expired_of(largest, now);
-        erase(expired != kNone ? expired : first_to_go(largest));
+        give_way(largest_peer(largest_owner(peer), peer), now);
     }
+    --peer.owner->size;
     --peer.size;
+}
+
+void FlowTable::give_way(Peer& peer, Instant now) {
+    const auto expired = expired_of(peer, now);
+    erase(expired != kNone ? expired : first_to_go(peer));
 }
 
 FlowTable::Index FlowTable::expired_of(Peer& peer, Instant now) const {
@@ -252,27 +302,49 @@ FlowTable::Index FlowTable::first_to_go(Peer& peer) {
     return kNone;
 }
 
-FlowTable::Peer& FlowTable::largest_peer(const Peer& newcomer) {
+const FlowTable::Owner& FlowTable::largest_owner(const Peer& newcomer) const {
     if (CULVERT_SABOTAGE(kAnybodyMakesRoom)) {
-        return peers_.begin()->second;
+        return *std::ranges::find_if(peers_, [](const auto& entry) { return entry.second.size > 0; })->second.owner;
     }
+    return std::ranges::max_element(owners_, {},
+                                    [&](const auto& entry) {
+                                        const auto& owner = entry.second;
+                                        const bool has_none = &owner == newcomer.owner && owner.size == 1;
+                                        return has_none ? 0 : owner.size;
+                                    })
+        ->second;
+}
+
+FlowTable::Peer& FlowTable::largest_peer(const Owner& owner, const Peer& newcomer) {
     return std::ranges::max_element(peers_, {},
                                     [&](const auto& entry) {
                                         const auto& peer = entry.second;
                                         const bool has_none = &peer == &newcomer && peer.size == 1;
-                                        return has_none ? 0 : peer.size;
+                                        return peer.owner != &owner || has_none ? 0 : peer.size;
                                     })
         ->second;
 }
 
 void FlowTable::forget_peer(const Uuid& peer_id) {
-    while (true) {
-        const auto peer = peers_.find(peer_id);
-        if (peer == peers_.end()) {
-            return;
-        }
-        erase(first_to_go(peer->second));
+    const auto found = peers_.find(peer_id);
+    if (found == peers_.end()) {
+        return;
     }
+    auto& peer = found->second;
+    while (peer.size > 0) {
+        erase(first_to_go(peer));
+    }
+}
+
+void FlowTable::forget_rested_peers(Instant now) {
+    std::erase_if(peers_, [&](const auto& entry) {
+        const auto& peer = entry.second;
+        if (peer.size > 0 || peer.rested_at > now) {
+            return false;
+        }
+        take_from_owner(peer);
+        return true;
+    });
 }
 
 // --- Structure -------------------------------------------------------------------------------------------------------
@@ -322,9 +394,8 @@ void FlowTable::erase(Index index) {
     *link = flow.next;
     take_out(index);
     --size_;
-    if (--flow.peer->size == 0) {
-        peers_.erase(flow.peer_id);
-    }
+    --flow.peer->size;
+    --flow.peer->owner->size;
     flow.next = std::exchange(free_, index);
 }
 

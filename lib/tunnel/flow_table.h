@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -19,10 +20,14 @@ namespace culvert::tunnel {
 ///
 /// A flow is opened by a packet of the client, never by one that is sent to it. It is forgotten when it has been idle
 /// for as long as a good NAT would wait (constants.h), or to make room: at most Limits::per_peer flows are kept for one
-/// peer, and Limits::total for all. The one that goes is one of the peer that opens another, or, if the table is full,
-/// one of the peer that has the most; so nobody loses a flow to others while he has no more than his share. Of a peer's
-/// flows an expired one goes first, then echoes, TCP connections that are being opened or closed, datagrams, and
-/// established TCP connections; of each kind the one that was idle for longest.
+/// peer, Limits::per_owner for all peers of one owner, and Limits::total for all. The one that goes is one of the peer
+/// that opens another; or, if its owner has too many, one of the owner's peer that has the most; or, if the table is
+/// full, one of the owner that has the most. So nobody loses a flow to others while he has no more than his share,
+/// whatever the number of their devices. Of a peer's flows an expired one goes first, then echoes, TCP connections that
+/// are being opened or closed, datagrams, and established TCP connections; of each kind the one that was idle for
+/// longest.
+///
+/// A peer opens no more than Limits::burst flows at once and one per Limits::interval from then on.
 ///
 /// The entry also remembers that look-ups and rules let the flow pass, so that packets of a running flow cost one
 /// search. Whoever changes what that judgement is made of calls invalidate(); flows outlive it, the judgement does not.
@@ -33,6 +38,16 @@ public:
     struct Limits {
         std::size_t total;
         std::size_t per_peer;
+        std::size_t per_owner = std::numeric_limits<std::size_t>::max();
+        /// Zero: a peer opens flows as fast as it likes.
+        Duration interval = Duration::zero();
+        unsigned burst = 0;
+    };
+
+    /// The other end of the tunnel, and whose it is: several peers may be of one owner.
+    struct Partner {
+        Uuid id;
+        Uuid owner;
     };
 
     struct Flow;
@@ -43,10 +58,11 @@ public:
     /// The flow, or null. Valid until the next call that may open or forget flows.
     [[nodiscard]] Flow* find(const FlowKey& key, Instant now);
 
-    /// Takes note of a packet of the client that was judged fit to go to `peer`. Opens a flow, or moves it from another
-    /// peer, unless the packet could only be an answer itself (a TCP SYN-ACK or RST): a client never answers what was
-    /// not let in.
-    void open(const FlowKey& key, const Uuid& peer, const packet::IpPacket& packet, Instant now);
+    /// Takes note of a packet of the client that was judged fit to go to `partner` or to come from it. Opens a flow, or
+    /// moves it from another peer, unless the packet could only be an answer itself (a TCP SYN-ACK or RST): a client
+    /// never answers what was not let in. False: the peer opens flows faster than it may, and the packet is to be
+    /// dropped.
+    [[nodiscard]] bool open(const FlowKey& key, const Partner& partner, const packet::IpPacket& packet, Instant now);
 
     /// Whether the flow was judged since the last invalidate(), so that its next packet need not be.
     [[nodiscard]] bool is_judged(const Flow& flow) const;
@@ -79,22 +95,39 @@ private:
         Index newest = kNone;
         Index oldest = kNone;
     };
+    struct Owner {
+        std::size_t size = 0;
+        std::size_t peers = 0;
+    };
     struct Peer {
         std::array<List, kKinds> lists;
         std::size_t size = 0;
+        Uuid owner_id;
+        Owner* owner = nullptr;
+        /// When it may open a whole burst again: later by an interval with each flow that it opens.
+        Instant rested_at;
 
         [[nodiscard]] List& list(Kind kind) { return lists[static_cast<std::size_t>(kind)]; }
     };
 
     [[nodiscard]] std::size_t bucket_of(const FlowKey& key) const;
     [[nodiscard]] Index search(const FlowKey& key) const;
-    [[nodiscard]] Index insert(const FlowKey& key, const Uuid& peer, Instant now);
+    /// Of the peer, which becomes known if it is not. Null if it opens flows too fast.
+    [[nodiscard]] Peer* admit_newcomer(const Partner& partner, Instant now);
+    void give_to(const Uuid& owner_id, Peer& peer);
+    void take_from_owner(const Peer& peer);
+    [[nodiscard]] Index insert(const FlowKey& key, const Uuid& peer_id, Peer& peer, Instant now);
     void grow_buckets();
     void make_room(Peer& peer, Instant now);
     [[nodiscard]] Index expired_of(Peer& peer, Instant now) const;
     [[nodiscard]] static Index first_to_go(Peer& peer);
+    void give_way(Peer& peer, Instant now);
     /// `newcomer` counts with the flow that is to come, so that it comes first among equals.
-    [[nodiscard]] Peer& largest_peer(const Peer& newcomer);
+    [[nodiscard]] const Owner& largest_owner(const Peer& newcomer) const;
+    [[nodiscard]] Peer& largest_peer(const Owner& owner, const Peer& newcomer);
+    /// Peers without flows are remembered until they are rested, or whoever lets go of all flows could open as many at
+    /// once again.
+    void forget_rested_peers(Instant now);
     void erase(Index index);
     /// Into the list of its peer and kind, and out of it.
     void put_first(Index index);
@@ -113,6 +146,7 @@ private:
     std::vector<Index> buckets_;
     std::size_t size_ = 0;
     std::map<Uuid, Peer> peers_;
+    std::map<Uuid, Owner> owners_;
 };
 
 struct FlowTable::Flow {

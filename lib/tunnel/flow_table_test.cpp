@@ -34,7 +34,7 @@ protected:
 
     void send(Bytes bytes, const Uuid& peer = kA) {
         const auto packet = packet::IpPacket::parse(bytes).value();
-        table.open(*outbound_flow(packet), peer, packet, now);
+        EXPECT_TRUE(table.open(*outbound_flow(packet), {.id = peer, .owner = peer}, packet, now));
     }
     bool answer(Bytes bytes) {
         const auto packet = packet::IpPacket::parse(bytes).value();
@@ -295,10 +295,112 @@ TEST(FlowTable, HoldsEvenIfEveryPeerHasOneFlow) {
     for (std::uint8_t number = 0; number < 100; ++number) {
         auto bytes = packet::make_udp({ip("100.64.0.1"), number}, {ip("10.0.0.5"), 80}, {});
         const auto packet = packet::IpPacket::parse(bytes).value();
-        table.open(*outbound_flow(packet), test::id<GatewayId>(number).uuid(), packet, now);
+        const auto peer = test::id<GatewayId>(number).uuid();
+        EXPECT_TRUE(table.open(*outbound_flow(packet), {.id = peer, .owner = peer}, packet, now));
         EXPECT_NE(table.find(*outbound_flow(packet), now), nullptr);
         EXPECT_LE(table.size(), 4U);
     }
+}
+
+// --- Owners and speed ------------------------------------------------------------------------------------------------
+
+/// Clients of a gateway, each with an owner.
+struct OwnedFlows {
+    /// Sends the first datagram of a flow: whether it may.
+    bool open(std::uint8_t peer, std::uint8_t owner, std::uint16_t port) {
+        auto bytes = packet::make_udp({client(peer), port}, {ip("10.0.0.5"), 80}, {});
+        const auto packet = packet::IpPacket::parse(bytes).value();
+        return table.open(*outbound_flow(packet),
+                          {.id = test::id<ClientId>(peer).uuid(), .owner = test::id<ResourceId>(owner).uuid()}, packet,
+                          now);
+    }
+    bool has(std::uint8_t peer, std::uint16_t port) {
+        auto bytes = packet::make_udp({client(peer), port}, {ip("10.0.0.5"), 80}, {});
+        return table.find(*outbound_flow(packet::IpPacket::parse(bytes).value()), now) != nullptr;
+    }
+    static net::IpAddress client(std::uint8_t peer) { return ip("100.64.0." + std::to_string(peer)); }
+
+    FlowTable::Limits limits;
+    Instant now{1h};
+    FlowTable table{limits, Rng::from_number(1)};
+};
+
+TEST(FlowOwners, WithManyPeersPushOutNobodyElse) {
+    OwnedFlows flows{.limits = {.total = 12, .per_peer = 8}};
+    for (std::uint16_t port = 1; port <= 4; ++port) {
+        EXPECT_TRUE(flows.open(1, 1, port));
+    }
+    for (std::uint8_t peer = 2; peer < 50; ++peer) {
+        EXPECT_TRUE(flows.open(peer, 2, 1));
+        EXPECT_TRUE(flows.has(peer, 1)) << "the newest finds room";
+    }
+    for (std::uint16_t port = 1; port <= 4; ++port) {
+        EXPECT_TRUE(flows.has(1, port)) << port;
+    }
+    EXPECT_EQ(flows.table.size(), 12U);
+}
+
+TEST(FlowOwners, HaveNoMoreThanTheirShareOfARoomyTable) {
+    OwnedFlows flows{.limits = {.total = 100, .per_peer = 8, .per_owner = 10}};
+    for (std::uint16_t port = 1; port <= 8; ++port) {
+        EXPECT_TRUE(flows.open(1, 1, port));
+    }
+    for (std::uint16_t port = 1; port <= 4; ++port) {
+        EXPECT_TRUE(flows.open(2, 1, port));
+    }
+    EXPECT_EQ(flows.table.size(), 10U);
+    EXPECT_FALSE(flows.has(1, 1)) << "the peer with the most gives way";
+    EXPECT_FALSE(flows.has(1, 2));
+    EXPECT_TRUE(flows.has(2, 1));
+    EXPECT_TRUE(flows.open(3, 2, 1));
+    EXPECT_EQ(flows.table.size(), 11U);
+}
+
+TEST(FlowOwners, TakeTheirPeersAlong) {
+    OwnedFlows flows{.limits = {.total = 100, .per_peer = 8, .per_owner = 4}};
+    for (std::uint16_t port = 1; port <= 3; ++port) {
+        EXPECT_TRUE(flows.open(1, 1, port));
+        EXPECT_TRUE(flows.open(2, 2, port));
+    }
+    EXPECT_TRUE(flows.open(1, 2, 4)) << "the first peer is the second's now";
+    EXPECT_EQ(flows.table.size(), 4U + 2U) << "one of theirs went for the newcomer, the rest as further ones come";
+    EXPECT_TRUE(flows.open(3, 1, 1));
+    EXPECT_TRUE(flows.has(3, 1)) << "the first owner has nothing left";
+}
+
+TEST(FlowSpeed, IsAsFastAsItLikesForABurstAndThenLimited) {
+    OwnedFlows flows{.limits = {.total = 1000, .per_peer = 1000, .interval = 10ms, .burst = 20}};
+    std::uint16_t port = 0;
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_TRUE(flows.open(1, 1, ++port)) << i;
+    }
+    EXPECT_FALSE(flows.open(1, 1, ++port));
+    EXPECT_TRUE(flows.open(1, 1, 7)) << "a flow that is open already goes on";
+    EXPECT_TRUE(flows.open(2, 1, 1)) << "each peer has its own";
+    int opened = 0;
+    for (int i = 0; i < 1000; ++i) {
+        flows.now += 1ms;
+        opened += flows.open(1, 1, ++port) ? 1 : 0;
+    }
+    EXPECT_EQ(opened, 100);
+    flows.now += 200ms;
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_TRUE(flows.open(1, 1, ++port)) << "rested: " << i;
+    }
+}
+
+TEST(FlowSpeed, IsRememberedAfterAllFlowsAreGone) {
+    OwnedFlows flows{.limits = {.total = 1000, .per_peer = 1000, .interval = 10ms, .burst = 20}};
+    for (std::uint16_t port = 1; port <= 20; ++port) {
+        EXPECT_TRUE(flows.open(1, 1, port));
+    }
+    flows.table.forget_peer(test::id<ClientId>(1).uuid());
+    EXPECT_EQ(flows.table.size(), 0U);
+    EXPECT_TRUE(flows.open(2, 2, 1));
+    EXPECT_FALSE(flows.open(1, 1, 21)) << "who says goodbye and comes again is no other";
+    flows.now += 1s;
+    EXPECT_TRUE(flows.open(3, 3, 1));
+    EXPECT_TRUE(flows.open(1, 1, 21));
 }
 
 /// The dumbest table: datagrams and echoes only.
@@ -352,7 +454,7 @@ TEST(FlowTable, FindsWhatADumbListFindsWhileThereIsRoom) {
                 } else {
                     *expected = {key, peer, now, now};
                 }
-                table.open(key, peer, sent, now);
+                ASSERT_TRUE(table.open(key, {.id = peer, .owner = peer}, sent, now));
                 break;
             default: {
                 auto* flow = table.find(key, now);

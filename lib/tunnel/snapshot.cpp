@@ -140,6 +140,7 @@ std::string GatewayState::debug_snapshot(Instant now) const {
                 .field("id", id)
                 .field("ipv4", peer.ipv4)
                 .field("ipv6", peer.ipv6)
+                .field("owner", peer.owner)
                 .field("reused", peer.reused_at)
                 .field("leaves", peer.leaves_at)
                 .nested([&] { peer.policy.describe(out); });

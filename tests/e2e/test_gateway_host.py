@@ -14,6 +14,18 @@ LAN_ADDRESSES = ["10.20.0.2", "fd10:20::2"]
 UPLINK_ADDRESSES = ["172.31.0.100", "2001:db8:31::100"]
 
 
+# As many flows as there are ports, as fast as it goes.
+SCAN = f"""
+import socket
+scanner = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for port in range(1, 65536):
+    try:
+        scanner.sendto(b"scan", ("{WEB_V4}", port))
+    except OSError:
+        pass  # what ICMP says of the ports before
+"""
+
+
 def url(address):
     return f"http://[{address}]:{PORT}/" if ":" in address else f"http://{address}:{PORT}/"
 
@@ -64,6 +76,13 @@ def test_addresses_that_no_resource_covers_are_closed_through_the_tunnel(listeni
     finally:
         for address in UPLINK_ADDRESSES:
             run_in("client", "ip", "route", "delete", address, "dev", "tun-firezone")
+
+
+def test_a_scan_leaves_room_in_the_connection_tracking(listening):
+    run_in("client", "python3", "-c", SCAN, timeout=120)
+    tracked = int(run_in("gateway", "cat", "/proc/sys/net/netfilter/nf_conntrack_count").stdout)
+    assert 1500 < tracked < 10_000, "most of a burst, and no more than one address may have beside everybody else"
+    assert listening.reaches(WEB_V4)
 
 
 def test_addresses_in_the_lan_are_closed_to_those_who_lost_the_resource(listening):

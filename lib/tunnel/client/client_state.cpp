@@ -1,6 +1,7 @@
 #include "culvert/tunnel/client/client_state.h"
 
 #include <algorithm>
+#include <cassert>
 #include <set>
 #include <utility>
 #include <variant>
@@ -61,7 +62,7 @@ void ClientState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue
     }
     if (const auto gateway = route(parsed->destination(), segments, now)) {
         if (key) {
-            flows_.open(*key, gateway->uuid(), *parsed, now);
+            open_flow(*key, *gateway, *parsed, now);
         }
         node_.encapsulate(gateway->uuid(), segments, out, now);
     }
@@ -180,6 +181,12 @@ bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packe
     kLog.debug("Dropped packet that answers nothing", log::field("gid", gateway),
                log::field("source", packet.source()));
     return false;
+}
+
+void ClientState::open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
+    [[maybe_unused]] const bool is_open =
+        flows_.open(key, {.id = gateway.uuid(), .owner = gateway.uuid()}, packet, now);
+    assert(is_open);  // we limit nobody's flows here but our own applications'
 }
 
 FlowTable::Flow* ClientState::find_flow(const FlowKey& key, const GatewayId& gateway, Instant now) {
@@ -323,7 +330,7 @@ void ClientState::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant
     auto copy = to_bytes(bytes);
     const auto packet = packet::IpPacket::parse(copy);
     if (const auto key = packet ? outbound_flow(*packet) : std::nullopt) {
-        flows_.open(*key, gateway.uuid(), *packet, now);
+        open_flow(*key, gateway, *packet, now);
     }
     node_.encapsulate(gateway.uuid(), bytes, now);
 }

@@ -38,7 +38,12 @@ std::string to_text(const ClientPolicy::Expiry& expires_at) {
 
 GatewayState::GatewayState(Rng rng, Instant now, WallTime wall_now)
     : node_{connectivity::Role::kGateway, rng, now, wall_now},
-      flows_{{.total = kGatewayFlows, .per_peer = kGatewayFlowsPerClient}, rng.child("flows")} {}
+      flows_{{.total = kGatewayFlows,
+              .per_peer = kGatewayFlowsPerClient,
+              .per_owner = kGatewayFlowsPerActor,
+              .interval = kGatewayFlowInterval,
+              .burst = kGatewayFlowBurst},
+             rng.child("flows")} {}
 
 // --- Packets: from resources to clients ------------------------------------------------------------------------------
 
@@ -138,8 +143,8 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
         if (!accept_outbound(client, peer->second, *packet, now)) {
             return;
         }
-        if (key) {
-            flows_.open(*key, connection, *packet, now);
+        if (key && !open_flow(*key, client, peer->second, *packet, now)) {
+            return;
         }
     }
     packet::apply_outer_ecn(*packet, ecn);
@@ -162,6 +167,23 @@ bool GatewayState::accept_outbound(const ClientId& client, const Peer& peer, con
     if (const auto answer = packet::make_icmp_error(icmp_error_of(verdict.error()), packet)) {
         node_.encapsulate(client.uuid(), *answer, now);
     }
+    return false;
+}
+
+/// No error tells the client: one of "prohibited" would have it ask for access anew, and what is merely lost is sent
+/// again, later.
+bool GatewayState::open_flow(const FlowKey& key, const ClientId& client, Peer& peer, const packet::IpPacket& packet,
+                             Instant now) {
+    if (flows_.open(key, {.id = client.uuid(), .owner = peer.owner}, packet, now)) {
+        return true;
+    }
+    const bool tells = now >= peer.next_flow_notice;
+    if (tells) {
+        peer.next_flow_notice = now + kFlowNoticeInterval;
+    }
+    kLog.log(tells ? log::Level::kInfo : log::Level::kDebug, "Client opens flows too fast: dropped the first packet",
+             log::field("cid", client),
+             log::field("a_second", Duration{std::chrono::seconds{1}} / kGatewayFlowInterval));
     return false;
 }
 
@@ -300,7 +322,9 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
         }
         return;
     }
-    auto& peer = peers_.try_emplace(client.id, Peer{client.ipv4, client.ipv6, {}, {}, {}}).first->second;
+    auto& peer = peers_.try_emplace(client.id, Peer{.ipv4 = client.ipv4, .ipv6 = client.ipv6}).first->second;
+    const auto actor = message.subject.actor_id ? Uuid::parse(*message.subject.actor_id) : std::nullopt;
+    peer.owner = actor && !CULVERT_SABOTAGE(kDevicesShareAlone) ? *actor : client.id.uuid();
     // A client may ask for the same again and again, and must not bury what it asked for before.
     kLog.log(peer.policy.contains(resource) ? log::Level::kDebug : log::Level::kInfo, "Allowing access to resource",
              log::field("cid", client.id), log::field("rid", resource),

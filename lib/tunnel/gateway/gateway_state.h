@@ -69,7 +69,11 @@ private:
     struct Peer {
         net::IpAddress ipv4;
         net::IpAddress ipv6;
+        /// The actor, who may have more devices, or the client itself.
+        Uuid owner;
         ClientPolicy policy;
+        /// When it may be mentioned again that the client opens flows too fast.
+        Instant next_flow_notice;
         /// When the client was last allowed something, if that was over a connection that it had already.
         std::optional<Instant> reused_at;
         /// A goodbye that may be older than that takes effect then, unless the client sends anything before.
@@ -112,6 +116,9 @@ private:
     /// Whether it is part of a flow that the client opened, or an error about one.
     [[nodiscard]] bool is_asked_for(const ClientId& client, const packet::IpPacket& packet, FlowTable::Flow* flow,
                                     Instant now);
+    /// Whether the client may open a flow with this packet, or it belongs to none.
+    [[nodiscard]] bool open_flow(const FlowKey& key, const ClientId& client, Peer& peer, const packet::IpPacket& packet,
+                                 Instant now);
     void add_error(const TunnelError& error);
 
     connectivity::Node node_;

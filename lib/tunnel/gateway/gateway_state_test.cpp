@@ -5,8 +5,10 @@
 
 #include "culvert/observability/log_capture.h"
 #include "culvert/packet/builder.h"
+#include "culvert/packet/constants.h"
 #include "culvert/packet/icmp_error.h"
 #include "culvert/stun/message_builder.h"
+#include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "culvert/tunnel/testing/test_values.h"
 #include "culvert/tunnel/testing/tunnel_network.h"
@@ -354,6 +356,22 @@ TEST_F(GatewayPolicy, DoubtsItsClockNowAndThen) {
     EXPECT_EQ(warnings, 3);
 }
 
+TEST_F(GatewayPolicy, CountsTheDevicesOfAnActorTogether) {
+    network.add_resource(1, "10.0.0.0/24", {.gateway = 1, .filters = {}, .expires_at = {}});
+    const auto owner_with = [&](std::optional<std::string> actor) {
+        auto message = network.authorize_flow(kR1);
+        message.subject.actor_id = std::move(actor);
+        network.to_gateway(gateway, message);
+        const auto state = gateway.state.debug_snapshot(network.now);
+        const auto at = state.find("owner=") + std::string_view{"owner="}.size();
+        return state.substr(at, state.find_first_of(" \n", at) - at);
+    };
+    const auto actor = id<ResourceId>(9).to_string();
+    EXPECT_EQ(owner_with(actor), actor);
+    EXPECT_EQ(owner_with(std::nullopt), network.client.id.to_string());
+    EXPECT_EQ(owner_with("no id"), network.client.id.to_string());
+}
+
 TEST_F(GatewayPolicy, KeepsAuthorizationsOverALostConnection) {
     network.add_resource(1, "10.1.0.0/24");
     network.add_resource(2, "10.2.0.0/24");
@@ -524,6 +542,30 @@ TEST_F(GatewayAndRogue, SpoofedSourcesAreRefused) {
     EXPECT_EQ(describe(network.rogue->received[0]), "3/13 from 10.1.0.1 about 10.1.0.1");
     send(udp_packet("100.64.0.2:5000", "100.64.1.1:53535"));
     EXPECT_TRUE(gateway.received.empty()) << "not even to the gateway itself";
+}
+
+TEST_F(GatewayAndRogue, FlowsOpenNoFasterThanAHostCanTrack) {
+    ASSERT_TRUE(is_connected());
+    int notices = 0;
+    const log::CaptureScope capture{log::Level::kInfo, [&](auto&&...) { ++notices; }};
+    const auto scan = [&](std::uint16_t source_port) {
+        gateway.received.clear();
+        for (std::uint32_t port = 1; port <= 10'000; ++port) {
+            const auto to = net::SocketAddress{ip("10.1.0.1"), static_cast<std::uint16_t>(port)};
+            network.send_from_rogue(
+                gateway, packet::make_tcp({ip("100.64.0.1"), source_port}, to, {.flags = packet::kTcpSyn}, {}));
+        }
+        network.run_for(100ms);
+        const auto passed = gateway.received.size();
+        network.rogue->received.clear();
+        return passed;
+    };
+    EXPECT_NEAR(static_cast<double>(scan(1)), kGatewayFlowBurst, 10);
+    EXPECT_TRUE(is_connected()) << "the flow that it has goes on";
+    EXPECT_TRUE(network.rogue->received.empty()) << "no error, or clients would ask for access again";
+    network.run_for(1s);
+    EXPECT_NEAR(static_cast<double>(scan(2)), 1.2s / kGatewayFlowInterval, 20);
+    EXPECT_EQ(notices, 1);
 }
 
 TEST_F(GatewayAndRogue, RequestsForTranslationAreAnsweredInactive) {
