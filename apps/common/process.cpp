@@ -15,13 +15,25 @@ void raise_descriptor_limit() {
     }
 }
 
-void hold_signals() {
+namespace {
+
+void change_mask(int how) {
     sigset_t signals;
     sigemptyset(&signals);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
         sigaddset(&signals, number);
     }
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::pthread_sigmask(how, &signals, nullptr);
+}
+
+}  // namespace
+
+void hold_signals() {
+    change_mask(SIG_BLOCK);
+}
+
+void release_signals() {
+    change_mask(SIG_UNBLOCK);
 }
 
 }  // namespace culvert::command_line

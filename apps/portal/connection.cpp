@@ -1,9 +1,11 @@
 #include "connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::portal_server {
@@ -33,6 +35,11 @@ constexpr std::size_t kMaxPings = 100;
 /// For what is queued and the closing handshake, once the portal has decided to part.
 constexpr auto kCloseTimeout = std::chrono::seconds{2};
 
+/// The memory that a frame takes up until it is sent.
+std::size_t weight(const std::string& frame) {
+    return frame.capacity() + sizeof(frame);
+}
+
 }  // namespace
 
 Connection::Connection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout, Handlers handlers)
@@ -44,7 +51,19 @@ Connection::Connection(Stream stream, portal::SessionId session, std::chrono::se
       pause_timer_{stream_.get_executor()},
       write_timer_{stream_.get_executor()} {}
 
-void Connection::start() {
+void Connection::accept(UpgradeRequest request) {
+    upgrade_ = std::move(request);
+    stream_.async_accept(upgrade_, [self = shared_from_this()](beast::error_code error) {
+        self->upgrade_ = {};
+        if (error || self->has_ended_) {
+            return self->end();
+        }
+        self->opened();
+    });
+}
+
+void Connection::opened() {
+    is_open_ = true;
     stream_.control_callback([this](websocket::frame_type kind, beast::string_view) {
         if (kind == websocket::frame_type::ping && ++pings_ > kMaxPings) {
             kLog.debug("Cut off a device that sends nothing but Pings");
@@ -53,25 +72,28 @@ void Connection::start() {
     });
     restart_idle_timer();
     read();
+    write();
+    if (is_closing_ && !is_writing_) {
+        send_close();
+    }
 }
 
 void Connection::send(std::string text) {
     if (is_closing_ || has_ended_) {
         return;
     }
-    if (queue_.size() >= kMaxQueuedFrames || queued_bytes_ + text.size() > kMaxQueuedBytes) {
+    if (queue_.size() >= kMaxQueuedFrames || queued_bytes_ + weight(text) > kMaxQueuedBytes) {
         kLog.debug("Cut off a device that does not read");
-        beast::get_lowest_layer(stream_).close();
-        return;
+        return cut_off();
     }
-    queued_bytes_ += text.size();
     queue_.push_back(std::move(text));
+    queued_bytes_ += weight(queue_.back());
     watch_queue();
     write();
 }
 
 void Connection::close(websocket::close_code code) {
-    if (is_closing_ || has_ended_) {
+    if (is_closing_ || has_ended_ || (!is_open_ && CULVERT_SABOTAGE(kSessionEndsUnnoticed))) {
         return;
     }
     is_closing_ = true;
@@ -80,9 +102,19 @@ void Connection::close(websocket::close_code code) {
     if (std::exchange(is_reading_paused_, false)) {
         read();  // for the other side's Close frame
     }
-    if (!is_writing_) {
+    if (is_open_ && !is_writing_) {
         send_close();
     }
+}
+
+void Connection::cut_off() {
+    // No Close frame: it would wait behind what the device does not read, here and in the kernel.
+    is_closing_ = true;
+    beast::error_code ignored;
+    beast::get_lowest_layer(stream_).socket().set_option(asio::socket_base::linger{true, 0}, ignored);
+    beast::get_lowest_layer(stream_).close();
+    queue_.resize(std::min<std::size_t>(queue_.size(), is_writing_ ? 1 : 0));  // what is being written is in use
+    queued_bytes_ = queue_.empty() ? 0 : weight(queue_.front());
 }
 
 void Connection::read() {
@@ -123,6 +155,7 @@ void Connection::read_after(Duration pause) {
 }
 
 void Connection::watch_queue() {
+    handlers_.on_unread(session_, queued_bytes_);
     const bool is_full = queued_bytes_ > kCongestedBytes || queue_.size() > kCongestedFrames;
     const bool is_drained = queued_bytes_ < kDrainedBytes && queue_.size() < kDrainedFrames;
     if (is_congested_ ? !is_drained : !is_full) {
@@ -137,7 +170,7 @@ void Connection::watch_queue() {
 }
 
 void Connection::write() {
-    if (is_writing_ || queue_.empty()) {
+    if (!is_open_ || is_writing_ || queue_.empty()) {
         return;
     }
     is_writing_ = true;
@@ -145,7 +178,7 @@ void Connection::write() {
     write_timer_.async_wait([self = shared_from_this()](beast::error_code error) {
         if (!error) {
             kLog.debug("Cut off a device that does not read");
-            beast::get_lowest_layer(self->stream_).close();
+            self->cut_off();
         }
     });
     stream_.text(true);
@@ -156,7 +189,7 @@ void Connection::write() {
                             if (error) {
                                 return self->end();
                             }
-                            self->queued_bytes_ -= self->queue_.front().size();
+                            self->queued_bytes_ -= weight(self->queue_.front());
                             self->queue_.pop_front();
                             self->watch_queue();
                             self->write();

@@ -12,6 +12,8 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/rate_policy.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
 #include "culvert/base/time.h"
@@ -19,7 +21,8 @@
 
 namespace culvert::portal_server {
 
-/// One device's WebSocket after the upgrade was decided: frames in, frames out.
+/// One device's WebSocket after the upgrade was decided: frames in, frames out. It can be written to and closed before
+/// the upgrade has been answered; both take effect then.
 ///
 /// Sends no Ping ever, because devices of this generation take one for the end of the connection
 /// (spec/portal-protocol.md section 3.2). Used from one thread.
@@ -29,12 +32,15 @@ public:
     using Tcp = boost::beast::basic_stream<boost::asio::ip::tcp, boost::asio::any_io_executor,
                                            boost::beast::simple_rate_policy>;
     using Stream = boost::beast::websocket::stream<Tcp>;
+    using UpgradeRequest = boost::beast::http::request<boost::beast::http::empty_body>;
 
     struct Handlers {
         /// How long not to read on.
         std::function<Duration(portal::SessionId, std::string_view frame)> on_frame;
         /// Much of what was sent waits for the device to read it; or no longer.
         std::function<void(portal::SessionId, bool is_congested)> on_congestion;
+        /// So many bytes wait now for the device to read them.
+        std::function<void(portal::SessionId, std::size_t bytes)> on_unread;
         /// Called once, when the connection is gone for whatever reason.
         std::function<void(portal::SessionId)> on_end;
     };
@@ -42,14 +48,17 @@ public:
     /// `idle_timeout`: how long a device may send nothing.
     Connection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout, Handlers handlers);
 
-    /// Starts to read; the upgrade has been answered.
-    void start();
+    /// Answers the upgrade, then starts to read.
+    void accept(UpgradeRequest request);
     /// Queues a frame. A device that does not read what it is sent is cut off.
     void send(std::string text);
     /// Sends what is queued, then Close; hangs up if the device does not let that happen soon.
     void close(boost::beast::websocket::close_code code);
+    /// Hangs up at once, whatever is still to be sent, and gives back the memory that it takes up.
+    void cut_off();
 
 private:
+    void opened();
     void read();
     void read_after(Duration pause);
     void watch_queue();
@@ -60,6 +69,7 @@ private:
     void end();
 
     Stream stream_;
+    UpgradeRequest upgrade_;
     portal::SessionId session_;
     std::chrono::seconds idle_timeout_;
     Handlers handlers_;
@@ -69,6 +79,7 @@ private:
     boost::beast::flat_buffer buffer_;
     std::deque<std::string> queue_;
     std::size_t queued_bytes_ = 0;
+    bool is_open_ = false;
     bool is_writing_ = false;
     bool is_congested_ = false;
     bool is_reading_paused_ = false;

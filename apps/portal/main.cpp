@@ -55,6 +55,9 @@ int run_program(int argc, const char* const* argv) {
     if (!options) {
         return options.error().code;
     }
+    if (!std::holds_alternative<ServeCommand>(options->command)) {
+        command_line::release_signals();  // nothing to undo, but perhaps a terminal to read from
+    }
     ::umask(S_IRWXG | S_IRWXO);  // whatever this program creates is for nobody else
     try {
         log::init(options->log);
@@ -84,5 +87,6 @@ int run_program(int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
     culvert::sandbox::forbid_core_dumps();
+    culvert::command_line::hold_signals();
     return culvert::portal_server::run_program(argc, argv);
 }

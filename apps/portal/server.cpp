@@ -1,5 +1,7 @@
 #include "server.h"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -19,6 +21,7 @@
 #include <boost/beast/http.hpp>
 
 #include "client_address.h"
+#include "common/process.h"
 #include "connection.h"
 #include "connection_limiter.h"
 #include "culvert/io/clock.h"
@@ -29,6 +32,7 @@
 #include "ops_endpoint.h"
 #include "query.h"
 #include "readiness.h"
+#include "unread_output.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -56,6 +60,10 @@ constexpr auto kAcceptRetry = std::chrono::milliseconds{100};
 
 /// How late a wrong token is answered when many came from the same place.
 constexpr auto kWrongTokenDelay = std::chrono::seconds{2};
+
+/// What waits for a device that does not read waits here, where it is counted, rather than in the kernel.
+using NotSentLowWater = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
+constexpr int kMaxUnsentInKernel = 128 * 1024;
 
 struct Endpoint {
     std::string_view path;
@@ -133,6 +141,7 @@ public:
         watch_expiry();
         poll_changes();
         arm_core_timer();
+        command_line::release_signals();
         context_.run();
     }
 
@@ -198,6 +207,7 @@ private:
             accept_failed_ = false;
             beast::error_code ignored;
             socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
+            socket.set_option(NotSentLowWater{kMaxUnsentInKernel}, ignored);
             const auto remote = socket.remote_endpoint(ignored);
             if (!ignored) {
                 receive(std::move(socket), to_ip(remote.address()));
@@ -320,49 +330,63 @@ private:
             return respond(request, session.error());
         }
         stop_waiting(*request);
+        open(request, endpoint, *session);
+    }
+
+    /// It is in `connections_` from here on: the core may end the session while the upgrade is still on its way.
+    void open(const RequestPtr& request, const Endpoint& endpoint, SessionId id) {
         request->stream.expires_never();
         request->stream.rate_policy().read_limit(endpoint.read_rate);
-        auto stream = std::make_shared<Connection::Stream>(std::move(request->stream));
+        Connection::Stream stream{std::move(request->stream)};
         websocket::stream_base::timeout timeouts{};
         timeouts.handshake_timeout = kCloseTimeout;
         timeouts.idle_timeout = websocket::stream_base::none();
         timeouts.keep_alive_pings = false;
-        stream->set_option(timeouts);
-        stream->read_message_max(portal_api::kMaxDeviceFrameSize);
-        stream->async_accept(message, [this, request, stream, id = *session,
-                                       idle_timeout = endpoint.idle_timeout](beast::error_code failed) {
-            if (failed) {
-                core_.disconnect(id, io::monotonic_now());
-                return drain();
-            }
-            start(std::move(*stream), id, idle_timeout);
-        });
-    }
-
-    void start(Connection::Stream stream, SessionId id, std::chrono::seconds idle_timeout) {
-        auto connection = std::make_shared<Connection>(
-            std::move(stream), id, idle_timeout,
+        stream.set_option(timeouts);
+        stream.auto_fragment(false);  // a message in one frame and one write, instead of one for each 4 KiB
+        stream.read_message_max(portal_api::kMaxDeviceFrameSize);
+        const auto owner = core_.owner(id);
+        const auto connection = std::make_shared<Connection>(
+            std::move(stream), id, endpoint.idle_timeout,
             Connection::Handlers{
                 .on_frame =
-                    [this](SessionId from, std::string_view frame) {
+                    [this, owner](SessionId from, std::string_view frame) {
                         const auto pause = handle_frame(from, frame);
                         drain();
-                        return pause;
+                        return unread_.is_crowded(owner) ? std::max<Duration>(pause, portal::kLongestOwnerPause)
+                                                         : pause;
                     },
                 .on_congestion = [this](SessionId of, bool is_congested) { core_.set_congested(of, is_congested); },
+                .on_unread =
+                    [this, owner](SessionId of, std::size_t bytes) {
+                        unread_.set(of, owner, bytes, io::monotonic_now());
+                        bound_unread(owner);
+                    },
                 .on_end =
                     [this](SessionId from) {
                         core_.disconnect(from, io::monotonic_now());
+                        unread_.forget(from);
                         connections_.erase(from);
                         drain();
                     }});
         connections_.emplace(id, connection);
-        connection->start();
+        connection->accept(request->parser.release());
         if (is_stopping_) {
             connection->close(websocket::close_code::going_away);
         }
-        // The core may have ended the session while the upgrade was on its way.
-        drain();
+    }
+
+    void bound_unread(const Uuid& owner) {
+        while (const auto surplus = unread_.surplus(owner)) {
+            kLog.warn(
+                "Too much waits for devices that do not read what they are sent; cut off the one that has waited "
+                "longest",
+                log::field("owner", surplus->owner.to_string()), log::field("waiting_bytes", unread_.total()));
+            unread_.forget(surplus->session);
+            if (const auto connection = connections_.find(surplus->session); connection != connections_.end()) {
+                connection->second->cut_off();
+            }
+        }
     }
 
     /// Whatever a device brings about must not end the service for all others.
@@ -551,6 +575,7 @@ private:
     asio::signal_set signals_;
     asio::signal_set reload_signal_;
     std::map<SessionId, std::shared_ptr<Connection>> connections_;
+    UnreadOutput unread_;
     ExpiryWatch expiry_watch_;
     bool storage_failed_ = false;
     bool accept_failed_ = false;

@@ -195,12 +195,32 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
     const bool is_known = known.step();
     const auto id = is_known ? read_id<ClientId>(known, 0) : ClientId::random(rng);
 
-    // First: claiming a key may delete another device.
     if (is_known && !known.is_null(1) && !CULVERT_SABOTAGE(kRevokedDeviceSignsIn)) {
         return std::unexpected{portal::RegisterError::kRevoked};
     }
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
+    if (holder == KeyHolder::kDevice) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
+    }
+    if (CULVERT_SABOTAGE(kRefusedLoginTakesKey)) {
+        take_key(report.public_key, id.uuid());
+    }
+    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
+    if (!is_known) {
+        // Without the one that is forgotten for this one's sake.
+        auto count = database_.prepare("SELECT count(*) FROM clients WHERE actor_id = ? AND public_key <> ?");
+        count.bind(report.actor.to_string()).bind(report.public_key.to_string());
+        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
+            return std::unexpected{portal::RegisterError::kTooManyDevices};
+        }
+        addresses = free_addresses(rng);
+        if (!addresses) {
+            return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
+        }
+    }
+    // Nobody is refused from here on, so that whoever is has changed nothing.
+    if (holder == KeyHolder::kForgotten) {
+        take_key(report.public_key, id.uuid());
     }
     if (is_known) {
         auto update = database_.prepare(
@@ -217,15 +237,6 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
         bind_last_seen(update, report.last_seen).bind(id.to_string());
         must_execute(std::move(update));
     } else {
-        auto count = database_.prepare("SELECT count(*) FROM clients WHERE actor_id = ?");
-        count.bind(report.actor.to_string());
-        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
-            return std::unexpected{portal::RegisterError::kTooManyDevices};
-        }
-        const auto addresses = free_addresses(rng);
-        if (!addresses) {
-            return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
-        }
         auto insert = database_.prepare(
             "INSERT INTO clients (id, account_id, actor_id, token_id, external_id, name, public_key, psk_base, ipv4,"
             " ipv6, device_serial, device_uuid, identifier_for_vendor, firebase_installation_id, last_seen_user_agent,"
@@ -258,12 +269,29 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
     const bool is_known = known.step();
     const auto id = is_known ? read_id<GatewayId>(known, 0) : GatewayId::random(rng);
 
-    // First: claiming a key may delete another device.
     if (is_known && !known.is_null(1)) {
         return std::unexpected{portal::RegisterError::kRevoked};
     }
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
+    if (holder == KeyHolder::kDevice) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
+    }
+    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
+    if (!is_known) {
+        // Without the one that is forgotten for this one's sake.
+        auto count = database_.prepare("SELECT count(*) FROM gateways WHERE site_id = ? AND public_key <> ?");
+        count.bind(report.site.to_string()).bind(report.public_key.to_string());
+        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
+            return std::unexpected{portal::RegisterError::kTooManyDevices};
+        }
+        addresses = free_addresses(rng);
+        if (!addresses) {
+            return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
+        }
+    }
+    // Nobody is refused from here on, so that whoever is has changed nothing.
+    if (holder == KeyHolder::kForgotten) {
+        take_key(report.public_key, id.uuid());
     }
     if (is_known) {
         auto update = database_.prepare(
@@ -274,15 +302,6 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
         bind_last_seen(update, report.last_seen).bind(id.to_string());
         must_execute(std::move(update));
     } else {
-        auto count = database_.prepare("SELECT count(*) FROM gateways WHERE site_id = ?");
-        count.bind(report.site.to_string());
-        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
-            return std::unexpected{portal::RegisterError::kTooManyDevices};
-        }
-        const auto addresses = free_addresses(rng);
-        if (!addresses) {
-            return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
-        }
         auto insert = database_.prepare(
             "INSERT INTO gateways (id, account_id, site_id, token_id, external_id, name, public_key, psk_base, ipv4,"
             " ipv6, last_seen_user_agent, last_seen_version, last_seen_remote_ip, last_seen_at)"
@@ -481,28 +500,30 @@ bool SqliteStorage::has_row(std::string_view sql, const Uuid& id) {
     return row.step();
 }
 
-bool SqliteStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) {
-    auto holder = database_.prepare(
+SqliteStorage::KeyHolder SqliteStorage::holder_of(const crypto::PublicKey& key, const Uuid& device,
+                                                  UnixSeconds kept_since) {
+    auto row = database_.prepare(
         "SELECT last_seen_at, revoked_at FROM clients WHERE account_id = ?1 AND public_key = ?2 AND id <> ?3"
         " UNION ALL SELECT last_seen_at, revoked_at FROM gateways WHERE account_id = ?1 AND public_key = ?2 AND id <> "
         "?3");
-    holder.bind(account_id_).bind(key.to_string()).bind(device.to_string());
-    bool is_held = false;
-    while (holder.step()) {
-        is_held = true;
-        if (read_time(holder, 0) >= kept_since || !holder.is_null(1)) {
-            return false;
+    row.bind(account_id_).bind(key.to_string()).bind(device.to_string());
+    auto holder = KeyHolder::kNobody;
+    while (row.step()) {
+        holder = KeyHolder::kForgotten;
+        if (read_time(row, 0) >= kept_since || !row.is_null(1)) {
+            return KeyHolder::kDevice;
         }
     }
-    if (is_held) {
-        for (const auto* sql : {"DELETE FROM clients WHERE account_id = ? AND public_key = ? AND id <> ?",
-                                "DELETE FROM gateways WHERE account_id = ? AND public_key = ? AND id <> ?"}) {
-            auto statement = database_.prepare(sql);
-            statement.bind(account_id_).bind(key.to_string()).bind(device.to_string());
-            must_execute(std::move(statement));
-        }
+    return holder;
+}
+
+void SqliteStorage::take_key(const crypto::PublicKey& key, const Uuid& device) {
+    for (const auto* sql : {"DELETE FROM clients WHERE account_id = ? AND public_key = ? AND id <> ?",
+                            "DELETE FROM gateways WHERE account_id = ? AND public_key = ? AND id <> ?"}) {
+        auto statement = database_.prepare(sql);
+        statement.bind(account_id_).bind(key.to_string()).bind(device.to_string());
+        must_execute(std::move(statement));
     }
-    return true;
 }
 
 void SqliteStorage::record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,

@@ -98,8 +98,11 @@ private:
     /// Executes a statement whose constraints hold by construction.
     void must_execute(Statement statement);
     void erase_row(std::string_view sql, const Uuid& id);
-    /// False: another device has this key and may keep it.
-    [[nodiscard]] bool claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since);
+    /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.
+    enum class KeyHolder : std::uint8_t { kNobody, kDevice, kForgotten };
+    [[nodiscard]] KeyHolder holder_of(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since);
+    /// Deletes whoever else has the key.
+    void take_key(const crypto::PublicKey& key, const Uuid& device);
     [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
     portal::Dependents find_dependents(std::string_view tokens_sql, std::string_view devices_sql, const Uuid& id);
     bool revoke_row(std::string_view sql, const Uuid& id, UnixSeconds now);

@@ -2,14 +2,25 @@
 """What a hostile client with a valid token costs the others.
 
 Many good clients ask a gateway for access now and then, through a real culvert-portal; measured is how long each
-answer takes. Then the same again while one token's owner sends requests, rubbish and new connections at full speed.
+answer takes and what CPU time the portal spends for each. Then the same again while one token's owner does one thing as
+fast as it can; by turns, several times for each kind of hostility, since the machine does other things as well:
 
-    bench/portal/run.py [--clients 1000] [--seconds 20] [--attacks flows connect] [--bin build/release/bin]
+    flows       asks for access
+    connect     connects, again and again, as one device
+    devices     connects, each time as a new device, until it has as many as it may have
+    deaf        asks for all it may know, on ever more connections, and reads nothing
+    garbage     sends frames that mean nothing, and such that cannot be decoded
+    parts       sends frames in empty parts
+
+    bench/portal/run.py [--clients 1000] [--seconds 8] [--rounds 3] [--attacks flows connect] [--bin build/release/bin]
+
+Hostile processes run at a lower priority, so that what is measured is the portal and not who gets the machine's cores.
 """
 
 import argparse
 import asyncio
 import base64
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -17,12 +28,14 @@ import pathlib
 import random
 import re
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
 import urllib.parse
 
 PORT = 18081
+KINDS = ["flows", "connect", "devices", "deaf", "garbage", "parts"]
 CLIENT = "Debian/12.0.0 headless-client/1.5.5"
 GATEWAY = "Debian/12.0.0 gateway/1.4.18"
 
@@ -109,40 +122,87 @@ class Good:
             self.is_lost = True
 
 
-def attack(token, resource, kind, stop):
-    """A process that does one thing as fast as it can."""
-    asking = frame("client", "create_flow", {"resource_id": resource, "connected_gateway_ids": []}) * 50
-    rubbish = frame("client", "no_such_event", {"x": "y" * 2000}) * 20
-    empty_parts = b"\x01\x80" + bytes(4) + (b"\x00\x80" + bytes(4)) * 2000
+def open_session(token, name):
+    """A socket with an open WebSocket; None if the portal refused it."""
+    sock = socket.create_connection(("127.0.0.1", PORT), source_address=("127.0.0.200", 0), timeout=2)
+    sock.sendall(request("client", token, name, CLIENT))
+    if b" 101 " in sock.recv(1000):
+        return sock
+    sock.close()
+    return None
+
+
+def attack(token, resource, kind, done, stop):
+    """A process that does one thing as fast as it can, and counts how often the portal let it."""
+    os.nice(5)
+    join = frame("client", "phx_join", None)
+    loads = {
+        "flows": frame("client", "create_flow", {"resource_id": resource, "connected_gateway_ids": []}) * 50,
+        "garbage": frame("client", "no_such_event", {"x": "y" * 2000}) * 20 + b"\x81\x84" + bytes(4) + b"{[\"}",
+        "parts": b"\x01\x80" + bytes(4) + (b"\x00\x80" + bytes(4)) * 2000,
+    }
+    kept = []
     while not stop.is_set():
         try:
-            with socket.create_connection(("127.0.0.1", PORT), source_address=("127.0.0.200", 0), timeout=2) as sock:
-                sock.sendall(request("client", token, f"hostile-{kind}-{random.random()}", CLIENT))
-                if kind == "connect":
-                    sock.recv(1000)
-                    continue
-                if b" 101 " not in sock.recv(1000):
-                    time.sleep(0.05)
-                    continue
-                sock.sendall(frame("client", "phx_join", None))
+            name = {"connect": "hostile", "devices": f"hostile-{random.random()}"}.get(kind, f"hostile-{random.randrange(100)}")
+            sock = open_session(token, name)
+            if sock is None:
+                time.sleep(0.002)
+                continue
+            done.value += 1
+            if kind in ("connect", "devices"):
+                sock.close()
+            elif kind == "deaf":
+                kept.append(sock)
+                sock.sendall(join * 9)
+            else:
+                sock.sendall(join)
                 while not stop.is_set():
-                    sock.sendall({"flows": asking, "rubbish": rubbish, "parts": empty_parts}[kind])
+                    sock.sendall(loads[kind])
+                    done.value += 1
         except OSError:
-            time.sleep(0.01)
+            time.sleep(0.002)
 
 
-def report(name, clients, cpu):
-    latencies = sorted(1000 * one for client in clients for one in client.latencies)
-    lost = sum(client.is_lost for client in clients)
-    unanswered = sum(client.unanswered for client in clients)
-    at = lambda part: latencies[min(len(latencies) - 1, int(len(latencies) * part))]
-    print(
-        f"{name:>16}: {len(latencies)} answers, p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms, max {at(1):.1f} ms;"
-        f" {unanswered} unanswered, {lost} clients lost; portal {100 * cpu:.0f} % of a core"
-    )
-    for client in clients:
-        client.latencies.clear()
-        client.unanswered = 0
+@dataclasses.dataclass
+class Phase:
+    """What was measured for some seconds."""
+
+    latencies: list
+    unanswered: int
+    lost: int
+    cpu: float  # seconds
+    seconds: float
+
+    def at(self, part):
+        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * part))]
+
+    @property
+    def p50(self):
+        return self.at(0.5)
+
+    @property
+    def p99(self):
+        return self.at(0.99)
+
+    @property
+    def cpu_per_answer(self):
+        return 1000 * self.cpu / max(1, len(self.latencies))
+
+
+def report(kind, alone, beside, done):
+    """One line: the medians of the rounds without and with the hostile client."""
+    middle = lambda phases, name: statistics.median(getattr(phase, name) for phase in phases)
+    columns = [f"{kind:>10}"]
+    for name in ("p50", "p99", "cpu_per_answer"):
+        before, after = middle(alone, name), middle(beside, name)
+        columns.append(f"{name} {before:6.2f} -> {after:6.2f} ms (x{after / before:.2f})")
+    busy = lambda phases: statistics.median(100 * phase.cpu / phase.seconds for phase in phases)
+    total = lambda name: sum(getattr(phase, name) for phase in [*alone, *beside])
+    columns.append(f"portal {busy(alone):.0f} -> {busy(beside):.0f} % of a core")
+    columns.append(f"{total('unanswered')} unanswered, {total('lost')} lost")
+    columns.append(f"hostile acts/s {done:.0f}")
+    print("; ".join(columns), flush=True)
 
 
 def cpu_seconds(process):
@@ -150,11 +210,39 @@ def cpu_seconds(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(name, clients, seconds, portal):
+async def measure(clients, seconds, portal):
     before = cpu_seconds(portal)
-    until = time.monotonic() + seconds
-    await asyncio.gather(*(client.ask(until) for client in clients))
-    report(name, clients, (cpu_seconds(portal) - before) / seconds)
+    started = time.monotonic()
+    await asyncio.gather(*(client.ask(started + seconds) for client in clients))
+    phase = Phase(
+        sorted(1000 * one for client in clients for one in client.latencies),
+        sum(client.unanswered for client in clients),
+        sum(client.is_lost for client in clients),
+        cpu_seconds(portal) - before,
+        time.monotonic() - started,
+    )
+    for client in clients:
+        client.latencies.clear()
+        client.unanswered = 0
+    return phase
+
+
+async def measure_beside(kind, hostile, clients, seconds, portal):
+    stop, done = multiprocessing.Event(), multiprocessing.Value("q", 0)
+    attacker = multiprocessing.Process(
+        target=attack, args=(hostile, clients[0].resource, kind, done, stop), daemon=True
+    )
+    attacker.start()
+    await asyncio.sleep(1)  # what it may do at once it does now
+    before = done.value
+    phase = await measure(clients, seconds, portal)
+    acts = (done.value - before) / phase.seconds
+    stop.set()
+    attacker.join(3)
+    attacker.kill()
+    attacker.join()
+    await asyncio.sleep(1)
+    return phase, acts
 
 
 async def bench(options, command, portal):
@@ -174,24 +262,23 @@ async def bench(options, command, portal):
             )
         )
     print(f"{len(clients)} clients and a gateway have joined")
-    await measure("alone", clients, options.seconds, portal)
-    stop = multiprocessing.Event()
-    attackers = [
-        multiprocessing.Process(target=attack, args=(hostile, clients[0].resource, kind, stop), daemon=True)
-        for kind in options.attacks
-    ]
-    for attacker in attackers:
-        attacker.start()
-    await measure("with the hostile", clients, options.seconds, portal)
-    stop.set()
+    for kind in options.attacks:
+        alone, beside, acts = [], [], []
+        for _ in range(options.rounds):
+            alone.append(await measure(clients, options.seconds, portal))
+            phase, done = await measure_beside(kind, hostile, clients, options.seconds, portal)
+            beside.append(phase)
+            acts.append(done)
+        report(kind, alone, beside, statistics.median(acts))
     serving.cancel()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=1000)
-    parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--attacks", nargs="*", default=["flows", "flows", "rubbish", "parts", "connect"])
+    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--attacks", nargs="*", default=KINDS, choices=KINDS)
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path(__file__).parents[2] / "build/release/bin")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -122,6 +122,9 @@
     X(kTwoMachinesFight, "security", "portal", "two machines with one device id throw each other out for ever") \
     X(kSessionOutlivesToken, "security", "portal", "a session goes on after its token expired") \
     X(kRevokedDeviceSignsIn, "security", "portal_server", "a device that was revoked connects again") \
+    X(kRefusedLoginTakesKey, "security", "portal_server", "a login that is refused has thrown out the former holder of its key") \
+    X(kUnreadOutputPilesUp, "security", "portal_server", "what waits for the devices of one owner to read it has no bound") \
+    X(kSessionEndsUnnoticed, "security", "portal_server", "a session that ends while its WebSocket is being opened stays connected") \
     X(kRevokedDeviceStays, "security", "portal", "a device that was revoked or deleted stays connected") \
     X(kApplyCutsOffUnasked, "security", "portal", "a site that a file forgot takes its tokens and gateways along unasked") \
     X(kAnythingIsAResource, "security", "portal", "link-local and multicast addresses can be resources") \

@@ -76,6 +76,8 @@ public:
     Duration handle_frame(SessionId session, std::string_view text, Instant now, WallTime wall_now);
     /// Whether much of what was sent to the session waits to be read by it.
     void set_congested(SessionId session, bool is_congested);
+    /// Whose device it is: an actor, a site or (relays) a token. Requires a session that the core has not ended.
+    [[nodiscard]] Uuid owner(SessionId session) const;
     /// The connection is gone. Unknown sessions are fine.
     void disconnect(SessionId session, Instant now);
 

@@ -79,6 +79,11 @@ ControlPlane::Owner& ControlPlane::owner_of(const Session& session) {
     return owners_[session.identity ? session.identity->owner : session.token.uuid()];
 }
 
+Uuid ControlPlane::owner(SessionId id) const {
+    const auto& session = sessions_.at(id);
+    return session.identity ? session.identity->owner : session.token.uuid();
+}
+
 void ControlPlane::set_congested(SessionId id, bool is_congested) {
     if (const auto session = sessions_.find(id); session != sessions_.end()) {
         session->second.is_congested = is_congested;

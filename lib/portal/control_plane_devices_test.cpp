@@ -63,6 +63,34 @@ TEST_F(Devices, ConnectTooOftenWithTheTokensOfOneActor) {
     EXPECT_EQ(refusal(client_request(token)), 0U);
 }
 
+/// One transaction at a time: whoever exceeds a limit must not make all others wait for his.
+TEST_F(Devices, BeyondALimitDoNotLockTheDatabase) {
+    restart({.sessions_per_token = 1});
+    const auto token = client_token();
+    const auto gateway_text = gateway_token();
+    const auto relay_text = relay_token();
+    connect(client_request(token));
+    connect(gateway_request(gateway_text));
+    connect(relay_request(relay_text));
+    const auto before = storage_.transactions;
+
+    EXPECT_EQ(refusal(client_request(token, 2)), 503U);
+    EXPECT_EQ(refusal(gateway_request(gateway_text)), 503U);
+    EXPECT_EQ(refusal(relay_request(relay_text)), 503U);
+    EXPECT_EQ(refusal(with(client_request(client_token()), "public_key", "none")), 422U);
+    EXPECT_EQ(storage_.transactions, before);
+
+    restart({});
+    join(with_key(client_request(token), 1));
+    join(with_key(client_request(token), 2));
+    while (refusal(relay_request(relay_text)) == 0) {
+    }
+    const auto later = storage_.transactions;
+    EXPECT_EQ(refusal(with_key(client_request(token), 1)), 503U) << "there may be two machines";
+    EXPECT_EQ(refusal(relay_request(relay_text)), 503U) << "too often";
+    EXPECT_EQ(storage_.transactions, later);
+}
+
 TEST_F(Devices, AreForgottenWhenTheyAreNotSeenForLongButNeverWhileTheyAreConnected) {
     restart({.forget_devices_after = days{7}});
     const auto connected = join(client_request(client_token(), 1));

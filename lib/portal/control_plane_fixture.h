@@ -13,7 +13,7 @@
 
 namespace culvert::portal {
 
-/// A database whose writes can be made to fail.
+/// A database whose writes can be made to fail, and that counts for how many it was locked.
 class FaultyStorage final : public MemoryStorage {
 public:
     using MemoryStorage::MemoryStorage;
@@ -25,7 +25,13 @@ public:
         return MemoryStorage::insert(flow);
     }
 
+    void in_transaction(const std::function<void()>& work) override {
+        ++transactions;
+        MemoryStorage::in_transaction(work);
+    }
+
     bool is_locked = false;
+    int transactions = 0;
 };
 
 /// A control plane over a database in memory, with one of everything configured: alice is in the engineers, who may

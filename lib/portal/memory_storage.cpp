@@ -160,24 +160,32 @@ std::expected<Client, RegisterError> MemoryStorage::register_client(const Client
     });
     const bool is_new = known == rows_.clients.end();
     const auto id = is_new ? ClientId::random(rng) : known->first;
-    // First: claiming a key may delete another device.
     if (rows_.revoked.contains(id.uuid())) {
         return std::unexpected{RegisterError::kRevoked};
     }
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
+    if (holder == KeyHolder::kDevice) {
         return std::unexpected{RegisterError::kPublicKeyTaken};
     }
+    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
     if (is_new) {
         require(rows_.directory.actors.contains(report.actor));
-        const auto count =
-            std::ranges::count(rows_.clients, report.actor, [](const auto& row) { return row.second.actor; });
+        const auto count = std::ranges::count_if(rows_.clients, [&](const auto& row) {
+            return row.second.actor == report.actor && row.second.public_key != report.public_key;
+        });
         if (static_cast<std::size_t>(count) >= report.limits.max_devices) {
             return std::unexpected{RegisterError::kTooManyDevices};
         }
-        const auto addresses = free_addresses(rng);
+        addresses = free_addresses(rng);
         if (!addresses) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
+    }
+    // Nobody is refused from here on, so that whoever is has changed nothing.
+    if (holder == KeyHolder::kForgotten) {
+        take_key(report.public_key, id.uuid());
+    }
+    if (is_new) {
         auto& client = rows_.clients[id];
         client.id = id;
         client.actor = report.actor;
@@ -203,24 +211,32 @@ std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const Gate
     });
     const bool is_new = known == rows_.gateways.end();
     const auto id = is_new ? GatewayId::random(rng) : known->first;
-    // First: claiming a key may delete another device.
     if (rows_.revoked.contains(id.uuid())) {
         return std::unexpected{RegisterError::kRevoked};
     }
-    if (!claim_key(report.public_key, id.uuid(), report.limits.keys_kept_since)) {
+    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
+    if (holder == KeyHolder::kDevice) {
         return std::unexpected{RegisterError::kPublicKeyTaken};
     }
+    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
     if (is_new) {
         require(rows_.directory.sites.contains(report.site));
-        const auto count =
-            std::ranges::count(rows_.gateways, report.site, [](const auto& row) { return row.second.site; });
+        const auto count = std::ranges::count_if(rows_.gateways, [&](const auto& row) {
+            return row.second.site == report.site && row.second.public_key != report.public_key;
+        });
         if (static_cast<std::size_t>(count) >= report.limits.max_devices) {
             return std::unexpected{RegisterError::kTooManyDevices};
         }
-        const auto addresses = free_addresses(rng);
+        addresses = free_addresses(rng);
         if (!addresses) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
+    }
+    // Nobody is refused from here on, so that whoever is has changed nothing.
+    if (holder == KeyHolder::kForgotten) {
+        take_key(report.public_key, id.uuid());
+    }
+    if (is_new) {
         auto& gateway = rows_.gateways[id];
         gateway.id = id;
         gateway.site = report.site;
@@ -236,20 +252,25 @@ std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const Gate
     return gateway;
 }
 
-bool MemoryStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) {
+MemoryStorage::KeyHolder MemoryStorage::holder_of(const crypto::PublicKey& key, const Uuid& device,
+                                                  UnixSeconds kept_since) const {
     if (CULVERT_SABOTAGE(kForeignKeyIsAccepted)) {
-        return true;
+        return KeyHolder::kNobody;
     }
     const auto is_holder = [&](const auto& row) { return row.second.public_key == key && row.first.uuid() != device; };
     const auto may_keep = [&](const auto& row) {
         return is_holder(row) && (row.second.last_seen.at >= kept_since || rows_.revoked.contains(row.first.uuid()));
     };
     if (std::ranges::any_of(rows_.clients, may_keep) || std::ranges::any_of(rows_.gateways, may_keep)) {
-        return false;
+        return KeyHolder::kDevice;
     }
-    if (std::ranges::none_of(rows_.clients, is_holder) && std::ranges::none_of(rows_.gateways, is_holder)) {
-        return true;
-    }
+    const bool is_held =
+        std::ranges::any_of(rows_.clients, is_holder) || std::ranges::any_of(rows_.gateways, is_holder);
+    return is_held ? KeyHolder::kForgotten : KeyHolder::kNobody;
+}
+
+void MemoryStorage::take_key(const crypto::PublicKey& key, const Uuid& device) {
+    const auto is_holder = [&](const auto& row) { return row.second.public_key == key && row.first.uuid() != device; };
     const auto clients = rows_.clients;
     const auto gateways = rows_.gateways;
     std::erase_if(rows_.clients, is_holder);
@@ -257,7 +278,6 @@ bool MemoryStorage::claim_key(const crypto::PublicKey& key, const Uuid& device, 
     quarantine_gone(clients, rows_.clients);
     quarantine_gone(gateways, rows_.gateways);
     cascade();
-    return true;
 }
 
 void MemoryStorage::record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,

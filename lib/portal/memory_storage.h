@@ -104,8 +104,11 @@ private:
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
     /// Whether what `flow` cites, which exists, still lets the client through.
     [[nodiscard]] bool is_granted(const Flow& flow) const;
-    /// False: somebody else has this key and may keep it.
-    [[nodiscard]] bool claim_key(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since);
+    /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.
+    enum class KeyHolder : std::uint8_t { kNobody, kDevice, kForgotten };
+    [[nodiscard]] KeyHolder holder_of(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) const;
+    /// Deletes whoever else has the key.
+    void take_key(const crypto::PublicKey& key, const Uuid& device);
     [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
     void revoke_turn_users();
     template <typename Devices>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "culvert/base/overloaded.h"
 #include "culvert/base/printable.h"
 #include "culvert/base/sabotage.h"
 #include "culvert/portal/base32.h"
@@ -171,59 +172,33 @@ std::string random_name(Rng& rng) {
     return to_base32_lower(rng.array<5>());
 }
 
-std::expected<Client, Refusal> register_client(Parameters& parameters, const Token& token, const LastSeen& last_seen,
-                                               Storage& storage, Rng& rng, const RegistrationLimits& limits,
-                                               const Admission& admit) {
-    const ClientReport report{.actor = *token.actor,
-                              .token = token.id,
-                              .external_id = parameters.required_text("external_id"),
-                              .name = parameters.text("name").value_or(random_name(rng)),
-                              .public_key = parameters.public_key(),
-                              .device_serial = parameters.text("device_serial"),
-                              .device_uuid = parameters.text("device_uuid"),
-                              .identifier_for_vendor = parameters.text("identifier_for_vendor"),
-                              .firebase_installation_id = parameters.text("firebase_installation_id"),
-                              .last_seen = last_seen,
-                              .limits = limits};
-    if (parameters.has_problems()) {
-        return std::unexpected{parameters.refusal()};
-    }
-    if (auto refusal = admit(token, Applicant{{report.actor.uuid(), report.external_id}, report.public_key})) {
-        return std::unexpected{*std::move(refusal)};
-    }
-    auto client = storage.register_client(report, rng);
-    if (!client) {
-        return std::unexpected{refuse(client.error())};
-    }
-    return *std::move(client);
+ClientReport client_report(Parameters& parameters, const Token& token, const LastSeen& last_seen, Rng& rng,
+                           const RegistrationLimits& limits) {
+    return {.actor = *token.actor,
+            .token = token.id,
+            .external_id = parameters.required_text("external_id"),
+            .name = parameters.text("name").value_or(random_name(rng)),
+            .public_key = parameters.public_key(),
+            .device_serial = parameters.text("device_serial"),
+            .device_uuid = parameters.text("device_uuid"),
+            .identifier_for_vendor = parameters.text("identifier_for_vendor"),
+            .firebase_installation_id = parameters.text("firebase_installation_id"),
+            .last_seen = last_seen,
+            .limits = limits};
 }
 
-std::expected<Gateway, Refusal> register_gateway(Parameters& parameters, const Token& token, const LastSeen& last_seen,
-                                                 Storage& storage, Rng& rng, const RegistrationLimits& limits,
-                                                 const Admission& admit) {
-    const GatewayReport report{.site = *token.site,
-                               .token = token.id,
-                               .external_id = parameters.required_text("external_id"),
-                               .name = parameters.text("name").value_or(random_name(rng)),
-                               .public_key = parameters.public_key(),
-                               .last_seen = last_seen,
-                               .limits = limits};
-    if (parameters.has_problems()) {
-        return std::unexpected{parameters.refusal()};
-    }
-    if (auto refusal = admit(token, Applicant{{report.site.uuid(), report.external_id}, report.public_key})) {
-        return std::unexpected{*std::move(refusal)};
-    }
-    auto gateway = storage.register_gateway(report, rng);
-    if (!gateway) {
-        return std::unexpected{refuse(gateway.error())};
-    }
-    return *std::move(gateway);
+GatewayReport gateway_report(Parameters& parameters, const Token& token, const LastSeen& last_seen, Rng& rng,
+                             const RegistrationLimits& limits) {
+    return {.site = *token.site,
+            .token = token.id,
+            .external_id = parameters.required_text("external_id"),
+            .name = parameters.text("name").value_or(random_name(rng)),
+            .public_key = parameters.public_key(),
+            .last_seen = last_seen,
+            .limits = limits};
 }
 
-std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const Token& token,
-                                                   const LastSeen& last_seen, Storage& storage, Rng& rng,
-                                                   const Admission& admit) {
+RelayReport relay_report(Parameters& parameters, const Token& token, const LastSeen& last_seen) {
     const RelayReport report{.token = token.id,
                              .name = parameters.text("name"),
                              .ipv4 = parameters.address("ipv4", net::Family::kIpv4),
@@ -233,17 +208,54 @@ std::expected<RelayServer, Refusal> register_relay(Parameters& parameters, const
     if (!report.ipv4 && !report.ipv6) {
         parameters.fail("ipv4", "one of ipv4 and ipv6 must be present");
     }
-    if (parameters.has_problems()) {
-        return std::unexpected{parameters.refusal()};
+    return report;
+}
+
+/// What the device says about itself, by its role.
+using Report = std::variant<ClientReport, GatewayReport, RelayReport>;
+
+Report read_report(Role role, Parameters& parameters, const Token& token, const LastSeen& last_seen, Rng& rng,
+                   const RegistrationLimits& limits) {
+    switch (role) {
+        case Role::kClient:
+            return client_report(parameters, token, last_seen, rng, limits);
+        case Role::kGateway:
+            return gateway_report(parameters, token, last_seen, rng, limits);
+        case Role::kRelay:
+            break;
     }
-    if (auto refusal = admit(token, std::nullopt)) {
-        return std::unexpected{*std::move(refusal)};
-    }
-    auto relay = storage.register_relay(report, rng);
-    if (!relay) {
-        return std::unexpected{refuse(relay.error())};
-    }
-    return *std::move(relay);
+    return relay_report(parameters, token, last_seen);
+}
+
+std::optional<Applicant> to_applicant(const Report& report) {
+    return std::visit(
+        overloaded{
+            [](const ClientReport& client) {
+                return std::optional{Applicant{{client.actor.uuid(), client.external_id}, client.public_key}};
+            },
+            [](const GatewayReport& gateway) {
+                return std::optional{Applicant{{gateway.site.uuid(), gateway.external_id}, gateway.public_key}};
+            },
+            [](const RelayReport&) { return std::optional<Applicant>{}; },
+        },
+        report);
+}
+
+using Device = decltype(Registration::device);
+
+/// Writes nothing if it is an error.
+std::expected<Device, RegisterError> store(const Report& report, Storage& storage, Rng& rng) {
+    using Stored = std::expected<Device, RegisterError>;
+    const auto to_device = [](auto row) {
+        return row ? Stored{Device{*std::move(row)}} : Stored{std::unexpected{row.error()}};
+    };
+    return std::visit(
+        overloaded{
+            [&](const ClientReport& client) { return to_device(storage.register_client(client, rng)); },
+            [&](const GatewayReport& gateway) { return to_device(storage.register_gateway(gateway, rng)); },
+            [&](const RelayReport& relay) { return to_device(storage.register_relay(relay, rng)); },
+        },
+        report);
 }
 
 }  // namespace
@@ -276,53 +288,41 @@ std::expected<Registration, Refusal> register_device(const ConnectRequest& reque
     }
     const LastSeen last_seen{request.user_agent, agent->version, request.remote_ip, now};
 
-    Registration registration{.token = token->id,
-                              .expires_at = token->expires_at,
-                              .user_agent = request.user_agent,
-                              .remote_ip = request.remote_ip,
-                              .version = version.value_or(Version{}),
-                              .identity = std::nullopt,
-                              .device = {}};
-    std::optional<Refusal> refusal;
-    const auto take = [&](auto device) {
-        if (device) {
-            registration.device = *std::move(device);
-        } else {
-            refusal = std::move(device).error();
-        }
-    };
-    const auto record_turn_user = [&](const auto& device) {
-        storage.put(TurnUser{turn_salt(device.public_key), token->id, device.id.uuid(),
-                             latest_turn_expiry(now, token->expires_at)});
-    };
-    storage.in_transaction([&] {
-        storage.record_use(token->id, last_seen);
-        switch (request.role) {
-            case Role::kClient:
-                take(register_client(parameters, *token, last_seen, storage, rng, limits, admit));
-                break;
-            case Role::kGateway:
-                take(register_gateway(parameters, *token, last_seen, storage, rng, limits, admit));
-                break;
-            case Role::kRelay:
-                take(register_relay(parameters, *token, last_seen, storage, rng, admit));
-                break;
-        }
-        if (refusal) {
-            return;
-        }
-        if (const auto* client = std::get_if<Client>(&registration.device)) {
-            registration.identity = {client->actor.uuid(), client->external_id};
-            record_turn_user(*client);
-        } else if (const auto* gateway = std::get_if<Gateway>(&registration.device)) {
-            registration.identity = {gateway->site.uuid(), gateway->external_id};
-            record_turn_user(*gateway);
-        }
-    });
-    if (refusal) {
+    const auto report = read_report(request.role, parameters, *token, last_seen, rng, limits);
+    if (parameters.has_problems()) {
+        return std::unexpected{parameters.refusal()};
+    }
+    const auto applicant = to_applicant(report);
+    // Before a transaction is begun: all others wait for the one that writes.
+    if (auto refusal = admit(*token, applicant)) {
         return std::unexpected{*std::move(refusal)};
     }
-    return registration;
+
+    std::expected<Device, RegisterError> device = std::unexpected{RegisterError::kRevoked};
+    storage.in_transaction([&] {
+        device = store(report, storage, rng);
+        if (!device) {
+            return;
+        }
+        storage.record_use(token->id, last_seen);
+        const auto record_turn_user = [&](const auto& row) {
+            if constexpr (requires { row.public_key; }) {
+                storage.put(TurnUser{turn_salt(row.public_key), token->id, row.id.uuid(),
+                                     latest_turn_expiry(now, token->expires_at)});
+            }
+        };
+        std::visit(record_turn_user, *device);
+    });
+    if (!device) {
+        return std::unexpected{refuse(device.error())};
+    }
+    return Registration{.token = token->id,
+                        .expires_at = token->expires_at,
+                        .user_agent = request.user_agent,
+                        .remote_ip = request.remote_ip,
+                        .version = version.value_or(Version{}),
+                        .identity = applicant ? std::optional{applicant->identity} : std::nullopt,
+                        .device = *std::move(device)};
 }
 
 }  // namespace culvert::portal

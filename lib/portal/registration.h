@@ -40,7 +40,7 @@ struct Applicant {
     crypto::PublicKey public_key;
 };
 
-/// Has the last word before a row is written. Relays are no applicants.
+/// Has the last word before the database is locked for writing. Relays are no applicants.
 using Admission = std::function<std::optional<Refusal>(const Token&, const std::optional<Applicant>&)>;
 
 /// A device that may join its channel.
@@ -60,7 +60,7 @@ struct Registration {
 [[nodiscard]] bool has_signed_token(const ConnectRequest& request, const TokenKeys& keys);
 
 /// Verifies the token, asks `admit`, then inserts or updates the device's row, and records that the device gets
-/// credentials for relays. Throws StorageError.
+/// credentials for relays. Whoever is refused, for whatever reason, has changed nothing. Throws StorageError.
 [[nodiscard]] std::expected<Registration, Refusal> register_device(const ConnectRequest& request, const TokenKeys& keys,
                                                                    Storage& storage, Rng& rng, UnixSeconds now,
                                                                    const RegistrationLimits& limits,

@@ -157,7 +157,8 @@ public:
     virtual void erase_expired_tokens(UnixSeconds now) = 0;
 
     // Devices. A new row gets an id, tunnel addresses and a key base that stay for its life. A device that was revoked
-    // keeps its row, so that it cannot come back as a new one, but is not found any more and loses its flows.
+    // keeps its row, so that it cannot come back as a new one, but is not found any more and loses its flows. Who is
+    // refused has changed nothing.
     [[nodiscard]] virtual std::expected<Client, RegisterError> register_client(const ClientReport& report,
                                                                                Rng& rng) = 0;
     [[nodiscard]] virtual std::expected<Gateway, RegisterError> register_gateway(const GatewayReport& report,

@@ -228,6 +228,31 @@ TYPED_TEST_P(StorageContract, TakesThePublicKeyOfADeviceThatHasNotBeenSeenForLon
     EXPECT_FALSE(this->storage_->has_gateway(dead_gateway.id));
 }
 
+/// Whoever is turned away for another reason must not have thrown out the forgotten holder of the key that he shows.
+TYPED_TEST_P(StorageContract, ARefusedDeviceTakesNobodysKey) {
+    const auto dead_client = *this->storage_->register_client(this->client_report(1), this->rng_);
+    const auto dead_gateway = *this->storage_->register_gateway(this->gateway_report(1), this->rng_);
+    EXPECT_TRUE(this->storage_->register_client(this->client_report(2), this->rng_));
+    EXPECT_TRUE(this->storage_->register_gateway(this->gateway_report(2), this->rng_));
+
+    auto client = this->client_report(3);
+    client.public_key = this->key(1);
+    client.limits = {.max_devices = 1, .keys_kept_since = this->at(2)};
+    EXPECT_EQ(this->storage_->register_client(client, this->rng_), std::unexpected{RegisterError::kTooManyDevices});
+    EXPECT_TRUE(this->storage_->find_client(dead_client.id));
+    auto gateway = this->gateway_report(3);
+    gateway.public_key = this->key(101);
+    gateway.limits = {.max_devices = 1, .keys_kept_since = this->at(2)};
+    EXPECT_EQ(this->storage_->register_gateway(gateway, this->rng_), std::unexpected{RegisterError::kTooManyDevices});
+    EXPECT_TRUE(this->storage_->has_gateway(dead_gateway.id));
+
+    client.limits.max_devices = gateway.limits.max_devices = 2;
+    EXPECT_TRUE(this->storage_->register_client(client, this->rng_)) << "in the place of the one that is forgotten";
+    EXPECT_FALSE(this->storage_->find_client(dead_client.id));
+    EXPECT_TRUE(this->storage_->register_gateway(gateway, this->rng_));
+    EXPECT_FALSE(this->storage_->has_gateway(dead_gateway.id));
+}
+
 TYPED_TEST_P(StorageContract, RefusesNewDevicesBeyondTheLimitOfTheirOwner) {
     for (std::uint64_t number = 1; number <= 2; ++number) {
         auto client = this->client_report(number);
@@ -621,7 +646,7 @@ TYPED_TEST_P(StorageContract, CascadesThroughTheConfiguration) {
 REGISTER_TYPED_TEST_SUITE_P(StorageContract, ReturnsWhatWasPut, ReplacesWhatIsPutAgain, UndoesATransactionThatFails,
                             KeepsADevicesIdAndAddresses, TakesAGatewaysNewName,
                             RefusesAPublicKeyInUseByAnyDeviceOfTheAccount,
-                            TakesThePublicKeyOfADeviceThatHasNotBeenSeenForLong,
+                            TakesThePublicKeyOfADeviceThatHasNotBeenSeenForLong, ARefusedDeviceTakesNobodysKey,
                             RefusesNewDevicesBeyondTheLimitOfTheirOwner, ForgetsDevicesThatAreNotSeen,
                             GivesNobodyTheAddressesOfADeletedDeviceForAWhile, RevokesTurnUsersWithTheirTokenOrDevice,
                             ATurnUserThatShowsAnotherTokenIsEntitledAgain, OfADevicesTurnUsersTheNewestAreEntitled,

@@ -64,10 +64,10 @@ class Portal:
     def gateway_token(self):
         return self.token("gateway", "--site", "hq")
 
-    def start(self):
+    def start(self, *arguments):
         self.process = subprocess.Popen(
             [BINARY, "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"127.0.0.1:{self.port}",
-             "--ops-listen", f"127.0.0.1:{self.ops_port}"],
+             "--ops-listen", f"127.0.0.1:{self.ops_port}", *arguments],
             stderr=self.log.open("ab"), env={**os.environ, "RUST_LOG": "debug"})
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:

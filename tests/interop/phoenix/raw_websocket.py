@@ -11,8 +11,8 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 class RawWebSocket:
-    def __init__(self, port, role, parameters, agent):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+    def __init__(self, port, role, parameters, agent, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=5)
         query = urllib.parse.urlencode(parameters)
         self.socket.sendall((
             f"GET /{role}/websocket?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
