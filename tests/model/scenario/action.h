@@ -308,6 +308,7 @@ enum class Forgery : std::uint8_t {
     kForeignCreateFlow,     ///< asks the portal for a resource the client has no policy for
     kManyCandidates,        ///< 10 000 candidates through the portal
     kPortalGarbage,         ///< frames that are no messages
+    kPortalFlood,           ///< everything that a token is good for at the portal, at full speed
 };
 /// The hostile client does something to a gateway it has a tunnel with.
 struct Forge {

@@ -85,7 +85,7 @@ void offer_attacks(const Plan& plan, Offers& offers) {
     }
     offers.about(25, plan.hostile_clients(), [&plan, gateways, victims](ChoiceSource& source, ClientNo hostile) {
         const auto gateway = source.pick(gateways);
-        const auto forgery = draw_enumerator(source, Forgery::kPortalGarbage);
+        const auto forgery = draw_enumerator(source, Forgery::kPortalFlood);
         const auto goal = draw_goal(source, plan, hostile, forgery);
         const auto victim = source.pick(victims);
         return Forge{hostile, gateway, forgery, goal, victim, draw_count(source)};

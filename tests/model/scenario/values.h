@@ -52,11 +52,11 @@ template <>
 inline constexpr std::array<std::string_view, 7> kNames<PortalFault>{"refused",  "black-hole", "half-open", "slow",
                                                                      "overload", "captive",    "garbage"};
 template <>
-inline constexpr std::array<std::string_view, 18> kNames<Forgery>{
+inline constexpr std::array<std::string_view, 19> kNames<Forgery>{
     "foreign-source",      "other-client-source", "unauthorized-resource", "filtered-port",        "other-client",
     "gateway-itself",      "gateway-ports",       "source-route",          "reserved-destination", "fragment",
     "extension-headers",   "malformed",           "control-garbage",       "control-wrong-way",    "icmp-foreign-flow",
-    "foreign-create-flow", "many-candidates",     "portal-garbage"};
+    "foreign-create-flow", "many-candidates",     "portal-garbage",        "portal-flood"};
 template <>
 inline constexpr std::array<std::string_view, 21> kNames<Betrayal>{
     "foreign-source",      "foreign-resource",      "other-client",

@@ -11,6 +11,7 @@ namespace culvert::model {
 
 class HostileGateway;
 class Machine;
+class PortalLink;
 class World;
 
 /// Carries out the steps of a scenario in a world. An overload for every action; each returns whether its precondition
@@ -94,6 +95,7 @@ private:
     // actions_betrayals.cpp
     bool apply(const Betray& action);
     struct BetrayTargets;
+    void flood_portal(PortalLink& link, const GatewayId& gateway, unsigned rounds);
     bool betray_in_tunnel(const Betray& action, HostileGateway& hostile, const Uuid& client, Machine& machine);
     [[nodiscard]] Bytes make_betrayal(const Betray& action, const BetrayTargets& at);
 

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <array>
+#include <string>
+#include <vector>
 
 #include "culvert/packet/builder.h"
+#include "culvert/portal_api/codec.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "model/scenario/ids.h"
 #include "model/world/actions.h"
@@ -69,6 +72,7 @@ Bytes Actions::forge(const Forge& action, const ForgeTargets& at) {
         case Forgery::kForeignCreateFlow:
         case Forgery::kManyCandidates:
         case Forgery::kPortalGarbage:
+        case Forgery::kPortalFlood:
             break;  // not packets
     }
     return {};
@@ -98,6 +102,9 @@ bool Actions::apply(const Forge& action) {
         case Forgery::kPortalGarbage:
             machine->link().send_garbage(world_.now_);
             return finish();
+        case Forgery::kPortalFlood:
+            flood_portal(machine->link(), GatewayId{gateway->second}, action.count);
+            return finish();
         default:
             break;
     }
@@ -121,6 +128,26 @@ bool Actions::apply(const Forge& action) {
         hostile->send_inside(gateway->second, packet, machine->local(world_.now_));
     }
     return finish();
+}
+
+/// Round by round: access to every resource that there is, a candidate for a gateway, a login as a device that nobody
+/// has seen before; and at last a channel that is joined over and over.
+void Actions::flood_portal(PortalLink& link, const GatewayId& gateway, unsigned rounds) {
+    std::vector<std::string> frames;
+    for (unsigned i = 0; i < rounds; ++i) {
+        for (const auto& [id, resource] : world_.portal_.storage().load_directory().resources) {
+            frames.push_back(portal_api::encode_from_device(portal_api::FromClient{portal_api::CreateFlow{id, {}}}, i));
+        }
+        const auto candidate =
+            "candidate:" + std::to_string(i) + " 1 UDP 2130706431 10.66.6.6 " + std::to_string(1024 + i) + " typ host";
+        frames.push_back(portal_api::encode_from_device(
+            portal_api::FromClient{portal_api::BroadcastGatewayIceCandidates{{gateway}, {candidate}}}, i));
+    }
+    for (unsigned i = 0; i < rounds; ++i) {
+        frames.push_back(portal_api::encode_join(portal_api::Role::kClient, i, std::nullopt));
+    }
+    link.send_frames(frames, world_.now_);
+    link.log_in_as_others(rounds, world_.now_);
 }
 
 bool Actions::apply(const Attack& action) {

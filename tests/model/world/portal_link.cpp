@@ -114,6 +114,31 @@ void PortalLink::send_garbage(Instant now) {
     }
 }
 
+void PortalLink::send_frames(const std::vector<std::string>& frames, Instant now) {
+    if (connections_.empty() || !connections_.back().session) {
+        return;
+    }
+    for (const auto& frame : frames) {
+        connections_.back().up.write_frame(frame, now);
+    }
+}
+
+void PortalLink::log_in_as_others(unsigned count, Instant now) {
+    if (!portal_.is_running() || fault_ || !is_attached_) {
+        return;
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        auto rng = Rng::from_number(++others_).child(number_of(device_));
+        auto request = make_request(Connection{
+            .up = BytePipe{latency_}, .down = BytePipe{latency_}, .public_key = crypto::PublicKey{rng.array<32>()}});
+        request.parameters.emplace_back("external_id", "other" + number_of(device_) + "/" + std::to_string(others_));
+        if (const auto accepted = portal_.connect(request, now)) {
+            portal_.handle_frame(accepted->session, portal_api::encode_join(role_, 0, std::nullopt), now);
+            portal_.disconnect(accepted->session, now);
+        }
+    }
+}
+
 // --- The portal's end ------------------------------------------------------------------------------------------------
 
 Duration PortalLink::idle_timeout() const {
@@ -185,7 +210,7 @@ void PortalLink::accept(Connection& connection, Instant now) {
 }
 
 void PortalLink::read_up(Connection& connection, Instant now) {
-    while (connection.session) {
+    while (connection.session && connection.read_from <= now) {
         const auto frame = connection.up.poll_frame(now);
         if (!frame) {
             break;
@@ -196,7 +221,7 @@ void PortalLink::read_up(Connection& connection, Instant now) {
                 environment_.observe(MessageToPortal{device_, message->message});
             }
         }
-        portal_.handle_frame(*connection.session, *frame, now);
+        connection.read_from = now + portal_.handle_frame(*connection.session, *frame, now);
     }
     if (connection.session && connection.up.has_ended(now)) {
         end_session(connection, "the device hung up", now);
@@ -416,7 +441,9 @@ std::optional<Instant> PortalLink::poll_portal_timeout() const {
     for (const auto& connection : connections_) {
         keep_earliest(earliest, connection.request_arrives);
         if (connection.session) {
-            keep_earliest(earliest, connection.up.poll_timeout());
+            if (const auto frame_arrives = connection.up.poll_timeout()) {
+                keep_earliest(earliest, std::max(*frame_arrives, connection.read_from));
+            }
             keep_earliest(earliest, connection.idle_since + idle_timeout());
         }
     }

@@ -4,6 +4,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "culvert/portal_channel/channel.h"
 #include "model/observer/verdict.h"
@@ -40,6 +41,10 @@ public:
     void cancel_cut();
     /// The device writes frames that are no messages.
     void send_garbage(Instant now);
+    /// The device writes these, whatever its channel thinks of it.
+    void send_frames(const std::vector<std::string>& frames, Instant now);
+    /// Somebody with the device's token joins as so many devices that nobody has seen before, and leaves again.
+    void log_in_as_others(unsigned count, Instant now);
 
     /// The portal has gone: its operating system ends the connections.
     void handle_portal_stopped(Instant now);
@@ -71,6 +76,8 @@ private:
         std::optional<portal_channel::DialError> refusal;
         std::optional<portal::SessionId> session;
         Instant idle_since{};
+        /// The portal reads slowly of those who send much.
+        Instant read_from{};
         bool is_device_end_open = true;
         bool is_orphaned = false;
         bool has_reported_cut = false;
@@ -108,6 +115,7 @@ private:
     std::vector<net::IpAddress> addresses_;
     bool is_attached_ = true;
     std::optional<PortalFault> fault_;
+    std::uint64_t others_ = 0;
 
     /// The device reads and writes the last one, if its end is open.
     std::list<Connection> connections_;

@@ -165,8 +165,8 @@ std::expected<PortalProcess::Accepted, portal::Refusal> PortalProcess::connect(c
     return Accepted{*session, storage_.last_registered()};
 }
 
-void PortalProcess::handle_frame(portal::SessionId session, std::string_view text, Instant now) {
-    plane_->handle_frame(session, text, now, environment_.wall_now());
+Duration PortalProcess::handle_frame(portal::SessionId session, std::string_view text, Instant now) {
+    return plane_->handle_frame(session, text, now, environment_.wall_now());
 }
 
 void PortalProcess::disconnect(portal::SessionId session, Instant now) {

@@ -56,7 +56,8 @@ public:
         Uuid device;  ///< id of the client, gateway or relay
     };
     [[nodiscard]] std::expected<Accepted, portal::Refusal> connect(const portal::ConnectRequest& request, Instant now);
-    void handle_frame(portal::SessionId session, std::string_view text, Instant now);
+    /// How long not to read on.
+    Duration handle_frame(portal::SessionId session, std::string_view text, Instant now);
     void disconnect(portal::SessionId session, Instant now);
 
     void handle_timeout(Instant now);
