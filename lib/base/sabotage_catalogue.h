@@ -73,6 +73,7 @@
     X(kReplayedRequestsCount, "security", "turn", "a recorded request to a relay, sent again, counts again") \
     X(kAllocationsAreAnyUsers, "security", "turn", "whoever comes from the address of an allocation may delete it") \
     X(kQuotaPerPort, "security", "turn", "a user who comes from many ports may have as much as fits") \
+    X(kPortsGoToTheGreedy, "security", "turn", "whoever comes first with enough devices has all ports of a relay") \
     X(kRelayAnswersWithoutLimit, "security", "turn", "a relay answers forged addresses as often as it is asked") \
     X(kRelayTrustsAnyone, "security", "turn", "a relay serves whoever names a user, whatever the password") \
     X(kAskForForbiddenPeers, "security", "turn", "a client asks again for a channel to a peer that the relay forbids, with every packet") \

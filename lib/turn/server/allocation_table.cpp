@@ -32,14 +32,71 @@ ServerAllocation* AllocationTable::find(const net::SocketAddress& client) {
     return found == allocations_.end() ? nullptr : &found->second;
 }
 
-bool AllocationTable::has_all_allocations(std::string_view user) const {
-    const auto usage = usage_.find(user);
-    return usage != usage_.end() && usage->second.clients.size() >= quotas_.allocations_per_user;
-}
-
 bool AllocationTable::is_full(Instant now) {
     std::erase_if(blocked_ports_, [now](const auto& blocked) { return blocked.second <= now; });
     return allocations_.size() + blocked_ports_.size() >= ports_.count();
+}
+
+std::expected<std::vector<net::SocketAddress>, AllocationTable::Refusal> AllocationTable::admit(
+    const net::SocketAddress& client, std::string_view user, Instant now) {
+    std::vector<net::SocketAddress> leaving;
+    if (allocations_.contains(client)) {
+        leaving.push_back(client);
+    }
+    const auto usage = usage_.find(user);
+    if (usage != usage_.end() && usage->second.clients.size() >= quotas_.allocations_per_user &&
+        !CULVERT_SABOTAGE(kQuotaPerPort)) {
+        const auto abandoned = find_abandoned(usage->second, now);
+        if (!abandoned) {
+            return std::unexpected{Refusal::kUserHasAll};
+        }
+        leaving.push_back(*abandoned);
+    }
+    const bool is_out_of_ports = is_full(now);
+    if (!leaving.empty()) {
+        return leaving;
+    }
+    const auto ports = ports_.count() - blocked_ports_.size();
+    if (!allocation_shares_.may_have_more(ports, allocations_.size(), client.ip) &&
+        !CULVERT_SABOTAGE(kPortsGoToTheGreedy)) {
+        return std::unexpected{Refusal::kSourceHasShare};
+    }
+    if (!is_out_of_ports) {
+        return leaving;
+    }
+    const auto greedy = find_above(allocation_shares_.share(ports, client.ip));
+    if (!greedy || CULVERT_SABOTAGE(kPortsGoToTheGreedy)) {
+        return std::unexpected{Refusal::kNoPort};
+    }
+    leaving.push_back(*greedy);
+    return leaving;
+}
+
+std::optional<net::SocketAddress> AllocationTable::find_abandoned(const Usage& usage, Instant now) const {
+    const auto found = std::ranges::find_if(usage.clients, [&](const auto& client) {
+        const auto& allocation = allocations_.at(client);
+        const auto lifetime = allocation.expires_at - allocation.heard_at;
+        return allocation.channels.empty() && now >= allocation.heard_at + lifetime / 100 * kAbandonedAfterPercent;
+    });
+    return found == usage.clients.end() ? std::nullopt : std::optional{*found};
+}
+
+std::optional<net::SocketAddress> AllocationTable::find_above(std::size_t share) const {
+    const auto largest = allocation_shares_.largest();
+    if (!largest || largest->count <= share) {
+        return std::nullopt;
+    }
+    std::optional<std::pair<bool, Instant>> best;
+    std::optional<net::SocketAddress> victim;
+    for (const auto& client : usage_.find(largest->user)->second.clients) {
+        const auto& allocation = allocations_.at(client);
+        const std::pair rank{!allocation.channels.empty(), allocation.heard_at};
+        if (SourceShares::source_of(client.ip) == largest->source && (!best || rank < *best)) {
+            best = rank;
+            victim = client;
+        }
+    }
+    return victim;
 }
 
 const ServerAllocation& AllocationTable::create(const net::SocketAddress& client, std::string_view user, bool v4,
@@ -57,12 +114,14 @@ const ServerAllocation& AllocationTable::create(const net::SocketAddress& client
         commands_.emplace_back(CreateAllocation{port, net::Family::kIpv6});
     }
     usage_[std::string{user}].clients.insert(client);
+    allocation_shares_.add(client.ip, user);
     auto& allocation = allocations_[client];
     allocation.user = user;
     allocation.port = port;
     allocation.has_v4 = v4;
     allocation.has_v6 = v6;
     allocation.expires_at = expires_at;
+    allocation.heard_at = now;
     return allocation;
 }
 
@@ -86,11 +145,12 @@ bool AllocationTable::is_port_free(std::uint16_t port) const {
     return !clients_by_port_.contains(port) && !blocked_ports_.contains(port);
 }
 
-void AllocationTable::extend(const net::SocketAddress& client, Instant expires_at) {
+void AllocationTable::extend(const net::SocketAddress& client, Duration lifetime, Instant now) {
     auto& allocation = allocations_.at(client);
     allocation_deadlines_.erase({allocation.expires_at, client});
-    allocation.expires_at = expires_at;
-    allocation_deadlines_.emplace(expires_at, client);
+    allocation.expires_at = now + lifetime;
+    allocation.heard_at = now;
+    allocation_deadlines_.emplace(allocation.expires_at, client);
 }
 
 void AllocationTable::remove(const net::SocketAddress& client) {
@@ -112,7 +172,10 @@ void AllocationTable::remove(const net::SocketAddress& client) {
     }
     allocation_deadlines_.erase({allocation.expires_at, client});
     clients_by_port_.erase(allocation.port);
-    forget_channels(allocation, allocation.channels.size());
+    if (!allocation.channels.empty()) {
+        forget_channels(client, allocation, allocation.channels.size());
+    }
+    allocation_shares_.remove(client.ip, allocation.user);
     const auto usage = usage_.find(allocation.user);
     usage->second.clients.erase(client);
     if (usage->second.clients.empty()) {
@@ -131,11 +194,14 @@ std::size_t AllocationTable::remove_all_of(std::string_view user) {
     return clients.size();
 }
 
-bool AllocationTable::has_room_for_channel(const ServerAllocation& allocation) const {
-    return usage_.find(allocation.user)->second.channels < quotas_.channels_per_user && channels_ < quotas_.channels;
+bool AllocationTable::has_room_for_channel(const net::SocketAddress& client, const ServerAllocation& allocation) const {
+    return usage_.find(allocation.user)->second.channels < quotas_.channels_per_user && channels_ < quotas_.channels &&
+           channel_shares_.may_have_more(quotas_.channels, channels_, client.ip);
 }
 
-void AllocationTable::forget_channels(const ServerAllocation& allocation, std::size_t count) {
+void AllocationTable::forget_channels(const net::SocketAddress& client, const ServerAllocation& allocation,
+                                      std::size_t count) {
+    channel_shares_.remove(client.ip, allocation.user, count);
     usage_.find(allocation.user)->second.channels -= count;
     channels_ -= count;
 }
@@ -166,7 +232,7 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
     if (CULVERT_SABOTAGE(kChannelNumbersShared) && std::ranges::any_of(channel_deadlines_, is_foreign)) {
         return BindResult::kChannelHasOtherPeer;
     }
-    if (!allocation.channels.contains(channel) && !has_room_for_channel(allocation)) {
+    if (!allocation.channels.contains(channel) && !has_room_for_channel(client, allocation)) {
         return BindResult::kTooManyChannels;
     }
     auto [entry, is_new] = allocation.channels.try_emplace(channel);
@@ -175,6 +241,7 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
         state.peer = peer;
         allocation.numbers.emplace(peer, channel);
         ++usage_.find(allocation.user)->second.channels;
+        channel_shares_.add(client.ip, allocation.user);
         ++channels_;
     } else if (state.peer != peer) {
         return BindResult::kChannelHasOtherPeer;
@@ -237,7 +304,7 @@ void AllocationTable::expire_channel(const ChannelDeadline& due) {
     kLog.debug("Channel is free again", log::field("port", allocation.port), log::field("channel", number));
     allocation.numbers.erase(channel.peer);
     allocation.channels.erase(entry);
-    forget_channels(allocation, 1);
+    forget_channels(client, allocation, 1);
 }
 
 std::optional<Instant> AllocationTable::poll_timeout() const {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <map>
 #include <optional>
@@ -11,12 +12,14 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/turn/server/command.h"
 #include "culvert/turn/server/flow_map.h"
+#include "culvert/turn/server/source_shares.h"
 
 namespace culvert {
 class Snapshot;
@@ -37,6 +40,7 @@ struct ServerAllocation {
     bool has_v4 = false;
     bool has_v6 = false;
     Instant expires_at;
+    Instant heard_at;                ///< when it was made or refreshed last
     unsigned wrong_credentials = 0;  ///< requests of other users
     std::map<std::uint16_t, ServerChannel> channels;
     std::map<net::SocketAddress, std::uint16_t> numbers;  ///< by peer, likewise in cool-down
@@ -66,16 +70,24 @@ public:
 
     /// Null if this client has none.
     [[nodiscard]] ServerAllocation* find(const net::SocketAddress& client);
-    /// Whether this user, whatever addresses it comes from, has as many allocations as one may have.
-    [[nodiscard]] bool has_all_allocations(std::string_view user) const;
     /// Whether every port of the range is taken or known to be unusable.
     [[nodiscard]] bool is_full(Instant now);
+
+    enum class Refusal : std::uint8_t {
+        kUserHasAll,      ///< as many as one may have, whatever addresses it comes from, and none is abandoned
+        kSourceHasShare,  ///< ports are scarce, and its source has its share of them
+        kNoPort,          ///< everybody else has no more than a share
+    };
+    /// Whether this user gets another allocation, at an address that has none or another user's. Which allocations have
+    /// to go for it.
+    [[nodiscard]] std::expected<std::vector<net::SocketAddress>, Refusal> admit(const net::SocketAddress& client,
+                                                                                std::string_view user, Instant now);
 
     /// Requires !is_full(now), no allocation of this client and at least one family.
     const ServerAllocation& create(const net::SocketAddress& client, std::string_view user, bool v4, bool v6,
                                    Duration lifetime, Rng& rng, Instant now);
     /// Requires an allocation of this client.
-    void extend(const net::SocketAddress& client, Instant expires_at);
+    void extend(const net::SocketAddress& client, Duration lifetime, Instant now);
     /// Requires an allocation of this client.
     void remove(const net::SocketAddress& client);
     /// Ends all allocations of this user. How many there were.
@@ -124,8 +136,12 @@ private:
         std::size_t channels = 0;
     };
 
-    [[nodiscard]] bool has_room_for_channel(const ServerAllocation& allocation) const;
-    void forget_channels(const ServerAllocation& allocation, std::size_t count);
+    /// An allocation of the user whose device is not there any more.
+    [[nodiscard]] std::optional<net::SocketAddress> find_abandoned(const Usage& usage, Instant now) const;
+    /// An allocation of whoever has most of the source that has most, if that is more than `share`. Unused ones first.
+    [[nodiscard]] std::optional<net::SocketAddress> find_above(std::size_t share) const;
+    [[nodiscard]] bool has_room_for_channel(const net::SocketAddress& client, const ServerAllocation& allocation) const;
+    void forget_channels(const net::SocketAddress& client, const ServerAllocation& allocation, std::size_t count);
 
     PortRange ports_;
     Quotas quotas_;
@@ -134,6 +150,8 @@ private:
     std::map<std::uint16_t, net::SocketAddress> clients_by_port_;
     std::map<std::string, Usage, std::less<>> usage_;  ///< by user; nobody without allocations
     std::size_t channels_ = 0;
+    SourceShares allocation_shares_;
+    SourceShares channel_shares_;
     std::map<std::uint16_t, Instant> blocked_ports_;
     FlowMap to_peer_;
     FlowMap to_client_;

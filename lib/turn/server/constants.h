@@ -38,6 +38,22 @@ inline constexpr std::size_t kMaxChannelsPerUser = 8192;
 /// All users together. A channel takes about half a kilobyte, so this is about 128 MB.
 inline constexpr std::size_t kMaxChannels = 262'144;
 
+/// Below a quarter of its ports, or of kMaxChannels, a relay has become scarce, and each source has its share of them:
+/// all of them divided by the number of sources. Until then anybody takes what is there, since a relay that is half
+/// empty has nothing to divide; a quarter is what newcomers find while somebody greedy is being held to a share.
+inline constexpr std::size_t kScarceFraction = 4;
+/// A share is never smaller than what one user may have, so that somebody with many addresses cannot make those of a
+/// carrier's NAT, with all the devices behind it, worth next to nothing.
+inline constexpr std::size_t kSmallestShare = 64;
+/// On relays with few ports the smallest share is a quarter of them, but at least this many: a home with a few devices.
+inline constexpr std::size_t kSmallestShareOfFewPorts = 4;
+/// Providers give a site a /48 or less. IPv4 addresses count singly: carriers' NATs put thousands of devices behind
+/// one.
+inline constexpr unsigned kSourcePrefixV6 = 48;
+/// Of an allocation's lifetime. Devices refresh after half of it; who has let this much pass without a word, and has no
+/// channel either, is not there any more.
+inline constexpr unsigned kAbandonedAfterPercent = 75;
+
 /// What a /24 or /48 gets in answers before it has proven that it receives them: a thousand devices behind one NAT may
 /// start at once, with five requests each, and then ask every 25 s. Somebody whose address is forged receives half a
 /// megabit per second.

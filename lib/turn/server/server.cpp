@@ -70,7 +70,7 @@ Server::Server(ServerConfig config, std::string stamp_secret, Rng rng)
       nonces_{rng_},
       limiter_{~hash_key(stamp_secret_) << 1},
       table_{{config_.lowest_port, config_.highest_port},
-             {config_.max_allocations_per_user, config_.max_channels_per_user, kMaxChannels},
+             {config_.max_allocations_per_user, config_.max_channels_per_user, config_.max_channels},
              hash_key(stamp_secret_),
              commands_} {
     assert(config_.public_v4 || config_.public_v6);
@@ -280,11 +280,9 @@ Server::Checked<void> Server::handle_allocate(const Request& request) {
     if (existing != nullptr && is_owner(*existing, request)) {
         return std::unexpected{Failure{stun::kAllocationMismatch, "client already has an allocation"}};
     }
-    if (table_.has_all_allocations(request.claimed_user) && !CULVERT_SABOTAGE(kQuotaPerPort)) {
-        return std::unexpected{Failure{stun::kAllocationQuotaReached, "user has too many allocations"}};
-    }
-    if (existing == nullptr && table_.is_full(request.now)) {
-        return std::unexpected{Failure{stun::kInsufficientCapacity, "no port left", true}};
+    const auto admitted = table_.admit(request.client, request.claimed_user, request.now);
+    if (!admitted) {
+        return std::unexpected{failure_of(admitted.error())};
     }
     if (request.message.requested_transport() != stun::kTransportUdp) {
         return std::unexpected{Failure{stun::kBadRequest, "transport is not UDP"}};
@@ -293,17 +291,29 @@ Server::Checked<void> Server::handle_allocate(const Request& request) {
     if (!families) {
         return std::unexpected{families.error()};
     }
-    if (existing != nullptr) {
-        // The nonce proves that this user receives what is sent to the address, so nobody else does any more: a NAT has
-        // given it away. Whoever had it before would have lost its data to the new user.
-        kLog.debug("Ended the allocation of the user that had this address before",
-                   log::field("client", request.client), log::field("port", existing->port));
-        table_.remove(request.client);
+    for (const auto& leaving : *admitted) {
+        // An allocation of another user at this address goes as well: the nonce proves that this user receives what is
+        // sent there, so nobody else does any more. A NAT has given it away; the data would go to the new user.
+        kLog.debug("Ended an allocation for a new one", log::field("client", leaving));
+        table_.remove(leaving);
     }
     complete_allocate({request.message.header(), request.client, std::string{request.claimed_user},
                        *request.claimed_key, *families, effective_lifetime(request.message)},
                       request.now);
     return {};
+}
+
+Server::Failure Server::failure_of(AllocationTable::Refusal refusal) {
+    switch (refusal) {
+        case AllocationTable::Refusal::kUserHasAll:
+            return {stun::kAllocationQuotaReached, "user has too many allocations"};
+        case AllocationTable::Refusal::kSourceHasShare:
+            // Not the quota: the user itself may have had none, and has to look for another relay.
+            return {stun::kInsufficientCapacity, "ports are scarce, and the user's network has its share", true};
+        case AllocationTable::Refusal::kNoPort:
+            return {stun::kInsufficientCapacity, "no port left", true};
+    }
+    std::unreachable();
 }
 
 Server::Checked<Server::Families> Server::select_families(const stun::Message& message) const {
@@ -398,7 +408,7 @@ Server::Checked<void> Server::handle_refresh(const Request& request) {
         table_.remove(request.client);
         kLog.debug("Deleted allocation on request", log::field("port", port));
     } else {
-        table_.extend(request.client, request.now + lifetime);
+        table_.extend(request.client, lifetime, request.now);
         kLog.debug("Refreshed allocation", log::field("port", port), log::field("lifetime_s", lifetime.count()));
     }
     succeed_refresh(request, lifetime);
@@ -424,7 +434,7 @@ Server::Checked<void> Server::handle_channel_bind(const Request& request) {
         case AllocationTable::BindResult::kChannelHasOtherPeer:
             return std::unexpected{Failure{stun::kBadRequest, "channel is bound to another peer"}};
         case AllocationTable::BindResult::kTooManyChannels:
-            return std::unexpected{Failure{stun::kInsufficientCapacity, "user has too many channels"}};
+            return std::unexpected{Failure{stun::kInsufficientCapacity, "user, or its network, has too many channels"}};
         case AllocationTable::BindResult::kBound:
             break;
     }

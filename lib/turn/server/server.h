@@ -47,6 +47,8 @@ struct ServerConfig {
     /// What one user may have, whatever addresses it comes from.
     std::size_t max_allocations_per_user = kMaxAllocationsPerUser;
     std::size_t max_channels_per_user = kMaxChannelsPerUser;
+    /// What all users together may have.
+    std::size_t max_channels = kMaxChannels;
     std::string software{kRelaySoftware};
 };
 
@@ -170,6 +172,7 @@ private:
     /// Answers a request that has been handled before, as it was answered then.
     void repeat_answer(const Request& request, std::uint16_t code);
     Checked<void> handle_allocate(const Request& request);
+    [[nodiscard]] static Failure failure_of(AllocationTable::Refusal refusal);
     Checked<void> handle_refresh(const Request& request);
     Checked<void> handle_channel_bind(const Request& request);
     Checked<void> handle_create_permission(const Request& request);
