@@ -61,10 +61,12 @@ void AllocationTable::describe(Snapshot& out) const {
     for (const auto& [client, allocation] : allocations_) {
         out.line("allocation")
             .field("client", client)
+            .field("user", allocation.user)
             .field("port", allocation.port)
             .field("v4", allocation.has_v4)
             .field("v6", allocation.has_v6)
             .field("expires", allocation.expires_at)
+            .field("heard", allocation.heard_at)
             .nested([&] {
                 for (const auto& [number, channel] : allocation.channels) {
                     out.line("channel")

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/observer/device_name.h"
+#include "culvert/base/overloaded.h"
 #include "model/observer/state_text.h"
 
 namespace culvert::model {
@@ -14,6 +15,8 @@ using namespace std::chrono_literals;
 constexpr auto kExpiryTakes = 7s;
 /// Expiry is told in whole seconds.
 constexpr Duration kRounding = 1s;
+/// "Within two seconds", and the message's way.
+constexpr Duration kRevocationTakes = 5s;
 /// From the goodbye of a process to the end of its grants, by late drivers too.
 constexpr Duration kGoodbyeTakes = 10s;
 
@@ -38,6 +41,8 @@ void AgreementChecks::handle(const StatesShown& event, Instant now) {
             const auto& state = gateways.emplace(*gateway, read(text)).first->second;
             check_grants(*gateway, state, now);
             check_goodbyes(*gateway, state, now);
+        } else if (const auto* relay = std::get_if<RelayNo>(&device)) {
+            check_relay(*relay, text, now);
         }
     }
     for (const auto& [client, at_client] : clients) {
@@ -47,6 +52,44 @@ void AgreementChecks::handle(const StatesShown& event, Instant now) {
                 check_pair(client, at_client, gateway, at_gateway, now);
             }
         }
+    }
+}
+
+void AgreementChecks::handle(const ActionTaken& event, Instant now) {
+    const auto* revoke = std::get_if<RevokeToken>(&event.step.action);
+    if (revoke != nullptr && event.is_effective) {
+        revoked_.try_emplace(revoke->device, now);
+    }
+}
+
+void AgreementChecks::handle(const MessageToDevice& event, Instant) {
+    const auto learn = [&](const std::vector<portal_api::Relay>& relays) {
+        for (const auto& relay : relays) {
+            salts_[event.device].insert(relay.username.substr(relay.username.find(':') + 1));
+        }
+    };
+    const auto handle_one =
+        overloaded{[&](const portal_api::ClientInit& init) { learn(init.relays); },
+                   [&](const portal_api::GatewayInit& init) { learn(init.relays); },
+                   [&](const portal_api::RelaysPresence& presence) { learn(presence.connected); }, [](const auto&) {}};
+    std::visit([&](const auto& message) { std::visit(handle_one, message); }, event.message);
+}
+
+void AgreementChecks::check_relay(RelayNo relay, std::string_view text, Instant now) {
+    if (situation_.faults().portal_path(relay, now - kRevocationTakes, now)) {
+        return;
+    }
+    for (const auto& [device, revoked_at] : revoked_) {
+        if (revoked_at + kRevocationTakes > now) {
+            continue;
+        }
+        const auto& salts = salts_[device];
+        const auto lines = read_state(text);
+        const bool is_gone = std::ranges::none_of(
+            lines, [&](const StateLine& line) { return line.name == "allocation" && salts.contains(line["user"]); });
+        verdict_.check("SEC-12", is_gone, now, [&] {
+            return "relay" + std::to_string(relay.value) + " still serves a device whose token was revoked";
+        });
     }
 }
 

@@ -48,8 +48,15 @@ private:
     void check_assignments(ClientNo client, const State& state, Instant now);
     void check_pair(ClientNo client, const State& at_client, GatewayNo gateway, const State& at_gateway, Instant now);
 
+    void handle(const ActionTaken& event, Instant now);
+    void handle(const MessageToDevice& event, Instant now);
+    void check_relay(RelayNo relay, std::string_view text, Instant now);
+
     const Situation& situation_;
     Verdict& verdict_;
+    /// All user names without their expiry that the portal ever told a device to use at relays.
+    std::map<Device, std::set<std::string, std::less<>>> salts_;
+    std::map<Device, Instant> revoked_;
     Instant settled_at_ = Instant::max();
 };
 

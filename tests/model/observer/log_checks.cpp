@@ -75,7 +75,8 @@ void LogChecks::end_attack(Instant now) {
 
 void LogChecks::handle(const DatagramReceived& event, Instant now) {
     end_attack(now);
-    if (event.is_attack) {
+    // A relay's users have to tell somebody that it refuses them.
+    if (event.is_attack && !situation_.is_liar(event.from.ip)) {
         attacked_ = Attacked{std::visit([](auto number) { return Process{number}; }, event.host), now,
                              is_answer_to_check(event.payload)};
     }

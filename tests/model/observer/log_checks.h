@@ -13,7 +13,8 @@ namespace culvert::model {
 /// What programs write about it: SEC-8, SEC-9 and RES-4.
 class LogChecks {
 public:
-    LogChecks(const Situation& situation, Verdict& verdict) : verdict_{verdict}, warnings_{situation} {}
+    LogChecks(const Situation& situation, Verdict& verdict)
+        : situation_{situation}, verdict_{verdict}, warnings_{situation} {}
 
     void observe(const Observation& observation, Instant now);
 
@@ -34,6 +35,7 @@ private:
     void learn(const std::vector<portal_api::Relay>& relays);
     void learn(const crypto::PresharedKey& key);
 
+    const Situation& situation_;
     Verdict& verdict_;
     WarningExcuses warnings_;
     std::set<std::string> secrets_;

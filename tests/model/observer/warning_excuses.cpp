@@ -96,6 +96,9 @@ WarningExcuses::Reason WarningExcuses::of_portal_channel(const Device& device, c
 WarningExcuses::Reason WarningExcuses::of_turn_client(const Device& device, const LogLine& line, Instant now) const {
     const auto from = now - kAftermath;
     const auto& faults = situation_.faults();
+    if (now >= faults.lied_since()) {
+        return "warning: a relay lies";
+    }
     const auto swapped = ports_swapped_at_.find(device);
     const bool was_swapped = swapped != ports_swapped_at_.end() && swapped->second + kChannelLifetime >= now;
     if (was_swapped && (line.message == "Channel was not bound" || line.message == "Relay refused a request")) {

@@ -218,6 +218,9 @@ std::optional<Excuse> find_excuse(const Situation& situation, const Expectation&
         if (!has_common_relay(situation, expectation.client, gateway)) {
             return Excuse{"no common relay", "LIV-1", expectation.at, until};
         }
+        if (situation.may_be_denied(expectation.client, gateway, expectation.at)) {
+            return Excuse{"a relay lies", "LIV-1", expectation.at, until};
+        }
         if (const auto nats = situation.nats_that_forget(expectation.client, gateway)) {
             return Excuse{*nats, "LIV-1", expectation.at, until};
         }

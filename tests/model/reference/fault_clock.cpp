@@ -148,7 +148,9 @@ void FaultClock::handle(const FaultChanged& event, Instant now) {
             end(excuses, reason, now, recovery);
         }
     };
-    if (event.name == "link") {
+    if (event.name == "deceit") {
+        lied_since_ = std::min(lied_since_, now);
+    } else if (event.name == "link") {
         disturb(data_[event.process], "link impaired", "LIV-5", kDeadPeer);
     } else if (event.name == "direct") {
         disturb(data_[event.process], "direct path blocked", "LIV-3", kDeadPeer);
@@ -363,6 +365,9 @@ std::optional<Excuse> FaultClock::unnoticed(const Process& process, Instant at,
 }
 
 std::optional<Excuse> FaultClock::relays(Instant from, Instant until) const {
+    if (until >= lied_since_) {
+        return Excuse{"a relay lies", "LIV-1", lied_since_, Instant::max()};
+    }
     return any_relay(data_, from, until);
 }
 

@@ -48,7 +48,7 @@ public:
     [[nodiscard]] std::optional<Excuse> portal_fault(const Device& device, Instant from, Instant until) const;
     /// Something that disturbed the device's packets, whoever the peer.
     [[nodiscard]] std::optional<Excuse> host(const Device& device, Instant from, Instant until) const;
-    /// Something that was wrong with any relay in this time.
+    /// Something that was wrong with any relay in this time. What a relay has lied about stays wrong.
     [[nodiscard]] std::optional<Excuse> relays(Instant from, Instant until) const;
     /// Something that kept any relay from talking with the portal, which then offers it to nobody.
     [[nodiscard]] std::optional<Excuse> relays_portal(Instant from, Instant until) const;
@@ -57,6 +57,9 @@ public:
 
     /// The excuse for the pair that ended last before `at`, if that was not long ago: its rule is the one at stake.
     [[nodiscard]] std::optional<Excuse> latest(ClientNo client, GatewayNo gateway, Instant at) const;
+
+    /// Since when a relay lies; Instant::max() if none does.
+    [[nodiscard]] Instant lied_since() const { return lied_since_; }
 
     [[nodiscard]] bool is_running(const Process& process) const { return running_.contains(process); }
 
@@ -106,6 +109,7 @@ private:
     };
     /// Ascending.
     std::map<std::pair<ClientNo, GatewayNo>, std::vector<Connection>> connections_;
+    Instant lied_since_ = Instant::max();
 
     struct Flood {
         Instant since;

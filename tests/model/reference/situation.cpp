@@ -91,6 +91,10 @@ void Situation::handle(const HostAttached& event, Instant) {
         lan.members.insert(event.host);
         nats_[event.host] = lan.nat;
     }
+    if (const auto* relay = std::get_if<RelayNo>(&event.host);
+        relay != nullptr && setup_.relays.at(relay->value - 1U).is_hostile) {
+        liars_.insert(event.addresses.begin(), event.addresses.end());
+    }
     if (const auto* client = std::get_if<ClientNo>(&event.host)) {
         accesses_.insert_or_assign(*client, event.access);
         told_[*client].reset();
@@ -185,12 +189,26 @@ void Situation::handle(const DatagramSent& event, Instant now) {
     if (payload.size() < 32 || load_le<std::uint32_t>(payload) != kTransportData) {
         return;
     }
+    if (is_liar(event.to.ip)) {
+        users_of_liars_.insert(event.host);
+    }
     const Path path{event.to, channel};
     const auto [entry, is_new] = paths_.try_emplace({event.host, load_le<std::uint32_t>(payload.subspan(4))}, path);
     if (is_new || entry->second != path) {
         entry->second = path;
         path_switches_.insert_or_assign(event.host, now);
     }
+}
+
+bool Situation::may_be_denied(ClientNo client, GatewayNo gateway, Instant at) const {
+    constexpr Duration kInUse = std::chrono::seconds{20};
+    if (faults_.lied_since() > at + kInUse) {
+        return false;
+    }
+    const auto worked = answers_.last(client, gateway);
+    const bool goes_another_way = !users_of_liars_.contains(client) && !users_of_liars_.contains(gateway);
+    return !(goes_another_way && worked && *worked + kInUse >= at && !faults_.host(client, *worked, at) &&
+             !faults_.host(gateway, *worked, at));
 }
 
 const ToldResources& Situation::told(ClientNo client) const {

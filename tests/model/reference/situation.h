@@ -69,6 +69,12 @@ public:
     /// When the host last sent data of a session over another path than before; nullopt if it never did.
     [[nodiscard]] std::optional<Instant> path_switched_at(const Device& host) const;
 
+    /// Whether this is an address of a relay that lies when it is told to.
+    [[nodiscard]] bool is_liar(const net::IpAddress& address) const { return liars_.contains(address); }
+    /// Whether a relay that lies may keep the two apart at this time: it does, and they have no connection that works,
+    /// or one that may go through it. What goes another way goes on.
+    [[nodiscard]] bool may_be_denied(ClientNo client, GatewayNo gateway, Instant at) const;
+
 private:
     void handle(const ActionTaken& event, Instant now);
     void handle(const ProcessChanged& event, Instant now);
@@ -123,6 +129,9 @@ private:
     /// Of each session, named by the index that its receiver chose.
     std::map<std::pair<Device, std::uint32_t>, Path> paths_;
     std::map<Device, Instant> path_switches_;
+    std::set<net::IpAddress> liars_;
+    /// Devices that have sent data through one of them.
+    std::set<Device> users_of_liars_;
 };
 
 }  // namespace culvert::model

@@ -388,6 +388,7 @@ enum class RelayAbuse : std::uint8_t {
     kAllocateFlood,   ///< Allocate without credentials, each from another port
     kMalformed,       ///< what is not quite a STUN request
     kRepeated,        ///< a user's requests again, from the user's address; deletions above all
+    kGreed,           ///< one owner's many devices take as many allocations, permissions and channels as they are given
 };
 /// Somebody tries to get more from a relay than is theirs.
 struct AbuseRelay {
@@ -395,6 +396,26 @@ struct AbuseRelay {
     RelayAbuse abuse = RelayAbuse::kWrongPassword;
     std::uint16_t count = 10;
     friend bool operator==(const AbuseRelay&, const AbuseRelay&) = default;
+};
+
+enum class Deceit : std::uint8_t {
+    kDrop,          ///< loses half of everything
+    kDropData,      ///< answers everybody, and passes nothing on
+    kDuplicate,     ///< sends everything several times
+    kDelay,         ///< holds back for up to 3 s, so that the order changes too
+    kReplay,        ///< repeats what it sent before
+    kMisdirect,     ///< sends through other channels, to others, from others' ports
+    kCorrupt,       ///< changes a few bytes
+    kForge,         ///< adds responses to nothing, and what looks like data
+    kWrongAddress,  ///< tells users wrong addresses, signed
+    kRefuse,        ///< tells users errors instead of success, signed
+};
+/// The hostile relay treats its users, and those that they talk to, like this for a while.
+struct Deceive {
+    RelayNo relay;
+    Deceit deceit = Deceit::kDrop;
+    milliseconds duration{10'000};
+    friend bool operator==(const Deceive&, const Deceive&) = default;
 };
 
 // --- Time ----------------------------------------------------------------------------------------------------------
@@ -409,7 +430,7 @@ using Action = std::variant<Probe, Transfer, Unsolicited, CreateResource, Delete
                             SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken,
                             RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink,
                             BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat, SetClock,
-                            CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Settle>;
+                            CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Deceive, Settle>;
 
 struct Step {
     /// Since the start of the case, once every process of the setup was started at 0. Ascending.

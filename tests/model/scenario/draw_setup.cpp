@@ -144,7 +144,7 @@ void draw_gateways(ChoiceSource& source, const DecodeOptions& options, Setup& se
     }
 }
 
-void draw_relays(ChoiceSource& source, Setup& setup) {
+void draw_relays(ChoiceSource& source, const DecodeOptions& options, Setup& setup) {
     constexpr std::array<std::size_t, 4> kCounts{1, 2, 3, 0};
     const auto count = kCounts.at(source.weighted(std::array<unsigned, 4>{55, 30, 10, 5}));
     for (std::size_t i = 0; i < count; ++i) {
@@ -152,7 +152,10 @@ void draw_relays(ChoiceSource& source, Setup& setup) {
         RelaySetup relay{.has_v4 = stack != 2, .has_v6 = stack != 1, .latency = draw_latency(source)};
         if (source.chance(4)) {
             relay.ports = small<std::uint16_t>(source, 1, 3);
+        } else if (source.chance(10)) {
+            relay.ports = 64;  // enough for everybody but somebody greedy
         }
+        relay.is_hostile = options.attacks && source.chance(10);
         setup.relays.push_back(relay);
     }
 }
@@ -239,7 +242,7 @@ Setup draw_setup(ChoiceSource& source, const DecodeOptions& options) {
     setup.portal_latency = source.chance(50) ? milliseconds{source.between(1, 120)} : milliseconds{20};
     draw_clients(source, options, setup);
     draw_gateways(source, options, setup);
-    draw_relays(source, setup);
+    draw_relays(source, options, setup);
     draw_resources(source, setup);
     draw_policies(source, setup);
     return setup;

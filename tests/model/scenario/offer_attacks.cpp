@@ -70,8 +70,12 @@ void offer_attacks(const Plan& plan, Offers& offers) {
         return Attack{target, spoof, count, source.chance(40)};
     });
     offers.about(3, plan.relays(), [](ChoiceSource& source, RelayNo relay) {
-        const auto abuse = draw_enumerator(source, RelayAbuse::kRepeated);
+        const auto abuse = draw_enumerator(source, RelayAbuse::kGreed);
         return AbuseRelay{relay, abuse, draw_count(source)};
+    });
+    offers.about(60, plan.hostile_relays(), [](ChoiceSource& source, RelayNo relay) {
+        const auto deceit = draw_enumerator(source, Deceit::kRefuse);
+        return Deceive{relay, deceit, milliseconds{source.between(1, 30) * 1000}};
     });
     const auto gateways = plan.gateways();
     const auto victims = plan.clients();

@@ -29,8 +29,13 @@ Plan::Plan(const Setup& setup) : sites_{setup.sites}, groups_{setup.groups} {
         accesses_[no] = gateway.access;
         devices_.insert(no);
     }
-    for (number = 1; number <= setup.relays.size(); ++number) {
-        devices_.insert(RelayNo{number});
+    number = 0;
+    for (const auto& relay : setup.relays) {
+        const RelayNo no{++number};
+        devices_.insert(no);
+        if (relay.is_hostile) {
+            hostile_relays_.insert(no);
+        }
     }
     number = 0;
     for (const auto& resource : setup.resources) {
@@ -102,6 +107,7 @@ void Plan::apply(const Action& action) {
                    [](const Betray&) {},
                    [](const Attack&) {},
                    [](const AbuseRelay&) {},
+                   [](const Deceive&) {},
                    [&](const Settle&) {
                        stopped_.clear();
                        asleep_.clear();
@@ -135,6 +141,12 @@ std::vector<RelayNo> Plan::relays() const {
             result.push_back(*relay);
         }
     }
+    return result;
+}
+
+std::vector<RelayNo> Plan::hostile_relays() const {
+    auto result = relays();
+    std::erase_if(result, [this](RelayNo relay) { return !hostile_relays_.contains(relay); });
     return result;
 }
 

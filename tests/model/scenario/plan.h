@@ -41,8 +41,10 @@ public:
     /// Running honest gateways.
     [[nodiscard]] std::vector<GatewayNo> gateways() const;
     [[nodiscard]] std::vector<GatewayNo> hostile_gateways() const;
+    /// Hostile ones among them: they serve like others until they are told not to.
     [[nodiscard]] std::vector<RelayNo> relays() const;
-    /// All three kinds, without hostile ones.
+    [[nodiscard]] std::vector<RelayNo> hostile_relays() const;
+    /// All three kinds, without hostile clients and gateways.
     [[nodiscard]] std::vector<Device> devices() const;
     /// Those of devices() that have a NAT of their own.
     [[nodiscard]] std::vector<Device> devices_behind_nat() const;
@@ -93,6 +95,7 @@ private:
     std::set<std::pair<ClientNo, SiteNo>> visited_;
     std::map<Device, Access> accesses_;
     std::set<Device> devices_;
+    std::set<RelayNo> hostile_relays_;
     std::vector<Resource> all_resources_;
     std::set<ResourceNo> deleted_;
     std::map<std::pair<GroupNo, ResourceNo>, bool> policies_;  // whether disabled

@@ -90,6 +90,8 @@ struct RelaySetup {
     milliseconds latency{10};
     /// How many allocations it has ports for.
     std::uint16_t ports = 16'384;
+    /// Does what it likes with what goes through it, once it is told to.
+    bool is_hostile = false;
 
     friend bool operator==(const RelaySetup&, const RelaySetup&) = default;
 };

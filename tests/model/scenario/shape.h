@@ -106,7 +106,8 @@ inline constexpr auto kShape<GatewaySetup> = detail::shape(
 template <>
 inline constexpr auto kShape<RelaySetup> =
     detail::shape("relay", detail::flag("no-v4", &RelaySetup::has_v4), detail::flag("no-v6", &RelaySetup::has_v6),
-                  detail::option("latency", &RelaySetup::latency), detail::option("ports", &RelaySetup::ports));
+                  detail::option("latency", &RelaySetup::latency), detail::option("ports", &RelaySetup::ports),
+                  detail::flag("hostile", &RelaySetup::is_hostile));
 template <>
 inline constexpr auto kShape<ResourceSetup> =
     detail::shape("resource", detail::word("address", &ResourceSetup::address),
@@ -261,6 +262,10 @@ template <>
 inline constexpr auto kShape<AbuseRelay> =
     detail::shape("abuse-relay", detail::word("relay", &AbuseRelay::relay), detail::word("abuse", &AbuseRelay::abuse),
                   detail::option("count", &AbuseRelay::count));
+template <>
+inline constexpr auto kShape<Deceive> =
+    detail::shape("deceive", detail::word("relay", &Deceive::relay), detail::word("deceit", &Deceive::deceit),
+                  detail::option("for", &Deceive::duration));
 template <>
 inline constexpr auto kShape<Settle> = detail::shape("settle");
 

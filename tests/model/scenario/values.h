@@ -72,9 +72,12 @@ inline constexpr std::array<std::string_view, 10> kNames<Spoof>{
     "bad-mac-init", "unknown-key-init", "data-guess",    "replay",        "truncated"};
 
 template <>
-inline constexpr std::array<std::string_view, 10> kNames<RelayAbuse>{
-    "wrong-password",  "unknown-user",  "stale-nonce",    "foreign-refresh", "foreign-bind",
-    "foreign-channel", "internal-peer", "allocate-flood", "malformed",       "repeated"};
+inline constexpr std::array<std::string_view, 11> kNames<RelayAbuse>{
+    "wrong-password", "unknown-user",   "stale-nonce", "foreign-refresh", "foreign-bind", "foreign-channel",
+    "internal-peer",  "allocate-flood", "malformed",   "repeated",        "greed"};
+template <>
+inline constexpr std::array<std::string_view, 10> kNames<Deceit>{
+    "drop", "drop-data", "duplicate", "delay", "replay", "misdirect", "corrupt", "forge", "wrong-address", "refuse"};
 
 template <>
 inline constexpr std::string_view kNames<ClientNo> = "client";

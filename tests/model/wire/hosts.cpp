@@ -118,7 +118,14 @@ void Hosts::observe(const Observation& observation, Instant now) {
                           [&](const NatReplaced& replaced) { handle(replaced, now); },
                           [&](const FaultChanged& fault) { handle(fault, now); },
                           [&](const SessionOpened& session) { handle(session, now); },
-                          [&](const MessageToDevice& message) { handle(message, now); }, [](const auto&) {}},
+                          [&](const MessageToDevice& message) { handle(message, now); },
+                          [&](const ActionTaken& action) {
+                              const auto* revoke = std::get_if<RevokeToken>(&action.step.action);
+                              if (revoke != nullptr && action.is_effective) {
+                                  hosts_.at(revoke->device).is_revoked = true;
+                              }
+                          },
+                          [](const auto&) {}},
                observation);
 }
 

@@ -51,6 +51,7 @@ struct Host {
     bool has_impatient_nat = false;  ///< one that forgets mappings which are refreshed every 25 s
     bool is_late = false;            ///< whether its timers go off late
     bool is_hostile = false;
+    bool is_revoked = false;     ///< its token was deleted: relays refuse what it was given
     bool has_few_ports = false;  ///< a relay that may have none left
     /// The production event loop: datagrams wait in queues before they leave.
     bool has_queues = false;

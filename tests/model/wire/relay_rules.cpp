@@ -9,6 +9,8 @@
 namespace culvert::model::wire {
 namespace {
 
+constexpr std::uint16_t kCreatePermission = 0x0008;
+
 using namespace stun_attribute;
 
 /// From the end of a relay's run until the portal has learnt of it and stops to hand out its credentials.
@@ -297,8 +299,8 @@ Complaint RelayRules::judge_allocation(const Host& relay, State& state, const St
 
 Complaint RelayRules::judge_memory(const Host& relay, State& state, const StunMessage& message, const Request& request,
                                    Instant now) {
-    if (request.type == stun_type::kBinding) {
-        return {};
+    if (request.type == stun_type::kBinding || request.type == kCreatePermission) {
+        return {};  // permissions come with channels alone: whoever asks for one is told yes (spec/relay.md section 5)
     }
     if (request.is_repeated) {
         return {};  // it was answered for what it did the first time

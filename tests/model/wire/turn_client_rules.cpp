@@ -25,6 +25,8 @@ constexpr std::size_t kMaxPending = 256;
 /// A relay remembers for as long as an allocation lives what its client forgot.
 constexpr Duration kAllocationLifetime = 600s;
 constexpr Duration kImpatience = 1s;
+/// Since its last repetition a request has been given up by then (spec/connectivity.md section 5.3).
+constexpr Duration kGivenUp = 10s;
 /// How long a fault explains a request that a relay cannot read or does not trust.
 constexpr Duration kFaultAftermath = 60s;
 
@@ -107,8 +109,12 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
     } else if (message.type() == stun_type::kRefresh) {
         state.refreshed = local;
     }
-    const Pending request{message.transaction_id(), message.type(), message.has(kNonce), channel_of(message),
-                          is_deletion(message)};
+    const Pending request{.id = message.transaction_id(),
+                          .type = message.type(),
+                          .has_nonce = message.has(kNonce),
+                          .channel = channel_of(message),
+                          .deletes = is_deletion(message),
+                          .sent = local};
     if (request.type != stun_type::kBinding && !is_extra_probe) {
         // Signed anew when repeated; late answers to an earlier transmission are ignored (5.5).
         std::erase_if(state.pending, [&](const Pending& earlier) {
@@ -323,6 +329,9 @@ void TurnClientRules::handle_received(Host& host, const net::SocketAddress& rela
     }
     const auto answered = *request;
     state.pending.erase(request);
+    if (host.local(now) - answered.sent > kGivenUp + slack(host)) {
+        return;  // by a relay that hung, for example: it answers nothing any more
+    }
     state.series[{answered.type, answered.channel}].is_open = false;
     if (message.message_class() == stun_type::kSuccess) {
         handle_success(host, answered, message, state, host.local(now));
@@ -422,6 +431,8 @@ void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& re
     } else if (code == 508 && request.type == stun_type::kAllocate && hosts_.may_be_full(relay)) {
         findings_.tolerate("wire: a relay has no port left");
         findings_.count("relay full");
+    } else if (code == 401 && host.is_revoked) {
+        findings_.tolerate("wire: credentials for a relay were revoked");
     } else if (code == 401 && has_expired(credentials, now)) {
         findings_.tolerate("wire: credentials for a relay have expired");
     } else if (code == 437 && request.type == stun_type::kAllocate) {

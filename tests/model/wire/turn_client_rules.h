@@ -42,6 +42,7 @@ private:
         bool has_nonce = false;
         std::uint16_t channel = 0;
         bool deletes = false;
+        Instant sent;  ///< by the host's own clock
     };
     /// Transmissions of one request, the first and its repetitions.
     struct Series {

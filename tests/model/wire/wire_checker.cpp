@@ -38,6 +38,9 @@ struct WireChecker::Rules {
     void handle(const DatagramReceived& received, Instant now);
     void handle(const MessageToDevice& message, Instant now);
 
+    void handle(const FaultChanged& fault) { is_lied_to = is_lied_to || fault.name == "deceit"; }
+
+    [[nodiscard]] static Complaint judge_form(ByteSpan datagram);
     [[nodiscard]] Complaint judge(Host& host, const DatagramSent& sent, Instant now);
     [[nodiscard]] Complaint judge_channel_data(Host& host, const DatagramSent& sent, Instant now);
     [[nodiscard]] Complaint judge_between_peers(const PeerDatagram& datagram);
@@ -51,6 +54,9 @@ struct WireChecker::Rules {
     RelayRules relays{hosts, findings};
     SignallingRules signalling{hosts, turn, findings};
     IdleRules idle{hosts, findings};
+    /// A relay has begun to lie. What devices do then rests on answers and addresses that are not true, so that only
+    /// the form of what they send is judged from then on.
+    bool is_lied_to = false;
 };
 
 WireChecker::WireChecker(const Setup& setup) : rules_{std::make_unique<Rules>(setup)} {}
@@ -65,10 +71,11 @@ void WireChecker::observe(const Observation& observation, Instant now) {
                    [&](const MessageToDevice& message) { rules.handle(message, now); },
                    [&](const MessageToPortal& message) {
                        auto& host = rules.hosts.at(message.device);
-                       if (!host.is_hostile) {
+                       if (!host.is_hostile && !rules.is_lied_to) {
                            rules.signalling.handle_message(host, message.message, now);
                        }
                    },
+                   [&](const FaultChanged& fault) { rules.handle(fault); },
                    [&](const PacketSubmitted& packet) {
                        rules.wireguard.handle_packet(packet.client, packet.packet.size());
                        rules.idle.note_activity(rules.hosts.at(packet.client), now);
@@ -83,7 +90,9 @@ bool WireChecker::has_found_violations() const {
 }
 
 Verdict WireChecker::finish(Instant now) {
-    rules_->turn.finish(now);
+    if (!rules_->is_lied_to) {
+        rules_->turn.finish(now);
+    }
     return rules_->findings.verdict();
 }
 
@@ -137,6 +146,9 @@ Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instan
     if (sent.payload.size() > kMaxPayload) {
         return "a datagram is longer than 1316 bytes";
     }
+    if (is_lied_to) {
+        return host.is_relay() ? Complaint{} : judge_form(sent.payload);
+    }
     if (host.is_relay()) {
         relays.handle_sent(host, sent.from, sent.to, sent.payload, now);
         return {};
@@ -160,6 +172,20 @@ Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instan
     }
     return judge_between_peers(
         {.host = host, .leg = {sent.from, sent.to, false}, .ecn = sent.ecn, .bytes = sent.payload, .now = now});
+}
+
+Complaint WireChecker::Rules::judge_form(ByteSpan datagram) {
+    if (is_channel_data(datagram)) {
+        return load_be<std::uint16_t>(datagram.subspan(2)) == datagram.size() - 4
+                   ? judge_form(datagram.subspan(4))
+                   : "the length of ChannelData is not that of the datagram";
+    }
+    if (StunMessage::looks_like(datagram)) {
+        const auto message = StunMessage::decode(datagram);
+        return message ? Complaint{} : message.error();
+    }
+    const auto message = WireGuardMessage::decode(datagram);
+    return message ? Complaint{} : message.error();
 }
 
 Complaint WireChecker::Rules::judge_channel_data(Host& host, const DatagramSent& sent, Instant now) {
@@ -200,7 +226,7 @@ Complaint WireChecker::Rules::judge_between_peers(const PeerDatagram& datagram) 
 
 void WireChecker::Rules::handle(const DatagramReceived& received, Instant now) {
     auto& host = hosts.at(received.host);
-    if (host.state != ProcessState::kRunning && host.state != ProcessState::kHung) {
+    if (is_lied_to || (host.state != ProcessState::kRunning && host.state != ProcessState::kHung)) {
         return;
     }
     if (host.is_relay()) {

@@ -63,6 +63,7 @@ private:
     void check_clients_are_forgotten();
     /// Applications do not run on a hostile client.
     [[nodiscard]] bool is_hostile(ClientNo client) const;
+    [[nodiscard]] bool is_hostile(RelayNo relay) const;
     /// Null if the scenario has no such device.
     [[nodiscard]] Machine* find(const Device& device) const;
 
@@ -89,6 +90,8 @@ private:
     bool apply(const Forge& action);
     bool apply(const Attack& action);
     bool apply(const AbuseRelay& action);
+    bool apply(const Deceive& action);
+    void take_what_is_given(const AbuseRelay& action, Machine& machine);
     struct ForgeTargets;
     [[nodiscard]] Bytes forge(const Forge& action, const ForgeTargets& at);
 

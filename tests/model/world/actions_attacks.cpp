@@ -10,6 +10,7 @@
 #include "model/world/actions.h"
 #include "model/world/forged_packets.h"
 #include "model/world/hostile_client.h"
+#include "model/world/relay_process.h"
 #include "model/world/world.h"
 
 namespace culvert::model {
@@ -172,9 +173,13 @@ bool Actions::apply(const Attack& action) {
 }
 
 bool Actions::apply(const AbuseRelay& action) {
-    const auto* machine = find(action.relay);
+    auto* machine = find(action.relay);
     if (machine == nullptr || !machine->is_running()) {
         return false;
+    }
+    if (action.abuse == RelayAbuse::kGreed) {
+        take_what_is_given(action, *machine);
+        return true;
     }
     bool is_effective = false;
     for (unsigned i = 0; i < action.count; ++i) {
@@ -193,6 +198,32 @@ bool Actions::apply(const AbuseRelay& action) {
         }
     }
     return is_effective;
+}
+
+void Actions::take_what_is_given(const AbuseRelay& action, Machine& machine) {
+    const auto& process = dynamic_cast<const RelayProcess&>(*machine.process());
+    for (unsigned i = 0; i < action.count; ++i) {
+        const auto& addresses = machine.addresses();
+        const net::SocketAddress relay{addresses[i % addresses.size()], machine.access().port};
+        const auto admit = [&](std::string_view salt, const net::SocketAddress& client) {
+            return process.admit(salt, client, machine.local(world_.now_));
+        };
+        for (const auto& datagram : world_.relay_abuser_.take_everything(relay, admit)) {
+            world_.relay_watch_.permit(datagram.payload);
+            world_.network_.inject(datagram.from, relay, datagram.payload, world_.now_);
+        }
+    }
+}
+
+bool Actions::apply(const Deceive& action) {
+    auto* machine = find(action.relay);
+    if (machine == nullptr || !machine->is_running() || !is_hostile(action.relay)) {
+        return false;
+    }
+    world_.observe(FaultChanged{"deceit", action.relay, true});
+    dynamic_cast<RelayProcess&>(*machine->process())
+        .deceive(action.deceit, machine->local(world_.now_) + action.duration);
+    return true;
 }
 
 }  // namespace culvert::model

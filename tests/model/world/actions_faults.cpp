@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "model/world/actions.h"
+#include "model/world/relay_process.h"
 #include "model/world/world.h"
 
 namespace culvert::model {
@@ -195,6 +196,12 @@ void Actions::heal_everything() {
     world_.for_each_machine([&](Machine& machine) {
         machine.link().cancel_cut();
         machine.wake_up(world_.now_);
+        const auto device = machine.device();
+        if (const auto* relay = std::get_if<RelayNo>(&device); relay != nullptr && is_hostile(*relay)) {
+            if (auto* process = dynamic_cast<RelayProcess*>(machine.process())) {
+                process->deceive(Deceit::kDrop, Instant{});  // no more
+            }
+        }
         if (machine.state() == ProcessState::kStopped && !machine.has_failed()) {
             machine.start(world_.now_);
         }
@@ -224,7 +231,7 @@ void Actions::verify_reachability() {
 void Actions::show_states() {
     std::map<Device, std::string> states;
     world_.for_each_machine([&](Machine& machine) {
-        if (machine.is_running() && !std::holds_alternative<RelayNo>(machine.device())) {
+        if (machine.is_running()) {
             states.emplace(machine.device(), machine.snapshot(world_.now_));
         }
     });

@@ -22,6 +22,10 @@ Machine* Actions::find(const Device& device) const {
     return world_.has_machine(device) ? &world_.machine(device) : nullptr;
 }
 
+bool Actions::is_hostile(RelayNo relay) const {
+    return world_.scenario_.setup.relays[relay.value - 1U].is_hostile;
+}
+
 bool Actions::is_hostile(ClientNo client) const {
     const auto& clients = world_.scenario_.setup.clients;
     return client.value <= clients.size() && clients[client.value - 1U].is_hostile;

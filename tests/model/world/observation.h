@@ -54,7 +54,7 @@ struct NatReplaced {
     const NatBox& nat;
 };
 /// A fault begins, or is over. `name` is stable: "link", "direct", "relay", "family", "nat",
-/// "portal", "allocation".
+/// "portal", "allocation", "deceit" (which never ends: nobody knows what was believed).
 struct FaultChanged {
     std::string_view name;
     Process process;
@@ -169,7 +169,7 @@ struct LogLine {
 
 /// Settle has run its course: compare states now.
 struct Settled {};
-/// What the clients and gateways that run say of themselves (debug_snapshot()), once traffic has been tried after that,
+/// What the devices that run say of themselves (debug_snapshot()), once traffic has been tried after that,
 /// and once all clients have left.
 struct StatesShown {
     const std::map<Device, std::string>& states;

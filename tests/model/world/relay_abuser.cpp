@@ -196,6 +196,40 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const net::SocketAd
     return datagrams;
 }
 
+std::vector<RelayAbuser::Datagram> RelayAbuser::take_everything(const net::SocketAddress& relay, const Admit& admit) {
+    constexpr unsigned kPerDevice = 16;
+    constexpr std::uint16_t kChannels = 4;
+    const auto from = own_address(relay);
+    const auto salt = "greedy" + std::to_string(greedy_allocations_++ / kPerDevice);
+    const auto [username, password, nonce] = admit(salt, from);
+    const auto key = stun::long_term_key(username, kRealm, password);
+    std::vector<Datagram> datagrams;
+    const auto request = [&](Method method, const auto& add) {
+        stun::MessageBuilder builder{Class::kRequest, method, stun::make_transaction_id(rng_)};
+        add(builder);
+        datagrams.push_back({from,
+                             builder.text(AttributeType::kUsername, username)
+                                 .text(AttributeType::kRealm, kRealm)
+                                 .text(AttributeType::kNonce, nonce)
+                                 .integrity(key.reveal())
+                                 .build(),
+                             true});
+    };
+    request(Method::kAllocate, [&](stun::MessageBuilder& builder) {
+        builder.requested_transport(kUdp).address_family(AttributeType::kRequestedAddressFamily, relay.family());
+    });
+    for (std::uint16_t i = 0; i < kChannels; ++i) {
+        const net::SocketAddress peer{from.ip, static_cast<std::uint16_t>(1000 + i)};
+        request(Method::kCreatePermission,
+                [&](stun::MessageBuilder& builder) { builder.address(AttributeType::kXorPeerAddress, peer); });
+        request(Method::kChannelBind, [&](stun::MessageBuilder& builder) {
+            builder.channel_number(static_cast<std::uint16_t>(kFirstChannel + i))
+                .address(AttributeType::kXorPeerAddress, peer);
+        });
+    }
+    return datagrams;
+}
+
 /// Another port each time.
 net::SocketAddress RelayAbuser::own_address(const net::SocketAddress& relay) {
     return {ip(relay.is_v4() ? kOwnV4 : kOwnV6), next_port_++};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "culvert/stun/message.h"
 #include "model/scenario/action.h"
 #include "model/world/observation.h"
+#include "model/world/relay_process.h"
 
 namespace culvert::model {
 
@@ -29,6 +31,11 @@ public:
     };
     /// The datagrams of one attempt, in order. Empty if it knows too little for it.
     [[nodiscard]] std::vector<Datagram> make(const AbuseRelay& abuse, const net::SocketAddress& relay);
+
+    /// What one more allocation takes, as one of somebody's many devices: its port, permissions and channels. `admit`
+    /// tells what portal and relay would tell the device with that salt at that address.
+    using Admit = std::function<RelayProcess::Admission(std::string_view salt, const net::SocketAddress& client)>;
+    [[nodiscard]] std::vector<Datagram> take_everything(const net::SocketAddress& relay, const Admit& admit);
 
 private:
     /// An authentic request.
@@ -61,6 +68,7 @@ private:
     };
     std::map<net::SocketAddress, Foothold> footholds_;
     std::uint16_t next_port_ = 7000;
+    unsigned greedy_allocations_ = 0;
 };
 
 }  // namespace culvert::model

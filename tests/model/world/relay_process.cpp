@@ -23,22 +23,73 @@ turn::ServerConfig make_config(const std::vector<net::IpAddress>& addresses, std
 
 }  // namespace
 
-RelayProcess::RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, std::uint16_t ports,
+RelayProcess::RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, const RelaySetup& setup,
                            Environment& environment, Rng rng)
-    : RelayProcess{number, make_config(addresses, ports), turn::make_stamp_secret(rng), environment, rng} {}
+    : RelayProcess{
+          number, make_config(addresses, setup.ports), turn::make_stamp_secret(rng), setup.is_hostile, environment,
+          rng} {}
 
-RelayProcess::RelayProcess(RelayNo number, turn::ServerConfig config, std::string stamp_secret,
-                           Environment& environment, const Rng& rng)
+RelayProcess::RelayProcess(RelayNo number, turn::ServerConfig config, std::string stamp_secret, bool is_hostile,
+                           Environment& environment, Rng rng)
     : number_{number},
       environment_{environment},
       stamp_secret_{std::move(stamp_secret)},
-      server_{std::move(config), stamp_secret_, rng} {}
+      server_{std::move(config), stamp_secret_, rng} {
+    if (is_hostile) {
+        liar_.emplace(stamp_secret_, rng.fork());
+    }
+}
+
+/// As apps/relay does.
+void RelayProcess::handle_portal_event(portal_channel::Event& event, Instant) {
+    const auto* received = std::get_if<portal_channel::MessageReceived>(&event);
+    const auto* message = received == nullptr ? nullptr : std::get_if<portal_api::ToRelay>(&received->message);
+    const auto* users = message == nullptr ? nullptr : std::get_if<portal_api::TurnUsers>(message);
+    if (users == nullptr) {
+        return;
+    }
+    for (const auto& user : users->extended) {
+        server_.extend_user(user.salt, user.until);
+    }
+    for (const auto& user : users->revoked) {
+        server_.revoke_user(user.salt, user.until);
+    }
+}
+
+void RelayProcess::handle_timeout(Instant now) {
+    server_.handle_timeout(now);
+    while (const auto lie = liar_ ? liar_->poll_lie(now) : std::nullopt) {
+        environment_.send_forged(number_, lie->port, lie->to, lie->payload);
+    }
+}
+
+std::optional<Instant> RelayProcess::poll_timeout() {
+    const auto own = server_.poll_timeout();
+    const auto lie = liar_ ? liar_->poll_timeout() : std::nullopt;
+    return own && lie ? std::min(*own, *lie) : own ? own : lie;
+}
+
+void RelayProcess::send(std::uint16_t port, const net::SocketAddress& to, net::Ecn ecn, ByteSpan payload, Instant now) {
+    if (!liar_ || !liar_->twist(port, to, payload, now)) {
+        environment_.send(number_, std::nullopt, port, to, ecn, payload);
+    }
+}
+
+RelayProcess::Admission RelayProcess::admit(std::string_view salt, const net::SocketAddress& client,
+                                            Instant now) const {
+    const turn::RelayUsername username{.expiry = 2'000'000'000, .salt = salt};
+    return {username.to_string(), turn::relay_password(username, stamp_secret_),
+            server_.make_nonce(client, now).to_string()};
+}
 
 void RelayProcess::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                                    MutableByteSpan payload, Instant now) {
     if (local.port == kListenPort) {
+        if (liar_) {
+            liar_->watch(from, payload);
+        }
         if (const auto onward = server_.handle_client_input(payload, from, now, environment_.wall_now())) {
-            environment_.send(number_, std::nullopt, onward->port, onward->peer, ecn, onward->payload);
+            send(onward->port, onward->peer, ecn, onward->payload, now);
         }
         return;
     }
@@ -49,18 +100,17 @@ void RelayProcess::handle_datagram(const net::SocketAddress& local, const net::S
         Bytes framed(turn::kChannelDataHeaderSize);
         turn::encode_channel_data_header(framed, {onward->channel, static_cast<std::uint16_t>(payload.size())});
         append(framed, payload);
-        environment_.send(number_, std::nullopt, kListenPort, onward->client, ecn, framed);
+        send(kListenPort, onward->client, ecn, framed, now);
     }
 }
 
-bool RelayProcess::drain(Instant) {
+bool RelayProcess::drain(Instant now) {
     bool has_output = false;
     while (const auto command = server_.poll_command()) {
         has_output = true;
         std::visit(
             overloaded{[&](const turn::SendMessage& message) {
-                           environment_.send(number_, std::nullopt, kListenPort, message.client, net::Ecn::kNotEct,
-                                             message.payload);
+                           send(kListenPort, message.client, net::Ecn::kNotEct, message.payload, now);
                        },
                        [&](const turn::CreateAllocation& create) { ports_.insert({create.family, create.port}); },
                        [&](const turn::FreeAllocation& free) { ports_.erase({free.family, free.port}); },

@@ -6,22 +6,23 @@
 
 #include "culvert/turn/server/server.h"
 #include "model/world/device_process.h"
+#include "model/world/lying_relay.h"
 
 namespace culvert::model {
 
-/// culvert-relay.
+/// culvert-relay, or a relay that serves like it and lies about what it passes on when it is told to.
 class RelayProcess final : public DeviceProcess {
 public:
     /// `addresses`: the host's public ones, at most one per family. `ports`: how many allocations may have.
-    RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, std::uint16_t ports,
+    RelayProcess(RelayNo number, const std::vector<net::IpAddress>& addresses, const RelaySetup& setup,
                  Environment& environment, Rng rng);
 
     void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                          MutableByteSpan payload, Instant now) override;
     void handle_packet(MutableByteSpan, Instant) override {}
-    void handle_portal_event(portal_channel::Event&, Instant) override {}
-    void handle_timeout(Instant now) override { server_.handle_timeout(now); }
-    std::optional<Instant> poll_timeout() override { return server_.poll_timeout(); }
+    void handle_portal_event(portal_channel::Event& event, Instant now) override;
+    void handle_timeout(Instant now) override;
+    std::optional<Instant> poll_timeout() override;
     bool drain(Instant now) override;
     void reset(std::string_view, Instant) override {}
     void shut_down(Instant) override {}
@@ -32,14 +33,27 @@ public:
     }
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
+    /// What a device with this salt would have been told by the portal, and by this relay when it asked from `client`.
+    struct Admission {
+        std::string username;
+        std::string password;
+        std::string nonce;
+    };
+    [[nodiscard]] Admission admit(std::string_view salt, const net::SocketAddress& client, Instant now) const;
+
+    /// Requires that the relay is hostile.
+    void deceive(Deceit deceit, Instant until) { liar_->deceive(deceit, until); }
+
 private:
-    RelayProcess(RelayNo number, turn::ServerConfig config, std::string stamp_secret, Environment& environment,
-                 const Rng& rng);
+    RelayProcess(RelayNo number, turn::ServerConfig config, std::string stamp_secret, bool is_hostile,
+                 Environment& environment, Rng rng);
+    void send(std::uint16_t port, const net::SocketAddress& to, net::Ecn ecn, ByteSpan payload, Instant now);
 
     RelayNo number_;
     Environment& environment_;
     std::string stamp_secret_;
     turn::Server server_;
+    std::optional<LyingRelay> liar_;
     /// Sockets that are open: datagrams to other ports meet nobody.
     std::set<std::pair<net::Family, std::uint16_t>> ports_;
 };

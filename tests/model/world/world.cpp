@@ -108,9 +108,8 @@ void World::add_hosts() {
                             .nat = std::nullopt,
                             .latency = relay_setup.latency,
                             .port = 3478};
-        const auto ports = relay_setup.ports;
-        add(relay, Driver::kExact, access, [this, relay, ports](Machine& machine, const Rng& rng, Instant) {
-            return std::make_unique<RelayProcess>(relay, machine.addresses(), ports, *this, rng);
+        add(relay, Driver::kExact, access, [this, relay, &relay_setup](Machine& machine, const Rng& rng, Instant) {
+            return std::make_unique<RelayProcess>(relay, machine.addresses(), relay_setup, *this, rng);
         });
     }
 }
