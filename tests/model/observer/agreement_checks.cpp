@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "model/observer/device_name.h"
 #include "culvert/base/overloaded.h"
+#include "model/observer/device_name.h"
 #include "model/observer/state_text.h"
 
 namespace culvert::model {
