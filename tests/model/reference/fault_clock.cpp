@@ -30,6 +30,8 @@ constexpr Duration kFlowTakes = 2s;
 constexpr Duration kHalfOpen = 7s;
 constexpr std::string_view kNoSession = "no session with the portal";
 constexpr std::string_view kFullRelay = "a relay has no port left";
+/// All honest devices of a case need fewer ports than the share of one of two sources of these.
+constexpr unsigned kEnoughPorts = 64;
 /// How long after an excuse a loss is blamed on its rule.
 constexpr Duration kAftermath = 30s;
 
@@ -47,7 +49,7 @@ std::optional<Excuse> overlap(const std::map<Key, std::vector<Excuse>>& excuses,
 
 }  // namespace
 
-FaultClock::FaultClock(const Setup& setup) {
+FaultClock::FaultClock(const Setup& setup) : relay_setups_{setup.relays} {
     const auto add_kind = [&]<typename No>(No, std::size_t count) {
         for (std::size_t i = 0; i < count; ++i) {
             devices_.emplace_back(No{static_cast<std::uint8_t>(i + 1)});
@@ -198,6 +200,10 @@ void FaultClock::handle(const Attack& attack, Instant now) {
 }
 
 void FaultClock::handle(const HostAttached& event, Instant now) {
+    if (const auto* relay = std::get_if<RelayNo>(&event.host);
+        relay != nullptr && relay_setups_.at(relay->value - 1U).ports >= kEnoughPorts) {
+        roomy_relays_.insert(event.addresses.begin(), event.addresses.end());
+    }
     end(data_[as_process(event.host)], "roaming", now, kRoaming);
     end(portal_[as_process(event.host)], "roaming", now, kRoaming);
 }
@@ -205,7 +211,7 @@ void FaultClock::handle(const HostAttached& event, Instant now) {
 /// A full relay is not asked again before something else happens, so the device goes without it until then.
 void FaultClock::handle(const DatagramReceived& event, Instant now) {
     const auto answer = event.is_attack ? std::nullopt : read_relay_answer(event.payload);
-    if (!answer) {
+    if (!answer || (*answer == RelayAnswer::kNoPortLeft && roomy_relays_.contains(event.from.ip))) {
         return;
     }
     const auto process = as_process(event.host);

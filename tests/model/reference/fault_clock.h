@@ -98,6 +98,9 @@ private:
     ByProcess portal_;
     std::map<Process, ProcessState> running_;
     std::map<Device, int> sessions_;
+    /// Those of relays with enough ports for everybody: whoever takes them all must leave the others their share.
+    std::set<net::IpAddress> roomy_relays_;
+    std::vector<RelaySetup> relay_setups_;
     /// Relays that had no port left for the device.
     std::map<Process, std::set<net::SocketAddress>> full_relays_;
     /// Relays as the device was last told of them.

@@ -84,7 +84,7 @@ constexpr auto kBudgets = std::to_array<Budget>({
     {"wire: an allocation came with a NAT's port", 4},
     {"wire: candidates from before the host moved", 1},
     {"wire: credentials for a relay have expired", 1},
-    {"wire: credentials for a relay were revoked", 4},
+    {"wire: credentials for a relay were revoked", 5},
     {"wire: flow requested again after a fault", 11},
     {"wire: flow requested again as soon as it ended", 75},
     {"wire: gateway initiates after a fault", 2},
