@@ -56,9 +56,6 @@ function(culvert_test name)
   list(TRANSFORM ARG_DEPENDS PREPEND culvert_ OUTPUT_VARIABLE dependencies)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${dependencies} ${ARG_LINKS} GTest::gmock GTest::gtest_main)
-  if(CULVERT_SANITIZE)
-    target_compile_options(${name} PRIVATE -O0)  # half the compile time, and what they test is optimised all the same
-  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     # Clang counts it to -Wconversion, GCC does not; literals in tests are not worth a cast.
     target_compile_options(${name} PRIVATE -Wno-sign-conversion)

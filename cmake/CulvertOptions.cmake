@@ -1,6 +1,7 @@
 # Compiler settings every target shares.
 
 set(CULVERT_SANITIZE "" CACHE STRING "Value for -fsanitize= (empty: none)")
+set(CULVERT_SANITIZED_OPTIMISATION "-O0" CACHE STRING "How sanitized code is optimised")
 option(CULVERT_FUZZ "Build the libFuzzer targets" OFF)
 option(CULVERT_WERROR "Treat warnings as errors" ON)
 option(CULVERT_TESTS "Build unit tests" ON)
@@ -13,10 +14,9 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
-if(CULVERT_SANITIZE AND NOT CULVERT_FUZZ)
-  # The optimiser costs more compile time on instrumented code than it saves when the tests run. Fuzzing and the simulator
-  # run long enough for it.
-  set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+if(CULVERT_SANITIZE)
+  # The optimiser costs more compile time on instrumented code than it saves when the tests run.
+  set(CMAKE_CXX_FLAGS_DEBUG "${CULVERT_SANITIZED_OPTIMISATION} -g1")
 endif()
 
 if(NOT CMAKE_BUILD_TYPE)

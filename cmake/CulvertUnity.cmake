@@ -3,9 +3,9 @@
 # nobody works in day by day; the others build each source on its own, so that a missing include is noticed.
 #
 # Sources that define a name of their own alike (in anonymous namespaces, say) are kept apart, except for kLog, which each
-# may have for itself. A source that has to stand alone for another reason has the property SKIP_UNITY_BUILD_INCLUSION.
-# (CMake's own UNITY_BUILD knows nothing of names and writes absolute paths, so that clones in different folders could not
-# share what ccache keeps.)
+# may have for itself. CMake looks when it configures: after a "redefinition" run `cmake --preset` again. A source that has
+# to stand alone for another reason has the property SKIP_UNITY_BUILD_INCLUSION. (CMake's own UNITY_BUILD knows nothing of
+# names and writes absolute paths, so that clones in different folders could not share what ccache keeps.)
 
 set(CULVERT_UNITY_SIZE 8)
 
