@@ -46,18 +46,29 @@ constexpr std::size_t kMostConnectionsPerAddress = 8192;
 /// have clients, and more.
 constexpr std::size_t kCountedAddresses = 65'536;
 
-std::string counted_addresses(std::string_view name, std::string_view type) {
+/// How fast an address may open connections, as the gateway's state machine has it for what it knows by port; the
+/// kernel also tracks SCTP, GRE and others by what is in them, and what was refused it counts again with each packet.
+constexpr std::string_view kOpeningsTooFast = " limit rate over 500/second burst 2048 packets } drop\n";
+
+std::string set_of_addresses(std::string_view name, std::string_view type, std::string_view flags) {
     return "  set " + std::string{name} + " { type " + std::string{type} + "; size " +
-           std::to_string(kCountedAddresses) + "; flags dynamic; }\n";
+           std::to_string(kCountedAddresses) + "; flags " + std::string{flags} + "; }\n";
 }
 
-/// For the packets that would add a connection to the kernel's table.
-std::string count_chain(std::size_t connections) {
-    const auto count = " ct count over " + std::to_string(connections) + " } drop\n";
-    return counted_addresses("counted_ipv4", "ipv4_addr") + counted_addresses("counted_ipv6", "ipv6_addr") +
-           "  chain count {\n"
-           "    add @counted_ipv4 { ip saddr" +
-           count + "    add @counted_ipv6 { ip6 saddr" + count + "  }\n";
+/// For the packets that would add a connection to the kernel's table. First the cheap question. A set that is full lets
+/// pass; clients cannot fill it, since the gateway admits their own addresses only.
+std::string count_chain(std::optional<std::size_t> connections) {
+    std::string sets = set_of_addresses("opening_ipv4", "ipv4_addr", "dynamic, timeout; timeout 1m") +
+                       set_of_addresses("opening_ipv6", "ipv6_addr", "dynamic, timeout; timeout 1m");
+    std::string rules = "    update @opening_ipv4 { ip saddr" + std::string{kOpeningsTooFast} +
+                        "    update @opening_ipv6 { ip6 saddr" + std::string{kOpeningsTooFast};
+    if (connections) {
+        const auto count = " ct count over " + std::to_string(*connections) + " } drop\n";
+        sets += set_of_addresses("counted_ipv4", "ipv4_addr", "dynamic") +
+                set_of_addresses("counted_ipv6", "ipv6_addr", "dynamic");
+        rules += "    add @counted_ipv4 { ip saddr" + count + "    add @counted_ipv6 { ip6 saddr" + count;
+    }
+    return sets + "  chain count {\n" + rules + "  }\n";
 }
 
 /// "New" is also what waits for its first answer, and such a connection is to go on: it is confirmed already.
@@ -101,6 +112,18 @@ std::size_t connections_per_address(std::size_t most) {
     return std::clamp(most / kAddressesThatFillTheTable, kFewestConnectionsPerAddress, kMostConnectionsPerAddress);
 }
 
+std::string without_counts(std::string_view listing) {
+    constexpr std::string_view kCount = " # count ";
+    std::string text;
+    while (!listing.empty()) {
+        const auto line = listing.substr(0, listing.find('\n'));
+        text += line.substr(0, line.find(kCount));
+        text += '\n';
+        listing.remove_prefix(std::min(line.size() + 1, listing.size()));
+    }
+    return text;
+}
+
 std::string install_commands(const ForwardingRules& rules) {
     const auto tun = quoted(rules.tun_name);
     const std::string v4{kTunnelV4};
@@ -113,10 +136,7 @@ std::string install_commands(const ForwardingRules& rules) {
     std::string text = remove_commands();
     text += std::string{"table inet "} + kGatewayTable + " {\n";
     text += record_chain(rules.record);
-    const bool counts = rules.connections_per_address && !CULVERT_SABOTAGE(kOneClientFillsConntrack);
-    if (counts) {
-        text += count_chain(*rules.connections_per_address);
-    }
+    text += count_chain(CULVERT_SABOTAGE(kOneClientFillsConntrack) ? std::nullopt : rules.connections_per_address);
     // Before destination NAT: a port that the host publishes to its own networks (containers) must not be reachable at
     // the tunnel address either.
     text +=
@@ -137,8 +157,7 @@ std::string install_commands(const ForwardingRules& rules) {
         never_v4 +
         " drop\n"
         "    ip6 daddr " +
-        std::string{kNeverV6} + " drop\n" + std::string{counts ? kCountOpenings : std::string_view{}} +
-        "    ip daddr " + v4 +
+        std::string{kNeverV6} + " drop\n" + std::string{kCountOpenings} + "    ip daddr " + v4 +
         " jump to_gateway\n"
         "    ip6 daddr " +
         v6 +

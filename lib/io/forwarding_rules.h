@@ -39,6 +39,9 @@ struct ForwardingRules {
 /// How many connections one address of the tunnel may have where the kernel tracks `most` in all.
 [[nodiscard]] std::size_t connections_per_address(std::size_t most);
 
+/// A listing of the table without the numbers of elements that newer versions of nftables append to sets as comments.
+[[nodiscard]] std::string without_counts(std::string_view listing);
+
 /// The record in the output of `nft list table`.
 [[nodiscard]] std::vector<SysctlChange> record_in(const std::string& listing);
 

@@ -15,9 +15,10 @@ namespace {
 
 constexpr log::Logger kLog{"io"};
 
-/// Empty if there is no such table.
+/// Empty if there is no such table. Newer versions tell how many elements a set has, which is no part of our rules.
 std::string list_table() {
-    return run_nft(std::string{"list table inet "} + kGatewayTable + "\n").value_or("");
+    const auto listing = run_nft(std::string{"list table inet "} + kGatewayTable + "\n").value_or("");
+    return without_counts(listing);
 }
 
 /// A predecessor that was killed could not put the kernel's settings back.

@@ -314,6 +314,13 @@ TEST(GatewayHost, CountsConnectionsToItsOwnMachine) {
     });
 }
 
+TEST(ForwardingRules, AreTheSameHoweverManyAddressesAreCounted) {
+    EXPECT_EQ(without_counts("set a {\n\t\tsize 65536 # count 3\n\t\tflags dynamic\n}\n"),
+              "set a {\n\t\tsize 65536\n\t\tflags dynamic\n}\n");
+    EXPECT_EQ(without_counts("size 65536\n"), "size 65536\n");
+    EXPECT_EQ(without_counts(""), "");
+}
+
 TEST(GatewayHost, TakesTheShareFromWhatTheKernelTracks) {
     EXPECT_EQ(connections_per_address(32'768), 4096U);
     EXPECT_EQ(connections_per_address(262'144), 8192U);

@@ -12,6 +12,8 @@ namespace culvert::tunnel {
 namespace {
 
 constexpr std::size_t kFirstBuckets = 256;
+/// How many flows go at once if one search found who has far too many.
+constexpr std::size_t kRoomMadeAtOnce = 64;
 
 // What was seen of a flow.
 constexpr std::uint8_t kAnswered = 0x01;
@@ -270,9 +272,9 @@ void FlowTable::make_room(Peer& peer, Instant now) {
     if (peer.size > limits_.per_peer) {
         give_way(peer, now);
     } else if (peer.owner->size > limits_.per_owner) {
-        give_way(largest_peer(*peer.owner, peer), now);
+        give_much_way(largest_peer(*peer.owner, peer), peer, now);
     } else if (size_ >= limits_.total) {
-        give_way(largest_peer(largest_owner(peer), peer), now);
+        give_much_way(largest_peer(largest_owner(peer), peer), peer, now);
     }
     --peer.owner->size;
     --peer.size;
@@ -281,6 +283,13 @@ void FlowTable::make_room(Peer& peer, Instant now) {
 void FlowTable::give_way(Peer& peer, Instant now) {
     const auto expired = expired_of(peer, now);
     erase(expired != kNone ? expired : first_to_go(peer));
+}
+
+void FlowTable::give_much_way(Peer& largest, const Peer& newcomer, Instant now) {
+    give_way(largest, now);
+    for (std::size_t i = 1; i < kRoomMadeAtOnce && largest.size > newcomer.size + kRoomMadeAtOnce; ++i) {
+        give_way(largest, now);
+    }
 }
 
 FlowTable::Index FlowTable::expired_of(Peer& peer, Instant now) const {

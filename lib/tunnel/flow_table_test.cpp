@@ -356,6 +356,17 @@ TEST(FlowOwners, HaveNoMoreThanTheirShareOfARoomyTable) {
     EXPECT_EQ(flows.table.size(), 11U);
 }
 
+TEST(FlowOwners, MakeMuchRoomAtOnceWhereOneOfTheirPeersHasFarTooMuch) {
+    OwnedFlows flows{.limits = {.total = 1000, .per_peer = 1000, .per_owner = 300}};
+    for (std::uint16_t port = 1; port <= 300; ++port) {
+        EXPECT_TRUE(flows.open(1, 1, port));
+    }
+    EXPECT_TRUE(flows.open(2, 1, 1));
+    EXPECT_EQ(flows.table.size(), 301U - 64U) << "the next newcomers need no search for who has most";
+    EXPECT_TRUE(flows.has(1, 300)) << "the oldest went";
+    EXPECT_TRUE(flows.has(2, 1));
+}
+
 TEST(FlowOwners, TakeTheirPeersAlong) {
     OwnedFlows flows{.limits = {.total = 100, .per_peer = 8, .per_owner = 4}};
     for (std::uint16_t port = 1; port <= 3; ++port) {

@@ -24,7 +24,9 @@ enum class Refusal : std::uint8_t {
     kNoTranslation,
     /// From a resource or the gateway itself, and part of nothing that the client asked for.
     kUnasked,
-    /// From a resource, and of a protocol or ICMP type that cannot be told apart from an answer to somebody else.
+    /// From a resource, and of a protocol or ICMP type that cannot be told apart from an answer to somebody else; or
+    /// from
+    /// a client, and of an ICMP type whose answers would be.
     kNoL4Value,
 };
 

@@ -35,7 +35,11 @@ bool is_error(const packet::IpPacket& packet) {
 }  // namespace
 
 std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet) {
-    return check_address(policy, packet.destination(), requested_service(packet));
+    const auto verdict = check_address(policy, packet.destination(), requested_service(packet));
+    if (verdict && packet.is_icmp() && !is_echo_request(packet) && !is_error(packet)) {
+        return std::unexpected{Refusal::kNoL4Value};
+    }
+    return verdict;
 }
 
 std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const packet::IpPacket& packet) {

@@ -11,7 +11,8 @@
 /// spec/tunnel.md sections 6.3, 6.4 and 6.7; stricter where a gateway's own addresses are concerned.
 namespace culvert::tunnel {
 
-/// For a packet from the client whose source was checked already.
+/// For a packet from the client whose source was checked already. Of ICMP, echo requests and errors pass: what else
+/// asks for an answer gets none back, and would cost an entry of the kernel's table each.
 [[nodiscard]] std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet);
 
 /// For a packet to the client.

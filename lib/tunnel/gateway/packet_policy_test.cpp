@@ -61,9 +61,27 @@ TEST(OutboundPolicy, CountsEveryIcmpTypeAsIcmp) {
     const auto timestamp = packet::make_icmp(ip("100.64.0.1"), ip("10.0.0.5"), 13, 0, 0, Bytes(12));
 
     for (const auto& packet : {echo, unreachable, timestamp}) {
-        EXPECT_TRUE(outbound(echo_and_more, packet));
         EXPECT_EQ(outbound(only_tcp, packet), std::unexpected{Refusal::kIcmp});
     }
+    for (const auto& packet : {echo, unreachable}) {
+        EXPECT_TRUE(outbound(echo_and_more, packet));
+    }
+}
+
+TEST(OutboundPolicy, LetsNoIcmpPassThatAsksForWhatCannotComeBack) {
+    const auto everything = policy("10.0.0.0/24");
+    const auto client = ip("100.64.0.1");
+    const auto host = ip("10.0.0.5");
+    const auto somebody_elses = packet::make_icmp(client, host, 3, 3, 0, udp_from("10.0.0.6:53"));
+
+    for (const std::uint8_t type : {10, 13, 15, 17}) {
+        EXPECT_EQ(outbound(everything, packet::make_icmp(client, host, type, 0, 0, Bytes(12))),
+                  std::unexpected{Refusal::kNoL4Value})
+            << int{type};
+    }
+    EXPECT_EQ(outbound(everything, packet::make_icmp_echo_reply(client, host, 1, 1, {})),
+              std::unexpected{Refusal::kNoL4Value});
+    EXPECT_EQ(outbound(everything, somebody_elses), std::unexpected{Refusal::kNoL4Value});
 }
 
 TEST(OutboundPolicy, NeverReachesOtherPeersOrUntranslatedProxies) {
