@@ -74,6 +74,8 @@
     X(kAllocationsAreAnyUsers, "security", "turn", "whoever comes from the address of an allocation may delete it") \
     X(kQuotaPerPort, "security", "turn", "a user who comes from many ports may have as much as fits") \
     X(kPortsGoToTheGreedy, "security", "turn", "whoever comes first with enough devices has all ports of a relay") \
+    X(kChannelsGoToTheGreedy, "security", "turn", "whoever comes first with enough users has all channels of a relay") \
+    X(kUsedAllocationsGoFirst, "security", "turn", "a full relay takes an allocation that is in use although another is not") \
     X(kRelayAnswersWithoutLimit, "security", "turn", "a relay answers forged addresses as often as it is asked") \
     X(kRelayTrustsAnyone, "security", "turn", "a relay serves whoever names a user, whatever the password") \
     X(kAskForForbiddenPeers, "security", "turn", "a client asks again for a channel to a peer that the relay forbids, with every packet") \

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
+#include <numeric>
 
 #include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
@@ -25,7 +27,10 @@ AllocationTable::AllocationTable(PortRange ports, Quotas quotas, std::uint64_t h
       quotas_{quotas},
       commands_{commands},
       to_peer_{64, FlowHash{hash_key}},
-      to_client_{64, FlowHash{~hash_key}} {}
+      to_client_{64, FlowHash{~hash_key}} {
+    free_ports_.resize(ports_.count());
+    std::iota(free_ports_.begin(), free_ports_.end(), ports_.lowest);
+}
 
 ServerAllocation* AllocationTable::find(const net::SocketAddress& client) {
     const auto found = allocations_.find(client);
@@ -33,8 +38,15 @@ ServerAllocation* AllocationTable::find(const net::SocketAddress& client) {
 }
 
 bool AllocationTable::is_full(Instant now) {
-    std::erase_if(blocked_ports_, [now](const auto& blocked) { return blocked.second <= now; });
-    return allocations_.size() + blocked_ports_.size() >= ports_.count();
+    for (; !block_ends_.empty() && block_ends_.front().first <= now; block_ends_.pop_front()) {
+        const auto [end, port] = block_ends_.front();
+        const auto blocked = blocked_ports_.find(port);
+        if (blocked != blocked_ports_.end() && blocked->second == end) {
+            blocked_ports_.erase(blocked);
+            free_ports_.push_back(port);
+        }
+    }
+    return free_ports_.empty();
 }
 
 std::expected<std::vector<net::SocketAddress>, AllocationTable::Refusal> AllocationTable::admit(
@@ -57,18 +69,18 @@ std::expected<std::vector<net::SocketAddress>, AllocationTable::Refusal> Allocat
         return leaving;
     }
     const auto ports = ports_.count() - blocked_ports_.size();
-    if (!allocation_shares_.may_have_more(ports, allocations_.size(), client.ip) &&
-        !CULVERT_SABOTAGE(kPortsGoToTheGreedy)) {
+    const bool is_first_come_first_served = CULVERT_SABOTAGE(kPortsGoToTheGreedy);
+    if (!is_first_come_first_served && !allocation_shares_.may_have_more(ports, allocations_.size(), client.ip)) {
         return std::unexpected{Refusal::kSourceHasShare};
     }
     if (!is_out_of_ports) {
         return leaving;
     }
-    const auto greedy = find_above(allocation_shares_.share(ports, client.ip));
-    if (!greedy || CULVERT_SABOTAGE(kPortsGoToTheGreedy)) {
+    const auto largest = allocation_shares_.largest();
+    if (is_first_come_first_served || !largest || largest->count <= allocation_shares_.share(ports, client.ip)) {
         return std::unexpected{Refusal::kNoPort};
     }
-    leaving.push_back(*greedy);
+    leaving.push_back(ranking_.least_useful(largest->source));
     return leaving;
 }
 
@@ -81,29 +93,11 @@ std::optional<net::SocketAddress> AllocationTable::find_abandoned(const Usage& u
     return found == usage.clients.end() ? std::nullopt : std::optional{*found};
 }
 
-std::optional<net::SocketAddress> AllocationTable::find_above(std::size_t share) const {
-    const auto largest = allocation_shares_.largest();
-    if (!largest || largest->count <= share) {
-        return std::nullopt;
-    }
-    std::optional<std::pair<bool, Instant>> best;
-    std::optional<net::SocketAddress> victim;
-    for (const auto& client : usage_.find(largest->user)->second.clients) {
-        const auto& allocation = allocations_.at(client);
-        const std::pair rank{!allocation.channels.empty(), allocation.heard_at};
-        if (SourceShares::source_of(client.ip) == largest->source && (!best || rank < *best)) {
-            best = rank;
-            victim = client;
-        }
-    }
-    return victim;
-}
-
 const ServerAllocation& AllocationTable::create(const net::SocketAddress& client, std::string_view user, bool v4,
                                                 bool v6, Duration lifetime, Rng& rng, Instant now) {
     assert(!is_full(now) && !allocations_.contains(client) && (v4 || v6));
 
-    const auto port = pick_port(rng);
+    const auto port = take_free_port(rng);
     const auto expires_at = now + lifetime;
     clients_by_port_.emplace(port, client);
     allocation_deadlines_.emplace(expires_at, client);
@@ -115,6 +109,7 @@ const ServerAllocation& AllocationTable::create(const net::SocketAddress& client
     }
     usage_[std::string{user}].clients.insert(client);
     allocation_shares_.add(client.ip, user);
+    ranking_.add(client, user, now);
     auto& allocation = allocations_[client];
     allocation.user = user;
     allocation.port = port;
@@ -125,24 +120,11 @@ const ServerAllocation& AllocationTable::create(const net::SocketAddress& client
     return allocation;
 }
 
-std::uint16_t AllocationTable::pick_port(Rng& rng) const {
-    constexpr int kRandomTries = 64;
-    std::uint16_t port = ports_.lowest;
-    for (int i = 0; i < kRandomTries; ++i) {
-        port = static_cast<std::uint16_t>(ports_.lowest + rng.below(ports_.count()));
-        if (is_port_free(port)) {
-            return port;
-        }
-    }
-    // Nearly full: walking on from a random place beats hoping for the last free ports.
-    while (!is_port_free(port)) {
-        port = port == ports_.highest ? ports_.lowest : static_cast<std::uint16_t>(port + 1);
-    }
+std::uint16_t AllocationTable::take_free_port(Rng& rng) {
+    std::swap(free_ports_[rng.below(free_ports_.size())], free_ports_.back());
+    const auto port = free_ports_.back();
+    free_ports_.pop_back();
     return port;
-}
-
-bool AllocationTable::is_port_free(std::uint16_t port) const {
-    return !clients_by_port_.contains(port) && !blocked_ports_.contains(port);
 }
 
 void AllocationTable::extend(const net::SocketAddress& client, Duration lifetime, Instant now) {
@@ -151,6 +133,7 @@ void AllocationTable::extend(const net::SocketAddress& client, Duration lifetime
     allocation.expires_at = now + lifetime;
     allocation.heard_at = now;
     allocation_deadlines_.emplace(allocation.expires_at, client);
+    ranking_.set_heard_at(client, now);
 }
 
 void AllocationTable::remove(const net::SocketAddress& client) {
@@ -172,10 +155,14 @@ void AllocationTable::remove(const net::SocketAddress& client) {
     }
     allocation_deadlines_.erase({allocation.expires_at, client});
     clients_by_port_.erase(allocation.port);
+    if (!blocked_ports_.contains(allocation.port)) {
+        free_ports_.push_back(allocation.port);
+    }
     if (!allocation.channels.empty()) {
         forget_channels(client, allocation, allocation.channels.size());
     }
     allocation_shares_.remove(client.ip, allocation.user);
+    ranking_.remove(client);
     const auto usage = usage_.find(allocation.user);
     usage->second.clients.erase(client);
     if (usage->second.clients.empty()) {
@@ -194,9 +181,47 @@ std::size_t AllocationTable::remove_all_of(std::string_view user) {
     return clients.size();
 }
 
-bool AllocationTable::has_room_for_channel(const net::SocketAddress& client, const ServerAllocation& allocation) const {
-    return usage_.find(allocation.user)->second.channels < quotas_.channels_per_user && channels_ < quotas_.channels &&
-           channel_shares_.may_have_more(quotas_.channels, channels_, client.ip);
+bool AllocationTable::make_room_for_channel(const net::SocketAddress& client, const ServerAllocation& allocation) {
+    if (usage_.find(allocation.user)->second.channels >= quotas_.channels_per_user) {
+        return false;
+    }
+    if (channels_ < quotas_.channels) {
+        return true;
+    }
+    const auto largest = channel_shares_.largest();
+    // One more, or two sources with as many as each other would take the same channel from each other for ever.
+    if (!largest || largest->count <= channel_shares_.count(client.ip) + 1 ||
+        CULVERT_SABOTAGE(kChannelsGoToTheGreedy)) {
+        return false;
+    }
+    take_channel(*largest);
+    return true;
+}
+
+void AllocationTable::take_channel(const SourceShares::Largest& from) {
+    const auto channels_there = [&](const net::SocketAddress& client) {
+        return SourceShares::source_of(client.ip) == from.source ? allocations_.at(client).channels.size() : 0;
+    };
+    const auto client = *std::ranges::max_element(usage_.find(from.user)->second.clients, {}, channels_there);
+    auto& allocation = allocations_.at(client);
+    // Clients count upwards: the newest goes, what has been there for long stays.
+    const auto entry = std::prev(allocation.channels.end());
+    const auto& [number, channel] = *entry;
+    channel_deadlines_.erase({deadline(channel), client, number});
+    if (channel.is_bound) {
+        disconnect(client, number, channel, allocation.port);
+    }
+    kLog.debug("Took a channel from the source that has most", log::field("client", client),
+               log::field("channel", number));
+    erase_channel(client, allocation, entry);
+}
+
+void AllocationTable::erase_channel(const net::SocketAddress& client, ServerAllocation& allocation,
+                                    std::map<std::uint16_t, ServerChannel>::iterator channel) {
+    allocation.numbers.erase(channel->second.peer);
+    allocation.channels.erase(channel);
+    ranking_.set_used(client, !allocation.channels.empty());
+    forget_channels(client, allocation, 1);
 }
 
 void AllocationTable::forget_channels(const net::SocketAddress& client, const ServerAllocation& allocation,
@@ -207,9 +232,13 @@ void AllocationTable::forget_channels(const net::SocketAddress& client, const Se
 }
 
 std::optional<net::SocketAddress> AllocationTable::block_port(std::uint16_t port, Instant now) {
-    blocked_ports_[port] = now + kBlockedPortPause;
+    assert(port >= ports_.lowest && port <= ports_.highest);
+    const auto end = now + kBlockedPortPause;
+    blocked_ports_[port] = end;
+    block_ends_.emplace_back(end, port);
     const auto owner = clients_by_port_.find(port);
     if (owner == clients_by_port_.end()) {
+        std::erase(free_ports_, port);
         return std::nullopt;
     }
     const auto client = owner->second;
@@ -232,7 +261,7 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
     if (CULVERT_SABOTAGE(kChannelNumbersShared) && std::ranges::any_of(channel_deadlines_, is_foreign)) {
         return BindResult::kChannelHasOtherPeer;
     }
-    if (!allocation.channels.contains(channel) && !has_room_for_channel(client, allocation)) {
+    if (!allocation.channels.contains(channel) && !make_room_for_channel(client, allocation)) {
         return BindResult::kTooManyChannels;
     }
     auto [entry, is_new] = allocation.channels.try_emplace(channel);
@@ -242,6 +271,7 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
         allocation.numbers.emplace(peer, channel);
         ++usage_.find(allocation.user)->second.channels;
         channel_shares_.add(client.ip, allocation.user);
+        ranking_.set_used(client, true);
         ++channels_;
     } else if (state.peer != peer) {
         return BindResult::kChannelHasOtherPeer;
@@ -302,9 +332,7 @@ void AllocationTable::expire_channel(const ChannelDeadline& due) {
         return;
     }
     kLog.debug("Channel is free again", log::field("port", allocation.port), log::field("channel", number));
-    allocation.numbers.erase(channel.peer);
-    allocation.channels.erase(entry);
-    forget_channels(client, allocation, 1);
+    erase_channel(client, allocation, entry);
 }
 
 std::optional<Instant> AllocationTable::poll_timeout() const {

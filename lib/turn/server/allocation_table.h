@@ -17,6 +17,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/net/socket_address.h"
+#include "culvert/turn/server/allocation_ranking.h"
 #include "culvert/turn/server/command.h"
 #include "culvert/turn/server/flow_map.h"
 #include "culvert/turn/server/source_shares.h"
@@ -97,7 +98,8 @@ public:
     std::optional<net::SocketAddress> block_port(std::uint16_t port, Instant now);
 
     enum class BindResult : std::uint8_t { kBound, kPeerInOtherChannel, kChannelHasOtherPeer, kTooManyChannels };
-    /// Requires an allocation of this client with an address of the peer's family.
+    /// Requires an allocation of this client with an address of the peer's family. As long as a channel is free,
+    /// whoever asks gets it. When none is, a source takes one of the source with most, if that has at least two more.
     BindResult bind(const net::SocketAddress& client, std::uint16_t channel, const net::SocketAddress& peer,
                     Instant now);
 
@@ -122,8 +124,8 @@ private:
         const auto found = map.find(from);
         return found == map.end() ? nullptr : &found->second;
     }
-    [[nodiscard]] std::uint16_t pick_port(Rng& rng) const;
-    [[nodiscard]] bool is_port_free(std::uint16_t port) const;
+    /// Requires that there is one.
+    [[nodiscard]] std::uint16_t take_free_port(Rng& rng);
     void connect(const net::SocketAddress& client, std::uint16_t channel, const ServerChannel& state,
                  std::uint16_t port);
     void disconnect(const net::SocketAddress& client, std::uint16_t channel, const ServerChannel& state,
@@ -138,9 +140,12 @@ private:
 
     /// An allocation of the user whose device is not there any more.
     [[nodiscard]] std::optional<net::SocketAddress> find_abandoned(const Usage& usage, Instant now) const;
-    /// An allocation of whoever has most of the source that has most, if that is more than `share`. Unused ones first.
-    [[nodiscard]] std::optional<net::SocketAddress> find_above(std::size_t share) const;
-    [[nodiscard]] bool has_room_for_channel(const net::SocketAddress& client, const ServerAllocation& allocation) const;
+    /// Whether this client may have one more; takes it from somebody else if need be.
+    bool make_room_for_channel(const net::SocketAddress& client, const ServerAllocation& allocation);
+    /// From the allocation with most channels that the user has there.
+    void take_channel(const SourceShares::Largest& from);
+    void erase_channel(const net::SocketAddress& client, ServerAllocation& allocation,
+                       std::map<std::uint16_t, ServerChannel>::iterator channel);
     void forget_channels(const net::SocketAddress& client, const ServerAllocation& allocation, std::size_t count);
 
     PortRange ports_;
@@ -152,7 +157,11 @@ private:
     std::size_t channels_ = 0;
     SourceShares allocation_shares_;
     SourceShares channel_shares_;
+    AllocationRanking ranking_;
+    std::vector<std::uint16_t> free_ports_;  ///< in no order; without those that are blocked
     std::map<std::uint16_t, Instant> blocked_ports_;
+    std::deque<std::pair<Instant, std::uint16_t>>
+        block_ends_;  ///< in order; a port that was blocked again counts later
     FlowMap to_peer_;
     FlowMap to_client_;
     std::set<std::pair<Instant, net::SocketAddress>> allocation_deadlines_;

@@ -38,13 +38,14 @@ inline constexpr std::size_t kMaxChannelsPerUser = 8192;
 /// All users together. A channel takes about half a kilobyte, so this is about 128 MB.
 inline constexpr std::size_t kMaxChannels = 262'144;
 
-/// Below a quarter of its ports, or of kMaxChannels, a relay has become scarce, and each source has its share of them:
-/// all of them divided by the number of sources. Until then anybody takes what is there, since a relay that is half
-/// empty has nothing to divide; a quarter is what newcomers find while somebody greedy is being held to a share.
+/// When fewer than a quarter of a relay's ports are free, they are scarce, and each source has its share of them: all
+/// of them divided by the number of sources. Until then anybody takes what is there, since a relay that is half empty
+/// has nothing to divide; a quarter is what newcomers find while somebody greedy is being held to a share.
 inline constexpr std::size_t kScarceFraction = 4;
-/// A share is never smaller than what one user may have, so that somebody with many addresses cannot make those of a
-/// carrier's NAT, with all the devices behind it, worth next to nothing.
-inline constexpr std::size_t kSmallestShare = 64;
+/// A share is never smaller than this, so that somebody with many addresses cannot make those of others worth next to
+/// nothing: a home needs a few for each device. But whoever has as many addresses as there are ports divided by this,
+/// 1024 by default, keeps newcomers out, so it must not be large.
+inline constexpr std::size_t kSmallestShare = 16;
 /// On relays with few ports the smallest share is a quarter of them, but at least this many: a home with a few devices.
 inline constexpr std::size_t kSmallestShareOfFewPorts = 4;
 /// Providers give a site a /48 or less. IPv4 addresses count singly: carriers' NATs put thousands of devices behind

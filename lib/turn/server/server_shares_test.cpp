@@ -116,6 +116,17 @@ TEST(ServerShares, NobodyLosesAnythingToSomebodyWithManyAddresses) {
     }
 }
 
+TEST(ServerShares, AddressesForLessThanAllSmallestSharesDoNotKeepNewcomersOut) {
+    CrowdedRelay relay;
+    constexpr unsigned kAddresses = kPorts / kSmallestShare - 2;
+    for (unsigned i = 0; i < kAddresses; ++i) {
+        relay.crowd("203.0.113." + std::to_string(i), kPorts / kAddresses + 1);
+    }
+    ASSERT_EQ(relay.server.allocations(), kPorts);
+
+    EXPECT_EQ(relay.crowd("198.51.100.7", kSmallestShare), kSmallestShare);
+}
+
 TEST(ServerShares, WhoGetsNothingTakesNothing) {
     CrowdedRelay relay;
     relay.crowd(kMallory, kPorts);
@@ -126,27 +137,148 @@ TEST(ServerShares, WhoGetsNothingTakesNothing) {
     EXPECT_EQ(relay.server.allocations(), kPorts);
 }
 
-TEST(ServerShares, ChannelsAreSharedLikePorts) {
-    auto config = only_v4();
-    config.max_channels = 400;
-    Relay relay{config};
-    const auto bind_all = [&](std::string_view user, const net::SocketAddress& client) {
-        relay.username = "1763009999:" + std::string{user};
-        relay.request(allocate(3600), client);
+TEST(ServerShares, OfTwoUsersBehindOneAddressTheOneInUseStays) {
+    CrowdedRelay relay;
+    relay.allocate_as("zoe", {ip(kMallory), 1}, 3600);
+    relay.request(bind(0x4000, "192.0.2.1:1"), {ip(kMallory), 1});
+    relay.advance(1s);
+    relay.allocate_as("aaron", {ip(kMallory), 2}, 3600);
+    relay.advance(1s);
+    for (std::uint16_t i = 3; i <= kPorts; ++i) {
+        relay.allocate_as("m" + std::to_string(i), {ip(kMallory), i}, 3600);
+    }
+
+    EXPECT_EQ(relay.crowd("198.51.100.7", 1), 1U);
+
+    EXPECT_TRUE(relay.is_served({ip(kMallory), 1}, "zoe"));
+    EXPECT_FALSE(relay.is_served({ip(kMallory), 2}, "aaron"));
+}
+
+/// A relay with few channels.
+class RelayOfChannels : public Relay {
+public:
+    static constexpr std::size_t kChannels = 400;
+
+    RelayOfChannels() : Relay{config()} {}
+
+    /// How many of `count` channels the user gets at this address.
+    unsigned bind_all(std::string_view user, const net::SocketAddress& client, unsigned count) {
+        username = "1763009999:" + std::string{user};
+        request(allocate(3600), client);
         unsigned bound = 0;
-        for (std::uint16_t i = 0; i < 150; ++i) {
-            const auto peer = "192.0.2.1:" + std::to_string(i + 1);
-            const auto channel = static_cast<std::uint16_t>(0x4000 + i);
-            bound += Relay::code(relay.request(bind(channel, peer), client)) == 0 ? 1 : 0;
+        for (unsigned i = 0; i < count; ++i) {
+            bound += bind_one(client, i) == 0 ? 1 : 0;
         }
         return bound;
-    };
-    EXPECT_EQ(bind_all("mallory", {ip(kMallory), 1}), 150U);
-    EXPECT_EQ(bind_all("alice", kAlice), 150U);
+    }
+    int bind_one(const net::SocketAddress& client, unsigned number) {
+        const auto peer = "192.0.2.1:" + std::to_string(number + 1);
+        return code(request(bind(static_cast<std::uint16_t>(0x4000 + number), peer), client));
+    }
 
-    EXPECT_EQ(bind_all("eve", {ip(kMallory), 2}), 50U) << "her own share, with another device";
-    EXPECT_EQ(bind_all("alice", {kAlice.ip, 2}), 50U);
-    EXPECT_EQ(relay.server.bound_channels(), 400U);
+private:
+    static ServerConfig config() {
+        auto config = only_v4();
+        config.max_channels = kChannels;
+        config.max_channels_per_user = kChannels;
+        return config;
+    }
+};
+
+TEST(ServerShares, AGatewayIsOneSourceAndMayHaveWhatIsFree) {
+    RelayOfChannels relay;
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(relay.bind_all("client" + std::to_string(i), {ip("203.0.113." + std::to_string(i)), 1}, 1), 1U);
+    }
+
+    EXPECT_EQ(relay.bind_all("gateway", kAlice, 380), 380U);
+}
+
+TEST(ServerShares, WhoHasFewerChannelsTakesThemFromWhoHasMost) {
+    RelayOfChannels relay;
+    for (std::uint16_t i = 1; i <= 4; ++i) {
+        relay.bind_all("mallory" + std::to_string(i), {ip(kMallory), i}, 95);
+    }
+    EXPECT_EQ(relay.bind_all("bob", at("198.51.100.2:1"), 20), 20U);
+    EXPECT_EQ(relay.server.bound_channels(), RelayOfChannels::kChannels);
+
+    EXPECT_EQ(relay.bind_all("gateway", kAlice, 300), 190U) << "as many as the greedy one is left with";
+
+    EXPECT_EQ(relay.server.bound_channels(), RelayOfChannels::kChannels);
+    EXPECT_EQ(relay.bind_all("mallory5", {ip(kMallory), 5}, 100), 0U);
+    relay.username = "1763009999:bob";
+    for (unsigned i = 0; i < 20; ++i) {
+        EXPECT_EQ(relay.bind_one(at("198.51.100.2:1"), i), 0);
+        EXPECT_NE(relay.send_data(static_cast<std::uint16_t>(0x4000 + i), 1, at("198.51.100.2:1")), "dropped");
+    }
+}
+
+TEST(ServerShares, ATakenChannelCarriesNothingAndCanBeBoundAgainLater) {
+    RelayOfChannels relay;
+    const net::SocketAddress mallory{ip(kMallory), 1};
+    relay.bind_all("mallory", mallory, RelayOfChannels::kChannels);
+    const auto last = static_cast<std::uint16_t>(0x4000 + RelayOfChannels::kChannels - 1);
+    EXPECT_NE(relay.send_data(last, 1, mallory), "dropped");
+    relay.username = "1763009999:alice";
+    relay.request(allocate(3600), kAlice);
+
+    const auto commands = relay.request(bind(0x4000, "192.0.2.9:9"), kAlice);
+
+    EXPECT_EQ(Relay::code(commands), 0);
+    EXPECT_EQ(Relay::effects(commands).size(), 2U) << "one is deleted, one is made";
+    EXPECT_EQ(relay.send_data(last, 1, mallory), "dropped");
+    relay.username = "1763009999:mallory";
+    EXPECT_EQ(relay.bind_one(mallory, RelayOfChannels::kChannels - 1), 508);
+    relay.username = "1763009999:alice";
+    relay.request(refresh(0), kAlice);
+    relay.username = "1763009999:mallory";
+    EXPECT_EQ(relay.bind_one(mallory, RelayOfChannels::kChannels - 1), 0);
+    EXPECT_NE(relay.send_data(last, 1, mallory), "dropped");
+}
+
+TEST(ServerShares, TwoWhoHaveTheSameTakeNothingFromEachOther) {
+    RelayOfChannels relay;
+    EXPECT_EQ(relay.bind_all("mallory", {ip(kMallory), 1}, 200), 200U);
+    EXPECT_EQ(relay.bind_all("alice", kAlice, 200), 200U);
+
+    EXPECT_EQ(relay.bind_one(kAlice, 200), 508);
+    relay.username = "1763009999:mallory";
+    EXPECT_EQ(relay.bind_one({ip(kMallory), 1}, 200), 508);
+}
+
+TEST(ServerShares, ARelayTakesChannelsBackFromThoseThatAreCoolingDown) {
+    RelayOfChannels relay;
+    relay.bind_all("mallory", {ip(kMallory), 1}, RelayOfChannels::kChannels);
+    relay.advance(700s);
+    relay.time_out();
+
+    EXPECT_EQ(relay.bind_all("alice", kAlice, 10), 10U);
+    relay.advance(3600s);
+    relay.time_out();
+    EXPECT_EQ(relay.server.bound_channels(), 0U);
+}
+
+TEST(ServerShares, ABlockedPortOfAFullRelayComesBackWhenItsPauseEnds) {
+    CrowdedRelay relay;
+    relay.crowd(kMallory, kPorts - 1);
+    relay.username = "1763009999:alice";
+    auto port = std::get<CreateAllocation>(relay.request(allocate(), kAlice).front()).port;
+    relay.server.handle_allocation_failed(port, relay.now);
+    relay.server.handle_allocation_failed(port, relay.now + 1s);  // its other family
+    relay.drain();
+    EXPECT_EQ(relay.server.allocations(), kPorts - 1U);
+    for (std::uint16_t i = 1; i < kPorts; ++i) {
+        EXPECT_TRUE(relay.is_served({ip(kMallory), i}, kMallory + "/" + std::to_string(i)));
+    }
+
+    relay.advance(kBlockedPortPause);
+    EXPECT_EQ(relay.crowd(kMallory, 1, 5000), 0U) << "not yet";
+    relay.advance(1s);
+    relay.username = "1763009999:bob";
+    const auto commands = relay.request(allocate(), {ip(kMallory), 6000});
+    ASSERT_EQ(Relay::code(commands), 0);
+    EXPECT_EQ(std::get<CreateAllocation>(commands.front()).port, port);
+    EXPECT_EQ(relay.crowd(kMallory, 1, 7000), 0U);
 }
 
 TEST(ServerShares, AFullQuotaMakesRoomOnlyForWhoseDeviceHasLeft) {

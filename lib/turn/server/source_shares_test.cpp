@@ -44,7 +44,7 @@ TEST(SourceShares, ManySourcesDoNotMakeAShareWorthless) {
     }
 
     EXPECT_EQ(shares.share(10'000, ip("198.51.100.1")), kSmallestShare);
-    EXPECT_EQ(shares.share(100, ip("198.51.100.1")), 25U);
+    EXPECT_EQ(shares.share(40, ip("198.51.100.1")), 10U);
     EXPECT_EQ(shares.share(2, ip("198.51.100.1")), kSmallestShareOfFewPorts);
 }
 
