@@ -133,6 +133,7 @@ TEST(Script, ReadsBackEveryField) {
         "betray gateway2 client2 portal-garbage resource=resource2 victim=client2 count=3",
         "attack relay1 truncated count=3 forged-source",
         "abuse-relay relay1 repeated count=3",
+        "deceive relay1 wrong-address for=1ms",
         "settle",
     };
     std::string script{kWorld};
