@@ -344,7 +344,7 @@ private:
         timeouts.keep_alive_pings = false;
         stream.set_option(timeouts);
         stream.auto_fragment(false);  // a message in one frame and one write, instead of one for each 4 KiB
-        stream.read_message_max(portal_api::kMaxDeviceFrameSize);
+        stream.read_message_max(portal_api::max_device_frame_size(endpoint.role));
         const auto owner = core_.owner(id);
         const auto connection = std::make_shared<Connection>(
             std::move(stream), id, endpoint.idle_timeout,
