@@ -125,16 +125,6 @@ TEST_F(ConnectionTest, CountsALongFrameUntilItIsCompleteAndKeepsNoneOfIt) {
     EXPECT_EQ(unread_, 0U);
 }
 
-TEST_F(ConnectionTest, TakesUpNoMemoryForAFrameThatIsOnlyAnnounced) {
-    accept();
-    asio::write(device_, asio::buffer(std::string{"\x81\xfe\xff\xff\0\0\0\0begin", 13}));
-    run();
-    asio::write(device_, asio::buffer(std::string{"more"}));
-    run();
-    EXPECT_EQ(unread_, 0U);
-    EXPECT_FALSE(has_ended_);
-}
-
 TEST_F(ConnectionTest, ThatIsCutOffGivesBackWhatWasToBeSent) {
     accept();
     run();
