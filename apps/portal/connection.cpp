@@ -27,6 +27,11 @@ constexpr std::size_t kCongestedBytes = std::size_t{1} << 20U;
 constexpr std::size_t kCongestedFrames = 1024;
 constexpr std::size_t kDrainedBytes = kCongestedBytes / 4;
 constexpr std::size_t kDrainedFrames = kCongestedFrames / 4;
+/// Read at once, so that memory is taken up for what a device has sent rather than for what it has announced.
+constexpr std::size_t kReadAtOnce = 4096;
+/// What a connection keeps for what it will read next. Hardly any frame is longer.
+constexpr std::size_t kKeptInput = std::size_t{16} << 10U;
+
 /// For one frame to leave. TCP itself waits for ever for a device that answers but reads nothing.
 constexpr auto kWriteTimeout = std::chrono::seconds{60};
 /// WebSocket Pings between two frames. Devices send none; each is answered below the frames that are counted.
@@ -118,19 +123,38 @@ void Connection::cut_off() {
 }
 
 void Connection::read() {
-    stream_.async_read(buffer_, [self = shared_from_this()](beast::error_code error, std::size_t) {
+    stream_.async_read_some(buffer_, kReadAtOnce, [self = shared_from_this()](beast::error_code error, std::size_t) {
         if (error) {
             kLog.debug("A connection ended", log::field("reason", error.message()));
             return self->end();
         }
-        self->restart_idle_timer();
-        self->pings_ = 0;
-        const auto bytes = self->buffer_.cdata();
-        const auto pause =
-            self->handlers_.on_frame(self->session_, {static_cast<const char*>(bytes.data()), bytes.size()});
-        self->buffer_.consume(self->buffer_.size());
-        self->read_after(pause);
+        self->received();
     });
+}
+
+void Connection::received() {
+    if (!stream_.is_message_done()) {
+        report_memory();
+        return read();
+    }
+    restart_idle_timer();
+    pings_ = 0;
+    const auto bytes = buffer_.cdata();
+    const auto pause = handlers_.on_frame(session_, {static_cast<const char*>(bytes.data()), bytes.size()});
+    buffer_.consume(buffer_.size());
+    if (buffer_.capacity() > kKeptInput && !CULVERT_SABOTAGE(kLongFrameStaysInMemory)) {
+        buffer_.shrink_to_fit();
+    }
+    report_memory();
+    read_after(pause);
+}
+
+/// Unread output, and long input that is not complete: whoever lets either lie takes it from all others of its owner.
+void Connection::report_memory() {
+    const auto input = buffer_.capacity() > kKeptInput ? buffer_.capacity() : 0;
+    if (const auto bytes = queued_bytes_ + input; !has_ended_ && bytes != std::exchange(reported_bytes_, bytes)) {
+        handlers_.on_unread(session_, bytes);
+    }
 }
 
 /// What the device sends meanwhile fills its own connection.
@@ -155,7 +179,7 @@ void Connection::read_after(Duration pause) {
 }
 
 void Connection::watch_queue() {
-    handlers_.on_unread(session_, queued_bytes_);
+    report_memory();
     const bool is_full = queued_bytes_ > kCongestedBytes || queue_.size() > kCongestedFrames;
     const bool is_drained = queued_bytes_ < kDrainedBytes && queue_.size() < kDrainedFrames;
     if (is_congested_ ? !is_drained : !is_full) {

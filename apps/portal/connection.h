@@ -39,7 +39,7 @@ public:
         std::function<Duration(portal::SessionId, std::string_view frame)> on_frame;
         /// Much of what was sent waits for the device to read it; or no longer.
         std::function<void(portal::SessionId, bool is_congested)> on_congestion;
-        /// So many bytes wait now for the device to read them.
+        /// So many bytes of memory are taken up now by what the device does not read, or has begun and does not finish.
         std::function<void(portal::SessionId, std::size_t bytes)> on_unread;
         /// Called once, when the connection is gone for whatever reason.
         std::function<void(portal::SessionId)> on_end;
@@ -60,6 +60,8 @@ public:
 private:
     void opened();
     void read();
+    void received();
+    void report_memory();
     void read_after(Duration pause);
     void watch_queue();
     void write();
@@ -79,6 +81,7 @@ private:
     boost::beast::flat_buffer buffer_;
     std::deque<std::string> queue_;
     std::size_t queued_bytes_ = 0;
+    std::size_t reported_bytes_ = 0;
     bool is_open_ = false;
     bool is_writing_ = false;
     bool is_congested_ = false;

@@ -104,6 +104,27 @@ TEST_F(ConnectionTest, PassesOnFramesFromBothSides) {
     EXPECT_FALSE(has_ended_);
 }
 
+TEST_F(ConnectionTest, CountsALongFrameUntilItIsCompleteAndKeepsNoneOfIt) {
+    accept();
+    constexpr std::size_t kHalf = 50'000;
+    const std::string half(kHalf, 'x');
+    const auto head = [](char opcode) { return opcode + std::string{"\xfe\xc3\x50\0\0\0\0", 7}; };  // 50,000 bytes
+    asio::write(device_, asio::buffer(head('\x01') + half));
+    run();
+    EXPECT_TRUE(received_.empty());
+    EXPECT_GE(unread_, kHalf);
+
+    asio::write(device_, asio::buffer(head('\x80') + half));
+    run();
+    EXPECT_EQ(received_, half + half);
+    EXPECT_EQ(unread_, 0U);
+
+    asio::write(device_, asio::buffer(std::string{"\x81\x82\0\0\0\0hi", 8}));
+    run();
+    EXPECT_EQ(received_, half + half + "hi");
+    EXPECT_EQ(unread_, 0U);
+}
+
 TEST_F(ConnectionTest, ThatIsCutOffGivesBackWhatWasToBeSent) {
     accept();
     run();

@@ -200,6 +200,28 @@ TEST_F(RefusedLogin, OfARevokedDeviceLeavesTheDatabaseAsItWas) {
     expect_refusal(401, relay(), "relay");
 }
 
+/// Else whoever may not come in would have all others wait, and wait for them.
+TEST_F(RefusedLogin, WaitsForNobodyWhoWrites) {
+    EXPECT_EQ(login(client("two")), 0U);
+    EXPECT_EQ(login(gateway("two")), 0U);
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(path().c_str(), &other), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(other, "UPDATE relays SET revoked_at = 1; BEGIN IMMEDIATE", nullptr, nullptr, nullptr),
+              SQLITE_OK);
+    storage_->set_lock_timeout(1ms);
+    const auto refusal = [&](const ConnectRequest& request) {
+        const auto session = portal_->connect(request, now_, wall_);
+        return session ? "accepted" : session.error().text.substr(0, 16);
+    };
+    EXPECT_EQ(refusal(client("two")), "Storage failure\n") << "nobody else is let in meanwhile";
+    EXPECT_EQ(refusal(client("three")), "Too many devices");
+    EXPECT_EQ(refusal(gateway("three")), "Too many devices");
+    EXPECT_EQ(refusal(with(client("one"), "public_key", key("two"))), "public_key: anot");
+    EXPECT_EQ(refusal(with(gateway("one"), "public_key", key("two"))), "public_key: anot");
+    EXPECT_EQ(refusal(relay()), "This device was ");
+    sqlite3_close(other);
+}
+
 TEST_F(RefusedLogin, OfASecondMachineLeavesTheDatabaseAsItWas) {
     EXPECT_EQ(login(client("one"), true), 0U);
     EXPECT_EQ(login(with(client("one"), "public_key", key("copy")), true), 0U);

@@ -321,7 +321,8 @@ private:
             kLog.debug("Refused a connection, too many of its place");
             return respond(request, {503, "Too many connections at once. Try again soon.\n", std::chrono::seconds{2}});
         }
-        const auto session = core_.connect(wish, io::monotonic_now(), io::wall_now());
+        const auto session = core_.connect(wish, io::monotonic_now(), io::wall_now(),
+                                           [this](const Uuid& owner) { return unread_.is_crowded(owner); });
         arm_core_timer();
         if (!session) {
             if (session.error().status == 401 && !limiter_.may_answer_wrong_token(client, io::monotonic_now())) {
@@ -344,17 +345,19 @@ private:
         timeouts.keep_alive_pings = false;
         stream.set_option(timeouts);
         stream.auto_fragment(false);  // a message in one frame and one write, instead of one for each 4 KiB
-        stream.read_message_max(portal_api::kMaxDeviceFrameSize);
+        stream.read_message_max(portal_api::max_device_frame_size(endpoint.role));
         const auto owner = core_.owner(id);
         const auto connection = std::make_shared<Connection>(
             std::move(stream), id, endpoint.idle_timeout,
             Connection::Handlers{
                 .on_frame =
                     [this, owner](SessionId from, std::string_view frame) {
+                        const bool has_unread = unread_.is_waiting(from);  // from before: the answer is not yet written
                         const auto pause = handle_frame(from, frame);
                         drain();
-                        return unread_.is_crowded(owner) ? std::max<Duration>(pause, portal::kLongestOwnerPause)
-                                                         : pause;
+                        return has_unread && unread_.is_crowded(owner)
+                                   ? std::max<Duration>(pause, portal::kLongestOwnerPause)
+                                   : pause;
                     },
                 .on_congestion = [this](SessionId of, bool is_congested) { core_.set_congested(of, is_congested); },
                 .on_unread =

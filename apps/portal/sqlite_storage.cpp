@@ -188,38 +188,82 @@ void SqliteStorage::erase_expired_tokens(UnixSeconds now) {
     must_execute(std::move(statement));
 }
 
-std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_client(const portal::ClientReport& report,
-                                                                                    Rng& rng) {
-    auto known = database_.prepare("SELECT id, revoked_at FROM clients WHERE actor_id = ? AND external_id = ?");
-    known.bind(report.actor.to_string()).bind(report.external_id);
-    const bool is_known = known.step();
-    const auto id = is_known ? read_id<ClientId>(known, 0) : ClientId::random(rng);
-
-    if (is_known && !known.is_null(1) && !CULVERT_SABOTAGE(kRevokedDeviceSignsIn)) {
-        return std::unexpected{portal::RegisterError::kRevoked};
+std::expected<SqliteStorage::Eligible, portal::RegisterError> SqliteStorage::examine(
+    std::string_view select_known, std::string_view count_others, const Uuid& owner, const std::string& external_id,
+    const crypto::PublicKey& key, const portal::RegistrationLimits& limits) {
+    Eligible eligible;
+    auto known = database_.prepare(select_known);
+    known.bind(owner.to_string()).bind(external_id);
+    if (known.step()) {
+        if (!known.is_null(1) && !CULVERT_SABOTAGE(kRevokedDeviceSignsIn)) {
+            return std::unexpected{portal::RegisterError::kRevoked};
+        }
+        eligible.known = read_id<ClientId>(known, 0).uuid();
     }
-    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
-    if (holder == KeyHolder::kDevice) {
+    const auto device = eligible.known.value_or(Uuid{});  // no device has that
+    eligible.holder = holder_of(key, device, limits.keys_kept_since);
+    if (eligible.holder == KeyHolder::kDevice) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
     }
     if (CULVERT_SABOTAGE(kRefusedLoginTakesKey)) {
-        take_key(report.public_key, id.uuid());
+        take_key(key, device);
     }
-    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
-    if (!is_known) {
+    if (!eligible.known) {
         // Without the one that is forgotten for this one's sake.
-        auto count = database_.prepare("SELECT count(*) FROM clients WHERE actor_id = ? AND public_key <> ?");
-        count.bind(report.actor.to_string()).bind(report.public_key.to_string());
-        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
+        auto count = database_.prepare(count_others);
+        count.bind(owner.to_string()).bind(key.to_string());
+        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= limits.max_devices) {
             return std::unexpected{portal::RegisterError::kTooManyDevices};
         }
+    }
+    return eligible;
+}
+
+std::expected<SqliteStorage::Eligible, portal::RegisterError> SqliteStorage::examine(
+    const portal::ClientReport& report) {
+    return examine("SELECT id, revoked_at FROM clients WHERE actor_id = ? AND external_id = ?",
+                   "SELECT count(*) FROM clients WHERE actor_id = ? AND public_key <> ?", report.actor.uuid(),
+                   report.external_id, report.public_key, report.limits);
+}
+std::expected<SqliteStorage::Eligible, portal::RegisterError> SqliteStorage::examine(
+    const portal::GatewayReport& report) {
+    return examine("SELECT id, revoked_at FROM gateways WHERE site_id = ? AND external_id = ?",
+                   "SELECT count(*) FROM gateways WHERE site_id = ? AND public_key <> ?", report.site.uuid(),
+                   report.external_id, report.public_key, report.limits);
+}
+
+std::optional<portal::RegisterError> SqliteStorage::find_obstacle(const portal::ClientReport& report) {
+    const auto eligible = examine(report);
+    return eligible ? std::nullopt : std::optional{eligible.error()};
+}
+std::optional<portal::RegisterError> SqliteStorage::find_obstacle(const portal::GatewayReport& report) {
+    const auto eligible = examine(report);
+    return eligible ? std::nullopt : std::optional{eligible.error()};
+}
+std::optional<portal::RegisterError> SqliteStorage::find_obstacle(const portal::RelayReport& report) {
+    auto revoked = database_.prepare(
+        "SELECT 1 FROM relays WHERE coalesce(ipv4, ipv6) = ? AND port = ? AND revoked_at IS NOT NULL");
+    revoked.bind(to_text(report.ipv4 ? report.ipv4 : report.ipv6)).bind(std::int64_t{report.port});
+    return revoked.step() ? std::optional{portal::RegisterError::kRevoked} : std::nullopt;
+}
+
+std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_client(const portal::ClientReport& report,
+                                                                                    Rng& rng) {
+    const auto eligible = examine(report);
+    if (!eligible) {
+        return std::unexpected{eligible.error()};
+    }
+    const bool is_known = eligible->known.has_value();
+    const auto id = is_known ? ClientId{*eligible->known} : ClientId::random(rng);
+    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
+    if (!is_known) {
         addresses = free_addresses(rng);
         if (!addresses) {
             return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
         }
     }
     // Nobody is refused from here on, so that whoever is has changed nothing.
-    if (holder == KeyHolder::kForgotten) {
+    if (eligible->holder == KeyHolder::kForgotten) {
         take_key(report.public_key, id.uuid());
     }
     if (is_known) {
@@ -264,33 +308,21 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
 
 std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_gateway(
     const portal::GatewayReport& report, Rng& rng) {
-    auto known = database_.prepare("SELECT id, revoked_at FROM gateways WHERE site_id = ? AND external_id = ?");
-    known.bind(report.site.to_string()).bind(report.external_id);
-    const bool is_known = known.step();
-    const auto id = is_known ? read_id<GatewayId>(known, 0) : GatewayId::random(rng);
-
-    if (is_known && !known.is_null(1)) {
-        return std::unexpected{portal::RegisterError::kRevoked};
+    const auto eligible = examine(report);
+    if (!eligible) {
+        return std::unexpected{eligible.error()};
     }
-    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
-    if (holder == KeyHolder::kDevice) {
-        return std::unexpected{portal::RegisterError::kPublicKeyTaken};
-    }
+    const bool is_known = eligible->known.has_value();
+    const auto id = is_known ? GatewayId{*eligible->known} : GatewayId::random(rng);
     std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
     if (!is_known) {
-        // Without the one that is forgotten for this one's sake.
-        auto count = database_.prepare("SELECT count(*) FROM gateways WHERE site_id = ? AND public_key <> ?");
-        count.bind(report.site.to_string()).bind(report.public_key.to_string());
-        if (count.step() && static_cast<std::size_t>(count.integer(0)) >= report.limits.max_devices) {
-            return std::unexpected{portal::RegisterError::kTooManyDevices};
-        }
         addresses = free_addresses(rng);
         if (!addresses) {
             return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
         }
     }
     // Nobody is refused from here on, so that whoever is has changed nothing.
-    if (holder == KeyHolder::kForgotten) {
+    if (eligible->holder == KeyHolder::kForgotten) {
         take_key(report.public_key, id.uuid());
     }
     if (is_known) {

@@ -65,6 +65,9 @@ public:
     bool erase(const portal::TokenId& id) override;
     void erase_expired_tokens(UnixSeconds now) override;
 
+    std::optional<portal::RegisterError> find_obstacle(const portal::ClientReport& report) override;
+    std::optional<portal::RegisterError> find_obstacle(const portal::GatewayReport& report) override;
+    std::optional<portal::RegisterError> find_obstacle(const portal::RelayReport& report) override;
     std::expected<portal::Client, portal::RegisterError> register_client(const portal::ClientReport& report,
                                                                          Rng& rng) override;
     std::expected<portal::Gateway, portal::RegisterError> register_gateway(const portal::GatewayReport& report,
@@ -101,6 +104,17 @@ private:
     /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.
     enum class KeyHolder : std::uint8_t { kNobody, kDevice, kForgotten };
     [[nodiscard]] KeyHolder holder_of(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since);
+    /// A client or gateway that nothing keeps from being registered, but for addresses.
+    struct Eligible {
+        std::optional<Uuid> known;
+        KeyHolder holder = KeyHolder::kNobody;
+    };
+    [[nodiscard]] std::expected<Eligible, portal::RegisterError> examine(const portal::ClientReport& report);
+    [[nodiscard]] std::expected<Eligible, portal::RegisterError> examine(const portal::GatewayReport& report);
+    /// `select_known` takes owner and external id; `count_others` owner and public key.
+    [[nodiscard]] std::expected<Eligible, portal::RegisterError> examine(
+        std::string_view select_known, std::string_view count_others, const Uuid& owner, const std::string& external_id,
+        const crypto::PublicKey& key, const portal::RegistrationLimits& limits);
     /// Deletes whoever else has the key.
     void take_key(const crypto::PublicKey& key, const Uuid& device);
     [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);

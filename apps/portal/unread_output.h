@@ -12,15 +12,16 @@
 
 namespace culvert::portal_server {
 
-/// How much output waits for devices to read it, of each owner (an actor, a site, a relay's token) and in all.
+/// How much output waits for devices to read it, of each owner (an actor, a site, a relay's token) and in all. Long
+/// input that waits for the rest of it is no different, and counted as well.
 ///
 /// One connection alone is bounded by itself (Connection). But an owner may have thousands, and none of them has to
 /// read anything: what they pin together is bounded here, and taken from whoever has read nothing for the longest time.
 class UnreadOutput {
 public:
     static constexpr std::size_t kOfOwner = std::size_t{64} << 20U;
-    /// From where on an owner's frames are read slowly, so that a fleet that comes back has the time to read what each
-    /// of its devices has asked for.
+    /// From where on an owner's devices that have not read all are read slowly, and new ones told to come back later,
+    /// so that a fleet that comes back has the time to read what each of its devices has asked for.
     static constexpr std::size_t kCrowded = kOfOwner / 2;
     static constexpr std::size_t kInAll = std::size_t{256} << 20U;
 
@@ -30,6 +31,8 @@ public:
     void forget(portal::SessionId session);
 
     [[nodiscard]] bool is_crowded(const Uuid& owner) const;
+    /// Whether anything waits for it.
+    [[nodiscard]] bool is_waiting(portal::SessionId session) const { return waiting_.contains(session); }
     struct Surplus {
         portal::SessionId session;
         Uuid owner;

@@ -94,6 +94,14 @@ TEST_F(UnreadOutputTest, AnOwnerIsCrowdedUntilHalfOfHisIsFree) {
     EXPECT_FALSE(unread_.is_crowded(alice_));
 }
 
+TEST_F(UnreadOutputTest, WaitsForWhoHasNotReadAllOnly) {
+    set(1, alice_, UnreadOutput::kCrowded + 1);
+    set(2, alice_, 1);
+    set(2, alice_, 0);
+    EXPECT_TRUE(unread_.is_waiting(SessionId{1}));
+    EXPECT_FALSE(unread_.is_waiting(SessionId{2})) << "though its owner is crowded";
+}
+
 TEST_F(UnreadOutputTest, ThatIsForgottenLeavesNothing) {
     set(1, alice_, kMiB);
     unread_.forget(SessionId{1});

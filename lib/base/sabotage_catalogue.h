@@ -127,6 +127,11 @@
     X(kRevokedDeviceSignsIn, "security", "portal_server", "a device that was revoked connects again") \
     X(kRefusedLoginTakesKey, "security", "portal_server", "a login that is refused has thrown out the former holder of its key") \
     X(kUnreadOutputPilesUp, "security", "portal_server", "what waits for the devices of one owner to read it has no bound") \
+    X(kLongFrameStaysInMemory, "security", "portal_server", "a connection keeps the memory of the longest frame that it has received") \
+    X(kRefusedLoginLocksDatabase, "security", "portal_server", "a login that cannot succeed waits for whoever writes to the database") \
+    X(kAnswersRepeatAnything, "security", "portal_api", "an answer repeats a ref of any length") \
+    X(kLongFramesCountOnce, "security", "portal", "a frame of 64 KiB counts as much as a heartbeat") \
+    X(kCrowdedOwnerGetsIn, "security", "portal", "devices of an owner whose devices do not read are let in") \
     X(kSessionEndsUnnoticed, "security", "portal_server", "a session that ends while its WebSocket is being opened stays connected") \
     X(kRevokedDeviceStays, "security", "portal", "a device that was revoked or deleted stays connected") \
     X(kApplyCutsOffUnasked, "security", "portal", "a site that a file forgot takes its tokens and gateways along unasked") \

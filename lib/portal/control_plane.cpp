@@ -46,7 +46,8 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
       next_token_reap_{now + kTokenReapInterval},
       next_device_reap_{now + kDeviceReapInterval} {}
 
-std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now) {
+std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now,
+                                                        const std::function<bool(const Uuid& owner)>& is_crowded) {
     std::expected<Registration, Refusal> registration =
         std::unexpected{Refusal{503, "Storage failure\n", std::chrono::seconds{1}}};
     try {
@@ -54,7 +55,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
             request, keys_, storage_, rng_, to_seconds(wall_now),
             {.max_devices = limits_.devices_per_owner, .keys_kept_since = to_seconds(wall_now) - kPublicKeyKept},
             [&](const Token& token, const std::optional<Applicant>& applicant) {
-                return admit(token, applicant, now);
+                return admit(token, applicant, now, is_crowded);
             });
     } catch (const StorageError& error) {
         complain("Cannot register a device", error, now);
@@ -113,7 +114,7 @@ Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant
         return {};
     }
     ++statistics_.frames_received;
-    const auto pause = charge_frame(session->second, now);
+    const auto pause = charge_frame(session->second, text.size(), now);
     if (session->second.identity) {
         claims_.heard(*session->second.identity, id, now);
     }

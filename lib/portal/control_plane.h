@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -65,8 +66,10 @@ public:
     ControlPlane(Storage& storage, const Rng& rng, Instant now, const Limits& limits = {});
 
     /// The checks before an upgrade is accepted. A session that was handed out must be ended with disconnect().
-    [[nodiscard]] std::expected<SessionId, Refusal> connect(const ConnectRequest& request, Instant now,
-                                                            WallTime wall_now);
+    /// `is_crowded`: whether so much waits for the devices of an owner already that another one has to wait as well.
+    [[nodiscard]] std::expected<SessionId, Refusal> connect(
+        const ConnectRequest& request, Instant now, WallTime wall_now,
+        const std::function<bool(const Uuid& owner)>& is_crowded = {});
     /// Whether the request shows a token that this portal has signed, be it revoked or expired. Costs a hash, no look
     /// into the database: strangers may ask for it as often as they like.
     [[nodiscard]] bool has_signed_token(const ConnectRequest& request) const {
@@ -128,9 +131,9 @@ private:
 
     // control_plane_devices.cpp: which devices may be, and for how long
     [[nodiscard]] std::optional<Refusal> admit(const Token& token, const std::optional<Applicant>& applicant,
-                                               Instant now);
+                                               Instant now, const std::function<bool(const Uuid& owner)>& is_crowded);
     [[nodiscard]] std::optional<Refusal> admit(const Applicant& applicant, Instant now);
-    [[nodiscard]] Duration charge_frame(Session& session, Instant now);
+    [[nodiscard]] Duration charge_frame(Session& session, std::size_t size, Instant now);
     void take_over(SessionId id, const Session& session, const crypto::PublicKey& key, Instant now);
     void lift_revocation(const Session& session, UnixSeconds wall_now);
     [[nodiscard]] std::vector<portal_api::Relay> give_relays(SessionId id, Session& session,

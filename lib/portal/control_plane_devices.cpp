@@ -24,13 +24,18 @@ constexpr std::size_t kPresenceShares = 30;
 
 }  // namespace
 
-std::optional<Refusal> ControlPlane::admit(const Token& token, const std::optional<Applicant>& applicant, Instant now) {
+std::optional<Refusal> ControlPlane::admit(const Token& token, const std::optional<Applicant>& applicant, Instant now,
+                                           const std::function<bool(const Uuid& owner)>& is_crowded) {
     using namespace std::chrono_literals;
     const auto count = sessions_of_token_.find(token.id);
     if (count != sessions_of_token_.end() && count->second >= limits_.sessions_per_token) {
         return Refusal{503, "Too many connections with this token. See --max-sessions of the portal.\n", 60s};
     }
-    if (!owners_[applicant ? applicant->identity.owner : token.id.uuid()].connects.take(kConnects, now)) {
+    const auto owner = applicant ? applicant->identity.owner : token.id.uuid();
+    if (is_crowded && is_crowded(owner) && !CULVERT_SABOTAGE(kCrowdedOwnerGetsIn)) {
+        return Refusal{503, "Too much waits for devices of this owner to read it. Try again soon.\n", 5s};
+    }
+    if (!owners_[owner].connects.take(kConnects, now)) {
         return Refusal{503, "Too many connections at once. Try again soon.\n", 2s};
     }
     return applicant ? admit(*applicant, now) : std::nullopt;
@@ -64,15 +69,18 @@ std::optional<Refusal> ControlPlane::admit(const Applicant& applicant, Instant n
         std::nullopt};
 }
 
-Duration ControlPlane::charge_frame(Session& session, Instant now) {
+Duration ControlPlane::charge_frame(Session& session, std::size_t size, Instant now) {
     if (CULVERT_SABOTAGE(kFloodIsReadAtFullSpeed)) {
         return {};
     }
     const auto& rates = session.role == Role::kClient    ? kClientFrames
                         : session.role == Role::kGateway ? kGatewayFrames
                                                          : kRelayFrames;
-    const Duration owner_pause = owner_of(session).frames.charge(rates.owner, now);
-    return std::max(session.frames.charge(rates.session, now), std::min<Duration>(owner_pause, kLongestOwnerPause));
+    const auto begun = CULVERT_SABOTAGE(kLongFramesCountOnce) ? 1 : (size + kFrameUnit - 1) / kFrameUnit;
+    const auto count = static_cast<std::uint32_t>(std::max<std::size_t>(begun, 1));
+    const Duration owner_pause = owner_of(session).frames.charge(rates.owner, now, count);
+    return std::max(session.frames.charge(rates.session, now, count),
+                    std::min<Duration>(owner_pause, kLongestOwnerPause));
 }
 
 ControlPlane::Owner& ControlPlane::owner_of(const Session& session) {

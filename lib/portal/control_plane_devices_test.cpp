@@ -185,6 +185,36 @@ TEST_F(Devices, ThatSendAtFullSpeedAreReadSlowly) {
     EXPECT_EQ(portal_->handle_frame(client.session, text, now_, wall()), Duration{});
 }
 
+TEST_F(Devices, ThatSendLongFramesAreReadAsIfTheyWereMany) {
+    const auto client = join(client_request(client_token()));
+    auto text = encode_heartbeat(1);
+    text.resize(portal_api::max_device_frame_size(portal_api::Role::kClient), ' ');
+    now_ += seconds{60};
+    Duration pause{};
+    for (std::uint32_t i = 0; i < kClientFrames.session.burst / 16; ++i) {
+        pause = portal_->handle_frame(client.session, text, now_, wall());
+        EXPECT_EQ(pause, Duration{}) << i;
+    }
+    pause = portal_->handle_frame(client.session, text, now_, wall());
+    EXPECT_GT(pause, Duration{}) << "16 times 4 KiB";
+    EXPECT_LT(pause, seconds{1});
+    EXPECT_FALSE(is_closed(client));
+}
+
+TEST_F(Devices, OfACrowdedOwnerAreToldToComeBackLater) {
+    const auto token = client_token();
+    const auto gateway = gateway_request(gateway_token());
+    const auto known = join(client_request(token, 1));
+    const auto is_crowded = [&](const Uuid& owner) { return owner == actor_.id.uuid(); };
+
+    const auto refused = portal_->connect(client_request(token, 2), now_, wall(), is_crowded);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, 503U);
+    EXPECT_TRUE(refused.error().retry_after);
+    EXPECT_TRUE(portal_->connect(gateway, now_, wall(), is_crowded)) << "another owner";
+    EXPECT_FALSE(is_closed(known));
+}
+
 TEST_F(Devices, OfOneActorShareWhatIsReadOfThem) {
     const auto token = client_token();
     std::vector<Device> clients;

@@ -19,11 +19,13 @@ struct Limits {
 };
 
 /// Frames that are read of one device, and of all devices of one owner (actor, site; relays: token) together. More are
-/// read later: nothing is lost, and whoever sends at full speed waits for himself.
+/// read later: nothing is lost, and whoever sends at full speed waits for himself. A long frame counts as one for each
+/// kFrameUnit that it begins.
 struct FrameRates {
     Rate session;
     Rate owner;
 };
+inline constexpr std::size_t kFrameUnit = 4096;
 /// A client asks once in 2 s for each resource, and signals a few dozen candidates for each connection.
 inline constexpr FrameRates kClientFrames{.session = {50, 500}, .owner = {300, 5000}};
 /// A gateway answers for all of its clients, at once when the portal was away.

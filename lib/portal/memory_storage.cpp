@@ -154,35 +154,71 @@ void MemoryStorage::erase_expired_tokens(UnixSeconds now) {
     cascade();
 }
 
-std::expected<Client, RegisterError> MemoryStorage::register_client(const ClientReport& report, Rng& rng) {
-    const auto known = std::ranges::find_if(rows_.clients, [&](const auto& row) {
-        return row.second.actor == report.actor && row.second.external_id == report.external_id;
-    });
-    const bool is_new = known == rows_.clients.end();
-    const auto id = is_new ? ClientId::random(rng) : known->first;
-    if (rows_.revoked.contains(id.uuid())) {
-        return std::unexpected{RegisterError::kRevoked};
+template <typename Table, typename Report, typename IsOwners>
+auto MemoryStorage::examine(const Table& table, const Report& report, const IsOwners& is_owners) const
+    -> std::expected<Eligible<typename Table::key_type>, RegisterError> {
+    Eligible<typename Table::key_type> eligible;
+    const auto known = std::ranges::find_if(
+        table, [&](const auto& row) { return is_owners(row.second) && row.second.external_id == report.external_id; });
+    if (known != table.end()) {
+        eligible.known = known->first;
+        if (rows_.revoked.contains(known->first.uuid())) {
+            return std::unexpected{RegisterError::kRevoked};
+        }
     }
-    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
-    if (holder == KeyHolder::kDevice) {
+    const auto device = eligible.known ? eligible.known->uuid() : Uuid{};
+    eligible.holder = holder_of(report.public_key, device, report.limits.keys_kept_since);
+    if (eligible.holder == KeyHolder::kDevice) {
         return std::unexpected{RegisterError::kPublicKeyTaken};
     }
-    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
-    if (is_new) {
-        require(rows_.directory.actors.contains(report.actor));
-        const auto count = std::ranges::count_if(rows_.clients, [&](const auto& row) {
-            return row.second.actor == report.actor && row.second.public_key != report.public_key;
+    if (!eligible.known) {
+        const auto count = std::ranges::count_if(table, [&](const auto& row) {
+            return is_owners(row.second) && row.second.public_key != report.public_key;
         });
         if (static_cast<std::size_t>(count) >= report.limits.max_devices) {
             return std::unexpected{RegisterError::kTooManyDevices};
         }
+    }
+    return eligible;
+}
+
+auto MemoryStorage::examine(const ClientReport& report) const -> std::expected<Eligible<ClientId>, RegisterError> {
+    return examine(rows_.clients, report, [&](const auto& client) { return client.actor == report.actor; });
+}
+auto MemoryStorage::examine(const GatewayReport& report) const -> std::expected<Eligible<GatewayId>, RegisterError> {
+    return examine(rows_.gateways, report, [&](const auto& gateway) { return gateway.site == report.site; });
+}
+
+std::optional<RegisterError> MemoryStorage::find_obstacle(const ClientReport& report) {
+    const auto eligible = examine(report);
+    return eligible ? std::nullopt : std::optional{eligible.error()};
+}
+std::optional<RegisterError> MemoryStorage::find_obstacle(const GatewayReport& report) {
+    const auto eligible = examine(report);
+    return eligible ? std::nullopt : std::optional{eligible.error()};
+}
+std::optional<RegisterError> MemoryStorage::find_obstacle(const RelayReport& report) {
+    const auto known = find_relay(report);
+    return known && rows_.revoked.contains(known->uuid()) ? std::optional{RegisterError::kRevoked} : std::nullopt;
+}
+
+std::expected<Client, RegisterError> MemoryStorage::register_client(const ClientReport& report, Rng& rng) {
+    const auto eligible = examine(report);
+    if (!eligible) {
+        return std::unexpected{eligible.error()};
+    }
+    const bool is_new = !eligible->known;
+    const auto id = is_new ? ClientId::random(rng) : *eligible->known;
+    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
+    if (is_new) {
+        require(rows_.directory.actors.contains(report.actor));
         addresses = free_addresses(rng);
         if (!addresses) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
     }
     // Nobody is refused from here on, so that whoever is has changed nothing.
-    if (holder == KeyHolder::kForgotten) {
+    if (eligible->holder == KeyHolder::kForgotten) {
         take_key(report.public_key, id.uuid());
     }
     if (is_new) {
@@ -206,34 +242,22 @@ std::expected<Client, RegisterError> MemoryStorage::register_client(const Client
 }
 
 std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const GatewayReport& report, Rng& rng) {
-    const auto known = std::ranges::find_if(rows_.gateways, [&](const auto& row) {
-        return row.second.site == report.site && row.second.external_id == report.external_id;
-    });
-    const bool is_new = known == rows_.gateways.end();
-    const auto id = is_new ? GatewayId::random(rng) : known->first;
-    if (rows_.revoked.contains(id.uuid())) {
-        return std::unexpected{RegisterError::kRevoked};
+    const auto eligible = examine(report);
+    if (!eligible) {
+        return std::unexpected{eligible.error()};
     }
-    const auto holder = holder_of(report.public_key, id.uuid(), report.limits.keys_kept_since);
-    if (holder == KeyHolder::kDevice) {
-        return std::unexpected{RegisterError::kPublicKeyTaken};
-    }
+    const bool is_new = !eligible->known;
+    const auto id = is_new ? GatewayId::random(rng) : *eligible->known;
     std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
     if (is_new) {
         require(rows_.directory.sites.contains(report.site));
-        const auto count = std::ranges::count_if(rows_.gateways, [&](const auto& row) {
-            return row.second.site == report.site && row.second.public_key != report.public_key;
-        });
-        if (static_cast<std::size_t>(count) >= report.limits.max_devices) {
-            return std::unexpected{RegisterError::kTooManyDevices};
-        }
         addresses = free_addresses(rng);
         if (!addresses) {
             return std::unexpected{RegisterError::kNoTunnelAddressLeft};
         }
     }
     // Nobody is refused from here on, so that whoever is has changed nothing.
-    if (holder == KeyHolder::kForgotten) {
+    if (eligible->holder == KeyHolder::kForgotten) {
         take_key(report.public_key, id.uuid());
     }
     if (is_new) {
@@ -364,17 +388,19 @@ void MemoryStorage::erase_expired_turn_users(UnixSeconds now) {
     std::erase_if(rows_.turn_users, [&](const auto& row) { return row.second.user.until <= now; });
 }
 
-std::expected<RelayServer, RegisterError> MemoryStorage::register_relay(const RelayReport& report, Rng& rng) {
+std::optional<RelayId> MemoryStorage::find_relay(const RelayReport& report) const {
     const auto key = [](const auto& relay) { return std::pair{relay.ipv4 ? relay.ipv4 : relay.ipv6, relay.port}; };
-    RelayId id = RelayId::random(rng);
-    for (const auto& [known, relay] : rows_.relays) {
-        if (key(relay) == key(report)) {
-            id = known;
-        }
+    const auto known =
+        std::ranges::find_if(rows_.relays, [&](const auto& row) { return key(row.second) == key(report); });
+    return known == rows_.relays.end() ? std::nullopt : std::optional{known->first};
+}
+
+std::expected<RelayServer, RegisterError> MemoryStorage::register_relay(const RelayReport& report, Rng& rng) {
+    if (const auto obstacle = find_obstacle(report)) {
+        return std::unexpected{*obstacle};
     }
-    if (rows_.revoked.contains(id.uuid())) {
-        return std::unexpected{RegisterError::kRevoked};
-    }
+    const auto known = find_relay(report);
+    const auto id = known ? *known : RelayId::random(rng);
     return rows_.relays[id] = {id, report.name, report.ipv4, report.ipv6, report.port, report.last_seen};
 }
 

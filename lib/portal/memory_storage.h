@@ -48,6 +48,9 @@ public:
     bool erase(const TokenId& id) override;
     void erase_expired_tokens(UnixSeconds now) override;
 
+    std::optional<RegisterError> find_obstacle(const ClientReport& report) override;
+    std::optional<RegisterError> find_obstacle(const GatewayReport& report) override;
+    std::optional<RegisterError> find_obstacle(const RelayReport& report) override;
     std::expected<Client, RegisterError> register_client(const ClientReport& report, Rng& rng) override;
     std::expected<Gateway, RegisterError> register_gateway(const GatewayReport& report, Rng& rng) override;
     std::expected<RelayServer, RegisterError> register_relay(const RelayReport& report, Rng& rng) override;
@@ -107,6 +110,18 @@ private:
     /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.
     enum class KeyHolder : std::uint8_t { kNobody, kDevice, kForgotten };
     [[nodiscard]] KeyHolder holder_of(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) const;
+    /// A client or gateway that nothing keeps from being registered, but for addresses.
+    template <typename Id>
+    struct Eligible {
+        std::optional<Id> known;
+        KeyHolder holder = KeyHolder::kNobody;
+    };
+    [[nodiscard]] std::expected<Eligible<ClientId>, RegisterError> examine(const ClientReport& report) const;
+    [[nodiscard]] std::expected<Eligible<GatewayId>, RegisterError> examine(const GatewayReport& report) const;
+    template <typename Table, typename Report, typename IsOwners>
+    [[nodiscard]] auto examine(const Table& table, const Report& report, const IsOwners& is_owners) const
+        -> std::expected<Eligible<typename Table::key_type>, RegisterError>;
+    [[nodiscard]] std::optional<RelayId> find_relay(const RelayReport& report) const;
     /// Deletes whoever else has the key.
     void take_key(const crypto::PublicKey& key, const Uuid& device);
     [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);

@@ -29,9 +29,9 @@ public:
         return true;
     }
 
-    /// It has happened. How long to wait before it may happen again.
-    [[nodiscard]] Duration charge(const Rate& rate, Instant now) {
-        full_at_ = std::max(full_at_, now) + rate.cost();
+    /// It has happened `times`. How long to wait before it may happen again.
+    [[nodiscard]] Duration charge(const Rate& rate, Instant now, std::uint32_t times = 1) {
+        full_at_ = std::max(full_at_, now) + rate.cost() * times;
         return std::max(Duration{}, full_at_ - now - rate.room());
     }
 

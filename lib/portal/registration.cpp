@@ -293,9 +293,14 @@ std::expected<Registration, Refusal> register_device(const ConnectRequest& reque
         return std::unexpected{parameters.refusal()};
     }
     const auto applicant = to_applicant(report);
-    // Before a transaction is begun: all others wait for the one that writes.
+    // All that can be asked is, before a transaction is begun: all others wait for the one that writes.
     if (auto refusal = admit(*token, applicant)) {
         return std::unexpected{*std::move(refusal)};
+    }
+
+    const auto obstacle = std::visit([&](const auto& said) { return storage.find_obstacle(said); }, report);
+    if (obstacle && !CULVERT_SABOTAGE(kRefusedLoginLocksDatabase)) {
+        return std::unexpected{refuse(*obstacle)};
     }
 
     std::expected<Device, RegisterError> device = std::unexpected{RegisterError::kRevoked};

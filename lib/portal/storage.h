@@ -159,6 +159,11 @@ public:
     // Devices. A new row gets an id, tunnel addresses and a key base that stay for its life. A device that was revoked
     // keeps its row, so that it cannot come back as a new one, but is not found any more and loses its flows. Who is
     // refused has changed nothing.
+    /// Whether the device would be refused, but for addresses in the tunnel. Needs no transaction: who is refused here
+    /// waits for nobody who writes, and nobody waits for him. Registration asks it again.
+    [[nodiscard]] virtual std::optional<RegisterError> find_obstacle(const ClientReport& report) = 0;
+    [[nodiscard]] virtual std::optional<RegisterError> find_obstacle(const GatewayReport& report) = 0;
+    [[nodiscard]] virtual std::optional<RegisterError> find_obstacle(const RelayReport& report) = 0;
     [[nodiscard]] virtual std::expected<Client, RegisterError> register_client(const ClientReport& report,
                                                                                Rng& rng) = 0;
     [[nodiscard]] virtual std::expected<Gateway, RegisterError> register_gateway(const GatewayReport& report,

@@ -228,6 +228,44 @@ TYPED_TEST_P(StorageContract, TakesThePublicKeyOfADeviceThatHasNotBeenSeenForLon
     EXPECT_FALSE(this->storage_->has_gateway(dead_gateway.id));
 }
 
+/// Everything but addresses can be asked beforehand, with the answer that registration gives.
+TYPED_TEST_P(StorageContract, KnowsBeforehandWhoIsRefused) {
+    const auto expect_obstacle = [&](std::optional<RegisterError> error, const auto& report) {
+        EXPECT_EQ(this->storage_->find_obstacle(report), error);
+    };
+    auto client = this->client_report(1);
+    auto gateway = this->gateway_report(1);
+    const RelayReport relay{
+        .name = "r", .ipv4 = net::IpAddress::parse("203.0.113.21"), .ipv6 = {}, .last_seen = this->seen()};
+    expect_obstacle(std::nullopt, client);
+    expect_obstacle(std::nullopt, gateway);
+    expect_obstacle(std::nullopt, relay);
+    const auto known_client = *this->storage_->register_client(client, this->rng_);
+    const auto known_gateway = *this->storage_->register_gateway(gateway, this->rng_);
+    const auto known_relay = *this->storage_->register_relay(relay, this->rng_);
+    client.limits.max_devices = gateway.limits.max_devices = 1;
+    expect_obstacle(std::nullopt, client);
+    expect_obstacle(std::nullopt, gateway);
+    expect_obstacle(std::nullopt, relay);
+
+    auto second_client = this->client_report(2);
+    auto second_gateway = this->gateway_report(2);
+    second_client.limits.max_devices = second_gateway.limits.max_devices = 1;
+    expect_obstacle(RegisterError::kTooManyDevices, second_client);
+    expect_obstacle(RegisterError::kTooManyDevices, second_gateway);
+    second_client.public_key = gateway.public_key;
+    second_gateway.public_key = client.public_key;
+    expect_obstacle(RegisterError::kPublicKeyTaken, second_client);
+    expect_obstacle(RegisterError::kPublicKeyTaken, second_gateway);
+
+    EXPECT_TRUE(this->storage_->revoke(known_client.id, this->at(3)));
+    EXPECT_TRUE(this->storage_->revoke(known_gateway.id, this->at(3)));
+    EXPECT_TRUE(this->storage_->revoke(known_relay.id, this->at(3)));
+    expect_obstacle(RegisterError::kRevoked, client);
+    expect_obstacle(RegisterError::kRevoked, gateway);
+    expect_obstacle(RegisterError::kRevoked, relay);
+}
+
 /// Whoever is turned away for another reason must not have thrown out the forgotten holder of the key that he shows.
 TYPED_TEST_P(StorageContract, ARefusedDeviceTakesNobodysKey) {
     const auto dead_client = *this->storage_->register_client(this->client_report(1), this->rng_);
@@ -647,14 +685,15 @@ REGISTER_TYPED_TEST_SUITE_P(StorageContract, ReturnsWhatWasPut, ReplacesWhatIsPu
                             KeepsADevicesIdAndAddresses, TakesAGatewaysNewName,
                             RefusesAPublicKeyInUseByAnyDeviceOfTheAccount,
                             TakesThePublicKeyOfADeviceThatHasNotBeenSeenForLong, ARefusedDeviceTakesNobodysKey,
-                            RefusesNewDevicesBeyondTheLimitOfTheirOwner, ForgetsDevicesThatAreNotSeen,
-                            GivesNobodyTheAddressesOfADeletedDeviceForAWhile, RevokesTurnUsersWithTheirTokenOrDevice,
-                            ATurnUserThatShowsAnotherTokenIsEntitledAgain, OfADevicesTurnUsersTheNewestAreEntitled,
-                            KnowsARelayByAddressAndPort, RefusesARevokedDeviceUntilItIsErased, ARevokedDevicesFlowsGo,
-                            FlowsGoWithTheirDevices, ReturnsFlowsAsTheyWereInserted,
-                            ARoamingClientLeavesOneFlowNotOnePerAddress, AFlowThatEndsSoonerTakesNoOthersPlace,
-                            RefusesFlowsThatCiteNothing, RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite,
-                            FlowsGoWhenTheirTermsChange, FlowsStayWhenSomethingElseChanges,
-                            ErasesFlowsToWhatIsOutOfReach, ErasesWhatExpired, CascadesThroughTheConfiguration);
+                            KnowsBeforehandWhoIsRefused, RefusesNewDevicesBeyondTheLimitOfTheirOwner,
+                            ForgetsDevicesThatAreNotSeen, GivesNobodyTheAddressesOfADeletedDeviceForAWhile,
+                            RevokesTurnUsersWithTheirTokenOrDevice, ATurnUserThatShowsAnotherTokenIsEntitledAgain,
+                            OfADevicesTurnUsersTheNewestAreEntitled, KnowsARelayByAddressAndPort,
+                            RefusesARevokedDeviceUntilItIsErased, ARevokedDevicesFlowsGo, FlowsGoWithTheirDevices,
+                            ReturnsFlowsAsTheyWereInserted, ARoamingClientLeavesOneFlowNotOnePerAddress,
+                            AFlowThatEndsSoonerTakesNoOthersPlace, RefusesFlowsThatCiteNothing,
+                            RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite, FlowsGoWhenTheirTermsChange,
+                            FlowsStayWhenSomethingElseChanges, ErasesFlowsToWhatIsOutOfReach, ErasesWhatExpired,
+                            CascadesThroughTheConfiguration);
 
 }  // namespace culvert::portal

@@ -19,8 +19,13 @@ namespace culvert::portal_api {
 /// The longest message a device accepts.
 inline constexpr std::size_t kMaxMessageSize = std::size_t{64} << 20U;
 
-/// The longest frame the portal accepts from a device; a frame with a hundred candidates is a tenth of it.
-inline constexpr std::size_t kMaxDeviceFrameSize = std::size_t{1} << 20U;
+/// The longest frame the portal accepts from a device. A client names a hundred gateways or a few dozen candidates at
+/// most, which is less than a tenth of it; a gateway's candidates may be for many clients at once.
+[[nodiscard]] constexpr std::size_t max_device_frame_size(Role role) {
+    return std::size_t{role == Role::kGateway ? 256U : 64U} * 1024;
+}
+/// The longest topic and `ref` of a device's frame, which its answer repeats. Those of all devices have a few bytes.
+inline constexpr std::size_t kMaxRepeatedSize = 128;
 
 struct DecodeError {
     enum class Kind : std::uint8_t {

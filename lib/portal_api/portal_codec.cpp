@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "culvert/base/sabotage.h"
 #include "culvert/portal_api/codec.h"
 #include "culvert/portal_api/json_document.h"
 #include "culvert/portal_api/payload.h"
@@ -28,7 +29,12 @@ Ref read_ref(const ObjectReader& frame) {
         frame.problem().report({.name = "ref"}, "expected a number");
         return {};
     }
-    return {json::serialize(*value)};
+    auto text = json::serialize(*value);
+    if (text.size() > kMaxRepeatedSize && !CULVERT_SABOTAGE(kAnswersRepeatAnything)) {
+        frame.problem().report({.name = "ref"}, "too long");
+        return {};
+    }
+    return {std::move(text)};
 }
 
 JoinFrame read_join(const ObjectReader& frame, std::string topic, Ref ref) {
@@ -104,13 +110,16 @@ std::string_view topic_of(const ToDevice& message) {
 
 std::expected<FromDeviceFrame, DecodeError> decode_from_device(Role role, std::string_view text) {
     JsonDocument document;
-    const auto root = document.parse(text, kMaxDeviceFrameSize, kMaxDepth);
+    const auto root = document.parse(text, max_device_frame_size(role), kMaxDepth);
     if (!root) {
         return std::unexpected{root.error()};
     }
     Problem problem;
     const ObjectReader frame{**root, {}, problem};
     auto topic = frame.string("topic");
+    if (topic.size() > kMaxRepeatedSize) {
+        problem.report({.name = "topic"}, "too long");
+    }
     auto event = frame.string("event");
     auto ref = read_ref(frame);
     const auto* payload = frame.find("payload");

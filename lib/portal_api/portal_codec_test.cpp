@@ -106,7 +106,31 @@ TEST(PortalCodec, RefusesWhatIsNotAFrame) {
     const std::string deep =
         R"({"topic":"client","event":"x","ref":0,"payload":)" + std::string(40, '[') + std::string(40, ']') + "}";
     EXPECT_FALSE(decode_from_device(Role::kClient, deep));
-    EXPECT_FALSE(decode_from_device(Role::kClient, std::string(kMaxDeviceFrameSize + 1, ' ')));
+}
+
+/// Blanks around it count as well.
+std::string heartbeat_of_size(std::size_t size) {
+    std::string frame{spec::kHeartbeat};
+    frame.resize(size, ' ');
+    return frame;
+}
+
+TEST(PortalCodec, RefusesWhatIsLongerThanItsRoleEverSends) {
+    for (const auto& [role, size] : {std::pair{Role::kClient, 64U}, {Role::kRelay, 64U}, {Role::kGateway, 256U}}) {
+        EXPECT_TRUE(decode_from_device(role, heartbeat_of_size(size * 1024))) << to_topic(role);
+        EXPECT_FALSE(decode_from_device(role, heartbeat_of_size(size * 1024 + 1))) << to_topic(role);
+    }
+}
+
+TEST(PortalCodec, RefusesWhatItsAnswerWouldRepeatAtLength) {
+    const auto frame = [](const std::string& topic, const std::string& ref) {
+        return R"({"topic":")" + topic + R"(","event":"nonsense","payload":{},"ref":)" + ref + "}";
+    };
+    const std::string longest(128, 'x');
+    const auto longest_ref = '"' + std::string(126, 'x') + '"';
+    EXPECT_TRUE(decode_from_device(Role::kClient, frame(longest, longest_ref)));
+    EXPECT_EQ(decode_from_device(Role::kClient, frame(longest + "x", "1")).error().text, "topic: too long");
+    EXPECT_EQ(decode_from_device(Role::kClient, frame("client", '"' + longest + '"')).error().text, "ref: too long");
 }
 
 TEST(PortalCodec, EncodesEveryPushOfTheSpecification) {

@@ -173,15 +173,19 @@ def test_strangers_are_told_when_to_come_back_and_devices_of_their_place_get_in(
 
 
 def test_an_owner_that_connects_at_full_speed_is_told_when_to_come_back(portal):
+    """500 at once and 50 in each second, which is judged by how long it took, since machines differ."""
     other = connect(portal, token_of(portal, "robot"))
     token = token_of(portal, "hostile")
-    refused = []
-    for _ in range(30):
+    refused, accepted, start = [], 0, time.monotonic()
+    while not refused:
         heads = ask_at_once(portal, 100, client_parameters(token, 2))
-        refused += [head for head in heads if not head.startswith("http/1.1 101 ")]
-        if refused:
-            break
-    assert refused and all(head.startswith("http/1.1 503 ") and "retry-after: 2" in head for head in refused)
+        refused = [head for head in heads if not head.startswith("http/1.1 101 ")]
+        accepted += len(heads) - len(refused)
+        allowed = 500 + 50 * (time.monotonic() - start)
+        assert accepted <= allowed + 1
+        if accepted >= 3000:
+            pytest.skip(f"this machine connects too slowly to exceed the limit: {accepted}, of {allowed:.0f} allowed")
+    assert all(head.startswith("http/1.1 503 ") and "retry-after: 2" in head for head in refused)
     assert is_alive(other)
     assert is_alive(connect(portal, token_of(portal, "robot"), 3))
 
@@ -211,7 +215,7 @@ def test_new_devices_of_one_owner_end_at_their_limit(tmp_path):
 
 
 class Deaf:
-    """Asks for much, over and over, and reads none of it."""
+    """Asks for much, over and over, once it is told to, and reads none of it."""
 
     def __init__(self, portal, token, number):
         self.socket = socket.socket()
@@ -224,6 +228,8 @@ class Deaf:
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nUser-Agent: {CLIENT_AGENT}\r\n\r\n"
         ).encode())
         assert self.socket.recv(12) == b"HTTP/1.1 101"
+
+    def ask(self):
         join = json.dumps({"topic": "client", "event": "phx_join", "payload": {}, "ref": 0}).encode()
         self.socket.sendall((bytes([0x81, 0x80 | len(join)]) + bytes(4) + join) * 9)
 
@@ -236,15 +242,49 @@ def test_an_owner_whose_devices_read_nothing_pins_no_more_than_its_share(rich_po
     before = resident_bytes(portal.process)
     token = token_of(portal, "hostile")
     deaf = [Deaf(portal, token, number) for number in range(10, 70)]
+    for one in deaf:
+        one.ask()
     until(lambda: "do not read what they are sent" in portal.log.read_text(), 20, "the line that says so")
 
     # What was there before all of them and reads has lost nothing, not even of the same owner.
     assert is_alive(good) and is_alive(own)
     assert is_alive(connect(portal, token_of(portal, "robot"), 3))
     gone = [is_reset(one.socket) for one in deaf]
-    assert gone[0] and not gone[-1], gone
+    assert 0 < sum(gone) < len(gone), gone  # which of them took something last is up to the pauses
     # The share, what an allocator keeps of what it had, and what is being worked on.
     assert resident_bytes(portal.process) - before < 120 << 20
+
+
+def test_an_owner_whose_devices_do_not_read_has_to_wait_with_new_ones(rich_portal):
+    """From 32 MiB on. What it has and what others have goes on at full speed, as long as it reads."""
+    portal = rich_portal
+    token = token_of(portal, "hostile")
+    own = connect(portal, token, 2)
+    deaf = [Deaf(portal, token, number) for number in range(10, 50)]
+    for one in deaf:
+        one.ask()
+    until(lambda: portal.upgrade("client", client_parameters(token, 3))[0] == 503, 20, "the refusal of one more")
+    late = RawWebSocket(portal.port, "client", client_parameters(token, 3), CLIENT_AGENT)
+    assert late.status == 503 and "retry-after: 5" in late.head.lower()
+    assert is_alive(connect(portal, token_of(portal, "robot"), 1))
+    # Two seconds for each of these would be more than the patience of a socket here.
+    for ref in range(10):
+        own.send("phoenix", "heartbeat", {}, ref)
+    assert [own.receive()["ref"] for _ in range(10)] == list(range(10))
+
+    for one in deaf:
+        one.socket.close()
+    until(lambda: portal.upgrade("client", client_parameters(token, 3))[0] == 101, 20, "room for one more")
+
+
+def test_who_sends_what_no_device_of_its_role_sends_is_cut_off(portal):
+    token = token_of(portal, "robot")
+    heartbeat = json.dumps({"topic": "phoenix", "event": "heartbeat", "payload": {}, "ref": 1})
+    client = connect(portal, token)
+    client.send_frame(heartbeat.ljust(64 * 1024))
+    assert client.receive()["ref"] == 1
+    client.send_frame(heartbeat.ljust(64 * 1024 + 1))
+    assert client.is_closed()
 
 
 def is_reset(sock):
