@@ -74,7 +74,7 @@ TEST(OutboundPolicy, LetsNoIcmpPassThatAsksForWhatCannotComeBack) {
     const auto host = ip("10.0.0.5");
     const auto somebody_elses = packet::make_icmp(client, host, 3, 3, 0, udp_from("10.0.0.6:53"));
 
-    for (const std::uint8_t type : {10, 13, 15, 17}) {
+    for (const auto type : std::initializer_list<std::uint8_t>{10, 13, 15, 17}) {
         EXPECT_EQ(outbound(everything, packet::make_icmp(client, host, type, 0, 0, Bytes(12))),
                   std::unexpected{Refusal::kNoL4Value})
             << int{type};
