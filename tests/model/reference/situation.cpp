@@ -235,9 +235,9 @@ const Access& Situation::access_of(ClientNo client) const {
 }
 
 const std::optional<NatBox>& Situation::nat_of(const Device& host) const {
-    static const std::optional<NatBox> kNone;
+    static const std::optional<NatBox> kNoNat;
     const auto found = nats_.find(host);
-    return found == nats_.end() ? kNone : found->second;
+    return found == nats_.end() ? kNoNat : found->second;
 }
 
 std::optional<std::string_view> Situation::nats_that_forget(ClientNo client, GatewayNo gateway) const {
