@@ -64,7 +64,10 @@ struct Host : TunnelHost {
     }
 
     /// As a process that is killed: neither destructor nor anything else of it runs.
-    void kill_gateway() { new GatewayHost{std::move(*gateway)}, gateway.reset(); }
+    void kill_gateway() {
+        leave_behind(std::move(*gateway));
+        gateway.reset();
+    }
 
     Folder folder;
     std::optional<std::size_t> connections_per_address;

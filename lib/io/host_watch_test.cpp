@@ -151,9 +151,7 @@ TEST(TunInterface, RemovesRulesThatAPredecessorLeft) {
         ClientHost host;
         run("ip route add blackhole 10.2.0.0/16");
         host.interface->sync_link_scope_routes();
-        // As a process that is killed: nothing of it runs any more, not even what would tidy up.
-        static const auto* const killed = new TunInterface{std::move(*host.interface)};
-        ASSERT_NE(killed, nullptr);
+        leave_behind(std::move(*host.interface));
         const auto second = TunInterface::attach(kTunName, false);
         EXPECT_FALSE(contains(output_of("ip rule; ip -6 rule"), "fwmark"));
         EXPECT_EQ(output_of("ip route show table " + std::to_string(kLinkScopeTable)), "");

@@ -6,9 +6,12 @@
 #include <sched.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -101,5 +104,12 @@ struct TunnelHost {
     Cable lan;
     std::optional<TunInterface> interface = std::move(*TunInterface::attach(kTunName, false));
 };
+
+/// As if the process of whoever owns it were killed: nothing of it runs any more, not even what would tidy up.
+template <typename T>
+void leave_behind(T owner) {
+    static auto& killed = *new std::vector<std::unique_ptr<T>>;  // kept, so that it is not taken for a leak
+    killed.push_back(std::make_unique<T>(std::move(owner)));
+}
 
 }  // namespace culvert::io

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <random>
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/rng.h"
 #include "culvert/turn/server/source_shares.h"
 
 namespace culvert::turn {
@@ -58,21 +58,21 @@ TEST(AllocationRanking, AgreesWithLookingAtEverything) {
         bool is_used;
         Instant heard_at;
     };
-    std::mt19937_64 rng{5};
+    auto rng = Rng::from_number(5);
     AllocationRanking ranking;
     std::map<net::SocketAddress, Known> all;
     for (int i = 0; i < 5000; ++i) {
-        const auto client = at("198.51.100." + std::to_string(rng() % 3) + ":" + std::to_string(1 + rng() % 6));
+        const auto client = at("198.51.100." + std::to_string(rng.below(3)) + ":" + std::to_string(1 + rng.below(6)));
         const auto now = kStart + std::chrono::seconds{i};
         const auto known = all.find(client);
         if (known == all.end()) {
-            all[client] = {std::string(1, static_cast<char>('a' + rng() % 3)), false, now};
+            all[client] = {std::string(1, static_cast<char>('a' + rng.below(3))), false, now};
             ranking.add(client, all[client].user, now);
-        } else if (const auto dice = rng() % 3; dice == 0) {
+        } else if (const auto dice = rng.below(3); dice == 0) {
             all.erase(known);
             ranking.remove(client);
         } else if (dice == 1) {
-            known->second.is_used = rng() % 2 == 0;
+            known->second.is_used = rng.below(2) == 0;
             ranking.set_used(client, known->second.is_used);
         } else {
             known->second.heard_at = now;

@@ -1,11 +1,11 @@
 #include "culvert/turn/server/source_shares.h"
 
 #include <map>
-#include <random>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/rng.h"
 #include "culvert/turn/server/constants.h"
 
 namespace culvert::turn {
@@ -59,15 +59,15 @@ TEST(SourceShares, OnlyScarcityBindsASourceToItsShare) {
 }
 
 TEST(SourceShares, AgreesWithCountingEverything) {
-    std::mt19937_64 rng{3};
+    auto rng = Rng::from_number(3);
     SourceShares shares;
     std::map<std::pair<net::IpAddress, std::string>, std::size_t> all;
     for (int i = 0; i < 5000; ++i) {
-        const auto client = ip("198.51.100." + std::to_string(rng() % 5));
-        const auto user = std::string(1, static_cast<char>('a' + rng() % 3));
+        const auto client = ip("198.51.100." + std::to_string(rng.below(5)));
+        const auto user = std::string(1, static_cast<char>('a' + rng.below(3)));
         auto& mine = all[{client, user}];
-        const std::size_t count = 1 + rng() % 3;
-        if (rng() % 2 == 0) {
+        const std::size_t count = 1 + rng.below(3);
+        if (rng.below(2) == 0) {
             shares.add(client, user, count);
             mine += count;
         } else if (mine >= count) {
