@@ -185,6 +185,10 @@ TEST(LineWriter, AReaderThatWentAwayEndsNothing) {
     EXPECT_TRUE(writer.flush(10s));
 }
 
+/// A process of its own has none of the threads of the tests before, and what those held on their stacks would look
+/// like leaks.
+bool g_looks_for_leaks = true;
+
 /// Runs `body` in a process of its own, with stderr into a pipe, and yields what it wrote.
 template <typename Body>
 std::string output_of(const Body& body, int& status) {
@@ -192,6 +196,7 @@ std::string output_of(const Body& body, int& status) {
     EXPECT_EQ(::pipe(ends.data()), 0);
     const auto child = ::fork();
     if (child == 0) {
+        g_looks_for_leaks = false;
         ::dup2(ends[1], STDERR_FILENO);
         ::close(ends[0]);
         body();
@@ -264,3 +269,9 @@ TEST(LogOutput, ARepeatedWarningIsCountedNotWritten) {
 
 }  // namespace
 }  // namespace culvert::log
+
+/// Asked by the leak sanitizer, where there is one, when the process ends.
+extern "C" int __lsan_is_turned_off();
+extern "C" int __lsan_is_turned_off() {
+    return culvert::log::g_looks_for_leaks ? 0 : 1;
+}
