@@ -247,26 +247,34 @@ std::optional<portal::RegisterError> SqliteStorage::find_obstacle(const portal::
     return revoked.step() ? std::optional{portal::RegisterError::kRevoked} : std::nullopt;
 }
 
-std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_client(const portal::ClientReport& report,
-                                                                                    Rng& rng) {
+template <typename Report>
+std::expected<SqliteStorage::Place, portal::RegisterError> SqliteStorage::make_place(const Report& report, Rng& rng) {
     const auto eligible = examine(report);
     if (!eligible) {
         return std::unexpected{eligible.error()};
     }
-    const bool is_known = eligible->known.has_value();
-    const auto id = is_known ? ClientId{*eligible->known} : ClientId::random(rng);
-    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
-    if (!is_known) {
-        addresses = free_addresses(rng);
-        if (!addresses) {
+    Place place{.device = eligible->known ? *eligible->known : Uuid::random(rng), .addresses = std::nullopt};
+    if (!eligible->known) {
+        place.addresses = free_addresses(rng);
+        if (!place.addresses) {
             return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
         }
     }
     // Nobody is refused from here on, so that whoever is has changed nothing.
     if (eligible->holder == KeyHolder::kForgotten) {
-        take_key(report.public_key, id.uuid());
+        take_key(report.public_key, place.device);
     }
-    if (is_known) {
+    return place;
+}
+
+std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_client(const portal::ClientReport& report,
+                                                                                    Rng& rng) {
+    const auto place = make_place(report, rng);
+    if (!place) {
+        return std::unexpected{place.error()};
+    }
+    const ClientId id{place->device};
+    if (!place->addresses) {
         auto update = database_.prepare(
             "UPDATE clients SET token_id = ?, public_key = ?, device_serial = ?, device_uuid = ?, "
             "identifier_for_vendor = ?,"
@@ -294,8 +302,8 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
             .bind(report.name)
             .bind(report.public_key.to_string())
             .bind(ByteSpan{rng.array<32>()})
-            .bind(addresses->first.to_string())
-            .bind(addresses->second.to_string())
+            .bind(place->addresses->first.to_string())
+            .bind(place->addresses->second.to_string())
             .bind(report.device_serial)
             .bind(report.device_uuid)
             .bind(report.identifier_for_vendor)
@@ -308,24 +316,12 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
 
 std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_gateway(
     const portal::GatewayReport& report, Rng& rng) {
-    const auto eligible = examine(report);
-    if (!eligible) {
-        return std::unexpected{eligible.error()};
+    const auto place = make_place(report, rng);
+    if (!place) {
+        return std::unexpected{place.error()};
     }
-    const bool is_known = eligible->known.has_value();
-    const auto id = is_known ? GatewayId{*eligible->known} : GatewayId::random(rng);
-    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
-    if (!is_known) {
-        addresses = free_addresses(rng);
-        if (!addresses) {
-            return std::unexpected{portal::RegisterError::kNoTunnelAddressLeft};
-        }
-    }
-    // Nobody is refused from here on, so that whoever is has changed nothing.
-    if (eligible->holder == KeyHolder::kForgotten) {
-        take_key(report.public_key, id.uuid());
-    }
-    if (is_known) {
+    const GatewayId id{place->device};
+    if (!place->addresses) {
         auto update = database_.prepare(
             "UPDATE gateways SET token_id = ?, name = ?, public_key = ?, last_seen_user_agent = ?, last_seen_version = "
             "?,"
@@ -346,8 +342,8 @@ std::expected<portal::Gateway, portal::RegisterError> SqliteStorage::register_ga
             .bind(report.name)
             .bind(report.public_key.to_string())
             .bind(ByteSpan{rng.array<32>()})
-            .bind(addresses->first.to_string())
-            .bind(addresses->second.to_string());
+            .bind(place->addresses->first.to_string())
+            .bind(place->addresses->second.to_string());
         bind_last_seen(insert, report.last_seen);
         must_execute(std::move(insert));
     }

@@ -115,6 +115,16 @@ private:
     [[nodiscard]] std::expected<Eligible, portal::RegisterError> examine(
         std::string_view select_known, std::string_view count_others, const Uuid& owner, const std::string& external_id,
         const crypto::PublicKey& key, const portal::RegistrationLimits& limits);
+    /// Where a device is to be written.
+    struct Place {
+        Uuid device;
+        /// Of a new device, of which there is no row yet.
+        std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
+    };
+    /// Refuses, or takes the key from whoever is forgotten: the first thing that is written, and the last that may
+    /// fail.
+    template <typename Report>
+    [[nodiscard]] std::expected<Place, portal::RegisterError> make_place(const Report& report, Rng& rng);
     /// Deletes whoever else has the key.
     void take_key(const crypto::PublicKey& key, const Uuid& device);
     [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
