@@ -286,8 +286,13 @@ void FlowTable::give_way(Peer& peer, Instant now) {
 }
 
 void FlowTable::give_much_way(Peer& largest, const Peer& newcomer, Instant now) {
+    const auto share = limits_.total / owners_.size();
+    const auto may_lose_more = [&] {
+        return largest.size > newcomer.size + kRoomMadeAtOnce &&
+               (largest.owner == newcomer.owner || largest.owner->size > share);
+    };
     give_way(largest, now);
-    for (std::size_t i = 1; i < kRoomMadeAtOnce && largest.size > newcomer.size + kRoomMadeAtOnce; ++i) {
+    for (std::size_t i = 1; i < kRoomMadeAtOnce && may_lose_more(); ++i) {
         give_way(largest, now);
     }
 }

@@ -122,7 +122,8 @@ private:
     [[nodiscard]] Index expired_of(Peer& peer, Instant now) const;
     [[nodiscard]] static Index first_to_go(Peer& peer);
     void give_way(Peer& peer, Instant now);
-    /// Of a peer that has far more than the newcomer some more go, so that the search for it is not made for each flow.
+    /// Of a peer that has far more than the newcomer some more go, so that the search for it is not made for each flow;
+    /// but others' flows never make its owner fall below a share.
     void give_much_way(Peer& largest, const Peer& newcomer, Instant now);
     /// `newcomer` counts with the flow that is to come, so that it comes first among equals.
     [[nodiscard]] const Owner& largest_owner(const Peer& newcomer) const;

@@ -367,6 +367,16 @@ TEST(FlowOwners, MakeMuchRoomAtOnceWhereOneOfTheirPeersHasFarTooMuch) {
     EXPECT_TRUE(flows.has(2, 1));
 }
 
+TEST(FlowOwners, DoNotFallBelowAShareWhenMuchRoomIsMadeForOthers) {
+    OwnedFlows flows{.limits = {.total = 300, .per_peer = 300}};
+    for (std::uint16_t port = 1; port <= 150; ++port) {
+        EXPECT_TRUE(flows.open(1, 1, port));
+        EXPECT_TRUE(flows.open(2, 2, port));
+    }
+    EXPECT_TRUE(flows.open(3, 3, 1));
+    EXPECT_EQ(flows.table.size(), 300U + 1U - 50U) << "one of the two has a third of the table left";
+}
+
 TEST(FlowOwners, TakeTheirPeersAlong) {
     OwnedFlows flows{.limits = {.total = 100, .per_peer = 8, .per_owner = 4}};
     for (std::uint16_t port = 1; port <= 3; ++port) {

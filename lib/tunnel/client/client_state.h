@@ -117,8 +117,8 @@ private:
     [[nodiscard]] bool accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
     void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
     [[nodiscard]] bool accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
-    /// The flow, if it goes through the gateway and may still do so; null otherwise.
     void open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
+    /// The flow, if it goes through the gateway and may still do so; null otherwise.
     [[nodiscard]] FlowTable::Flow* find_flow(const FlowKey& key, const GatewayId& gateway, Instant now);
     void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
 
