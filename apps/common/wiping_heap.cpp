@@ -9,10 +9,10 @@
 #include <new>
 
 #include "culvert/base/sabotage.h"
+#include "culvert/base/sanitizers.h"
 #include "culvert/base/wipe.h"
 
-// Sanitizers have a heap of their own, and want to see who gives back what.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !CULVERT_HAS_SANITIZED_HEAP
 
 namespace {
 

@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/sanitizers.h"
+
 namespace {
 
 /// The secret, as it never stands anywhere by itself.
@@ -52,7 +54,7 @@ int copies_on_heap() {
 class WipingHeap : public ::testing::Test {
 protected:
     void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if CULVERT_HAS_SANITIZED_HEAP
         GTEST_SKIP() << "sanitizers have a heap of their own";
 #endif
     }

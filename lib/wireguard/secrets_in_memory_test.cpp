@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/sanitizers.h"
 #include "culvert/crypto/secret.h"
 #include "culvert/wireguard/handshake.h"
 #include "culvert/wireguard/session.h"
@@ -177,7 +178,7 @@ std::vector<std::string> found_in_memory(const std::vector<MaskedKey>& keys) {
 class SecretsInMemory : public ::testing::Test {
 protected:
     void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if CULVERT_HAS_SANITIZED_HEAP
         GTEST_SKIP() << "sanitizers keep what was freed, and have too much memory to look through";
 #endif
     }
