@@ -7,6 +7,7 @@
 
 #include <boost/json.hpp>
 
+#include "sqlite_row.h"
 #include "sqlite_storage.h"
 
 namespace culvert::portal_server {
@@ -14,19 +15,6 @@ namespace {
 
 namespace json = boost::json;
 using portal::StorageError;
-
-[[noreturn]] void fail_damaged(const std::string& what) {
-    throw StorageError{"the database holds " + what + " that cannot be understood; restore a backup"};
-}
-
-template <typename Id>
-Id read_id(const Statement& row, int column) {
-    const auto id = Id::parse(row.text(column));
-    if (!id) {
-        fail_damaged("an id");
-    }
-    return *id;
-}
 
 /// Names of an enumeration in the database.
 template <typename Enum, std::size_t N>
@@ -56,7 +44,7 @@ template <typename Enum, std::size_t N>
 Enum from_name(const Names<Enum, N>& names, std::string_view text) {
     const auto found = std::ranges::find(names, text, &std::pair<Enum, std::string_view>::second);
     if (found == names.end()) {
-        fail_damaged("a type");
+        throw damaged("a type");
     }
     return found->first;
 }
@@ -75,7 +63,7 @@ std::vector<net::SocketAddress> read_servers(const std::string& text) {
     for (const auto& item : list.as_array()) {
         const auto server = net::SocketAddress::parse({item.as_string().data(), item.as_string().size()});
         if (!server) {
-            fail_damaged("a DNS server");
+            throw damaged("a DNS server");
         }
         servers.push_back(*server);
     }
@@ -148,7 +136,7 @@ portal::Directory SqliteStorage::load_directory() try {
         auto row = database_.prepare("SELECT name, slug, search_domain, upstream_dns FROM accounts WHERE id = ?");
         row.bind(account_id_);
         if (!row.step()) {
-            fail_damaged("no account");
+            throw StorageError{"the database holds no account; restore a backup"};
         }
         directory.account = {*AccountId::parse(account_id_), row.text(0), row.text(1), row.optional_text(2),
                              read_servers(row.text(3))};
@@ -197,9 +185,9 @@ portal::Directory SqliteStorage::load_directory() try {
     }
     return directory;
 } catch (const boost::system::system_error&) {
-    fail_damaged("a list");
+    throw damaged("a list");
 } catch (const std::logic_error&) {  // of the JSON library: another type than expected, a missing member
-    fail_damaged("a list");
+    throw damaged("a list");
 }
 
 void SqliteStorage::put(const portal::Account& account) {

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "culvert/base/time.h"
 #include "culvert/portal/storage.h"
@@ -10,15 +12,16 @@
 /// Columns of a row as what they mean. What cannot be understood is thrown as portal::StorageError.
 namespace culvert::portal_server {
 
-[[nodiscard]] inline portal::StorageError damaged_row() {
-    return portal::StorageError{"the database holds a row that cannot be understood; restore a backup"};
+[[nodiscard]] inline portal::StorageError damaged(std::string_view what) {
+    return portal::StorageError{"the database holds " + std::string{what} +
+                                " that cannot be understood; restore a backup"};
 }
 
 template <typename Id>
 [[nodiscard]] Id read_id(const Statement& row, int column) {
     const auto id = Id::parse(row.text(column));
     if (!id) {
-        throw damaged_row();
+        throw damaged("an id");
     }
     return *id;
 }
@@ -44,7 +47,7 @@ template <typename Id>
             return type;
         }
     }
-    throw damaged_row();
+    throw damaged("a type of token");
 }
 
 }  // namespace culvert::portal_server

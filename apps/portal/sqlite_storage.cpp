@@ -23,7 +23,7 @@ std::optional<std::string> to_text(const std::optional<Id>& id) {
 net::IpAddress read_address(const Statement& row, int column) {
     const auto address = net::IpAddress::parse(row.text(column));
     if (!address) {
-        throw damaged_row();
+        throw damaged("a row");
     }
     return *address;
 }
@@ -31,7 +31,7 @@ net::IpAddress read_address(const Statement& row, int column) {
 crypto::PublicKey read_key(const Statement& row, int column) {
     const auto key = crypto::PublicKey::parse(row.text(column));
     if (!key) {
-        throw damaged_row();
+        throw damaged("a row");
     }
     return *key;
 }
@@ -39,7 +39,7 @@ crypto::PublicKey read_key(const Statement& row, int column) {
 crypto::Secret<32> read_secret(const Statement& row, int column) {
     const auto bytes = row.blob(column);
     if (bytes.size() != 32) {
-        throw damaged_row();
+        throw damaged("a row");
     }
     return crypto::Secret<32>::from_bytes(bytes);
 }
