@@ -16,6 +16,8 @@ import urllib.parse
 
 import pytest
 
+from culvert import wait_until
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop" / "phoenix"))
 
 from portal_process import ACME, BINARY, CLIENT_AGENT, Portal, key  # noqa: E402
@@ -64,15 +66,6 @@ def rich_portal(tmp_path):
         yield portal
 
 
-def until(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
-
-
 def client_parameters(token, number):
     return {"token": token, "external_id": f"c{number}", "name": "laptop", "public_key": key(number)}
 
@@ -83,16 +76,6 @@ def connect(portal, token, number=1, join=True):
     if join:
         connection.join("client")
     return connection
-
-
-def is_alive(connection):
-    connection.send("phoenix", "heartbeat", {}, 99)
-    try:
-        while connection.receive()["ref"] != 99:
-            pass
-        return True
-    except OSError:
-        return False
 
 
 def token_of(portal, actor):
@@ -121,11 +104,11 @@ def is_over(sock):
 def test_who_says_nothing_keeps_nobody_of_another_place_out(portal):
     """128 of one address may wait for what they want to say; more are closed at once."""
     silent = [socket.create_connection(("127.0.0.1", portal.port), source_address=("127.0.0.9", 0)) for _ in range(200)]
-    until(lambda: sum(is_over(sock) for sock in silent) == 200 - 128, 5, "the end of those that are too many")
+    wait_until(lambda: sum(is_over(sock) for sock in silent) == 200 - 128, 5, "the end of those that are too many")
 
-    assert is_alive(connect(portal, token_of(portal, "robot")))
+    assert connect(portal, token_of(portal, "robot")).is_alive()
     with socket.create_connection(("127.0.0.1", portal.port), source_address=("127.0.0.9", 0)) as late:
-        until(lambda: is_over(late), 5, "the end of one more")
+        wait_until(lambda: is_over(late), 5, "the end of one more")
     for sock in silent:
         sock.close()
     with socket.create_connection(("127.0.0.1", portal.port), source_address=("127.0.0.9", 0), timeout=5) as again:
@@ -186,8 +169,8 @@ def test_an_owner_that_connects_at_full_speed_is_told_when_to_come_back(portal):
         if accepted >= 3000:
             pytest.skip(f"this machine connects too slowly to exceed the limit: {accepted}, of {allowed:.0f} allowed")
     assert all(head.startswith("http/1.1 503 ") and "retry-after: 2" in head for head in refused)
-    assert is_alive(other)
-    assert is_alive(connect(portal, token_of(portal, "robot"), 3))
+    assert other.is_alive()
+    assert connect(portal, token_of(portal, "robot"), 3).is_alive()
 
 
 def test_a_token_has_so_many_sessions_and_no_more(tmp_path):
@@ -196,11 +179,11 @@ def test_a_token_has_so_many_sessions_and_no_more(tmp_path):
         connections = [connect(portal, token, number) for number in range(1, 6)]
         one_more = RawWebSocket(portal.port, "client", client_parameters(token, 6), CLIENT_AGENT)
         assert one_more.status == 503 and "retry-after: 60" in one_more.head.lower()
-        assert all(is_alive(connection) for connection in connections)
-        assert is_alive(connect(portal, token_of(portal, "hostile"), 7))
+        assert all(connection.is_alive() for connection in connections)
+        assert connect(portal, token_of(portal, "hostile"), 7).is_alive()
 
         connections[0].close()
-        until(lambda: RawWebSocket(portal.port, "client", client_parameters(token, 6), CLIENT_AGENT).status == 101, 5,
+        wait_until(lambda: RawWebSocket(portal.port, "client", client_parameters(token, 6), CLIENT_AGENT).status == 101, 5,
               "room for another")
 
 
@@ -209,7 +192,7 @@ def test_new_devices_of_one_owner_end_at_their_limit(tmp_path):
         token = token_of(portal, "hostile")
         status = [portal.upgrade("client", client_parameters(token, number))[0] for number in range(20, 60)]
         assert status == [101] * 10 + [503] * 30
-        assert is_alive(connect(portal, token, 20)), "one that is known"
+        assert connect(portal, token, 20).is_alive(), "one that is known"
         with sqlite3.connect(portal.database) as database:
             assert database.execute("SELECT count(*) FROM clients").fetchone() == (10,)
 
@@ -244,11 +227,11 @@ def test_an_owner_whose_devices_read_nothing_pins_no_more_than_its_share(rich_po
     deaf = [Deaf(portal, token, number) for number in range(10, 70)]
     for one in deaf:
         one.ask()
-    until(lambda: "do not read what they are sent" in portal.log.read_text(), 20, "the line that says so")
+    wait_until(lambda: "do not read what they are sent" in portal.log.read_text(), 20, "the line that says so")
 
     # What was there before all of them and reads has lost nothing, not even of the same owner.
-    assert is_alive(good) and is_alive(own)
-    assert is_alive(connect(portal, token_of(portal, "robot"), 3))
+    assert good.is_alive() and own.is_alive()
+    assert connect(portal, token_of(portal, "robot"), 3).is_alive()
     gone = [is_reset(one.socket) for one in deaf]
     assert 0 < sum(gone) < len(gone), gone  # which of them took something last is up to the pauses
     # The share, what an allocator keeps of what it had, and what is being worked on.
@@ -263,10 +246,10 @@ def test_an_owner_whose_devices_do_not_read_has_to_wait_with_new_ones(rich_porta
     deaf = [Deaf(portal, token, number) for number in range(10, 50)]
     for one in deaf:
         one.ask()
-    until(lambda: portal.upgrade("client", client_parameters(token, 3))[0] == 503, 20, "the refusal of one more")
+    wait_until(lambda: portal.upgrade("client", client_parameters(token, 3))[0] == 503, 20, "the refusal of one more")
     late = RawWebSocket(portal.port, "client", client_parameters(token, 3), CLIENT_AGENT)
     assert late.status == 503 and "retry-after: 5" in late.head.lower()
-    assert is_alive(connect(portal, token_of(portal, "robot"), 1))
+    assert connect(portal, token_of(portal, "robot"), 1).is_alive()
     # Two seconds for each of these would be more than the patience of a socket here.
     for ref in range(10):
         own.send("phoenix", "heartbeat", {}, ref)
@@ -274,7 +257,7 @@ def test_an_owner_whose_devices_do_not_read_has_to_wait_with_new_ones(rich_porta
 
     for one in deaf:
         one.socket.close()
-    until(lambda: portal.upgrade("client", client_parameters(token, 3))[0] == 101, 20, "room for one more")
+    wait_until(lambda: portal.upgrade("client", client_parameters(token, 3))[0] == 101, 20, "room for one more")
 
 
 def test_who_sends_what_no_device_of_its_role_sends_is_cut_off(portal):
@@ -303,7 +286,7 @@ def test_one_that_reads_slowly_gets_all_of_it(rich_portal):
     inits = 0
     while inits < 8:
         inits += slow.receive()["event"] == "init"
-    assert is_alive(slow)
+    assert slow.is_alive()
 
 
 # --- Signals ---------------------------------------------------------------------------------------------------------

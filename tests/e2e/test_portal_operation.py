@@ -73,16 +73,6 @@ def connect_relay(portal, token):
     return connection
 
 
-def is_alive(connection):
-    connection.send("phoenix", "heartbeat", {}, 99)
-    try:
-        while connection.receive()["ref"] != 99:
-            pass
-        return True
-    except OSError:
-        return False
-
-
 def listed(portal, what):
     return json.loads(portal.command(what, "list", "--json").stdout)
 
@@ -179,7 +169,7 @@ def test_revoked_device_is_cut_off_until_it_is_deleted(portal, kind):
     assert f"token revoke {own_token}" in result.stderr
     assert connection.is_closed() and time.monotonic() - started < 2
     assert come().status == 401
-    assert is_alive(other)
+    assert other.is_alive()
     [device_now] = [d for d in listed(portal, "device") if d["id"] == device["id"]]
     assert device_now["revoked_at"] is not None and device_now["ipv4"] == device["ipv4"]
     assert " revoked " in portal.command("device", "list").stdout
@@ -271,7 +261,7 @@ def test_hangup_reads_the_configuration_again(portal):
     portal.process.send_signal(signal.SIGHUP)
 
     until(lambda: "because of SIGHUP" in portal.log.read_text(), 5, "the line")
-    assert is_alive(connection)
+    assert connection.is_alive()
     portal.process.send_signal(signal.SIGHUP)
     portal.process.send_signal(signal.SIGTERM)
     assert portal.process.wait(10) == 0
@@ -336,13 +326,13 @@ def test_full_disk(small_disk):
         assert portal.get("/healthz", port=portal.ops_port)[0] == 200
         statuses = {connect_client(portal, number, token).status for number in range(2, 12)}
         assert 503 in statuses
-        assert is_alive(connection)
+        assert connection.is_alive()
         assert portal.log.read_text().count(" ERROR ") <= 3, "not a line for each who knocks"
 
         ballast.unlink()
         until(lambda: ready(portal)[0] == 200, 5, "readiness")
         assert connect_client(portal, 20, token).status == 101
-        assert is_alive(connection)
+        assert connection.is_alive()
         assert "Ready again" in portal.log.read_text()
     finally:
         assert portal.stop() == 0
@@ -375,7 +365,7 @@ def test_locked_database_is_not_ready(portal):
     lock.execute("BEGIN IMMEDIATE")
     until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
     assert "locked" in ready(portal)[1]
-    assert is_alive(connection)
+    assert connection.is_alive()
     lock.execute("ROLLBACK")
     until(lambda: ready(portal)[0] == 200, 5, "readiness")
 
@@ -397,7 +387,7 @@ def test_database_that_vanishes_is_noticed(portal, tmp_path, fate):
     until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
     until(lambda: "was deleted, moved or replaced" in portal.log.read_text(), 5, "the line")
     assert connect_client(portal, 2, token).status == 503
-    assert is_alive(connection)
+    assert connection.is_alive()
     time.sleep(1)
     lines = [line for line in portal.log.read_text().splitlines() if " ERROR " in line and "Cannot read changes" in line]
     assert len(lines) == 1, "said once"
@@ -486,12 +476,12 @@ def test_apply_does_not_cut_devices_off_unasked(portal):
     assert "--allow-delete" in one_error(result) and "Nothing was changed" in result.stderr
     assert result.stdout == ""
     assert 'deleted  site "hq"' in result.stderr and "with 1 token: " in result.stderr and 'with 1 gateway: "gw"' in result.stderr
-    assert is_alive(connection)
+    assert connection.is_alive()
 
     text = json.dumps(forgetful)
     dry = portal.command("apply", "--dry-run", "-", text=text)
     assert "nothing was changed; it needs --allow-delete" in dry.stdout
-    assert len(listed(portal, "token")) == 1 and is_alive(connection)
+    assert len(listed(portal, "token")) == 1 and connection.is_alive()
 
     done = portal.command("apply", "--allow-delete", "-", text=text)
     assert done.stdout.splitlines()[:-1] == dry.stdout.splitlines()[:-1]
@@ -505,7 +495,7 @@ def test_apply_renames_without_losing_tokens(portal):
     assert 'changed  site "headquarters", until now "hq"' in portal.apply(renamed).stdout
     assert portal.apply(renamed).stdout == "0 created, 0 changed, 0 deleted, 1 left alone\n"
     time.sleep(0.5)
-    assert is_alive(connection)
+    assert connection.is_alive()
     assert listed(portal, "token")[0]["site"] == "headquarters"
 
 

@@ -55,6 +55,16 @@ class RawWebSocket:
     def send(self, topic, event, payload, ref):
         self.send_frame(json.dumps({"topic": topic, "event": event, "payload": payload, "ref": ref}))
 
+    def is_alive(self):
+        """Whether the portal still answers a heartbeat."""
+        self.send("phoenix", "heartbeat", {}, 99)
+        try:
+            while self.receive()["ref"] != 99:
+                pass
+            return True
+        except OSError:
+            return False
+
     def receive_frame(self):
         first, second = self.take(2)
         length = second & 0x7F

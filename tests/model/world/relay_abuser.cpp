@@ -22,6 +22,16 @@ constexpr std::size_t kMaxGarbage = 200;
 constexpr std::string_view kOwnV4 = "198.51.100.66";
 constexpr std::string_view kOwnV6 = "2001:db8:66::66";
 
+/// The request with what shows that it is this user's.
+Bytes finish(stun::MessageBuilder& builder, std::string_view username, std::string_view nonce,
+             const stun::LongTermKey& key) {
+    return builder.text(AttributeType::kUsername, username)
+        .text(AttributeType::kRealm, kRealm)
+        .text(AttributeType::kNonce, nonce)
+        .integrity(key.reveal())
+        .build();
+}
+
 }  // namespace
 
 void RelayAbuser::watch(const Observation& observation) {
@@ -170,13 +180,7 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const net::SocketAd
     const auto request = [&](Method method, const auto& add) {
         stun::MessageBuilder builder{Class::kRequest, method, stun::make_transaction_id(rng_)};
         add(builder);
-        datagrams.push_back({from,
-                             builder.text(AttributeType::kUsername, username)
-                                 .text(AttributeType::kRealm, kRealm)
-                                 .text(AttributeType::kNonce, nonce)
-                                 .integrity(key.reveal())
-                                 .build(),
-                             true});
+        datagrams.push_back({from, finish(builder, username, nonce, key), true});
     };
     request(Method::kAllocate, [&](stun::MessageBuilder& builder) {
         builder.requested_transport(kUdp).address_family(AttributeType::kRequestedAddressFamily, relay.family());
@@ -207,13 +211,7 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::take_everything(const net::Socke
     const auto request = [&](Method method, const auto& add) {
         stun::MessageBuilder builder{Class::kRequest, method, stun::make_transaction_id(rng_)};
         add(builder);
-        datagrams.push_back({from,
-                             builder.text(AttributeType::kUsername, username)
-                                 .text(AttributeType::kRealm, kRealm)
-                                 .text(AttributeType::kNonce, nonce)
-                                 .integrity(key.reveal())
-                                 .build(),
-                             true});
+        datagrams.push_back({from, finish(builder, username, nonce, key), true});
     };
     request(Method::kAllocate, [&](stun::MessageBuilder& builder) {
         builder.requested_transport(kUdp).address_family(AttributeType::kRequestedAddressFamily, relay.family());
