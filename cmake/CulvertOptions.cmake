@@ -2,6 +2,7 @@
 
 set(CULVERT_SANITIZE "" CACHE STRING "Value for -fsanitize= (empty: none)")
 set(CULVERT_SANITIZED_OPTIMISATION "-O0" CACHE STRING "How sanitized code is optimised")
+option(CULVERT_UNITY "Compile several sources at once (CulvertUnity.cmake)" ON)
 option(CULVERT_FUZZ "Build the libFuzzer targets" OFF)
 option(CULVERT_WERROR "Treat warnings as errors" ON)
 option(CULVERT_TESTS "Build unit tests" ON)

@@ -1,25 +1,23 @@
 # culvert_unity_builds(): several sources in one translation unit, for all targets of a folder and below. That takes a
-# quarter of the compile time, since headers and templates are read once for all of them. For the sanitizer builds, which
-# nobody works in day by day; the others build each source on its own, so that a missing include is noticed.
+# quarter of the compile time, since headers and templates are read once for all of them. All presets do so but `debug`,
+# which builds each source on its own: for daily work, and to notice a missing include.
 #
 # Sources that define a name of their own alike (in anonymous namespaces, say) are kept apart, except for kLog, which each
 # may have for itself. CMake looks when it configures: after a "redefinition" run `cmake --preset` again. A source that has
 # to stand alone for another reason has the property SKIP_UNITY_BUILD_INCLUSION. (CMake's own UNITY_BUILD knows nothing of
 # names and writes absolute paths, so that clones in different folders could not share what ccache keeps.)
 
-set(CULVERT_UNITY_SIZE 8)
+set(CULVERT_UNITY_SIZE 16)
 
 # culvert_defined_names(): what a source seems to define at the beginnings of its lines: constants, functions and types.
 function(culvert_defined_names path result)
   set(names)
-  file(STRINGS "${path}" lines REGEX "^(constexpr|const|inline|static|using|struct|class|enum class|[A-Za-z_0-9:<>&*, ]+ [a-z_0-9]+\\()")
+  file(STRINGS "${path}" lines REGEX "^(constexpr|const|inline|static|using|struct|class|enum class|[A-Za-z_][A-Za-z_0-9:<>&*, ]* [a-z_0-9]+\\()")
   foreach(line IN LISTS lines)
     if(line MATCHES "^[^({=;]* (k[A-Z][A-Za-z0-9]*) ?[({=;]")
       list(APPEND names "${CMAKE_MATCH_1}")
     elseif(line MATCHES "^(struct|class|enum class|using) ([A-Z][A-Za-z0-9]*)")
       list(APPEND names "${CMAKE_MATCH_2}")
-    elseif(line MATCHES "^using [a-z_:]*::([a-z_0-9]+);?$")
-      list(APPEND names "${CMAKE_MATCH_1}")
     elseif(line MATCHES "^[^({=;]*[ *&]([a-z_][a-z_0-9]*)\\(")
       list(APPEND names "${CMAKE_MATCH_1}")
     endif()
