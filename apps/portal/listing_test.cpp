@@ -5,8 +5,8 @@
 namespace culvert::portal_server {
 namespace {
 
-UnixSeconds at(std::int64_t seconds) {
-    return UnixSeconds{std::chrono::seconds{seconds}};
+UnixSeconds at(std::int64_t since_1970) {
+    return UnixSeconds{std::chrono::seconds{since_1970}};
 }
 
 const Uuid kFirst = *Uuid::parse("00000000-0000-4000-8000-000000000001");
