@@ -12,7 +12,6 @@
 #include <cstring>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/io/file_descriptor.h"
 #include "culvert/observability/log.h"
 
@@ -74,9 +73,6 @@ std::expected<std::string, Complaint> judge(std::string_view text, const std::st
 
 /// Whether somebody else may have read, or written, what the file holds.
 std::optional<Complaint> find_exposure(const struct stat& status, const std::filesystem::path& path, Readers readers) {
-    if (CULVERT_SABOTAGE(kTrustsReadableToken)) {
-        return std::nullopt;
-    }
     if (!S_ISREG(status.st_mode)) {
         return "the token file " + quoted(path) + " is no regular file.";
     }

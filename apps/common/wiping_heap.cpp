@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <new>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/base/sanitizers.h"
 #include "culvert/base/wipe.h"
 
@@ -17,7 +16,7 @@
 namespace {
 
 void wipe_and_free(void* memory) noexcept {
-    if (memory != nullptr && !CULVERT_SABOTAGE(kHeapKeepsSecrets)) {
+    if (memory != nullptr) {
         // All of it: what was asked for may have been less, but who grew into the rest used it as well.
         culvert::wipe({static_cast<std::byte*>(memory), ::malloc_usable_size(memory)});
     }

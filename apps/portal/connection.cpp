@@ -5,7 +5,6 @@
 
 #include <boost/asio/buffer.hpp>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::portal_server {
@@ -98,7 +97,7 @@ void Connection::send(std::string text) {
 }
 
 void Connection::close(websocket::close_code code) {
-    if (is_closing_ || has_ended_ || (!is_open_ && CULVERT_SABOTAGE(kSessionEndsUnnoticed))) {
+    if (is_closing_ || has_ended_) {
         return;
     }
     is_closing_ = true;
@@ -142,7 +141,7 @@ void Connection::received() {
     const auto bytes = buffer_.cdata();
     const auto pause = handlers_.on_frame(session_, {static_cast<const char*>(bytes.data()), bytes.size()});
     buffer_.consume(buffer_.size());
-    if (buffer_.capacity() > kKeptInput && !CULVERT_SABOTAGE(kLongFrameStaysInMemory)) {
+    if (buffer_.capacity() > kKeptInput) {
         buffer_.shrink_to_fit();
     }
     report_memory();

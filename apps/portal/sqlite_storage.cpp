@@ -2,7 +2,6 @@
 
 #include <sqlite3.h>
 
-#include "culvert/base/sabotage.h"
 #include "schema.h"
 #include "sqlite_row.h"
 
@@ -195,7 +194,7 @@ std::expected<SqliteStorage::Eligible, portal::RegisterError> SqliteStorage::exa
     auto known = database_.prepare(select_known);
     known.bind(owner.to_string()).bind(external_id);
     if (known.step()) {
-        if (!known.is_null(1) && !CULVERT_SABOTAGE(kRevokedDeviceSignsIn)) {
+        if (!known.is_null(1)) {
             return std::unexpected{portal::RegisterError::kRevoked};
         }
         eligible.known = read_id<ClientId>(known, 0).uuid();
@@ -204,9 +203,6 @@ std::expected<SqliteStorage::Eligible, portal::RegisterError> SqliteStorage::exa
     eligible.holder = holder_of(key, device, limits.keys_kept_since);
     if (eligible.holder == KeyHolder::kDevice) {
         return std::unexpected{portal::RegisterError::kPublicKeyTaken};
-    }
-    if (CULVERT_SABOTAGE(kRefusedLoginTakesKey)) {
-        take_key(key, device);
     }
     if (!eligible.known) {
         // Without the one that is forgotten for this one's sake.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::portal_server {
 
 void UnreadOutput::set(portal::SessionId session, const Uuid& owner, std::size_t bytes, Instant now) {
@@ -43,9 +41,6 @@ bool UnreadOutput::is_crowded(const Uuid& owner) const {
 }
 
 std::optional<UnreadOutput::Surplus> UnreadOutput::surplus(const Uuid& owner) const {
-    if (CULVERT_SABOTAGE(kUnreadOutputPilesUp)) {
-        return std::nullopt;
-    }
     if (const auto entry = owners_.find(owner); entry != owners_.end() && entry->second.bytes > kOfOwner) {
         return Surplus{entry->second.by_wait.begin()->second, owner};
     }

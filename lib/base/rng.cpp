@@ -5,7 +5,6 @@
 #include <cassert>
 #include <cstring>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/base/wipe.h"
 
 namespace culvert {
@@ -106,9 +105,7 @@ void Rng::fill(MutableByteSpan out) {
         const auto ready = MutableByteSpan{buffer_}.subspan(used_);
         const auto taken = ready.first(std::min(out.size(), ready.size()));
         std::memcpy(out.data(), taken.data(), taken.size());
-        if (!CULVERT_SABOTAGE(kRandomBytesStay)) {
-            wipe(taken);
-        }
+        wipe(taken);
         used_ += taken.size();
         out = out.subspan(taken.size());
     }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/channel_data.h"
 
@@ -102,7 +101,7 @@ void Connection::remove_local_candidate(const ice::Candidate& candidate, Outbox&
     (void)agent_.remove_local_candidate(candidate);
     // Only of a relay's address do we know that it leads nowhere any more. That a relay sees us elsewhere says little
     // about the mapping towards the peer, which may be the path in use; one that is dead fails its checks.
-    if (signalled.kind == ice::CandidateKind::kRelay && !CULVERT_SABOTAGE(kSilentInvalidation)) {
+    if (signalled.kind == ice::CandidateKind::kRelay) {
         out.emit(InvalidateIceCandidate{id_, ice::to_string(signalled), signalled.priority});
     }
 }
@@ -155,7 +154,7 @@ void Connection::send_packet(ByteSpan ip_packet, Outbox& out, Instant now) {
     note_activity(now);
     if (!socket_) {
         // A gateway that kept packets would have to initiate and so fight with the client's handshake (section 7.3).
-        if (is_client() || CULVERT_SABOTAGE(kGatewayKeepsStrayPackets)) {
+        if (is_client()) {
             buffered_packets_.push(to_bytes(ip_packet));
         }
         return;
@@ -270,7 +269,7 @@ std::optional<Instant> Connection::poll_timeout() const {
 
 std::optional<Instant> Connection::idle_deadline() const {
     if (phase_ == Phase::kConnected && agent_.state() == ice::AgentState::kConnected) {
-        return last_activity_ + (CULVERT_SABOTAGE(kFallsAsleepTooEarly) ? kIdleAfter / 10 : kIdleAfter);
+        return last_activity_ + kIdleAfter;
     }
     return std::nullopt;
 }
@@ -333,7 +332,7 @@ void Connection::handle_nomination(const ice::Nominated& nominated, Relays& rela
     }
     const PeerSocket socket{nominated.source, nominated.destination,
                             relays.find_by_relay_address(nominated.source) != nullptr};
-    if (socket_ == socket || (phase_ == Phase::kIdle && CULVERT_SABOTAGE(kIgnoreIdleNomination))) {
+    if (socket_ == socket) {
         return;
     }
     kLog.info("Updating remote socket", log::field(id_key(), id_), log::field("kind", kind_of(socket)),

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/channel_data.h"
@@ -70,13 +69,6 @@ Node::State::DecapsulateResult Node::State::decapsulate(net::SocketAddress local
     }
     // No data packet can be taken for STUN: where STUN has its length, WireGuard has zeros, and 20 bytes are too few.
     if (is_wireguard_data(datagram)) [[likely]] {
-        if (CULVERT_SABOTAGE(kDemultiplexByAddress)) {
-            for (auto& [id, connection] : connections_) {
-                if (connection->socket() && connection->socket()->destination.ip == from.ip) {
-                    return pass_to_tunnel(*connection, datagram, now);
-                }
-            }
-        }
         return handle_data(datagram, now);
     }
     if (const auto message = stun::Message::parse(datagram); message && is_for_agents(*message)) {
@@ -93,7 +85,7 @@ std::expected<bool, DecapsulateError> Node::State::unwrap(net::SocketAddress& lo
             return true;
         }
         auto* allocation = relays_.find_by_server(from);
-        if (allocation == nullptr && is_for_agents(*message) && !CULVERT_SABOTAGE(kTakePortForRelay)) {
+        if (allocation == nullptr && is_for_agents(*message)) {
             return true;  // a peer with that port; agents tell theirs by key
         }
         if (allocation == nullptr) {
@@ -190,8 +182,7 @@ std::expected<void, DecapsulateError> Node::State::admit_handshake(const net::So
         identity_->limiter.clear_window(now);
     }
     auto* const sender = peers_.find_by_path(local, from);
-    auto* const budget =
-        sender != nullptr && !CULVERT_SABOTAGE(kPathsHaveNoBudget) ? &sender->handshake_budget : nullptr;
+    auto* const budget = sender != nullptr ? &sender->handshake_budget : nullptr;
     const auto admitted = identity_->limiter.admit(datagram, from.ip, now, budget);
     if (admitted) {
         return {};
@@ -235,7 +226,7 @@ Node::State::DecapsulateResult Node::State::handle_initiation(const net::SocketA
 std::vector<Connection*> Node::State::meant_by(const crypto::PublicKey& peer, const net::SocketAddress& local,
                                                const net::SocketAddress& from) const {
     const auto same_key = peers_.find(peer);
-    if (same_key.size() <= 1 || CULVERT_SABOTAGE(kFirstConnectionWithKey)) {
+    if (same_key.size() <= 1) {
         return {same_key.begin(),
                 same_key.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(same_key.size(), 1))};
     }

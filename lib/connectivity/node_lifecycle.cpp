@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 #include "culvert/crypto/hash.h"
 #include "culvert/observability/log.h"
@@ -55,7 +54,7 @@ std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id,
     const auto existing = connections_.find(id);
     const bool is_replacement = existing != connections_.end();
     if (is_replacement) {
-        if (existing->second->parameters() == parameters || CULVERT_SABOTAGE(kReuseIgnoresKeys)) {
+        if (existing->second->parameters() == parameters) {
             reuse(*existing->second, now);
             return Upserted::kReused;
         }
@@ -99,9 +98,7 @@ wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& paramet
 void Node::State::reuse(Connection& connection, Instant now) {
     kLog.info("Reusing connection", log::field(id_key(), connection.id()));
     connection.note_activity(now);
-    if (!CULVERT_SABOTAGE(kReuseSignalsNothing)) {
-        connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
-    }
+    connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
     if (connection.socket()) {
         connection.start_proactive_handshake(now);
         connection.flush_tunnel(outbox_, now);

@@ -4,7 +4,6 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 #include "culvert/observability/log.h"
 
@@ -16,8 +15,7 @@ constexpr log::Logger kLog{"connectivity"};
 bool is_unchanged(const turn::Allocation& allocation, const RelayServer& server) {
     const auto& credentials = allocation.credentials();
     return allocation.server() == turn::RelaySocket{server.v4, server.v6} && credentials &&
-           (*credentials == turn::Credentials{server.username, server.password, server.realm} ||
-            CULVERT_SABOTAGE(kKeepOldCredentials));
+           *credentials == turn::Credentials{server.username, server.password, server.realm};
 }
 
 }  // namespace
@@ -68,7 +66,7 @@ void Node::State::replace_relay(const RelayServer& server, Instant now) {
 
 void Node::State::invalidate_relay(const turn::Allocation& allocation) {
     for (const auto& candidate : allocation.candidates()) {
-        if (candidate.kind == turn::CandidateKind::kRelayed || CULVERT_SABOTAGE(kWithdrawDirectCandidates)) {
+        if (candidate.kind == turn::CandidateKind::kRelayed) {
             remove_local_candidate(candidate);
         }
     }
@@ -90,11 +88,8 @@ void Node::State::add_local_candidate(const RelayId& relay, const turn::Candidat
         kLog.debug("Ignored unusable candidate", log::field("local", candidate.address));
         return;
     }
-    if (candidate.kind == turn::CandidateKind::kServerReflexive && CULVERT_SABOTAGE(kSilentServerReflexive)) {
-        return;
-    }
     for (auto& [id, connection] : connections_) {
-        if (connection->relay() == relay || CULVERT_SABOTAGE(kOfferEveryRelay)) {
+        if (connection->relay() == relay) {
             connection->add_local_candidate(*converted, outbox_, now);
             schedule_.touch(*connection);
         }
@@ -179,9 +174,7 @@ void Node::State::add_remote_candidate(const ConnectionId& id, std::string_view 
     if (auto* relay = relays_.find(connection->relay());
         relay != nullptr && connection->may_have_channel(candidate->address, now)) {
         relay->bind_channel(candidate->address, now);
-        if (!CULVERT_SABOTAGE(kCandidatesAreNoActivity)) {
-            connection->note_activity(now);
-        }
+        connection->note_activity(now);
     }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/connectivity/node_state.h"
 
 namespace culvert::connectivity {
@@ -40,9 +39,7 @@ void Node::State::handle_connection_timeouts(Instant now) {
 void Node::State::remove_failed(Instant now) {
     for (const auto& id : failed_) {
         outbox_.emit(ConnectionFailed{id});
-        if (!CULVERT_SABOTAGE(kFailedConnectionStays)) {
-            erase(connections_.find(id), now);
-        }
+        erase(connections_.find(id), now);
     }
     failed_.clear();
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/ice/agent.h"
 #include "culvert/observability/log.h"
 
@@ -30,7 +29,7 @@ std::optional<Candidate> Agent::add_local_candidate(const Candidate& offered, In
         const bool agrees =
             existing->candidate.kind == candidate.kind && existing->candidate.related == candidate.related;
         if (existing->is_discarded && agrees) {
-            existing->is_discarded = CULVERT_SABOTAGE(kRevivedCandidateStaysDiscarded);
+            existing->is_discarded = false;
             form_pairs_of_local(*existing);
             update_schedule(now);
             return existing->candidate;
@@ -151,7 +150,7 @@ bool Agent::remove_remote_candidate(const Candidate& candidate) {
 std::vector<Candidate> Agent::local_candidates() const {
     std::vector<Candidate> result;
     for (const auto& entry : locals_) {
-        if (!entry.is_discarded || CULVERT_SABOTAGE(kResendWithdrawnCandidates)) {
+        if (!entry.is_discarded) {
             result.push_back(entry.candidate);
         }
     }
@@ -293,7 +292,7 @@ void Agent::form_pair(const Entry& local, const Entry& remote) {
     }
     const auto place = std::ranges::upper_bound(pairs_, priority, std::greater{}, &CandidatePair::priority);
     pairs_.insert(place, std::move(pair));
-    if (pairs_.size() > kMaxPairs && !CULVERT_SABOTAGE(kUnboundedPairs)) {
+    if (pairs_.size() > kMaxPairs) {
         kLog.debug("Too many candidate pairs, dropped the worst");
         pairs_.pop_back();
     }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::ice {
 
 std::uint64_t pair_priority(std::uint32_t controlling, std::uint32_t controlled) {
@@ -53,9 +51,7 @@ void CandidatePair::record_check(const TransactionId& id, const CheckTiming& tim
 }
 
 void CandidatePair::reschedule() {
-    if (!CULVERT_SABOTAGE(kCachedSchedule)) {
-        next_check_.reset();
-    }
+    next_check_.reset();
     exhausted_at_.reset();
 }
 

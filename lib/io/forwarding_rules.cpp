@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::io {
 namespace {
 
@@ -76,7 +74,7 @@ constexpr std::string_view kCountOpenings = "    ct state new ct status & confir
 
 /// "Forward what these forwarded before, and drop the rest."
 std::string only_as_before(std::string_view family, const std::optional<std::vector<std::string>>& routers) {
-    if (!routers || CULVERT_SABOTAGE(kForwardForEverybody)) {
+    if (!routers) {
         return {};
     }
     const auto condition = "    meta nfproto " + std::string{family};
@@ -128,15 +126,11 @@ std::string install_commands(const ForwardingRules& rules) {
     const auto tun = quoted(rules.tun_name);
     const std::string v4{kTunnelV4};
     const std::string v6{kTunnelV6};
-    const std::string into_gateway = CULVERT_SABOTAGE(kGatewayHostIsOpen) ? "accept" : "drop";
-    const std::string into_tunnel = CULVERT_SABOTAGE(kAnyoneReachesClients) ? "accept" : "drop";
-    const std::string from_tunnel = CULVERT_SABOTAGE(kMasqueradeStrangers) ? std::string{} : "iifname " + tun + " ";
-    const std::string never_v4{CULVERT_SABOTAGE(kTunnelReachesLoopback) ? "{ 224.0.0.0/3 }" : kNeverV4};
 
     std::string text = remove_commands();
     text += std::string{"table inet "} + kGatewayTable + " {\n";
     text += record_chain(rules.record);
-    text += count_chain(CULVERT_SABOTAGE(kOneClientFillsConntrack) ? std::nullopt : rules.connections_per_address);
+    text += count_chain(rules.connections_per_address);
     // Before destination NAT: a port that the host publishes to its own networks (containers) must not be reachable at
     // the tunnel address either.
     text +=
@@ -154,7 +148,7 @@ std::string install_commands(const ForwardingRules& rules) {
         v6 +
         " drop\n"
         "    ip daddr " +
-        never_v4 +
+        std::string{kNeverV4} +
         " drop\n"
         "    ip6 daddr " +
         std::string{kNeverV6} + " drop\n" + std::string{kCountOpenings} + "    ip daddr " + v4 +
@@ -171,9 +165,7 @@ std::string install_commands(const ForwardingRules& rules) {
         "    icmp type { destination-unreachable, time-exceeded, parameter-problem } ct state related accept\n"
         "    icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } "
         "ct state related accept\n"
-        "    " +
-        into_gateway +
-        "\n"
+        "    drop\n"
         "  }\n";
     // From outside, the tunnel address does not exist (Linux would answer for it on every interface), and from the
     // tunnel no broadcast address of another network does.
@@ -187,11 +179,11 @@ std::string install_commands(const ForwardingRules& rules) {
         tun +
         ", \"lo\" } accept\n"
         "    ip daddr " +
-        v4 + " fib daddr . iif type != local " + into_tunnel +
-        "\n"
+        v4 +
+        " fib daddr . iif type != local drop\n"
         "    ip6 daddr " +
-        v6 + " fib daddr . iif type != local " + into_tunnel +
-        "\n"
+        v6 +
+        " fib daddr . iif type != local drop\n"
         "  }\n";
     // What conntrack does not know it does not masquerade: such a packet would leave with an address of the tunnel.
     text +=
@@ -213,17 +205,15 @@ std::string install_commands(const ForwardingRules& rules) {
         "  }\n"
         "  chain enter_tunnel {\n"
         "    ct state { established, related } accept\n"
-        "    " +
-        into_tunnel +
-        "\n"
+        "    drop\n"
         "  }\n"
         "  chain postrouting {\n"
         "    type nat hook postrouting priority srcnat; policy accept;\n"
-        "    " +
-        from_tunnel + "oifname != " + tun + " ip saddr " + v4 +
+        "    iifname " +
+        tun + " oifname != " + tun + " ip saddr " + v4 +
         " masquerade\n"
-        "    " +
-        from_tunnel + "oifname != " + tun + " ip6 saddr " + v6 +
+        "    iifname " +
+        tun + " oifname != " + tun + " ip6 saddr " + v6 +
         " masquerade\n"
         "  }\n"
         "}\n";

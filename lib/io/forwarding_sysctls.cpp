@@ -4,8 +4,6 @@
 #include <filesystem>
 #include <system_error>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::io {
 namespace {
 
@@ -73,8 +71,7 @@ void survey_ipv6(const std::string& tun_name, ForwardingSurvey& survey) {
     }
     for (const auto& name : interfaces_in(kIpv6, tun_name)) {
         const auto setting = kIpv6 + name + "/accept_ra";
-        if (name != "lo" && read_sysctl(setting) == "1" && read_sysctl(kIpv6 + name + "/forwarding") == "0" &&
-            !CULVERT_SABOTAGE(kLoseRouterAdvertisements)) {
+        if (name != "lo" && read_sysctl(setting) == "1" && read_sysctl(kIpv6 + name + "/forwarding") == "0") {
             changes.push_back({setting, "1", "2"});
         }
     }

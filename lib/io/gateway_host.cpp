@@ -5,7 +5,6 @@
 #include <system_error>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/io/forwarding_rules.h"
 #include "culvert/io/forwarding_sysctls.h"
 #include "culvert/observability/log.h"
@@ -27,7 +26,7 @@ void restore_leftovers(HostRecord& record) {
     if (leftovers.empty()) {
         leftovers = record_in(list_table());
     }
-    if (leftovers.empty() || CULVERT_SABOTAGE(kTrustLeftovers)) {
+    if (leftovers.empty()) {
         return;
     }
     SysctlChanges{leftovers}.restore();

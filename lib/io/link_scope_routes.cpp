@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/io/constants.h"
 #include "culvert/observability/log.h"
 
@@ -70,7 +69,7 @@ std::vector<FullRoute> link_scope_routes(const std::vector<FullRoute>& routes, u
     // Routers must be reachable by the time that a route through them is added.
     const auto on_link = found.size();
     for (const auto& route : routes) {
-        if (!is_usable(route, tun_index) || is_on_link(route) || CULVERT_SABOTAGE(kHideSpecificRoutes)) {
+        if (!is_usable(route, tun_index) || is_on_link(route)) {
             continue;
         }
         const bool is_within =

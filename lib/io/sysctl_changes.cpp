@@ -7,7 +7,6 @@
 #include <array>
 #include <ranges>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::io {
@@ -97,9 +96,6 @@ std::vector<std::string> SysctlChanges::apply() {
 }
 
 void SysctlChanges::restore() {
-    if (CULVERT_SABOTAGE(kKeepSysctls)) {
-        return;
-    }
     // Decided before the first is written: some change others along with them.
     std::vector<const Entry*> ours;
     for (const auto& entry : entries_) {

@@ -6,7 +6,6 @@
 #include <array>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/io/constants.h"
 #include "culvert/io/full_route.h"
 #include "culvert/io/link_scope_routes.h"
@@ -112,7 +111,7 @@ void TunInterface::install_rules(net::Family family) {
 }
 
 TunInterface::~TunInterface() {
-    if (netlink_ && !CULVERT_SABOTAGE(kLeaveRulesBehind)) {
+    if (netlink_) {
         remove_rules_and_routes();
     }
 }

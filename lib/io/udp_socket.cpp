@@ -10,7 +10,6 @@
 #include <cstring>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/io/socket_address.h"
 #include "culvert/observability/log.h"
 
@@ -155,18 +154,13 @@ std::span<UdpSocket::Received> UdpSocket::receive(ErrorBatch& errors) {
             } else if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
                 int segment_size = 0;
                 std::memcpy(&segment_size, data, sizeof segment_size);
-                stride = segment_size > 0 && !CULVERT_SABOTAGE(kTrainIsOneDatagram)
-                             ? static_cast<std::size_t>(segment_size)
-                             : length;
+                stride = segment_size > 0 ? static_cast<std::size_t>(segment_size) : length;
             }
         }
         const auto from = from_sockaddr(ring.senders[i]);
         // Port 0 is a forgery: no answer could reach it, and trying would make the kernel refuse whole trains.
         if (length == 0 || from.port == 0) {
             dropped_.unusable += segments_in(length, stride);
-            if (CULVERT_SABOTAGE(kBadDatagramEndsBatch)) {
-                break;
-            }
             continue;
         }
         if (!local || stride > length) {
@@ -254,9 +248,6 @@ UdpSocket::SendResult UdpSocket::send(net::TransmitQueue& queue, ErrorBatch& err
             done = 1;  // drop the first chunk, go on with the next
         }
 
-        if (CULVERT_SABOTAGE(kIgnorePartialSend)) {
-            done = count;
-        }
         // Advance over what left: whole batches, then a part of the one that is now in front.
         if (done < count) {
             const auto front = ring.batch[done];

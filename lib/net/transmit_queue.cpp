@@ -4,16 +4,13 @@
 #include <cassert>
 #include <cstring>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::net {
 
 TransmitQueue::TransmitQueue() : slots_(kMaxBatches) {}
 
 bool TransmitQueue::can_join(const Slot& slot, const Path& path, Ecn ecn, std::size_t length) const {
     const bool is_open = slot.last_length == slot.segment_size;
-    return is_open && slot.segments < kMaxSegments &&
-           (length <= slot.segment_size || CULVERT_SABOTAGE(kLongerDatagramJoinsTrain)) &&
+    return is_open && slot.segments < kMaxSegments && length <= slot.segment_size &&
            slot.length + length <= kMaxBatchBytes && slot.ecn == ecn && slot.path == path;
 }
 

@@ -18,7 +18,6 @@
 #include <thread>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::observability {
@@ -184,7 +183,7 @@ private:
     /// Many who say nothing must not keep those out who do. An honest request takes a round trip, so whoever has waited
     /// longest goes first; and if all are being answered, who takes longest to read it.
     void make_room() {
-        if (reading_.size() + writing_.size() < kMaxConnections || CULVERT_SABOTAGE(kSilentConnectionsStay)) {
+        if (reading_.size() + writing_.size() < kMaxConnections) {
             return;
         }
         auto& oldest = reading_.empty() ? *writing_.front() : *reading_.front();

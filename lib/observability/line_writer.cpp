@@ -13,8 +13,6 @@
 #include <thread>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::log {
 namespace {
 
@@ -113,7 +111,7 @@ void LineWriter::start() {
 
 void LineWriter::write(std::string_view line) {
     std::unique_lock lock{state_->mutex};
-    if (!state_->is_started || CULVERT_SABOTAGE(kLogsWaitForTheirReader)) {
+    if (!state_->is_started) {
         state_->output->write(std::string{line} + '\n');
         return;
     }

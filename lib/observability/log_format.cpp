@@ -3,7 +3,6 @@
 #include <array>
 
 #include "culvert/base/printable.h"
-#include "culvert/base/sabotage.h"
 
 namespace culvert::log {
 namespace {
@@ -24,7 +23,7 @@ void append_escaped(std::string& out, std::string_view text) {
         }
         quoted.push_back(c);
     }
-    out += CULVERT_SABOTAGE(kLogsTakeLinesFromStrangers) ? quoted : escape_unprintable(quoted);
+    out += escape_unprintable(quoted);
     if (is_cut) {
         out += "...";
     }

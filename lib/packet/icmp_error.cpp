@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/constants.h"
 #include "culvert/packet/extension_headers.h"
@@ -152,7 +151,7 @@ std::optional<Bytes> make_icmp_error(IcmpErrorKind kind, const IpPacket& origina
     }
 
     const ByteSpan bytes = original.bytes();
-    std::size_t embedded = CULVERT_SABOTAGE(kOversizedIcmpError) ? bytes.size() : kMaxEmbeddedV6;
+    std::size_t embedded = kMaxEmbeddedV6;
     if (original.is_v4()) {
         embedded = (static_cast<std::size_t>(bytes[0]) & 0x0fU) * 4 + kEmbeddedL4Bytes;
     }

@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cstring>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/packet/checksum.h"
 #include "culvert/packet/extension_headers.h"
 #include "culvert/packet/ipv4_options.h"
@@ -303,9 +302,7 @@ void IpPacket::set_ecn(net::Ecn ecn) {
     const auto before = load_be<std::uint16_t>(bytes());
     const auto after = static_cast<std::uint16_t>((before & 0xfffcU) | bits);
     store_be(bytes(), after);
-    if (!CULVERT_SABOTAGE(kEcnWithoutChecksum)) {
-        update_ipv4_checksum({before, after});
-    }
+    update_ipv4_checksum({before, after});
 }
 
 void IpPacket::recompute_checksums() {

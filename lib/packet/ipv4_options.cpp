@@ -1,7 +1,5 @@
 #include "culvert/packet/ipv4_options.h"
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::packet {
 
 namespace {
@@ -26,7 +24,7 @@ std::optional<OptionsProblem> check_ipv4_options(ByteSpan options) {
             options = options.subspan(1);
             continue;
         }
-        if ((type == kLooseSourceRoute || type == kStrictSourceRoute) && !CULVERT_SABOTAGE(kPassSourceRoutes)) {
+        if (type == kLooseSourceRoute || type == kStrictSourceRoute) {
             return OptionsProblem::kSourceRoute;
         }
         const auto length = options.size() < 2 ? std::size_t{0} : static_cast<std::size_t>(options[1]);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/packet/constants.h"
 
 namespace culvert::packet {
@@ -205,8 +204,7 @@ MutableByteSpan Segmenter::build_segment() {
         const auto length = static_cast<std::uint16_t>(l4.size());
         store_be(l4.subspan(kUdpLengthOffset), length);
         checksum.add_u16(length).add(payload);
-        store_be(l4.subspan(kUdpChecksumOffset),
-                 CULVERT_SABOTAGE(kZeroChecksum) ? checksum.value() : checksum.udp_value());
+        store_be(l4.subspan(kUdpChecksumOffset), checksum.udp_value());
     }
 
     payload_offset_ += static_cast<std::uint32_t>(size);

@@ -6,7 +6,6 @@
 #include <set>
 #include <type_traits>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/portal/configuration.h"
 
 namespace culvert::portal {
@@ -432,7 +431,7 @@ ApplySummary apply(const Configuration& configuration, Storage& storage, Rng& rn
                 summary.outcome = ApplySummary::Outcome::kDryRun;
                 throw Undo{};
             }
-            if (summary.cuts_off && !options.may_cut_off && !CULVERT_SABOTAGE(kApplyCutsOffUnasked)) {
+            if (summary.cuts_off && !options.may_cut_off) {
                 summary.outcome = ApplySummary::Outcome::kNeedsPermission;
                 throw Undo{};
             }

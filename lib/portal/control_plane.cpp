@@ -6,7 +6,6 @@
 #include <set>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/derivations.h"
 #include "culvert/portal/resource_view.h"
@@ -71,9 +70,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
     auto& session = sessions_[id];
     if (registration->expires_at) {
         session.ends_at = now + (*registration->expires_at - wall_now);
-        if (!CULVERT_SABOTAGE(kSessionOutlivesToken)) {
-            endings_.emplace(*session.ends_at, id);
-        }
+        endings_.emplace(*session.ends_at, id);
     }
     session.role = request.role;
     session.token = registration->token;

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/resource_view.h"
@@ -54,8 +53,6 @@ void ControlPlane::drop_orphans(Instant now) {
     for (auto& [id, session] : sessions_) {
         if (!storage_.find_token(session.token)) {
             without_token.push_back(id);
-        } else if (CULVERT_SABOTAGE(kRevokedDeviceStays)) {
-            continue;
         } else if ((session.role == Role::kClient && !storage_.find_client(session.client().device.id)) ||
                    (session.role == Role::kGateway && !storage_.has_gateway(session.gateway().device.id)) ||
                    (session.role == Role::kRelay && !storage_.has_relay(session.relay().device.id))) {
@@ -215,9 +212,7 @@ std::optional<Flow> ControlPlane::renew(const Flow& lost, const Gateway& gateway
 void ControlPlane::reject_access(SessionId id, const ClientId& client, const ResourceId& resource) {
     ++statistics_.access_rejected;
     kLog.debug("Took back access", log::field("cid", client), log::field("rid", resource));
-    if (!CULVERT_SABOTAGE(kRevocationIsNotForwarded)) {
-        send(id, portal_api::ToGateway{portal_api::RejectAccess{client, resource}});
-    }
+    send(id, portal_api::ToGateway{portal_api::RejectAccess{client, resource}});
 }
 
 }  // namespace culvert::portal

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <iterator>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/derivations.h"
@@ -32,7 +31,7 @@ std::optional<Refusal> ControlPlane::admit(const Token& token, const std::option
         return Refusal{503, "Too many connections with this token. See --max-sessions of the portal.\n", 60s};
     }
     const auto owner = applicant ? applicant->identity.owner : token.id.uuid();
-    if (is_crowded && is_crowded(owner) && !CULVERT_SABOTAGE(kCrowdedOwnerGetsIn)) {
+    if (is_crowded && is_crowded(owner)) {
         return Refusal{503, "Too much waits for devices of this owner to read it. Try again soon.\n", 5s};
     }
     if (!owners_[owner].connects.take(kConnects, now)) {
@@ -70,13 +69,10 @@ std::optional<Refusal> ControlPlane::admit(const Applicant& applicant, Instant n
 }
 
 Duration ControlPlane::charge_frame(Session& session, std::size_t size, Instant now) {
-    if (CULVERT_SABOTAGE(kFloodIsReadAtFullSpeed)) {
-        return {};
-    }
     const auto& rates = session.role == Role::kClient    ? kClientFrames
                         : session.role == Role::kGateway ? kGatewayFrames
                                                          : kRelayFrames;
-    const auto begun = CULVERT_SABOTAGE(kLongFramesCountOnce) ? 1 : (size + kFrameUnit - 1) / kFrameUnit;
+    const auto begun = (size + kFrameUnit - 1) / kFrameUnit;
     const auto count = static_cast<std::uint32_t>(std::max<std::size_t>(begun, 1));
     const Duration owner_pause = owner_of(session).frames.charge(rates.owner, now, count);
     return std::max(session.frames.charge(rates.session, now, count),

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/derivations.h"
@@ -276,9 +275,7 @@ void ControlPlane::forward(Session& sender, const Presence<DeviceId>& presence, 
     }
     std::size_t budget = kMaxReceivers;
     for (const auto& device : receivers) {
-        const auto& everyone = presence.all();
-        const auto sessions = CULVERT_SABOTAGE(kCandidatesToWrongPeer) && !everyone.empty() ? everyone.begin()->second
-                                                                                            : presence.sessions(device);
+        const auto sessions = presence.sessions(device);
         if (sessions.empty()) {
             continue;
         }

@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::portal {
 
 DeviceClaims::Verdict DeviceClaims::claim(const DeviceIdentity& device, const crypto::PublicKey& key, Instant now) {
     const auto entry = claims_.find(device);
-    if (entry == claims_.end() || CULVERT_SABOTAGE(kTwoMachinesFight)) {
+    if (entry == claims_.end()) {
         return {};
     }
     auto& claim = entry->second;

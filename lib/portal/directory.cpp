@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::portal {
 namespace {
 
 std::map<GroupId, MembershipId> groups_of(const Directory& directory, const ActorId& actor) {
     std::map<GroupId, MembershipId> groups;
     for (const auto& [id, membership] : directory.memberships) {
-        if (membership.actor == actor || CULVERT_SABOTAGE(kEveryoneIsMember)) {
+        if (membership.actor == actor) {
             groups.emplace(membership.group, id);
         }
     }
@@ -19,7 +17,7 @@ std::map<GroupId, MembershipId> groups_of(const Directory& directory, const Acto
 
 /// A policy with conditions grants nothing for as long as nobody evaluates them: it fails closed.
 bool is_in_force(const Policy& policy) {
-    return (!policy.is_disabled || CULVERT_SABOTAGE(kDisabledPolicyCounts)) && !policy.has_conditions();
+    return !policy.is_disabled && !policy.has_conditions();
 }
 
 /// Whether `policy` leads elsewhere than before or on other terms.

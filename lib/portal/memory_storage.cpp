@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 namespace culvert::portal {
 namespace {
 
@@ -278,9 +277,6 @@ std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const Gate
 
 MemoryStorage::KeyHolder MemoryStorage::holder_of(const crypto::PublicKey& key, const Uuid& device,
                                                   UnixSeconds kept_since) const {
-    if (CULVERT_SABOTAGE(kForeignKeyIsAccepted)) {
-        return KeyHolder::kNobody;
-    }
     const auto is_holder = [&](const auto& row) { return row.second.public_key == key && row.first.uuid() != device; };
     const auto may_keep = [&](const auto& row) {
         return is_holder(row) && (row.second.last_seen.at >= kept_since || rows_.revoked.contains(row.first.uuid()));
@@ -336,7 +332,7 @@ std::size_t MemoryStorage::erase_unseen_devices(UnixSeconds seen_before, std::si
 
 void MemoryStorage::release_addresses(UnixSeconds now, std::chrono::seconds quarantine) {
     std::erase_if(rows_.quarantine, [&](const auto& row) {
-        const bool is_over = (row.second && *row.second + quarantine <= now) || CULVERT_SABOTAGE(kAddressGoesToTheNext);
+        const bool is_over = row.second && *row.second + quarantine <= now;
         if (is_over && pool_) {
             pool_->release(row.first);
         }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/portal/derivations.h"
 
 namespace culvert::portal {
@@ -136,8 +135,7 @@ void RelayPresence::handle_timeout(Instant now) {
         }
         if (!disconnected.empty()) {
             fill_up(device);
-            push(session, device,
-                 CULVERT_SABOTAGE(kRelayLossIsNotTold) ? std::vector<RelayId>{} : std::move(disconnected));
+            push(session, device, std::move(disconnected));
         }
     }
 }

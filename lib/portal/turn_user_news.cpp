@@ -4,7 +4,6 @@
 #include <functional>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::portal {
@@ -75,9 +74,6 @@ std::optional<TurnUserNews::Push> TurnUserNews::poll_push() {
 }
 
 void TurnUserNews::push(SessionId session, const Rules& revoked, const Rules& extended) {
-    if (CULVERT_SABOTAGE(kRevokedUserKeepsRelaying)) {
-        return;
-    }
     for (std::size_t i = 0; i < revoked.size() || i < extended.size(); i += kMaxRules) {
         const auto part = [&](const Rules& rules) {
             const auto begin = std::min(i, rules.size());

@@ -5,7 +5,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/portal_api/codec.h"
 #include "culvert/portal_api/json_document.h"
 #include "culvert/portal_api/payload.h"
@@ -30,7 +29,7 @@ Ref read_ref(const ObjectReader& frame) {
         return {};
     }
     auto text = json::serialize(*value);
-    if (text.size() > kMaxRepeatedSize && !CULVERT_SABOTAGE(kAnswersRepeatAnything)) {
+    if (text.size() > kMaxRepeatedSize) {
         frame.problem().report({.name = "ref"}, "too long");
         return {};
     }

@@ -5,8 +5,6 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::portal_api {
 namespace {
 
@@ -125,7 +123,7 @@ std::expected<LoginUrl, std::string> LoginUrl::build(std::string_view base_url, 
             return std::unexpected{"The API URL has an invalid port."};
         }
     } else {
-        url.port_ = CULVERT_SABOTAGE(kNoDefaultPort) ? std::uint16_t{0} : kDefaultPort;
+        url.port_ = kDefaultPort;
     }
 
     url.target_ = std::string{parsed->encoded_path().data(), parsed->encoded_path().size()};

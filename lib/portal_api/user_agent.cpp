@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::portal_api {
 namespace {
 
@@ -23,7 +21,7 @@ std::string UserAgent::to_string() const {
     if (!arch.empty() || !kernel.empty()) {
         text += " (" + arch + (arch.empty() || kernel.empty() ? "" : "; ") + kernel + ")";
     }
-    std::erase_if(text, [](char c) { return (c < ' ' || c > '~') && !CULVERT_SABOTAGE(kNonAsciiUserAgent); });
+    std::erase_if(text, [](char c) { return c < ' ' || c > '~'; });
     return text;
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_channel/advice.h"
 #include "culvert/portal_channel/constants.h"
@@ -70,8 +69,8 @@ void PhoenixChannel::reconnect() {
 }
 
 void PhoenixChannel::send(portal_api::FromDevice message) {
-    const bool keeps_all = is_joined() && !CULVERT_SABOTAGE(kDropsWhileJoined);
-    if (!keeps_all && outgoing_.size() > kMaxWaitingMessages && !CULVERT_SABOTAGE(kUnboundedQueue)) {
+    const bool keeps_all = is_joined();
+    if (!keeps_all && outgoing_.size() > kMaxWaitingMessages) {
         kLog.debug("Dropped messages that waited for the portal", log::field("count", outgoing_.size()));
         outgoing_.clear();
     } else if (outgoing_.size() >= kMaxUnreadMessages) {
@@ -111,9 +110,7 @@ void PhoenixChannel::handle_connected(Instant now) {
     }
     kLog.info("Connected to portal");
     state_ = State::kConnected;
-    if (!CULVERT_SABOTAGE(kBudgetFromStart)) {
-        backoff_.reset();
-    }
+    backoff_.reset();
     next_heartbeat_ = now + kHeartbeatInterval;
     unanswered_heartbeats_ = 0;
     wants_heartbeat_ = false;
@@ -206,7 +203,7 @@ void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant) {
     if (may_rejoin && reply.topic == topic && reply.reason == portal_api::ErrorReason::kUnmatchedTopic) {
         // The portal's end of the channel is gone. The refused message is lost; the join brings a fresh `init`.
         kLog.debug("Joining portal channel again");
-        wants_join_ = !pending_join_ && !CULVERT_SABOTAGE(kNeverRejoins);
+        wants_join_ = !pending_join_;
     } else if (options_.role == portal_api::Role::kClient) {
         kLog.debug("Portal refused a message", log::field("reason", reply.text));
     } else {
@@ -265,7 +262,7 @@ void PhoenixChannel::handle_timeout(Instant now) {
 
 /// Counts heartbeats, not time: a process that was stopped for a while has not asked anything meanwhile.
 void PhoenixChannel::beat(Instant now) {
-    if (unanswered_heartbeats_ >= kMaxUnansweredHeartbeats && !CULVERT_SABOTAGE(kIgnoresUnansweredHeartbeats)) {
+    if (unanswered_heartbeats_ >= kMaxUnansweredHeartbeats) {
         handle_connection_lost("the portal has stopped answering", now);
         return;
     }
@@ -310,13 +307,10 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
     if (wants_join_) {
         wants_join_ = false;
         pending_join_ = PendingJoin{.ref = next_ref_++, .sent_at = now};
-        if (CULVERT_SABOTAGE(kJoinNeverTimesOut)) {
-            pending_join_->sent_at = Instant::max() - kJoinTimeout;
-        }
         kSendLog.trace("Sending join");
         return portal_api::encode_join(options_.role, pending_join_->ref, options_.stamp_secret);
     }
-    if (pending_join_ && !CULVERT_SABOTAGE(kSendBeforeJoin)) {
+    if (pending_join_) {
         return std::nullopt;
     }
     if (std::exchange(wants_heartbeat_, false)) {

@@ -12,8 +12,6 @@
 #include <cstring>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::sandbox {
 namespace {
 
@@ -151,9 +149,6 @@ std::expected<Landlock::Result, std::string> Landlock::enforce() {
     auto handled = all_of(known);
     if (may_connect_anywhere_) {
         handled.handled_ports &= ~kConnectTcp;
-    }
-    if (CULVERT_SABOTAGE(kWritesAnyFile)) {
-        handled.handled_files = LANDLOCK_ACCESS_FS_EXECUTE;
     }
     const io::FileDescriptor ruleset{
         static_cast<int>(::syscall(SYS_landlock_create_ruleset, &handled, attributes_size(known), 0))};

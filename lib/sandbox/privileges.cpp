@@ -11,7 +11,6 @@
 #include <fstream>
 #include <iterator>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/sandbox/core_dumps.h"
 
 namespace culvert::sandbox {
@@ -71,10 +70,7 @@ std::expected<void, std::string> become(const Identity& identity) {
 }  // namespace
 
 std::expected<void, std::string> drop_privileges(const std::optional<Identity>& identity, const Capabilities& keep) {
-    auto kept = held(keep);
-    if (CULVERT_SABOTAGE(kKeepsCapabilities)) {
-        kept.push_back(CAP_SYS_ADMIN);
-    }
+    const auto kept = held(keep);
     capng_clear(CAPNG_SELECT_ALL);
     for (const auto capability : kept) {
         capng_update(CAPNG_ADD, kUsable, static_cast<unsigned>(capability));

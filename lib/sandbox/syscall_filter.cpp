@@ -14,7 +14,6 @@
 #include <memory>
 #include <type_traits>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/sandbox/syscall_lists.h"
 
 #ifndef PR_SET_VMA
@@ -139,10 +138,8 @@ std::expected<void, std::string> restrict_syscalls(const SyscallPolicy& policy) 
     add_memory_rules(filter);
     add_thread_rules(filter);
     add_socket_rules(filter, policy);
-    if (!CULVERT_SABOTAGE(kDeadlyCallsAreMissing)) {
-        for (const char* name : kDeadly) {
-            filter.add(kKill, name);
-        }
+    for (const char* name : kDeadly) {
+        filter.add(kKill, name);
     }
     if (const int error = filter.load(); error != 0) {
         return std::unexpected{std::string{"cannot restrict system calls: "} + std::strerror(error) + "."};

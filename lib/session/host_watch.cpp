@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 
@@ -54,7 +53,7 @@ void HostWatch::watch_nftables(const std::string& table) {
 }
 
 void HostWatch::schedule_repair() {
-    if (is_stopped_ || CULVERT_SABOTAGE(kFirewallReloadIsFinal) || std::exchange(is_repair_scheduled_, true)) {
+    if (is_stopped_ || std::exchange(is_repair_scheduled_, true)) {
         return;
     }
     loop_.after(repairs_.delay(io::monotonic_now()), [this] {
@@ -122,7 +121,7 @@ void HostWatch::check_host() {
         return;
     }
     const bool was_without_network = std::exchange(is_without_network_, false);
-    if ((was_without_network || *snapshot != snapshot_) && !CULVERT_SABOTAGE(kIgnoreNetworkChange)) {
+    if (was_without_network || *snapshot != snapshot_) {
         snapshot_ = std::move(*snapshot);
         network_changes_.done(now);
         handler_.network_changed();

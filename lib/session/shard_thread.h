@@ -9,7 +9,6 @@
 #include <variant>
 #include <vector>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/mailbox.h"
 #include "culvert/io/shard.h"
@@ -122,7 +121,7 @@ private:
         // What does not fit stays with the state machine until the control thread has caught up: the other side acts on
         // what it is not told, so nothing is dropped.
         while (waiting_event_ || (waiting_event_ = Traits::poll_event(state_))) {
-            if (!events_.has_room() && !CULVERT_SABOTAGE(kFullMailboxDropsEvents)) {
+            if (!events_.has_room()) {
                 return;
             }
             static_cast<void>(events_.post(std::move(*waiting_event_)));

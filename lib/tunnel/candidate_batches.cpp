@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::tunnel {
 
 void CandidateBatches::add(const connectivity::NewIceCandidate& event) {
@@ -22,9 +20,6 @@ void CandidateBatches::insert(Batch& batch, std::uint32_t priority, const std::s
 
 std::vector<std::string> CandidateBatches::sorted(Batch& batch) {
     std::ranges::sort(batch, [](const Candidate& a, const Candidate& b) {
-        if (CULVERT_SABOTAGE(kCandidatesInHashOrder)) {
-            return std::hash<std::string>{}(a.text) < std::hash<std::string>{}(b.text);
-        }
         return a.priority != b.priority ? a.priority > b.priority : a.text < b.text;
     });
     std::vector<std::string> candidates;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::tunnel {
 
 void FilterSet::add(std::span<const portal_api::Filter> filters) {
@@ -25,7 +23,7 @@ void FilterSet::add(std::span<const portal_api::Filter> filters) {
 }
 
 std::optional<Refusal> FilterSet::check(const Service& service) const {
-    if (everything_ || CULVERT_SABOTAGE(kIgnoreFilters)) {
+    if (everything_) {
         return std::nullopt;
     }
     switch (service.protocol) {
@@ -44,9 +42,6 @@ std::optional<Refusal> FilterSet::check(const Service& service) const {
 void FilterSet::insert(Ranges& ranges, Range range) {
     if (range.first > range.last) {
         return;
-    }
-    if (CULVERT_SABOTAGE(kLastRangeWins)) {
-        ranges.clear();
     }
     // the known ranges that touch or overlap the new one are swallowed by it
     const auto begin = std::ranges::find_if(ranges, [&](const Range& known) { return known.last + 1 >= range.first; });

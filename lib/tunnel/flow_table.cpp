@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/packet/constants.h"
 #include "culvert/tunnel/constants.h"
 
@@ -135,7 +134,7 @@ bool FlowTable::admit(Flow& flow, const packet::IpPacket& packet, Instant now) {
     std::uint8_t flags = 0;
     if (packet.is_tcp()) {
         flags = packet.tcp_flags();
-        if (is_opening(flags) && has(flow.state, kConfirmed) && !CULVERT_SABOTAGE(kAnswersMayOpenConnections)) {
+        if (is_opening(flags) && has(flow.state, kConfirmed)) {
             return false;
         }
     }
@@ -162,8 +161,7 @@ FlowTable::Kind FlowTable::kind_of(const Flow& flow) {
         case packet::kProtocolTcp: {
             const bool is_open = has(flow.state, kAnswered) && has(flow.state, kConfirmed) &&
                                  !has(flow.state, kReset) && !is_closed_by_both(flow.state);
-            return is_open && !CULVERT_SABOTAGE(kIdleConnectionsAreForgotten) ? Kind::kEstablishedTcp
-                                                                              : Kind::kTransitoryTcp;
+            return is_open ? Kind::kEstablishedTcp : Kind::kTransitoryTcp;
         }
         case packet::kProtocolIcmp:
         case packet::kProtocolIcmpv6:
@@ -187,9 +185,8 @@ bool FlowTable::is_expired(const Flow& flow, Instant now) {
         }
         return kEstablishedTcpIdleTime;
     }();
-    return (now - flow.used_at > limit + kFlowTimeResolution ||
-            now - flow.sent_at > kEstablishedTcpIdleTime + kFlowTimeResolution) &&
-           !CULVERT_SABOTAGE(kFlowsNeverExpire);
+    return now - flow.used_at > limit + kFlowTimeResolution ||
+           now - flow.sent_at > kEstablishedTcpIdleTime + kFlowTimeResolution;
 }
 
 // --- Room ------------------------------------------------------------------------------------------------------------
@@ -206,7 +203,7 @@ FlowTable::Peer* FlowTable::admit_newcomer(const Partner& partner, Instant now) 
         give_to(partner.owner, peer);
     }
     const auto rested_at = std::max(peer.rested_at, now) + limits_.interval;
-    if (rested_at - now > limits_.interval * limits_.burst && !CULVERT_SABOTAGE(kFlowsOpenAtAnySpeed)) {
+    if (rested_at - now > limits_.interval * limits_.burst) {
         return nullptr;
     }
     peer.rested_at = rested_at;
@@ -317,9 +314,6 @@ FlowTable::Index FlowTable::first_to_go(Peer& peer) {
 }
 
 const FlowTable::Owner& FlowTable::largest_owner(const Peer& newcomer) const {
-    if (CULVERT_SABOTAGE(kAnybodyMakesRoom)) {
-        return *std::ranges::find_if(peers_, [](const auto& entry) { return entry.second.size > 0; })->second.owner;
-    }
     return std::ranges::max_element(owners_, {},
                                     [&](const auto& entry) {
                                         const auto& owner = entry.second;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/packet/ip_packet.h"
 
 namespace culvert::tunnel {
@@ -24,7 +23,7 @@ PacketBuffer::Outcome PacketBuffer::push(ByteSpan packet) {
     }
     Packet added{to_bytes(packet), std::nullopt};
     added.syn = syn_of(added.bytes);
-    if (added.syn && !CULVERT_SABOTAGE(kRepeatedSynsWait)) {
+    if (added.syn) {
         const auto repeated = std::ranges::find(packets_, added.syn, &Packet::syn);
         if (repeated != packets_.end()) {
             *repeated = std::move(added);

@@ -1,6 +1,5 @@
 #include "culvert/tunnel/relay_servers.h"
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::tunnel {
@@ -13,7 +12,7 @@ constexpr log::Logger kLog{"tunnel"};
 std::vector<connectivity::RelayServer> to_relay_servers(std::span<const portal_api::Relay> relays) {
     std::vector<connectivity::RelayServer> servers;
     for (const auto& relay : relays) {
-        if (servers.empty() || servers.back().id != relay.id || CULVERT_SABOTAGE(kOneAddressPerRelay)) {
+        if (servers.empty() || servers.back().id != relay.id) {
             connectivity::RelayServer server;
             server.id = relay.id;
             server.username = relay.username;

@@ -3,7 +3,6 @@
 #include <cassert>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/stun/message_builder.h"
 
@@ -68,7 +67,7 @@ std::optional<Instant> Allocation::poll_timeout() const {
     }
     if (lifetime_) {
         keep_earliest(earliest, lifetime_->expires_at);
-        if (!is_in_flight<RefreshRequest>() || CULVERT_SABOTAGE(kDeadlineIgnoresRefreshInFlight)) {
+        if (!is_in_flight<RefreshRequest>()) {
             keep_earliest(earliest, lifetime_->refresh_at);
         }
         keep_earliest(earliest, keep_alive_at_);
@@ -96,8 +95,7 @@ std::optional<AllocationEvent> Allocation::poll_event() {
 }
 
 void Allocation::bind_channel(const net::SocketAddress& peer, Instant now) {
-    if (is_suspended() || channels_.is_bound(peer, now) || is_refused(peer, now) ||
-        (is_binding(peer) && !CULVERT_SABOTAGE(kDuplicateBinds))) {
+    if (is_suspended() || channels_.is_bound(peer, now) || is_refused(peer, now) || is_binding(peer)) {
         return;
     }
     if (lifetime_) {
@@ -252,9 +250,7 @@ void Allocation::give_up(const Request& request) {
     // The other family's first BINDING says nothing about the one in use.
     if (active_socket_ && active_socket_->family() == request.destination.family()) {
         active_socket_.reset();
-        if (!CULVERT_SABOTAGE(kSilentRelayStaysCandidate)) {
-            invalidate("relay does not respond");
-        }
+        invalidate("relay does not respond");
     }
 }
 
@@ -266,9 +262,7 @@ void Allocation::invalidate(std::string_view reason) {
             family.relayed.reset();
         }
     }
-    if (!CULVERT_SABOTAGE(kChannelsOutliveAllocation)) {
-        channels_.clear();
-    }
+    channels_.clear();
     refused_peers_.clear();
     lifetime_.reset();
     keep_alive_at_.reset();
@@ -310,7 +304,7 @@ bool Allocation::is_binding(const net::SocketAddress& peer) const {
 
 bool Allocation::is_refused(const net::SocketAddress& peer, Instant now) const {
     const auto refused = refused_peers_.find(peer);
-    return refused != refused_peers_.end() && now < refused->second && !CULVERT_SABOTAGE(kAskForForbiddenPeers);
+    return refused != refused_peers_.end() && now < refused->second;
 }
 
 }  // namespace culvert::turn

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/allocation.h"
 
@@ -142,9 +141,7 @@ bool Allocation::handle_allocate_success(const stun::Message& message, Instant n
     }
     restart_lifetime(*seconds, now);
     mismatches_ = 0;
-    if (!CULVERT_SABOTAGE(kNoKeepAlive)) {
-        keep_alive_at_ = now + kKeepAliveInterval;
-    }
+    keep_alive_at_ = now + kKeepAliveInterval;
     kLog.info("Allocated on relay", log::field("lifetime", *seconds));
     for (const auto& peer : std::exchange(buffered_binds_, {})) {
         bind_channel(peer, now);
@@ -194,7 +191,7 @@ bool Allocation::handle_error(const Request& request, const stun::Message& messa
 
 void Allocation::handle_unauthorized(const Request& request, const stun::Message& message, stun::ErrorCode error,
                                      Instant now) {
-    if (error.code == stun::kUnauthorized && request.had_nonce && !CULVERT_SABOTAGE(kRetryRefusedCredentials)) {
+    if (error.code == stun::kUnauthorized && request.had_nonce) {
         kLog.warn("Relay refused our credentials");
         credentials_.reset();
         key_ = {};
@@ -226,10 +223,7 @@ void Allocation::handle_mismatch(const Request& request, Instant now) {
     }
     std::visit(overloaded{
                    [](const BindingRequest&) {},
-                   [&](const AllocateRequest&) {
-                       send_to_active(RefreshRequest{.deletes_allocation = !CULVERT_SABOTAGE(kNeverDeletesAllocation)},
-                                      now);
-                   },
+                   [&](const AllocateRequest&) { send_to_active(RefreshRequest{.deletes_allocation = true}, now); },
                    [&](const RefreshRequest&) { send_to_active(AllocateRequest{}, now); },
                    [&](const ChannelBindRequest& bind) {
                        send_to_active(AllocateRequest{}, now);
@@ -278,7 +272,7 @@ void Allocation::replace_candidate(std::optional<Candidate>& slot, const Candida
         return;
     }
     events_.emplace_back(NewCandidate{candidate});
-    if (const auto old = std::exchange(slot, candidate); old && !CULVERT_SABOTAGE(kKeepReplacedCandidate)) {
+    if (const auto old = std::exchange(slot, candidate)) {
         events_.emplace_back(InvalidCandidate{*old});
     }
 }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::turn {
 
 std::optional<std::uint16_t> ChannelBindings::create(const net::SocketAddress& peer, Instant now) {
@@ -44,7 +42,6 @@ void ChannelBindings::forget(std::uint16_t channel) {
 }
 
 void ChannelBindings::clear() {
-    next_ = CULVERT_SABOTAGE(kReuseLastChannel) ? kFirstChannel : next_;
     entries_.clear();
     by_peer_.clear();
     next_refresh_.reset();

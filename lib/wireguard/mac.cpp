@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/crypto/aead.h"
 #include "culvert/crypto/hash.h"
 #include "culvert/wireguard/constants.h"
@@ -51,7 +50,7 @@ void MacWriter::write(MutableByteSpan handshake_message, Instant now) {
     if (cookie_ && now - cookie_->received_at >= kCookieLifetime) {
         cookie_.reset();
     }
-    if (cookie_ && !CULVERT_SABOTAGE(kIgnoreCookie)) {
+    if (cookie_) {
         const auto mac2 = compute_mac2(std::as_const(cookie_->value).reveal(), handshake_message);
         std::ranges::copy(mac2, handshake_message.last(kMacSize).begin());
     }

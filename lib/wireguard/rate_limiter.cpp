@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/crypto/aead.h"
 #include "culvert/crypto/hash.h"
 #include "culvert/wireguard/constants.h"
@@ -32,9 +31,6 @@ std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, 
         case Verdict::kBadMac:
             return std::unexpected{Refusal{Error::kBadMac, std::nullopt}};
         case Verdict::kDemandCookie:
-            if (CULVERT_SABOTAGE(kOverloadWithoutCookie)) {
-                return std::unexpected{Refusal{Error::kUnderLoad, std::nullopt}};
-            }
             return std::unexpected{Refusal{Error::kUnderLoad, make_cookie_reply(datagram, from, now)}};
         case Verdict::kRefuse:
             return std::unexpected{Refusal{Error::kTooManyHandshakes, std::nullopt}};
@@ -56,7 +52,7 @@ RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::I
         return Verdict::kDemandCookie;
     }
     const bool has_budget = budget != nullptr ? budget->take(now) : sources_.admit(from, now);
-    return has_budget || CULVERT_SABOTAGE(kCookiesBuyEverything) ? Verdict::kProcess : Verdict::kRefuse;
+    return has_budget ? Verdict::kProcess : Verdict::kRefuse;
 }
 
 Bytes RateLimiter::make_cookie_reply(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {

@@ -2,7 +2,6 @@
 
 #include <cassert>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/message.h"
 
@@ -30,7 +29,7 @@ void Session::seal(ByteSpan plaintext, MutableByteSpan out) {
 
 std::expected<MutableByteSpan, Error> Session::open(MutableByteSpan datagram) {
     const auto counter = load_le<std::uint64_t>(datagram.subspan(kDataCounter));
-    if (counter >= kRejectAfterMessages || (!window_.test(counter) && !CULVERT_SABOTAGE(kNoReplayWindow))) {
+    if (counter >= kRejectAfterMessages || !window_.test(counter)) {
         return std::unexpected{Error::kReplayed};
     }
     const auto sealed = datagram.subspan(kDataHeaderSize);

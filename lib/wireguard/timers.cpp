@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::wireguard {
 
 void Timers::on_session_started() {
@@ -27,10 +25,7 @@ void Timers::on_initiation_sent(Instant now) {
 
 Instant Timers::gives_up_at() const {
     const auto no_new_keys = newest_keys_at_ + kTunnelLifetime;
-    return handshake_in_progress()
-               ? std::min(no_new_keys,
-                          attempt_started_at_ + (CULVERT_SABOTAGE(kRetryForNinetySeconds) ? 6 : 1) * kRekeyAttemptTime)
-               : no_new_keys;
+    return handshake_in_progress() ? std::min(no_new_keys, attempt_started_at_ + kRekeyAttemptTime) : no_new_keys;
 }
 
 Instant Timers::wants_initiation_at(const Session* current) const {
@@ -38,7 +33,7 @@ Instant Timers::wants_initiation_at(const Session* current) const {
         return initiation_sent_at_ + kRekeyTimeout;
     }
     auto at = unanswered_data_at_;
-    if (current != nullptr && (current->is_initiator() || CULVERT_SABOTAGE(kBothSidesRekey))) {
+    if (current != nullptr && current->is_initiator()) {
         if (sent_data_) {
             at = std::min(at, current->established_at() + kRekeyAfterTime);
         }

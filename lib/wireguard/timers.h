@@ -2,7 +2,6 @@
 
 #include <optional>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/base/time.h"
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/session.h"
@@ -34,9 +33,7 @@ public:
     void on_other_sent() { keepalive_at_ = kNever; }
     void on_data_received(Instant now) {
         received_data_ = true;
-        if (!CULVERT_SABOTAGE(kAnswersDoNotCount)) {
-            unanswered_data_at_ = kNever;
-        }
+        unanswered_data_at_ = kNever;
         if (keepalive_at_ == kNever) {
             keepalive_at_ = now + kKeepaliveTimeout;
         }

@@ -4,7 +4,6 @@
 #include <cassert>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::wireguard {
@@ -130,19 +129,16 @@ std::expected<void, Error> Tunnel::handle_initiation(const OpenedInitiation& ope
     if (expired_) {
         return std::unexpected{Error::kExpired};
     }
-    if (now < next_initiation_at_ && !CULVERT_SABOTAGE(kPeersInitiateFreely)) {
+    if (now < next_initiation_at_) {
         return std::unexpected{Error::kTooManyHandshakes};
     }
     // Only what the peer itself sent, and now, counts: else others could use up its handshakes.
-    if (CULVERT_SABOTAGE(kClaimsUseUpHandshakes)) {
-        next_initiation_at_ = now + kInitiationInterval;
-    }
     const auto initiation = read_initiation(identities_, opened);
     crypto::wipe_stack();
     if (!initiation) {
         return std::unexpected{initiation.error()};
     }
-    if (initiation->timestamp <= last_received_timestamp_ && !CULVERT_SABOTAGE(kAcceptOldInitiation)) {
+    if (initiation->timestamp <= last_received_timestamp_) {
         return std::unexpected{Error::kOldTimestamp};
     }
     const auto index = next_index();
@@ -370,7 +366,7 @@ void Tunnel::push_transmit(Bytes datagram) {
 
 std::uint32_t Tunnel::next_index() {
     auto index = id24_ << 8 | ++index_counter_;
-    if (current_ != nullptr && slot(index).get() == current_ && !CULVERT_SABOTAGE(kHandshakesReplaceSessionInUse)) {
+    if (current_ != nullptr && slot(index).get() == current_) {
         index = id24_ << 8 | ++index_counter_;
     }
     return index;

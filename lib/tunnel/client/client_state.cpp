@@ -7,7 +7,6 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/ecn.h"
@@ -73,7 +72,7 @@ bool ClientState::is_from_us(const packet::IpPacket& packet) const {
         return false;
     }
     const auto source = packet.source();
-    if (is_own_address(source) || CULVERT_SABOTAGE(kForeignSourceAsksForAccess)) {
+    if (is_own_address(source)) {
         return true;
     }
     // the gateway would answer it with an error, which would have us ask for access again and again
@@ -175,7 +174,7 @@ bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packe
         return accept_error(gateway, packet, now);
     }
     auto* flow = find_flow(*key, gateway, now);
-    if ((flow != nullptr && flows_.admit(*flow, packet, now)) || CULVERT_SABOTAGE(kClientTakesAnything)) {
+    if (flow != nullptr && flows_.admit(*flow, packet, now)) {
         return true;
     }
     kLog.debug("Dropped packet that answers nothing", log::field("gid", gateway),
@@ -191,12 +190,12 @@ void ClientState::open_flow(const FlowKey& key, const GatewayId& gateway, const 
 
 FlowTable::Flow* ClientState::find_flow(const FlowKey& key, const GatewayId& gateway, Instant now) {
     auto* flow = flows_.find(key, now);
-    if (flow == nullptr || (FlowTable::peer_of(*flow) != gateway.uuid() && !CULVERT_SABOTAGE(kAnyGatewayAnswers))) {
+    if (flow == nullptr || FlowTable::peer_of(*flow) != gateway.uuid()) {
         return nullptr;
     }
     // A flow that was not judged lately may be of a resource that is gone.
     const bool is_served = flows_.is_judged(*flow) || peers_.may_send_from(gateway, key.remote);
-    return is_served || CULVERT_SABOTAGE(kTrustGatewaySource) ? flow : nullptr;
+    return is_served ? flow : nullptr;
 }
 
 void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now) {
@@ -219,8 +218,7 @@ void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packe
 bool ClientState::accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     const auto about = quoted_flow(packet);
     const bool is_from_a_host = !is_reserved(packet.source()) && !is_own_address(packet.source());
-    if (!about || !is_from_a_host ||
-        (find_flow(*about, gateway, now) == nullptr && !CULVERT_SABOTAGE(kErrorsAboutAnything))) {
+    if (!about || !is_from_a_host || find_flow(*about, gateway, now) == nullptr) {
         kLog.debug("Dropped ICMP message that is about nothing that we sent", log::field("gid", gateway),
                    log::field("source", packet.source()));
         return false;
@@ -403,9 +401,7 @@ void ClientState::add_resource(const portal_api::ClientResource& resource, Insta
         kLog.info("Activating resource", log::field("rid", id));
         kLog.debug("Resource", log::field("rid", id), log::field("name", name_of(resource)));
     }
-    if (!CULVERT_SABOTAGE(kNewResourceIsBypassed)) {
-        flows_.invalidate();
-    }
+    flows_.invalidate();
     update_routes();
     resources_changed_ = true;
 }
@@ -524,9 +520,7 @@ void ClientState::recover_relays(Instant now) {
 }
 
 void ClientState::handle_timeout(Instant now) {
-    if (!CULVERT_SABOTAGE(kKeepFiredTimer)) {
-        due_since_.reset();
-    }
+    due_since_.reset();
     node_.handle_timeout(now);
     recover_relays(now);
     drain_node_events();

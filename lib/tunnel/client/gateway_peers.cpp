@@ -2,8 +2,6 @@
 
 #include <cassert>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::tunnel {
 
 void GatewayPeers::add(const GatewayId& gateway, const net::IpAddress& ipv4, const net::IpAddress& ipv6) {
@@ -11,9 +9,7 @@ void GatewayPeers::add(const GatewayId& gateway, const net::IpAddress& ipv4, con
 }
 
 bool GatewayPeers::remove(const GatewayId& gateway) {
-    if (!CULVERT_SABOTAGE(kStaleAssignments)) {
-        std::erase_if(gateways_, [&](const auto& assignment) { return assignment.second == gateway; });
-    }
+    std::erase_if(gateways_, [&](const auto& assignment) { return assignment.second == gateway; });
     return peers_.erase(gateway) != 0;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/tunnel/constants.h"
 
 namespace culvert::tunnel {
@@ -14,7 +13,7 @@ bool ReauthoriseThrottle::allow(const ResourceId& resource, Instant now) {
     if (now - std::exchange(history.last_error, now) >= kReauthoriseQuietTime) {
         history = fresh;
     }
-    if (now < history.next_allowed && !CULVERT_SABOTAGE(kReauthoriseWithoutPause)) {
+    if (now < history.next_allowed) {
         return false;
     }
     history.next_allowed = now + history.interval;

@@ -6,7 +6,6 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 
 namespace culvert::tunnel {
 namespace {
@@ -69,8 +68,7 @@ bool is_supported(const ClientResource& resource) {
 }
 
 bool is_addressability_change(const ClientResource& known, const ClientResource& changed) {
-    return !is_same_address(known, changed) ||
-           (site_ids(known) != site_ids(changed) && !CULVERT_SABOTAGE(kSiteEditHasNoEffect));
+    return !is_same_address(known, changed) || site_ids(known) != site_ids(changed);
 }
 
 bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_connected) {
@@ -83,9 +81,6 @@ bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_c
     }
     const auto* holder = cidrs_.find(network);
     const bool was_active = holder != nullptr && *holder == id;
-    if (CULVERT_SABOTAGE(kHideSameAddress) && holder != nullptr && !was_active) {
-        return false;
-    }
 
     resources_.insert_or_assign(id, resource);
     recompute(is_connected);
@@ -109,7 +104,7 @@ void ResourceSet::recompute(const IsConnected& is_connected) {
         }
         // identical networks: the largest id, but a connected one is not interrupted (spec/tunnel.md section 3.4)
         const auto* holder = cidrs_.find(cidr->address);
-        if (holder == nullptr || !is_connected(*holder) || CULVERT_SABOTAGE(kOverlapTakesConnectedRoute)) {
+        if (holder == nullptr || !is_connected(*holder)) {
             cidrs_.insert(cidr->address, id);
         }
     }

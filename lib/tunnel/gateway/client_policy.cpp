@@ -4,7 +4,6 @@
 #include <utility>
 #include <variant>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/tunnel/address_ranges.h"
 
 namespace culvert::tunnel {
@@ -47,9 +46,8 @@ std::vector<ResourceId> ClientPolicy::retain(const std::set<ResourceId>& listed)
 }
 
 std::vector<ResourceId> ClientPolicy::revoke_expired(UnixSeconds wall_now) {
-    return revoke_if([&](const ResourceId&, const Grant& grant) {
-        return grant.expires_at && *grant.expires_at <= wall_now && !CULVERT_SABOTAGE(kAccessNeverExpires);
-    });
+    return revoke_if(
+        [&](const ResourceId&, const Grant& grant) { return grant.expires_at && *grant.expires_at <= wall_now; });
 }
 
 template <typename Predicate>

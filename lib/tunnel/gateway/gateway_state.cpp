@@ -6,7 +6,6 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/ecn.h"
@@ -81,7 +80,7 @@ std::optional<ClientId> GatewayState::accept_inbound(const packet::IpPacket& pac
     }
     auto verdict =
         is_own_address(source) ? check_from_gateway(packet) : check_inbound(peers_.at(client->second).policy, packet);
-    if (verdict && !is_asked_for(client->second, packet, flow, now) && !CULVERT_SABOTAGE(kGatewayPassesUnasked)) {
+    if (verdict && !is_asked_for(client->second, packet, flow, now)) {
         verdict = std::unexpected{Refusal::kUnasked};
     }
     if (!verdict) {
@@ -113,9 +112,7 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
         return;
     }
     if (!*decapsulated) {
-        if (!CULVERT_SABOTAGE(kForgetQueuedOutput)) {
-            due_since_ = now;
-        }
+        due_since_ = now;
         return;
     }
     const auto& [connection, bytes] = **decapsulated;
@@ -154,8 +151,7 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
 bool GatewayState::accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
                                    Instant now) {
     const auto destination = packet.destination();
-    const bool is_from_client =
-        packet.source() == peer.ipv4 || packet.source() == peer.ipv6 || CULVERT_SABOTAGE(kTrustClientSource);
+    const bool is_from_client = packet.source() == peer.ipv4 || packet.source() == peer.ipv6;
     const auto verdict = !is_from_client               ? std::unexpected{Refusal::kSpoofedSource}
                          : is_own_address(destination) ? check_to_gateway(packet)
                                                        : check_outbound(peer.policy, packet);
@@ -219,9 +215,7 @@ void GatewayState::handle_goodbye(const ClientId& client, Instant now) {
 void GatewayState::remove_client(const ClientId& client, Instant now) {
     kLog.debug("Client said goodbye", log::field("cid", client));
     node_.remove_connection(client.uuid(), now);
-    if (!CULVERT_SABOTAGE(kGoodbyeKeepsAccess)) {
-        forget_client(client);
-    }
+    forget_client(client);
 }
 
 void GatewayState::refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now) {
@@ -256,7 +250,7 @@ void GatewayState::add_error(const TunnelError& error) {
 
 void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{[&](const portal_api::AuthorizeFlow& flow) {
-                              if (is_expired(flow, wall_now) && !CULVERT_SABOTAGE(kGrantsWhatHasExpired)) {
+                              if (is_expired(flow, wall_now)) {
                                   refuse_expired(flow, now, wall_now);
                               } else {
                                   authorize(flow, now);
@@ -314,8 +308,7 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
         node_.upsert_connection(client.id.uuid(), client.public_key, client.preshared_key,
                                 {local.username, local.password}, {remote.username, remote.password}, now);
     if (!upserted) {
-        const bool asks =
-            relay_recovery_.handle_wish(node_.public_key(), now) && !CULVERT_SABOTAGE(kLoseRelaysSilently);
+        const bool asks = relay_recovery_.handle_wish(node_.public_key(), now);
         kLog.debug("No relays to connect with", log::field("cid", client.id), log::field("asks_portal", asks));
         if (asks) {
             events_.emplace_back(ReconnectToPortal{});
@@ -324,7 +317,7 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
     }
     auto& peer = peers_.try_emplace(client.id, Peer{.ipv4 = client.ipv4, .ipv6 = client.ipv6}).first->second;
     const auto actor = message.subject.actor_id ? Uuid::parse(*message.subject.actor_id) : std::nullopt;
-    peer.owner = actor && !CULVERT_SABOTAGE(kDevicesShareAlone) ? *actor : client.id.uuid();
+    peer.owner = actor ? *actor : client.id.uuid();
     // A client may ask for the same again and again, and must not bury what it asked for before.
     kLog.log(peer.policy.contains(resource) ? log::Level::kDebug : log::Level::kInfo, "Allowing access to resource",
              log::field("cid", client.id), log::field("rid", resource),
@@ -349,8 +342,7 @@ void GatewayState::handle(const portal_api::AccessAuthorizationExpiryUpdated& me
 
 void GatewayState::handle(const portal_api::RejectAccess& message, Instant now) {
     const auto peer = peers_.find(message.client_id);
-    if (CULVERT_SABOTAGE(kIgnoreRejectAccess) || peer == peers_.end() ||
-        !peer->second.policy.revoke(message.resource_id)) {
+    if (peer == peers_.end() || !peer->second.policy.revoke(message.resource_id)) {
         kLog.debug("Nothing to revoke", log::field("cid", message.client_id), log::field("rid", message.resource_id));
         return;
     }
@@ -399,9 +391,6 @@ void GatewayState::reconcile(const std::vector<portal_api::Authorization>& autho
     }
     // a client that is not listed at all has nothing left either
     for (auto& [client, peer] : peers_) {
-        if (CULVERT_SABOTAGE(kSkipUnlistedClients) && !listed.contains(client)) {
-            continue;
-        }
         for (const auto& resource : peer.policy.retain(listed[client])) {
             kLog.info("Revoking access to resource", log::field("cid", client), log::field("rid", resource));
         }
@@ -478,11 +467,7 @@ void GatewayState::drain_node_events() {
                        [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
                        [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
                        [](const connectivity::ConnectionEstablished&) {},
-                       [&](const connectivity::ConnectionFailed& failed) {
-                           if (CULVERT_SABOTAGE(kFailureForgetsAccess)) {
-                               forget_client(ClientId{failed.id});
-                           }
-                       },
+                       [](const connectivity::ConnectionFailed&) {},
                        [](const connectivity::ConnectionClosed&) {},
                    },
                    *event);
@@ -527,8 +512,7 @@ void GatewayState::handle_timeout(Instant now, UnixSeconds wall_now) {
 
 std::optional<Instant> GatewayState::poll_timeout() {
     std::optional<Instant> earliest = node_.poll_timeout();
-    for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout(),
-                                 CULVERT_SABOTAGE(kUnreportedExpiry) ? std::nullopt : next_sweep_}) {
+    for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout(), next_sweep_}) {
         if (deadline && (!earliest || *deadline < *earliest)) {
             earliest = deadline;
         }

@@ -1,6 +1,5 @@
 #include "culvert/tunnel/gateway/packet_policy.h"
 
-#include "culvert/base/sabotage.h"
 #include "culvert/tunnel/address_ranges.h"
 #include "culvert/tunnel/flow_key.h"
 #include "culvert/tunnel/service.h"
@@ -10,10 +9,10 @@ namespace {
 
 std::expected<void, Refusal> check_address(const ClientPolicy& policy, const net::IpAddress& address,
                                            const Service& service) {
-    if (is_reserved(address) && !CULVERT_SABOTAGE(kReservedAddressesAreResources)) {
+    if (is_reserved(address)) {
         return std::unexpected{Refusal::kReservedAddress};
     }
-    if (is_tunnel_address(address) && !is_proxy_address(address) && !CULVERT_SABOTAGE(kPeersAreResources)) {
+    if (is_tunnel_address(address) && !is_proxy_address(address)) {
         return std::unexpected{Refusal::kPeerAddress};
     }
     if (const auto resource = policy.classify(address, service); !resource) {
@@ -54,7 +53,7 @@ std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const pac
 }
 
 std::expected<void, Refusal> check_to_gateway(const packet::IpPacket& packet) {
-    if (is_echo_request(packet) || CULVERT_SABOTAGE(kGatewayItselfIsOpen)) {
+    if (is_echo_request(packet)) {
         return {};
     }
     return std::unexpected{Refusal::kGatewayItself};

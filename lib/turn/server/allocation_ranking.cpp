@@ -2,15 +2,13 @@
 
 #include <cassert>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/turn/server/source_shares.h"
 
 namespace culvert::turn {
 
 AllocationRanking::Rank AllocationRanking::rank(const Source& source, const net::SocketAddress& client,
                                                 const Entry& entry) {
-    const bool is_used = entry.is_used && !CULVERT_SABOTAGE(kUsedAllocationsGoFirst);
-    return {source.clients.find(entry.user)->second.size() == 1, is_used, entry.heard_at, client};
+    return {source.clients.find(entry.user)->second.size() == 1, entry.is_used, entry.heard_at, client};
 }
 
 void AllocationRanking::add(const net::SocketAddress& client, std::string_view user, Instant heard_at) {

@@ -5,7 +5,6 @@
 #include <iterator>
 #include <numeric>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/constants.h"
 #include "culvert/turn/server/constants.h"
@@ -56,8 +55,7 @@ std::expected<std::vector<net::SocketAddress>, AllocationTable::Refusal> Allocat
         leaving.push_back(client);
     }
     const auto usage = usage_.find(user);
-    if (usage != usage_.end() && usage->second.clients.size() >= quotas_.allocations_per_user &&
-        !CULVERT_SABOTAGE(kQuotaPerPort)) {
+    if (usage != usage_.end() && usage->second.clients.size() >= quotas_.allocations_per_user) {
         const auto abandoned = find_abandoned(usage->second, now);
         if (!abandoned) {
             return std::unexpected{Refusal::kUserHasAll};
@@ -69,15 +67,14 @@ std::expected<std::vector<net::SocketAddress>, AllocationTable::Refusal> Allocat
         return leaving;
     }
     const auto ports = ports_.count() - blocked_ports_.size();
-    const bool is_first_come_first_served = CULVERT_SABOTAGE(kPortsGoToTheGreedy);
-    if (!is_first_come_first_served && !allocation_shares_.may_have_more(ports, allocations_.size(), client.ip)) {
+    if (!allocation_shares_.may_have_more(ports, allocations_.size(), client.ip)) {
         return std::unexpected{Refusal::kSourceHasShare};
     }
     if (!is_out_of_ports) {
         return leaving;
     }
     const auto largest = allocation_shares_.largest();
-    if (is_first_come_first_served || !largest || largest->count <= allocation_shares_.share(ports, client.ip)) {
+    if (!largest || largest->count <= allocation_shares_.share(ports, client.ip)) {
         return std::unexpected{Refusal::kNoPort};
     }
     leaving.push_back(ranking_.least_useful(largest->source));
@@ -143,9 +140,7 @@ void AllocationTable::remove(const net::SocketAddress& client) {
 
     for (const auto& [number, channel] : allocation.channels) {
         channel_deadlines_.erase({deadline(channel), client, number});
-        if (!CULVERT_SABOTAGE(kChannelsSurviveAllocation)) {
-            disconnect(client, number, channel, allocation.port);
-        }
+        disconnect(client, number, channel, allocation.port);
     }
     if (allocation.has_v4) {
         commands_.emplace_back(FreeAllocation{allocation.port, net::Family::kIpv4});
@@ -190,8 +185,7 @@ bool AllocationTable::make_room_for_channel(const net::SocketAddress& client, co
     }
     const auto largest = channel_shares_.largest();
     // One more, or two sources with as many as each other would take the same channel from each other for ever.
-    if (!largest || largest->count <= channel_shares_.count(client.ip) + 1 ||
-        CULVERT_SABOTAGE(kChannelsGoToTheGreedy)) {
+    if (!largest || largest->count <= channel_shares_.count(client.ip) + 1) {
         return false;
     }
     take_channel(*largest);
@@ -255,12 +249,6 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
         number != allocation.numbers.end() && number->second != channel) {
         return BindResult::kPeerInOtherChannel;
     }
-    const auto is_foreign = [&](const ChannelDeadline& due) {
-        return std::get<std::uint16_t>(due) == channel && std::get<net::SocketAddress>(due) != client;
-    };
-    if (CULVERT_SABOTAGE(kChannelNumbersShared) && std::ranges::any_of(channel_deadlines_, is_foreign)) {
-        return BindResult::kChannelHasOtherPeer;
-    }
     if (!allocation.channels.contains(channel) && !make_room_for_channel(client, allocation)) {
         return BindResult::kTooManyChannels;
     }
@@ -280,12 +268,8 @@ AllocationTable::BindResult AllocationTable::bind(const net::SocketAddress& clie
     }
     state.expires_at = now + kChannelLifetime;
     state.is_bound = true;
-    if (!is_new || !CULVERT_SABOTAGE(kChannelsNeverExpire)) {
-        channel_deadlines_.emplace(deadline(state), client, channel);
-    }
-    if (is_new || !CULVERT_SABOTAGE(kRebindWithoutFastPath)) {
-        connect(client, channel, state, allocation.port);
-    }
+    channel_deadlines_.emplace(deadline(state), client, channel);
+    connect(client, channel, state, allocation.port);
     return BindResult::kBound;
 }
 

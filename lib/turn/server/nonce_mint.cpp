@@ -4,7 +4,6 @@
 #include <chrono>
 
 #include "culvert/base/bytes.h"
-#include "culvert/base/sabotage.h"
 #include "culvert/crypto/hmac.h"
 #include "culvert/crypto/secret.h"
 #include "culvert/turn/server/constants.h"
@@ -68,10 +67,8 @@ Uuid NonceMint::seal(std::uint64_t time, const net::SocketAddress& client) const
     }
     std::array<std::byte, 2> port;
     store_be(port, client.port);
-    const bool is_bound = !CULVERT_SABOTAGE(kNonceForAnyAddress);
     const auto tag =
-        crypto::hmac_sha256(key_, {std::as_bytes(std::span{value}.first(kTimeSize)),
-                                   is_bound ? client.ip.bytes() : ByteSpan{}, is_bound ? ByteSpan{port} : ByteSpan{}});
+        crypto::hmac_sha256(key_, {std::as_bytes(std::span{value}.first(kTimeSize)), client.ip.bytes(), port});
     for (std::size_t i = kTimeSize; i < value.size(); ++i) {
         value[i] = std::to_integer<std::uint8_t>(tag[i - kTimeSize]);
     }

@@ -6,8 +6,6 @@
 #include <span>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::turn {
 namespace {
 
@@ -103,9 +101,6 @@ bool is_global(const IpAddress& address) {
 }
 
 std::optional<std::string_view> PeerRules::objection(const net::SocketAddress& peer) const {
-    if (CULVERT_SABOTAGE(kRelayReachesAnyPeer)) {
-        return std::nullopt;
-    }
     if (is_nobodys(peer.ip) || peer.port == 0) {
         return "nobody's address";
     }

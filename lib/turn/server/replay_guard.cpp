@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
-
 namespace culvert::turn {
 
 bool ReplayGuard::is_current(std::string_view user, Instant nonce_issued_at) const {
@@ -34,7 +32,7 @@ void ReplayGuard::remember(std::string_view name, RequestId id, std::uint16_t co
         rotate(user, now);
     }
     requests_ += user.current.insert_or_assign(id, code).second ? 1 : 0;
-    const auto usual = CULVERT_SABOTAGE(kNonceOfHundredUses) ? 100 : limits_.requests_per_user;
+    const auto usual = limits_.requests_per_user;
     const auto limit = requests_ < limits_.requests ? usual : std::min(usual, limits_.few_requests);
     if (user.current.size() >= limit) {
         // Nonces have whole milliseconds, and this one may be of this very millisecond; then the previous generation,

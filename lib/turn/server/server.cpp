@@ -4,7 +4,6 @@
 #include <cassert>
 #include <utility>
 
-#include "culvert/base/sabotage.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/channel_data.h"
 #include "culvert/turn/constants.h"
@@ -181,7 +180,7 @@ Server::Checked<void> Server::handle_request(const Request& request) {
         return authentic;
     }
     const auto id = load_be<std::uint64_t>(request.message.integrity());
-    if (const auto code = replays_.find(request.claimed_user, id); code && !CULVERT_SABOTAGE(kReplayedRequestsCount)) {
+    if (const auto code = replays_.find(request.claimed_user, id)) {
         repeat_answer(request, *code);
         return {};
     }
@@ -251,13 +250,13 @@ Server::Checked<void> Server::authenticate(const Request& request) {
     if (!username) {
         return unauthorized("malformed username");
     }
-    if (user_rules_.is_revoked(username->salt, request.wall_now) && !CULVERT_SABOTAGE(kRelayServesRevokedUsers)) {
+    if (user_rules_.is_revoked(username->salt, request.wall_now)) {
         return unauthorized("user is revoked");
     }
     if (!username->is_valid_at(request.wall_now) && !user_rules_.is_extended(username->salt, request.wall_now)) {
         return unauthorized("credentials have expired");
     }
-    if (!message.verify_integrity(request.claimed_key->reveal()) && !CULVERT_SABOTAGE(kRelayTrustsAnyone)) {
+    if (!message.verify_integrity(request.claimed_key->reveal())) {
         return unauthorized("wrong message integrity");
     }
     if (!replays_.is_current(username->salt, *issued_at)) {
@@ -381,7 +380,7 @@ void Server::handle_allocation_failed(std::uint16_t port, Instant now) {
 }
 
 bool Server::is_owner(const ServerAllocation& allocation, const Request& request) {
-    return allocation.user == request.claimed_user || CULVERT_SABOTAGE(kAllocationsAreAnyUsers);
+    return allocation.user == request.claimed_user;
 }
 
 Server::Checked<ServerAllocation*> Server::find_own(const Request& request) {
@@ -509,8 +508,7 @@ void Server::fail(const Request& request, const Failure& failure) {
 
 /// Whoever has an allocation has proven to receive what is sent there.
 bool Server::may_answer(const net::SocketAddress& client, Instant now) {
-    if (limiter_.allow(client.ip, now) || table_.find(client) != nullptr ||
-        CULVERT_SABOTAGE(kRelayAnswersWithoutLimit)) {
+    if (limiter_.allow(client.ip, now) || table_.find(client) != nullptr) {
         return true;
     }
     ++statistics_.rate_limited;

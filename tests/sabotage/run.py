@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Proves that the tests find bugs: turns on one seeded bug after the other and reports which layer notices.
 
-The bugs are those of lib/base/sabotage_catalogue.h, compiled into the binaries of the `sabotage` preset.
+The bugs are the pairs in bugs/. plant.py makes a copy of the sources with all of them; this runs what was built there.
+`scripts/test sabotage` does all three.
 """
 
 import argparse
@@ -15,42 +16,17 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-CATALOGUE = ROOT / "lib/base/sabotage_catalogue.h"
-# sabotage.cpp ends a process with it that is asked for a switch it does not have.
-UNKNOWN_SWITCH = 99
+import catalogue
+from catalogue import Bug
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNIT_SECONDS = 30
 FIRST_SEED = 1
 # A bug may well be that something grows without bound.
 MEMORY_BYTES = 4 << 30
 
 
-@dataclasses.dataclass(frozen=True)
-class Switch:
-    name: str
-    rows: str
-    folders: tuple[str, ...]
-    description: str
-
-
-def read_catalogue() -> list[Switch]:
-    text = CATALOGUE.read_text()
-    entries = re.findall(r'X\((k\w+), "([^"]+)", "([^"]+)", "([^"]+)"\)', text)
-    if len(entries) != text.count("X(k"):
-        sys.exit(f"error: {CATALOGUE} has an entry that is not of the form X(kName, \"rows\", \"folders\", \"what\").")
-    return [Switch(name, rows, tuple(folders.split()), description) for name, rows, folders, description in entries]
-
-
-def check_places(switches: list[Switch]) -> None:
-    """A switch without a place in the product is no bug, and one with two places is two."""
-    product = "\n".join(path.read_text() for top in ("lib", "apps") for path in (ROOT / top).rglob("*.[hc]*"))
-    for switch in switches:
-        places = product.count(f"CULVERT_SABOTAGE({switch.name})")
-        if places != 1:
-            sys.exit(f"error: {switch.name} stands in {places} places of the product instead of one.")
-
-
-def run(command: list[str], switch: str, seconds: float) -> tuple[int | None, str]:
+def run(command: list[str], bug: str, seconds: float) -> tuple[int | None, str]:
     """Exit status (None: it did not end in time) and output."""
     if not os.access(command[0], os.X_OK):
         sys.exit(f"error: {command[0]} is not built. scripts/test sabotage builds all that is needed.")
@@ -61,7 +37,7 @@ def run(command: list[str], switch: str, seconds: float) -> tuple[int | None, st
 
     process = subprocess.Popen(
         command,
-        env={**os.environ, "CULVERT_SABOTAGE": switch},
+        env={**os.environ, "CULVERT_SABOTAGE": bug},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -76,14 +52,12 @@ def run(command: list[str], switch: str, seconds: float) -> tuple[int | None, st
         process.kill()
         output, _ = process.communicate()
         status = None
-    if status == UNKNOWN_SWITCH:
-        sys.exit(f"error: {command[0]} does not know {switch}: build the sabotage preset anew.")
     return status, output
 
 
-def run_unit_tests(build: pathlib.Path, folder: str, switch: str) -> tuple[str, str]:
+def run_unit_tests(build: pathlib.Path, folder: str, bug: str) -> tuple[str, str]:
     """Which test failed ("": none), and the output."""
-    status, output = run([str(build / f"test/{folder}_test"), "--gtest_fail_fast"], switch, UNIT_SECONDS)
+    status, output = run([str(build / f"test/{folder}_test"), "--gtest_fail_fast"], bug, UNIT_SECONDS)
     if status == 0:
         return "", output
     failed = re.findall(r"^\[  FAILED  \] (\S+\.[^\s,]+)", output, re.MULTILINE)
@@ -93,7 +67,7 @@ def run_unit_tests(build: pathlib.Path, folder: str, switch: str) -> tuple[str, 
     return f"{started[-1] if started else folder} ({how_it_ended(status)})", output
 
 
-def run_simulator(build: pathlib.Path, switch: str, cases: int, seconds: float) -> tuple[str, str]:
+def run_simulator(build: pathlib.Path, bug: str, cases: int, seconds: float) -> tuple[str, str]:
     """Which invariant was violated ("": none) in which case, and the output."""
     command = [str(build / "bin/culvert-simulate"), "--no-shrink"]
     for folder in ("scripts", "corpus"):
@@ -101,7 +75,7 @@ def run_simulator(build: pathlib.Path, switch: str, cases: int, seconds: float) 
             command += ["--file", str(ROOT / "tests/model" / folder)]
     command += ["--seed", str(FIRST_SEED), "--cases", str(cases), "--minutes", f"{seconds / 60:.4f}"]
     # A failing case runs twice: its report needs another run.
-    status, output = run(command, switch, 3 * seconds)
+    status, output = run(command, bug, 3 * seconds)
     violation = re.search(r"^FAILED: (?:--)?(.+)\n  t=\S+ (\S+):", output, re.MULTILINE)
     if violation:
         return f"{violation[2]}, {pathlib.PurePath(violation[1]).name}", output
@@ -116,7 +90,7 @@ def how_it_ended(status: int | None) -> str:
 
 @dataclasses.dataclass
 class Report:
-    switch: Switch
+    bug: Bug
     unit: str = ""
     model: str = ""
     is_model_run: bool = False
@@ -125,22 +99,22 @@ class Report:
         return not self.unit and not self.model
 
 
-def try_switch(switch: Switch, options: argparse.Namespace) -> Report:
-    report = Report(switch)
-    for folder in switch.folders:
-        report.unit, _ = run_unit_tests(options.build, folder, switch.name)
+def try_bug(bug: Bug, options: argparse.Namespace) -> Report:
+    report = Report(bug)
+    for folder in bug.tests:
+        report.unit, _ = run_unit_tests(options.build, folder, bug.name)
         if report.unit:
             break
     if options.cases > 0 and not (report.unit and options.first_only):
-        report.model, _ = run_simulator(options.build, switch.name, options.cases, options.seconds)
+        report.model, _ = run_simulator(options.build, bug.name, options.cases, options.seconds)
         report.is_model_run = True
     return report
 
 
-def check_without_bugs(switches: list[Switch], options: argparse.Namespace) -> bool:
+def check_without_bugs(bugs: list[Bug], options: argparse.Namespace) -> bool:
     """Tests that fail anyway would find every bug. Leaves out the random cases from the first one on that does."""
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        folders = folders_of(switches)
+        folders = folders_of(bugs)
         for folder, (found, output) in zip(folders, pool.map(lambda f: run_unit_tests(options.build, f, ""), folders)):
             if found:
                 print(output[-4000:])
@@ -159,15 +133,15 @@ def check_without_bugs(switches: list[Switch], options: argparse.Namespace) -> b
     return False
 
 
-def folders_of(switches: list[Switch]) -> list[str]:
-    return sorted({folder for switch in switches for folder in switch.folders})
+def folders_of(bugs: list[Bug]) -> list[str]:
+    return sorted({folder for bug in bugs for folder in bug.tests})
 
 
 def print_table(reports: list[Report]) -> None:
-    lines = [("switch", "rows", "found by unit test", "found by simulator")]
+    lines = [("bug", "rows", "found by unit test", "found by simulator")]
     for report in reports:
         model = report.model or ("-" if report.is_model_run else "not run")
-        lines.append((report.switch.name, report.switch.rows, report.unit or "-", model))
+        lines.append((report.bug.name, report.bug.rows, report.unit or "-", model))
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     print()
     for *cells, last in lines:
@@ -177,34 +151,33 @@ def print_table(reports: list[Report]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/sabotage", help="build directory")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="switches tried at the same time")
-    parser.add_argument("--only", nargs="+", metavar="SWITCH", help="try these instead of all")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/sabotage/build/release", help="build directory")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="bugs tried at the same time")
+    parser.add_argument("--only", nargs="+", metavar="BUG", help="try these instead of all")
     parser.add_argument("--first-only", action="store_true", help="do not simulate what a unit test found")
     parser.add_argument("--cases", type=int, default=150, help="cases to simulate for each (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20, help="limit on the time for that (default: %(default)s)")
     parser.add_argument("--targets", action="store_true", help="print what has to be built, and stop")
     options = parser.parse_args()
 
-    switches = read_catalogue()
-    check_places(switches)
+    bugs = catalogue.read_bugs()
     if options.targets:
-        print(*(f"{folder}_test" for folder in folders_of(switches)), "culvert-simulate")
+        print(*(f"{folder}_test" for folder in folders_of(bugs)), "culvert-simulate")
         return 0
     if options.only:
-        unknown = set(options.only) - {switch.name for switch in switches}
+        unknown = set(options.only) - {bug.name for bug in bugs}
         if unknown:
-            parser.error(f"no such switch: {', '.join(sorted(unknown))}")
-        switches = [switch for switch in switches if switch.name in options.only]
+            parser.error(f"no such bug: {', '.join(sorted(unknown))}")
+        bugs = [bug for bug in bugs if bug.name in options.only]
 
     started = time.monotonic()
-    is_sound = check_without_bugs(switches, options)
+    is_sound = check_without_bugs(bugs, options)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        reports = list(pool.map(lambda switch: try_switch(switch, options), switches))
+        reports = list(pool.map(lambda bug: try_bug(bug, options), bugs))
     print_table(reports)
     missed = [report for report in reports if report.is_missed()]
     for report in missed:
-        print(f"MISSED: {report.switch.name}: {report.switch.description}")
+        print(f"MISSED: {report.bug.name}: {report.bug.goes_wrong}")
     by_unit = sum(bool(report.unit) for report in reports)
     by_model = sum(bool(report.model) for report in reports)
     print(f"{len(reports)} seeded bugs in {time.monotonic() - started:.0f} s: {by_unit} found by unit tests, "
