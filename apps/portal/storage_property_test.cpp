@@ -23,7 +23,7 @@ constexpr std::size_t kSteps = 400;
 constexpr std::size_t kRows = 4;
 constexpr UnixSeconds kStart{std::chrono::seconds{1'700'000'000}};
 
-// --- What can be seen, as text ---------------------------------------------------------------------------------------
+// --- What can be seen, as text ---
 
 template <typename T>
 std::string text_of(const T& value) {
@@ -122,7 +122,7 @@ std::string text_of(const std::expected<T, RegisterError>& registered) {
     return registered ? text_of(*registered) : "error " + std::to_string(static_cast<int>(registered.error())) + '\n';
 }
 
-// --- Histories -------------------------------------------------------------------------------------------------------
+// --- Histories ---
 
 /// One operation on one storage; the result is what its caller sees. Run on each of the two.
 using Operation = std::function<std::string(Storage&)>;

@@ -81,7 +81,7 @@ Connection::Fit Connection::fit(const net::SocketAddress& local, const net::Sock
     return fit;
 }
 
-// --- Candidates ------------------------------------------------------------------------------------------------------
+// --- Candidates ---
 
 void Connection::add_local_candidate(const ice::Candidate& candidate, Outbox& out, Instant now) {
     if (candidate.kind == ice::CandidateKind::kServerReflexive) {
@@ -148,7 +148,7 @@ bool Connection::may_learn_candidate(Instant now) {
     return true;
 }
 
-// --- Packets ---------------------------------------------------------------------------------------------------------
+// --- Packets ---
 
 void Connection::send_packet(ByteSpan ip_packet, Outbox& out, Instant now) {
     note_activity(now);
@@ -202,7 +202,7 @@ void Connection::flush_tunnel(Outbox& out, Instant now) {
     }
 }
 
-// --- Time ------------------------------------------------------------------------------------------------------------
+// --- Time ---
 
 void Connection::handle_timeout(Relays& relays, Outbox& out, Instant now) {
     agent_.handle_timeout(now);
@@ -305,7 +305,7 @@ void Connection::fail(Failure failure) {
     failure_ = failure;
 }
 
-// --- ICE -------------------------------------------------------------------------------------------------------------
+// --- ICE ---
 
 void Connection::handle_agent_events(Relays& relays, Outbox& out, Instant now) {
     while (const auto event = agent_.poll_event()) {

@@ -19,20 +19,6 @@ constexpr log::Logger kLog{"portal"};
 /// thousands, or one thousands of times, is an attempt to make the portal multiply it.
 constexpr std::size_t kMaxReceivers = 100;
 
-constexpr std::string_view to_string(portal_api::FlowFailure reason) {
-    switch (reason) {
-        case portal_api::FlowFailure::kNotFound:
-            return "not_found";
-        case portal_api::FlowFailure::kOffline:
-            return "offline";
-        case portal_api::FlowFailure::kForbidden:
-            return "forbidden";
-        case portal_api::FlowFailure::kUnknown:
-            break;
-    }
-    return "unknown";
-}
-
 }  // namespace
 
 void ControlPlane::handle_message(SessionId id, Session& session, const portal_api::Ref&,

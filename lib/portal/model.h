@@ -30,7 +30,7 @@ using portal_api::IpStack;
 /// credentials expire then too, so that they are the same on every connect.
 constexpr UnixSeconds kNever{std::chrono::seconds{2'145'916'800}};
 
-// --- Configuration: changed by administrators ------------------------------------------------------------------------
+// --- Configuration: changed by administrators ---
 
 struct Account {
     AccountId id;
@@ -116,8 +116,7 @@ struct Policy {
     friend bool operator==(const Policy&, const Policy&) = default;
 };
 
-// --- Tokens
-// ------------------------------------------------------------------------------------------------------------
+// --- Tokens ---
 
 enum class TokenType { kClient, kGateway, kRelay, kApi };
 
@@ -140,8 +139,7 @@ struct Token {
     friend bool operator==(const Token&, const Token&) = default;
 };
 
-// --- Devices
-// -------------------------------------------------------------------------------------------------------------
+// --- Devices ---
 
 /// Where and what a device was when it connected last.
 struct LastSeen {
@@ -190,8 +188,7 @@ struct RelayServer {
     LastSeen last_seen;
 };
 
-// --- Flows
-// ---------------------------------------------------------------------------------------------------------------
+// --- Flows ---
 
 /// The record that a client was let through to a resource by a gateway. Never changed; extending access adds a row, and
 /// a row goes when a newer one supersedes it.

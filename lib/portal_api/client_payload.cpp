@@ -33,8 +33,7 @@ std::string_view name_of(const Table& table, Value value, std::string_view other
     return otherwise;
 }
 
-// --- Resources (5.5)
-// ---------------------------------------------------------------------------------------------------
+// --- Resources (5.5) ---
 
 std::vector<Site> read_sites(const ObjectReader& reader) {
     std::vector<Site> sites;
@@ -173,8 +172,7 @@ json::value to_json(const ClientResource& resource) {
                       resource);
 }
 
-// --- Messages (6.1)
-// ----------------------------------------------------------------------------------------------------
+// --- Messages (6.1) ---
 
 ClientInit read_init(const ObjectReader& reader) {
     ClientInit message{.interface = read_interface(reader.object("interface"))};
@@ -253,8 +251,7 @@ json::value to_json(const FlowCreated& message) {
 }
 
 json::value to_json(const FlowCreationFailed& message) {
-    json::object object{{"resource_id", message.resource_id.to_string()},
-                        {"reason", name_of(kFlowFailures, message.reason, "unknown")}};
+    json::object object{{"resource_id", message.resource_id.to_string()}, {"reason", to_string(message.reason)}};
     if (!message.violated_properties.empty()) {
         object["violated_properties"] = to_json(message.violated_properties);
     }
@@ -267,6 +264,10 @@ json::value candidates_to_json(const Message& message) {
 }
 
 }  // namespace
+
+std::string_view to_string(FlowFailure reason) {
+    return name_of(kFlowFailures, reason, "unknown");
+}
 
 Decoded<ToClient> decode_client_payload(std::string_view event, const json::value& payload, const Place& place,
                                         Problem& problem) {

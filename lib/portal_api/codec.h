@@ -37,8 +37,7 @@ struct DecodeError {
     std::string text;
 };
 
-// --- Device's end
-// ------------------------------------------------------------------------------------------------------
+// --- Device's end ---
 
 /// Decodes what the portal sent to a device of the given role. A MessageFrame then holds that role's alternative.
 [[nodiscard]] std::expected<ToDeviceFrame, DecodeError> decode_to_device(Role role, std::string_view text);
@@ -48,8 +47,7 @@ struct DecodeError {
 [[nodiscard]] std::string encode_heartbeat(std::uint64_t ref);
 [[nodiscard]] std::string encode_from_device(const FromDevice& message, std::uint64_t ref);
 
-// --- Portal's end
-// --------------------------------------------------------------------------------------------------------
+// --- Portal's end ---
 
 /// Decodes what a device of the given role sent. An error means that the connection is to be closed (3.1).
 [[nodiscard]] std::expected<FromDeviceFrame, DecodeError> decode_from_device(Role role, std::string_view text);

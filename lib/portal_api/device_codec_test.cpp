@@ -79,8 +79,7 @@ private:
                                }};
 };
 
-// --- Examples of the specification
-// ---------------------------------------------------------------------------------------
+// --- Examples of the specification ---
 
 TEST(DeviceCodec, DecodesTheClientInitOfTheSpecification) {
     const auto init = to_client<ClientInit>(spec::kClientInit);
@@ -225,8 +224,7 @@ TEST(DeviceCodec, EncodesWhatTheSpecificationShows) {
     }
 }
 
-// --- Control frames (3.3)
-// ------------------------------------------------------------------------------------------------
+// --- Control frames (3.3) ---
 
 TEST(DeviceCodec, TellsTruncatedFromUndecodable) {
     for (const auto* text : {"", "  ", "{", R"({"topic":"cli)", R"({"topic":"client","event":"init","payload":{})"}) {
@@ -300,8 +298,7 @@ TEST(DeviceCodec, RefusesMessagesOfOtherRolesAndEras) {
                 HasSubstr("ref"));
 }
 
-// --- Tolerance (5)
-// ---------------------------------------------------------------------------------------------------------
+// --- Tolerance (5) ---
 
 TEST(DeviceCodec, SkipsResourcesOfUnknownTypeQuietly) {
     CapturedLog captured;

@@ -17,7 +17,7 @@ using ToDevice = std::variant<ToClient, ToGateway, ToRelay>;
 /// Everything a device may push to the portal (relays have no messages of their own).
 using FromDevice = std::variant<FromClient, FromGateway>;
 
-// --- Portal -> device (3.3) ------------------------------------------------------------------------------------------
+// --- Portal -> device (3.3) ---
 
 /// An application message.
 struct MessageFrame {
@@ -64,8 +64,7 @@ struct Disconnect {
 using ToDeviceFrame =
     std::variant<MessageFrame, IgnoredFrame, OkReply, NullReply, ErrorReply, ChannelCrashed, ChannelClosed, Disconnect>;
 
-// --- Device -> portal (3.1, 3.2)
-// --------------------------------------------------------------------------------------
+// --- Device -> portal (3.1, 3.2) ---
 
 /// The `ref` of a device's frame as JSON text. The portal repeats it as it came: a number stays a number.
 struct Ref {

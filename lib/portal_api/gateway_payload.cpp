@@ -12,8 +12,7 @@ namespace {
 
 using portal_api::to_json;
 
-// --- Resources (5.6)
-// ---------------------------------------------------------------------------------------------------
+// --- Resources (5.6) ---
 
 std::vector<Filter> read_filters(const ObjectReader& reader) {
     std::vector<Filter> filters;
@@ -67,8 +66,7 @@ json::value to_json(const GatewayResource& resource) {
                       resource);
 }
 
-// --- Messages (7.1)
-// ----------------------------------------------------------------------------------------------------
+// --- Messages (7.1) ---
 
 GatewayInit read_init(const ObjectReader& reader) {
     GatewayInit message{.interface = read_interface(reader.object("interface"))};

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -16,7 +17,7 @@
 /// the wire. JSON conversion is in codec.h.
 namespace culvert::portal_api {
 
-// --- Shared pieces (section 5) -------------------------------------------------------------------------------------
+// --- Shared pieces (section 5) ---
 
 struct UpstreamDns {
     net::SocketAddress address;
@@ -73,7 +74,7 @@ struct Filter {
 
 enum class IpStack { kDual, kIpv4Only, kIpv6Only };
 
-// --- Resources as clients see them (5.5) -----------------------------------------------------------------------------
+// --- Resources as clients see them (5.5) ---
 
 struct ClientDnsResource {
     ResourceId id;
@@ -108,7 +109,7 @@ struct ClientInternetResource {
 
 using ClientResource = std::variant<ClientDnsResource, ClientCidrResource, ClientInternetResource>;
 
-// --- Resources as gateways see them (5.6) ----------------------------------------------------------------------------
+// --- Resources as gateways see them (5.6) ---
 
 struct GatewayDnsResource {
     ResourceId id;
@@ -136,8 +137,7 @@ struct GatewayInternetResource {
 
 using GatewayResource = std::variant<GatewayDnsResource, GatewayCidrResource, GatewayInternetResource>;
 
-// --- Portal -> client (6.1)
-// --------------------------------------------------------------------------------------------
+// --- Portal -> client (6.1) ---
 
 struct ClientInit {
     Interface interface;
@@ -181,6 +181,9 @@ struct FlowCreated {
     friend bool operator==(const FlowCreated&, const FlowCreated&) = default;
 };
 enum class FlowFailure { kNotFound, kOffline, kForbidden, kUnknown };
+/// As on the wire.
+[[nodiscard]] std::string_view to_string(FlowFailure reason);
+
 struct FlowCreationFailed {
     ResourceId resource_id;
     FlowFailure reason = FlowFailure::kUnknown;
@@ -204,8 +207,7 @@ struct InvalidateGatewayIceCandidates {
 using ToClient = std::variant<ClientInit, ConfigChanged, ResourceCreatedOrUpdated, ResourceDeleted, RelaysPresence,
                               FlowCreated, FlowCreationFailed, GatewayIceCandidates, InvalidateGatewayIceCandidates>;
 
-// --- Client -> portal (6.2)
-// --------------------------------------------------------------------------------------------
+// --- Client -> portal (6.2) ---
 
 struct CreateFlow {
     ResourceId resource_id;
@@ -229,8 +231,7 @@ struct BroadcastInvalidatedGatewayIceCandidates {
 
 using FromClient = std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates>;
 
-// --- Portal -> gateway (7.1)
-// --------------------------------------------------------------------------------------------
+// --- Portal -> gateway (7.1) ---
 
 struct Authorization {
     ClientId client_id;
@@ -319,8 +320,7 @@ struct InvalidateClientIceCandidates {
 using ToGateway = std::variant<GatewayInit, AuthorizeFlow, AccessAuthorizationExpiryUpdated, RejectAccess,
                                ResourceUpdated, RelaysPresence, ClientIceCandidates, InvalidateClientIceCandidates>;
 
-// --- Gateway -> portal (7.2)
-// --------------------------------------------------------------------------------------------
+// --- Gateway -> portal (7.2) ---
 
 struct FlowAuthorized {
     std::string ref;
@@ -343,8 +343,7 @@ struct BroadcastInvalidatedClientIceCandidates {
 
 using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates>;
 
-// --- Portal -> relay (8)
-// --------------------------------------------------------------------------------------------------
+// --- Portal -> relay (8) ---
 
 struct RelayInit {
     friend bool operator==(const RelayInit&, const RelayInit&) = default;

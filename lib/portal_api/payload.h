@@ -40,7 +40,7 @@ struct EncodedMessage {
 [[nodiscard]] EncodedMessage encode_payload(const FromClient& message);
 [[nodiscard]] EncodedMessage encode_payload(const FromGateway& message);
 
-// --- Pieces that several messages share (5.3, 5.4, 5.6) ------------------------------------------------------------
+// --- Pieces that several messages share (5.3, 5.4, 5.6) ---
 
 [[nodiscard]] Interface read_interface(const ObjectReader& reader);
 [[nodiscard]] std::vector<Relay> read_relays(const ObjectReader& reader, std::string_view key, bool may_be_absent);

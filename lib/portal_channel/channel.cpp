@@ -43,7 +43,7 @@ std::optional<T> pop(std::deque<T>& queue) {
 
 PhoenixChannel::PhoenixChannel(ChannelOptions options, Rng rng) : options_{std::move(options)}, rng_{std::move(rng)} {}
 
-// --- Commands --------------------------------------------------------------------------------------------------------
+// --- Commands ---
 
 void PhoenixChannel::connect(const std::optional<crypto::PublicKey>& public_key, Instant) {
     const bool is_connecting = state_ == State::kDialling || state_ == State::kWaiting;
@@ -102,7 +102,7 @@ void PhoenixChannel::close(Instant now) {
     }
 }
 
-// --- Network ---------------------------------------------------------------------------------------------------------
+// --- Network ---
 
 void PhoenixChannel::handle_connected(Instant now) {
     if (state_ != State::kDialling) {
@@ -170,7 +170,7 @@ void PhoenixChannel::handle_connection_lost(std::string_view cause, Instant now)
     }
 }
 
-// --- Frames (3.3) ----------------------------------------------------------------------------------------------------
+// --- Frames (3.3) ---
 
 void PhoenixChannel::handle_frame(portal_api::MessageFrame frame, Instant) {
     events_.emplace_back(MessageReceived{std::move(frame.message)});
@@ -232,7 +232,7 @@ void PhoenixChannel::handle_frame(const portal_api::Disconnect& frame, Instant) 
     }
 }
 
-// --- Time ------------------------------------------------------------------------------------------------------------
+// --- Time ---
 
 void PhoenixChannel::handle_timeout(Instant now) {
     switch (state_) {
@@ -286,7 +286,7 @@ std::optional<Instant> PhoenixChannel::poll_timeout() const {
     return pending_join_ ? std::min(next_heartbeat_, pending_join_->sent_at + kJoinTimeout) : next_heartbeat_;
 }
 
-// --- Outputs ---------------------------------------------------------------------------------------------------------
+// --- Outputs ---
 
 std::optional<Action> PhoenixChannel::poll_action() {
     return pop(actions_);
@@ -326,7 +326,7 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
     return frame;
 }
 
-// --- Helpers ---------------------------------------------------------------------------------------------------------
+// --- Helpers ---
 
 void PhoenixChannel::dial() {
     kLog.debug("Connecting to portal");

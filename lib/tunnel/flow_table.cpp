@@ -85,7 +85,7 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
 FlowTable::FlowTable(Limits limits, Rng rng)
     : limits_{limits}, secret_{rng.next_u64(), rng.next_u64()}, buckets_(kFirstBuckets, kNone) {}
 
-// --- Use -------------------------------------------------------------------------------------------------------------
+// --- Use ---
 
 FlowTable::Flow* FlowTable::find(const FlowKey& key, Instant now) {
     const auto index = search(key);
@@ -154,7 +154,7 @@ void FlowTable::update(Flow& flow, std::uint8_t state, Instant now) {
     put_first(index);
 }
 
-// --- Time ------------------------------------------------------------------------------------------------------------
+// --- Time ---
 
 FlowTable::Kind FlowTable::kind_of(const Flow& flow) {
     switch (flow.key.protocol) {
@@ -189,7 +189,7 @@ bool FlowTable::is_expired(const Flow& flow, Instant now) {
            now - flow.sent_at > kEstablishedTcpIdleTime + kFlowTimeResolution;
 }
 
-// --- Room ------------------------------------------------------------------------------------------------------------
+// --- Room ---
 
 FlowTable::Peer* FlowTable::admit_newcomer(const Partner& partner, Instant now) {
     auto found = peers_.find(partner.id);
@@ -355,7 +355,7 @@ void FlowTable::forget_rested_peers(Instant now) {
     });
 }
 
-// --- Structure -------------------------------------------------------------------------------------------------------
+// --- Structure ---
 
 std::size_t FlowTable::bucket_of(const FlowKey& key) const {
     const auto client = words_of(key.client);

@@ -211,7 +211,7 @@ TEST_F(Flows, AreJudgedOnceUntilSomethingChanges) {
     EXPECT_TRUE(table.is_judged(*table.find(key, now)));
 }
 
-// --- Room ------------------------------------------------------------------------------------------------------------
+// --- Room ---
 
 TEST_F(Flows, MakeRoomInTheOrderOfTheirWorth) {
     establish(1);
@@ -302,7 +302,7 @@ TEST(FlowTable, HoldsEvenIfEveryPeerHasOneFlow) {
     }
 }
 
-// --- Owners and speed ------------------------------------------------------------------------------------------------
+// --- Owners and speed ---
 
 /// Clients of a gateway, each with an owner.
 struct OwnedFlows {

@@ -35,7 +35,7 @@ void TunConfigCell::describe(Snapshot& out) const {
         });
 }
 
-// --- Client ----------------------------------------------------------------------------------------------------------
+// --- Client ---
 
 void ResourceSet::describe(Snapshot& out) const {
     for (const auto& [id, resource] : resources_) {
@@ -115,7 +115,7 @@ std::string ClientState::debug_snapshot(Instant now) const {
     return out.text() + '\n' + node_.debug_snapshot(now);
 }
 
-// --- Gateway ---------------------------------------------------------------------------------------------------------
+// --- Gateway ---
 
 void ClientPolicy::describe(Snapshot& out) const {
     for (const auto& [id, grant] : resources_) {

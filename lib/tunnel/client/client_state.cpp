@@ -44,7 +44,7 @@ ClientState::ClientState(Rng rng, Instant now, WallTime wall_now)
     : node_{connectivity::Role::kClient, rng, now, wall_now},
       flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, rng.child("flows")} {}
 
-// --- Packets -------------------------------------------------------------------------------------------------------
+// --- Packets ---
 
 void ClientState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
     auto parsed = parse_tun_packet(packet);
@@ -243,7 +243,7 @@ void ClientState::reauthorise(const packet::EmbeddedPacket& refused, Instant now
     request_access(id_of(*resource), "icmp-destination-unreachable-prohibited", now);
 }
 
-// --- Messages of the portal ------------------------------------------------------------------------------------------
+// --- Messages of the portal ---
 
 void ClientState::handle_portal(const portal_api::ToClient& message, Instant now) {
     std::visit([&](const auto& any) { handle(any, now); }, message);
@@ -336,7 +336,8 @@ void ClientState::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant
 void ClientState::handle(const portal_api::FlowCreationFailed& message, Instant now) {
     const auto* resource = resources_.find(message.resource_id);
     if (message.reason != portal_api::FlowFailure::kOffline || resource == nullptr) {
-        kLog.debug("Portal refused flow", log::field("rid", message.resource_id));
+        kLog.debug("Portal refused flow", log::field("rid", message.resource_id),
+                   log::field("reason", portal_api::to_string(message.reason)));
         return;
     }
     pending_flows_.erase(message.resource_id);
@@ -360,8 +361,7 @@ void ClientState::handle(const portal_api::InvalidateGatewayIceCandidates& messa
     }
 }
 
-// --- Resources and the interface
-// ---------------------------------------------------------------------------------------
+// --- Resources and the interface ---
 
 void ClientState::set_interface(const portal_api::Interface& interface) {
     tun_config_.set({.ipv4 = interface.ipv4, .ipv6 = interface.ipv6});
@@ -445,8 +445,7 @@ void ClientState::update_routes() {
     tun_config_.set(std::move(config));
 }
 
-// --- Flows and gateways
-// --------------------------------------------------------------------------------------------------
+// --- Flows and gateways ---
 
 void ClientState::request_access(const ResourceId& resource, std::string_view trigger, Instant now) {
     if (!pending_flows_.request(resource, now)) {
@@ -503,8 +502,7 @@ void ClientState::drain_node_events() {
         });
 }
 
-// --- Time, outputs, end
-// ----------------------------------------------------------------------------------------------------
+// --- Time, outputs, end ---
 
 void ClientState::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
                                 Instant now) {

@@ -44,7 +44,7 @@ GatewayState::GatewayState(Rng rng, Instant now, WallTime wall_now)
               .burst = kGatewayFlowBurst},
              rng.child("flows")} {}
 
-// --- Packets: from resources to clients ------------------------------------------------------------------------------
+// --- Packets: from resources to clients ---
 
 void GatewayState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
     auto parsed = parse_tun_packet(packet);
@@ -101,7 +101,7 @@ bool GatewayState::is_asked_for(const ClientId& client, const packet::IpPacket& 
     return quoted != nullptr && FlowTable::peer_of(*quoted) == client.uuid();
 }
 
-// --- Packets: from clients to resources ------------------------------------------------------------------------------
+// --- Packets: from clients to resources ---
 
 void GatewayState::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                                    MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
@@ -246,7 +246,7 @@ void GatewayState::add_error(const TunnelError& error) {
     }
 }
 
-// --- Messages of the portal ------------------------------------------------------------------------------------------
+// --- Messages of the portal ---
 
 void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{[&](const portal_api::AuthorizeFlow& flow) {
@@ -381,8 +381,7 @@ void GatewayState::handle(const portal_api::InvalidateClientIceCandidates& messa
     }
 }
 
-// --- Clients and what they may reach
-// -----------------------------------------------------------------------------------
+// --- Clients and what they may reach ---
 
 void GatewayState::reconcile(const std::vector<portal_api::Authorization>& authorizations) {
     std::map<ClientId, std::set<ResourceId>> listed;
@@ -483,8 +482,7 @@ void GatewayState::drain_node_events() {
         });
 }
 
-// --- Time, outputs, end
-// ------------------------------------------------------------------------------------------------
+// --- Time, outputs, end ---
 
 void GatewayState::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
                                  Instant now) {

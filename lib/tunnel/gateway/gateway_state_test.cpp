@@ -511,8 +511,7 @@ TEST_F(GatewayPolicy, AcceptsNothingBeforeInitOrWithoutRelays) {
     EXPECT_FALSE(fresh.poll_event()) << "no reply";
 }
 
-// --- Clients that do not keep to the protocol
-// ----------------------------------------------------------------------------
+// --- Clients that do not keep to the protocol ---
 
 class GatewayAndRogue : public GatewayPolicy {
 protected:

@@ -182,7 +182,7 @@ TEST(InboundPolicy, RefusesPeersAndProxiesAsSources) {
     EXPECT_EQ(inbound(everything, udp_from("100.96.0.9:80")), std::unexpected{Refusal::kNoTranslation});
 }
 
-// --- The gateway itself ----------------------------------------------------------------------------------------------
+// --- The gateway itself ---
 
 constexpr auto kGateway = "100.64.1.1";
 

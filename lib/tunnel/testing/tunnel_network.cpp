@@ -74,8 +74,7 @@ void TunnelNetwork::add_resource(std::uint8_t number, std::string_view network, 
     }
 }
 
-// --- The portal
-// --------------------------------------------------------------------------------------------------------
+// --- The portal ---
 
 std::vector<portal_api::ClientResource> TunnelNetwork::resources() const {
     std::vector<portal_api::ClientResource> all;
@@ -219,8 +218,7 @@ void TunnelNetwork::handle(Gateway& gateway, portal_api::FromGateway message) {
                message);
 }
 
-// --- Devices
-// -----------------------------------------------------------------------------------------------------------
+// --- Devices ---
 
 void TunnelNetwork::drain() {
     drain_client();
@@ -435,8 +433,7 @@ void TunnelNetwork::collect(std::vector<Bytes>& packets) {
     coalescer_.clear();
 }
 
-// --- The wire
-// ------------------------------------------------------------------------------------------------------------
+// --- The wire ---
 
 void TunnelNetwork::flush_queue(const net::IpAddress& from) {
     for (std::size_t i = 0; i < queue_.size(); ++i) {
@@ -522,8 +519,7 @@ void TunnelNetwork::run_relay_commands() {
     }
 }
 
-// --- Time
-// ------------------------------------------------------------------------------------------------------------------
+// --- Time ---
 
 UnixSeconds TunnelNetwork::wall_now() const {
     return std::chrono::floor<std::chrono::seconds>(kWallStart + now.time_since_epoch());

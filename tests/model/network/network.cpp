@@ -51,8 +51,7 @@ bool share_lan(const Host& a, const Host& b) {
 
 Network::Network(Rng rng) : seed_{rng.array<32>()}, salt_{rng.next_u64()} {}
 
-// --- Hosts
-// -------------------------------------------------------------------------------------------------------------
+// --- Hosts ---
 
 std::vector<net::IpAddress> Network::attach(const Device& device, const Access& access, Instant now) {
     advance(now);
@@ -166,8 +165,7 @@ Rng Network::rng_of_link(const Device& device, bool is_up) const {
     return Rng{seed};
 }
 
-// --- The way of a datagram
-// ---------------------------------------------------------------------------------------------
+// --- The way of a datagram ---
 
 void Network::send(const Device& device, const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn,
                    ByteSpan payload, Instant now) {
@@ -395,8 +393,7 @@ void Network::drop(DropReason reason, const Datagram& datagram, Instant at) {
     }
 }
 
-// --- Faults
-// ------------------------------------------------------------------------------------------------------------
+// --- Faults ---
 
 void Network::impair(const Device& device, bool up, bool down, const Impairment& impairment) {
     auto& impaired = host(device);
@@ -459,8 +456,7 @@ void Network::heal_all() {
     lost_families_.clear();
 }
 
-// --- Observers
-// ---------------------------------------------------------------------------------------------------------
+// --- Observers ---
 
 std::vector<net::SocketAddress> Network::public_endpoints(const Device& device, std::uint16_t port, Instant now) const {
     std::vector<net::SocketAddress> endpoints;

@@ -82,7 +82,7 @@ public:
     /// The next datagram that arrives no later than `now`.
     std::optional<Delivery> poll_delivery(Instant now);
 
-    // --- Faults ----------------------------------------------------------------------------------------------------
+    // --- Faults ---
 
     /// Replaces what impairs these directions of the host's access link.
     void impair(const Device& device, bool up, bool down, const Impairment& impairment);
@@ -100,7 +100,7 @@ public:
     /// Ends impairments and blocks, and restores families.
     void heal_all();
 
-    // --- What an omniscient observer sees --------------------------------------------------------------------------
+    // --- What an omniscient observer sees ---
 
     /// As what the Internet knows a port of the host: its own addresses, and what an IPv4 NAT has mapped it to.
     [[nodiscard]] std::vector<net::SocketAddress> public_endpoints(const Device& device, std::uint16_t port,

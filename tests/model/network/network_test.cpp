@@ -152,8 +152,7 @@ TEST_F(NetworkTest, DeliversWhatAHostSentBeforeItLeft) {
     EXPECT_TRUE(run_one());
 }
 
-// --- NAT
-// ---------------------------------------------------------------------------------------------------------------
+// --- NAT ---
 
 TEST_F(NetworkTest, TranslatesThereAndBack) {
     const auto client = attach(kClient, kBehindNat);
@@ -264,8 +263,7 @@ TEST_F(NetworkTest, TurnsPacketsAroundOnlyInANatThatHairpins) {
     }
 }
 
-// --- LAN
-// ---------------------------------------------------------------------------------------------------------------
+// --- LAN ---
 
 TEST_F(NetworkTest, ReachesPrivateAddressesOnTheSameLanOnly) {
     Access access = kBehindNat;
@@ -335,8 +333,7 @@ TEST_F(NetworkTest, HasANewNatOnceEverybodyHasLeftALan) {
     EXPECT_NE(run_one()->from.ip, before);
 }
 
-// --- Faults
-// ------------------------------------------------------------------------------------------------------------
+// --- Faults ---
 
 TEST_F(NetworkTest, ImpairsOneDirection) {
     const auto client = attach(kClient, kV4);
@@ -463,8 +460,7 @@ TEST_F(NetworkTest, LosesTooLongPackets) {
     EXPECT_EQ(network.dropped(DropReason::kTooBig), 2U);
 }
 
-// --- Attackers
-// ---------------------------------------------------------------------------------------------------------
+// --- Attackers ---
 
 TEST_F(NetworkTest, CarriesAnAttackersDatagramsWithAnySource) {
     const auto client = attach(kClient, {.has_v6 = false, .latency = milliseconds{30}});
@@ -492,8 +488,7 @@ TEST_F(NetworkTest, HoldsAttackersOffLikeEverybody) {
     EXPECT_TRUE(run_one());
 }
 
-// --- Order
-// -------------------------------------------------------------------------------------------------------------
+// --- Order ---
 
 TEST_F(NetworkTest, KeepsTheOrderOfAPairAcrossChangesOfItsLinks) {
     attach(kClient, kV4);
@@ -548,8 +543,7 @@ TEST(Network, BreaksTiesByChanceButNotByOrderOfSending) {
     EXPECT_LT(first, 80);
 }
 
-// --- Determinism
-// -------------------------------------------------------------------------------------------------------
+// --- Determinism ---
 
 /// Everything that arrives in a network of impaired links, as text.
 std::string trace_of(std::uint64_t seed, bool with_third_host) {

@@ -40,7 +40,7 @@ void PortalChecks::handle(const ActionTaken& event, Instant now) {
     }
 }
 
-// --- SEC-7 -----------------------------------------------------------------------------------------------------------
+// --- SEC-7 ---
 
 void PortalChecks::handle(const MessageToPortal& event, Instant now) {
     const auto* client = std::get_if<ClientNo>(&event.device);
@@ -68,7 +68,7 @@ void PortalChecks::handle(const MessageToPortal& event, Instant now) {
     }
 }
 
-// --- STA-3 -----------------------------------------------------------------------------------------------------------
+// --- STA-3 ---
 
 void PortalChecks::handle(const PacketDelivered& event, Instant now) {
     const auto packet = read_packet(event.packet);
@@ -114,7 +114,7 @@ void PortalChecks::handle(const MessageToDevice& event, Instant now) {
     }
 }
 
-// --- LIV-9 -----------------------------------------------------------------------------------------------------------
+// --- LIV-9 ---
 
 void PortalChecks::judge_until(Instant now) {
     for (auto due = list_due_.begin(); due != list_due_.end();) {

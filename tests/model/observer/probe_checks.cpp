@@ -74,7 +74,7 @@ ProbeChecks::Probe* ProbeChecks::find(const std::optional<PacketKey>& key) {
     return found == probes_.end() ? nullptr : &found->second;
 }
 
-// --- There -----------------------------------------------------------------------------------------------------------
+// --- There ---
 
 void ProbeChecks::handle(const PacketSubmitted& event, Instant now) {
     const auto packet = read_packet(event.packet);
@@ -178,7 +178,7 @@ void ProbeChecks::check_order(const PacketKey& key, const Probe& probe, GatewayN
     }
 }
 
-// --- And back --------------------------------------------------------------------------------------------------------
+// --- And back ---
 
 void ProbeChecks::handle(const PacketReturned& event, Instant now) {
     const auto packet = read_packet(event.packet);
@@ -243,7 +243,7 @@ void ProbeChecks::handle_rejection(const PacketKey& key, const InnerPacket& quot
     }
 }
 
-// --- In the end ------------------------------------------------------------------------------------------------------
+// --- In the end ---
 
 void ProbeChecks::judge(const PacketKey& key, Probe& probe, Instant due) {
     probe.is_judged = true;
@@ -338,7 +338,7 @@ std::string ProbeChecks::describe(const PacketKey& key, const Probe& probe) cons
     return text;
 }
 
-// --- Transfers -------------------------------------------------------------------------------------------------------
+// --- Transfers ---
 
 void ProbeChecks::handle(const TransferStarted& event, Instant now) {
     const auto client = event.transfer.client;

@@ -36,7 +36,7 @@ void StateChecks::handle(const ProcessChanged& event, Instant) {
     }
 }
 
-// --- STA-2 -----------------------------------------------------------------------------------------------------------
+// --- STA-2 ---
 
 void StateChecks::handle(const InterfaceConfigured& event, Instant now) {
     const auto found = interfaces_.find(event.device);
@@ -52,7 +52,7 @@ void StateChecks::handle(const ResourcesListed& event, Instant now) {
     lists_.insert_or_assign(event.client, event.resources);
 }
 
-// --- STA-1 -----------------------------------------------------------------------------------------------------------
+// --- STA-1 ---
 
 void StateChecks::handle(const SessionOpened& event, Instant now) {
     signed_in_.insert(event.device);

@@ -57,7 +57,7 @@ void TrafficChecks::handle(const PacketBetrayed& event, Instant) {
     }
 }
 
-// --- Towards resources -----------------------------------------------------------------------------------------------
+// --- Towards resources ---
 
 void TrafficChecks::handle(const PacketForwarded& event, Instant now) {
     const auto packet = read_packet(event.packet);
@@ -183,7 +183,7 @@ void TrafficChecks::check_access(GatewayNo gateway, ClientNo client, const Inner
     }
 }
 
-// --- Towards applications --------------------------------------------------------------------------------------------
+// --- Towards applications ---
 
 void TrafficChecks::handle(const PacketReturned& event, Instant now) {
     const auto packet = read_packet(event.packet);
@@ -288,7 +288,7 @@ void TrafficChecks::check_error(ClientNo client, const InnerPacket& error, Insta
     });
 }
 
-// --- On the wire -----------------------------------------------------------------------------------------------------
+// --- On the wire ---
 
 void TrafficChecks::handle(const DatagramSent& event, Instant now) {
     const bool is_sealed = as_text(event.payload).find(kMarker) == std::string_view::npos;

@@ -12,7 +12,7 @@
 /// hold when its time comes (the client does not run, the policy exists already) does nothing.
 namespace culvert::model {
 
-// --- Traffic -------------------------------------------------------------------------------------------------------
+// --- Traffic ---
 
 enum class Protocol : std::uint8_t { kIcmp, kUdp, kTcp };
 
@@ -82,7 +82,7 @@ struct Unsolicited {
     friend bool operator==(const Unsolicited&, const Unsolicited&) = default;
 };
 
-// --- Administrators ------------------------------------------------------------------------------------------------
+// --- Administrators ---
 
 struct CreateResource {
     ResourceNo resource;  ///< as in the setup, if an earlier action deleted it; otherwise nothing happens
@@ -148,7 +148,7 @@ struct SetSearchDomain {
     friend bool operator==(const SetSearchDomain&, const SetSearchDomain&) = default;
 };
 
-// --- Processes and hosts -------------------------------------------------------------------------------------------
+// --- Processes and hosts ---
 
 struct Start {
     Process process;
@@ -189,7 +189,7 @@ struct Reset {
     friend bool operator==(const Reset&, const Reset&) = default;
 };
 
-// --- Faults --------------------------------------------------------------------------------------------------------
+// --- Faults ---
 
 /// What a link does to datagrams in one direction. Rates in per mille.
 struct Impairment {
@@ -287,7 +287,7 @@ struct PortalTrouble {
     friend bool operator==(const PortalTrouble&, const PortalTrouble&) = default;
 };
 
-// --- Attackers -----------------------------------------------------------------------------------------------------
+// --- Attackers ---
 
 enum class Forgery : std::uint8_t {
     kForeignSource,         ///< inner packet from an address that is not the client's
@@ -418,7 +418,7 @@ struct Deceive {
     friend bool operator==(const Deceive&, const Deceive&) = default;
 };
 
-// --- Time ----------------------------------------------------------------------------------------------------------
+// --- Time ---
 
 /// Every fault is healed, every stopped process started, then the world runs until it is quiet (at most 90 s) and the
 /// state of all parties is compared with the model's.

@@ -78,7 +78,7 @@ void for_each_field(Visit&& visit) {
     std::apply([&](const auto&... field) { (visit(field), ...); }, kShape<S>.fields);
 }
 
-// --- Setup ---------------------------------------------------------------------------------------------------------
+// --- Setup ---
 
 template <>
 inline constexpr auto kShape<NatBox> = detail::shape(
@@ -125,7 +125,7 @@ template <>
 inline constexpr auto kShape<Scenario> =
     detail::shape("case", detail::fields_of(&Scenario::setup), detail::option("tail", &Scenario::tail));
 
-// --- Actions -------------------------------------------------------------------------------------------------------
+// --- Actions ---
 
 template <>
 inline constexpr auto kShape<Probe> =

@@ -28,7 +28,7 @@ class SimulatedKernel final : public io::Kernel {
 public:
     explicit SimulatedKernel(const Rng& rng) : rng_{rng} {}
 
-    // --- Network and applications ---------------------------------------------------------------------------------
+    // --- Network and applications ---
 
     /// Never backwards.
     void set_now(Instant now) { now_ = now; }
@@ -66,7 +66,7 @@ public:
     /// The port of the socket of this family.
     [[nodiscard]] std::optional<std::uint16_t> port(net::Family family) const;
 
-    // --- Program --------------------------------------------------------------------------------------------------
+    // --- Program ---
 
     /// The one TUN device, with all offloads. Call once.
     [[nodiscard]] io::TunDevice open_tun(std::string name);

@@ -41,7 +41,7 @@ public:
     void forward_events(Instant) override {}
     bool is_finished() const override { return is_finished_; }
 
-    // --- What the test does ---------------------------------------------------------------------------------------
+    // --- What the test does ---
 
     /// A timer that goes off this often from now on.
     void start_timer(Duration period, Instant now);
@@ -51,7 +51,7 @@ public:
     void send(net::Transmit transmit) { control_.push_back(std::move(transmit)); }
     void finish() { is_finished_ = true; }
 
-    // --- What the loop did ----------------------------------------------------------------------------------------
+    // --- What the loop did ---
 
     std::vector<Numbered> from_tun;
     std::vector<Numbered> from_network;

@@ -111,7 +111,7 @@ Instant IceRules::last_nomination(const Host& host, const Uuid& peer) const {
     return known == nullptr ? Instant{} : known->last_nomination;
 }
 
-// --- Sent ------------------------------------------------------------------------------------------------------------
+// --- Sent ---
 
 void IceRules::handle_sent(const PeerDatagram& datagram, const StunMessage& message) {
     const bool is_request = message.type() == stun_type::kBinding;
@@ -271,7 +271,7 @@ Complaint IceRules::judge_answer(const PeerDatagram& datagram, const StunMessage
     return {};
 }
 
-// --- Received --------------------------------------------------------------------------------------------------------
+// --- Received ---
 
 void IceRules::handle_received(const PeerDatagram& datagram, const StunMessage& message) {
     auto& host = datagram.host;

@@ -23,7 +23,7 @@ struct QueuedPeerRules : CheckerTest {
     }
 };
 
-// --- Any datagram ----------------------------------------------------------------------------------------------------
+// --- Any datagram ---
 
 TEST_F(PeerRules, AcceptAConnectionThatFollowsThem) {
     connect();
@@ -53,7 +53,7 @@ TEST_F(PeerRules, RejectLongDatagrams) {
     expect_violation("PRO-1 a datagram is longer than 1316 bytes");
 }
 
-// --- Connectivity checks ---------------------------------------------------------------------------------------------
+// --- Connectivity checks ---
 
 TEST_F(PeerRules, RejectNominationByTheControlledSide) {
     using namespace stun_attribute;
@@ -277,7 +277,7 @@ TEST_F(PeerRules, RejectNominationsWithoutEnd) {
     EXPECT_FALSE(violations().empty());
 }
 
-// --- WireGuard -------------------------------------------------------------------------------------------------------
+// --- WireGuard ---
 
 TEST_F(PeerRules, RejectHandshakesForStrangers) {
     connect();

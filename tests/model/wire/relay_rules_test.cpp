@@ -211,7 +211,7 @@ TEST_F(RelayedTraffic, KeepsAllocationsAlive) {
     expect_violation("PRO-1 no BINDING keeps an allocation alive");
 }
 
-// --- Relays ----------------------------------------------------------------------------------------------------------
+// --- Relays ---
 
 TEST_F(RelayedTraffic, IsAnsweredOnce) {
     client_to_relay(binding(10));

@@ -61,7 +61,7 @@ TurnClientRules::Allocation& TurnClientRules::allocation(const Host& host, const
     return allocation;
 }
 
-// --- Sent ------------------------------------------------------------------------------------------------------------
+// --- Sent ---
 
 void TurnClientRules::handle_sent(Host& host, const net::SocketAddress& relay, const StunMessage& message,
                                   Instant now) {
@@ -312,7 +312,7 @@ std::expected<net::SocketAddress, Complaint> TurnClientRules::find_peer(Host& ho
     return found->second.peer;
 }
 
-// --- Received --------------------------------------------------------------------------------------------------------
+// --- Received ---
 
 void TurnClientRules::handle_received(Host& host, const net::SocketAddress& relay, const StunMessage& message,
                                       Instant now) {
@@ -456,7 +456,7 @@ void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& re
     });
 }
 
-// --- Facts -----------------------------------------------------------------------------------------------------------
+// --- Facts ---
 
 bool TurnClientRules::was_relayed(const Host& host, const net::SocketAddress& address) const {
     return relayed_.contains({host.device, address});

@@ -120,7 +120,7 @@ void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
     std::visit([&](const auto& to) { std::visit(handle, to); }, message.message);
 }
 
-// --- Sent ------------------------------------------------------------------------------------------------------------
+// --- Sent ---
 
 void WireChecker::Rules::handle(const DatagramSent& sent, Instant now) {
     auto& host = hosts.at(sent.host);
@@ -222,7 +222,7 @@ Complaint WireChecker::Rules::judge_between_peers(const PeerDatagram& datagram) 
     return {};
 }
 
-// --- Received --------------------------------------------------------------------------------------------------------
+// --- Received ---
 
 void WireChecker::Rules::handle(const DatagramReceived& received, Instant now) {
     auto& host = hosts.at(received.host);

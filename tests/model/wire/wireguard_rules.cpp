@@ -52,7 +52,7 @@ void WireGuardRules::handle_packet(const Device& client, std::size_t size) {
     }
 }
 
-// --- Sent ------------------------------------------------------------------------------------------------------------
+// --- Sent ---
 
 void WireGuardRules::handle_sent(const PeerDatagram& datagram, const WireGuardMessage& message) {
     const auto complaint = [&]() -> Complaint {
@@ -265,7 +265,7 @@ Complaint WireGuardRules::judge_data(const PeerDatagram& datagram, const WireGua
     return {};
 }
 
-// --- Received --------------------------------------------------------------------------------------------------------
+// --- Received ---
 
 void WireGuardRules::handle_received(const PeerDatagram& datagram, const WireGuardMessage& message) {
     auto& host = datagram.host;

@@ -120,7 +120,7 @@ ByteSpan HostileGateway::last_request(const Uuid& client) const {
     return request == requests_.end() ? ByteSpan{} : ByteSpan{request->second};
 }
 
-// --- Inside the tunnel -----------------------------------------------------------------------------------------------
+// --- Inside the tunnel ---
 
 void HostileGateway::send_inside(const Uuid& client, ByteSpan packet, Instant now) {
     node_.encapsulate(client, packet, now);
@@ -168,7 +168,7 @@ void HostileGateway::send_forged(const Framed& framed) {
     environment_.send_forged(number_, port_, framed.peer, datagram);
 }
 
-// --- Handshakes ------------------------------------------------------------------------------------------------------
+// --- Handshakes ---
 
 void HostileGateway::answer_wrongly(const Uuid& client, unsigned count) {
     const auto key = keys_.find(client);
@@ -205,7 +205,7 @@ void HostileGateway::give_wrong_answers() {
     send_forged(answer);
 }
 
-// --- Through the portal ----------------------------------------------------------------------------------------------
+// --- Through the portal ---
 
 void HostileGateway::flood_candidates(const Uuid& client, std::size_t count) {
     portal_api::BroadcastClientIceCandidates message{{ClientId{client}}, {}};

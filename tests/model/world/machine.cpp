@@ -51,7 +51,7 @@ void Machine::set_addresses(std::vector<net::IpAddress> addresses) {
     addresses_ = std::move(addresses);
 }
 
-// --- Life ------------------------------------------------------------------------------------------------------------
+// --- Life ---
 
 void Machine::change(ProcessState state, bool is_crash) {
     state_ = state;
@@ -150,7 +150,7 @@ void Machine::reset(std::string_view reason, Instant now) {
     }
 }
 
-// --- Input -----------------------------------------------------------------------------------------------------------
+// --- Input ---
 
 void Machine::handle_datagram(const net::SocketAddress& local_address, const net::SocketAddress& from, net::Ecn ecn,
                               Bytes payload, Instant now) {
@@ -179,7 +179,7 @@ void Machine::handle_packet(ByteSpan packet, Instant now) {
     step(now);
 }
 
-// --- Turns -----------------------------------------------------------------------------------------------------------
+// --- Turns ---
 
 void Machine::take_portal_events(Instant now) {
     while (auto event = link_.poll_event()) {

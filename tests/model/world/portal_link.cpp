@@ -50,7 +50,7 @@ void PortalLink::close(Instant now) {
     events_.clear();
 }
 
-// --- The network -----------------------------------------------------------------------------------------------------
+// --- The network ---
 
 bool PortalLink::is_black_hole() const {
     return !is_attached_ || fault_ == PortalFault::kBlackHole || fault_ == PortalFault::kHalfOpen;
@@ -139,7 +139,7 @@ void PortalLink::log_in_as_others(unsigned count, Instant now) {
     }
 }
 
-// --- The portal's end ------------------------------------------------------------------------------------------------
+// --- The portal's end ---
 
 Duration PortalLink::idle_timeout() const {
     // As apps/portal listens: spec/portal-protocol.md section 2.
@@ -293,7 +293,7 @@ bool PortalLink::has_session() const {
                                [](const Connection& connection) { return connection.session.has_value(); });
 }
 
-// --- The device's end ------------------------------------------------------------------------------------------------
+// --- The device's end ---
 
 void PortalLink::dial(const std::optional<crypto::PublicKey>& public_key, Instant now) {
     auto& connection = connections_.emplace_back(

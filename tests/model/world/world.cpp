@@ -194,7 +194,7 @@ void World::run(std::function<bool()> keep_going) {
     }
 }
 
-// --- Time ------------------------------------------------------------------------------------------------------------
+// --- Time ---
 
 std::optional<Instant> World::next_event() {
     std::optional<Instant> earliest;
@@ -335,7 +335,7 @@ void World::for_each_machine(const std::function<void(Machine&)>& visit) {
     }
 }
 
-// --- Environment -----------------------------------------------------------------------------------------------------
+// --- Environment ---
 
 WallTime World::wall_now() const {
     return wall_time(now_);
