@@ -1,5 +1,5 @@
 # culvert_unity_builds(): several sources in one translation unit, for all targets of a folder and below. That takes a
-# quarter of the compile time, since headers and templates are read once for all of them. All presets do so but `debug`,
+# third of the compile time, since headers and templates are read once for all of them. All presets do so but `debug`,
 # which builds each source on its own: for daily work, and to notice a missing include.
 #
 # Sources that define a name of their own alike (in anonymous namespaces, say) are kept apart, except for kLog, which each

@@ -22,7 +22,7 @@ std::optional<std::string> to_text(const std::optional<Id>& id) {
 net::IpAddress read_address(const Statement& row, int column) {
     const auto address = net::IpAddress::parse(row.text(column));
     if (!address) {
-        throw damaged("a row");
+        throw damaged("an address");
     }
     return *address;
 }
@@ -30,7 +30,7 @@ net::IpAddress read_address(const Statement& row, int column) {
 crypto::PublicKey read_key(const Statement& row, int column) {
     const auto key = crypto::PublicKey::parse(row.text(column));
     if (!key) {
-        throw damaged("a row");
+        throw damaged("a public key");
     }
     return *key;
 }
@@ -38,7 +38,7 @@ crypto::PublicKey read_key(const Statement& row, int column) {
 crypto::Secret<32> read_secret(const Statement& row, int column) {
     const auto bytes = row.blob(column);
     if (bytes.size() != 32) {
-        throw damaged("a row");
+        throw damaged("a secret");
     }
     return crypto::Secret<32>::from_bytes(bytes);
 }

@@ -69,8 +69,7 @@ void PhoenixChannel::reconnect() {
 }
 
 void PhoenixChannel::send(portal_api::FromDevice message) {
-    const bool keeps_all = is_joined();
-    if (!keeps_all && outgoing_.size() > kMaxWaitingMessages) {
+    if (!is_joined() && outgoing_.size() > kMaxWaitingMessages) {
         kLog.debug("Dropped messages that waited for the portal", log::field("count", outgoing_.size()));
         outgoing_.clear();
     } else if (outgoing_.size() >= kMaxUnreadMessages) {

@@ -123,7 +123,7 @@ private:
     [[nodiscard]] static Index first_to_go(Peer& peer);
     void give_way(Peer& peer, Instant now);
     /// Of a peer that has far more than the newcomer some more go, so that the search for it is not made for each flow;
-    /// but others' flows never make its owner fall below a share.
+    /// but flows of other owners never push its owner below its share.
     void give_much_way(Peer& largest, const Peer& newcomer, Instant now);
     /// `newcomer` counts with the flow that is to come, so that it comes first among equals.
     [[nodiscard]] const Owner& largest_owner(const Peer& newcomer) const;

@@ -28,8 +28,8 @@ LAB_IS_HELD = 3
 LAB_PATIENCE = 3600
 
 
-def lab(*arguments):
-    environment = {**os.environ, "CULVERT_LAB_HOLDER": str(os.getpid())}
+def lab(*arguments, holder=os.getpid()):
+    environment = {**os.environ, "CULVERT_LAB_HOLDER": str(holder)}
     deadline = time.monotonic() + LAB_PATIENCE
     while True:
         result = subprocess.run([ROOT / "scripts" / "lab", *arguments], capture_output=True, text=True, env=environment)

@@ -183,8 +183,8 @@ def test_a_token_has_so_many_sessions_and_no_more(tmp_path):
         assert connect(portal, token_of(portal, "hostile"), 7).is_alive()
 
         connections[0].close()
-        wait_until(lambda: RawWebSocket(portal.port, "client", client_parameters(token, 6), CLIENT_AGENT).status == 101, 5,
-              "room for another")
+        wait_until(lambda: RawWebSocket(portal.port, "client", client_parameters(token, 6), CLIENT_AGENT).status == 101,
+                   5, "room for another")
 
 
 def test_new_devices_of_one_owner_end_at_their_limit(tmp_path):

@@ -15,6 +15,8 @@ import time
 
 import pytest
 
+from culvert import wait_until
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop" / "phoenix"))
 
 from portal_process import ACME, BINARY, CLIENT_AGENT, GATEWAY_AGENT, RELAY_AGENT, Portal, free_port, key  # noqa: E402
@@ -29,15 +31,6 @@ def portal(tmp_path):
     portal.start()
     yield portal
     portal.stop()
-
-
-def until(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 def one_error(result, code=1):
@@ -203,7 +196,7 @@ def test_clients_leave_a_gateway_that_is_revoked(portal):
     client = connect_client(portal, join=False)
     init = client.join("client")
     client.send("client", "create_flow", {"resource_id": init["resources"][0]["id"], "connected_gateway_ids": []}, 5)
-    until(lambda: portal.metric("culvert_portal_flows_authorized_total") == 1, 5, "the flow")
+    wait_until(lambda: portal.metric("culvert_portal_flows_authorized_total") == 1, 5, "the flow")
     [device] = [d for d in listed(portal, "device") if d["kind"] == "gateway"]
 
     portal.command("device", "revoke", device["id"])
@@ -260,7 +253,7 @@ def test_hangup_reads_the_configuration_again(portal):
 
     portal.process.send_signal(signal.SIGHUP)
 
-    until(lambda: "because of SIGHUP" in portal.log.read_text(), 5, "the line")
+    wait_until(lambda: "because of SIGHUP" in portal.log.read_text(), 5, "the line")
     assert connection.is_alive()
     portal.process.send_signal(signal.SIGHUP)
     portal.process.send_signal(signal.SIGTERM)
@@ -274,7 +267,7 @@ def test_a_log_that_nobody_reads_does_not_end_the_portal(portal, tmp_path):
         [BINARY, "--database", f"sqlite:{portal.database}", "serve", "--api-listen", f"127.0.0.1:{portal.port}",
          "--ops-listen", f"127.0.0.1:{portal.ops_port}"], stderr=subprocess.PIPE, env={**os.environ, "RUST_LOG": "debug"})
     try:
-        until(lambda: _answers(portal), 10, "the start")
+        wait_until(lambda: _answers(portal), 10, "the start")
         process.stderr.close()
         connect_client(portal)
         assert _answers(portal) and process.poll() is None
@@ -321,7 +314,7 @@ def test_full_disk(small_disk):
         assert ready(portal)[0] == 200
         ballast = fill(small_disk)
 
-        until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
+        wait_until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
         assert "no space left" in ready(portal)[1]
         assert portal.get("/healthz", port=portal.ops_port)[0] == 200
         statuses = {connect_client(portal, number, token).status for number in range(2, 12)}
@@ -330,7 +323,7 @@ def test_full_disk(small_disk):
         assert portal.log.read_text().count(" ERROR ") <= 3, "not a line for each who knocks"
 
         ballast.unlink()
-        until(lambda: ready(portal)[0] == 200, 5, "readiness")
+        wait_until(lambda: ready(portal)[0] == 200, 5, "readiness")
         assert connect_client(portal, 20, token).status == 101
         assert connection.is_alive()
         assert "Ready again" in portal.log.read_text()
@@ -363,11 +356,11 @@ def test_locked_database_is_not_ready(portal):
     connection = connect_client(portal)
     lock = sqlite3.connect(portal.database, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
-    until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
+    wait_until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
     assert "locked" in ready(portal)[1]
     assert connection.is_alive()
     lock.execute("ROLLBACK")
-    until(lambda: ready(portal)[0] == 200, 5, "readiness")
+    wait_until(lambda: ready(portal)[0] == 200, 5, "readiness")
 
 
 @pytest.mark.parametrize("fate", ["deleted", "replaced", "journal deleted"])
@@ -384,8 +377,8 @@ def test_database_that_vanishes_is_noticed(portal, tmp_path, fate):
             path.unlink()
         portal.apply(ACME)
 
-    until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
-    until(lambda: "was deleted, moved or replaced" in portal.log.read_text(), 5, "the line")
+    wait_until(lambda: ready(portal)[0] == 503, 5, "unreadiness")
+    wait_until(lambda: "was deleted, moved or replaced" in portal.log.read_text(), 5, "the line")
     assert connect_client(portal, 2, token).status == 503
     assert connection.is_alive()
     time.sleep(1)
@@ -393,7 +386,7 @@ def test_database_that_vanishes_is_noticed(portal, tmp_path, fate):
     assert len(lines) == 1, "said once"
     if fate != "replaced":
         (tmp_path / "aside").rename(journal if fate == "journal deleted" else portal.database)
-        until(lambda: ready(portal)[0] == 200, 5, "readiness")
+        wait_until(lambda: ready(portal)[0] == 200, 5, "readiness")
         assert connect_client(portal, 3, token).status == 101
 
 

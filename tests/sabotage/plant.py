@@ -41,7 +41,14 @@ def plant_all(root: pathlib.Path) -> dict[str, bytes]:
     return sources
 
 
+def is_current(copy: pathlib.Path) -> bool:
+    return copy.is_dir() and read_sources(copy) == plant_all(ROOT)
+
+
 def write(sources: dict[str, bytes], copy: pathlib.Path) -> None:
+    """Overwrites and deletes: only in a folder that is empty, or was made by this."""
+    if copy.is_dir() and any(copy.iterdir()) and not (copy / SWITCHES).is_file():
+        sys.exit(f"plant: {copy} holds something else: delete it, or name another folder.")
     for file, content in sources.items():
         path = copy / file
         if not path.is_file() or path.read_bytes() != content:

@@ -17,6 +17,7 @@ import sys
 import time
 
 import catalogue
+import plant
 from catalogue import Bug
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -151,7 +152,7 @@ def print_table(reports: list[Report]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/sabotage/build/release", help="build directory")
+    parser.add_argument("--copy", type=pathlib.Path, default=ROOT / "build/sabotage", help="where plant.py made its copy")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="bugs tried at the same time")
     parser.add_argument("--only", nargs="+", metavar="BUG", help="try these instead of all")
     parser.add_argument("--first-only", action="store_true", help="do not simulate what a unit test found")
@@ -170,7 +171,11 @@ def main() -> int:
             parser.error(f"no such bug: {', '.join(sorted(unknown))}")
         bugs = [bug for bug in bugs if bug.name in options.only]
 
+    if not plant.is_current(options.copy):
+        sys.exit(f"error: {options.copy} was made of other sources or pairs. scripts/test sabotage makes and builds it anew.")
+
     started = time.monotonic()
+    options.build = options.copy / "build/release"
     is_sound = check_without_bugs(bugs, options)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         reports = list(pool.map(lambda bug: try_bug(bug, options), bugs))

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdlib>
-#include <string>
 #include <string_view>
 
 /// What plant.py puts into its copy of the sources: CULVERT_SABOTAGE(Name) is true in the process whose environment
@@ -11,13 +10,6 @@ namespace culvert::sabotage {
 [[nodiscard]] inline bool is_wanted(std::string_view name) {
     const char* const wanted = std::getenv("CULVERT_SABOTAGE");
     return wanted != nullptr && wanted == name;
-}
-
-/// For bugs that change a text in the end.
-inline void replace_all(std::string& text, std::string_view what, std::string_view by) {
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
-        text.replace(at, what.size(), by);
-    }
 }
 
 }  // namespace culvert::sabotage
