@@ -26,15 +26,16 @@ void* operator new(std::size_t size) {
 void* operator new[](std::size_t size) {
     return culvert::testing_support::allocate_counted(size);
 }
-void operator delete(void* memory) noexcept {
+// Not inlined: the compiler would see std::free() meet what another operator new gave, and warn.
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
     std::free(memory);
 }
-void operator delete[](void* memory) noexcept {
+[[gnu::noinline]] void operator delete[](void* memory) noexcept {
     std::free(memory);
 }
-void operator delete(void* memory, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
     std::free(memory);
 }
-void operator delete[](void* memory, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept {
     std::free(memory);
 }
