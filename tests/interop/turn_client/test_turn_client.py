@@ -17,9 +17,18 @@ import time
 
 import pytest
 
+from network import RELAY_V4, own_network
+
 BUILD = pathlib.Path(os.environ.get("CULVERT_BUILD_DIR", "build/release"))
 PROBE = BUILD / "interop" / "turn_client_probe"
 PORT = 34780  # the client itself works with any port; only the Node insists on 3478
+
+
+@pytest.fixture(autouse=True, scope="module")
+def network():
+    """A relayed address of loopback counts for nothing."""
+    with own_network():
+        yield
 
 
 @pytest.fixture
@@ -36,7 +45,7 @@ def run_coturn(tmp_path, options):
     assert shutil.which("turnserver"), "turnserver is missing: apt-get install coturn"
     log = (tmp_path / "coturn.log").open("wb")
     server = subprocess.Popen(
-        ["turnserver", "-n", "--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "-p", str(PORT),
+        ["turnserver", "-n", "--listening-ip", "127.0.0.1", "--relay-ip", RELAY_V4, "-p", str(PORT),
          "--realm", "firezone", "--user", "alice:secret", "--no-tls", "--no-dtls", "--no-tcp", "--no-cli",
          "--allow-loopback-peers", "--pidfile", str(tmp_path / "pid"), "--log-file", "stdout",
          "--userdb", str(tmp_path / "turndb"), *options],
@@ -99,9 +108,9 @@ def test_allocates_and_relays_once_the_challenge_is_translated(coturn):
     assert "response method=3 code=401 integrity=no accepted=no" in lines
     assert "response method=3 code=401 integrity=yes accepted=yes" in lines
     assert "response method=3 code=0 integrity=yes accepted=yes" in lines
-    assert any(line.startswith("candidate new relay 127.0.0.1:") for line in lines)
+    assert any(line.startswith(f"candidate new relay {RELAY_V4}:") for line in lines)
     assert "response method=9 code=0 integrity=yes accepted=yes" in lines
-    assert any(line.startswith('peer received "ping" from 127.0.0.1:') for line in lines)
+    assert any(line.startswith(f'peer received "ping" from {RELAY_V4}:') for line in lines)
     assert 'client received "pong"' in lines
     assert "response method=4 code=420 integrity=yes accepted=yes" in lines
     assert "after refresh: protocol failure" in lines
