@@ -136,7 +136,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 break;
             }
             case 5:
-                server.handle_allocation_failed(static_cast<std::uint16_t>(50000 + input.byte() % 6), now);
+                server.handle_allocation_failed(
+                    static_cast<std::uint16_t>(config.lowest_port + input.byte() % (1 + setup % 5)), now);
                 break;
             case 6:
                 now += std::chrono::seconds{input.byte()};
