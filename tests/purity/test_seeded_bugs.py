@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/sabotage"))
 
 import catalogue  # noqa: E402
+import plant  # noqa: E402
 from catalogue import Bug, CatalogueError  # noqa: E402
 
 BUGS = catalogue.read_bugs()
@@ -64,3 +65,21 @@ def test_an_entry_that_cannot_be_used_says_so(tmp_path, entry, complaint):
     (tmp_path / "x.toml").write_text(f"[Some]\n{entry}\n")
     with pytest.raises(CatalogueError, match=complaint):
         catalogue.read_bugs(tmp_path)
+
+
+def test_a_copy_loses_only_what_its_sources_lost(tmp_path):
+    plant.write({plant.SWITCHES: b"1", "lib/a.cpp": b"a", "lib/b.cpp": b"b"}, tmp_path)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/object").write_text("built")
+    plant.write({plant.SWITCHES: b"1", "lib/a.cpp": b"c"}, tmp_path)
+    assert (tmp_path / "lib/a.cpp").read_text() == "c"
+    assert not (tmp_path / "lib/b.cpp").exists()
+    assert (tmp_path / "build/object").exists()
+
+
+def test_no_folder_of_others_is_written_to(tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/mine.cpp").write_text("mine")
+    with pytest.raises(SystemExit, match="holds something else"):
+        plant.write({plant.SWITCHES: b"1"}, tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.cpp"]
