@@ -1,8 +1,8 @@
-# culvert_library(): one folder of lib/, with the folders it may use made explicit.
+# culvert_library(): one folder of culvert/, with the folders it may use made explicit.
 #
 #   culvert_library(wireguard
 #     SOURCES  handshake.cpp session.cpp        # product code
-#     DEPENDS  base crypto                      # other folders of lib/, by name
+#     DEPENDS  base crypto                      # other folders of culvert/, by name
 #     LINKS    PkgConfig::libfoo                # third-party libraries (optional)
 #     TESTS    handshake_test.cpp)              # unit tests -> executable wireguard_test
 #
@@ -23,7 +23,7 @@ function(culvert_library name)
   foreach(dependency IN LISTS ARG_DEPENDS)
     list(FIND CULVERT_LAYERS ${dependency} dependency_position)
     if(dependency_position LESS 0 OR dependency_position GREATER_EQUAL position)
-      message(FATAL_ERROR "lib/${name} may not depend on lib/${dependency}: it is not a lower layer (see CULVERT_LAYERS)")
+      message(FATAL_ERROR "culvert/${name} may not depend on culvert/${dependency}: it is not a lower layer (see CULVERT_LAYERS)")
     endif()
   endforeach()
 

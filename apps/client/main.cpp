@@ -5,14 +5,14 @@
 #include <memory>
 #include <utility>
 
-#include "common/device_confinement.h"
-#include "common/metrics.h"
-#include "common/process.h"
+#include "apps/client/options.h"
+#include "apps/common/device_confinement.h"
+#include "apps/common/metrics.h"
+#include "apps/common/process.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/sandbox/core_dumps.h"
 #include "culvert/session/client_session.h"
-#include "options.h"
 
 namespace culvert::client {
 namespace {

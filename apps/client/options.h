@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "common/command_line.h"
-#include "common/sandbox_flags.h"
+#include "apps/common/command_line.h"
+#include "apps/common/sandbox_flags.h"
 #include "culvert/session/device_session.h"
 
 namespace culvert::client {

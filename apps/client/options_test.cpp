@@ -1,4 +1,4 @@
-#include "options.h"
+#include "apps/client/options.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <fstream>
 
-#include "common/options_fixture.h"
+#include "apps/common/options_fixture.h"
 
 namespace culvert::client {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/command_line.h"
+#include "apps/common/command_line.h"
 
 #include <CLI/CLI.hpp>
 #include <charconv>

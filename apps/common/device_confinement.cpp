@@ -1,4 +1,4 @@
-#include "common/device_confinement.h"
+#include "apps/common/device_confinement.h"
 
 #include <linux/capability.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/sandbox_flags.h"
+#include "apps/common/sandbox_flags.h"
 #include "culvert/net/socket_address.h"
 
 namespace culvert::command_line {

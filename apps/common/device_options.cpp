@@ -1,4 +1,4 @@
-#include "common/device_options.h"
+#include "apps/common/device_options.h"
 
 #include <CLI/CLI.hpp>
 #include <utility>

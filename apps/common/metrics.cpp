@@ -1,4 +1,4 @@
-#include "common/metrics.h"
+#include "apps/common/metrics.h"
 
 #include "culvert/observability/metrics_page.h"
 #include "culvert/session/device_metrics.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "common/command_line.h"
+#include "apps/common/command_line.h"
 
 namespace culvert::command_line {
 

@@ -1,4 +1,4 @@
-#include "common/process.h"
+#include "apps/common/process.h"
 
 #include <sys/resource.h>
 

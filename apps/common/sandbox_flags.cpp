@@ -1,4 +1,4 @@
-#include "common/sandbox_flags.h"
+#include "apps/common/sandbox_flags.h"
 
 #include <linux/capability.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "common/command_line.h"
+#include "apps/common/command_line.h"
 #include "culvert/sandbox/sandbox.h"
 
 namespace CLI {

@@ -1,4 +1,4 @@
-#include "common/token.h"
+#include "apps/common/token.h"
 
 #include <fcntl.h>
 #include <string.h>

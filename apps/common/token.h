@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/command_line.h"
+#include "apps/common/command_line.h"
 
 namespace CLI {
 class App;

@@ -1,4 +1,4 @@
-#include "common/token.h"
+#include "apps/common/token.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "common/options_fixture.h"
+#include "apps/common/options_fixture.h"
 
 namespace culvert::command_line {
 namespace {

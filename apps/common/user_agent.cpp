@@ -1,4 +1,4 @@
-#include "common/user_agent.h"
+#include "apps/common/user_agent.h"
 
 #include "culvert/portal_api/user_agent.h"
 

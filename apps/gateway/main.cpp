@@ -4,15 +4,15 @@
 #include <memory>
 #include <utility>
 
-#include "common/device_confinement.h"
-#include "common/metrics.h"
-#include "common/process.h"
-#include "common/token.h"
+#include "apps/common/device_confinement.h"
+#include "apps/common/metrics.h"
+#include "apps/common/process.h"
+#include "apps/common/token.h"
+#include "apps/gateway/options.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/sandbox/core_dumps.h"
 #include "culvert/session/gateway_session.h"
-#include "options.h"
 
 namespace culvert::gateway {
 namespace {

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "apps/gateway/options.h"
 
 #include <linux/capability.h>
 #include <sys/syscall.h>
@@ -11,8 +11,8 @@
 #include <iostream>
 #include <utility>
 
-#include "common/device_options.h"
-#include "common/token.h"
+#include "apps/common/device_options.h"
+#include "apps/common/token.h"
 #include "culvert/portal_api/external_id.h"
 #include "culvert/portal_api/user_agent.h"
 

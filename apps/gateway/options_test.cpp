@@ -1,4 +1,4 @@
-#include "options.h"
+#include "apps/gateway/options.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "common/options_fixture.h"
+#include "apps/common/options_fixture.h"
 
 namespace culvert::gateway {
 namespace {

@@ -1,4 +1,4 @@
-#include "client_address.h"
+#include "apps/portal/client_address.h"
 
 #include <array>
 

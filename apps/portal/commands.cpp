@@ -1,13 +1,13 @@
-#include "commands.h"
+#include "apps/portal/commands.h"
 
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 
+#include "apps/portal/error_output.h"
 #include "culvert/base/printable.h"
 #include "culvert/portal/configuration.h"
-#include "error_output.h"
 
 namespace culvert::portal_server {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "options.h"
-#include "sqlite_storage.h"
+#include "apps/portal/options.h"
+#include "apps/portal/sqlite_storage.h"
 
 /// What the binary does apart from serving. Each prints its result to standard output and returns the exit code.
 /// Throws portal::StorageError.

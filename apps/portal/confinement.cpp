@@ -1,12 +1,12 @@
-#include "confinement.h"
+#include "apps/portal/confinement.h"
 
 #include <optional>
 #include <system_error>
 #include <utility>
 #include <variant>
 
-#include "common/sandbox_flags.h"
-#include "held_database.h"
+#include "apps/common/sandbox_flags.h"
+#include "apps/portal/held_database.h"
 
 namespace culvert::portal_server {
 namespace {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "options.h"
+#include "apps/portal/options.h"
 
 namespace culvert::portal_server {
 

@@ -1,4 +1,4 @@
-#include "connection_limiter.h"
+#include "apps/portal/connection_limiter.h"
 
 #include <algorithm>
 

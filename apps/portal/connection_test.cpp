@@ -1,4 +1,4 @@
-#include "connection.h"
+#include "apps/portal/connection.h"
 
 #include <optional>
 #include <string>

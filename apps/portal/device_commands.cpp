@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <iostream>
 
-#include "commands.h"
+#include "apps/portal/commands.h"
+#include "apps/portal/error_output.h"
+#include "apps/portal/listing.h"
 #include "culvert/io/clock.h"
-#include "error_output.h"
-#include "listing.h"
 
 namespace culvert::portal_server {
 namespace {

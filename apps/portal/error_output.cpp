@@ -1,4 +1,4 @@
-#include "error_output.h"
+#include "apps/portal/error_output.h"
 
 #include <algorithm>
 #include <iostream>

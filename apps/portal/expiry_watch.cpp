@@ -1,10 +1,10 @@
-#include "expiry_watch.h"
+#include "apps/portal/expiry_watch.h"
 
 #include <chrono>
 #include <utility>
 
+#include "apps/portal/listing.h"
 #include "culvert/observability/log.h"
-#include "listing.h"
 
 namespace culvert::portal_server {
 namespace {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "inventory.h"
+#include "apps/portal/inventory.h"
 
 namespace culvert::portal_server {
 

@@ -1,4 +1,4 @@
-#include "expiry_watch.h"
+#include "apps/portal/expiry_watch.h"
 
 #include <array>
 #include <chrono>

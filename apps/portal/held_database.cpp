@@ -1,4 +1,4 @@
-#include "held_database.h"
+#include "apps/portal/held_database.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>

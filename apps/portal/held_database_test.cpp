@@ -1,4 +1,4 @@
-#include "held_database.h"
+#include "apps/portal/held_database.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -8,9 +8,9 @@
 #include <fstream>
 #include <string>
 
+#include "apps/portal/sqlite_storage.h"
 #include "culvert/sandbox/privileges.h"
 #include "culvert/sandbox/testing/child.h"
-#include "sqlite_storage.h"
 
 namespace culvert::portal_server {
 namespace {

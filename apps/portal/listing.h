@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "inventory.h"
+#include "apps/portal/inventory.h"
 
 /// Lists of tokens and devices, as people and as programs like them. Names are chosen by whoever runs a device, so
 /// nothing in them reaches a terminal that could act on it.

@@ -1,4 +1,4 @@
-#include "listing.h"
+#include "apps/portal/listing.h"
 
 #include <gtest/gtest.h>
 

@@ -5,17 +5,17 @@
 #include <string>
 #include <variant>
 
-#include "commands.h"
-#include "common/process.h"
-#include "confinement.h"
+#include "apps/common/process.h"
+#include "apps/portal/commands.h"
+#include "apps/portal/confinement.h"
+#include "apps/portal/error_output.h"
+#include "apps/portal/options.h"
+#include "apps/portal/server.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/entropy.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
 #include "culvert/sandbox/core_dumps.h"
-#include "error_output.h"
-#include "options.h"
-#include "server.h"
 
 namespace culvert::portal_server {
 namespace {

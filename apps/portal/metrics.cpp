@@ -1,4 +1,4 @@
-#include "metrics.h"
+#include "apps/portal/metrics.h"
 
 #include <string_view>
 

@@ -1,4 +1,4 @@
-#include "ops_endpoint.h"
+#include "apps/portal/ops_endpoint.h"
 
 #include <chrono>
 #include <future>
@@ -6,7 +6,7 @@
 
 #include <boost/asio/post.hpp>
 
-#include "server.h"
+#include "apps/portal/server.h"
 
 namespace culvert::portal_server {
 namespace {

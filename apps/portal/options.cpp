@@ -1,4 +1,4 @@
-#include "options.h"
+#include "apps/portal/options.h"
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "error_output.h"
+#include "apps/portal/error_output.h"
 
 namespace culvert::portal_server {
 namespace {

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "common/sandbox_flags.h"
+#include "apps/common/sandbox_flags.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log_setup.h"

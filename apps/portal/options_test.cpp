@@ -1,4 +1,4 @@
-#include "options.h"
+#include "apps/portal/options.h"
 
 #include <cstdlib>
 #include <initializer_list>

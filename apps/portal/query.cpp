@@ -1,4 +1,4 @@
-#include "query.h"
+#include "apps/portal/query.h"
 
 #include "culvert/base/bytes.h"
 

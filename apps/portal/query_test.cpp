@@ -1,8 +1,8 @@
-#include "query.h"
+#include "apps/portal/query.h"
 
 #include <gtest/gtest.h>
 
-#include "options.h"
+#include "apps/portal/options.h"
 
 namespace culvert::portal_server {
 namespace {

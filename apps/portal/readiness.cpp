@@ -1,4 +1,4 @@
-#include "readiness.h"
+#include "apps/portal/readiness.h"
 
 #include <chrono>
 

@@ -3,8 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "apps/portal/sqlite_storage.h"
 #include "culvert/base/time.h"
-#include "sqlite_storage.h"
 
 namespace culvert::portal_server {
 

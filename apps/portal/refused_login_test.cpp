@@ -9,8 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "apps/portal/sqlite_storage.h"
 #include "culvert/portal/control_plane.h"
-#include "sqlite_storage.h"
 
 namespace culvert::portal_server {
 namespace {

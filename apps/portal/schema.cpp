@@ -1,4 +1,4 @@
-#include "schema.h"
+#include "apps/portal/schema.h"
 
 #include <array>
 

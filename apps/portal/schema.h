@@ -1,7 +1,7 @@
 #pragma once
 
+#include "apps/portal/sqlite.h"
 #include "culvert/base/rng.h"
-#include "sqlite.h"
 
 namespace culvert::portal_server {
 

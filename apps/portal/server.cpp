@@ -1,4 +1,4 @@
-#include "server.h"
+#include "apps/portal/server.h"
 
 #include <netinet/tcp.h>
 
@@ -20,19 +20,19 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http.hpp>
 
-#include "client_address.h"
-#include "common/process.h"
-#include "connection.h"
-#include "connection_limiter.h"
+#include "apps/common/process.h"
+#include "apps/portal/client_address.h"
+#include "apps/portal/connection.h"
+#include "apps/portal/connection_limiter.h"
+#include "apps/portal/expiry_watch.h"
+#include "apps/portal/metrics.h"
+#include "apps/portal/ops_endpoint.h"
+#include "apps/portal/query.h"
+#include "apps/portal/readiness.h"
+#include "apps/portal/unread_output.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/control_plane.h"
-#include "expiry_watch.h"
-#include "metrics.h"
-#include "ops_endpoint.h"
-#include "query.h"
-#include "readiness.h"
-#include "unread_output.h"
 
 namespace culvert::portal_server {
 namespace {

@@ -3,8 +3,8 @@
 #include <memory>
 #include <stdexcept>
 
-#include "options.h"
-#include "sqlite_storage.h"
+#include "apps/portal/options.h"
+#include "apps/portal/sqlite_storage.h"
 
 namespace culvert::portal_server {
 

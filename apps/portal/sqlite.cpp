@@ -1,4 +1,4 @@
-#include "sqlite.h"
+#include "apps/portal/sqlite.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "held_database.h"
+#include "apps/portal/held_database.h"
 
 namespace culvert::portal_server {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <boost/json.hpp>
 
-#include "sqlite_row.h"
-#include "sqlite_storage.h"
+#include "apps/portal/sqlite_row.h"
+#include "apps/portal/sqlite_storage.h"
 
 namespace culvert::portal_server {
 namespace {

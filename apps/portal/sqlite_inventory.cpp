@@ -1,7 +1,7 @@
 // The part of the storage that shows administrators what there is, and whether anything can be written.
 
-#include "sqlite_row.h"
-#include "sqlite_storage.h"
+#include "apps/portal/sqlite_row.h"
+#include "apps/portal/sqlite_storage.h"
 
 namespace culvert::portal_server {
 namespace {

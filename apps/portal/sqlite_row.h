@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "apps/portal/sqlite.h"
 #include "culvert/base/time.h"
 #include "culvert/portal/storage.h"
-#include "sqlite.h"
 
 /// Columns of a row as what they mean. What cannot be understood is thrown as portal::StorageError.
 namespace culvert::portal_server {

@@ -1,9 +1,9 @@
-#include "sqlite_storage.h"
+#include "apps/portal/sqlite_storage.h"
 
 #include <sqlite3.h>
 
-#include "schema.h"
-#include "sqlite_row.h"
+#include "apps/portal/schema.h"
+#include "apps/portal/sqlite_row.h"
 
 namespace culvert::portal_server {
 namespace {

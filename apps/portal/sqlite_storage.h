@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "apps/portal/inventory.h"
+#include "apps/portal/sqlite.h"
 #include "culvert/portal/address_pool.h"
 #include "culvert/portal/storage.h"
-#include "inventory.h"
-#include "sqlite.h"
 
 namespace culvert::portal_server {
 

@@ -1,11 +1,11 @@
-#include "sqlite_storage.h"
+#include "apps/portal/sqlite_storage.h"
 
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 
+#include "apps/portal/schema.h"
 #include "culvert/portal/storage_contract.h"
-#include "schema.h"
 
 namespace culvert::portal {
 namespace {

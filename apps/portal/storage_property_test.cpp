@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "apps/portal/sqlite_storage.h"
 #include "culvert/portal/memory_storage.h"
-#include "sqlite_storage.h"
 
 namespace culvert::portal {
 namespace {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <iostream>
 
-#include "commands.h"
+#include "apps/portal/commands.h"
+#include "apps/portal/error_output.h"
+#include "apps/portal/listing.h"
 #include "culvert/io/clock.h"
 #include "culvert/portal/token.h"
-#include "error_output.h"
-#include "listing.h"
 
 namespace culvert::portal_server {
 namespace {

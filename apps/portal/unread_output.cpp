@@ -1,4 +1,4 @@
-#include "unread_output.h"
+#include "apps/portal/unread_output.h"
 
 #include <algorithm>
 

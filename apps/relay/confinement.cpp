@@ -1,6 +1,6 @@
-#include "confinement.h"
+#include "apps/relay/confinement.h"
 
-#include "common/sandbox_flags.h"
+#include "apps/common/sandbox_flags.h"
 #include "culvert/portal_api/url.h"
 
 namespace culvert::relay {

@@ -3,7 +3,7 @@
 #include <expected>
 #include <string>
 
-#include "options.h"
+#include "apps/relay/options.h"
 
 namespace culvert::relay {
 

@@ -1,4 +1,4 @@
-#include "data_plane.h"
+#include "apps/relay/data_plane.h"
 
 #include <netinet/in.h>
 #include <netinet/udp.h>

@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "apps/relay/receive_ring.h"
+#include "apps/relay/train_sender.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/io/file_descriptor.h"
 #include "culvert/io/mailbox.h"
 #include "culvert/turn/server/server.h"
-#include "receive_ring.h"
-#include "train_sender.h"
 
 namespace culvert::relay {
 

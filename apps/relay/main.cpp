@@ -14,9 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include "common/process.h"
-#include "common/token.h"
-#include "confinement.h"
+#include "apps/common/process.h"
+#include "apps/common/token.h"
+#include "apps/relay/confinement.h"
+#include "apps/relay/data_plane.h"
+#include "apps/relay/metrics.h"
+#include "apps/relay/options.h"
+#include "apps/relay/portal_link.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
 #include "culvert/io/file_descriptor.h"
@@ -27,10 +31,6 @@
 #include "culvert/observability/metrics_page.h"
 #include "culvert/sandbox/core_dumps.h"
 #include "culvert/turn/server/credentials.h"
-#include "data_plane.h"
-#include "metrics.h"
-#include "options.h"
-#include "portal_link.h"
 
 namespace culvert::relay {
 namespace {

@@ -1,4 +1,4 @@
-#include "metrics.h"
+#include "apps/relay/metrics.h"
 
 #include "culvert/observability/metrics_page.h"
 #include "culvert/turn/server/responses.h"

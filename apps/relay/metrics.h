@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "data_plane.h"
-#include "portal_link.h"
+#include "apps/relay/data_plane.h"
+#include "apps/relay/portal_link.h"
 
 namespace culvert::relay {
 

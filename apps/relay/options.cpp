@@ -1,9 +1,9 @@
-#include "options.h"
+#include "apps/relay/options.h"
 
 #include <CLI/CLI.hpp>
 #include <string_view>
 
-#include "common/token.h"
+#include "apps/common/token.h"
 #include "culvert/turn/constants.h"
 #include "culvert/turn/server/constants.h"
 

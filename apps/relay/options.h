@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "common/command_line.h"
-#include "common/sandbox_flags.h"
+#include "apps/common/command_line.h"
+#include "apps/common/sandbox_flags.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"

@@ -1,10 +1,10 @@
-#include "portal_link.h"
+#include "apps/relay/portal_link.h"
 
 #include <chrono>
 #include <utility>
 #include <variant>
 
-#include "common/user_agent.h"
+#include "apps/common/user_agent.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"

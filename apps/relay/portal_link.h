@@ -7,11 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "apps/relay/options.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/portal_channel/connection.h"
-#include "options.h"
 
 namespace culvert::relay {
 

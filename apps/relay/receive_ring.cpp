@@ -1,4 +1,4 @@
-#include "receive_ring.h"
+#include "apps/relay/receive_ring.h"
 
 #include <netinet/in.h>
 #include <netinet/udp.h>

@@ -1,4 +1,4 @@
-#include "train_sender.h"
+#include "apps/relay/train_sender.h"
 
 #include <netinet/udp.h>
 #include <poll.h>

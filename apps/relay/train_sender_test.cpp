@@ -1,4 +1,4 @@
-#include "train_sender.h"
+#include "apps/relay/train_sender.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,10 +13,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "apps/relay/data_plane.h"
 #include "culvert/base/rng.h"
 #include "culvert/io/file_descriptor.h"
 #include "culvert/io/socket_address.h"
-#include "data_plane.h"
 
 namespace culvert::relay {
 namespace {

@@ -8,10 +8,10 @@
 #include <cstring>
 #include <span>
 
-#include "model/run/case.h"
-#include "model/run/trace.h"
-#include "model/scenario/decode.h"
-#include "model/scenario/mutate.h"
+#include "tests/model/run/case.h"
+#include "tests/model/run/trace.h"
+#include "tests/model/scenario/decode.h"
+#include "tests/model/scenario/mutate.h"
 
 namespace {
 

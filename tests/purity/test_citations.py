@@ -9,7 +9,7 @@ import citations
 ROOT = Path(__file__).resolve().parents[2]
 SPECIFICATIONS = {path.stem: citations.headings(path.read_text()) for path in (ROOT / "docs/spec").glob("*.md")
                   if path.name != "README.md"}
-FOLDERS = ["lib", "apps", "tests", "bench", "docs", "cmake", "scripts", "examples"]
+FOLDERS = ["culvert", "apps", "tests", "bench", "docs", "cmake", "scripts", "examples"]
 PROGRAM_TEXTS = {".h", ".cpp", ".py", ".txt", ".cmake", ".sh", ".script", ".toml", ""}
 
 

@@ -32,7 +32,7 @@ def layers_below_io():
 
 
 def archive_of(layer):
-    return BUILD / "lib" / layer / f"libculvert_{layer}.a"
+    return BUILD / "culvert" / layer / f"libculvert_{layer}.a"
 
 
 def source_of(member):
@@ -44,7 +44,7 @@ def cpp_files(folder):
             for path in sorted(folder.rglob("*")) if path.suffix in (".h", ".cpp")}
 
 
-FOLDERS = [ROOT / "lib" / layer for layer in layers_below_io()] + [ROOT / "tests/model"]
+FOLDERS = [ROOT / "culvert" / layer for layer in layers_below_io()] + [ROOT / "tests/model"]
 
 
 @pytest.mark.parametrize("layer", layers_below_io())

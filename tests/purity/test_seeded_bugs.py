@@ -16,7 +16,7 @@ BUGS = catalogue.read_bugs()
 
 
 def bug(before, after, name="Loud"):
-    return Bug(name, "security", ("base",), "it is loud", "lib/x.cpp", before, after)
+    return Bug(name, "security", ("base",), "it is loud", "culvert/x.cpp", before, after)
 
 
 def test_every_pair_applies():
@@ -30,7 +30,7 @@ def test_every_pair_applies():
 
 
 def test_the_product_cannot_switch_a_check_off():
-    files = [path for top in ("lib", "apps") for path in (ROOT / top).rglob("*") if path.is_file()]
+    files = [path for top in ("culvert", "apps") for path in (ROOT / top).rglob("*") if path.is_file()]
     assert len(files) > 100
     assert not [path for path in files if b"sabotage" in path.read_bytes().lower()]
 
@@ -68,18 +68,18 @@ def test_an_entry_that_cannot_be_used_says_so(tmp_path, entry, complaint):
 
 
 def test_a_copy_loses_only_what_its_sources_lost(tmp_path):
-    plant.write({plant.SWITCHES: b"1", "lib/a.cpp": b"a", "lib/b.cpp": b"b"}, tmp_path)
+    plant.write({plant.SWITCHES: b"1", "culvert/a.cpp": b"a", "culvert/b.cpp": b"b"}, tmp_path)
     (tmp_path / "build").mkdir()
     (tmp_path / "build/object").write_text("built")
-    plant.write({plant.SWITCHES: b"1", "lib/a.cpp": b"c"}, tmp_path)
-    assert (tmp_path / "lib/a.cpp").read_text() == "c"
-    assert not (tmp_path / "lib/b.cpp").exists()
+    plant.write({plant.SWITCHES: b"1", "culvert/a.cpp": b"c"}, tmp_path)
+    assert (tmp_path / "culvert/a.cpp").read_text() == "c"
+    assert not (tmp_path / "culvert/b.cpp").exists()
     assert (tmp_path / "build/object").exists()
 
 
 def test_no_folder_of_others_is_written_to(tmp_path):
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib/mine.cpp").write_text("mine")
+    (tmp_path / "culvert").mkdir()
+    (tmp_path / "culvert/mine.cpp").write_text("mine")
     with pytest.raises(SystemExit, match="holds something else"):
         plant.write({plant.SWITCHES: b"1"}, tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.cpp"]

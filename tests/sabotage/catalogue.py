@@ -6,7 +6,7 @@ Each file of `bugs/` holds those of one library, a table for each bug:
     rows = "security"        # of the bug catalogue in the test design; "security" for those it does not describe
     tests = ["tunnel"]       # folders whose unit tests should notice
     goes_wrong = "..."       # what the bug does, in a sentence
-    file = "lib/tunnel/..."  # where it is
+    file = "culvert/tunnel/..."  # where it is
     before = '''...'''       # what stands there, word for word and only once
     after = '''...'''        # what stands there with the bug; BUG is true while this one is switched on
 """

@@ -14,8 +14,8 @@ import catalogue
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
-COPIED = ("CMakeLists.txt", "CMakePresets.json", "cmake", "lib", "apps", "tests", "bench")
-SWITCHES = "lib/base/sabotage.h"
+COPIED = ("CMakeLists.txt", "CMakePresets.json", "cmake", "culvert", "apps", "tests", "bench")
+SWITCHES = "culvert/base/sabotage.h"
 INCLUDE = '#include "culvert/base/sabotage.h"\n'
 
 

@@ -1,4 +1,4 @@
-#include "model/choice/choice_source.h"
+#include "tests/model/choice/choice_source.h"
 
 #include <algorithm>
 #include <numeric>

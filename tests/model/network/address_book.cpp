@@ -1,4 +1,4 @@
-#include "model/network/address_book.h"
+#include "tests/model/network/address_book.h"
 
 #include <stdexcept>
 

@@ -1,4 +1,4 @@
-#include "model/network/address_book.h"
+#include "tests/model/network/address_book.h"
 
 #include <set>
 #include <stdexcept>
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/net/ip_network.h"
-#include "model/network/host.h"
+#include "tests/model/network/host.h"
 
 namespace culvert::model {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/network/direct_path.h"
+#include "tests/model/network/direct_path.h"
 
 namespace culvert::model {
 namespace {

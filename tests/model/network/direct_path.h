@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/scenario/setup.h"
+#include "tests/model/scenario/setup.h"
 
 namespace culvert::model {
 

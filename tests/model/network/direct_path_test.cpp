@@ -1,4 +1,4 @@
-#include "model/network/direct_path.h"
+#include "tests/model/network/direct_path.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/network/network.h"
+#include "tests/model/network/network.h"
 
 namespace culvert::model {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/network/drop.h"
+#include "tests/model/network/drop.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/network/expiring_table.h"
+#include "tests/model/network/expiring_table.h"
 
 #include <algorithm>
 #include <map>

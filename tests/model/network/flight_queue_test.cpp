@@ -1,4 +1,4 @@
-#include "model/network/flight_queue.h"
+#include "tests/model/network/flight_queue.h"
 
 #include <algorithm>
 #include <tuple>

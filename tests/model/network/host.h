@@ -4,10 +4,10 @@
 #include <optional>
 #include <vector>
 
-#include "model/network/drop.h"
-#include "model/network/link.h"
-#include "model/network/nat.h"
-#include "model/scenario/names.h"
+#include "tests/model/network/drop.h"
+#include "tests/model/network/link.h"
+#include "tests/model/network/nat.h"
+#include "tests/model/scenario/names.h"
 
 namespace culvert::model {
 

@@ -10,8 +10,8 @@
 #include "culvert/base/time.h"
 #include "culvert/net/ecn.h"
 #include "culvert/net/ip_address.h"
-#include "model/network/drop.h"
-#include "model/scenario/action.h"
+#include "tests/model/network/drop.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

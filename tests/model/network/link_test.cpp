@@ -1,4 +1,4 @@
-#include "model/network/link.h"
+#include "tests/model/network/link.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,8 +1,8 @@
-#include "model/network/nat.h"
+#include "tests/model/network/nat.h"
 
 #include <limits>
 
-#include "model/network/mix.h"
+#include "tests/model/network/mix.h"
 
 namespace culvert::model {
 namespace {

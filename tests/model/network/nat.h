@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "culvert/net/socket_address.h"
-#include "model/network/drop.h"
-#include "model/network/expiring_table.h"
-#include "model/scenario/setup.h"
+#include "tests/model/network/drop.h"
+#include "tests/model/network/expiring_table.h"
+#include "tests/model/scenario/setup.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/network/nat.h"
+#include "tests/model/network/nat.h"
 
 #include <set>
 #include <string>

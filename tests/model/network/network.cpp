@@ -1,4 +1,4 @@
-#include "model/network/network.h"
+#include "tests/model/network/network.h"
 
 #include <algorithm>
 #include <cassert>
@@ -7,7 +7,7 @@
 #include <utility>
 #include <variant>
 
-#include "model/network/mix.h"
+#include "tests/model/network/mix.h"
 
 namespace culvert::model {
 namespace {

@@ -15,12 +15,12 @@
 #include "culvert/base/time.h"
 #include "culvert/net/ecn.h"
 #include "culvert/net/socket_address.h"
-#include "model/network/address_book.h"
-#include "model/network/drop.h"
-#include "model/network/flight_queue.h"
-#include "model/network/host.h"
-#include "model/scenario/action.h"
-#include "model/scenario/setup.h"
+#include "tests/model/network/address_book.h"
+#include "tests/model/network/drop.h"
+#include "tests/model/network/flight_queue.h"
+#include "tests/model/network/host.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/scenario/setup.h"
 
 /// The simulated Internet between clients, gateways and relays (spec/testing.md section 7.3).
 namespace culvert::model {

@@ -1,4 +1,4 @@
-#include "model/network/network.h"
+#include "tests/model/network/network.h"
 
 #include <algorithm>
 #include <string>

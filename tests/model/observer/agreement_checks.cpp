@@ -1,10 +1,10 @@
-#include "model/observer/agreement_checks.h"
+#include "tests/model/observer/agreement_checks.h"
 
 #include <algorithm>
 
 #include "culvert/base/overloaded.h"
-#include "model/observer/device_name.h"
-#include "model/observer/state_text.h"
+#include "tests/model/observer/device_name.h"
+#include "tests/model/observer/state_text.h"
 
 namespace culvert::model {
 namespace {

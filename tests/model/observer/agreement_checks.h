@@ -4,8 +4,8 @@
 #include <set>
 #include <string>
 
-#include "model/observer/verdict.h"
-#include "model/reference/situation.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/reference/situation.h"
 
 namespace culvert::model {
 

@@ -1,10 +1,10 @@
-#include "model/observer/agreement_checks.h"
+#include "tests/model/observer/agreement_checks.h"
 
 #include <gtest/gtest.h>
 
 #include "culvert/packet/builder.h"
-#include "model/observer/state_text.h"
-#include "model/scenario/ids.h"
+#include "tests/model/observer/state_text.h"
+#include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "model/scenario/names.h"
+#include "tests/model/scenario/names.h"
 
 /// What judges call the devices in their verdicts.
 namespace culvert::model {

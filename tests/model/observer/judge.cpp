@@ -1,4 +1,4 @@
-#include "model/observer/judge.h"
+#include "tests/model/observer/judge.h"
 
 #include <array>
 #include <utility>

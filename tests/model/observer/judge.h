@@ -1,13 +1,13 @@
 #pragma once
 
-#include "model/observer/agreement_checks.h"
-#include "model/observer/log_checks.h"
-#include "model/observer/portal_checks.h"
-#include "model/observer/probe_checks.h"
-#include "model/observer/state_checks.h"
-#include "model/observer/traffic_checks.h"
-#include "model/observer/verdict.h"
-#include "model/reference/situation.h"
+#include "tests/model/observer/agreement_checks.h"
+#include "tests/model/observer/log_checks.h"
+#include "tests/model/observer/portal_checks.h"
+#include "tests/model/observer/probe_checks.h"
+#include "tests/model/observer/state_checks.h"
+#include "tests/model/observer/traffic_checks.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/reference/situation.h"
 
 namespace culvert::model {
 

@@ -1,11 +1,11 @@
-#include "model/observer/judge.h"
+#include "tests/model/observer/judge.h"
 
 #include <algorithm>
 
 #include <gtest/gtest.h>
 
 #include "culvert/packet/builder.h"
-#include "model/scenario/ids.h"
+#include "tests/model/scenario/ids.h"
 
 // What the judge says about observations that nobody made: one honest client, a second one, a gateway and a resource.
 namespace culvert::model {

@@ -1,4 +1,4 @@
-#include "model/observer/log_checks.h"
+#include "tests/model/observer/log_checks.h"
 
 #include <algorithm>
 #include <charconv>

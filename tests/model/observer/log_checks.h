@@ -4,9 +4,9 @@
 #include <set>
 #include <string>
 
-#include "model/observer/verdict.h"
-#include "model/observer/warning_excuses.h"
-#include "model/reference/situation.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/observer/warning_excuses.h"
+#include "tests/model/reference/situation.h"
 
 namespace culvert::model {
 

@@ -1,10 +1,10 @@
-#include "model/observer/portal_checks.h"
+#include "tests/model/observer/portal_checks.h"
 
 #include <algorithm>
 
-#include "model/observer/device_name.h"
-#include "model/reference/expectation.h"
-#include "model/reference/inner_packet.h"
+#include "tests/model/observer/device_name.h"
+#include "tests/model/reference/expectation.h"
+#include "tests/model/reference/inner_packet.h"
 
 namespace culvert::model {
 namespace {

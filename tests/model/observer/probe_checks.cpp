@@ -1,4 +1,4 @@
-#include "model/observer/probe_checks.h"
+#include "tests/model/observer/probe_checks.h"
 
 #include <algorithm>
 #include <array>

@@ -4,10 +4,10 @@
 #include <set>
 #include <vector>
 
-#include "model/observer/verdict.h"
-#include "model/reference/congestion.h"
-#include "model/reference/expectation.h"
-#include "model/reference/packet_key.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/reference/congestion.h"
+#include "tests/model/reference/expectation.h"
+#include "tests/model/reference/packet_key.h"
 
 namespace culvert::model {
 

@@ -1,10 +1,10 @@
-#include "model/observer/state_checks.h"
+#include "tests/model/observer/state_checks.h"
 
 #include <algorithm>
 #include <tuple>
 
 #include "culvert/base/overloaded.h"
-#include "model/scenario/ids.h"
+#include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
 namespace {

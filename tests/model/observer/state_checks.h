@@ -3,8 +3,8 @@
 #include <map>
 #include <set>
 
-#include "model/observer/verdict.h"
-#include "model/reference/situation.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/reference/situation.h"
 
 namespace culvert::model {
 

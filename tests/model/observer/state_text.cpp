@@ -1,4 +1,4 @@
-#include "model/observer/state_text.h"
+#include "tests/model/observer/state_text.h"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
-#include "model/observer/traffic_checks.h"
+#include "tests/model/observer/traffic_checks.h"
 
 #include <algorithm>
 
-#include "model/scenario/ids.h"
+#include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
 namespace {

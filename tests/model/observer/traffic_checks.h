@@ -3,11 +3,11 @@
 #include <map>
 #include <set>
 
-#include "model/observer/verdict.h"
-#include "model/reference/inner_packet.h"
-#include "model/reference/opened_flows.h"
-#include "model/reference/packet_key.h"
-#include "model/reference/situation.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/reference/inner_packet.h"
+#include "tests/model/reference/opened_flows.h"
+#include "tests/model/reference/packet_key.h"
+#include "tests/model/reference/situation.h"
 
 namespace culvert::model {
 

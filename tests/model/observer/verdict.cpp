@@ -1,4 +1,4 @@
-#include "model/observer/verdict.h"
+#include "tests/model/observer/verdict.h"
 
 #include <algorithm>
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "culvert/base/time.h"
-#include "model/observer/counter.h"
+#include "tests/model/observer/counter.h"
 
 /// What a case is judged by: invariants that were checked, how often, and where they did not hold.
 namespace culvert::model {

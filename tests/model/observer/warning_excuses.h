@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-#include "model/reference/situation.h"
+#include "tests/model/reference/situation.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/observer/warning_excuses.h"
+#include "tests/model/observer/warning_excuses.h"
 
 #include <gtest/gtest.h>
 

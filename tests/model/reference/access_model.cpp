@@ -1,8 +1,8 @@
-#include "model/reference/access_model.h"
+#include "tests/model/reference/access_model.h"
 
 #include <algorithm>
 
-#include "model/scenario/ids.h"
+#include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/reference/answers.h"
+#include "tests/model/reference/answers.h"
 
 namespace culvert::model {
 namespace {

@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "model/reference/packet_key.h"
-#include "model/world/observation.h"
+#include "tests/model/reference/packet_key.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

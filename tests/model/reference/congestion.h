@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/world/observation.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

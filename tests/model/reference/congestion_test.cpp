@@ -1,4 +1,4 @@
-#include "model/reference/congestion.h"
+#include "tests/model/reference/congestion.h"
 
 #include <gtest/gtest.h>
 

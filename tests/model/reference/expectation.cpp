@@ -1,9 +1,9 @@
-#include "model/reference/expectation.h"
+#include "tests/model/reference/expectation.h"
 
 #include <algorithm>
 #include <set>
 
-#include "model/scenario/ids.h"
+#include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
 namespace {

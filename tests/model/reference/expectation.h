@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "model/reference/inner_packet.h"
-#include "model/reference/situation.h"
+#include "tests/model/reference/inner_packet.h"
+#include "tests/model/reference/situation.h"
 
 namespace culvert::model {
 

@@ -1,10 +1,10 @@
-#include "model/reference/fault_clock.h"
+#include "tests/model/reference/fault_clock.h"
 
 #include <algorithm>
 #include <ranges>
 
 #include "culvert/base/overloaded.h"
-#include "model/reference/relay_answer.h"
+#include "tests/model/reference/relay_answer.h"
 
 namespace culvert::model {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/world/observation.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/reference/fault_clock.h"
+#include "tests/model/reference/fault_clock.h"
 
 #include <array>
 #include <span>

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "culvert/portal_api/messages.h"
-#include "model/reference/inner_packet.h"
+#include "tests/model/reference/inner_packet.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/reference/grants.h"
+#include "tests/model/reference/grants.h"
 
 #include <algorithm>
 

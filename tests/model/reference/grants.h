@@ -9,7 +9,7 @@
 
 #include "culvert/base/time.h"
 #include "culvert/portal_api/messages.h"
-#include "model/reference/filters.h"
+#include "tests/model/reference/filters.h"
 
 namespace culvert::model {
 

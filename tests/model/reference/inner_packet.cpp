@@ -1,4 +1,4 @@
-#include "model/reference/inner_packet.h"
+#include "tests/model/reference/inner_packet.h"
 
 #include <algorithm>
 #include <array>

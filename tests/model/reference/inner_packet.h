@@ -8,7 +8,7 @@
 #include "culvert/base/bytes.h"
 #include "culvert/net/ip_address.h"
 
-/// Reading the IP packets of applications. Independent of lib/packet on purpose: a fault in there must not make the
+/// Reading the IP packets of applications. Independent of culvert/packet on purpose: a fault in there must not make the
 /// judge blind to it.
 namespace culvert::model {
 

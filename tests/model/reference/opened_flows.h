@@ -3,9 +3,9 @@
 #include <map>
 #include <tuple>
 
-#include "model/reference/inner_packet.h"
-#include "model/scenario/action.h"
-#include "model/world/observation.h"
+#include "tests/model/reference/inner_packet.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/reference/opened_flows.h"
+#include "tests/model/reference/opened_flows.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "model/reference/packet_key.h"
+#include "tests/model/reference/packet_key.h"
 
 #include <utility>
 

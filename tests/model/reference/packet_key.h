@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "model/reference/inner_packet.h"
+#include "tests/model/reference/inner_packet.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/reference/relay_answer.h"
+#include "tests/model/reference/relay_answer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
-#include "model/reference/situation.h"
+#include "tests/model/reference/situation.h"
 
 #include <algorithm>
 
-#include "model/scenario/ids.h"
+#include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
 namespace {

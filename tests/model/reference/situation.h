@@ -7,12 +7,12 @@
 #include <utility>
 #include <variant>
 
-#include "model/reference/access_model.h"
-#include "model/reference/answers.h"
-#include "model/reference/fault_clock.h"
-#include "model/reference/grants.h"
-#include "model/reference/told_resources.h"
-#include "model/world/observation.h"
+#include "tests/model/reference/access_model.h"
+#include "tests/model/reference/answers.h"
+#include "tests/model/reference/fault_clock.h"
+#include "tests/model/reference/grants.h"
+#include "tests/model/reference/told_resources.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

@@ -1,9 +1,9 @@
-#include "model/reference/situation.h"
+#include "tests/model/reference/situation.h"
 
 #include <gtest/gtest.h>
 
 #include "culvert/packet/builder.h"
-#include "model/scenario/ids.h"
+#include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
 namespace {

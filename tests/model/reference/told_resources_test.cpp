@@ -1,4 +1,4 @@
-#include "model/reference/told_resources.h"
+#include "tests/model/reference/told_resources.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/observer/verdict.h"
+#include "tests/model/observer/verdict.h"
 
 /// How often rules may be relaxed: an excuse that more and more cases need hides something (spec/testing.md sections
 /// 7.3 and 7.11).

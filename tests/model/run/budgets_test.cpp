@@ -1,4 +1,4 @@
-#include "model/run/budgets.h"
+#include "tests/model/run/budgets.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,11 +1,11 @@
-#include "model/run/case.h"
+#include "tests/model/run/case.h"
 
 #include <optional>
 
-#include "model/observer/judge.h"
-#include "model/run/trace.h"
-#include "model/wire/wire_checker.h"
-#include "model/world/world.h"
+#include "tests/model/observer/judge.h"
+#include "tests/model/run/trace.h"
+#include "tests/model/wire/wire_checker.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 namespace {

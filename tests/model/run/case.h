@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "culvert/observability/log.h"
-#include "model/observer/verdict.h"
-#include "model/scenario/action.h"
-#include "model/world/observation.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/run/coverage.h"
+#include "tests/model/run/coverage.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "model/scenario/features.h"
+#include "tests/model/scenario/features.h"
 
 namespace culvert::model {
 namespace {

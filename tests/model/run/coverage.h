@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "model/observer/verdict.h"
+#include "tests/model/observer/verdict.h"
 
 /// What a run as a whole must have exercised: an invariant, action or outcome that never came up tests nothing
 /// (spec/testing.md section 7.11).

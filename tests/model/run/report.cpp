@@ -1,13 +1,13 @@
-#include "model/run/report.h"
+#include "tests/model/run/report.h"
 
 #include <algorithm>
 #include <deque>
 
 #include <fmt/format.h>
 
-#include "model/run/trace.h"
-#include "model/scenario/script.h"
-#include "model/shrink/shrink.h"
+#include "tests/model/run/trace.h"
+#include "tests/model/scenario/script.h"
+#include "tests/model/shrink/shrink.h"
 
 namespace culvert::model {
 namespace {

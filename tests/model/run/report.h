@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "model/run/case.h"
-#include "model/scenario/action.h"
+#include "tests/model/run/case.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

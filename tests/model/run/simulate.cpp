@@ -14,14 +14,14 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "model/choice/choice_source.h"
-#include "model/run/budgets.h"
-#include "model/run/case.h"
-#include "model/run/coverage.h"
-#include "model/run/report.h"
-#include "model/run/trace.h"
-#include "model/scenario/decode.h"
-#include "model/scenario/script.h"
+#include "tests/model/choice/choice_source.h"
+#include "tests/model/run/budgets.h"
+#include "tests/model/run/case.h"
+#include "tests/model/run/coverage.h"
+#include "tests/model/run/report.h"
+#include "tests/model/run/trace.h"
+#include "tests/model/scenario/decode.h"
+#include "tests/model/scenario/script.h"
 
 namespace culvert::model {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/run/trace.h"
+#include "tests/model/run/trace.h"
 
 #include <array>
 
@@ -7,7 +7,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/portal_api/codec.h"
-#include "model/scenario/script.h"
+#include "tests/model/scenario/script.h"
 
 namespace culvert::model {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "model/world/observation.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

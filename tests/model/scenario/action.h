@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "model/scenario/setup.h"
+#include "tests/model/scenario/setup.h"
 
 /// What can happen in a case. Plain data: a script is a list of these with times. An action whose precondition does not
 /// hold when its time comes (the client does not run, the policy exists already) does nothing.

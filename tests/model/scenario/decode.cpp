@@ -1,12 +1,12 @@
-#include "model/scenario/decode.h"
+#include "tests/model/scenario/decode.h"
 
 #include <array>
 #include <utility>
 
-#include "model/choice/choice_source.h"
-#include "model/scenario/draw_setup.h"
-#include "model/scenario/offers.h"
-#include "model/scenario/plan.h"
+#include "tests/model/choice/choice_source.h"
+#include "tests/model/scenario/draw_setup.h"
+#include "tests/model/scenario/offers.h"
+#include "tests/model/scenario/plan.h"
 
 namespace culvert::model {
 

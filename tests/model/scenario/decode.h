@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "culvert/base/bytes.h"
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 /// Random cases: a byte string becomes a scenario. See ChoiceSource for why bytes and not a random generator.
 namespace culvert::model {

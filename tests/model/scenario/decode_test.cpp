@@ -1,4 +1,4 @@
-#include "model/scenario/decode.h"
+#include "tests/model/scenario/decode.h"
 
 #include <algorithm>
 #include <functional>
@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "model/choice/choice_source.h"
-#include "model/scenario/plan.h"
+#include "tests/model/choice/choice_source.h"
+#include "tests/model/scenario/plan.h"
 
 namespace culvert::model {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/scenario/draw_setup.h"
+#include "tests/model/scenario/draw_setup.h"
 
 #include <algorithm>
 #include <array>

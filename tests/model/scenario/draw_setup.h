@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "model/choice/choice_source.h"
-#include "model/scenario/decode.h"
-#include "model/scenario/setup.h"
+#include "tests/model/choice/choice_source.h"
+#include "tests/model/scenario/decode.h"
+#include "tests/model/scenario/setup.h"
 
 namespace culvert::model {
 

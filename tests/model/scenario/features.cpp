@@ -1,12 +1,12 @@
-#include "model/scenario/features.h"
+#include "tests/model/scenario/features.h"
 
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "model/scenario/shape.h"
-#include "model/scenario/values.h"
+#include "tests/model/scenario/shape.h"
+#include "tests/model/scenario/values.h"
 
 namespace culvert::model {
 namespace {

@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 /// What a run of many cases must have done: every action, and every kind of those of which there are kinds.
 namespace culvert::model {

@@ -1,4 +1,4 @@
-#include "model/scenario/features.h"
+#include "tests/model/scenario/features.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "culvert/base/uuid.h"
-#include "model/scenario/names.h"
+#include "tests/model/scenario/names.h"
 
 /// Ids of what administrators create, known beforehand to world and reference model. Ids of devices come from the
 /// portal, see SessionOpened.

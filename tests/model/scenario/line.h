@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "culvert/base/overloaded.h"
-#include "model/scenario/shape.h"
-#include "model/scenario/values.h"
+#include "tests/model/scenario/shape.h"
+#include "tests/model/scenario/values.h"
 
 /// The words of one line of a script: from a described part, and back.
 namespace culvert::model {

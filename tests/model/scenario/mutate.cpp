@@ -1,10 +1,10 @@
-#include "model/scenario/mutate.h"
+#include "tests/model/scenario/mutate.h"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "model/choice/choice_source.h"
+#include "tests/model/choice/choice_source.h"
 
 namespace culvert::model {
 

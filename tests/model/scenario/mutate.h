@@ -4,7 +4,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
-#include "model/scenario/decode.h"
+#include "tests/model/scenario/decode.h"
 
 /// Mutations of byte strings for decode() that know where steps begin: what libFuzzer's custom mutator and cross-over
 /// call, next to its own mutations of single bytes. Deterministic for a given generator state.

@@ -1,11 +1,11 @@
-#include "model/scenario/mutate.h"
+#include "tests/model/scenario/mutate.h"
 
 #include <algorithm>
 #include <set>
 
 #include <gtest/gtest.h>
 
-#include "model/choice/choice_source.h"
+#include "tests/model/choice/choice_source.h"
 
 namespace culvert::model {
 namespace {

@@ -1,7 +1,7 @@
 #include <array>
 #include <utility>
 
-#include "model/scenario/offers.h"
+#include "tests/model/scenario/offers.h"
 
 namespace culvert::model {
 

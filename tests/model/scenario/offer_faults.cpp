@@ -1,7 +1,7 @@
 #include <array>
 
-#include "model/scenario/draw_setup.h"
-#include "model/scenario/offers.h"
+#include "tests/model/scenario/draw_setup.h"
+#include "tests/model/scenario/offers.h"
 
 namespace culvert::model {
 

@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "model/scenario/offers.h"
+#include "tests/model/scenario/offers.h"
 
 namespace culvert::model {
 

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "model/choice/choice_source.h"
-#include "model/scenario/plan.h"
+#include "tests/model/choice/choice_source.h"
+#include "tests/model/scenario/plan.h"
 
 namespace culvert::model {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

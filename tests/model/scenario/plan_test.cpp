@@ -1,4 +1,4 @@
-#include "model/scenario/plan.h"
+#include "tests/model/scenario/plan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "model/scenario/script.h"
+#include "tests/model/scenario/script.h"
 
 #include <optional>
 #include <tuple>
@@ -6,8 +6,8 @@
 #include <utility>
 #include <variant>
 
-#include "model/scenario/line.h"
-#include "model/scenario/references.h"
+#include "tests/model/scenario/line.h"
+#include "tests/model/scenario/references.h"
 
 namespace culvert::model {
 

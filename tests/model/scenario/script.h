@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 /// Scenarios as text that people read, write and commit: it outlives changes of decode().
 ///

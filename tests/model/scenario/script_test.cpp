@@ -1,12 +1,12 @@
-#include "model/scenario/script.h"
+#include "tests/model/scenario/script.h"
 
 #include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "model/choice/choice_source.h"
-#include "model/scenario/decode.h"
+#include "tests/model/choice/choice_source.h"
+#include "tests/model/scenario/decode.h"
 
 namespace culvert::model {
 namespace {

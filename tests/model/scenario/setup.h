@@ -7,7 +7,7 @@
 
 #include "culvert/net/ip_network.h"
 #include "culvert/portal_api/messages.h"
-#include "model/scenario/names.h"
+#include "tests/model/scenario/names.h"
 
 /// How a case begins: who exists, how they are connected, what the portal knows. Plain data.
 namespace culvert::model {

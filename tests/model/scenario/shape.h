@@ -4,7 +4,7 @@
 #include <tuple>
 #include <utility>
 
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 /// What the parts of a scenario consist of: every field of every part is described here, once. Scripts are printed and
 /// parsed, references found and fields simplified from this table. A part that is missing does not compile.

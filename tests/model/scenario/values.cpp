@@ -1,6 +1,6 @@
-#include "model/scenario/values.h"
+#include "tests/model/scenario/values.h"
 
-#include "model/scenario/line.h"
+#include "tests/model/scenario/line.h"
 
 namespace culvert::model {
 

@@ -14,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 /// How scripts write single values. None of them contains a space or `#`.
 namespace culvert::model {

@@ -1,11 +1,11 @@
-#include "model/shrink/removal.h"
+#include "tests/model/shrink/removal.h"
 
 #include <concepts>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "model/scenario/references.h"
+#include "tests/model/scenario/references.h"
 
 namespace culvert::model {
 

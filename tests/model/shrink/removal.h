@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 /// Scenarios without something: steps and policies that speak about it go as well, and what has a higher number among
 /// its kind moves up.

@@ -1,4 +1,4 @@
-#include "model/shrink/shrink.h"
+#include "tests/model/shrink/shrink.h"
 
 #include <algorithm>
 #include <array>
@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "model/scenario/references.h"
-#include "model/scenario/script.h"
-#include "model/scenario/values.h"
-#include "model/shrink/removal.h"
-#include "model/shrink/simpler.h"
+#include "tests/model/scenario/references.h"
+#include "tests/model/scenario/script.h"
+#include "tests/model/scenario/values.h"
+#include "tests/model/shrink/removal.h"
+#include "tests/model/shrink/simpler.h"
 
 namespace culvert::model {
 

@@ -3,7 +3,7 @@
 #include <functional>
 #include <string_view>
 
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/shrink/shrink.h"
+#include "tests/model/shrink/shrink.h"
 
 #include <algorithm>
 #include <functional>
@@ -9,9 +9,9 @@
 
 #include <gtest/gtest.h>
 
-#include "model/choice/choice_source.h"
-#include "model/scenario/decode.h"
-#include "model/scenario/script.h"
+#include "tests/model/choice/choice_source.h"
+#include "tests/model/scenario/decode.h"
+#include "tests/model/scenario/script.h"
 
 namespace culvert::model {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "culvert/base/overloaded.h"
-#include "model/scenario/shape.h"
+#include "tests/model/scenario/shape.h"
 
 /// Simpler versions of a described part of a scenario, each with one field changed, the boldest first.
 ///

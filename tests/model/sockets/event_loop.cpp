@@ -1,4 +1,4 @@
-#include "model/sockets/event_loop.h"
+#include "tests/model/sockets/event_loop.h"
 
 #include <algorithm>
 #include <stdexcept>

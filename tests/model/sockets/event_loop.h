@@ -7,7 +7,7 @@
 
 #include "culvert/base/rng.h"
 #include "culvert/io/shard.h"
-#include "model/sockets/simulated_kernel.h"
+#include "tests/model/sockets/simulated_kernel.h"
 
 namespace culvert::model {
 

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/sockets/test_rig.h"
+#include "tests/model/sockets/test_rig.h"
 
 namespace culvert::model {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/sockets/simulated_kernel.h"
+#include "tests/model/sockets/simulated_kernel.h"
 
 #include <algorithm>
 #include <cerrno>

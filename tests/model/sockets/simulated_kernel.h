@@ -14,9 +14,9 @@
 #include "culvert/io/kernel.h"
 #include "culvert/io/tun_device.h"
 #include "culvert/net/transmit.h"
-#include "model/sockets/kernel_faults.h"
-#include "model/sockets/simulated_tun.h"
-#include "model/sockets/simulated_udp.h"
+#include "tests/model/sockets/kernel_faults.h"
+#include "tests/model/sockets/simulated_tun.h"
+#include "tests/model/sockets/simulated_udp.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/sockets/simulated_tun.h"
+#include "tests/model/sockets/simulated_tun.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "culvert/packet/segmenter.h"
 #include "culvert/packet/virtio_net.h"
-#include "model/sockets/chance.h"
+#include "tests/model/sockets/chance.h"
 
 namespace culvert::model {
 namespace {

@@ -10,7 +10,7 @@
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
 #include "culvert/packet/coalescer.h"
-#include "model/sockets/kernel_faults.h"
+#include "tests/model/sockets/kernel_faults.h"
 
 namespace culvert::model {
 

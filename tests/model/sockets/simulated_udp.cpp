@@ -1,4 +1,4 @@
-#include "model/sockets/simulated_udp.h"
+#include "tests/model/sockets/simulated_udp.h"
 
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "culvert/io/socket_address.h"
-#include "model/sockets/chance.h"
+#include "tests/model/sockets/chance.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103

@@ -11,7 +11,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/io/kernel.h"
 #include "culvert/net/transmit.h"
-#include "model/sockets/kernel_faults.h"
+#include "tests/model/sockets/kernel_faults.h"
 
 namespace culvert::model {
 

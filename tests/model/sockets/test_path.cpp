@@ -1,4 +1,4 @@
-#include "model/sockets/test_path.h"
+#include "tests/model/sockets/test_path.h"
 
 #include <algorithm>
 #include <cstring>

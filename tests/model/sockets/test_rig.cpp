@@ -1,4 +1,4 @@
-#include "model/sockets/test_rig.h"
+#include "tests/model/sockets/test_rig.h"
 
 #include <algorithm>
 

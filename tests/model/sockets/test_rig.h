@@ -3,8 +3,8 @@
 #include <map>
 #include <vector>
 
-#include "model/sockets/event_loop.h"
-#include "model/sockets/test_path.h"
+#include "tests/model/sockets/event_loop.h"
+#include "tests/model/sockets/test_path.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/wire/candidate_line.h"
+#include "tests/model/wire/candidate_line.h"
 
 #include <gtest/gtest.h>
 

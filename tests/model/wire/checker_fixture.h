@@ -7,8 +7,8 @@
 
 #include "culvert/base/rng.h"
 #include "culvert/crypto/hash.h"
-#include "model/wire/test_messages.h"
-#include "model/wire/wire_checker.h"
+#include "tests/model/wire/test_messages.h"
+#include "tests/model/wire/wire_checker.h"
 
 namespace culvert::model::wire {
 

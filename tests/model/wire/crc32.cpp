@@ -1,4 +1,4 @@
-#include "model/wire/crc32.h"
+#include "tests/model/wire/crc32.h"
 
 #include <array>
 

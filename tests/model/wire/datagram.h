@@ -3,7 +3,7 @@
 #include <string>
 
 #include "culvert/net/ecn.h"
-#include "model/wire/hosts.h"
+#include "tests/model/wire/hosts.h"
 
 namespace culvert::model::wire {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "model/observer/verdict.h"
+#include "tests/model/observer/verdict.h"
 
 namespace culvert::model::wire {
 

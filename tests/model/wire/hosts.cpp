@@ -1,4 +1,4 @@
-#include "model/wire/hosts.h"
+#include "tests/model/wire/hosts.h"
 
 #include <algorithm>
 #include <utility>

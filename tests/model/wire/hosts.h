@@ -10,7 +10,7 @@
 
 #include "culvert/crypto/hash.h"
 #include "culvert/portal_api/messages.h"
-#include "model/world/observation.h"
+#include "tests/model/world/observation.h"
 
 /// What a bystander knows of the hosts without looking at datagrams: addresses, the life of processes, faults, and what
 /// the portal told whom.

@@ -1,9 +1,9 @@
-#include "model/wire/ice_rules.h"
+#include "tests/model/wire/ice_rules.h"
 
 #include <algorithm>
 #include <ranges>
 
-#include "model/wire/candidate_line.h"
+#include "tests/model/wire/candidate_line.h"
 
 namespace culvert::model::wire {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/wire/idle_rules.h"
+#include "tests/model/wire/idle_rules.h"
 
 #include <algorithm>
 #include <utility>

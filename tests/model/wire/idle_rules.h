@@ -3,10 +3,10 @@
 #include <map>
 #include <optional>
 
-#include "model/wire/datagram.h"
-#include "model/wire/findings.h"
-#include "model/wire/stun_message.h"
-#include "model/wire/wireguard_message.h"
+#include "tests/model/wire/datagram.h"
+#include "tests/model/wire/findings.h"
+#include "tests/model/wire/stun_message.h"
+#include "tests/model/wire/wireguard_message.h"
 
 namespace culvert::model::wire {
 

@@ -1,6 +1,6 @@
 // Rules about hosts without traffic.
 
-#include "model/wire/checker_fixture.h"
+#include "tests/model/wire/checker_fixture.h"
 
 namespace culvert::model::wire {
 namespace {

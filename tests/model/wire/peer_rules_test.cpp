@@ -1,6 +1,6 @@
 // Rules about datagrams between peers: connectivity checks and WireGuard.
 
-#include "model/wire/checker_fixture.h"
+#include "tests/model/wire/checker_fixture.h"
 
 namespace culvert::model::wire {
 namespace {

@@ -1,10 +1,10 @@
-#include "model/wire/relay_rules.h"
+#include "tests/model/wire/relay_rules.h"
 
 #include <algorithm>
 #include <array>
 #include <functional>
 
-#include "model/wire/turn_client_rules.h"
+#include "tests/model/wire/turn_client_rules.h"
 
 namespace culvert::model::wire {
 namespace {

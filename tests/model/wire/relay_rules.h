@@ -5,9 +5,9 @@
 #include <set>
 #include <string>
 
-#include "model/wire/datagram.h"
-#include "model/wire/findings.h"
-#include "model/wire/stun_message.h"
+#include "tests/model/wire/datagram.h"
+#include "tests/model/wire/findings.h"
+#include "tests/model/wire/stun_message.h"
 
 namespace culvert::model::wire {
 

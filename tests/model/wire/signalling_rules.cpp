@@ -1,4 +1,4 @@
-#include "model/wire/signalling_rules.h"
+#include "tests/model/wire/signalling_rules.h"
 
 #include <algorithm>
 #include <limits>

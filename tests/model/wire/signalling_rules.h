@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "model/wire/candidate_line.h"
-#include "model/wire/findings.h"
-#include "model/wire/hosts.h"
-#include "model/wire/turn_client_rules.h"
+#include "tests/model/wire/candidate_line.h"
+#include "tests/model/wire/findings.h"
+#include "tests/model/wire/hosts.h"
+#include "tests/model/wire/turn_client_rules.h"
 
 namespace culvert::model::wire {
 

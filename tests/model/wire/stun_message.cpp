@@ -1,9 +1,9 @@
-#include "model/wire/stun_message.h"
+#include "tests/model/wire/stun_message.h"
 
 #include <algorithm>
 
 #include "culvert/crypto/hmac.h"
-#include "model/wire/crc32.h"
+#include "tests/model/wire/crc32.h"
 
 namespace culvert::model::wire {
 namespace {

@@ -11,7 +11,7 @@
 #include "culvert/base/bytes.h"
 #include "culvert/net/socket_address.h"
 
-/// A STUN decoder that shares nothing with lib/stun and accepts only what the products may send. Source: RFC 8489
+/// A STUN decoder that shares nothing with culvert/stun and accepts only what the products may send. Source: RFC 8489
 /// section 5 and 14; spec/connectivity.md 4.2 and 5.2, spec/relay.md 2.
 namespace culvert::model::wire {
 

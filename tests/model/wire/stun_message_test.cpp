@@ -1,8 +1,8 @@
-#include "model/wire/stun_message.h"
+#include "tests/model/wire/stun_message.h"
 
 #include <gtest/gtest.h>
 
-#include "model/wire/test_messages.h"
+#include "tests/model/wire/test_messages.h"
 
 namespace culvert::model::wire {
 namespace {

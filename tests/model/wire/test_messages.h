@@ -7,8 +7,8 @@
 #include "culvert/base/bytes.h"
 #include "culvert/crypto/hmac.h"
 #include "culvert/net/socket_address.h"
-#include "model/wire/crc32.h"
-#include "model/wire/stun_message.h"
+#include "tests/model/wire/crc32.h"
+#include "tests/model/wire/stun_message.h"
 
 /// Builders of datagrams for the tests of the checker: right unless told otherwise.
 namespace culvert::model::wire {

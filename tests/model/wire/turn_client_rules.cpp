@@ -1,4 +1,4 @@
-#include "model/wire/turn_client_rules.h"
+#include "tests/model/wire/turn_client_rules.h"
 
 #include <algorithm>
 #include <array>

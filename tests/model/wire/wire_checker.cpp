@@ -1,16 +1,16 @@
-#include "model/wire/wire_checker.h"
+#include "tests/model/wire/wire_checker.h"
 
 #include <algorithm>
 
 #include "culvert/base/overloaded.h"
-#include "model/wire/findings.h"
-#include "model/wire/hosts.h"
-#include "model/wire/ice_rules.h"
-#include "model/wire/idle_rules.h"
-#include "model/wire/relay_rules.h"
-#include "model/wire/signalling_rules.h"
-#include "model/wire/turn_client_rules.h"
-#include "model/wire/wireguard_rules.h"
+#include "tests/model/wire/findings.h"
+#include "tests/model/wire/hosts.h"
+#include "tests/model/wire/ice_rules.h"
+#include "tests/model/wire/idle_rules.h"
+#include "tests/model/wire/relay_rules.h"
+#include "tests/model/wire/signalling_rules.h"
+#include "tests/model/wire/turn_client_rules.h"
+#include "tests/model/wire/wireguard_rules.h"
 
 namespace culvert::model {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "model/observer/verdict.h"
-#include "model/world/observation.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

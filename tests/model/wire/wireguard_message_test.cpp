@@ -1,4 +1,4 @@
-#include "model/wire/wireguard_message.h"
+#include "tests/model/wire/wireguard_message.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "model/wire/wireguard_rules.h"
+#include "tests/model/wire/wireguard_rules.h"
 
 #include <algorithm>
 

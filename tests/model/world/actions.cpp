@@ -1,7 +1,7 @@
-#include "model/world/actions.h"
+#include "tests/model/world/actions.h"
 
-#include "model/scenario/features.h"
-#include "model/world/world.h"
+#include "tests/model/scenario/features.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 Actions::Actions(World& world) : world_{world}, forge_rng_{world.rng("forge")} {}

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "culvert/base/rng.h"
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

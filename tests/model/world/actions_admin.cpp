@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "model/scenario/ids.h"
-#include "model/world/actions.h"
-#include "model/world/world.h"
+#include "tests/model/scenario/ids.h"
+#include "tests/model/world/actions.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 namespace {

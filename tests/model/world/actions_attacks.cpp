@@ -6,12 +6,12 @@
 #include "culvert/packet/builder.h"
 #include "culvert/portal_api/codec.h"
 #include "culvert/tunnel/p2p/control_packet.h"
-#include "model/scenario/ids.h"
-#include "model/world/actions.h"
-#include "model/world/forged_packets.h"
-#include "model/world/hostile_client.h"
-#include "model/world/relay_process.h"
-#include "model/world/world.h"
+#include "tests/model/scenario/ids.h"
+#include "tests/model/world/actions.h"
+#include "tests/model/world/forged_packets.h"
+#include "tests/model/world/hostile_client.h"
+#include "tests/model/world/relay_process.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 namespace {

@@ -1,10 +1,10 @@
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/p2p/control_packet.h"
-#include "model/world/actions.h"
-#include "model/world/forged_packets.h"
-#include "model/world/hostile_gateway.h"
-#include "model/world/marked_payload.h"
-#include "model/world/world.h"
+#include "tests/model/world/actions.h"
+#include "tests/model/world/forged_packets.h"
+#include "tests/model/world/hostile_gateway.h"
+#include "tests/model/world/marked_payload.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 namespace {

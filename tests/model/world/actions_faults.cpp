@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/world/actions.h"
-#include "model/world/relay_process.h"
-#include "model/world/world.h"
+#include "tests/model/world/actions.h"
+#include "tests/model/world/relay_process.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 namespace {

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <string>
 
-#include "model/observer/state_text.h"
-#include "model/world/actions.h"
-#include "model/world/world.h"
+#include "tests/model/observer/state_text.h"
+#include "tests/model/world/actions.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 namespace {

@@ -2,12 +2,12 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/builder.h"
-#include "model/scenario/ids.h"
-#include "model/world/actions.h"
-#include "model/world/forged_packets.h"
-#include "model/world/header_fields.h"
-#include "model/world/marked_payload.h"
-#include "model/world/world.h"
+#include "tests/model/scenario/ids.h"
+#include "tests/model/world/actions.h"
+#include "tests/model/world/forged_packets.h"
+#include "tests/model/world/header_fields.h"
+#include "tests/model/world/marked_payload.h"
+#include "tests/model/world/world.h"
 
 namespace culvert::model {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/world/attacker.h"
+#include "tests/model/world/attacker.h"
 
 #include "culvert/base/overloaded.h"
 #include "culvert/stun/message_builder.h"

@@ -7,8 +7,8 @@
 
 #include "culvert/base/rng.h"
 #include "culvert/crypto/keys.h"
-#include "model/scenario/action.h"
-#include "model/world/observation.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/world/byte_pipe.h"
+#include "tests/model/world/byte_pipe.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "model/world/client_process.h"
+#include "tests/model/world/client_process.h"
 
 #include <utility>
 

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "culvert/portal_channel/channel.h"
-#include "model/scenario/setup.h"
-#include "model/world/environment.h"
+#include "tests/model/scenario/setup.h"
+#include "tests/model/world/environment.h"
 
 namespace culvert::model {
 

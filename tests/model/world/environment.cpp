@@ -1,4 +1,4 @@
-#include "model/world/environment.h"
+#include "tests/model/world/environment.h"
 
 namespace culvert::model {
 

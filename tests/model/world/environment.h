@@ -5,7 +5,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/net/transmit_queue.h"
 #include "culvert/packet/coalescer.h"
-#include "model/world/observation.h"
+#include "tests/model/world/observation.h"
 
 namespace culvert::model {
 

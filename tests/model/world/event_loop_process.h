@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
-#include "model/sockets/event_loop.h"
-#include "model/world/device_process.h"
+#include "tests/model/sockets/event_loop.h"
+#include "tests/model/world/device_process.h"
 
 namespace culvert::model {
 

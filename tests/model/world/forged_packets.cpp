@@ -1,4 +1,4 @@
-#include "model/world/forged_packets.h"
+#include "tests/model/world/forged_packets.h"
 
 #include <array>
 

@@ -1,4 +1,4 @@
-#include "model/world/gateway_process.h"
+#include "tests/model/world/gateway_process.h"
 
 #include <utility>
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "culvert/tunnel/gateway/gateway_state.h"
-#include "model/world/device_process.h"
-#include "model/world/portal_link.h"
+#include "tests/model/world/device_process.h"
+#include "tests/model/world/portal_link.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/world/header_fields.h"
+#include "tests/model/world/header_fields.h"
 
 #include "culvert/packet/checksum.h"
 #include "culvert/packet/constants.h"

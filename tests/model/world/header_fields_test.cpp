@@ -1,10 +1,10 @@
-#include "model/world/header_fields.h"
+#include "tests/model/world/header_fields.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "culvert/packet/builder.h"
-#include "model/reference/inner_packet.h"
+#include "tests/model/reference/inner_packet.h"
 
 namespace culvert::model {
 namespace {

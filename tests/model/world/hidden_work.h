@@ -7,8 +7,8 @@
 
 namespace culvert::model {
 
-/// What an object of the sans-IO contract (lib/base/sans_io.h) would have done without telling anybody when (DET-5): a
-/// literal, empty if nothing. Call with all outputs drained; finds nothing while something is due.
+/// What an object of the sans-IO contract (culvert/base/sans_io.h) would have done without telling anybody when
+/// (DET-5): a literal, empty if nothing. Call with all outputs drained; finds nothing while something is due.
 ///
 /// Whoever sleeps until poll_timeout() would never get that output. A timeout that is not due has no visible effect, so
 /// that asking changes nothing for an object that keeps to the contract.

@@ -1,4 +1,4 @@
-#include "model/world/hidden_work.h"
+#include "tests/model/world/hidden_work.h"
 
 #include <gtest/gtest.h>
 

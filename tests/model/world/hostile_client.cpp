@@ -1,4 +1,4 @@
-#include "model/world/hostile_client.h"
+#include "tests/model/world/hostile_client.h"
 
 #include <utility>
 

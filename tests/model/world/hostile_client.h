@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "culvert/connectivity/node.h"
-#include "model/world/device_process.h"
-#include "model/world/portal_link.h"
+#include "tests/model/world/device_process.h"
+#include "tests/model/world/portal_link.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/world/hostile_gateway.h"
+#include "tests/model/world/hostile_gateway.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "model/world/lying_relay.h"
+#include "tests/model/world/lying_relay.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include "culvert/turn/channel_data.h"
 #include "culvert/turn/server/credentials.h"
 #include "culvert/turn/server/responses.h"
-#include "model/world/forged_packets.h"
+#include "tests/model/world/forged_packets.h"
 
 namespace culvert::model {
 namespace {

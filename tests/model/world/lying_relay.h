@@ -11,7 +11,7 @@
 #include "culvert/base/time.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/stun/integrity.h"
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

@@ -1,10 +1,10 @@
-#include "model/world/machine.h"
+#include "tests/model/world/machine.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "model/world/hidden_work.h"
+#include "tests/model/world/hidden_work.h"
 
 namespace culvert::model {
 namespace {

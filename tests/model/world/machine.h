@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "model/observer/verdict.h"
-#include "model/scenario/setup.h"
-#include "model/world/device_process.h"
-#include "model/world/portal_link.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/scenario/setup.h"
+#include "tests/model/world/device_process.h"
+#include "tests/model/world/portal_link.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/world/marked_payload.h"
+#include "tests/model/world/marked_payload.h"
 
 #include <string_view>
 

@@ -1,4 +1,4 @@
-#include "model/world/newer_frame.h"
+#include "tests/model/world/newer_frame.h"
 
 #include <set>
 

@@ -16,7 +16,7 @@
 #include "culvert/portal_api/frame.h"
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/tun_config.h"
-#include "model/scenario/action.h"
+#include "tests/model/scenario/action.h"
 
 /// What an omniscient observer sees of a running world, in order. Everything the reference model and the invariants
 /// know of the system under test comes through here.

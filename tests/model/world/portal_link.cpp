@@ -1,4 +1,4 @@
-#include "model/world/portal_link.h"
+#include "tests/model/world/portal_link.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "culvert/portal_api/codec.h"
 #include "culvert/portal_api/user_agent.h"
 #include "culvert/portal_channel/constants.h"
-#include "model/world/newer_frame.h"
+#include "tests/model/world/newer_frame.h"
 
 namespace culvert::model {
 namespace {

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "culvert/portal_channel/channel.h"
-#include "model/observer/verdict.h"
-#include "model/scenario/action.h"
-#include "model/world/byte_pipe.h"
-#include "model/world/environment.h"
-#include "model/world/portal_process.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/world/byte_pipe.h"
+#include "tests/model/world/environment.h"
+#include "tests/model/world/portal_process.h"
 
 namespace culvert::model {
 

@@ -1,9 +1,9 @@
-#include "model/world/portal_process.h"
+#include "tests/model/world/portal_process.h"
 
 #include <algorithm>
 
-#include "model/scenario/ids.h"
-#include "model/world/hidden_work.h"
+#include "tests/model/scenario/ids.h"
+#include "tests/model/world/hidden_work.h"
 
 namespace culvert::model {
 namespace {

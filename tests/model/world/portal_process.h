@@ -9,8 +9,8 @@
 
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/memory_storage.h"
-#include "model/scenario/setup.h"
-#include "model/world/environment.h"
+#include "tests/model/scenario/setup.h"
+#include "tests/model/world/environment.h"
 
 namespace culvert::model {
 

@@ -1,11 +1,11 @@
-#include "model/world/relay_abuser.h"
+#include "tests/model/world/relay_abuser.h"
 
 #include <algorithm>
 #include <array>
 
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message_builder.h"
-#include "model/world/forged_packets.h"
+#include "tests/model/world/forged_packets.h"
 
 namespace culvert::model {
 namespace {

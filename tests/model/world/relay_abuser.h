@@ -8,9 +8,9 @@
 
 #include "culvert/base/rng.h"
 #include "culvert/stun/message.h"
-#include "model/scenario/action.h"
-#include "model/world/observation.h"
-#include "model/world/relay_process.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/world/observation.h"
+#include "tests/model/world/relay_process.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/world/relay_process.h"
+#include "tests/model/world/relay_process.h"
 
 #include <algorithm>
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "culvert/turn/server/server.h"
-#include "model/world/device_process.h"
-#include "model/world/lying_relay.h"
+#include "tests/model/world/device_process.h"
+#include "tests/model/world/lying_relay.h"
 
 namespace culvert::model {
 

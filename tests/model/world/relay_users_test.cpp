@@ -1,4 +1,4 @@
-#include "model/world/relay_users.h"
+#include "tests/model/world/relay_users.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

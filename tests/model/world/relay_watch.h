@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <deque>
 
-#include "model/network/network.h"
-#include "model/observer/verdict.h"
-#include "model/world/relay_users.h"
+#include "tests/model/network/network.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/world/relay_users.h"
 
 namespace culvert::model {
 

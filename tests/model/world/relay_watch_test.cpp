@@ -1,4 +1,4 @@
-#include "model/world/relay_watch.h"
+#include "tests/model/world/relay_watch.h"
 
 #include <gtest/gtest.h>
 

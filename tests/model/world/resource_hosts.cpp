@@ -1,8 +1,8 @@
-#include "model/world/resource_hosts.h"
+#include "tests/model/world/resource_hosts.h"
 
 #include "culvert/packet/builder.h"
 #include "culvert/packet/ip_packet.h"
-#include "model/world/header_fields.h"
+#include "tests/model/world/header_fields.h"
 
 namespace culvert::model {
 namespace {

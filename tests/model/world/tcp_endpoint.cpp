@@ -1,4 +1,4 @@
-#include "model/world/tcp_endpoint.h"
+#include "tests/model/world/tcp_endpoint.h"
 
 #include <algorithm>
 #include <utility>

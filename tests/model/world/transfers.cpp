@@ -1,4 +1,4 @@
-#include "model/world/transfers.h"
+#include "tests/model/world/transfers.h"
 
 #include <algorithm>
 

@@ -6,10 +6,10 @@
 #include <optional>
 #include <utility>
 
-#include "model/observer/verdict.h"
-#include "model/scenario/action.h"
-#include "model/world/environment.h"
-#include "model/world/tcp_endpoint.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/world/environment.h"
+#include "tests/model/world/tcp_endpoint.h"
 
 namespace culvert::model {
 

@@ -1,18 +1,18 @@
-#include "model/world/world.h"
+#include "tests/model/world/world.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
-#include "model/world/actions.h"
-#include "model/world/client_process.h"
-#include "model/world/event_loop_process.h"
-#include "model/world/gateway_process.h"
-#include "model/world/hostile_client.h"
-#include "model/world/hostile_gateway.h"
-#include "model/world/relay_process.h"
-#include "model/world/resource_hosts.h"
+#include "tests/model/world/actions.h"
+#include "tests/model/world/client_process.h"
+#include "tests/model/world/event_loop_process.h"
+#include "tests/model/world/gateway_process.h"
+#include "tests/model/world/hostile_client.h"
+#include "tests/model/world/hostile_gateway.h"
+#include "tests/model/world/relay_process.h"
+#include "tests/model/world/resource_hosts.h"
 
 namespace culvert::model {
 namespace {

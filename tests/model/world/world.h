@@ -10,16 +10,16 @@
 #include <vector>
 
 #include "culvert/observability/log_capture.h"
-#include "model/network/network.h"
-#include "model/observer/verdict.h"
-#include "model/scenario/action.h"
-#include "model/world/attacker.h"
-#include "model/world/environment.h"
-#include "model/world/machine.h"
-#include "model/world/portal_process.h"
-#include "model/world/relay_abuser.h"
-#include "model/world/relay_watch.h"
-#include "model/world/transfers.h"
+#include "tests/model/network/network.h"
+#include "tests/model/observer/verdict.h"
+#include "tests/model/scenario/action.h"
+#include "tests/model/world/attacker.h"
+#include "tests/model/world/environment.h"
+#include "tests/model/world/machine.h"
+#include "tests/model/world/portal_process.h"
+#include "tests/model/world/relay_abuser.h"
+#include "tests/model/world/relay_watch.h"
+#include "tests/model/world/transfers.h"
 
 namespace culvert::model {
 

@@ -1,4 +1,4 @@
-#include "model/world/world.h"
+#include "tests/model/world/world.h"
 
 #include <gtest/gtest.h>
 

@@ -29,9 +29,9 @@ struct ForwardingRules {
 /// Commands that put the gateway's table in place, whatever was there before, in one transaction.
 ///
 /// Promises: from the tunnel the gateway itself is reached by "ping" on its tunnel address and on nothing else, unless
-/// a resource covers another address of it (which lib/tunnel/gateway decides before the kernel sees the packet); into
-/// the tunnel go answers only; nothing that entered by another interface is masqueraded, or forwarded on our account;
-/// no client uses up the kernel's table of connections, which clients and host share.
+/// a resource covers another address of it (which culvert/tunnel/gateway decides before the kernel sees the packet);
+/// into the tunnel go answers only; nothing that entered by another interface is masqueraded, or forwarded on our
+/// account; no client uses up the kernel's table of connections, which clients and host share.
 [[nodiscard]] std::string install_commands(const ForwardingRules& rules);
 
 [[nodiscard]] std::string remove_commands();
