@@ -10,6 +10,18 @@ Snapshot& Snapshot::line(std::string_view name) {
     return *this;
 }
 
+std::string Snapshot::key_of(std::string_view constant) {
+    std::string key;
+    for (const char c : constant.substr(1)) {
+        const bool is_upper = c >= 'A' && c <= 'Z';
+        if (is_upper && !key.empty()) {
+            key += '_';
+        }
+        key += is_upper ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return key;
+}
+
 /// Line breaks of a hostile value must not look like state.
 void Snapshot::append(std::string_view value) {
     for (const char c : value) {

@@ -47,6 +47,9 @@ public:
 
     [[nodiscard]] const std::string& text() const { return text_; }
 
+    /// The key of a field for what a constant stands for: `keep_alive` for `kKeepAlive`.
+    [[nodiscard]] static std::string key_of(std::string_view constant);
+
 private:
     void append(std::same_as<bool> auto value) { text_ += value ? "yes" : "no"; }
     void append(std::string_view value);
