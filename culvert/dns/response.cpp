@@ -1,0 +1,78 @@
+#include "culvert/dns/response.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "culvert/dns/constants.h"
+
+namespace culvert::dns {
+
+namespace {
+
+constexpr std::uint16_t kResponse = 0x8000;
+constexpr std::uint16_t kOpcode = 0x7800;
+constexpr std::uint16_t kTruncated = 0x0200;
+constexpr std::uint16_t kRecursionDesired = 0x0100;
+
+constexpr std::size_t kFlagsAt = 2;
+constexpr std::size_t kAnswerCountAt = 6;
+constexpr std::uint16_t kPointerToQuestion = 0xc000 | Message::kHeaderSize;
+
+}  // namespace
+
+ResponseBuilder::ResponseBuilder(const Message& query, ResponseCode code) {
+    const auto question = query.question_bytes();
+    bytes_.reserve(Message::kHeaderSize + question.size() + 4 * 28);
+    append_be(bytes_, query.id());
+    append_be(bytes_, static_cast<std::uint16_t>(kResponse | (query.flags() & (kOpcode | kRecursionDesired)) |
+                                                 static_cast<std::uint16_t>(code)));
+    append_be(bytes_, std::uint16_t{1});
+    append_be(bytes_, std::uint16_t{0});
+    append_be(bytes_, std::uint32_t{0});
+    append(bytes_, question);
+}
+
+void ResponseBuilder::add(RecordType type, std::uint32_t ttl, ByteSpan data) {
+    append_be(bytes_, kPointerToQuestion);
+    add_head(type, kClassIn, ttl, data);
+}
+
+void ResponseBuilder::add(const Record& record, std::uint32_t ttl) {
+    append(bytes_, record.owner.wire());
+    add_head(record.type, record.record_class, ttl, record.data);
+}
+
+void ResponseBuilder::add_head(RecordType type, std::uint16_t record_class, std::uint32_t ttl, ByteSpan data) {
+    assert(data.size() <= UINT16_MAX);
+    append_be(bytes_, static_cast<std::uint16_t>(type));
+    append_be(bytes_, record_class);
+    append_be(bytes_, ttl);
+    append_be(bytes_, static_cast<std::uint16_t>(data.size()));
+    append(bytes_, data);
+    const auto count = MutableByteSpan{bytes_}.subspan(kAnswerCountAt);
+    store_be(count, static_cast<std::uint16_t>(load_be<std::uint16_t>(count) + 1));
+}
+
+Bytes empty_response(const Message& query, ResponseCode code) {
+    return ResponseBuilder{query, code}.take();
+}
+
+Bytes fit_into(std::size_t limit, Bytes response) {
+    if (response.size() <= limit) {
+        return response;
+    }
+    const auto message = Message::parse_response(response);
+    assert(message);
+    const auto flags = static_cast<std::uint16_t>(message->flags() | kTruncated);
+    response.resize(message->question_end());
+    store_be(MutableByteSpan{response}.subspan(kFlagsAt), flags);
+    std::ranges::fill(MutableByteSpan{response}.subspan(kAnswerCountAt, 6), std::byte{0});
+    return response;
+}
+
+std::size_t udp_limit(const Message& query) {
+    const auto edns = query.edns();
+    return std::clamp<std::size_t>(edns ? edns->udp_size : 0, kClassicUdpMessage, kMaxUdpMessage);
+}
+
+}  // namespace culvert::dns
