@@ -67,22 +67,25 @@ public:
     [[nodiscard]] constexpr std::optional<Instant> next() const { return to_optional(*std::ranges::min_element(at_)); }
 
     /// Hands what is due at `now` to `handle`, earliest first, at the same moment in the order of the names. Each is
-    /// cleared before it is handed over, and comes once per call: what `handle` sets anew is for the next call even if
-    /// it is due at once, but what it clears or puts off does not come.
+    /// cleared before it is handed over. What `handle` sets anew is for the next call, even if it is due at once; what
+    /// it clears or puts off does not come.
     template <std::invocable<Name> Handle>
     constexpr void expire(Instant now, Handle&& handle) {
-        std::array<bool, kCount> was_handled{};
+        std::array<bool, kCount> is_due{};
+        for (std::size_t i = 0; i < kCount; ++i) {
+            is_due[i] = at_[i] <= now;
+        }
         while (true) {
             auto first = kCount;
             for (std::size_t i = 0; i < kCount; ++i) {
-                if (at_[i] <= now && !was_handled[i] && (first == kCount || at_[i] < at_[first])) {
+                if (is_due[i] && at_[i] <= now && (first == kCount || at_[i] < at_[first])) {
                     first = i;
                 }
             }
             if (first == kCount) {
                 return;
             }
-            was_handled[first] = true;
+            is_due[first] = false;
             at_[first] = kNever;
             handle(static_cast<Name>(first));
         }

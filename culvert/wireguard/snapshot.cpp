@@ -7,15 +7,8 @@
 namespace culvert::wireguard {
 
 void Timers::describe(Snapshot& out) const {
-    out.line("timers")
-        .field("newest_keys", newest_keys_at_)
-        .field("sent_data", sent_data_)
-        .field("received_data", received_data_)
-        .field("keepalive", keepalive_at_)
-        .field("unanswered_data", unanswered_data_at_)
-        .field("attempt_started", attempt_started_at_)
-        .field("initiation_sent", initiation_sent_at_)
-        .field("initiation", initiation_at_);
+    out.line("timers").field("sent_data", sent_data_).field("received_data", received_data_);
+    due_.describe(out);
 }
 
 void Session::describe(Snapshot& out) const {

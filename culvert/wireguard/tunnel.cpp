@@ -215,43 +215,31 @@ void Tunnel::initiate_handshake(Instant now) {
 }
 
 void Tunnel::handle_timeout(Instant now) {
-    if (expired_) {
-        return;
-    }
-    if (timers_.gives_up(now)) {
-        kLog.debug("Tunnel expired", log::field("handshake_in_progress", handshake_in_progress()));
-        expire();
-        return;
-    }
-    const bool lost_own_session = remove_expired_sessions(now);
-    const bool wants_initiation =
-        timers_.wants_initiation(current_, now) || (lost_own_session && !handshake_in_progress());
-    if (wants_initiation && !timers_.initiation_is_scheduled()) {
-        const auto jitter = rng_.below(static_cast<std::uint64_t>(kMaxJitter.count()) + 1);
-        timers_.schedule_initiation(now + Duration{static_cast<Duration::rep>(jitter)});
-    }
-    if (timers_.initiation_is_due(now)) {
-        send_initiation(now);
-    }
-    if (timers_.keepalive_is_due(now)) {
-        timers_.on_other_sent();
-        if (has_usable_session(now)) {
-            send_keepalive();
+    timers_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kLifetime:
+            case Due::kAttempt:
+                kLog.debug("Tunnel expired", log::field("handshake_unanswered", due == Due::kAttempt));
+                return expire();
+            case Due::kSessionExpiry:
+                return remove_expired_sessions(now);
+            case Due::kUnansweredData:
+                if (now >= current_->expires_at()) {
+                    return;  // we come late, and nobody can answer any more what was sent on it
+                }
+                return schedule_initiation(now);
+            case Due::kRenewal:
+            case Due::kRetransmission:
+                return schedule_initiation(now);
+            case Due::kInitiation:
+                return send_initiation(now);
+            case Due::kKeepalive:
+                if (has_usable_session(now)) {
+                    send_keepalive();
+                }
+                return;
         }
-    }
-}
-
-std::optional<Instant> Tunnel::poll_timeout() const {
-    if (expired_) {
-        return std::nullopt;
-    }
-    auto deadline = timers_.next_deadline(current_);
-    for (const auto& session : sessions_) {
-        if (session != nullptr) {
-            deadline = std::min(deadline, session->expires_at());
-        }
-    }
-    return deadline;
+    });
 }
 
 std::optional<Bytes> Tunnel::poll_transmit() {
@@ -281,43 +269,61 @@ Session& Tunnel::install(HandshakeRole role, std::uint32_t local_index, std::uin
     place = std::make_unique<Session>(role, local_index, peer_index, secrets, now);
     crypto::wipe_stack();
     timers_.on_new_keys(now);
+    update_session_expiry();
     last_handshake_at_ = now;
     return *place;
 }
 
 void Tunnel::start_sending_on(Session& session) {
     current_ = &session;
-    timers_.on_session_started();
+    timers_.on_session_started(session);
     if (outstanding_) {
         previous_ = std::exchange(outstanding_, std::nullopt);
     }
 }
 
-bool Tunnel::remove_expired_sessions(Instant now) {
-    bool lost_own_session = false;
+void Tunnel::remove_expired_sessions(Instant now) {
     for (auto& session : sessions_) {
         if (session == nullptr || now < session->expires_at()) {
             continue;
         }
         kLog.debug("Session expired", log::field("index", session->local_index()));
         if (session.get() == current_) {
-            lost_own_session = session->is_initiator();
             current_ = nullptr;
             timers_.on_session_lost();
+            if (session->is_initiator() && !timers_.has_initiation()) {
+                schedule_initiation(now);
+            }
         }
         session.reset();
     }
-    return lost_own_session;
+    update_session_expiry();
+}
+
+void Tunnel::update_session_expiry() {
+    std::optional<Instant> first;
+    for (const auto& session : sessions_) {
+        if (session != nullptr) {
+            first = earliest(first, session->expires_at());
+        }
+    }
+    timers_.set_session_expiry(first);
 }
 
 void Tunnel::expire() {
     expired_ = true;
+    timers_.stop();
     current_ = nullptr;
     std::ranges::fill(sessions_, nullptr);
     outstanding_.reset();
     previous_.reset();
     queue_.clear();
     transmits_.clear();
+}
+
+void Tunnel::schedule_initiation(Instant now) {
+    const auto jitter = rng_.below(static_cast<std::uint64_t>(kMaxJitter.count()) + 1);
+    timers_.schedule_initiation(now + Duration{static_cast<Duration::rep>(jitter)});
 }
 
 void Tunnel::send_initiation(Instant now) {

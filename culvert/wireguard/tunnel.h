@@ -76,7 +76,7 @@ public:
     void handle_timeout(Instant now);
     /// When handle_timeout() has something to do: exact, but being late only makes things happen later. nullopt once
     /// expired.
-    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    [[nodiscard]] std::optional<Instant> poll_timeout() const { return timers_.next(); }
     /// The next datagram for the peer, in order. Cheap when there is none.
     [[nodiscard]] std::optional<Bytes> poll_transmit();
 
@@ -99,10 +99,11 @@ private:
     Session& install(HandshakeRole role, std::uint32_t local_index, std::uint32_t peer_index,
                      const TransportSecrets& secrets, Instant now);
     void start_sending_on(Session& session);
-    /// Whether the session we sent on was removed and we were its initiator.
-    bool remove_expired_sessions(Instant now);
+    void remove_expired_sessions(Instant now);
+    void update_session_expiry();
     void expire();
 
+    void schedule_initiation(Instant now);
     void send_initiation(Instant now);
     void send_handshake_message(Bytes message, Instant now);
     void send_keepalive();
