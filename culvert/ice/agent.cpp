@@ -72,21 +72,24 @@ void Agent::set_timing(const CheckTiming& timing, Instant now) {
 }
 
 void Agent::handle_timeout(Instant now) {
+    // A candidate that was removed or a path that was proved may have changed these before a check is due.
     drop_failed_pairs(now);
-    evaluate_nomination();
+    evaluate_nomination(now);
     evaluate_state();
-    send_due_check(now);
-    if (peer_path_) {
-        evaluate_nomination();  // the check may be the one by which its path falls silent
-    }
-    if (next_timeout_ && *next_timeout_ <= now) {
-        next_timeout_.reset();  // a wait without pairs starts anew
-    }
+    due_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kPeerPath:
+            case Due::kTick:
+                return;  // done
+            case Due::kCheck:
+                send_due_check(now);
+                if (peer_path_) {
+                    evaluate_nomination(now);  // the check may be the one by which its path falls silent
+                }
+                return;
+        }
+    });
     update_schedule(now);
-}
-
-std::optional<Instant> Agent::poll_timeout() const {
-    return next_timeout_;
 }
 
 std::optional<AgentTransmit> Agent::poll_transmit() {
@@ -112,7 +115,7 @@ void Agent::drop_failed_pairs(Instant now) {
 ///
 /// The controlled side follows a first USE-CANDIDATE before its own check was answered, but gives up a path that it
 /// knows to work only for another one that does: whoever records a check can repeat it from an address of his choice.
-void Agent::evaluate_nomination() {
+void Agent::evaluate_nomination(Instant now) {
     const bool must_have_succeeded =
         role_ == AgentRole::kControlling || std::ranges::any_of(pairs_, [](const CandidatePair& pair) {
             return pair.is_nominated() && pair.has_succeeded();
@@ -143,6 +146,7 @@ void Agent::evaluate_nomination() {
     }
     nominated_ = Nominated{best->local().base, best->remote().address};
     best->nominate();
+    due_.set(Due::kCheck, now);
     kLog.debug("Nominated pair", log::field("local", best->local().address),
                log::field("remote", best->remote().address));
     events_.push_back(*nominated_);
@@ -158,7 +162,7 @@ CandidatePair* Agent::find_pair(const std::optional<Nominated>& path) {
 void Agent::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
     if (const auto* entry = local_at(local); entry != nullptr && role_ == AgentRole::kControlled) {
         peer_path_ = Nominated{entry->candidate.base, from};
-        next_timeout_ = now;
+        due_.set(Due::kPeerPath, now);
     }
 }
 
@@ -223,15 +227,15 @@ void Agent::send_check(CandidatePair& pair, Instant now) {
 }
 
 void Agent::update_schedule(Instant now) {
-    if (pairs_.empty()) {
-        next_timeout_ = next_timeout_.value_or(now + kTickWithoutPairs);
-        return;
-    }
-    auto next = Instant::max();
+    due_.clear(Due::kCheck);
     for (auto& pair : pairs_) {
-        next = std::min(next, pair.next_check(timing_, now));
+        due_.bring_forward(Due::kCheck, pair.next_check(timing_, now));
     }
-    next_timeout_ = next;
+    if (pairs_.empty()) {
+        due_.bring_forward(Due::kTick, now + kTickWithoutPairs);
+    } else {
+        due_.clear(Due::kTick);
+    }
 }
 
 bool Agent::handle_message(const net::SocketAddress& local, const net::SocketAddress& from,
@@ -304,7 +308,7 @@ bool Agent::handle_response(const stun::Message& message, Instant now) {
     }
     if (message.cls() == stun::Class::kSuccess) {
         pair->record_answer(id);
-        evaluate_nomination();
+        evaluate_nomination(now);
         update_schedule(now);
     }
     return true;

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/base/deadlines.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
@@ -121,7 +122,7 @@ public:
     void note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now);
 
     void handle_timeout(Instant now);
-    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    [[nodiscard]] std::optional<Instant> poll_timeout() const { return due_.next(); }
     [[nodiscard]] std::optional<AgentTransmit> poll_transmit();
     [[nodiscard]] std::optional<AgentEvent> poll_event();
 
@@ -135,6 +136,12 @@ public:
     void describe(Snapshot& out) const;
 
 private:
+    enum class Due : std::uint8_t {
+        kPeerPath,  ///< note_peer_path() may have changed the nomination
+        kTick,      ///< without pairs the state is looked at now and then
+        kCheck,     ///< of the pair whose turn comes first
+    };
+
     struct Entry {
         std::uint32_t id;
         Candidate candidate;
@@ -160,7 +167,7 @@ private:
     void discard(Entry& entry, bool is_local);
 
     void drop_failed_pairs(Instant now);
-    void evaluate_nomination();
+    void evaluate_nomination(Instant now);
     /// The pair of this path; null if there is none.
     [[nodiscard]] CandidatePair* find_pair(const std::optional<Nominated>& path);
     void evaluate_state();
@@ -188,7 +195,7 @@ private:
     /// Where note_peer_path() last saw the peer.
     std::optional<Nominated> peer_path_;
 
-    std::optional<Instant> next_timeout_;
+    Deadlines<Due> due_;
     std::deque<AgentTransmit> transmits_;
     std::deque<AgentEvent> events_;
 };

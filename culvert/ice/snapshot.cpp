@@ -36,9 +36,9 @@ void Agent::describe(Snapshot& out) const {
         .field("local_password", crypto::fingerprint(as_bytes(local_.password)))
         .field("remote_ufrag", remote_.username)
         .field("remote_password", crypto::fingerprint(as_bytes(remote_.password)))
-        .field("timeout", next_timeout_)
         .field("transmits", transmits_.size())
         .field("events", events_.size());
+    due_.describe(out);
     const auto describe_candidates = [&](std::string_view name, const std::vector<Entry>& entries) {
         for (const auto& entry : entries) {
             out.line(name)
