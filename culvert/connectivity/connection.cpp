@@ -65,8 +65,10 @@ Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters p
       relay_{relay},
       candidates_forgotten_at_{now},
       created_at_{now},
-      last_activity_{now},
-      pathless_since_{now} {}
+      last_activity_{now} {
+    due_.set(Due::kNoCandidates, now + kCandidateTimeout);
+    due_.set(Due::kPathless, now + kPathlessTimeout);
+}
 
 Connection::Fit Connection::fit(const net::SocketAddress& local, const net::SocketAddress& from) const {
     if (socket_ && socket_->source == local && socket_->destination == from) {
@@ -206,18 +208,19 @@ void Connection::flush_tunnel(Outbox& out, Instant now) {
 
 void Connection::handle_timeout(Relays& relays, Outbox& out, Instant now) {
     agent_.handle_timeout(now);
-    if (!agent_.pairs().empty()) {
-        pathless_since_.reset();
-    } else if (!pathless_since_) {
-        pathless_since_ = now;
-    }
-    if (const auto at = idle_deadline(); at && now >= *at) {
-        kLog.debug("Connection became idle", log::field(id_key(), id_));
-        phase_ = Phase::kIdle;
-        agent_.set_timing(ice::kIdleTiming, now);
-    }
-    if (const auto failure = timed_out(now)) {
-        fail(*failure);
+    follow_agent(now);
+    due_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kIdle:
+                return fall_asleep(now);
+            case Due::kNoCandidates:
+                return fail(Failure::kNoCandidates);
+            case Due::kDisconnected:
+            case Due::kPathless:
+                return fail(Failure::kIceTimeout);
+        }
+    });
+    if (failure_) {
         return;
     }
     if (socket_) {
@@ -244,47 +247,34 @@ void Connection::send_checks(Outbox& out, Instant now) {
 }
 
 std::optional<Instant> Connection::poll_timeout() const {
-    std::optional<Instant> next;
-    const auto consider = [&](std::optional<Instant> at) {
-        if (at && (!next || *at < *next)) {
-            next = at;
-        }
-    };
-    consider(agent_.poll_timeout());
-    consider(idle_deadline());
-    if (!agent_.has_known_remote_candidate()) {
-        consider(created_at_ + kCandidateTimeout);
-    }
-    if (disconnected_at_) {
-        consider(*disconnected_at_ + kDisconnectGrace);
-    }
-    if (pathless_since_) {
-        consider(*pathless_since_ + kPathlessTimeout);
-    }
-    if (socket_) {
-        consider(tunnel_.poll_timeout());
-    }
-    return next;
+    return earliest(due_.next(), agent_.poll_timeout(), socket_ ? tunnel_.poll_timeout() : std::nullopt);
 }
 
-std::optional<Instant> Connection::idle_deadline() const {
+/// What the agent's candidates, pairs and state make due or not.
+void Connection::follow_agent(Instant now) {
+    if (agent_.has_known_remote_candidate()) {
+        due_.clear(Due::kNoCandidates);
+    }
+    if (agent_.pairs().empty()) {
+        due_.bring_forward(Due::kPathless, now + kPathlessTimeout);
+    } else {
+        due_.clear(Due::kPathless);
+    }
+    update_idle_deadline();
+}
+
+void Connection::update_idle_deadline() {
     if (phase_ == Phase::kConnected && agent_.state() == ice::AgentState::kConnected) {
-        return last_activity_ + kIdleAfter;
+        due_.set(Due::kIdle, last_activity_ + kIdleAfter);
+    } else {
+        due_.clear(Due::kIdle);
     }
-    return std::nullopt;
 }
 
-std::optional<Connection::Failure> Connection::timed_out(Instant now) const {
-    if (!agent_.has_known_remote_candidate() && now >= created_at_ + kCandidateTimeout) {
-        return Failure::kNoCandidates;
-    }
-    if (disconnected_at_ && now >= *disconnected_at_ + kDisconnectGrace) {
-        return Failure::kIceTimeout;
-    }
-    if (pathless_since_ && now >= *pathless_since_ + kPathlessTimeout) {
-        return Failure::kIceTimeout;
-    }
-    return std::nullopt;
+void Connection::fall_asleep(Instant now) {
+    kLog.debug("Connection became idle", log::field(id_key(), id_));
+    phase_ = Phase::kIdle;
+    agent_.set_timing(ice::kIdleTiming, now);
 }
 
 void Connection::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
@@ -298,9 +288,13 @@ void Connection::wake_up(Instant now) {
     kLog.debug("Connection woke up", log::field(id_key(), id_));
     phase_ = Phase::kConnected;
     agent_.set_timing(ice::kDefaultTiming, now);
+    update_idle_deadline();
 }
 
 void Connection::fail(Failure failure) {
+    if (failure_) {
+        return;
+    }
     kLog.info("Connection failed", log::field(id_key(), id_), log::field("reason", to_text(failure)));
     failure_ = failure;
 }
@@ -320,9 +314,9 @@ void Connection::handle_agent_events(Relays& relays, Outbox& out, Instant now) {
 void Connection::handle_state(ice::AgentState state, Instant now) {
     kLog.debug("ICE state changed", log::field(id_key(), id_), log::field("state", ice::to_text(state)));
     if (state == ice::AgentState::kDisconnected) {
-        disconnected_at_ = now;
+        due_.set(Due::kDisconnected, now + kDisconnectGrace);
     } else {
-        disconnected_at_.reset();
+        due_.clear(Due::kDisconnected);
     }
 }
 
@@ -343,6 +337,7 @@ void Connection::handle_nomination(const ice::Nominated& nominated, Relays& rela
     if (phase_ == Phase::kConnecting) {
         phase_ = Phase::kConnected;
         last_activity_ = now;
+        update_idle_deadline();
         flush_buffers(out, now);
     }
     start_proactive_handshake(now);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/deadlines.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/connectivity/channel_quota.h"
@@ -69,7 +70,9 @@ public:
     /// Traffic or something that announces it: restarts the idle timer and wakes up (section 8.2). Hot path.
     void note_activity(Instant now) {
         last_activity_ = now;
-        if (phase_ == Phase::kIdle) {
+        if (due_.is_set(Due::kIdle)) {
+            due_.set(Due::kIdle, now + kIdleAfter);
+        } else if (phase_ == Phase::kIdle) {
             wake_up(now);
         }
     }
@@ -111,10 +114,18 @@ public:
     void describe(Snapshot& out) const;
 
 private:
+    enum class Due : std::uint8_t {
+        kIdle,          ///< nothing was sent or received for a while, so checks become rare
+        kNoCandidates,  ///< the peer has not told us of any candidate
+        kDisconnected,  ///< ICE found no path, and no further candidate came
+        kPathless,      ///< the agent has had no pair to check for long
+    };
+
     [[nodiscard]] bool is_client() const { return agent_.role() == ice::AgentRole::kControlling; }
     [[nodiscard]] std::string_view id_key() const { return is_client() ? "gid" : "cid"; }
-    [[nodiscard]] std::optional<Instant> idle_deadline() const;
-    [[nodiscard]] std::optional<Failure> timed_out(Instant now) const;
+    void follow_agent(Instant now);
+    void update_idle_deadline();
+    void fall_asleep(Instant now);
     void wake_up(Instant now);
     void fail(Failure failure);
     void send_checks(Outbox& out, Instant now);
@@ -140,9 +151,7 @@ private:
     std::optional<PeerSocket> socket_;
     Instant created_at_;
     Instant last_activity_;
-    std::optional<Instant> disconnected_at_;
-    /// Since when the agent has had no pair to check.
-    std::optional<Instant> pathless_since_;
+    Deadlines<Due> due_;
     std::optional<Instant> proactive_handshake_at_;
     bool is_established_ = false;
 

@@ -1,7 +1,6 @@
 // What happens when (spec/connectivity.md section 2.3).
 
-#include <algorithm>
-
+#include "culvert/base/deadlines.h"
 #include "culvert/connectivity/node_state.h"
 
 namespace culvert::connectivity {
@@ -47,9 +46,9 @@ void Node::State::remove_failed(Instant now) {
 std::optional<Instant> Node::State::poll_timeout() {
     auto next = schedule_.next();
     for (const auto& [id, allocation] : relays_.all()) {
-        next = std::min(next, allocation.poll_timeout().value_or(next));
+        next = earliest(next, allocation.poll_timeout());
     }
-    return next == Instant::max() ? std::nullopt : std::optional{next};
+    return next;
 }
 
 std::optional<net::Transmit> Node::State::poll_transmit() {

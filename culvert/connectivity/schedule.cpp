@@ -9,7 +9,7 @@ namespace culvert::connectivity {
 void Schedule::insert(const ConnectionId& id, Connection& connection) {
     const auto place = std::ranges::lower_bound(slots_, id, {}, &Slot::id);
     const auto at = static_cast<std::size_t>(place - slots_.begin());
-    slots_.insert(place, {Instant::max(), false, id, &connection});
+    slots_.insert(place, {kNever, false, id, &connection});
     renumber(at);
     touch(connection);
 }
@@ -48,19 +48,19 @@ std::vector<Connection*> Schedule::take_due(Instant now) {
 }
 
 void Schedule::update(Connection& connection) {
-    slots_[connection.schedule_slot].deadline = connection.poll_timeout().value_or(Instant::max());
+    slots_[connection.schedule_slot].deadline = connection.poll_timeout().value_or(kNever);
 }
 
-Instant Schedule::next() {
+std::optional<Instant> Schedule::next() {
     // Those that the fast paths touched stay marked, so that the next take_due() looks at them.
     for (auto* connection : touched_) {
         update(*connection);
     }
-    auto next = Instant::max();
+    auto next = kNever;
     for (const auto& slot : slots_) {
         next = std::min(next, slot.deadline);
     }
-    return next;
+    return next == kNever ? std::nullopt : std::optional{next};
 }
 
 }  // namespace culvert::connectivity

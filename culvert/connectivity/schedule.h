@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "culvert/base/time.h"
@@ -25,10 +26,13 @@ public:
     [[nodiscard]] std::vector<Connection*> take_due(Instant now);
     void update(Connection& connection);
 
-    /// The earliest deadline; Instant::max() if there is none.
-    [[nodiscard]] Instant next();
+    /// The earliest deadline.
+    [[nodiscard]] std::optional<Instant> next();
 
 private:
+    /// Here, as in Deadlines, since comparing is all that is done with thousands of them.
+    static constexpr Instant kNever = Instant::max();
+
     struct Slot {
         Instant deadline;
         bool is_touched;

@@ -14,12 +14,11 @@ void Connection::describe(Snapshot& out) const {
         .field("relay", relay_)
         .field("created", created_at_)
         .field("last_activity", last_activity_)
-        .field("disconnected", disconnected_at_)
-        .field("pathless", pathless_since_)
         .field("proactive_handshake", proactive_handshake_at_)
         .field("established", is_established_)
         .field("buffered_datagrams", buffered_datagrams_.size())
         .field("buffered_packets", buffered_packets_.size());
+    due_.describe(out);
     out.nested([&] {
         if (socket_) {
             out.line("socket")
