@@ -83,8 +83,8 @@ void PhoenixChannel::close(Instant now) {
     switch (state_) {
         case State::kConnected:
             kLog.info("Closing connection to portal");
-            state_ = State::kClosing;
-            closing_until_ = now + kCloseTimeout;
+            enter(State::kClosing);
+            due_.set(Due::kCloseFailure, now + kCloseTimeout);
             actions_.emplace_back(StartClose{});
             return;
         case State::kDialling:
@@ -108,9 +108,9 @@ void PhoenixChannel::handle_connected(Instant now) {
         return;
     }
     kLog.info("Connected to portal");
-    state_ = State::kConnected;
+    enter(State::kConnected);
     backoff_.reset();
-    next_heartbeat_ = now + kHeartbeatInterval;
+    due_.set(Due::kHeartbeat, now + kHeartbeatInterval);
     unanswered_heartbeats_ = 0;
     wants_heartbeat_ = false;
     is_overrun_ = false;
@@ -180,9 +180,10 @@ void PhoenixChannel::handle_frame(const portal_api::IgnoredFrame&, Instant) {}
 // Any reply shows that the portal reads what we send.
 void PhoenixChannel::handle_frame(const portal_api::OkReply& reply, Instant) {
     unanswered_heartbeats_ = 0;
-    if (pending_join_ && pending_join_->ref == reply.ref) {
+    if (pending_join_ == reply.ref) {
         kLog.debug("Joined portal channel");
         pending_join_.reset();
+        due_.clear(Due::kJoinFailure);
         events_.emplace_back(Joined{});
     }
 }
@@ -194,7 +195,7 @@ void PhoenixChannel::handle_frame(const portal_api::NullReply&, Instant) {
 void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant) {
     unanswered_heartbeats_ = 0;
     const auto topic = portal_api::to_topic(options_.role);
-    if (reply.topic == topic && pending_join_ && pending_join_->ref == reply.ref) {
+    if (reply.topic == topic && pending_join_ == reply.ref) {
         fail(fatal_text("login failed: " + std::string{shortened(reply.text)}), false);
         return;
     }
@@ -234,29 +235,19 @@ void PhoenixChannel::handle_frame(const portal_api::Disconnect& frame, Instant) 
 // --- Time ---
 
 void PhoenixChannel::handle_timeout(Instant now) {
-    switch (state_) {
-        case State::kClosed:
-        case State::kDialling:
-            return;
-        case State::kWaiting:
-            if (now >= redial_at_) {
-                dial();
-            }
-            return;
-        case State::kClosing:
-            if (now >= closing_until_) {
+    due_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kRedial:
+                return dial();
+            case Due::kJoinFailure:
+                return handle_connection_lost("the portal did not answer the join in time", now);
+            case Due::kHeartbeat:
+                return beat(now);
+            case Due::kCloseFailure:
                 drop();
-                finish_close();
-            }
-            return;
-        case State::kConnected:
-            if (pending_join_ && now >= pending_join_->sent_at + kJoinTimeout) {
-                handle_connection_lost("the portal did not answer the join in time", now);
-            } else if (now >= next_heartbeat_) {
-                beat(now);
-            }
-            return;
-    }
+                return finish_close();
+        }
+    });
 }
 
 /// Counts heartbeats, not time: a process that was stopped for a while has not asked anything meanwhile.
@@ -267,22 +258,7 @@ void PhoenixChannel::beat(Instant now) {
     }
     ++unanswered_heartbeats_;
     wants_heartbeat_ = true;
-    next_heartbeat_ = now + kHeartbeatInterval;
-}
-
-std::optional<Instant> PhoenixChannel::poll_timeout() const {
-    switch (state_) {
-        case State::kClosed:
-        case State::kDialling:
-            return std::nullopt;
-        case State::kWaiting:
-            return redial_at_;
-        case State::kClosing:
-            return closing_until_;
-        case State::kConnected:
-            break;
-    }
-    return pending_join_ ? std::min(next_heartbeat_, pending_join_->sent_at + kJoinTimeout) : next_heartbeat_;
+    due_.set(Due::kHeartbeat, now + kHeartbeatInterval);
 }
 
 // --- Outputs ---
@@ -305,9 +281,10 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
     }
     if (wants_join_) {
         wants_join_ = false;
-        pending_join_ = PendingJoin{.ref = next_ref_++, .sent_at = now};
+        pending_join_ = next_ref_++;
+        due_.set(Due::kJoinFailure, now + kJoinTimeout);
         kSendLog.trace("Sending join");
-        return portal_api::encode_join(options_.role, pending_join_->ref, options_.stamp_secret);
+        return portal_api::encode_join(options_.role, *pending_join_, options_.stamp_secret);
     }
     if (pending_join_) {
         return std::nullopt;
@@ -327,9 +304,14 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
 
 // --- Helpers ---
 
+void PhoenixChannel::enter(State state) {
+    state_ = state;
+    due_.clear();
+}
+
 void PhoenixChannel::dial() {
     kLog.debug("Connecting to portal");
-    state_ = State::kDialling;
+    enter(State::kDialling);
     wants_join_ = false;
     pending_join_.reset();
     actions_.emplace_back(Dial{public_key_});
@@ -355,8 +337,8 @@ void PhoenixChannel::retry(std::string_view cause, Instant now) {
              false);
         return;
     }
-    state_ = State::kWaiting;
-    redial_at_ = now + delay;
+    enter(State::kWaiting);
+    due_.set(Due::kRedial, now + delay);
 
     const auto level = options_.role == portal_api::Role::kRelay ? log::Level::kWarn : log::Level::kInfo;
     const auto delay_ms = std::chrono::duration_cast<std::chrono::milliseconds>(delay).count();
@@ -367,13 +349,13 @@ void PhoenixChannel::retry(std::string_view cause, Instant now) {
 
 void PhoenixChannel::fail(std::string text, bool is_authentication_error) {
     drop();
-    state_ = State::kClosed;
+    enter(State::kClosed);
     events_.emplace_back(Fatal{.text = std::move(text), .is_authentication_error = is_authentication_error});
 }
 
 void PhoenixChannel::finish_close() {
     kLog.info("Closed connection to portal");
-    state_ = State::kClosed;
+    enter(State::kClosed);
     events_.emplace_back(Closed{});
 }
 

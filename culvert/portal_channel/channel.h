@@ -7,6 +7,7 @@
 #include <string_view>
 #include <variant>
 
+#include "culvert/base/deadlines.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
@@ -79,7 +80,7 @@ public:
     void handle_connection_lost(std::string_view cause, Instant now);
 
     void handle_timeout(Instant now);
-    [[nodiscard]] std::optional<Instant> poll_timeout() const;
+    [[nodiscard]] std::optional<Instant> poll_timeout() const { return due_.next(); }
 
     [[nodiscard]] std::optional<Action> poll_action();
     /// The next frame to write. Call it once the previous one is written, so that a join overtakes waiting messages.
@@ -91,11 +92,15 @@ public:
 
 private:
     enum class State : std::uint8_t { kClosed, kWaiting, kDialling, kConnected, kClosing };
-    struct PendingJoin {
-        std::uint64_t ref = 0;
-        Instant sent_at;
+    enum class Due : std::uint8_t {
+        kRedial,        ///< while waiting before another attempt
+        kJoinFailure,   ///< the portal has not answered the join
+        kHeartbeat,     ///< while connected
+        kCloseFailure,  ///< the portal has not answered the closing handshake
     };
 
+    /// Whatever was due in the state before is not any more.
+    void enter(State state);
     void dial();
     void drop();
     [[nodiscard]] bool is_joined() const;
@@ -118,15 +123,14 @@ private:
     State state_ = State::kClosed;
     std::optional<crypto::PublicKey> public_key_;
     std::optional<Backoff> backoff_;
-    Instant redial_at_{};
-    Instant closing_until_{};
-    Instant next_heartbeat_{};
+    Deadlines<Due> due_;
     /// Since the portal last answered anything.
     unsigned unanswered_heartbeats_ = 0;
     bool wants_heartbeat_ = false;
     std::uint64_t next_ref_ = 0;
     bool wants_join_ = false;
-    std::optional<PendingJoin> pending_join_;
+    /// The reference of the join that waits for an answer.
+    std::optional<std::uint64_t> pending_join_;
     /// The portal left so much unread that messages are lost.
     bool is_overrun_ = false;
     std::deque<portal_api::FromDevice> outgoing_;

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <numeric>
 
+#include "culvert/base/deadlines.h"
 #include "culvert/observability/log.h"
 #include "culvert/turn/constants.h"
 #include "culvert/turn/server/constants.h"
@@ -320,15 +321,15 @@ void AllocationTable::expire_channel(const ChannelDeadline& due) {
 }
 
 std::optional<Instant> AllocationTable::poll_timeout() const {
-    std::optional<Instant> next;
+    std::optional<Instant> allocation;
     if (!allocation_deadlines_.empty()) {
-        next = allocation_deadlines_.begin()->first;
+        allocation = allocation_deadlines_.begin()->first;
     }
+    std::optional<Instant> channel;
     if (!channel_deadlines_.empty()) {
-        const auto channel = std::get<Instant>(*channel_deadlines_.begin());
-        next = next ? std::min(*next, channel) : channel;
+        channel = std::get<Instant>(*channel_deadlines_.begin());
     }
-    return next;
+    return earliest(allocation, channel);
 }
 
 }  // namespace culvert::turn
