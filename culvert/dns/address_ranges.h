@@ -1,0 +1,18 @@
+#pragma once
+
+#include "culvert/net/ip_address.h"
+#include "culvert/net/ip_network.h"
+
+/// Address ranges that stand for names. Source: spec/dns.md section 1.
+namespace culvert::dns {
+
+/// Addresses that clients hand out for DNS resources.
+[[nodiscard]] const net::IpNetwork& proxy_range(net::Family family);
+/// Addresses of the stub resolver. For IPv4 it lies inside the proxy range.
+[[nodiscard]] const net::IpNetwork& sentinel_range(net::Family family);
+
+[[nodiscard]] inline bool is_sentinel_address(const net::IpAddress& address) {
+    return sentinel_range(address.family()).contains(address);
+}
+
+}  // namespace culvert::dns
