@@ -16,7 +16,9 @@ constexpr std::uint16_t kRecursionDesired = 0x0100;
 
 constexpr std::size_t kFlagsAt = 2;
 constexpr std::size_t kAnswerCountAt = 6;
-constexpr std::uint16_t kPointerToQuestion = 0xc000 | Message::kHeaderSize;
+constexpr std::uint16_t kPointer = 0xc000;
+constexpr std::size_t kFarthestPointer = 0x3fff;
+constexpr std::uint16_t kPointerToQuestion = kPointer | Message::kHeaderSize;
 
 }  // namespace
 
@@ -29,6 +31,7 @@ ResponseBuilder::ResponseBuilder(const Message& query, ResponseCode code) {
     append_be(bytes_, std::uint16_t{1});
     append_be(bytes_, std::uint16_t{0});
     append_be(bytes_, std::uint32_t{0});
+    names_.emplace_back(query.question().name, static_cast<std::uint16_t>(Message::kHeaderSize));
     append(bytes_, question);
 }
 
@@ -38,8 +41,30 @@ void ResponseBuilder::add(RecordType type, std::uint32_t ttl, ByteSpan data) {
 }
 
 void ResponseBuilder::add(const Record& record, std::uint32_t ttl) {
-    append(bytes_, record.owner.wire());
+    add_owner(record.owner);
     add_head(record.type, record.record_class, ttl, record.data);
+    if (record.type == RecordType::kCname) {
+        std::size_t at = 0;
+        if (const auto target = Name::read(record.data, at)) {
+            remember(*target, bytes_.size() - record.data.size());
+        }
+    }
+}
+
+void ResponseBuilder::add_owner(const Name& owner) {
+    const auto known = std::ranges::find(names_, owner, &std::pair<Name, std::uint16_t>::first);
+    if (known != names_.end()) {
+        append_be(bytes_, static_cast<std::uint16_t>(kPointer | known->second));
+        return;
+    }
+    remember(owner, bytes_.size());
+    append(bytes_, owner.wire());
+}
+
+void ResponseBuilder::remember(const Name& name, std::size_t at) {
+    if (at <= kFarthestPointer && !name.is_root()) {
+        names_.emplace_back(name, static_cast<std::uint16_t>(at));
+    }
 }
 
 void ResponseBuilder::add_head(RecordType type, std::uint16_t record_class, std::uint32_t ttl, ByteSpan data) {

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "culvert/base/bytes.h"
 #include "culvert/dns/message.h"
@@ -18,6 +20,7 @@ public:
     /// A record of the name that was asked for, which is a pointer to the question: so what we answer ourselves fits
     /// into 512 bytes, however long the name.
     void add(RecordType type, std::uint32_t ttl, ByteSpan data);
+    /// A record of somebody else. Its owner is written once, also if an alias in front of it leads there.
     void add(const Record& record, std::uint32_t ttl);
 
     [[nodiscard]] Bytes take() && { return std::move(bytes_); }
@@ -25,7 +28,12 @@ public:
 private:
     void add_head(RecordType type, std::uint16_t record_class, std::uint32_t ttl, ByteSpan data);
 
+    void add_owner(const Name& owner);
+    /// Later records may point there.
+    void remember(const Name& name, std::size_t at);
+
     Bytes bytes_;
+    std::vector<std::pair<Name, std::uint16_t>> names_;  // and where they are
 };
 
 [[nodiscard]] Bytes empty_response(const Message& query, ResponseCode code);

@@ -102,7 +102,8 @@ inline std::string summary(ByteSpan bytes) {
     if (message->is_truncated()) {
         text += " TC";
     }
-    for (const auto& record : read_answers(*message).value()) {
+    const auto records = read_answers(*message).value();
+    for (const auto& record : records) {
         switch (record.type) {
             case RecordType::kA:
             case RecordType::kAaaa:
@@ -124,7 +125,8 @@ inline std::string summary(ByteSpan bytes) {
 inline std::vector<std::uint32_t> ttls(ByteSpan bytes) {
     const auto message = Message::parse_response(bytes).value();
     std::vector<std::uint32_t> found;
-    for (const auto& record : read_answers(message).value()) {
+    const auto records = read_answers(message).value();
+    for (const auto& record : records) {
         found.push_back(record.ttl);
     }
     return found;
