@@ -68,6 +68,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
 
     const SessionId id{++last_session_};
     auto& session = sessions_[id];
+    session.id = id;
     if (registration->expires_at) {
         session.ends_at = now + (*registration->expires_at - wall_now);
         endings_.emplace(*session.ends_at, id);
@@ -122,7 +123,7 @@ Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant
         return {};
     }
     try {
-        std::visit([&](const auto& decoded) { handle(id, decoded, now, wall_now); }, *frame);
+        std::visit([&](const auto& decoded) { handle(session->second, decoded, now, wall_now); }, *frame);
     } catch (const StorageError& error) {
         complain("Cannot serve a device", error, now);
         close(id, "storage failure", now);
@@ -147,7 +148,7 @@ void ControlPlane::disconnect(SessionId id, Instant now) {
     if (session == sessions_.end()) {
         return;
     }
-    leave(id, session->second, now);
+    leave(session->second, now);
     if (session->second.ends_at) {
         endings_.erase({*session->second.ends_at, id});
     }
@@ -198,84 +199,81 @@ Statistics ControlPlane::statistics() const {
     return statistics;
 }
 
-void ControlPlane::handle(SessionId id, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now) {
-    auto& session = sessions_.at(id);
+void ControlPlane::handle(Session& session, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now) {
     if (frame.topic != to_topic(session.role)) {
-        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
         return;
     }
     if (session.role == Role::kRelay && !frame.stamp_secret) {
-        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "join crashed"));
+        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "join crashed"));
         return;
     }
     if (!session.joins.take(kJoins, now) || !owner_of(session).joins.take(kOwnerJoins, now)) {
         kLog.debug("Closed a connection that joins over and over");
-        return close(id, "too many joins", now);
+        return close(session.id, "too many joins", now);
     }
     if (session.is_joined) {
-        leave(id, session, now);
-        send_text(id, portal_api::encode_channel_closed(frame.topic));
+        leave(session, now);
+        send_text(session.id, portal_api::encode_channel_closed(frame.topic));
     }
-    send_text(id, portal_api::encode_ok_reply(frame.topic, frame.ref));
+    send_text(session.id, portal_api::encode_ok_reply(frame.topic, frame.ref));
 
     session.is_joined = true;
     switch (session.role) {
         case Role::kClient:
-            join_client(id, session, now, to_seconds(wall_now));
+            join_client(session, now, to_seconds(wall_now));
             break;
         case Role::kGateway:
-            join_gateway(id, session, now, to_seconds(wall_now));
+            join_gateway(session, now, to_seconds(wall_now));
             break;
         case Role::kRelay:
             if (frame.takes_turn_users) {
                 update_turn_users(to_seconds(wall_now));  // a portal that has just started knows of none yet
             }
-            send(id, portal_api::ToRelay{portal_api::RelayInit{}});
+            send(session.id, portal_api::ToRelay{portal_api::RelayInit{}});
             if (frame.takes_turn_users) {
-                turn_users_.relay_joined(id);
+                turn_users_.relay_joined(session.id);
             }
-            relays_.relay_joined(id, session.relay().device, *frame.stamp_secret, frame.takes_turn_users);
+            relays_.relay_joined(session.id, session.relay().device, *frame.stamp_secret, frame.takes_turn_users);
             kLog.info("Relay joined", log::field("relay", session.relay().device.id));
             break;
     }
 }
 
-void ControlPlane::handle(SessionId id, const portal_api::LeaveFrame& frame, Instant now, WallTime) {
-    auto& session = sessions_.at(id);
+void ControlPlane::handle(Session& session, const portal_api::LeaveFrame& frame, Instant now, WallTime) {
     if (!session.is_joined || frame.topic != to_topic(session.role)) {
-        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
         return;
     }
-    leave(id, session, now);
-    send_text(id, portal_api::encode_ok_reply(frame.topic, frame.ref));
-    send_text(id, portal_api::encode_channel_closed(frame.topic));
+    leave(session, now);
+    send_text(session.id, portal_api::encode_ok_reply(frame.topic, frame.ref));
+    send_text(session.id, portal_api::encode_channel_closed(frame.topic));
 }
 
-void ControlPlane::handle(SessionId id, const portal_api::HeartbeatFrame& frame, Instant, WallTime) {
-    send_text(id, portal_api::encode_ok_reply("phoenix", frame.ref));
+void ControlPlane::handle(Session& session, const portal_api::HeartbeatFrame& frame, Instant, WallTime) {
+    send_text(session.id, portal_api::encode_ok_reply("phoenix", frame.ref));
 }
 
-void ControlPlane::handle(SessionId id, const portal_api::DeviceMessageFrame& frame, Instant now, WallTime wall_now) {
-    auto& session = sessions_.at(id);
+void ControlPlane::handle(Session& session, const portal_api::DeviceMessageFrame& frame, Instant now,
+                          WallTime wall_now) {
     if (!session.is_joined || frame.topic != to_topic(session.role)) {
-        send_text(id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
         return;
     }
-    std::visit([&](const auto& message) { handle_message(id, session, frame.ref, message, now, to_seconds(wall_now)); },
+    std::visit([&](const auto& message) { handle_message(session, frame.ref, message, now, to_seconds(wall_now)); },
                frame.message);
 }
 
-void ControlPlane::handle(SessionId id, const portal_api::UnknownFrame& frame, Instant, WallTime) {
-    const auto& session = sessions_.at(id);
+void ControlPlane::handle(Session& session, const portal_api::UnknownFrame& frame, Instant, WallTime) {
     const bool is_matched = session.is_joined && frame.topic == to_topic(session.role);
     kLog.debug("Received an unknown message", log::field("event", frame.event), log::field("reason", frame.why));
-    send_text(
-        id, portal_api::encode_error_reply(frame.topic, frame.ref, is_matched ? "unknown_message" : "unmatched topic"));
+    send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref,
+                                                         is_matched ? "unknown_message" : "unmatched topic"));
 }
 
-void ControlPlane::join_client(SessionId id, Session& session, Instant now, UnixSeconds wall_now) {
+void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_now) {
     auto& state = session.client();
-    take_over(id, session, state.device.public_key, now);
+    take_over(session, state.device.public_key, now);
     state.resources = visible_resources(state.device, session.version);
 
     portal_api::ClientInit init;
@@ -285,52 +283,52 @@ void ControlPlane::join_client(SessionId id, Session& session, Instant now, Unix
         reachable.insert(resource_id);
         init.resources.push_back(resource);
     }
-    init.relays = give_relays(id, session, state.device.public_key, wall_now);
-    clients_.add(state.device.id, id);
+    init.relays = give_relays(session, state.device.public_key, wall_now);
+    clients_.add(state.device.id, session.id);
     const bool lost_access = storage_.erase_flows_except(state.device.id, reachable);
-    send(id, portal_api::ToClient{std::move(init)});
+    send(session.id, portal_api::ToClient{std::move(init)});
     kLog.info("Client joined", log::field("cid", state.device.id));
     if (lost_access) {
         reconcile_flows(wall_now);
     }
 }
 
-void ControlPlane::join_gateway(SessionId id, Session& session, Instant now, UnixSeconds wall_now) {
+void ControlPlane::join_gateway(Session& session, Instant now, UnixSeconds wall_now) {
     auto& state = session.gateway();
-    take_over(id, session, state.device.public_key, now);
+    take_over(session, state.device.public_key, now);
     state.flows.clear();
     for (const auto& flow : storage_.find_flows(state.device.id)) {
         state.flows.add(flow);
     }
     state.flows.prune(wall_now);
 
-    gateways_.add(state.device.id, id);
-    send_init(id, state, session.version, give_relays(id, session, state.device.public_key, wall_now));
+    gateways_.add(state.device.id, session.id);
+    send_init(session, give_relays(session, state.device.public_key, wall_now));
     kLog.info("Gateway joined", log::field("gid", state.device.id));
 }
 
-void ControlPlane::leave(SessionId id, Session& session, Instant now) {
+void ControlPlane::leave(Session& session, Instant now) {
     if (!session.is_joined) {
         return;
     }
     session.is_joined = false;
     if (session.identity) {
-        claims_.left(*session.identity, id);
+        claims_.left(*session.identity, session.id);
     }
     std::visit(overloaded{
                    [&](const ClientState& client) {
-                       clients_.remove(client.device.id, id);
-                       relays_.device_left(id);
+                       clients_.remove(client.device.id, session.id);
+                       relays_.device_left(session.id);
                        kLog.info("Client left", log::field("cid", client.device.id));
                    },
                    [&](const GatewayState& gateway) {
-                       gateways_.remove(gateway.device.id, id);
-                       relays_.device_left(id);
+                       gateways_.remove(gateway.device.id, session.id);
+                       relays_.device_left(session.id);
                        kLog.info("Gateway left", log::field("gid", gateway.device.id));
                    },
                    [&](const RelayState& relay) {
-                       turn_users_.relay_left(id);
-                       relays_.relay_left(id, relay.device.id, now);
+                       turn_users_.relay_left(session.id);
+                       relays_.relay_left(session.id, relay.device.id, now);
                        kLog.info("Relay left", log::field("relay", relay.device.id));
                    },
                },
@@ -381,8 +379,8 @@ portal_api::Interface ControlPlane::client_interface(const Client& client) const
     return interface;
 }
 
-void ControlPlane::send_init(SessionId id, const GatewayState& gateway, const Version& version,
-                             std::vector<portal_api::Relay> relays) {
+void ControlPlane::send_init(Session& session, std::vector<portal_api::Relay> relays) {
+    const auto& gateway = session.gateway();
     portal_api::GatewayInit init;
     init.interface.ipv4 = gateway.device.ipv4;
     init.interface.ipv6 = gateway.device.ipv6;
@@ -392,7 +390,7 @@ void ControlPlane::send_init(SessionId id, const GatewayState& gateway, const Ve
     std::set<ResourceId> granted;
     std::ranges::transform(init.authorizations, std::inserter(granted, granted.end()),
                            &portal_api::Authorization::resource_id);
-    send(id, portal_api::ToGateway{std::move(init)});
+    send(session.id, portal_api::ToGateway{std::move(init)});
 
     // `init` says what stays allowed, but not with which filters, and those may have changed meanwhile.
     for (const auto& resource_id : granted) {
@@ -400,8 +398,8 @@ void ControlPlane::send_init(SessionId id, const GatewayState& gateway, const Ve
         if (resource == directory_.resources.end()) {
             continue;
         }
-        if (auto adapted = to_gateway(resource->second, version)) {
-            send(id, portal_api::ToGateway{portal_api::ResourceUpdated{*std::move(adapted)}});
+        if (auto adapted = to_gateway(resource->second, session.version)) {
+            send(session.id, portal_api::ToGateway{portal_api::ResourceUpdated{*std::move(adapted)}});
         }
     }
 }

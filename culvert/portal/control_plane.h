@@ -109,22 +109,21 @@ private:
     };
 
     // control_plane.cpp: sessions
-    void handle(SessionId id, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now);
-    void handle(SessionId id, const portal_api::LeaveFrame& frame, Instant now, WallTime wall_now);
-    void handle(SessionId id, const portal_api::HeartbeatFrame& frame, Instant now, WallTime wall_now);
-    void handle(SessionId id, const portal_api::DeviceMessageFrame& frame, Instant now, WallTime wall_now);
-    void handle(SessionId id, const portal_api::UnknownFrame& frame, Instant now, WallTime wall_now);
-    void join_client(SessionId id, Session& session, Instant now, UnixSeconds wall_now);
-    void join_gateway(SessionId id, Session& session, Instant now, UnixSeconds wall_now);
-    void leave(SessionId id, Session& session, Instant now);
+    void handle(Session& session, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now);
+    void handle(Session& session, const portal_api::LeaveFrame& frame, Instant now, WallTime wall_now);
+    void handle(Session& session, const portal_api::HeartbeatFrame& frame, Instant now, WallTime wall_now);
+    void handle(Session& session, const portal_api::DeviceMessageFrame& frame, Instant now, WallTime wall_now);
+    void handle(Session& session, const portal_api::UnknownFrame& frame, Instant now, WallTime wall_now);
+    void join_client(Session& session, Instant now, UnixSeconds wall_now);
+    void join_gateway(Session& session, Instant now, UnixSeconds wall_now);
+    void leave(Session& session, Instant now);
     void send(SessionId id, const portal_api::ToDevice& message);
     void send_text(SessionId id, std::string text);
     void close(SessionId id, std::string reason, Instant now);
     void complain(std::string_view what, const StorageError& error, Instant now);
     void send_relay_pushes();
     [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
-    void send_init(SessionId id, const GatewayState& gateway, const Version& version,
-                   std::vector<portal_api::Relay> relays);
+    void send_init(Session& session, std::vector<portal_api::Relay> relays);
     [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
                                                                                      const Version& version) const;
     void tick(Instant now, WallTime wall_now);
@@ -134,37 +133,37 @@ private:
                                                Instant now, const std::function<bool(const Uuid& owner)>& is_crowded);
     [[nodiscard]] std::optional<Refusal> admit(const Applicant& applicant, Instant now);
     [[nodiscard]] Duration charge_frame(Session& session, std::size_t size, Instant now);
-    void take_over(SessionId id, const Session& session, const crypto::PublicKey& key, Instant now);
+    void take_over(const Session& session, const crypto::PublicKey& key, Instant now);
     void lift_revocation(const Session& session, UnixSeconds wall_now);
-    [[nodiscard]] std::vector<portal_api::Relay> give_relays(SessionId id, Session& session,
-                                                             const crypto::PublicKey& key, UnixSeconds wall_now);
+    [[nodiscard]] std::vector<portal_api::Relay> give_relays(Session& session, const crypto::PublicKey& key,
+                                                             UnixSeconds wall_now);
     void update_turn_users(UnixSeconds wall_now);
     void renew_turn_users(UnixSeconds wall_now);
     void look_after_devices(Instant now, UnixSeconds wall_now);
     void record_presence(Instant now, UnixSeconds wall_now);
 
     // control_plane_flows.cpp: letting clients through, signalling
-    void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
-                        const portal_api::FromClient& message, Instant now, UnixSeconds wall_now);
-    void handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
-                        const portal_api::FromGateway& message, Instant now, UnixSeconds wall_now);
-    void create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, Instant now,
-                     UnixSeconds wall_now);
+    void handle_message(Session& session, const portal_api::Ref& ref, const portal_api::FromClient& message,
+                        Instant now, UnixSeconds wall_now);
+    void handle_message(Session& session, const portal_api::Ref& ref, const portal_api::FromGateway& message,
+                        Instant now, UnixSeconds wall_now);
+    void create_flow(Session& session, const portal_api::CreateFlow& request, Instant now, UnixSeconds wall_now);
     enum class FlowOutcome {
         /// The client was told, or a gateway was asked.
         kAnswered,
         /// Grants were found, but the database no longer has any of them.
         kDirectoryIsOutOfDate,
     };
-    [[nodiscard]] FlowOutcome try_flow(SessionId id, Session& session, const portal_api::CreateFlow& request,
-                                       Instant now, UnixSeconds wall_now);
+    [[nodiscard]] FlowOutcome try_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
+                                       UnixSeconds wall_now);
     [[nodiscard]] Owner& owner_of(const Session& session);
     [[nodiscard]] bool record_flow(GatewayState& gateway, const Flow& flow);
-    void ask_gateway(SessionId client_id, Session& client, SessionId gateway_id, Session& gateway, const Flow& flow,
+    void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource);
-    void flow_authorized(SessionId id, Session& session, const portal_api::Ref& ref, const std::string& flow_ref);
-    [[nodiscard]] std::optional<SessionId> choose_gateway(const Session& client, const Resource& resource,
-                                                          const std::vector<GatewayId>& connected);
+    void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref);
+    /// nullptr: no gateway can serve the client.
+    [[nodiscard]] Session* choose_gateway(const Session& client, const Resource& resource,
+                                          const std::vector<GatewayId>& connected);
     void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason);
     /// `message` makes of those candidates of `named` that may go what the receivers are told.
     template <typename DeviceId, typename Message>
@@ -175,10 +174,10 @@ private:
     void drop_orphans(Instant now);
     void close_for_good(SessionId id, const std::string& reason, Instant now);
     void release_client(const ClientId& client, const ResourceId& resource);
-    void update_client(SessionId id, Session& session, const DirectoryChanges& changes);
-    void update_gateway(SessionId id, Session& session, const DirectoryChanges& changes);
+    void update_client(Session& session, const DirectoryChanges& changes);
+    void update_gateway(Session& session, const DirectoryChanges& changes);
     void reconcile_flows(UnixSeconds now);
-    void reconcile_flows(SessionId id, Session& session, UnixSeconds now);
+    void reconcile_flows(Session& session, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);

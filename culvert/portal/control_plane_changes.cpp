@@ -29,7 +29,7 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
         for (auto& [id, session] : sessions_) {
             if (session.is_joined && session.role == Role::kGateway) {
                 session.gateway().flows.prune(wall_seconds);
-                update_gateway(id, session, changes);
+                update_gateway(session, changes);
             }
         }
         reconcile_flows(wall_seconds);
@@ -40,7 +40,7 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
     }
     for (auto& [id, session] : sessions_) {
         if (session.is_joined && session.role == Role::kClient) {
-            update_client(id, session, changes);
+            update_client(session, changes);
         }
     }
     send_relay_pushes();
@@ -98,10 +98,10 @@ void ControlPlane::release_client(const ClientId& client, const ResourceId& reso
     }
 }
 
-void ControlPlane::update_client(SessionId id, Session& session, const DirectoryChanges& changes) {
+void ControlPlane::update_client(Session& session, const DirectoryChanges& changes) {
     auto& state = session.client();
     if (changes.dns) {
-        send(id, portal_api::ToClient{portal_api::ConfigChanged{client_interface(state.device)}});
+        send(session.id, portal_api::ToClient{portal_api::ConfigChanged{client_interface(state.device)}});
     }
     auto resources = visible_resources(state.device, session.version);
     std::vector<portal_api::ClientResource> updated;
@@ -112,7 +112,7 @@ void ControlPlane::update_client(SessionId id, Session& session, const Directory
             changes.toggled.contains(resource_id) ||
             (changes.in_renamed_site.contains(resource_id) && !handles_site_changes(state.component, session.version));
         if (is_known && must_toggle) {
-            send(id, portal_api::ToClient{portal_api::ResourceDeleted{resource_id}});
+            send(session.id, portal_api::ToClient{portal_api::ResourceDeleted{resource_id}});
         }
         if (!is_known || must_toggle || known->second != resource) {
             updated.push_back(resource);
@@ -120,43 +120,43 @@ void ControlPlane::update_client(SessionId id, Session& session, const Directory
     }
     for (const auto& [resource_id, resource] : state.resources) {
         if (!resources.contains(resource_id)) {
-            send(id, portal_api::ToClient{portal_api::ResourceDeleted{resource_id}});
+            send(session.id, portal_api::ToClient{portal_api::ResourceDeleted{resource_id}});
         }
     }
     for (auto& resource : updated) {
-        send(id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{std::move(resource)}});
+        send(session.id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{std::move(resource)}});
     }
     state.resources = std::move(resources);
 }
 
-void ControlPlane::update_gateway(SessionId id, Session& session, const DirectoryChanges& changes) {
+void ControlPlane::update_gateway(Session& session, const DirectoryChanges& changes) {
     auto& state = session.gateway();
     for (const auto& resource_id : changes.destination) {
         for (const auto& [client, resource] : state.flows.take(resource_id)) {
-            reject_access(id, client, resource);
+            reject_access(session.id, client, resource);
         }
     }
     for (const auto& resource_id : changes.filters) {
         const auto& resource = directory_.resources.at(resource_id);
         if (auto adapted = to_gateway(resource, session.version)) {
-            send(id, portal_api::ToGateway{portal_api::ResourceUpdated{*std::move(adapted)}});
+            send(session.id, portal_api::ToGateway{portal_api::ResourceUpdated{*std::move(adapted)}});
         }
     }
     if (changes.slug) {
-        send_init(id, state, session.version, relays_.relays_of(id));
+        send_init(session, relays_.relays_of(session.id));
     }
 }
 
 void ControlPlane::reconcile_flows(UnixSeconds now) {
     for (auto& [id, session] : sessions_) {
         if (session.is_joined && session.role == Role::kGateway) {
-            reconcile_flows(id, session, now);
+            reconcile_flows(session, now);
         }
     }
 }
 
 /// Takes back what the gateway was allowed by flows that are no longer in the database.
-void ControlPlane::reconcile_flows(SessionId id, Session& session, UnixSeconds now) {
+void ControlPlane::reconcile_flows(Session& session, UnixSeconds now) {
     auto& state = session.gateway();
     std::set<FlowId> existing;
     for (const auto& flow : storage_.find_flows(state.device.id)) {
@@ -167,14 +167,14 @@ void ControlPlane::reconcile_flows(SessionId id, Session& session, UnixSeconds n
         if (!state.flows.expiry({lost.client, lost.resource})) {
             const auto renewed = try_renew(lost, state.device, now);
             if (!renewed) {
-                reject_access(id, lost.client, lost.resource);
+                reject_access(session.id, lost.client, lost.resource);
                 continue;
             }
             state.flows.add(*renewed);
         }
         const auto expires_at = *state.flows.expiry({lost.client, lost.resource});
-        send(id, portal_api::ToGateway{
-                     portal_api::AccessAuthorizationExpiryUpdated{lost.client, lost.resource, expires_at}});
+        send(session.id, portal_api::ToGateway{
+                             portal_api::AccessAuthorizationExpiryUpdated{lost.client, lost.resource, expires_at}});
     }
 }
 

@@ -95,8 +95,8 @@ void ControlPlane::set_congested(SessionId id, bool is_congested) {
 }
 
 /// The newest connection of a device counts; an older one is a remnant, or of another machine (DeviceClaims).
-void ControlPlane::take_over(SessionId id, const Session& session, const crypto::PublicKey& key, Instant now) {
-    const auto before = claims_.joined(*session.identity, id, key, now);
+void ControlPlane::take_over(const Session& session, const crypto::PublicKey& key, Instant now) {
+    const auto before = claims_.joined(*session.identity, session.id, key, now);
     if (!before) {
         return;
     }
@@ -107,12 +107,12 @@ void ControlPlane::take_over(SessionId id, const Session& session, const crypto:
     }
 }
 
-std::vector<portal_api::Relay> ControlPlane::give_relays(SessionId id, Session& session, const crypto::PublicKey& key,
+std::vector<portal_api::Relay> ControlPlane::give_relays(Session& session, const crypto::PublicKey& key,
                                                          UnixSeconds wall_now) {
     if (session.turn_expires_at < wall_now + kTurnRenewAhead) {
         session.turn_expires_at = turn_expiry(wall_now, session.expires_at);
     }
-    return relays_.device_joined(id, key, session.turn_expires_at, session.expires_at);
+    return relays_.device_joined(session.id, key, session.turn_expires_at, session.expires_at);
 }
 
 /// A device whose credentials were revoked has shown a token that is good: its relays must know before it does.

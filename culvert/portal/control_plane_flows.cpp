@@ -21,15 +21,16 @@ constexpr std::size_t kMaxReceivers = 100;
 
 }  // namespace
 
-void ControlPlane::handle_message(SessionId id, Session& session, const portal_api::Ref&,
-                                  const portal_api::FromClient& message, Instant now, UnixSeconds wall_now) {
-    const auto& client = session.client().device.id;
+void ControlPlane::handle_message(Session& session, const portal_api::Ref&, const portal_api::FromClient& message,
+                                  Instant now, UnixSeconds wall_now) {
+    const auto id = session.id;  // the session itself may end while a flow is created
+    const auto client = session.client().device.id;
     std::visit(overloaded{
                    [&](const portal_api::CreateFlow& request) {
                        // A client that is cut off while the database fails could not come back. It keeps what it has,
                        // and asks again.
                        try {
-                           create_flow(id, session, request, now, wall_now);
+                           create_flow(session, request, now, wall_now);
                        } catch (const StorageError& error) {
                            complain("Cannot let a client through", error, now);
                            fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
@@ -50,12 +51,12 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
                message);
 }
 
-void ControlPlane::handle_message(SessionId id, Session& session, const portal_api::Ref& ref,
-                                  const portal_api::FromGateway& message, Instant now, UnixSeconds) {
+void ControlPlane::handle_message(Session& session, const portal_api::Ref& ref, const portal_api::FromGateway& message,
+                                  Instant now, UnixSeconds) {
     const auto& gateway = session.gateway().device.id;
     std::visit(
         overloaded{
-            [&](const portal_api::FlowAuthorized& m) { flow_authorized(id, session, ref, m.ref); },
+            [&](const portal_api::FlowAuthorized& m) { flow_authorized(session, ref, m.ref); },
             [&](const portal_api::BroadcastClientIceCandidates& m) {
                 forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
                     return portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, std::move(candidates)}};
@@ -73,7 +74,7 @@ void ControlPlane::handle_message(SessionId id, Session& session, const portal_a
 
 /// A grant that the database refuses was taken away a moment ago, and what took its place is not known here yet: a
 /// policy that replaces another must not cost the client an answer that it would have to ask for again.
-void ControlPlane::create_flow(SessionId id, Session& session, const portal_api::CreateFlow& request, Instant now,
+void ControlPlane::create_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
                                UnixSeconds wall_now) {
     if (!session.flows.take(kFlows, now) || !owner_of(session).flows.take(kOwnerFlows, now)) {
         // Unanswered, as if the gateway had not answered: devices ask again when there is traffic.
@@ -82,57 +83,57 @@ void ControlPlane::create_flow(SessionId id, Session& session, const portal_api:
                    log::field("rid", request.resource_id));
         return;
     }
-    if (try_flow(id, session, request, now, wall_now) == FlowOutcome::kAnswered) {
+    const auto id = session.id;
+    if (try_flow(session, request, now, wall_now) == FlowOutcome::kAnswered) {
         return;
     }
     handle_changes(now, wall_now);
     const auto still = sessions_.find(id);  // its token may have gone as well
     if (still != sessions_.end() &&
-        try_flow(id, still->second, request, now, wall_now) == FlowOutcome::kDirectoryIsOutOfDate) {
+        try_flow(still->second, request, now, wall_now) == FlowOutcome::kDirectoryIsOutOfDate) {
         fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
     }
 }
 
-ControlPlane::FlowOutcome ControlPlane::try_flow(SessionId id, Session& session, const portal_api::CreateFlow& request,
-                                                 Instant now, UnixSeconds wall_now) {
+ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
+                                                 UnixSeconds wall_now) {
     const auto& client = session.client();
     const auto resource = directory_.resources.find(request.resource_id);
     if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end()) {
-        fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound);
         return FlowOutcome::kAnswered;
     }
-    const auto gateway_session = choose_gateway(session, resource->second, request.connected_gateway_ids);
-    if (!gateway_session) {
-        fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+    auto* const gateway = choose_gateway(session, resource->second, request.connected_gateway_ids);
+    if (gateway == nullptr) {
+        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kOffline);
         return FlowOutcome::kAnswered;
     }
-    auto& gateway = sessions_.at(*gateway_session);
-    if (!gateway.asked.take(kAsked, now)) {
+    if (!gateway->asked.take(kAsked, now)) {
         ++statistics_.flows_throttled;
         kLog.debug("Dropped a request for access, too many to one gateway", log::field("rid", request.resource_id));
         return FlowOutcome::kAnswered;
     }
     Flow flow{.id = FlowId::random(rng_),
               .client = client.device.id,
-              .gateway = gateway.gateway().device.id,
+              .gateway = gateway->gateway().device.id,
               .resource = request.resource_id,
               .policy = {},
               .membership = {},
               .token = session.token,
               .client_remote_ip = session.remote_ip,
               .client_user_agent = session.user_agent,
-              .gateway_remote_ip = gateway.remote_ip,
+              .gateway_remote_ip = gateway->remote_ip,
               .expires_at = session.expires_at.value_or(kNever)};
-    const auto adapted = to_gateway(resource->second, gateway.version);
+    const auto adapted = to_gateway(resource->second, gateway->version);
     if (flow.expires_at <= wall_now || !adapted) {
-        fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound);
         return FlowOutcome::kAnswered;
     }
     for (const auto& grant : find_grants(directory_, client.device.actor, request.resource_id)) {
         flow.policy = grant.policy;
         flow.membership = grant.membership;
-        if (record_flow(gateway.gateway(), flow)) {
-            ask_gateway(id, session, *gateway_session, gateway, flow, *adapted);
+        if (record_flow(gateway->gateway(), flow)) {
+            ask_gateway(session, *gateway, flow, *adapted);
             return FlowOutcome::kAnswered;
         }
     }
@@ -153,30 +154,28 @@ bool ControlPlane::record_flow(GatewayState& gateway, const Flow& flow) {
     return true;
 }
 
-std::optional<SessionId> ControlPlane::choose_gateway(const Session& client, const Resource& resource,
-                                                      const std::vector<GatewayId>& connected) {
+Session* ControlPlane::choose_gateway(const Session& client, const Resource& resource,
+                                      const std::vector<GatewayId>& connected) {
     const std::set<GatewayId> connected_ids{connected.begin(), connected.end()};
-    std::vector<SessionId> candidates;
-    std::vector<SessionId> preferred;
+    std::vector<Session*> suitable;
+    std::vector<Session*> connected_already;
     for (const auto& [gateway_id, sessions] : gateways_.all()) {
-        const auto newest = sessions.back();
-        auto& session = sessions_.at(newest);
+        auto& session = sessions_.at(sessions.back());
         if (session.is_congested || std::ranges::count(resource.sites, session.gateway().device.site) == 0 ||
             !are_compatible(client.version, session.version) || !to_gateway(resource, session.version)) {
             continue;
         }
-        candidates.push_back(newest);
+        suitable.push_back(&session);
         // A client that has a connection to a suitable gateway must not be sent to another one.
         if (connected_ids.contains(gateway_id)) {
-            preferred.push_back(newest);
+            connected_already.push_back(&session);
         }
     }
-    const auto& choices = preferred.empty() ? candidates : preferred;
-    return choices.empty() ? std::nullopt : std::optional{choices[rng_.below(choices.size())]};
+    const auto& choices = connected_already.empty() ? suitable : connected_already;
+    return choices.empty() ? nullptr : choices[rng_.below(choices.size())];
 }
 
-void ControlPlane::ask_gateway(SessionId client_id, Session& client_session, SessionId gateway_id,
-                               Session& gateway_session, const Flow& flow,
+void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                                const portal_api::GatewayResource& resource) {
     const auto& client = client_session.client().device;
     auto& gateway = gateway_session.gateway();
@@ -209,7 +208,7 @@ void ControlPlane::ask_gateway(SessionId client_id, Session& client_session, Ses
         message.subject.identity_name = actor->second.name;
         message.subject.actor_email = actor->second.email;
     }
-    message.ref = pending_flows_.add({client_id,
+    message.ref = pending_flows_.add({client_session.id,
                                       gateway.device.id,
                                       {.resource_id = flow.resource,
                                        .gateway_id = gateway.device.id,
@@ -224,17 +223,16 @@ void ControlPlane::ask_gateway(SessionId client_id, Session& client_session, Ses
     ++statistics_.flows_authorized;
     kLog.debug("Asked a gateway to let a client through", log::field("cid", client.id),
                log::field("gid", gateway.device.id), log::field("rid", flow.resource));
-    send(gateway_id, portal_api::ToGateway{std::move(message)});
+    send(gateway_session.id, portal_api::ToGateway{std::move(message)});
 }
 
-void ControlPlane::flow_authorized(SessionId id, Session& session, const portal_api::Ref& ref,
-                                   const std::string& flow_ref) {
+void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref) {
     auto pending = pending_flows_.take(flow_ref, session.gateway().device.id);
     if (!pending) {
-        send_text(id, portal_api::encode_error_reply(portal_api::to_topic(session.role), ref, "invalid_ref"));
+        send_text(session.id, portal_api::encode_error_reply(portal_api::to_topic(session.role), ref, "invalid_ref"));
         return;
     }
-    send_text(id, portal_api::encode_ok_reply(portal_api::to_topic(session.role), ref));
+    send_text(session.id, portal_api::encode_ok_reply(portal_api::to_topic(session.role), ref));
     // If the client has reconnected meanwhile it will ask again.
     const auto client = sessions_.find(pending->client);
     if (client != sessions_.end() && client->second.is_joined) {

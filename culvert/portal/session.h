@@ -43,6 +43,7 @@ struct DeviceIdentity {
 
 /// What the control plane keeps of a connection.
 struct Session {
+    SessionId id{};
     portal_api::Role role = portal_api::Role::kClient;
     bool is_joined = false;
     TokenId token;
@@ -70,6 +71,7 @@ struct Session {
     ClientState& client() { return std::get<ClientState>(state); }
     GatewayState& gateway() { return std::get<GatewayState>(state); }
     RelayState& relay() { return std::get<RelayState>(state); }
+    [[nodiscard]] const ClientState& client() const { return std::get<ClientState>(state); }
 };
 
 /// Which sessions of a kind of device have joined their channel. A device may have several: nothing evicts the socket
