@@ -312,18 +312,18 @@ private:
         const auto client = client_address(request->peer, forwarded_for(message), trusted_proxies_);
         const auto agent = message[http::field::user_agent];
         const auto authorization = message["X-Authorization"];
-        const portal::ConnectRequest wish{
+        const portal::ConnectRequest login{
             .role = endpoint.role,
             .parameters = with_header_token(target.parameters, {authorization.data(), authorization.size()}),
             .user_agent = printable_ascii({agent.data(), agent.size()}),
             .remote_ip = client};
-        if (!limiter_.may_upgrade(client, core_.has_signed_token(wish), io::monotonic_now())) {
+        if (!limiter_.may_upgrade(client, core_.has_signed_token(login), io::monotonic_now())) {
             kLog.debug("Refused a connection, too many of its place");
             return respond(request, {503, "Too many connections at once. Try again soon.\n", std::chrono::seconds{2}});
         }
-        const auto session = core_.connect(wish, io::monotonic_now(), io::wall_now(),
+        const auto session = core_.connect(login, io::monotonic_now(), io::wall_now(),
                                            [this](const Uuid& owner) { return unread_.is_crowded(owner); });
-        arm_core_timer();
+        drain();  // relays hear of a device that is trusted again
         if (!session) {
             if (session.error().status == 401 && !limiter_.may_answer_wrong_token(client, io::monotonic_now())) {
                 return respond_late(request, session.error());

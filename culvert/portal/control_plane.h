@@ -171,6 +171,7 @@ private:
                  const std::vector<std::string>& named, Instant now, const Message& message);
 
     // control_plane_changes.cpp: telling devices what changed
+    void apply_changes(Instant now, UnixSeconds wall_now);
     void drop_orphans(Instant now);
     void close_for_good(SessionId id, const std::string& reason, Instant now);
     void release_client(const ClientId& client, const ResourceId& resource);

@@ -18,21 +18,31 @@ constexpr log::Logger kLog{"portal"};
 }  // namespace
 
 void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
-    const auto wall_seconds = std::chrono::floor<std::chrono::seconds>(wall_now);
+    try {
+        apply_changes(now, std::chrono::floor<std::chrono::seconds>(wall_now));
+    } catch (...) {
+        // What relays are to be told was settled before the failure, and may not wait for whatever comes next.
+        send_relay_pushes();
+        throw;
+    }
+    send_relay_pushes();
+}
+
+void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
     auto before = std::exchange(directory_, storage_.load_directory());
     const auto changes = compare(before, directory_);
     try {
         drop_orphans(now);
-        update_turn_users(wall_seconds);
+        update_turn_users(wall_now);
         // Gateways first: a client that learns of a new address asks for access at once, and that must not be taken
         // back.
         for (auto& [id, session] : sessions_) {
             if (session.is_joined && session.role == Role::kGateway) {
-                session.gateway().flows.prune(wall_seconds);
+                session.gateway().flows.prune(wall_now);
                 update_gateway(session, changes);
             }
         }
-        reconcile_flows(wall_seconds);
+        reconcile_flows(wall_now);
     } catch (...) {
         // The next call finds the differences again; what was sent already may be sent twice, which does no harm.
         directory_ = std::move(before);
@@ -43,7 +53,6 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
             update_client(session, changes);
         }
     }
-    send_relay_pushes();
 }
 
 /// Ends the sessions whose token or device row is gone.

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,25 +15,75 @@
 
 namespace culvert::portal {
 
-/// A database whose writes can be made to fail, and that counts for how many it was locked.
+/// A database that can be made to fail, and that counts for how many writes it was locked.
 class FaultyStorage final : public MemoryStorage {
 public:
     using MemoryStorage::MemoryStorage;
+    using MemoryStorage::put;
 
     bool insert(const Flow& flow) override {
         if (is_locked) {
             throw StorageError{"the database is locked"};
         }
+        count_call();
         return MemoryStorage::insert(flow);
     }
 
     void in_transaction(const std::function<void()>& work) override {
         ++transactions;
+        count_call();
         MemoryStorage::in_transaction(work);
+    }
+
+    Directory load_directory() override {
+        count_call();
+        return MemoryStorage::load_directory();
+    }
+    std::optional<Token> find_token(const TokenId& id) override {
+        count_call();
+        return MemoryStorage::find_token(id);
+    }
+    std::optional<Client> find_client(const ClientId& id) override {
+        count_call();
+        return MemoryStorage::find_client(id);
+    }
+    bool has_gateway(const GatewayId& id) override {
+        count_call();
+        return MemoryStorage::has_gateway(id);
+    }
+    void put(const TurnUser& user) override {
+        count_call();
+        MemoryStorage::put(user);
+    }
+    std::vector<RevokedTurnUser> revoked_turn_users(UnixSeconds now) override {
+        count_call();
+        return MemoryStorage::revoked_turn_users(now);
+    }
+    std::vector<Flow> find_flows(const GatewayId& gateway) override {
+        count_call();
+        return MemoryStorage::find_flows(gateway);
+    }
+    bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override {
+        count_call();
+        return MemoryStorage::erase_flows_except(client, reachable);
+    }
+    void erase_expired_flows(UnixSeconds now) override {
+        count_call();
+        MemoryStorage::erase_expired_flows(now);
     }
 
     bool is_locked = false;
     int transactions = 0;
+    /// The call after so many others fails, once.
+    std::optional<std::uint64_t> calls_until_failure;
+
+private:
+    void count_call() {
+        if (calls_until_failure && (*calls_until_failure)-- == 0) {
+            calls_until_failure.reset();
+            throw StorageError{"the disk is full"};
+        }
+    }
 };
 
 /// A control plane over a database in memory, with one of everything configured: alice is in the engineers, who may
@@ -147,6 +199,17 @@ protected:
         portal_->handle_changes(now_, wall());
         collect();
     }
+    /// Takes what the portal has to say.
+    void collect() {
+        while (auto output = portal_->poll_output()) {
+            if (auto* frame = std::get_if<SendFrame>(&*output)) {
+                frames_[frame->session].push_back(std::move(frame->text));
+            } else {
+                closed_.insert(std::get<CloseSession>(*output).session);
+            }
+        }
+    }
+
     /// Lets time pass, with the portal's timers going off when they are due.
     void wait(Duration time) {
         const auto end = now_ + time;
@@ -235,16 +298,6 @@ private:
     }
 
     static constexpr std::chrono::milliseconds kWallOffset{1'760'000'000'000};
-
-    void collect() {
-        while (auto output = portal_->poll_output()) {
-            if (auto* frame = std::get_if<SendFrame>(&*output)) {
-                frames_[frame->session].push_back(std::move(frame->text));
-            } else {
-                closed_.insert(std::get<CloseSession>(*output).session);
-            }
-        }
-    }
 
     std::map<SessionId, std::vector<std::string>> frames_;
     std::set<SessionId> closed_;

@@ -28,12 +28,14 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref&, cons
     std::visit(overloaded{
                    [&](const portal_api::CreateFlow& request) {
                        // A client that is cut off while the database fails could not come back. It keeps what it has,
-                       // and asks again.
+                       // and asks again; unless it was cut off before the failure, because its token is gone.
                        try {
                            create_flow(session, request, now, wall_now);
                        } catch (const StorageError& error) {
                            complain("Cannot let a client through", error, now);
-                           fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+                           if (sessions_.contains(id)) {
+                               fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+                           }
                        }
                    },
                    [&](const portal_api::BroadcastGatewayIceCandidates& m) {
