@@ -4,7 +4,7 @@
 #include <map>
 
 #include "culvert/net/ip_network.h"
-#include "culvert/portal/pace.h"
+#include "culvert/portal/rate_limiter.h"
 
 namespace culvert::portal_server {
 
@@ -37,9 +37,9 @@ public:
 private:
     struct Place {
         std::size_t waiting = 0;
-        portal::Pace upgrades;
-        portal::Pace signed_upgrades;
-        portal::Pace wrong_tokens;
+        portal::RateLimiter upgrades;
+        portal::RateLimiter signed_upgrades;
+        portal::RateLimiter wrong_tokens;
     };
 
     Place& place_of(const net::IpAddress& address, Instant now);

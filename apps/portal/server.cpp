@@ -32,6 +32,7 @@
 #include "apps/portal/unread_output.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane.h"
 
 namespace culvert::portal_server {

@@ -2,29 +2,30 @@
 
 #include <algorithm>
 
+#include "culvert/portal/constants.h"
+
 namespace culvert::portal {
 namespace {
 
-constexpr Duration kRefill =
-    Duration{std::chrono::seconds{1}} / static_cast<Duration::rep>(CandidateBudget::kPerSecond);
+constexpr Duration kRefill = Duration{std::chrono::seconds{1}} / static_cast<Duration::rep>(kCandidatesPerSecond);
 
 }  // namespace
 
 std::size_t CandidateBudget::take(const Uuid& receiver, std::size_t wanted, Instant now) {
-    if (full_at_.size() >= next_clean_up_) {
-        forget_full(now);
+    if (full_at_.size() >= prune_at_size_) {
+        prune(now);
     }
     auto& full_at = full_at_.try_emplace(receiver, now).first->second;
     full_at = std::max(full_at, now);
     const auto missing = static_cast<std::size_t>((full_at - now + kRefill - Duration{1}) / kRefill);
-    const auto granted = std::min(wanted, kBurst - std::min(missing, kBurst));
+    const auto granted = std::min(wanted, kCandidateBurst - std::min(missing, kCandidateBurst));
     full_at += static_cast<Duration::rep>(granted) * kRefill;
     return granted;
 }
 
-void CandidateBudget::forget_full(Instant now) {
+void CandidateBudget::prune(Instant now) {
     std::erase_if(full_at_, [&](const auto& entry) { return entry.second <= now; });
-    next_clean_up_ = std::max<std::size_t>(64, 2 * full_at_.size());
+    prune_at_size_ = std::max<std::size_t>(64, 2 * full_at_.size());
 }
 
 }  // namespace culvert::portal

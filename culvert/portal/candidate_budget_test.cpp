@@ -1,4 +1,5 @@
 #include "culvert/portal/candidate_budget.h"
+#include "culvert/portal/constants.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +17,7 @@ TEST(CandidateBudget, GrantsABurstToEachReceiver) {
     EXPECT_EQ(budget.take(kOne, 1000, kNow), 1000U);
     EXPECT_EQ(budget.take(kOne, 1000, kNow), 24U);
     EXPECT_EQ(budget.take(kOne, 1, kNow), 0U);
-    EXPECT_EQ(budget.take(kOther, 10'000, kNow), CandidateBudget::kBurst);
+    EXPECT_EQ(budget.take(kOther, 10'000, kNow), kCandidateBurst);
 }
 
 TEST(CandidateBudget, RefillsOverTime) {

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "culvert/base/printable.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/duplicate_keys.h"
 #include "culvert/portal/resource_address.h"
 
@@ -130,8 +131,6 @@ private:
     std::string place_;
 };
 
-constexpr std::size_t kMaxName = 255;
-
 /// Refuses a second entry with the same name.
 class Names {
 public:
@@ -179,7 +178,7 @@ Configuration::Dns parse_dns(const Node& node) {
     }
     if (const auto upstream = node.find("upstream")) {
         for (const auto& item : upstream->items()) {
-            const auto server = item.checked(parse_upstream_dns(item.text(1, kMaxName)));
+            const auto server = item.checked(parse_upstream_dns(item.text(1, kMaxTextCharacters)));
             if (std::ranges::count(dns.upstream, server) > 0) {
                 item.fail("is listed twice");
             }
@@ -257,7 +256,8 @@ std::vector<Configuration::GroupEntry> parse_groups(const Node& section) {
     Names former;
     for (const auto& node : section.items()) {
         node.check_keys({"name", "renamed_from", "members"});
-        Configuration::GroupEntry group{.name = node.get("name").text(1, kMaxName), .renamed_from = {}, .members = {}};
+        Configuration::GroupEntry group{
+            .name = node.get("name").text(1, kMaxTextCharacters), .renamed_from = {}, .members = {}};
         group.renamed_from = parse_renamed_from(node, group.name, former);
         if (const auto members = node.find("members")) {
             group.members = parse_references(*members);
@@ -290,7 +290,7 @@ Configuration::ResourceEntry parse_resource(const Node& node) {
     node.check_keys({"name", "renamed_from", "type", "address", "address_description", "ip_stack", "sites", "filters"});
     Configuration::ResourceEntry entry;
     auto& resource = entry.resource;
-    resource.name = node.get("name").text(1, kMaxName);
+    resource.name = node.get("name").text(1, kMaxTextCharacters);
     resource.type = node.get("type").one_of<ResourceType>({{"dns", ResourceType::kDns},
                                                            {"cidr", ResourceType::kCidr},
                                                            {"ip", ResourceType::kIp},
@@ -347,8 +347,8 @@ std::vector<Configuration::PolicyEntry> parse_policies(const Node& section) {
     Names names;
     for (const auto& node : section.items()) {
         node.check_keys({"group", "resource", "conditions", "disabled"});
-        Configuration::PolicyEntry policy{.group = node.get("group").text(1, kMaxName),
-                                          .resource = node.get("resource").text(1, kMaxName)};
+        Configuration::PolicyEntry policy{.group = node.get("group").text(1, kMaxTextCharacters),
+                                          .resource = node.get("resource").text(1, kMaxTextCharacters)};
         if (const auto conditions = node.find("conditions"); conditions && !conditions->items().empty()) {
             conditions->fail(
                 "conditions are not supported yet; remove them, or leave this policy out, because without "

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <iterator>
 #include <set>
 
 #include "culvert/base/overloaded.h"
 #include "culvert/observability/log.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/derivations.h"
 #include "culvert/portal/resource_view.h"
 
@@ -17,16 +19,6 @@ using portal_api::Role;
 using portal_api::to_topic;
 
 constexpr log::Logger kLog{"portal"};
-
-/// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows; forgetting what gateways do not
-/// answer.
-constexpr auto kTickInterval = std::chrono::seconds{60};
-constexpr auto kTokenReapInterval = std::chrono::minutes{5};
-constexpr std::size_t kDevicesReapedAtOnce = 1000;
-/// Also from the start on: devices that were connected when the portal went down must have the time to come back.
-constexpr auto kDeviceReapInterval = std::chrono::hours{1};
-/// Between two lines that say that the database fails.
-constexpr auto kComplaintInterval = std::chrono::seconds{60};
 
 UnixSeconds to_seconds(WallTime time) {
     return std::chrono::floor<std::chrono::seconds>(time);
@@ -40,10 +32,11 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
       limits_{limits},
       keys_{storage.token_keys()},
       directory_{storage.load_directory()},
-      relays_{rng.child("relays")},
-      next_tick_{now + kTickInterval},
-      next_token_reap_{now + kTokenReapInterval},
-      next_device_reap_{now + kDeviceReapInterval} {}
+      relays_{rng.child("relays")} {
+    due_.set(Due::kTokenReap, now + kTokenReapInterval);
+    due_.set(Due::kDeviceReap, now + kDeviceReapInterval);
+    due_.set(Due::kHousekeeping, now + kHousekeepingInterval);
+}
 
 std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now,
                                                         const std::function<bool(const Uuid& owner)>& is_crowded) {
@@ -57,7 +50,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
                 return admit(token, applicant, now, is_crowded);
             });
     } catch (const StorageError& error) {
-        complain("Cannot register a device", error, now);
+        report("Cannot register a device", error, now);
     }
     if (!registration) {
         ++statistics_.connects_refused;
@@ -98,7 +91,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
     try {
         lift_revocation(session, to_seconds(wall_now));
     } catch (const StorageError& error) {
-        complain("Cannot register a device", error, now);
+        report("Cannot register a device", error, now);
         disconnect(id, now);
         ++statistics_.connects_refused;
         return std::unexpected{Refusal{503, "Storage failure\n", std::chrono::seconds{1}}};
@@ -125,21 +118,20 @@ Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant
     try {
         std::visit([&](const auto& decoded) { handle(session->second, decoded, now, wall_now); }, *frame);
     } catch (const StorageError& error) {
-        complain("Cannot serve a device", error, now);
+        report("Cannot serve a device", error, now);
         close(id, "storage failure", now);
     }
     send_relay_pushes();
     return pause;
 }
 
-/// While the database fails, every device that tries something finds that out.
-void ControlPlane::complain(std::string_view what, const StorageError& error, Instant now) {
+void ControlPlane::report(std::string_view failure, const StorageError& error, Instant now) {
     ++statistics_.storage_errors;
-    const bool is_due = !next_complaint_ || now >= *next_complaint_;
-    if (is_due) {
-        next_complaint_ = now + kComplaintInterval;
+    const bool is_quiet = storage_errors_quiet_until_ && now < *storage_errors_quiet_until_;
+    if (!is_quiet) {
+        storage_errors_quiet_until_ = now + kStorageErrorInterval;
     }
-    kLog.log(is_due ? log::Level::kError : log::Level::kDebug, what,
+    kLog.log(is_quiet ? log::Level::kDebug : log::Level::kError, failure,
              log::field("error", std::string_view{error.what()}));
 }
 
@@ -165,21 +157,21 @@ void ControlPlane::handle_timeout(Instant now, WallTime wall_now) {
     while (!endings_.empty() && endings_.begin()->first <= now) {
         close(endings_.begin()->second, "token expired", now);
     }
-    if (now >= next_tick_) {
-        next_tick_ = now + kTickInterval;
-        tick(now, wall_now);
-    }
+    due_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kTokenReap:
+                return reap_tokens(now, to_seconds(wall_now));
+            case Due::kDeviceReap:
+                return reap_devices(now, to_seconds(wall_now));
+            case Due::kHousekeeping:
+                return keep_house(now, wall_now);
+        }
+    });
 }
 
 std::optional<Instant> ControlPlane::poll_timeout() const {
-    auto next = next_tick_;
-    if (const auto relay_left = relays_.poll_timeout()) {
-        next = std::min(next, *relay_left);
-    }
-    if (!endings_.empty()) {
-        next = std::min(next, endings_.begin()->first);
-    }
-    return next;
+    const auto next_ending = endings_.empty() ? std::nullopt : std::optional{endings_.begin()->first};
+    return earliest(due_.next(), relays_.poll_timeout(), next_ending);
 }
 
 std::optional<Output> ControlPlane::poll_output() {
@@ -415,38 +407,41 @@ std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources
     return visible;
 }
 
-void ControlPlane::tick(Instant now, WallTime wall_now) {
+bool ControlPlane::attempt(std::string_view failure, Instant now, const std::function<void()>& work) {
+    try {
+        work();
+        return true;
+    } catch (const StorageError& error) {
+        report(failure, error, now);
+        return false;
+    }
+}
+
+void ControlPlane::reap_tokens(Instant now, UnixSeconds wall_now) {
+    const bool is_done = attempt("Cannot delete expired tokens", now, [&] { storage_.erase_expired_tokens(wall_now); });
+    due_.set(Due::kTokenReap, now + (is_done ? kTokenReapInterval : kHousekeepingInterval));
+}
+
+void ControlPlane::reap_devices(Instant now, UnixSeconds wall_now) {
+    due_.set(Due::kDeviceReap, now + kDeviceReapInterval);
+    attempt("Cannot delete devices that are not seen any more", now,
+            [&] { storage_.erase_unseen_devices(wall_now - limits_.forget_devices_after, kDevicesReapedAtOnce); });
+}
+
+void ControlPlane::keep_house(Instant now, WallTime wall_now) {
+    due_.set(Due::kHousekeeping, now + kHousekeepingInterval);
     const auto wall_seconds = to_seconds(wall_now);
     pending_flows_.start_generation();
-    claims_.forget(now);
+    claims_.prune(now);
     std::erase_if(owners_, [&](const auto& owner) {
         return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&
                owner.second.joins.is_full(now) && owner.second.flows.is_full(now);
     });
-    const auto attempt = [&](std::string_view complaint, const auto& work) {
-        try {
-            work();
-        } catch (const StorageError& error) {
-            complain(complaint, error, now);
-        }
-    };
-    attempt("Cannot delete expired flows and tokens", [&] {
-        storage_.erase_expired_flows(wall_seconds);
-        if (now >= next_token_reap_) {
-            storage_.erase_expired_tokens(wall_seconds);
-            next_token_reap_ = now + kTokenReapInterval;
-        }
-    });
-    attempt("Cannot look after devices", [&] {
-        look_after_devices(now, wall_seconds);
-        if (now >= next_device_reap_) {
-            next_device_reap_ = now + kDeviceReapInterval;
-            storage_.erase_unseen_devices(wall_seconds - limits_.forget_devices_after, kDevicesReapedAtOnce);
-        }
-    });
-    attempt("Cannot renew credentials for relays", [&] { renew_turn_users(wall_seconds); });
+    attempt("Cannot delete expired flows", now, [&] { storage_.erase_expired_flows(wall_seconds); });
+    attempt("Cannot look after devices", now, [&] { look_after_devices(now, wall_seconds); });
+    attempt("Cannot renew credentials for relays", now, [&] { renew_turn_users(wall_seconds); });
     // Even on a full disk: what was taken back must be taken back everywhere.
-    attempt("Cannot read changes", [&] { handle_changes(now, wall_now); });
+    attempt("Cannot read changes", now, [&] { handle_changes(now, wall_now); });
     send_relay_pushes();
 }
 

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/base/deadlines.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/portal/device_claims.h"
 #include "culvert/portal/limits.h"
@@ -100,12 +101,15 @@ public:
 private:
     using Sessions = std::map<SessionId, Session>;
 
+    /// In the order in which they are done at one moment: what was reaped is told by the housekeeping.
+    enum class Due : std::uint8_t { kTokenReap, kDeviceReap, kHousekeeping };
+
     /// What all sessions of one actor, site or (relays) token may do together.
     struct Owner {
-        Pace frames;
-        Pace connects;
-        Pace joins;
-        Pace flows;
+        RateLimiter frames;
+        RateLimiter connects;
+        RateLimiter joins;
+        RateLimiter flows;
     };
 
     // control_plane.cpp: sessions
@@ -120,13 +124,17 @@ private:
     void send(SessionId id, const portal_api::ToDevice& message);
     void send_text(SessionId id, std::string text);
     void close(SessionId id, std::string reason, Instant now);
-    void complain(std::string_view what, const StorageError& error, Instant now);
+    void report(std::string_view failure, const StorageError& error, Instant now);
     void send_relay_pushes();
     [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
     void send_init(Session& session, std::vector<portal_api::Relay> relays);
     [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
                                                                                      const Version& version) const;
-    void tick(Instant now, WallTime wall_now);
+    /// False if the database failed, which is reported then.
+    bool attempt(std::string_view failure, Instant now, const std::function<void()>& work);
+    void reap_tokens(Instant now, UnixSeconds wall_now);
+    void reap_devices(Instant now, UnixSeconds wall_now);
+    void keep_house(Instant now, WallTime wall_now);
 
     // control_plane_devices.cpp: which devices may be, and for how long
     [[nodiscard]] std::optional<Refusal> admit(const Token& token, const std::optional<Applicant>& applicant,
@@ -193,15 +201,14 @@ private:
     Directory directory_;
     RelayPresence relays_;
     Sessions sessions_;
+    /// When tokens of sessions expire.
     std::set<std::pair<Instant, SessionId>> endings_;
     Presence<ClientId> clients_;
     Presence<GatewayId> gateways_;
     std::uint64_t last_session_ = 0;
     PendingFlows pending_flows_;
     std::deque<Output> outputs_;
-    Instant next_tick_;
-    Instant next_token_reap_;
-    Instant next_device_reap_;
+    Deadlines<Due> due_;
     std::map<TokenId, std::size_t> sessions_of_token_;
     /// By actor, site or (relays) token.
     std::map<Uuid, Owner> owners_;
@@ -209,7 +216,8 @@ private:
     TurnUserNews turn_users_;
     /// Whose credentials count for longer, and of which neither database nor relays know yet.
     std::deque<RelayPresence::Renewal> renewals_;
-    std::optional<Instant> next_complaint_;
+    /// A database that fails is not worth another line until then: every device that tries something finds out.
+    std::optional<Instant> storage_errors_quiet_until_;
     Statistics statistics_;
 };
 

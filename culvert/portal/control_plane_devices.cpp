@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "culvert/observability/log.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/derivations.h"
 
@@ -14,12 +15,6 @@ namespace {
 using portal_api::Role;
 
 constexpr log::Logger kLog{"portal"};
-
-/// How old the record may be that a connected device was seen: little against the days after which one is forgotten.
-constexpr auto kPresenceAge = std::chrono::hours{1};
-/// Devices whose presence is recorded at a time, at least: all of them within kPresenceAge, but never all at once.
-constexpr std::size_t kMinPresences = 64;
-constexpr std::size_t kPresenceShares = 30;
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/observability/log.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/derivations.h"
 #include "culvert/portal/resource_view.h"
@@ -14,10 +15,6 @@ namespace culvert::portal {
 namespace {
 
 constexpr log::Logger kLog{"portal"};
-
-/// Connections that one message with candidates may go to. Devices name one receiver at a time; a message that names
-/// thousands, or one thousands of times, is an attempt to make the portal multiply it.
-constexpr std::size_t kMaxReceivers = 100;
 
 }  // namespace
 
@@ -32,7 +29,7 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref&, cons
                        try {
                            create_flow(session, request, now, wall_now);
                        } catch (const StorageError& error) {
-                           complain("Cannot let a client through", error, now);
+                           report("Cannot let a client through", error, now);
                            if (sessions_.contains(id)) {
                                fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
                            }
@@ -255,7 +252,7 @@ void ControlPlane::forward(Session& sender, const Presence<DeviceId>& presence, 
     const std::set<DeviceId> receivers{devices.begin(), devices.end()};
     std::vector<std::string> candidates;
     std::ranges::copy_if(named, std::back_inserter(candidates),
-                         [](const std::string& each) { return each.size() <= CandidateBudget::kMaxLength; });
+                         [](const std::string& each) { return each.size() <= kMaxCandidateLength; });
     if (candidates.size() < named.size()) {
         kLog.debug("Dropped candidates, too long", log::field("dropped", named.size() - candidates.size()));
     }

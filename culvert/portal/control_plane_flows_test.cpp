@@ -1,5 +1,6 @@
 #include "culvert/portal/control_plane.h"
 
+#include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane_fixture.h"
 #include "culvert/portal/derivations.h"
 
@@ -379,13 +380,13 @@ TEST_F(Candidates, ArePassedOnVerbatimInBothDirections) {
 
 TEST_F(Candidates, DoNotFillThePeersConnection) {
     send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, std::vector<std::string>(10'000, "c")}});
-    EXPECT_EQ(take_one<ClientIceCandidates>(gateway).candidates.size(), CandidateBudget::kBurst);
+    EXPECT_EQ(take_one<ClientIceCandidates>(gateway).candidates.size(), kCandidateBurst);
     send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {"one more"}}});
     EXPECT_TRUE(take<ClientIceCandidates>(gateway).empty());
 }
 
 TEST_F(Candidates, AreNotPassedOnIfTheyAreLong) {
-    const std::string longest(CandidateBudget::kMaxLength, 'c');
+    const std::string longest(kMaxCandidateLength, 'c');
 
     send(client, FromClient{BroadcastGatewayIceCandidates{{gateway_id}, {longest + "c", longest}}});
     EXPECT_EQ(take_one<ClientIceCandidates>(gateway).candidates, std::vector{longest});

@@ -1,5 +1,6 @@
 #include "culvert/portal/control_plane.h"
 
+#include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane_fixture.h"
 #include "culvert/portal/derivations.h"
 
@@ -233,7 +234,7 @@ TEST_F(Relaying, ADeviceThatShowsAnotherTokenIsNoLongerRevoked) {
 }
 
 TEST_F(Relaying, LongListsOfRevokedUsersComeInParts) {
-    constexpr std::size_t kUsers = 2 * TurnUserNews::kMaxRules + 1;
+    constexpr std::size_t kUsers = 2 * kMaxTurnUserRules + 1;
     const auto token = client_token();
     const auto id = last_token_;
     for (std::size_t i = 0; i < kUsers; ++i) {

@@ -8,6 +8,7 @@
 #include "culvert/crypto/hash.h"
 #include "culvert/crypto/pbkdf2.h"
 #include "culvert/portal/base32.h"
+#include "culvert/portal/constants.h"
 
 namespace culvert::portal {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 std::string sha256_base64(const std::string& text) {
     return to_base64(crypto::sha256(as_bytes(text)), Base64::kStandardNoPadding);
 }
-
-constexpr auto kTurnPeriod = std::chrono::seconds{std::chrono::days{30}};
 
 UnixSeconds end_of_turn_period(UnixSeconds now, int periods, const std::optional<UnixSeconds>& limit) {
     const UnixSeconds end{(now.time_since_epoch() / kTurnPeriod + periods) * kTurnPeriod};

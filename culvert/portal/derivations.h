@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,8 +20,6 @@ namespace culvert::portal {
 /// same for 30 days. Devices replace an allocation whose credentials changed, which interrupts what is relayed, so that
 /// must not happen at each reconnect.
 [[nodiscard]] UnixSeconds turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at);
-/// How long before they expire credentials of a device that is still connected are renewed.
-inline constexpr auto kTurnRenewAhead = std::chrono::days{3};
 /// No credentials that are given out before the next renewal count longer than this.
 [[nodiscard]] UnixSeconds latest_turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "culvert/portal/constants.h"
+
 namespace culvert::portal {
 
 DeviceClaims::Verdict DeviceClaims::claim(const DeviceIdentity& device, const crypto::PublicKey& key, Instant now) {
@@ -11,7 +13,7 @@ DeviceClaims::Verdict DeviceClaims::claim(const DeviceIdentity& device, const cr
         return {};
     }
     auto& claim = entry->second;
-    if (claim.disputed_since && now - claim.refused_at > kMemory) {
+    if (claim.disputed_since && now - claim.refused_at > kDisputeMemory) {
         claim.disputed_since.reset();
         claim.is_proven = false;
     }
@@ -23,7 +25,7 @@ DeviceClaims::Verdict DeviceClaims::claim(const DeviceIdentity& device, const cr
         return {};
     }
     const auto disputed_since = claim.disputed_since.value_or(now);
-    if (now - std::max(claim.heard_at, disputed_since) > kSilence) {
+    if (now - std::max(claim.heard_at, disputed_since) > kDeviceSilence) {
         claim.disputed_since.reset();
         claim.is_proven = false;
         return {};
@@ -71,11 +73,11 @@ std::optional<SessionId> DeviceClaims::holder(const DeviceIdentity& device) cons
     return entry == claims_.end() ? std::nullopt : entry->second.holder;
 }
 
-void DeviceClaims::forget(Instant now) {
+void DeviceClaims::prune(Instant now) {
     std::erase_if(claims_, [&](const auto& entry) {
         const auto& claim = entry.second;
         const auto last = claim.disputed_since ? std::max(claim.refused_at, claim.heard_at) : claim.heard_at;
-        return !claim.holder && now - last > kMemory;
+        return !claim.holder && now - last > kDisputeMemory;
     });
 }
 

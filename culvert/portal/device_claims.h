@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
@@ -20,12 +20,6 @@ namespace culvert::portal {
 /// reconnect at once.
 class DeviceClaims {
 public:
-    /// Devices send a heartbeat each 30 s at least. One that is silent for longer is not there, whatever TCP says.
-    static constexpr auto kSilence = std::chrono::seconds{45};
-    /// A dispute is over when nobody was refused for so long.
-    static constexpr auto kMemory = std::chrono::minutes{10};
-    static constexpr std::size_t kFormerKeys = 8;
-
     struct Verdict {
         enum class Kind : std::uint8_t {
             kAdmitted,
@@ -45,8 +39,8 @@ public:
     void left(const DeviceIdentity& device, SessionId session);
 
     [[nodiscard]] std::optional<SessionId> holder(const DeviceIdentity& device) const;
-    /// Forgets devices that are not connected and not in dispute.
-    void forget(Instant now);
+    /// Removes devices that are not connected and not in dispute.
+    void prune(Instant now);
     [[nodiscard]] std::size_t size() const { return claims_.size(); }
 
 private:

@@ -5,11 +5,12 @@
 #include "culvert/base/base64.h"
 #include "culvert/base/snapshot.h"
 #include "culvert/crypto/fingerprint.h"
+#include "culvert/portal/constants.h"
 
 namespace culvert::portal {
 
 std::string PendingFlows::add(PendingFlow flow, Rng& rng) {
-    if (recent_.size() >= kMaxOfGeneration) {
+    if (recent_.size() >= kMaxPendingOfGeneration) {
         start_generation();
     }
     auto ref = to_base64(rng.array<24>(), Base64::kUrlNoPadding);

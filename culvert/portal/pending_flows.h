@@ -26,10 +26,6 @@ struct PendingFlow {
 /// Kept in two generations, so that what nobody answers is forgotten after one to two of them, without a time for each.
 class PendingFlows {
 public:
-    /// Of each generation. With that many unanswered the older ones are forgotten at once: their clients ask again on
-    /// further traffic.
-    static constexpr std::size_t kMaxOfGeneration = 32'768;
-
     /// The `ref` to ask with, which nobody can guess.
     [[nodiscard]] std::string add(PendingFlow flow, Rng& rng);
     /// nullopt: the gateway was not asked this, or long ago. Only the gateway that was asked can answer.

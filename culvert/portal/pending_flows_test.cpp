@@ -1,4 +1,5 @@
 #include "culvert/portal/pending_flows.h"
+#include "culvert/portal/constants.h"
 
 #include <string>
 #include <vector>
@@ -46,12 +47,12 @@ TEST_F(PendingFlowsTest, SurviveOneGenerationAndAreThenForgotten) {
 
 TEST_F(PendingFlowsTest, AreBoundedHoweverManyAreAsked) {
     std::vector<std::string> refs;
-    for (std::size_t i = 0; i < 2 * PendingFlows::kMaxOfGeneration + 1; ++i) {
+    for (std::size_t i = 0; i < 2 * kMaxPendingOfGeneration + 1; ++i) {
         refs.push_back(ask(gateway_));
     }
 
     EXPECT_FALSE(flows_.take(refs.front(), gateway_));
-    EXPECT_TRUE(flows_.take(refs[PendingFlows::kMaxOfGeneration], gateway_));
+    EXPECT_TRUE(flows_.take(refs[kMaxPendingOfGeneration], gateway_));
     EXPECT_TRUE(flows_.take(refs.back(), gateway_));
 }
 

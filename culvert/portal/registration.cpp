@@ -6,14 +6,13 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/base/printable.h"
 #include "culvert/portal/base32.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/derivations.h"
 
 namespace culvert::portal {
 namespace {
 
 using portal_api::Role;
-
-constexpr std::size_t kMaxTextCharacters = 255;
 
 TokenType token_type(Role role) {
     switch (role) {
@@ -97,10 +96,9 @@ public:
     }
 
     std::uint16_t port() {
-        constexpr std::uint16_t kDefaultPort = 3478;
         const auto value = find("port");
         if (!value) {
-            return kDefaultPort;
+            return kDefaultRelayPort;
         }
         std::uint16_t port = 0;
         const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), port);

@@ -1,19 +1,11 @@
 #include "culvert/portal/relay_presence.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "culvert/portal/constants.h"
 #include "culvert/portal/derivations.h"
 
 namespace culvert::portal {
-namespace {
-
-constexpr std::size_t kRelaysPerDevice = 2;
-constexpr auto kLeaveDebounce = std::chrono::milliseconds{3000};
-/// For relays that cannot be told: when devices get other credentials.
-constexpr auto kTurnReplaceAhead = std::chrono::hours{1};
-
-}  // namespace
 
 void RelayPresence::relay_joined(SessionId session, const RelayServer& relay, const std::string& stamp_secret,
                                  bool takes_turn_users) {
@@ -51,13 +43,17 @@ void RelayPresence::relay_left(SessionId session, const RelayId& relay, Instant 
         online_.erase(entry);
     }
     const auto* remaining = find_online(relay);
+    const auto reported_at = now + kRelayLeaveDebounce;
+    bool is_anyones = false;
     for (auto& [device_session, device] : devices_) {
         const auto assigned = device.assigned.find(relay);
         if (assigned != device.assigned.end() && (remaining == nullptr || remaining->stamp != assigned->second.stamp)) {
-            device.leaving.emplace(relay, now + kLeaveDebounce);
+            is_anyones |= device.leaving.emplace(relay, reported_at).second;
         }
     }
-    deadlines_.push_back(now + kLeaveDebounce);
+    if (is_anyones) {
+        debounce_ends_.push_back(reported_at);
+    }
 }
 
 std::vector<portal_api::Relay> RelayPresence::device_joined(SessionId session, const crypto::PublicKey& key,
@@ -116,11 +112,11 @@ std::vector<portal_api::Relay> RelayPresence::relays_of(SessionId session) const
 }
 
 void RelayPresence::handle_timeout(Instant now) {
-    if (deadlines_.empty() || deadlines_.front() > now) {
+    if (debounce_ends_.empty() || debounce_ends_.front() > now) {
         return;
     }
-    while (!deadlines_.empty() && deadlines_.front() <= now) {
-        deadlines_.pop_front();
+    while (!debounce_ends_.empty() && debounce_ends_.front() <= now) {
+        debounce_ends_.pop_front();
     }
     for (auto& [session, device] : devices_) {
         std::vector<RelayId> disconnected;
@@ -141,7 +137,7 @@ void RelayPresence::handle_timeout(Instant now) {
 }
 
 std::optional<Instant> RelayPresence::poll_timeout() const {
-    return deadlines_.empty() ? std::nullopt : std::optional{deadlines_.front()};
+    return debounce_ends_.empty() ? std::nullopt : std::optional{debounce_ends_.front()};
 }
 
 void RelayPresence::fill_up(Device& device) {

@@ -105,8 +105,8 @@ private:
     std::map<RelayId, std::vector<Process>> online_;
     std::map<SessionId, Device> devices_;
     std::deque<Push> pushes_;
-    /// When the debounce time of a relay that left is over, in ascending order.
-    std::deque<Instant> deadlines_;
+    /// The times in all `leaving`, in ascending order; some may be of relays that are back.
+    std::deque<Instant> debounce_ends_;
 };
 
 }  // namespace culvert::portal

@@ -10,7 +10,7 @@
 #include "culvert/portal/candidate_budget.h"
 #include "culvert/portal/granted_flows.h"
 #include "culvert/portal/model.h"
-#include "culvert/portal/pace.h"
+#include "culvert/portal/rate_limiter.h"
 #include "culvert/portal/version.h"
 #include "culvert/portal_api/role.h"
 
@@ -59,11 +59,11 @@ struct Session {
     /// Of the credentials for relays that it is given.
     UnixSeconds turn_expires_at;
     CandidateBudget candidates;
-    Pace frames;
-    Pace joins;
-    Pace flows;
+    RateLimiter frames;
+    RateLimiter joins;
+    RateLimiter flows;
     /// Gateways: what they are asked.
-    Pace asked;
+    RateLimiter asked;
     /// It does not read as fast as it is written to, so nothing is sent to it on others' behalf.
     bool is_congested = false;
     std::variant<ClientState, GatewayState, RelayState> state;

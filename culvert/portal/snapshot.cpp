@@ -86,9 +86,8 @@ std::string ControlPlane::debug_snapshot(Instant now) const {
     Snapshot out{now};
     out.line("control_plane")
         .field("outputs", outputs_.size())
-        .field("next_tick", next_tick_)
-        .field("next_token_reap", next_token_reap_)
-        .field("next_complaint", next_complaint_);
+        .field("storage_errors_quiet_until", storage_errors_quiet_until_);
+    due_.describe(out);
     out.nested([&] {
         for (const auto& [id, session] : sessions_) {
             out.line("session").field("id", id);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "culvert/base/rng.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/directory.h"
 #include "culvert/portal/token.h"
 
@@ -62,7 +63,7 @@ struct RelayReport {
     std::optional<std::string> name;
     std::optional<net::IpAddress> ipv4;
     std::optional<net::IpAddress> ipv6;
-    std::uint16_t port = 3478;
+    std::uint16_t port = kDefaultRelayPort;
     LastSeen last_seen;
 };
 
@@ -100,13 +101,6 @@ struct RevokedTurnUser {
 
     friend bool operator==(const RevokedTurnUser&, const RevokedTurnUser&) = default;
 };
-
-/// How many users one device may be at a time. It becomes another with each key, and uses the newest one.
-inline constexpr std::size_t kTurnUsersPerDevice = 16;
-/// How many that it was before are remembered as revoked. A device may come with a new key as often as it likes, and
-/// each would be remembered for months otherwise: whoever has a token could fill the database and push the revocations
-/// that matter out of the relays. With as many devices as an owner may have, relays can still keep all of them.
-inline constexpr std::size_t kFormerTurnUsersPerDevice = 16;
 
 /// One database, used by one thread; other processes may write to it at the same time. Every call throws StorageError.
 ///

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "culvert/observability/log.h"
+#include "culvert/portal/constants.h"
 
 namespace culvert::portal {
 namespace {
@@ -27,11 +28,11 @@ void TurnUserNews::relay_joined(SessionId session) {
 }
 
 void TurnUserNews::set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds now) {
-    if (revoked.size() > kMaxRevoked) {
+    if (revoked.size() > kMaxRevokedTurnUsers) {
         kLog.warn("More credentials for relays are revoked than relays can remember; the first to expire are left out",
-                  log::field("revoked", revoked.size()), log::field("told", kMaxRevoked));
+                  log::field("revoked", revoked.size()), log::field("told", kMaxRevokedTurnUsers));
         std::ranges::sort(revoked, std::greater{}, &RevokedTurnUser::until);
-        revoked.resize(kMaxRevoked);
+        revoked.resize(kMaxRevokedTurnUsers);
     }
     std::map<std::string, UnixSeconds> current;
     for (auto& user : revoked) {
@@ -74,10 +75,10 @@ std::optional<TurnUserNews::Push> TurnUserNews::poll_push() {
 }
 
 void TurnUserNews::push(SessionId session, const Rules& revoked, const Rules& extended) {
-    for (std::size_t i = 0; i < revoked.size() || i < extended.size(); i += kMaxRules) {
+    for (std::size_t i = 0; i < revoked.size() || i < extended.size(); i += kMaxTurnUserRules) {
         const auto part = [&](const Rules& rules) {
             const auto begin = std::min(i, rules.size());
-            const auto end = std::min(i + kMaxRules, rules.size());
+            const auto end = std::min(i + kMaxTurnUserRules, rules.size());
             return Rules{rules.begin() + static_cast<std::ptrdiff_t>(begin),
                          rules.begin() + static_cast<std::ptrdiff_t>(end)};
         };

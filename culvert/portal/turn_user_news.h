@@ -25,11 +25,6 @@ namespace culvert::portal {
 /// before they expire.
 class TurnUserNews {
 public:
-    /// Rules in one message: less than 100 KiB.
-    static constexpr std::size_t kMaxRules = 1000;
-    /// Revocations that are told; relays keep no more (turn::kMaxUserRules). Those that last longest go first.
-    static constexpr std::size_t kMaxRevoked = 65'536;
-
     void relay_joined(SessionId session);
     void relay_left(SessionId session) { relays_.erase(session); }
 

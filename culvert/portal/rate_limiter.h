@@ -16,8 +16,8 @@ struct Rate {
     [[nodiscard]] constexpr Duration room() const { return cost() * burst; }
 };
 
-/// A bucket of such a rate, as the moment when it will be full again.
-class Pace {
+/// Keeps to such a rate: a bucket, remembered as the moment when it will be full again.
+class RateLimiter {
 public:
     /// Whether it may happen now; it counts then.
     [[nodiscard]] bool take(const Rate& rate, Instant now) {

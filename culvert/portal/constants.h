@@ -1,0 +1,123 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "culvert/base/time.h"
+#include "culvert/portal/rate_limiter.h"
+
+/// Timers and limits of the control plane. What administrators can change is in limits.h.
+namespace culvert::portal {
+
+// --- Timers ---
+
+/// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows; forgetting what gateways do not
+/// answer.
+inline constexpr Duration kHousekeepingInterval = std::chrono::seconds{60};
+inline constexpr Duration kTokenReapInterval = std::chrono::minutes{5};
+/// Also from the start on: devices that were connected when the portal went down must have the time to come back.
+inline constexpr Duration kDeviceReapInterval = std::chrono::hours{1};
+inline constexpr std::size_t kDevicesReapedAtOnce = 1000;
+/// Between two lines that say that the database fails.
+inline constexpr Duration kStorageErrorInterval = std::chrono::seconds{60};
+
+/// How old the record may be that a connected device was seen: little against the days after which one is forgotten.
+inline constexpr Duration kPresenceAge = std::chrono::hours{1};
+/// Devices whose presence is recorded at a time, at least: all of them within kPresenceAge, but never all at once.
+inline constexpr std::size_t kMinPresences = 64;
+inline constexpr std::size_t kPresenceShares = 30;
+
+// --- Frames that are read ---
+
+/// Of one device, and of all devices of one owner (actor, site; relays: token) together. More are read later: nothing
+/// is lost, and whoever sends at full speed waits for himself. A long frame counts as one for each kFrameUnit that it
+/// begins.
+struct FrameRates {
+    Rate session;
+    Rate owner;
+};
+inline constexpr std::size_t kFrameUnit = 4096;
+/// A client asks once in 2 s for each resource, and signals a few dozen candidates for each connection.
+inline constexpr FrameRates kClientFrames{.session = {50, 500}, .owner = {300, 5000}};
+/// A gateway answers for all of its clients, at once when the portal was away.
+inline constexpr FrameRates kGatewayFrames{.session = {1000, 5000}, .owner = {2000, 20'000}};
+inline constexpr FrameRates kRelayFrames{.session = {10, 100}, .owner = {100, 1000}};
+/// The longest that one device waits for what others of its owner have sent: heartbeats must get through.
+inline constexpr std::chrono::seconds kLongestOwnerPause{2};
+
+// --- Connections and devices ---
+
+/// Connections of one owner. What exceeds it is answered with 503.
+inline constexpr Rate kConnects{50, 500};
+/// Of one connection. Each is answered with everything a device may know, which is much.
+inline constexpr Rate kJoins{1, 10};
+/// Of all connections of one owner: twice as many as it may open.
+inline constexpr Rate kOwnerJoins{100, 1000};
+
+/// Devices send a heartbeat each 30 s at least. One that is silent for longer is not there, whatever TCP says.
+inline constexpr Duration kDeviceSilence = std::chrono::seconds{45};
+/// A dispute about a device id is over when nobody was refused for so long.
+inline constexpr Duration kDisputeMemory = std::chrono::minutes{10};
+/// Keys of a device before the present one that are told from new ones.
+inline constexpr std::size_t kFormerKeys = 8;
+
+/// How long a device that is not seen keeps others from using its public key. Keys are random, so an honest device
+/// never presents another's; but one that knows a key must not take it while its owner may come back with it.
+inline constexpr std::chrono::seconds kPublicKeyKept = std::chrono::days{30};
+/// How long nobody gets the addresses of a deleted device: gateways may still hold what they granted to it, and hosts
+/// behind them may have noted the address.
+inline constexpr std::chrono::seconds kAddressQuarantine = std::chrono::days{7};
+
+/// Characters of a name or another text that a person or a device gives.
+inline constexpr std::size_t kMaxTextCharacters = 255;
+
+// --- Flows and candidates ---
+
+/// Requests for access of one client. Ten times what the busiest one asks for.
+inline constexpr Rate kFlows{20, 256};
+/// Of all clients of one owner: two each when a fleet of the largest size comes back at once.
+inline constexpr Rate kOwnerFlows{200, 4000};
+/// That one gateway is asked, whoever asks: more than one owner may ask, so that others still get through.
+inline constexpr Rate kAsked{1000, 10'000};
+/// Unanswered requests of each of two generations. With that many the older ones are forgotten at once: their clients
+/// ask again on further traffic.
+inline constexpr std::size_t kMaxPendingOfGeneration = 32'768;
+
+/// Connections that one message with candidates may go to. Devices name one receiver at a time; a message that names
+/// thousands, or one thousands of times, is an attempt to make the portal multiply it.
+inline constexpr std::size_t kMaxReceivers = 100;
+/// Candidates of one connection for one peer: at once, and in the long run. A device signals a dozen for a new
+/// connection, and as many again for each further resource and when its network changes.
+inline constexpr std::size_t kCandidateBurst = 1024;
+inline constexpr std::size_t kCandidatesPerSecond = 50;
+/// Bytes of one candidate; honest ones have less than 200.
+inline constexpr std::size_t kMaxCandidateLength = 256;
+
+// --- Relays (spec/portal-protocol.md section 10) ---
+
+/// Where a relay listens that does not say.
+inline constexpr std::uint16_t kDefaultRelayPort = 3478;
+inline constexpr std::size_t kRelaysPerDevice = 2;
+/// A relay that is back within this time was never gone.
+inline constexpr Duration kRelayLeaveDebounce = std::chrono::seconds{3};
+
+/// Credentials for relays expire at multiples of this, so that they are the same for that long.
+inline constexpr std::chrono::seconds kTurnPeriod = std::chrono::days{30};
+/// How long before they expire credentials of a device that is still connected are renewed.
+inline constexpr std::chrono::seconds kTurnRenewAhead = std::chrono::days{3};
+/// For relays that cannot be told: when devices get other credentials.
+inline constexpr std::chrono::seconds kTurnReplaceAhead = std::chrono::hours{1};
+
+/// How many users one device may be at a time. It becomes another with each key, and uses the newest one.
+inline constexpr std::size_t kTurnUsersPerDevice = 16;
+/// How many that it was before are remembered as revoked. A device may come with a new key as often as it likes, and
+/// each would be remembered for months otherwise: whoever has a token could fill the database and push the revocations
+/// that matter out of the relays. With as many devices as an owner may have, relays can still keep all of them.
+inline constexpr std::size_t kFormerTurnUsersPerDevice = 16;
+/// Rules about users in one message to a relay: less than 100 KiB.
+inline constexpr std::size_t kMaxTurnUserRules = 1000;
+/// Revocations that relays are told; they keep no more (turn::kMaxUserRules). Those that last longest go first.
+inline constexpr std::size_t kMaxRevokedTurnUsers = 65'536;
+
+}  // namespace culvert::portal
