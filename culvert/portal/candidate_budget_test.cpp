@@ -1,7 +1,8 @@
 #include "culvert/portal/candidate_budget.h"
-#include "culvert/portal/constants.h"
 
 #include <gtest/gtest.h>
+
+#include "culvert/portal/constants.h"
 
 namespace culvert::portal {
 namespace {

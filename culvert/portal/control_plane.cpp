@@ -82,10 +82,10 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
                        const bool is_service =
                            actor != directory_.actors.end() && actor->second.type == ActorType::kServiceAccount;
                        session.state =
-                           ClientState{std::move(client), client_component(request.user_agent, is_service), {}};
+                           ConnectedClient{std::move(client), client_component(request.user_agent, is_service), {}};
                    },
-                   [&](Gateway& gateway) { session.state = GatewayState{std::move(gateway), {}}; },
-                   [&](RelayServer& relay) { session.state = RelayState{std::move(relay)}; },
+                   [&](Gateway& gateway) { session.state = ConnectedGateway{std::move(gateway), {}}; },
+                   [&](RelayServer& relay) { session.state = ConnectedRelay{std::move(relay)}; },
                },
                registration->device);
     try {
@@ -265,7 +265,7 @@ void ControlPlane::handle(Session& session, const portal_api::UnknownFrame& fram
 
 void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_now) {
     auto& state = session.client();
-    take_over(session, state.device.public_key, now);
+    claim_device(session, state.device.public_key, now);
     state.resources = visible_resources(state.device, session.version);
 
     portal_api::ClientInit init;
@@ -287,7 +287,7 @@ void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_n
 
 void ControlPlane::join_gateway(Session& session, Instant now, UnixSeconds wall_now) {
     auto& state = session.gateway();
-    take_over(session, state.device.public_key, now);
+    claim_device(session, state.device.public_key, now);
     state.flows.clear();
     for (const auto& flow : storage_.find_flows(state.device.id)) {
         state.flows.add(flow);
@@ -308,17 +308,17 @@ void ControlPlane::leave(Session& session, Instant now) {
         claims_.left(*session.identity, session.id);
     }
     std::visit(overloaded{
-                   [&](const ClientState& client) {
+                   [&](const ConnectedClient& client) {
                        clients_.remove(client.device.id, session.id);
                        relays_.device_left(session.id);
                        kLog.info("Client left", log::field("cid", client.device.id));
                    },
-                   [&](const GatewayState& gateway) {
+                   [&](const ConnectedGateway& gateway) {
                        gateways_.remove(gateway.device.id, session.id);
                        relays_.device_left(session.id);
                        kLog.info("Gateway left", log::field("gid", gateway.device.id));
                    },
-                   [&](const RelayState& relay) {
+                   [&](const ConnectedRelay& relay) {
                        turn_users_.relay_left(session.id);
                        relays_.relay_left(session.id, relay.device.id, now);
                        kLog.info("Relay left", log::field("relay", relay.device.id));
@@ -431,7 +431,7 @@ void ControlPlane::reap_devices(Instant now, UnixSeconds wall_now) {
 void ControlPlane::keep_house(Instant now, WallTime wall_now) {
     due_.set(Due::kHousekeeping, now + kHousekeepingInterval);
     const auto wall_seconds = to_seconds(wall_now);
-    pending_flows_.start_generation();
+    pending_.start_generation();
     claims_.prune(now);
     std::erase_if(owners_, [&](const auto& owner) {
         return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&

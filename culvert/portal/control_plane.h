@@ -16,11 +16,11 @@
 #include "culvert/base/sans_io.h"
 #include "culvert/portal/device_claims.h"
 #include "culvert/portal/limits.h"
-#include "culvert/portal/pending_flows.h"
+#include "culvert/portal/pending_authorizations.h"
 #include "culvert/portal/registration.h"
 #include "culvert/portal/relay_presence.h"
 #include "culvert/portal/session.h"
-#include "culvert/portal/turn_user_news.h"
+#include "culvert/portal/turn_user_rules.h"
 #include "culvert/portal_api/codec.h"
 
 namespace culvert {
@@ -57,6 +57,10 @@ struct Statistics {
 };
 
 /// The portal's side of every channel: who may join, what each device is told, who is let through to what.
+///
+/// What ends, and by which word: a device *leaves* its channel, and its connection stays; a connection that is gone was
+/// *disconnected*; the control plane *closes* one, which CloseSession says. Rows of the database are *erased*, entries
+/// in memory are *removed*, and those that time has made worthless *pruned*.
 ///
 /// Sans-IO: connections, changes of the database and time go in, frames come out of poll_output(). The database behind
 /// `storage` is the only thing it reaches for by itself; if that fails, the connection in question is closed, so that
@@ -141,7 +145,7 @@ private:
                                                Instant now, const std::function<bool(const Uuid& owner)>& is_crowded);
     [[nodiscard]] std::optional<Refusal> admit(const Applicant& applicant, Instant now);
     [[nodiscard]] Duration charge_frame(Session& session, std::size_t size, Instant now);
-    void take_over(const Session& session, const crypto::PublicKey& key, Instant now);
+    void claim_device(const Session& session, const crypto::PublicKey& key, Instant now);
     void lift_revocation(const Session& session, UnixSeconds wall_now);
     [[nodiscard]] std::vector<portal_api::Relay> give_relays(Session& session, const crypto::PublicKey& key,
                                                              UnixSeconds wall_now);
@@ -165,7 +169,7 @@ private:
     [[nodiscard]] FlowOutcome try_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
                                        UnixSeconds wall_now);
     [[nodiscard]] Owner& owner_of(const Session& session);
-    [[nodiscard]] bool record_flow(GatewayState& gateway, const Flow& flow);
+    [[nodiscard]] bool record_flow(ConnectedGateway& gateway, const Flow& flow);
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource);
     void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref);
@@ -180,8 +184,8 @@ private:
 
     // control_plane_changes.cpp: telling devices what changed
     void apply_changes(Instant now, UnixSeconds wall_now);
-    void drop_orphans(Instant now);
-    void close_for_good(SessionId id, const std::string& reason, Instant now);
+    void close_revoked_sessions(Instant now);
+    void close_revoked(SessionId id, const std::string& reason, Instant now);
     void release_client(const ClientId& client, const ResourceId& resource);
     void update_client(Session& session, const DirectoryChanges& changes);
     void update_gateway(Session& session, const DirectoryChanges& changes);
@@ -206,14 +210,14 @@ private:
     Presence<ClientId> clients_;
     Presence<GatewayId> gateways_;
     std::uint64_t last_session_ = 0;
-    PendingFlows pending_flows_;
+    PendingAuthorizations pending_;
     std::deque<Output> outputs_;
     Deadlines<Due> due_;
     std::map<TokenId, std::size_t> sessions_of_token_;
     /// By actor, site or (relays) token.
     std::map<Uuid, Owner> owners_;
     DeviceClaims claims_;
-    TurnUserNews turn_users_;
+    TurnUserRules turn_users_;
     /// Whose credentials count for longer, and of which neither database nor relays know yet.
     std::deque<RelayPresence::Renewal> renewals_;
     /// A database that fails is not worth another line until then: every device that tries something finds out.

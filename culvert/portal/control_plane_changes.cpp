@@ -32,7 +32,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
     auto before = std::exchange(directory_, storage_.load_directory());
     const auto changes = compare(before, directory_);
     try {
-        drop_orphans(now);
+        close_revoked_sessions(now);
         update_turn_users(wall_now);
         // Gateways first: a client that learns of a new address asks for access at once, and that must not be taken
         // back.
@@ -56,7 +56,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
 }
 
 /// Ends the sessions whose token or device row is gone.
-void ControlPlane::drop_orphans(Instant now) {
+void ControlPlane::close_revoked_sessions(Instant now) {
     std::vector<SessionId> without_token;
     std::vector<SessionId> without_device;
     for (auto& [id, session] : sessions_) {
@@ -69,16 +69,16 @@ void ControlPlane::drop_orphans(Instant now) {
         }
     }
     for (const auto id : without_token) {
-        close_for_good(id, "token revoked", now);
+        close_revoked(id, "token revoked", now);
     }
     for (const auto id : without_device) {
         send_text(id, portal_api::encode_channel_closed(portal_api::to_topic(sessions_.at(id).role)));
-        close_for_good(id, "device deleted or revoked", now);
+        close_revoked(id, "device deleted or revoked", now);
     }
 }
 
 /// Ends a session that was taken from its device, and sees to it that nobody stays with the device.
-void ControlPlane::close_for_good(SessionId id, const std::string& reason, Instant now) {
+void ControlPlane::close_revoked(SessionId id, const std::string& reason, Instant now) {
     auto& session = sessions_.at(id);
     if (session.role != Role::kGateway) {
         return close(id, reason, now);

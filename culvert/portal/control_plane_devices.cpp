@@ -90,7 +90,7 @@ void ControlPlane::set_congested(SessionId id, bool is_congested) {
 }
 
 /// The newest connection of a device counts; an older one is a remnant, or of another machine (DeviceClaims).
-void ControlPlane::take_over(const Session& session, const crypto::PublicKey& key, Instant now) {
+void ControlPlane::claim_device(const Session& session, const crypto::PublicKey& key, Instant now) {
     const auto before = claims_.joined(*session.identity, session.id, key, now);
     if (!before) {
         return;
@@ -138,8 +138,8 @@ void ControlPlane::renew_turn_users(UnixSeconds wall_now) {
             continue;  // it has left since
         }
         const auto& session = found->second;
-        const auto device = session.role == Role::kClient ? std::get<ClientState>(session.state).device.id.uuid()
-                                                          : std::get<GatewayState>(session.state).device.id.uuid();
+        const auto device = session.role == Role::kClient ? std::get<ConnectedClient>(session.state).device.id.uuid()
+                                                          : std::get<ConnectedGateway>(session.state).device.id.uuid();
         storage_.put(TurnUser{renewal.salt, session.token, device, latest_turn_expiry(wall_now, session.expires_at)});
         if (renewal.extended_until) {
             turn_users_.extend(renewal.salt, *renewal.extended_until);

@@ -141,7 +141,7 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
 
 /// False if something that the flow cites was deleted or disabled a moment ago, of which the news is on its way to
 /// everybody. Another policy may still grant it.
-bool ControlPlane::record_flow(GatewayState& gateway, const Flow& flow) {
+bool ControlPlane::record_flow(ConnectedGateway& gateway, const Flow& flow) {
     // A client asks again for as long as its gateway does not answer; that need not fill the database.
     if (gateway.flows.has_equal(flow)) {
         return true;
@@ -207,18 +207,18 @@ void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_s
         message.subject.identity_name = actor->second.name;
         message.subject.actor_email = actor->second.email;
     }
-    message.ref = pending_flows_.add({client_session.id,
-                                      gateway.device.id,
-                                      {.resource_id = flow.resource,
-                                       .gateway_id = gateway.device.id,
-                                       .gateway_public_key = gateway.device.public_key,
-                                       .gateway_ipv4 = gateway.device.ipv4,
-                                       .gateway_ipv6 = gateway.device.ipv6,
-                                       .site_id = gateway.device.site,
-                                       .preshared_key = psk,
-                                       .client_ice_credentials = ice.client,
-                                       .gateway_ice_credentials = ice.gateway}},
-                                     rng_);
+    message.ref = pending_.add({client_session.id,
+                                gateway.device.id,
+                                {.resource_id = flow.resource,
+                                 .gateway_id = gateway.device.id,
+                                 .gateway_public_key = gateway.device.public_key,
+                                 .gateway_ipv4 = gateway.device.ipv4,
+                                 .gateway_ipv6 = gateway.device.ipv6,
+                                 .site_id = gateway.device.site,
+                                 .preshared_key = psk,
+                                 .client_ice_credentials = ice.client,
+                                 .gateway_ice_credentials = ice.gateway}},
+                               rng_);
     ++statistics_.flows_authorized;
     kLog.debug("Asked a gateway to let a client through", log::field("cid", client.id),
                log::field("gid", gateway.device.id), log::field("rid", flow.resource));
@@ -226,7 +226,7 @@ void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_s
 }
 
 void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref) {
-    auto pending = pending_flows_.take(flow_ref, session.gateway().device.id);
+    auto pending = pending_.take(flow_ref, session.gateway().device.id);
     if (!pending) {
         send_text(session.id, portal_api::encode_error_reply(portal_api::to_topic(session.role), ref, "invalid_ref"));
         return;

@@ -23,10 +23,10 @@ TEST_F(ControlPlaneSnapshot, ShowsWhoIsThereAndWhatIsPending) {
 
     EXPECT_THAT(snapshot(), HasSubstr("client_online id="));
     EXPECT_THAT(snapshot(), HasSubstr("gateway_online id="));
-    EXPECT_THAT(snapshot(), HasSubstr("pending_flow ref="));
+    EXPECT_THAT(snapshot(), HasSubstr("pending_authorization ref="));
 
     send(gateway, FromGateway{FlowAuthorized{asked.ref}});
-    EXPECT_THAT(snapshot(), Not(HasSubstr("pending_flow")));
+    EXPECT_THAT(snapshot(), Not(HasSubstr("pending_authorization")));
     EXPECT_THAT(snapshot(), HasSubstr("flow id="));
 }
 

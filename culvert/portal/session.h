@@ -19,17 +19,18 @@ namespace culvert::portal {
 /// One WebSocket connection, for as long as it lasts. Greater is newer.
 enum class SessionId : std::uint64_t {};
 
-struct ClientState {
+/// What is kept of a client beside its row, while it is connected.
+struct ConnectedClient {
     Client device;
     ClientComponent component = ClientComponent::kHeadless;
     /// Resources the client knows of.
     std::map<ResourceId, portal_api::ClientResource> resources;
 };
-struct GatewayState {
+struct ConnectedGateway {
     Gateway device;
     GrantedFlows flows;
 };
-struct RelayState {
+struct ConnectedRelay {
     RelayServer device;
 };
 
@@ -66,12 +67,12 @@ struct Session {
     RateLimiter asked;
     /// It does not read as fast as it is written to, so nothing is sent to it on others' behalf.
     bool is_congested = false;
-    std::variant<ClientState, GatewayState, RelayState> state;
+    std::variant<ConnectedClient, ConnectedGateway, ConnectedRelay> state;
 
-    ClientState& client() { return std::get<ClientState>(state); }
-    GatewayState& gateway() { return std::get<GatewayState>(state); }
-    RelayState& relay() { return std::get<RelayState>(state); }
-    [[nodiscard]] const ClientState& client() const { return std::get<ClientState>(state); }
+    ConnectedClient& client() { return std::get<ConnectedClient>(state); }
+    ConnectedGateway& gateway() { return std::get<ConnectedGateway>(state); }
+    ConnectedRelay& relay() { return std::get<ConnectedRelay>(state); }
+    [[nodiscard]] const ConnectedClient& client() const { return std::get<ConnectedClient>(state); }
 };
 
 /// Which sessions of a kind of device have joined their channel. A device may have several: nothing evicts the socket

@@ -48,7 +48,7 @@ void RelayPresence::describe(Snapshot& out) const {
     out.line("pushes").field("count", pushes_.size());
 }
 
-void TurnUserNews::describe(Snapshot& out) const {
+void TurnUserRules::describe(Snapshot& out) const {
     const auto describe_users = [&](std::string_view name, const auto& users) {
         for (const auto& [salt, until] : users) {
             out.line(name).field("salt", salt).field("until", until);
@@ -61,7 +61,7 @@ void TurnUserNews::describe(Snapshot& out) const {
 void ControlPlane::describe(Snapshot& out, const Session& session) {
     out.field("joined", session.is_joined).field("expires", session.expires_at).field("ends", session.ends_at);
     std::visit(overloaded{
-                   [&](const ClientState& client) {
+                   [&](const ConnectedClient& client) {
                        out.field("client", client.device.id)
                            .field("public_key", client.device.public_key)
                            .field("psk_base", crypto::fingerprint(client.device.psk_base))
@@ -71,13 +71,13 @@ void ControlPlane::describe(Snapshot& out, const Session& session) {
                                }
                            });
                    },
-                   [&](const GatewayState& gateway) {
+                   [&](const ConnectedGateway& gateway) {
                        out.field("gateway", gateway.device.id)
                            .field("public_key", gateway.device.public_key)
                            .field("psk_base", crypto::fingerprint(gateway.device.psk_base))
                            .nested([&] { gateway.flows.describe(out); });
                    },
-                   [&](const RelayState& relay) { out.field("relay", relay.device.id); },
+                   [&](const ConnectedRelay& relay) { out.field("relay", relay.device.id); },
                },
                session.state);
 }
@@ -104,7 +104,7 @@ std::string ControlPlane::debug_snapshot(Instant now) const {
         describe_presence("gateway_online", gateways_);
         relays_.describe(out);
         turn_users_.describe(out);
-        pending_flows_.describe(out);
+        pending_.describe(out);
     });
     return out.text();
 }

@@ -110,7 +110,7 @@ void Actions::check_clients_are_forgotten() {
         }
     });
     show_states();
-    const auto pending = count(world_.portal_.plane()->debug_snapshot(world_.now_), "pending_flow");
+    const auto pending = count(world_.portal_.plane()->debug_snapshot(world_.now_), "pending_authorization");
     world_.verdict_.check("RES-2", pending == 0, world_.now_, [&] {
         return "the portal still waits for " + std::to_string(pending) + " answers after all clients left";
     });

@@ -1,4 +1,4 @@
-#include "culvert/portal/pending_flows.h"
+#include "culvert/portal/pending_authorizations.h"
 
 #include <utility>
 
@@ -9,16 +9,16 @@
 
 namespace culvert::portal {
 
-std::string PendingFlows::add(PendingFlow flow, Rng& rng) {
+std::string PendingAuthorizations::add(PendingAuthorization pending, Rng& rng) {
     if (recent_.size() >= kMaxPendingOfGeneration) {
         start_generation();
     }
     auto ref = to_base64(rng.array<24>(), Base64::kUrlNoPadding);
-    recent_.emplace(ref, std::move(flow));
+    recent_.emplace(ref, std::move(pending));
     return ref;
 }
 
-std::optional<PendingFlow> PendingFlows::take(const std::string& ref, const GatewayId& gateway) {
+std::optional<PendingAuthorization> PendingAuthorizations::take(const std::string& ref, const GatewayId& gateway) {
     for (auto* generation : {&recent_, &older_}) {
         const auto found = generation->find(ref);
         if (found != generation->end() && found->second.gateway == gateway) {
@@ -28,17 +28,17 @@ std::optional<PendingFlow> PendingFlows::take(const std::string& ref, const Gate
     return std::nullopt;
 }
 
-void PendingFlows::start_generation() {
+void PendingAuthorizations::start_generation() {
     older_ = std::exchange(recent_, {});
 }
 
-void PendingFlows::describe(Snapshot& out) const {
+void PendingAuthorizations::describe(Snapshot& out) const {
     for (const auto* generation : {&older_, &recent_}) {
-        for (const auto& [ref, flow] : *generation) {
-            out.line("pending_flow")
+        for (const auto& [ref, pending] : *generation) {
+            out.line("pending_authorization")
                 .field("ref", crypto::fingerprint(as_bytes(ref)))
-                .field("client", flow.client)
-                .field("gateway", flow.gateway);
+                .field("client", pending.client)
+                .field("gateway", pending.gateway);
         }
     }
 }

@@ -1,4 +1,4 @@
-#include "culvert/portal/turn_user_news.h"
+#include "culvert/portal/turn_user_rules.h"
 
 #include <algorithm>
 #include <functional>
@@ -22,12 +22,12 @@ std::vector<portal_api::TurnUserRule> to_rules(const std::map<std::string, UnixS
 
 }  // namespace
 
-void TurnUserNews::relay_joined(SessionId session) {
+void TurnUserRules::relay_joined(SessionId session) {
     relays_.insert(session);
     push(session, to_rules(revoked_), to_rules(extended_));
 }
 
-void TurnUserNews::set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds now) {
+void TurnUserRules::set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds now) {
     if (revoked.size() > kMaxRevokedTurnUsers) {
         kLog.warn("More credentials for relays are revoked than relays can remember; the first to expire are left out",
                   log::field("revoked", revoked.size()), log::field("told", kMaxRevokedTurnUsers));
@@ -57,7 +57,7 @@ void TurnUserNews::set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds
     push_to_all(added, lifted);
 }
 
-void TurnUserNews::extend(const std::string& salt, UnixSeconds until) {
+void TurnUserRules::extend(const std::string& salt, UnixSeconds until) {
     if (revoked_.contains(salt)) {
         return;
     }
@@ -65,7 +65,7 @@ void TurnUserNews::extend(const std::string& salt, UnixSeconds until) {
     push_to_all({}, {{salt, until}});
 }
 
-std::optional<TurnUserNews::Push> TurnUserNews::poll_push() {
+std::optional<TurnUserRules::Push> TurnUserRules::poll_push() {
     if (pushes_.empty()) {
         return std::nullopt;
     }
@@ -74,7 +74,7 @@ std::optional<TurnUserNews::Push> TurnUserNews::poll_push() {
     return next;
 }
 
-void TurnUserNews::push(SessionId session, const Rules& revoked, const Rules& extended) {
+void TurnUserRules::push(SessionId session, const Rules& revoked, const Rules& extended) {
     for (std::size_t i = 0; i < revoked.size() || i < extended.size(); i += kMaxTurnUserRules) {
         const auto part = [&](const Rules& rules) {
             const auto begin = std::min(i, rules.size());
@@ -86,7 +86,7 @@ void TurnUserNews::push(SessionId session, const Rules& revoked, const Rules& ex
     }
 }
 
-void TurnUserNews::push_to_all(const Rules& revoked, const Rules& extended) {
+void TurnUserRules::push_to_all(const Rules& revoked, const Rules& extended) {
     for (const auto session : relays_) {
         push(session, revoked, extended);
     }

@@ -23,7 +23,7 @@ namespace culvert::portal {
 ///
 /// Credentials are derived from the device's key and the relay's secret, so nothing but the relay can refuse them
 /// before they expire.
-class TurnUserNews {
+class TurnUserRules {
 public:
     void relay_joined(SessionId session);
     void relay_left(SessionId session) { relays_.erase(session); }
