@@ -25,4 +25,28 @@ inline constexpr std::size_t kMaxTcpMessage = 65'535;
 /// Queries with everything that is known (padding, cookies, subnets) take a tenth of it. What waits is kept.
 inline constexpr std::size_t kMaxQuery = 4096;
 
+/// How long a query may take, in all: on the network around us, and through the tunnel, which may have to be built
+/// first.
+inline constexpr Duration kHostTimeout = std::chrono::seconds{5};
+inline constexpr Duration kTunnelTimeout = std::chrono::seconds{10};
+/// How long the next of several resolvers waits for its turn.
+inline constexpr Duration kServerTimeout = std::chrono::seconds{2};
+/// How often a resolver that did not answer is tried beside one that does.
+inline constexpr Duration kProbeInterval = std::chrono::seconds{30};
+
+/// Queries in flight, on either way.
+inline constexpr std::size_t kHostQueries = 1000;
+inline constexpr std::size_t kTunnelQueries = 1024;
+/// From one socket. A browser's start asks for a hundred names.
+inline constexpr std::size_t kQueriesPerClient = 256;
+/// Queries that wait until a resource's site is connected, over either transport. The oldest gives way.
+inline constexpr std::size_t kQueriesPerSite = 128;
+
+/// Source ports of our own queries inside the tunnel. Unlike those that most systems give their applications, by and
+/// large (RFC 6335 section 6).
+inline constexpr std::uint16_t kFirstTunnelPort = 49'152;
+/// Answers that come later than that are nobody's any more.
+inline constexpr Duration kLateAnswerTime = std::chrono::seconds{60};
+inline constexpr std::size_t kLateAnswers = 1024;
+
 }  // namespace culvert::dns

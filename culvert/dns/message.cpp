@@ -36,6 +36,8 @@ std::string_view to_string(MessageError error) {
     switch (error) {
         case MessageError::kTooShort:
             return "too short";
+        case MessageError::kTooLong:
+            return "too long";
         case MessageError::kWrongDirection:
             return "wrong direction";
         case MessageError::kNotOneQuestion:

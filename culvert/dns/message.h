@@ -34,7 +34,14 @@ struct Edns {
     friend bool operator==(const Edns&, const Edns&) = default;
 };
 
-enum class MessageError : std::uint8_t { kTooShort, kWrongDirection, kNotOneQuestion, kBadQuestion, kBadAnswer };
+enum class MessageError : std::uint8_t {
+    kTooShort,
+    kTooLong,
+    kWrongDirection,
+    kNotOneQuestion,
+    kBadQuestion,
+    kBadAnswer
+};
 [[nodiscard]] std::string_view to_string(MessageError error);
 
 /// A view of a DNS message with exactly one question. The bytes must outlive it.
