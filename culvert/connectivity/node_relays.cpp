@@ -15,7 +15,7 @@ constexpr log::Logger kLog{"connectivity"};
 bool is_unchanged(const turn::Allocation& allocation, const RelayServer& server) {
     const auto& credentials = allocation.credentials();
     return allocation.server() == turn::RelaySocket{server.v4, server.v6} && credentials &&
-           *credentials == turn::Credentials{server.username, server.password, server.realm};
+           *credentials == turn::LongTermCredentials{server.username, server.password, server.realm};
 }
 
 }  // namespace
@@ -61,12 +61,13 @@ void Node::State::replace_relay(const RelayServer& server, Instant now) {
                                                {server.username, server.password, server.realm},
                                                identity_->software,
                                                relay_rng_.fork(),
-                                               now});
+                                               now,
+                                               {"relay", server.id.uuid()}});
 }
 
 void Node::State::invalidate_relay(const turn::Allocation& allocation) {
     for (const auto& candidate : allocation.candidates()) {
-        if (candidate.kind == turn::CandidateKind::kRelayed) {
+        if (candidate.kind == turn::GatheredKind::kRelayed) {
             remove_local_candidate(candidate);
         }
     }
@@ -82,7 +83,7 @@ void Node::State::handle_allocation_events(const RelayId& id, turn::Allocation& 
     }
 }
 
-void Node::State::add_local_candidate(const RelayId& relay, const turn::Candidate& candidate, Instant now) {
+void Node::State::add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now) {
     const auto converted = to_ice(candidate);
     if (!converted) {
         kLog.debug("Ignored unusable candidate", log::field("local", candidate.address));
@@ -96,7 +97,7 @@ void Node::State::add_local_candidate(const RelayId& relay, const turn::Candidat
     }
 }
 
-void Node::State::remove_local_candidate(const turn::Candidate& candidate) {
+void Node::State::remove_local_candidate(const turn::GatheredCandidate& candidate) {
     const auto converted = to_ice(candidate);
     if (!converted) {
         return;

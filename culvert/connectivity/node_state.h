@@ -77,7 +77,7 @@ private:
 
     [[nodiscard]] std::string_view id_key() const { return role_ == Role::kClient ? "gid" : "cid"; }
     [[nodiscard]] wireguard::Tunnel make_tunnel(const Connection::Parameters& parameters, std::uint32_t index,
-                                                const Rng& rng, Instant now);
+                                                const Rng& rng, Instant now, const log::Subject& subject);
     void reuse(Connection& connection, Instant now);
     Connections::iterator erase(Connections::iterator entry, Instant now);
     Connections::iterator close(Connections::iterator entry, ByteSpan goodbye, Instant now);
@@ -85,8 +85,8 @@ private:
     void replace_relay(const RelayServer& server, Instant now);
     void invalidate_relay(const turn::Allocation& allocation);
     void handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now);
-    void add_local_candidate(const RelayId& relay, const turn::Candidate& candidate, Instant now);
-    void remove_local_candidate(const turn::Candidate& candidate);
+    void add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now);
+    void remove_local_candidate(const turn::GatheredCandidate& candidate);
     void forget_relay(const RelayId& id);
     void drop_dead_relays();
     void replace_lost_relays(Instant now);

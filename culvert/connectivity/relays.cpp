@@ -50,7 +50,7 @@ std::vector<ice::Candidate> Relays::seed_candidates(const std::optional<RelayId>
     std::vector<ice::Candidate> seeds;
     for (const auto& [id, allocation] : table_) {
         for (const auto& candidate : allocation.candidates()) {
-            if (candidate.kind == turn::CandidateKind::kRelayed && id != selected) {
+            if (candidate.kind == turn::GatheredKind::kRelayed && id != selected) {
                 continue;
             }
             const auto seed = to_ice(candidate);
@@ -76,13 +76,13 @@ void sort_for_signalling(std::vector<ice::Candidate>& candidates) {
     });
 }
 
-std::optional<ice::Candidate> to_ice(const turn::Candidate& candidate) {
+std::optional<ice::Candidate> to_ice(const turn::GatheredCandidate& candidate) {
     switch (candidate.kind) {
-        case turn::CandidateKind::kHost:
+        case turn::GatheredKind::kHost:
             return ice::host_candidate(candidate.address);
-        case turn::CandidateKind::kServerReflexive:
+        case turn::GatheredKind::kServerReflexive:
             return ice::server_reflexive_candidate(candidate.address, candidate.base);
-        case turn::CandidateKind::kRelayed: {
+        case turn::GatheredKind::kRelayed: {
             const bool talks_v4 = candidate.address.is_v4() != candidate.is_cross_family;
             return ice::relay_candidate(candidate.address, talks_v4 ? net::Family::kIpv4 : net::Family::kIpv6);
         }

@@ -54,6 +54,6 @@ private:
 void sort_for_signalling(std::vector<ice::Candidate>& candidates);
 
 /// nullopt if the address cannot be a candidate.
-[[nodiscard]] std::optional<ice::Candidate> to_ice(const turn::Candidate& candidate);
+[[nodiscard]] std::optional<ice::Candidate> to_ice(const turn::GatheredCandidate& candidate);
 
 }  // namespace culvert::connectivity

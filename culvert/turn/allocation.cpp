@@ -1,20 +1,27 @@
 #include "culvert/turn/allocation.h"
 
+#include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <utility>
 
-#include "culvert/observability/log.h"
+#include "culvert/base/overloaded.h"
 #include "culvert/stun/message_builder.h"
 
 namespace culvert::turn {
 namespace {
 
+using stun::AttributeType;
+
 constexpr log::Logger kLog{"turn"};
 
-void keep_earliest(std::optional<Instant>& earliest, std::optional<Instant> other) {
-    if (other && (!earliest || *other < *earliest)) {
-        earliest = other;
-    }
+/// The relay has an allocation for our address that is somebody else's: a NAT gave us a port that another host behind
+/// it had (RFC 8656 section 5). Ours is lost, and a new one is to be had. Not so if we meant to delete it: then asking
+/// goes round in circles.
+bool is_anothers(const Request& request, std::uint16_t code) {
+    const auto* refresh = std::get_if<RefreshRequest>(&request.kind);
+    return code == stun::kWrongCredentials && (std::holds_alternative<ChannelBindRequest>(request.kind) ||
+                                               (refresh != nullptr && !refresh->deletes_allocation));
 }
 
 }  // namespace
@@ -31,8 +38,10 @@ std::string_view to_string(DeathReason reason) {
     return "unknown";
 }
 
-Allocation::Allocation(const RelaySocket& server, Credentials credentials, std::string software, Rng rng, Instant now)
-    : server_{server},
+Allocation::Allocation(const RelaySocket& server, LongTermCredentials credentials, std::string software, Rng rng,
+                       Instant now, const log::Subject& subject)
+    : log_{kLog, subject},
+      server_{server},
       key_{stun::long_term_key(credentials.username, credentials.realm, credentials.password)},
       software_{std::move(software)},
       rng_{std::move(rng)} {
@@ -41,39 +50,34 @@ Allocation::Allocation(const RelaySocket& server, Credentials credentials, std::
 }
 
 void Allocation::handle_timeout(Instant now) {
-    if (lifetime_ && now >= lifetime_->expires_at) {
-        invalidate("expired");
-    }
-    repeat_due_requests(now);
-    if (!lifetime_) {
-        return;
-    }
-    if (now >= lifetime_->refresh_at && !is_in_flight<RefreshRequest>()) {
-        send_to_active(RefreshRequest{}, now);
-    }
-    if (keep_alive_at_ && now >= *keep_alive_at_) {
-        keep_alive_at_ = now + kKeepAliveInterval;
-        send_to_active(BindingRequest{}, now);
-    }
+    due_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kExpiry:
+                return invalidate("expired");
+            case Due::kRefresh:
+                if (!requests_.contains<RefreshRequest>()) {
+                    send_to_active(RefreshRequest{}, now);
+                }
+                return;
+            case Due::kKeepAlive:
+                due_.set(Due::kKeepAlive, now + kKeepAliveInterval);
+                return send_to_active(BindingRequest{}, now);
+        }
+    });
+    requests_.expire(
+        now,
+        [&](Request& request) {
+            log_.debug("Repeating request", log::field("server", request.destination));
+            transmit(request);
+        },
+        [&](const Request& request) { give_up(request); });
     for (const auto channel : channels_.channels_to_refresh(now)) {
         send_to_active(ChannelBindRequest{channel, channels_.find(channel)->peer}, now);
     }
 }
 
 std::optional<Instant> Allocation::poll_timeout() const {
-    std::optional<Instant> earliest;
-    for (const auto& request : requests_) {
-        keep_earliest(earliest, request.backoff.next());
-    }
-    if (lifetime_) {
-        keep_earliest(earliest, lifetime_->expires_at);
-        if (!is_in_flight<RefreshRequest>()) {
-            keep_earliest(earliest, lifetime_->refresh_at);
-        }
-        keep_earliest(earliest, keep_alive_at_);
-        keep_earliest(earliest, channels_.next_refresh());
-    }
-    return earliest;
+    return earliest(due_.next(), requests_.next(), channels_.next_refresh());
 }
 
 std::optional<net::Transmit> Allocation::poll_transmit() {
@@ -85,20 +89,11 @@ std::optional<net::Transmit> Allocation::poll_transmit() {
     return out;
 }
 
-std::optional<AllocationEvent> Allocation::poll_event() {
-    if (events_.empty()) {
-        return std::nullopt;
-    }
-    const auto out = events_.front();
-    events_.pop_front();
-    return out;
-}
-
 void Allocation::bind_channel(const net::SocketAddress& peer, Instant now) {
-    if (is_suspended() || channels_.is_bound(peer, now) || is_refused(peer, now) || is_binding(peer)) {
+    if (is_suspended() || channels_.is_bound(peer, now) || refused_peers_.contains(peer, now) || is_binding(peer)) {
         return;
     }
-    if (lifetime_) {
+    if (has_allocation()) {
         bind_now(peer, now);
     } else {
         buffer_bind(peer);
@@ -114,55 +109,31 @@ std::optional<std::uint16_t> Allocation::channel_to(const net::SocketAddress& pe
 }
 
 void Allocation::refresh(Instant now) {
-    if (!credentials_ || has_protocol_failure_ || is_in_flight<AllocateRequest>()) {
+    if (!credentials_ || has_protocol_failure_ || requests_.contains<AllocateRequest>()) {
         return;
     }
     if (is_suspended()) {
         probe(now);
         return;
     }
-    const bool is_asking = std::ranges::any_of(requests_, [](const Request& request) {
-        const auto* refresh = std::get_if<RefreshRequest>(&request.kind);
-        return refresh != nullptr && (refresh->is_probe || refresh->deletes_allocation);
-    });
+    const bool is_asking = requests_.contains<RefreshRequest>(
+        [](const RefreshRequest& request) { return request.is_probe || request.deletes_allocation; });
     if (!active_socket_ || is_asking) {
         return;
     }
-    if (lifetime_) {
+    if (has_allocation()) {
         send_to_active(RefreshRequest{.is_probe = true}, now, kProbeGiveUpAfter);
     } else {
         send_to_active(AllocateRequest{}, now);  // refused earlier, while the relay's other address is still asked
     }
 }
 
-std::optional<net::SocketAddress> Allocation::relay_address(net::Family family) const {
-    const auto& relayed = family_state(family).relayed;
-    return relayed ? std::optional{relayed->address} : std::nullopt;
-}
-
 bool Allocation::is_relay_address(const net::SocketAddress& address) const {
     return relay_address(address.family()) == address;
 }
 
-std::vector<Candidate> Allocation::candidates() const {
-    std::vector<Candidate> out;
-    const auto add = [&](const std::optional<Candidate>& candidate) {
-        if (candidate) {
-            out.push_back(*candidate);
-        }
-    };
-    for (const auto& family : families_) {
-        add(family.host);
-        add(family.server_reflexive);
-    }
-    for (const auto& family : families_) {
-        add(family.relayed);
-    }
-    return out;
-}
-
 bool Allocation::is_suspended() const {
-    return !lifetime_ && requests_.empty() && transmits_.empty();
+    return !has_allocation() && requests_.empty() && transmits_.empty();
 }
 
 std::optional<DeathReason> Allocation::death_reason() const {
@@ -195,12 +166,14 @@ void Allocation::send(RequestKind kind, const net::SocketAddress& destination, I
     if (!credentials_ && !std::holds_alternative<BindingRequest>(kind)) {
         return;
     }
-    requests_.push_back(Request{.kind = kind,
-                                .destination = destination,
-                                .backoff = Backoff{now, give_up_after},
-                                .bytes = {},
-                                .challenges = challenges});
-    transmit(requests_.back());
+    if (std::holds_alternative<RefreshRequest>(kind)) {
+        due_.clear(Due::kRefresh);  // what comes of this one says when the next is due
+    }
+    transmit(requests_.add({.kind = kind,
+                            .destination = destination,
+                            .backoff = Backoff{now, give_up_after},
+                            .bytes = {},
+                            .challenges = challenges}));
 }
 
 void Allocation::send_to_active(RequestKind kind, Instant now, Duration give_up_after) {
@@ -228,25 +201,8 @@ void Allocation::transmit(Request& request) {
         {.path = {.source = std::nullopt, .destination = request.destination}, .payload = request.bytes});
 }
 
-void Allocation::repeat_due_requests(Instant now) {
-    for (std::size_t i = 0; i < requests_.size();) {
-        auto& request = requests_[i];
-        if (!request.backoff.is_due(now)) {
-            ++i;
-        } else if (request.backoff.trigger(now)) {
-            kLog.debug("Repeating request", log::field("relay", request.destination));
-            transmit(request);
-            ++i;
-        } else {
-            const auto expired = std::move(request);
-            requests_.erase(requests_.begin() + static_cast<std::ptrdiff_t>(i));
-            give_up(expired);  // may clear requests_
-        }
-    }
-}
-
 void Allocation::give_up(const Request& request) {
-    kLog.debug("Giving up on request", log::field("relay", request.destination));
+    log_.debug("Giving up on request", log::field("server", request.destination));
     // The other family's first BINDING says nothing about the one in use.
     if (active_socket_ && active_socket_->family() == request.destination.family()) {
         active_socket_.reset();
@@ -255,31 +211,25 @@ void Allocation::give_up(const Request& request) {
 }
 
 void Allocation::invalidate(std::string_view reason) {
-    kLog.info("Invalidating allocation", log::field("reason", reason));
-    for (auto& family : families_) {
-        if (family.relayed) {
-            events_.emplace_back(InvalidCandidate{*family.relayed});
-            family.relayed.reset();
-        }
-    }
+    log_.info("Invalidating allocation", log::field("reason", reason));
+    candidates_.remove_relayed();
     channels_.clear();
     refused_peers_.clear();
-    lifetime_.reset();
-    keep_alive_at_.reset();
+    due_.clear();
     requests_.clear();
     transmits_.clear();
 }
 
 void Allocation::bind_now(const net::SocketAddress& peer, Instant now) {
     if (!relay_address(peer.family())) {
-        kLog.trace("Not binding a channel: no relay address of the peer's family");
+        log_.trace("Not binding a channel: no relay address of the peer's family");
         return;
     }
     const auto channel = channels_.create(peer, now);
     if (!channel) {
         // Every packet to this peer comes here.
         if (!std::exchange(has_warned_of_exhaustion_, true)) {
-            kLog.warn("No channel number is free");
+            log_.warn("No channel number is free");
         }
         return;
     }
@@ -296,15 +246,212 @@ void Allocation::buffer_bind(const net::SocketAddress& peer) {
 
 bool Allocation::is_binding(const net::SocketAddress& peer) const {
     return std::ranges::find(buffered_binds_, peer) != buffered_binds_.end() ||
-           std::ranges::any_of(requests_, [&](const Request& request) {
-               const auto* bind = std::get_if<ChannelBindRequest>(&request.kind);
-               return bind != nullptr && bind->peer == peer;
-           });
+           requests_.contains<ChannelBindRequest>([&](const ChannelBindRequest& bind) { return bind.peer == peer; });
 }
 
-bool Allocation::is_refused(const net::SocketAddress& peer, Instant now) const {
-    const auto refused = refused_peers_.find(peer);
-    return refused != refused_peers_.end() && now < refused->second;
+bool Allocation::handle_input(const net::SocketAddress& local, const net::SocketAddress& from, ByteSpan datagram,
+                              Instant now) {
+    const auto message = stun::Message::parse(datagram);
+    if (!message) {
+        log_.debug("Ignoring malformed datagram from relay", log::field("error", stun::to_string(message.error())));
+        return false;
+    }
+    return handle_input(local, from, *message, now);
+}
+
+bool Allocation::handle_input(const net::SocketAddress& local, const net::SocketAddress& from,
+                              const stun::Message& message, Instant now) {
+    const auto place = requests_.find(message, from);
+    if (!place) {
+        log_.debug("Ignoring message that answers no request", log::field("server", from));
+        return false;
+    }
+    if (!std::holds_alternative<BindingRequest>(requests_[*place].kind) && !message.verify_integrity(key_.reveal())) {
+        log_.warn("Ignoring response without valid message integrity",
+                  log::field("has_integrity", message.has_integrity()));
+        return false;
+    }
+    auto request = requests_.take(*place);
+    const bool is_handled = message.cls() == stun::Class::kSuccess ? handle_success(request, local, message, now)
+                                                                   : handle_error(request, message, now);
+    if (!is_handled) {
+        log_.warn("Ignoring response that lacks an attribute");
+        requests_.put_back(*place, std::move(request));
+    }
+    return is_handled;
+}
+
+bool Allocation::handle_success(const Request& request, const net::SocketAddress& local, const stun::Message& message,
+                                Instant now) {
+    return std::visit(overloaded{
+                          [&](const BindingRequest&) { return handle_binding_success(request, local, message, now); },
+                          [&](const AllocateRequest&) { return handle_allocate_success(message, now); },
+                          [&](const RefreshRequest&) { return handle_refresh_success(message, now); },
+                          [&](const ChannelBindRequest& bind) {
+                              channels_.confirm(bind.channel, now);
+                              has_warned_of_refused_bind_ = false;
+                              return true;
+                          },
+                      },
+                      request.kind);
+}
+
+bool Allocation::handle_binding_success(const Request& request, const net::SocketAddress& local,
+                                        const stun::Message& message, Instant now) {
+    const auto mapped = message.address(AttributeType::kXorMappedAddress);
+    if (!mapped || local.family() != request.destination.family()) {
+        return false;
+    }
+    const auto before = candidates_.server_reflexive(local.family());
+    const bool has_moved = request.destination == active_socket_ && before && *before != *mapped;
+    candidates_.add_mapping(local, *mapped);
+    if (!active_socket_) {
+        active_socket_ = request.destination;
+        log_.info("Relay answers", log::field("server", request.destination));
+        if (has_allocation()) {
+            send_to_active(RefreshRequest{}, now);
+        } else {
+            send_to_active(AllocateRequest{}, now);
+        }
+    } else if (has_moved && has_allocation() && !requests_.contains<RefreshRequest>()) {
+        // The allocation belongs to the address that the relay saw before (RFC 8656 section 6), so it is lost, unless
+        // the NAT changed its mind. The relay knows; otherwise we would learn it minutes later.
+        send_to_active(RefreshRequest{}, now);
+    }
+    return true;
+}
+
+bool Allocation::handle_allocate_success(const stun::Message& message, Instant now) {
+    const auto seconds = message.u32(AttributeType::kLifetime);
+    const auto relay_family = active_socket_.transform(&net::SocketAddress::family);
+    if (!seconds || !candidates_.add_relayed(message.addresses(AttributeType::kXorRelayedAddress), relay_family)) {
+        return false;
+    }
+    restart_lifetime(*seconds, now);
+    mismatches_ = 0;
+    due_.set(Due::kKeepAlive, now + kKeepAliveInterval);
+    log_.info("Allocated on relay", log::field("lifetime", *seconds));
+    for (const auto& peer : std::exchange(buffered_binds_, {})) {
+        bind_channel(peer, now);
+    }
+    return true;
+}
+
+bool Allocation::handle_refresh_success(const stun::Message& message, Instant now) {
+    const auto seconds = message.u32(AttributeType::kLifetime);
+    if (!seconds) {
+        return false;
+    }
+    if (*seconds == 0) {
+        if (has_allocation()) {
+            invalidate("deleted by relay");
+        }
+        send_to_active(AllocateRequest{}, now);
+    } else if (has_allocation()) {
+        restart_lifetime(*seconds, now);
+        mismatches_ = 0;
+    }
+    return true;
+}
+
+bool Allocation::handle_error(const Request& request, const stun::Message& message, Instant now) {
+    const auto error = message.error_code();
+    if (!error) {
+        return false;
+    }
+    const bool is_binding = std::holds_alternative<BindingRequest>(request.kind);
+    if (!is_binding && (error->code == stun::kUnauthorized || error->code == stun::kStaleNonce)) {
+        handle_unauthorized(request, message, *error, now);
+    } else if (!is_binding && (error->code == stun::kAllocationMismatch || is_anothers(request, error->code))) {
+        handle_mismatch(request, now);
+    } else if (const auto* bind = std::get_if<ChannelBindRequest>(&request.kind)) {
+        handle_refused_bind(*bind, *error, now);
+    } else {
+        log_.warn("Relay refused a request", log::field("method", static_cast<int>(message.method())),
+                  log::field("code", error->code), log::field("reason", error->reason));
+        if (error->code == stun::kUnknownAttribute) {
+            has_protocol_failure_ = true;
+        }
+        handle_refusal(request, now);
+    }
+    return true;
+}
+
+void Allocation::handle_unauthorized(const Request& request, const stun::Message& message, stun::ErrorCode error,
+                                     Instant now) {
+    if (error.code == stun::kUnauthorized && request.had_nonce) {
+        log_.warn("Relay refused our credentials");
+        credentials_.reset();
+        key_ = {};
+        invalidate("authentication error");
+        return;
+    }
+    const auto nonce = message.text(AttributeType::kNonce);
+    const auto realm = message.text(AttributeType::kRealm);
+    if (nonce) {
+        nonce_ = *nonce;
+    }
+    if (!nonce || (realm && *realm != credentials_->realm) || request.challenges >= kMaxChallenges) {
+        log_.warn("Giving up on request: relay wants another realm, gives no nonce or wants another one each time");
+        handle_refusal(request, now);
+        return;
+    }
+    log_.debug("Repeating request with the relay's nonce", log::field("code", error.code));
+    send(request.kind, request.destination, now, kGiveUpAfter, request.challenges + 1);
+}
+
+/// Relay and client disagree on whether there is an allocation.
+void Allocation::handle_mismatch(const Request& request, Instant now) {
+    invalidate("allocation mismatch");
+    if (++mismatches_ > kMaxMismatches) {
+        log_.warn("Relay and client do not agree on an allocation, waiting for a better moment");
+        mismatches_ = 0;
+        buffered_binds_.clear();
+        return;
+    }
+    std::visit(overloaded{
+                   [](const BindingRequest&) {},
+                   [&](const AllocateRequest&) { send_to_active(RefreshRequest{.deletes_allocation = true}, now); },
+                   [&](const RefreshRequest&) { send_to_active(AllocateRequest{}, now); },
+                   [&](const ChannelBindRequest& bind) {
+                       send_to_active(AllocateRequest{}, now);
+                       buffer_bind(bind.peer);
+                   },
+               },
+               request.kind);
+}
+
+/// The request will not be repeated.
+void Allocation::handle_refusal(const Request& request, Instant now) {
+    std::visit(overloaded{
+                   [](const BindingRequest&) {},
+                   [&](const AllocateRequest&) { buffered_binds_.clear(); },
+                   [&](const RefreshRequest&) {
+                       // Try again, but not at once for ever.
+                       if (const auto expiry = due_.get(Due::kExpiry)) {
+                           due_.set(Due::kRefresh, now + std::max(kShortestRefreshPause, (*expiry - now) / 2));
+                       }
+                   },
+                   [&](const ChannelBindRequest& bind) { handle_refused_bind(bind, {}, now); },
+               },
+               request.kind);
+}
+
+void Allocation::handle_refused_bind(const ChannelBindRequest& bind, stun::ErrorCode error, Instant now) {
+    channels_.forget(bind.channel);
+    const bool is_forbidden = error.code == stun::kForbidden;
+    refused_peers_.add(bind.peer, now + (is_forbidden ? Duration{kForbiddenPeerPause} : Duration{kRefusedPeerPause}));
+    const auto level =
+        is_forbidden || std::exchange(has_warned_of_refused_bind_, true) ? log::Level::kDebug : log::Level::kWarn;
+    log_.log(level, "Channel was not bound", log::field("channel", bind.channel), log::field("code", error.code),
+             log::field("reason", error.reason));
+    log_.debug("Peer of the channel that was not bound", log::field("peer", bind.peer));
+}
+
+void Allocation::restart_lifetime(std::uint32_t seconds, Instant now) {
+    const Duration duration = std::min(std::chrono::seconds{seconds}, kLongestLifetime);
+    due_.set(Due::kExpiry, now + duration);
+    due_.set(Due::kRefresh, now + duration / 2);
 }
 
 }  // namespace culvert::turn

@@ -1,28 +1,26 @@
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/deadlines.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/net/transmit.h"
+#include "culvert/observability/subject_logger.h"
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message.h"
-#include "culvert/turn/candidate.h"
 #include "culvert/turn/channel_bindings.h"
-#include "culvert/turn/request.h"
+#include "culvert/turn/gathered_candidates.h"
+#include "culvert/turn/refused_peers.h"
+#include "culvert/turn/request_table.h"
 
 namespace culvert {
 class Snapshot;
@@ -39,12 +37,13 @@ struct RelaySocket {
     friend bool operator==(const RelaySocket&, const RelaySocket&) = default;
 };
 
-struct Credentials {
+/// Of the long-term credential mechanism (RFC 8489 section 9.2).
+struct LongTermCredentials {
     std::string username;
     std::string password;
     std::string realm;
 
-    friend bool operator==(const Credentials&, const Credentials&) = default;
+    friend bool operator==(const LongTermCredentials&, const LongTermCredentials&) = default;
 };
 
 /// Why an allocation is of no use any more; the relay is not tried again until the portal lists it.
@@ -59,8 +58,10 @@ enum class DeathReason : std::uint8_t { kNoResponse, kAuthenticationError, kProt
 /// so that packets are never copied.
 class Allocation {
 public:
-    /// Starts probing at once. `software` goes into every request's SOFTWARE attribute, at most 128 bytes.
-    Allocation(const RelaySocket& server, Credentials credentials, std::string software, Rng rng, Instant now);
+    /// Starts probing at once. `software` goes into every request's SOFTWARE attribute, at most 128 bytes. `subject`
+    /// tells relays apart in the log.
+    Allocation(const RelaySocket& server, LongTermCredentials credentials, std::string software, Rng rng, Instant now,
+               const log::Subject& subject = {});
 
     /// Consumes a message that arrived on the local address `local` from the relay. False if it answers none of our
     /// requests or fails authentication; it is dropped then.
@@ -72,7 +73,7 @@ public:
     void handle_timeout(Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();
-    [[nodiscard]] std::optional<AllocationEvent> poll_event();
+    [[nodiscard]] std::optional<AllocationEvent> poll_event() { return candidates_.poll_event(); }
 
     /// Makes sure that a channel to `peer` exists or will exist: binds now, or as soon as there is an allocation.
     void bind_channel(const net::SocketAddress& peer, Instant now);
@@ -95,19 +96,21 @@ public:
     /// Which of the relay's addresses is used. Unset until the first answer and after the relay stopped answering.
     [[nodiscard]] std::optional<net::SocketAddress> active_socket() const { return active_socket_; }
 
-    [[nodiscard]] bool has_allocation() const { return lifetime_.has_value(); }
+    [[nodiscard]] bool has_allocation() const { return due_.is_set(Due::kExpiry); }
     /// The address that the relay allocated for us in this family.
-    [[nodiscard]] std::optional<net::SocketAddress> relay_address(net::Family family) const;
+    [[nodiscard]] std::optional<net::SocketAddress> relay_address(net::Family family) const {
+        return candidates_.relayed(family);
+    }
     [[nodiscard]] bool is_relay_address(const net::SocketAddress& address) const;
 
     /// Everything that was announced as new and not as invalid: host and server-reflexive of IPv4, then IPv6, relayed.
-    [[nodiscard]] std::vector<Candidate> candidates() const;
+    [[nodiscard]] std::vector<GatheredCandidate> candidates() const { return candidates_.all(); }
 
     /// Whether `from` is one of the relay's own addresses.
     [[nodiscard]] bool matches(const net::SocketAddress& from) const { return server_.contains(from); }
     [[nodiscard]] const RelaySocket& server() const { return server_; }
     /// Unset once the relay refused them.
-    [[nodiscard]] const std::optional<Credentials>& credentials() const { return credentials_; }
+    [[nodiscard]] const std::optional<LongTermCredentials>& credentials() const { return credentials_; }
 
     /// Without allocation and not trying to get one; refresh() starts over.
     [[nodiscard]] bool is_suspended() const;
@@ -119,34 +122,26 @@ public:
     void describe(Snapshot& out) const;
 
 private:
-    struct Lifetime {
-        Instant refresh_at;
-        Instant expires_at;
+    /// Nothing of this without an allocation.
+    enum class Due : std::uint8_t {
+        kExpiry,     ///< the relay forgets the allocation
+        kRefresh,    ///< the allocation is to be prolonged; not set while the relay is asked to
+        kKeepAlive,  ///< the NAT's mapping towards the relay is to be used
     };
 
-    /// What one IP family contributes.
-    struct FamilyState {
-        std::optional<Candidate> host;
-        std::optional<Candidate> server_reflexive;
-        std::optional<Candidate> relayed;
-    };
-
-    // allocation.cpp: sending, timers, channels
     void probe(Instant now);
     void send(RequestKind kind, const net::SocketAddress& destination, Instant now,
               Duration give_up_after = kGiveUpAfter, unsigned challenges = 0);
     void send_to_active(RequestKind kind, Instant now, Duration give_up_after = kGiveUpAfter);
     void transmit(Request& request);
-    void repeat_due_requests(Instant now);
     void give_up(const Request& request);
     void invalidate(std::string_view reason);
     void bind_now(const net::SocketAddress& peer, Instant now);
     void buffer_bind(const net::SocketAddress& peer);
     [[nodiscard]] bool is_binding(const net::SocketAddress& peer) const;
-    [[nodiscard]] bool is_refused(const net::SocketAddress& peer, Instant now) const;
 
-    // allocation_responses.cpp. The success handlers return false if the response lacks what it must have; the
-    // request then stays in flight.
+    // Responses of the relay. The success handlers return false if the response lacks what it must have; the request
+    // then stays in flight.
     bool handle_success(const Request& request, const net::SocketAddress& local, const stun::Message& message,
                         Instant now);
     bool handle_binding_success(const Request& request, const net::SocketAddress& local, const stun::Message& message,
@@ -158,41 +153,30 @@ private:
     void handle_mismatch(const Request& request, Instant now);
     void handle_refusal(const Request& request, Instant now);
     void handle_refused_bind(const ChannelBindRequest& bind, stun::ErrorCode error, Instant now);
-    void replace_candidate(std::optional<Candidate>& slot, const Candidate& candidate);
     void restart_lifetime(std::uint32_t seconds, Instant now);
-    template <typename Kind>
-    [[nodiscard]] bool is_in_flight() const {
-        return std::ranges::any_of(requests_,
-                                   [](const Request& request) { return std::holds_alternative<Kind>(request.kind); });
-    }
-    [[nodiscard]] FamilyState& family_state(net::Family family) { return families_[static_cast<std::size_t>(family)]; }
-    [[nodiscard]] const FamilyState& family_state(net::Family family) const {
-        return families_[static_cast<std::size_t>(family)];
-    }
 
+    log::SubjectLogger log_;
     RelaySocket server_;
-    std::optional<Credentials> credentials_;
+    std::optional<LongTermCredentials> credentials_;
     stun::LongTermKey key_;
     std::string software_;
     Rng rng_;
 
     std::optional<net::SocketAddress> active_socket_;
     std::optional<std::string> nonce_;
-    std::optional<Lifetime> lifetime_;
-    std::optional<Instant> keep_alive_at_;  // set while there is an allocation
+    Deadlines<Due> due_;
     bool has_protocol_failure_ = false;
     bool has_warned_of_exhaustion_ = false;
     bool has_warned_of_refused_bind_ = false;
     unsigned mismatches_ = 0;  // since relay and client last agreed on an allocation
 
-    std::array<FamilyState, 2> families_;
+    GatheredCandidates candidates_;
     ChannelBindings channels_;
     std::deque<net::SocketAddress> buffered_binds_;
-    std::map<net::SocketAddress, Instant> refused_peers_;  // and until when nothing is asked for them
+    RefusedPeers refused_peers_;
 
-    std::vector<Request> requests_;        // in flight, oldest first
+    RequestTable requests_;
     std::deque<net::Transmit> transmits_;  // each belongs to a request in flight
-    std::deque<AllocationEvent> events_;
 };
 
 static_assert(SansIo<Allocation>);

@@ -38,12 +38,12 @@ inline const net::SocketAddress kPeer1 = address("203.0.113.40:52625");
 inline const net::SocketAddress kPeer2 = address("203.0.113.40:52626");
 inline const net::SocketAddress kPeer6 = address("[2001:db8:40::1]:52625");
 
-inline const Candidate kHost4{CandidateKind::kHost, kLocal4, kLocal4};
-inline const Candidate kHost6{CandidateKind::kHost, kLocal6, kLocal6};
-inline const Candidate kReflexive4{CandidateKind::kServerReflexive, kMapped4, kLocal4};
-inline const Candidate kReflexive6{CandidateKind::kServerReflexive, kMapped6, kLocal6};
-inline const Candidate kRelayed4{CandidateKind::kRelayed, kAllocated4, kAllocated4};
-inline const Candidate kCrossRelayed6{CandidateKind::kRelayed, kAllocated6, kAllocated6, true};
+inline const GatheredCandidate kHost4{GatheredKind::kHost, kLocal4, kLocal4};
+inline const GatheredCandidate kHost6{GatheredKind::kHost, kLocal6, kLocal6};
+inline const GatheredCandidate kReflexive4{GatheredKind::kServerReflexive, kMapped4, kLocal4};
+inline const GatheredCandidate kReflexive6{GatheredKind::kServerReflexive, kMapped6, kLocal6};
+inline const GatheredCandidate kRelayed4{GatheredKind::kRelayed, kAllocated4, kAllocated4};
+inline const GatheredCandidate kCrossRelayed6{GatheredKind::kRelayed, kAllocated6, kAllocated6, true};
 
 inline constexpr std::string_view kUsername = "1893456000:salt";
 inline constexpr std::string_view kPassword = "password";
@@ -70,7 +70,8 @@ struct Sent {
 class AllocationTest : public testing::Test {
 protected:
     void start(const RelaySocket& server) {
-        allocation.emplace(server, Credentials{std::string{kUsername}, std::string{kPassword}, std::string{kRealm}},
+        allocation.emplace(server,
+                           LongTermCredentials{std::string{kUsername}, std::string{kPassword}, std::string{kRealm}},
                            "test", Rng::from_number(7), at(0));
     }
     void start_v4() { start({.v4 = kRelay4, .v6 = std::nullopt}); }

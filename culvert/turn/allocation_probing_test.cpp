@@ -127,7 +127,7 @@ TEST_F(ProbingTest, AnnouncesAChangedMappingBeforeItTakesBackTheOldOne) {
     deliver(keep_alive, reply(keep_alive, Class::kSuccess).address(AttributeType::kXorMappedAddress, moved).build(),
             25);
 
-    EXPECT_EQ(events(), (std::vector<AllocationEvent>{NewCandidate{{CandidateKind::kServerReflexive, moved, kLocal4}},
+    EXPECT_EQ(events(), (std::vector<AllocationEvent>{NewCandidate{{GatheredKind::kServerReflexive, moved, kLocal4}},
                                                       InvalidCandidate{kReflexive4}}));
 }
 

@@ -36,7 +36,7 @@ protected:
     void start_client(std::string_view secret = kSecret) {
         const RelayUsername username{.expiry = 1'763'100'000, .salt = "salt"};
         client.emplace(RelaySocket{.v4 = kServer, .v6 = std::nullopt},
-                       Credentials{username.to_string(), relay_password(username, secret), "firezone"}, "test",
+                       LongTermCredentials{username.to_string(), relay_password(username, secret), "firezone"}, "test",
                        Rng::from_number(2), now);
     }
     void SetUp() override {

@@ -37,6 +37,12 @@ inline constexpr Duration kKeepAliveInterval = std::chrono::seconds{25};
 static_assert(kKeepAliveInterval < std::chrono::seconds{30}, "a NAT binding does not expire");
 static_assert(kChannelRefreshAfter + kGiveUpAfter < kChannelLifetime, "a refresh may need all its repetitions");
 
+/// An allocation is refreshed after half of its lifetime, and after half of what is left if the relay refuses that, but
+/// not more often than this.
+inline constexpr Duration kShortestRefreshPause = std::chrono::seconds{1};
+/// Relays grant at most an hour; the limit keeps arithmetic with whatever one sends in range.
+inline constexpr std::chrono::seconds kLongestLifetime = std::chrono::hours{24};
+
 /// Channel binds that wait for an allocation; the oldest is dropped.
 inline constexpr std::size_t kMaxBufferedBinds = 100;
 

@@ -30,12 +30,10 @@ void Allocation::describe(Snapshot& out) const {
         .field("username", credentials_ ? std::optional{credentials_->username} : std::nullopt)
         .field("key", crypto::fingerprint(key_))
         .field("nonce", nonce_ ? std::optional{crypto::fingerprint(as_bytes(*nonce_))} : std::nullopt)
-        .field("refresh", lifetime_ ? std::optional{lifetime_->refresh_at} : std::nullopt)
-        .field("expires", lifetime_ ? std::optional{lifetime_->expires_at} : std::nullopt)
-        .field("keep_alive", keep_alive_at_)
         .field("protocol_failure", has_protocol_failure_)
         .field("transmits", transmits_.size())
-        .field("events", events_.size());
+        .field("events", candidates_.events());
+    due_.describe(out);
     out.nested([&] {
         for (const auto& candidate : candidates()) {
             out.line("candidate")

@@ -135,8 +135,8 @@ private:
         // What was announced is what there is.
         const auto current = client_.candidates();
         require(current.size() == known_.size());
-        require(std::ranges::all_of(current,
-                                    [&](const Candidate& c) { return std::ranges::find(known_, c) != known_.end(); }));
+        require(std::ranges::all_of(
+            current, [&](const GatheredCandidate& c) { return std::ranges::find(known_, c) != known_.end(); }));
         require(client_.has_allocation() || !client_.relay_address(net::Family::kIpv4));
     }
 
@@ -192,7 +192,7 @@ private:
     Instant now_{};
     Allocation client_;
     std::deque<net::Transmit> requests_;
-    std::vector<Candidate> known_;
+    std::vector<GatheredCandidate> known_;
 };
 
 }  // namespace

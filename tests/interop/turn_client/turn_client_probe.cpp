@@ -101,7 +101,7 @@ private:
 
 class Probe {
 public:
-    Probe(const net::SocketAddress& server, turn::Credentials credentials, bool translate_challenge)
+    Probe(const net::SocketAddress& server, turn::LongTermCredentials credentials, bool translate_challenge)
         : server_{server},
           key_{stun::long_term_key(credentials.username, credentials.realm, credentials.password)},
           translates_challenge_{translate_challenge},
