@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/observability/log.h"
 #include "culvert/turn/channel_data.h"
 
 namespace culvert::connectivity {
@@ -56,10 +55,11 @@ net::Ecn ecn_of(ByteSpan ip_packet) {
 }
 
 Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters parameters, wireguard::Tunnel tunnel,
-                       std::uint32_t index, const RelayId& relay, Rng rng, Instant now)
+                       std::uint32_t index, const RelayId& relay, Rng rng, Instant now, const log::Subject& subject)
     : id_{id},
       parameters_{std::move(parameters)},
-      agent_{role, parameters_.local, parameters_.remote, index, rng},
+      agent_{role, parameters_.local, parameters_.remote, index, rng, subject},
+      log_{kLog, subject},
       tunnel_{std::move(tunnel)},
       index_{index},
       relay_{relay},
@@ -126,7 +126,7 @@ void Connection::signal_local_candidates(std::span<const ice::Candidate> seeds, 
 
 void Connection::signal(const ice::Candidate& candidate, Outbox& out) {
     auto text = ice::to_string(candidate);
-    kLog.debug("Signalling candidate", log::field(id_key(), id_), log::field("candidate", text));
+    log_.debug("Signalling candidate", log::field("candidate", text));
     out.emit(NewIceCandidate{id_, std::move(text), candidate.priority});
 }
 
@@ -135,7 +135,7 @@ bool Connection::may_have_channel(const net::SocketAddress& address, Instant now
         return true;
     }
     if (!std::exchange(has_warned_of_channels_, true)) {
-        kLog.debug("Peer has too many addresses, no more are reached through the relay", log::field(id_key(), id_),
+        log_.debug("Peer has too many addresses, no more are reached through the relay",
                    log::field("limit", kMaxChannelsPerConnection));
     }
     return false;
@@ -189,7 +189,7 @@ void Connection::start_proactive_handshake(Instant now) {
 
 void Connection::note_handshake(Outbox& out) {
     if (!std::exchange(is_established_, true)) {
-        kLog.info("Connection established", log::field(id_key(), id_));
+        log_.info("Connection established");
         out.emit(ConnectionEstablished{id_});
     }
 }
@@ -272,7 +272,7 @@ void Connection::update_idle_deadline() {
 }
 
 void Connection::fall_asleep(Instant now) {
-    kLog.debug("Connection became idle", log::field(id_key(), id_));
+    log_.debug("Connection became idle");
     phase_ = Phase::kIdle;
     agent_.set_timing(ice::kIdleTiming, now);
 }
@@ -285,7 +285,7 @@ void Connection::note_peer_path(const net::SocketAddress& local, const net::Sock
 }
 
 void Connection::wake_up(Instant now) {
-    kLog.debug("Connection woke up", log::field(id_key(), id_));
+    log_.debug("Connection woke up");
     phase_ = Phase::kConnected;
     agent_.set_timing(ice::kDefaultTiming, now);
     update_idle_deadline();
@@ -295,7 +295,7 @@ void Connection::fail(Failure failure) {
     if (failure_) {
         return;
     }
-    kLog.info("Connection failed", log::field(id_key(), id_), log::field("reason", to_text(failure)));
+    log_.info("Connection failed", log::field("reason", to_text(failure)));
     failure_ = failure;
 }
 
@@ -312,7 +312,7 @@ void Connection::handle_agent_events(Relays& relays, Outbox& out, Instant now) {
 }
 
 void Connection::handle_state(ice::AgentState state, Instant now) {
-    kLog.debug("ICE state changed", log::field(id_key(), id_), log::field("state", ice::to_text(state)));
+    log_.debug("ICE state changed", log::field("state", ice::to_text(state)));
     if (state == ice::AgentState::kDisconnected) {
         due_.set(Due::kDisconnected, now + kDisconnectGrace);
     } else {
@@ -329,10 +329,9 @@ void Connection::handle_nomination(const ice::Nominated& nominated, Relays& rela
     if (socket_ == socket) {
         return;
     }
-    kLog.info("Updating remote socket", log::field(id_key(), id_), log::field("kind", kind_of(socket)),
+    log_.info("Updating remote socket", log::field("kind", kind_of(socket)),
               log::field("since_request_ms", (now - created_at_) / std::chrono::milliseconds{1}));
-    kLog.debug("Updating remote socket", log::field(id_key(), id_), log::field("local", socket.source),
-               log::field("remote", socket.destination));
+    log_.debug("Updating remote socket", log::field("local", socket.source), log::field("remote", socket.destination));
     socket_ = socket;
     if (phase_ == Phase::kConnecting) {
         phase_ = Phase::kConnected;

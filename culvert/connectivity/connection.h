@@ -15,6 +15,7 @@
 #include "culvert/connectivity/ring.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/ice/agent.h"
+#include "culvert/observability/subject_logger.h"
 #include "culvert/wireguard/handshake_budget.h"
 #include "culvert/wireguard/tunnel.h"
 
@@ -41,9 +42,9 @@ public:
     enum class Phase : std::uint8_t { kConnecting, kConnected, kIdle };
     enum class Failure : std::uint8_t { kNoCandidates, kIceTimeout, kWireGuardTimeout };
 
-    /// `index` is the upper part of the tunnel's receiver indices.
+    /// `index` is the upper part of the tunnel's receiver indices; `subject` is the peer, for the log.
     Connection(const ConnectionId& id, ice::AgentRole role, Parameters parameters, wireguard::Tunnel tunnel,
-               std::uint32_t index, const RelayId& relay, Rng rng, Instant now);
+               std::uint32_t index, const RelayId& relay, Rng rng, Instant now, const log::Subject& subject);
 
     [[nodiscard]] const ConnectionId& id() const { return id_; }
     [[nodiscard]] const Parameters& parameters() const { return parameters_; }
@@ -122,7 +123,6 @@ private:
     };
 
     [[nodiscard]] bool is_client() const { return agent_.role() == ice::AgentRole::kControlling; }
-    [[nodiscard]] std::string_view id_key() const { return is_client() ? "gid" : "cid"; }
     void follow_agent(Instant now);
     void update_idle_deadline();
     void fall_asleep(Instant now);
@@ -138,6 +138,7 @@ private:
     ConnectionId id_;
     Parameters parameters_;
     ice::Agent agent_;
+    log::SubjectLogger log_;
     wireguard::Tunnel tunnel_;
     std::uint32_t index_;
     std::optional<RelayId> relay_;

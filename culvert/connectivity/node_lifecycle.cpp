@@ -69,12 +69,13 @@ std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id,
     }
     kLog.info("Creating connection", log::field(id_key(), id), log::field("relay", *relay));
     const auto index = indices_.allocate(rng);
-    auto tunnel = make_tunnel(parameters, index, rng.child("tunnel"), now);
+    const log::Subject subject{id_key(), id};
+    auto tunnel = make_tunnel(parameters, index, rng.child("tunnel"), now, subject);
     const auto role = role_ == Role::kClient ? ice::AgentRole::kControlling : ice::AgentRole::kControlled;
     auto& connection =
         *connections_
              .emplace(id, std::make_unique<Connection>(id, role, std::move(parameters), std::move(tunnel), index,
-                                                       *relay, rng.child("agent"), now))
+                                                       *relay, rng.child("agent"), now, subject))
              .first->second;
     indices_.insert(index, connection);
     peers_.insert(connection);
@@ -88,9 +89,9 @@ std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id,
 }
 
 wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& parameters, std::uint32_t index,
-                                           const Rng& rng, Instant now) {
+                                           const Rng& rng, Instant now, const log::Subject& subject) {
     const auto wall_now = wall_at_creation_ + std::chrono::duration_cast<WallTime::duration>(now - created_at_);
-    return {identity_->keys, parameters.peer, parameters.preshared_key, index, rng, now, wall_now};
+    return {identity_->keys, parameters.peer, parameters.preshared_key, index, rng, now, wall_now, subject};
 }
 
 /// Nothing changed: the portal asks again because one side lost its state. If it was the peer, our handshake and

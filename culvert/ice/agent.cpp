@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "culvert/observability/log.h"
 #include "culvert/stun/message.h"
 #include "culvert/stun/message_builder.h"
 
@@ -42,8 +41,10 @@ std::string_view to_text(AgentState state) {
     return "";
 }
 
-Agent::Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng)
-    : role_{role},
+Agent::Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng,
+             const log::Subject& subject)
+    : log_{kLog, subject},
+      role_{role},
       local_{std::move(local)},
       remote_{std::move(remote)},
       tag_{tag},
@@ -104,7 +105,7 @@ void Agent::drop_failed_pairs(Instant now) {
     std::erase_if(pairs_, [&](const CandidatePair& pair) {
         const bool has_failed = pair.has_failed(timing_, now);
         if (has_failed) {
-            kLog.debug("Candidate pair failed", log::field("local", pair.local().address),
+            log_.debug("Candidate pair failed", log::field("local", pair.local().address),
                        log::field("remote", pair.remote().address));
         }
         return has_failed;
@@ -147,7 +148,7 @@ void Agent::evaluate_nomination(Instant now) {
     nominated_ = Nominated{best->local().base, best->remote().address};
     best->nominate();
     due_.set(Due::kCheck, now);
-    kLog.debug("Nominated pair", log::field("local", best->local().address),
+    log_.debug("Nominated pair", log::field("local", best->local().address),
                log::field("remote", best->remote().address));
     events_.push_back(*nominated_);
 }
@@ -185,7 +186,7 @@ void Agent::set_state(AgentState state) {
     if (state_ == state) {
         return;
     }
-    kLog.debug("ICE state changed", log::field("from", to_text(state_)), log::field("to", to_text(state)));
+    log_.debug("ICE state changed", log::field("from", to_text(state_)), log::field("to", to_text(state)));
     state_ = state;
     events_.push_back(StateChanged{state});
 }

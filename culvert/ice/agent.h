@@ -15,6 +15,7 @@
 #include "culvert/ice/candidate.h"
 #include "culvert/ice/constants.h"
 #include "culvert/ice/pair.h"
+#include "culvert/observability/subject_logger.h"
 
 namespace culvert {
 class Snapshot;
@@ -73,8 +74,9 @@ struct AgentTransmit {
 class Agent {
 public:
     /// `tag`, of 24 bits, begins all transaction ids, so that whoever owns many agents finds the one that a response
-    /// belongs to; the other 72 bits are random.
-    Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng);
+    /// belongs to; the other 72 bits are random. `subject` tells agents apart in the log.
+    Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng,
+          const log::Subject& subject = {});
 
     [[nodiscard]] static std::uint32_t tag_of(const TransactionId& id);
 
@@ -177,6 +179,7 @@ private:
     void send_check(CandidatePair& pair, Instant now);
     void update_schedule(Instant now);
 
+    log::SubjectLogger log_;
     AgentRole role_;
     Credentials local_;
     Credentials remote_;

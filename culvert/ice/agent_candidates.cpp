@@ -3,14 +3,8 @@
 #include <algorithm>
 
 #include "culvert/ice/agent.h"
-#include "culvert/observability/log.h"
 
 namespace culvert::ice {
-namespace {
-
-constexpr log::Logger kLog{"ice"};
-
-}  // namespace
 
 std::optional<Candidate> Agent::add_local_candidate(const Candidate& offered, Instant now) {
     auto candidate = offered;
@@ -47,11 +41,11 @@ std::optional<Candidate> Agent::add_local_candidate(const Candidate& offered, In
 
 bool Agent::add_remote_candidate(const Candidate& candidate, Instant now) {
     if (!candidate.ufrag.empty() && candidate.ufrag != remote_.username) {
-        kLog.debug("Ignored candidate of another peer", log::field("remote", candidate.address));
+        log_.debug("Ignored candidate of another peer", log::field("remote", candidate.address));
         return false;
     }
     if (!is_usable_as_candidate(candidate.address)) {
-        kLog.debug("Ignored unusable candidate", log::field("remote", candidate.address));
+        log_.debug("Ignored unusable candidate", log::field("remote", candidate.address));
         return false;
     }
     const auto same =
@@ -194,7 +188,7 @@ Agent::Entry* Agent::remote_of_request(const net::SocketAddress& from, std::uint
     if (best != nullptr || is_discarded) {
         return best;
     }
-    kLog.debug("Learned peer-reflexive candidate", log::field("remote", from));
+    log_.debug("Learned peer-reflexive candidate", log::field("remote", from));
     return &append(remotes_,
                    {.kind = CandidateKind::kPeerReflexive, .address = from, .base = from, .priority = priority});
 }
@@ -293,7 +287,7 @@ void Agent::form_pair(const Entry& local, const Entry& remote) {
     const auto place = std::ranges::upper_bound(pairs_, priority, std::greater{}, &CandidatePair::priority);
     pairs_.insert(place, std::move(pair));
     if (pairs_.size() > kMaxPairs) {
-        kLog.debug("Too many candidate pairs, dropped the worst");
+        log_.debug("Too many candidate pairs, dropped the worst");
         pairs_.pop_back();
     }
 }

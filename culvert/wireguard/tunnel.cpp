@@ -4,8 +4,6 @@
 #include <cassert>
 #include <utility>
 
-#include "culvert/observability/log.h"
-
 namespace culvert::wireguard {
 namespace {
 
@@ -43,8 +41,9 @@ std::optional<MutableByteSpan> cut_to_ip_length(MutableByteSpan plaintext) {
 }  // namespace
 
 Tunnel::Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
-               std::uint32_t id24, Rng rng, Instant now, WallTime wall_now)
-    : identities_{local, peer, preshared, {}},
+               std::uint32_t id24, Rng rng, Instant now, WallTime wall_now, const log::Subject& subject)
+    : log_{kLog, subject},
+      identities_{local, peer, preshared, {}},
       id24_{id24},
       rng_{rng},
       mac_writer_{peer},
@@ -150,7 +149,7 @@ std::expected<void, Error> Tunnel::handle_initiation(const OpenedInitiation& ope
     last_received_timestamp_ = initiation->timestamp;
     next_initiation_at_ = now + kInitiationInterval;
     timers_.on_other_received();
-    kLog.debug("Answering handshake initiation", log::field("index", index));
+    log_.debug("Answering handshake initiation", log::field("index", index));
     install(HandshakeRole::kResponder, index, initiation->peer_index, response->second, now);
     send_handshake_message(std::move(response->first), now);
     return {};
@@ -167,7 +166,7 @@ Tunnel::Handled Tunnel::handle_response(ByteSpan message, Instant now) {
     if (!secrets) {
         return std::unexpected{secrets.error()};
     }
-    kLog.debug("Received handshake response", log::field("index", index));
+    log_.debug("Received handshake response", log::field("index", index));
     initiation->reset();
     timers_.on_other_received();
     start_sending_on(install(HandshakeRole::kInitiator, index, sender_index(message), *secrets, now));
@@ -181,7 +180,7 @@ Tunnel::Handled Tunnel::handle_cookie_reply(ByteSpan message, Instant now) {
     if (!mac_writer_.accept_cookie_reply(message, now)) {
         return std::unexpected{Error::kBadTag};
     }
-    kLog.debug("Received cookie; the next handshake message will carry it");
+    log_.debug("Received cookie; the next handshake message will carry it");
     return std::nullopt;
 }
 
@@ -219,7 +218,7 @@ void Tunnel::handle_timeout(Instant now) {
         switch (due) {
             case Due::kLifetime:
             case Due::kAttempt:
-                kLog.debug("Tunnel expired", log::field("handshake_unanswered", due == Due::kAttempt));
+                log_.debug("Tunnel expired", log::field("handshake_unanswered", due == Due::kAttempt));
                 return expire();
             case Due::kSessionExpiry:
                 return remove_expired_sessions(now);
@@ -287,7 +286,7 @@ void Tunnel::remove_expired_sessions(Instant now) {
         if (session == nullptr || now < session->expires_at()) {
             continue;
         }
-        kLog.debug("Session expired", log::field("index", session->local_index()));
+        log_.debug("Session expired", log::field("index", session->local_index()));
         if (session.get() == current_) {
             current_ = nullptr;
             timers_.on_session_lost();
@@ -332,7 +331,7 @@ void Tunnel::send_initiation(Instant now) {
     }
     auto [message, initiation] = write_initiation(identities_, next_index(), next_timestamp(now), rng_);
     crypto::wipe_stack();
-    kLog.debug("Sending handshake initiation", log::field("index", initiation.index));
+    log_.debug("Sending handshake initiation", log::field("index", initiation.index));
     outstanding_ = std::move(initiation);
     timers_.on_initiation_sent(now);
     send_handshake_message(std::move(message), now);
