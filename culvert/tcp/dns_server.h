@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "culvert/base/bytes.h"
+#include "culvert/base/rng.h"
+#include "culvert/base/time.h"
+#include "culvert/net/socket_address.h"
+#include "culvert/packet/ip_packet.h"
+#include "culvert/tcp/endpoints.h"
+#include "culvert/tcp/message_reader.h"
+
+namespace culvert::tcp {
+
+/// The server side of DNS over TCP on the sentinel addresses (RFC 7766, spec/dns.md section 8.1): any number of queries
+/// per connection, answered in any order.
+///
+/// A query is matched with its answer by connection and id; what is answered too late goes nowhere. Connections that
+/// nobody uses are closed. A peer that only finished sending still gets the answers that it waits for.
+///
+/// Sans-IO (base/sans_io.h). Knows nothing of DNS but the length in front of a message and the id at its beginning:
+/// whoever takes the queries parses them, and calls reject() for one that is none.
+class DnsServer {
+public:
+    /// Queries of one connection that are not answered; further ones wait to be read.
+    static constexpr std::size_t kMaxWaiting = 100;
+    /// A connection without a query in this time is closed, and one with only a part of a query is reset (RFC 7766
+    /// section 6.2.3: in the order of seconds).
+    static constexpr Duration kIdleTime = std::chrono::seconds{30};
+
+    struct Query {
+        ConnectionId connection;
+        net::SocketAddress sentinel;
+        net::SocketAddress client;
+        /// At least a header.
+        Bytes message;
+    };
+
+    explicit DnsServer(Rng rng);
+
+    /// Where queries are taken. If this is not what it was, all connections end: the answers of whoever was asked
+    /// before are none of the new one's.
+    void set_addresses(std::set<net::SocketAddress> addresses, Instant now);
+
+    /// False: not for us.
+    bool handle_packet(const packet::IpPacket& packet, Checksums checksums, Instant now);
+    void handle_timeout(Instant now);
+
+    [[nodiscard]] std::optional<Query> poll_query();
+    [[nodiscard]] std::optional<Bytes> poll_transmit() { return endpoints_.poll_transmit(); }
+    [[nodiscard]] std::optional<Instant> poll_timeout() const { return endpoints_.poll_timeout(); }
+
+    /// Answers the query of this connection that has the id of `message`. Nothing happens if there is none (any more).
+    /// Requires a message of 2 to 65535 bytes.
+    void respond(ConnectionId connection, ByteSpan message, Instant now);
+    /// What the connection sent is no query: it is reset.
+    void reject(ConnectionId connection, Instant now);
+
+    [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+
+private:
+    struct Connection {
+        MessageReader reader;
+        std::set<std::uint16_t> waiting;  ///< Ids. One that is used twice at a time is answered once.
+        bool peer_closed = false;
+    };
+
+    void handle_events(Instant now);
+    void handle(const Endpoints::Event& event, Instant now);
+    void read(ConnectionId id, Connection& connection, Instant now);
+    void finish_if_done(ConnectionId id, const Connection& connection, Instant now);
+    void close(ConnectionId id, Instant now);
+    void reset(ConnectionId id, Instant now);
+
+    Endpoints endpoints_;
+    std::set<net::SocketAddress> addresses_;
+    std::map<ConnectionId, Connection> connections_;
+    std::deque<Query> queries_;
+};
+
+}  // namespace culvert::tcp
