@@ -203,4 +203,18 @@ Bytes translate_icmp_error(const IcmpError& error, const net::IpAddress& proxy, 
     return make_icmp(proxy, client, error.type, error.code, error.rest_of_header, copy, {.ttl = kIcmpErrorTtl});
 }
 
+Bytes translate_icmp_error_outwards(const IcmpError& error, const net::IpAddress& client, const net::IpAddress& real,
+                                    std::uint16_t outside) {
+    const auto& embedded = error.embedded;
+    const bool is_v4 = embedded.source.is_v4();
+    assert(real.is_v4() == is_v4 && client.is_v4() == is_v4);
+    assert(embedded.destination_value.protocol != L4Protocol::kIcmp);
+
+    auto copy = to_bytes(embedded.bytes);
+    const MutableByteSpan bytes{copy};
+    std::ranges::copy(real.bytes(), bytes.begin() + (is_v4 ? 12 : 8));
+    store_be(bytes.subspan(embedded.l4_offset + 2), outside);
+    return make_icmp(client, real, error.type, error.code, error.rest_of_header, copy, {.ttl = kIcmpErrorTtl});
+}
+
 }  // namespace culvert::packet

@@ -76,4 +76,9 @@ struct EmbeddedHeader {
 [[nodiscard]] Bytes translate_icmp_error(const IcmpError& error, const net::IpAddress& proxy,
                                          const net::IpAddress& client, std::uint16_t inside);
 
+/// The other direction, an error of the client itself: from `client` to `real`, about a packet that came from `real`
+/// and went to the client's `outside`. Requires the same, and an embedded packet with ports.
+[[nodiscard]] Bytes translate_icmp_error_outwards(const IcmpError& error, const net::IpAddress& client,
+                                                  const net::IpAddress& real, std::uint16_t outside);
+
 }  // namespace culvert::packet
