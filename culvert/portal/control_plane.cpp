@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <iterator>
 #include <set>
 
@@ -123,16 +122,6 @@ Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant
     }
     send_relay_pushes();
     return pause;
-}
-
-void ControlPlane::report(std::string_view failure, const StorageError& error, Instant now) {
-    ++statistics_.storage_errors;
-    const bool is_quiet = storage_errors_quiet_until_ && now < *storage_errors_quiet_until_;
-    if (!is_quiet) {
-        storage_errors_quiet_until_ = now + kStorageErrorInterval;
-    }
-    kLog.log(is_quiet ? log::Level::kDebug : log::Level::kError, failure,
-             log::field("error", std::string_view{error.what()}));
 }
 
 void ControlPlane::disconnect(SessionId id, Instant now) {
@@ -405,44 +394,6 @@ std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources
         }
     }
     return visible;
-}
-
-bool ControlPlane::attempt(std::string_view failure, Instant now, const std::function<void()>& work) {
-    try {
-        work();
-        return true;
-    } catch (const StorageError& error) {
-        report(failure, error, now);
-        return false;
-    }
-}
-
-void ControlPlane::reap_tokens(Instant now, UnixSeconds wall_now) {
-    const bool is_done = attempt("Cannot delete expired tokens", now, [&] { storage_.erase_expired_tokens(wall_now); });
-    due_.set(Due::kTokenReap, now + (is_done ? kTokenReapInterval : kHousekeepingInterval));
-}
-
-void ControlPlane::reap_devices(Instant now, UnixSeconds wall_now) {
-    due_.set(Due::kDeviceReap, now + kDeviceReapInterval);
-    attempt("Cannot delete devices that are not seen any more", now,
-            [&] { storage_.erase_unseen_devices(wall_now - limits_.forget_devices_after, kDevicesReapedAtOnce); });
-}
-
-void ControlPlane::keep_house(Instant now, WallTime wall_now) {
-    due_.set(Due::kHousekeeping, now + kHousekeepingInterval);
-    const auto wall_seconds = to_seconds(wall_now);
-    pending_.start_generation();
-    claims_.prune(now);
-    std::erase_if(owners_, [&](const auto& owner) {
-        return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&
-               owner.second.joins.is_full(now) && owner.second.flows.is_full(now);
-    });
-    attempt("Cannot delete expired flows", now, [&] { storage_.erase_expired_flows(wall_seconds); });
-    attempt("Cannot look after devices", now, [&] { look_after_devices(now, wall_seconds); });
-    attempt("Cannot renew credentials for relays", now, [&] { renew_turn_users(wall_seconds); });
-    // Even on a full disk: what was taken back must be taken back everywhere.
-    attempt("Cannot read changes", now, [&] { handle_changes(now, wall_now); });
-    send_relay_pushes();
 }
 
 }  // namespace culvert::portal

@@ -128,19 +128,13 @@ private:
     void send(SessionId id, const portal_api::ToDevice& message);
     void send_text(SessionId id, std::string text);
     void close(SessionId id, std::string reason, Instant now);
-    void report(std::string_view failure, const StorageError& error, Instant now);
     void send_relay_pushes();
     [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
     void send_init(Session& session, std::vector<portal_api::Relay> relays);
     [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
                                                                                      const Version& version) const;
-    /// False if the database failed, which is reported then.
-    bool attempt(std::string_view failure, Instant now, const std::function<void()>& work);
-    void reap_tokens(Instant now, UnixSeconds wall_now);
-    void reap_devices(Instant now, UnixSeconds wall_now);
-    void keep_house(Instant now, WallTime wall_now);
 
-    // control_plane_devices.cpp: which devices may be, and for how long
+    // control_plane_devices.cpp: which devices may be, and what they may take up
     [[nodiscard]] std::optional<Refusal> admit(const Token& token, const std::optional<Applicant>& applicant,
                                                Instant now, const std::function<bool(const Uuid& owner)>& is_crowded);
     [[nodiscard]] std::optional<Refusal> admit(const Applicant& applicant, Instant now);
@@ -150,9 +144,18 @@ private:
     [[nodiscard]] std::vector<portal_api::Relay> give_relays(Session& session, const crypto::PublicKey& key,
                                                              UnixSeconds wall_now);
     void update_turn_users(UnixSeconds wall_now);
-    void renew_turn_users(UnixSeconds wall_now);
+
+    // control_plane_housekeeping.cpp: what is done from time to time
+    void keep_house(Instant now, WallTime wall_now);
+    void reap_tokens(Instant now, UnixSeconds wall_now);
+    void reap_devices(Instant now, UnixSeconds wall_now);
     void look_after_devices(Instant now, UnixSeconds wall_now);
     void record_presence(Instant now, UnixSeconds wall_now);
+    void renew_turn_users(UnixSeconds wall_now);
+    /// False if the database failed, which is reported then.
+    bool attempt(std::string_view failure, Instant now, const std::function<void()>& work);
+    /// In the log. While the database fails, every device that tries something finds that out.
+    void report(std::string_view failure, const StorageError& error, Instant now);
 
     // control_plane_flows.cpp: letting clients through, signalling
     void handle_message(Session& session, const portal_api::Ref& ref, const portal_api::FromClient& message,
@@ -220,7 +223,7 @@ private:
     TurnUserRules turn_users_;
     /// Whose credentials count for longer, and of which neither database nor relays know yet.
     std::deque<RelayPresence::Renewal> renewals_;
-    /// A database that fails is not worth another line until then: every device that tries something finds out.
+    /// A database that fails is not worth another line until then.
     std::optional<Instant> storage_errors_quiet_until_;
     Statistics statistics_;
 };

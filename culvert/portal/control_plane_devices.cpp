@@ -1,8 +1,7 @@
-// Which devices may be, and for how long: what one party may take up, and what is forgotten.
+// Which devices may be, and what one party may take up.
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 
 #include "culvert/observability/log.h"
 #include "culvert/portal/constants.h"
@@ -126,54 +125,6 @@ void ControlPlane::lift_revocation(const Session& session, UnixSeconds wall_now)
 
 void ControlPlane::update_turn_users(UnixSeconds wall_now) {
     turn_users_.set_revoked(storage_.revoked_turn_users(wall_now), wall_now);
-}
-
-void ControlPlane::renew_turn_users(UnixSeconds wall_now) {
-    std::ranges::move(relays_.renew(wall_now), std::back_inserter(renewals_));
-    // Each leaves only when it is recorded: after a failure of the database the next tick goes on here.
-    for (; !renewals_.empty(); renewals_.pop_front()) {
-        const auto& renewal = renewals_.front();
-        const auto found = sessions_.find(renewal.session);
-        if (found == sessions_.end()) {
-            continue;  // it has left since
-        }
-        const auto& session = found->second;
-        const auto device = session.role == Role::kClient ? std::get<ConnectedClient>(session.state).device.id.uuid()
-                                                          : std::get<ConnectedGateway>(session.state).device.id.uuid();
-        storage_.put(TurnUser{renewal.salt, session.token, device, latest_turn_expiry(wall_now, session.expires_at)});
-        if (renewal.extended_until) {
-            turn_users_.extend(renewal.salt, *renewal.extended_until);
-        }
-    }
-}
-
-void ControlPlane::look_after_devices(Instant now, UnixSeconds wall_now) {
-    record_presence(now, wall_now);
-    storage_.release_addresses(wall_now, kAddressQuarantine);
-    storage_.erase_expired_turn_users(wall_now);
-}
-
-void ControlPlane::record_presence(Instant now, UnixSeconds wall_now) {
-    std::vector<ClientId> clients;
-    std::vector<GatewayId> gateways;
-    auto left = std::max(kMinPresences, sessions_.size() / kPresenceShares);
-    for (auto& [id, session] : sessions_) {
-        if (session.role == Role::kRelay || now - session.recorded_at < kPresenceAge) {
-            continue;
-        }
-        if (left-- == 0) {
-            break;
-        }
-        session.recorded_at = now;
-        if (session.role == Role::kClient) {
-            clients.push_back(session.client().device.id);
-        } else {
-            gateways.push_back(session.gateway().device.id);
-        }
-    }
-    if (!clients.empty() || !gateways.empty()) {
-        storage_.in_transaction([&] { storage_.record_presence(clients, gateways, wall_now); });
-    }
 }
 
 }  // namespace culvert::portal
