@@ -182,11 +182,11 @@ Statistics ControlPlane::statistics() const {
 
 void ControlPlane::handle(Session& session, const portal_api::JoinFrame& frame, Instant now, WallTime wall_now) {
     if (frame.topic != to_topic(session.role)) {
-        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        reply_error(session.id, frame.topic, frame.ref, "unmatched topic");
         return;
     }
     if (session.role == Role::kRelay && !frame.stamp_secret) {
-        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "join crashed"));
+        reply_error(session.id, frame.topic, frame.ref, "join crashed");
         return;
     }
     if (!session.joins.take(kJoins, now) || !owner_of(session).joins.take(kOwnerJoins, now)) {
@@ -195,9 +195,9 @@ void ControlPlane::handle(Session& session, const portal_api::JoinFrame& frame, 
     }
     if (session.is_joined) {
         leave(session, now);
-        send_text(session.id, portal_api::encode_channel_closed(frame.topic));
+        end_channel(session.id, frame.topic);
     }
-    send_text(session.id, portal_api::encode_ok_reply(frame.topic, frame.ref));
+    reply_ok(session.id, frame.topic, frame.ref);
 
     session.is_joined = true;
     switch (session.role) {
@@ -223,22 +223,22 @@ void ControlPlane::handle(Session& session, const portal_api::JoinFrame& frame, 
 
 void ControlPlane::handle(Session& session, const portal_api::LeaveFrame& frame, Instant now, WallTime) {
     if (!session.is_joined || frame.topic != to_topic(session.role)) {
-        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        reply_error(session.id, frame.topic, frame.ref, "unmatched topic");
         return;
     }
     leave(session, now);
-    send_text(session.id, portal_api::encode_ok_reply(frame.topic, frame.ref));
-    send_text(session.id, portal_api::encode_channel_closed(frame.topic));
+    reply_ok(session.id, frame.topic, frame.ref);
+    end_channel(session.id, frame.topic);
 }
 
 void ControlPlane::handle(Session& session, const portal_api::HeartbeatFrame& frame, Instant, WallTime) {
-    send_text(session.id, portal_api::encode_ok_reply("phoenix", frame.ref));
+    reply_ok(session.id, "phoenix", frame.ref);
 }
 
 void ControlPlane::handle(Session& session, const portal_api::DeviceMessageFrame& frame, Instant now,
                           WallTime wall_now) {
     if (!session.is_joined || frame.topic != to_topic(session.role)) {
-        send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref, "unmatched topic"));
+        reply_error(session.id, frame.topic, frame.ref, "unmatched topic");
         return;
     }
     std::visit([&](const auto& message) { handle_message(session, frame.ref, message, now, to_seconds(wall_now)); },
@@ -248,8 +248,7 @@ void ControlPlane::handle(Session& session, const portal_api::DeviceMessageFrame
 void ControlPlane::handle(Session& session, const portal_api::UnknownFrame& frame, Instant, WallTime) {
     const bool is_matched = session.is_joined && frame.topic == to_topic(session.role);
     kLog.debug("Received an unknown message", log::field("event", frame.event), log::field("reason", frame.why));
-    send_text(session.id, portal_api::encode_error_reply(frame.topic, frame.ref,
-                                                         is_matched ? "unknown_message" : "unmatched topic"));
+    reply_error(session.id, frame.topic, frame.ref, is_matched ? "unknown_message" : "unmatched topic");
 }
 
 void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_now) {
@@ -318,6 +317,19 @@ void ControlPlane::leave(Session& session, Instant now) {
 
 void ControlPlane::send(SessionId id, const portal_api::ToDevice& message) {
     send_text(id, portal_api::encode_to_device(message));
+}
+
+void ControlPlane::reply_ok(SessionId id, std::string_view topic, const portal_api::Ref& ref) {
+    send_text(id, portal_api::encode_ok_reply(topic, ref));
+}
+
+void ControlPlane::reply_error(SessionId id, std::string_view topic, const portal_api::Ref& ref,
+                               std::string_view reason) {
+    send_text(id, portal_api::encode_error_reply(topic, ref, reason));
+}
+
+void ControlPlane::end_channel(SessionId id, std::string_view topic) {
+    send_text(id, portal_api::encode_channel_closed(topic));
 }
 
 void ControlPlane::send_text(SessionId id, std::string text) {

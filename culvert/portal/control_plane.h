@@ -125,7 +125,11 @@ private:
     void join_client(Session& session, Instant now, UnixSeconds wall_now);
     void join_gateway(Session& session, Instant now, UnixSeconds wall_now);
     void leave(Session& session, Instant now);
+    // The only ones that know a codec, besides handle_frame().
     void send(SessionId id, const portal_api::ToDevice& message);
+    void reply_ok(SessionId id, std::string_view topic, const portal_api::Ref& ref);
+    void reply_error(SessionId id, std::string_view topic, const portal_api::Ref& ref, std::string_view reason);
+    void end_channel(SessionId id, std::string_view topic);
     void send_text(SessionId id, std::string text);
     void close(SessionId id, std::string reason, Instant now);
     void send_relay_pushes();

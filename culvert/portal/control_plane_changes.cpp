@@ -72,7 +72,7 @@ void ControlPlane::close_revoked_sessions(Instant now) {
         close_revoked(id, "token revoked", now);
     }
     for (const auto id : without_device) {
-        send_text(id, portal_api::encode_channel_closed(portal_api::to_topic(sessions_.at(id).role)));
+        end_channel(id, portal_api::to_topic(sessions_.at(id).role));
         close_revoked(id, "device deleted or revoked", now);
     }
 }

@@ -228,10 +228,10 @@ void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_s
 void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref) {
     auto pending = pending_.take(flow_ref, session.gateway().device.id);
     if (!pending) {
-        send_text(session.id, portal_api::encode_error_reply(portal_api::to_topic(session.role), ref, "invalid_ref"));
+        reply_error(session.id, portal_api::to_topic(session.role), ref, "invalid_ref");
         return;
     }
-    send_text(session.id, portal_api::encode_ok_reply(portal_api::to_topic(session.role), ref));
+    reply_ok(session.id, portal_api::to_topic(session.role), ref);
     // If the client has reconnected meanwhile it will ask again.
     const auto client = sessions_.find(pending->client);
     if (client != sessions_.end() && client->second.is_joined) {
