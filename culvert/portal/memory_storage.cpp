@@ -1,19 +1,10 @@
 #include "culvert/portal/memory_storage.h"
 
 #include <algorithm>
-#include <functional>
-#include <set>
 #include <utility>
 
 namespace culvert::portal {
 namespace {
-
-/// What foreign keys and unique indices see to in a database.
-void require(bool holds) {
-    if (!holds) {
-        throw StorageError{"a row cites one that does not exist, or repeats one that must be unique"};
-    }
-}
 
 /// Whether a row other than `row` has the same `key`.
 template <typename Rows, typename Row, typename Key>
@@ -26,6 +17,12 @@ bool is_unique(const Rows& rows, const Row& row, const Key& key) {
 
 MemoryStorage::MemoryStorage(Rng& rng) : keys_{TokenKeys::generate(rng)} {
     rows_.directory.account = {AccountId::random(rng), "Default", "default", std::nullopt, {}};
+}
+
+void MemoryStorage::require(bool holds) {
+    if (!holds) {
+        throw StorageError{"a row cites one that does not exist, or repeats one that must be unique"};
+    }
 }
 
 void MemoryStorage::in_transaction(const std::function<void()>& work) {
@@ -153,153 +150,6 @@ void MemoryStorage::erase_expired_tokens(UnixSeconds now) {
     cascade();
 }
 
-template <typename Table, typename Report, typename IsOwners>
-auto MemoryStorage::examine(const Table& table, const Report& report, const IsOwners& is_owners) const
-    -> std::expected<Eligible<typename Table::key_type>, RegisterError> {
-    Eligible<typename Table::key_type> eligible;
-    const auto known = std::ranges::find_if(
-        table, [&](const auto& row) { return is_owners(row.second) && row.second.external_id == report.external_id; });
-    if (known != table.end()) {
-        eligible.known = known->first;
-        if (rows_.revoked.contains(known->first.uuid())) {
-            return std::unexpected{RegisterError::kRevoked};
-        }
-    }
-    const auto device = eligible.known ? eligible.known->uuid() : Uuid{};
-    eligible.holder = holder_of(report.public_key, device, report.limits.keys_kept_since);
-    if (eligible.holder == KeyHolder::kDevice) {
-        return std::unexpected{RegisterError::kPublicKeyTaken};
-    }
-    if (!eligible.known) {
-        const auto count = std::ranges::count_if(table, [&](const auto& row) {
-            return is_owners(row.second) && row.second.public_key != report.public_key;
-        });
-        if (static_cast<std::size_t>(count) >= report.limits.max_devices) {
-            return std::unexpected{RegisterError::kTooManyDevices};
-        }
-    }
-    return eligible;
-}
-
-auto MemoryStorage::examine(const ClientReport& report) const -> std::expected<Eligible<ClientId>, RegisterError> {
-    return examine(rows_.clients, report, [&](const auto& client) { return client.actor == report.actor; });
-}
-auto MemoryStorage::examine(const GatewayReport& report) const -> std::expected<Eligible<GatewayId>, RegisterError> {
-    return examine(rows_.gateways, report, [&](const auto& gateway) { return gateway.site == report.site; });
-}
-
-std::optional<RegisterError> MemoryStorage::find_obstacle(const ClientReport& report) {
-    const auto eligible = examine(report);
-    return eligible ? std::nullopt : std::optional{eligible.error()};
-}
-std::optional<RegisterError> MemoryStorage::find_obstacle(const GatewayReport& report) {
-    const auto eligible = examine(report);
-    return eligible ? std::nullopt : std::optional{eligible.error()};
-}
-std::optional<RegisterError> MemoryStorage::find_obstacle(const RelayReport& report) {
-    const auto known = find_relay(report);
-    return known && rows_.revoked.contains(known->uuid()) ? std::optional{RegisterError::kRevoked} : std::nullopt;
-}
-
-std::expected<Client, RegisterError> MemoryStorage::register_client(const ClientReport& report, Rng& rng) {
-    const auto eligible = examine(report);
-    if (!eligible) {
-        return std::unexpected{eligible.error()};
-    }
-    const bool is_new = !eligible->known;
-    const auto id = is_new ? ClientId::random(rng) : *eligible->known;
-    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
-    if (is_new) {
-        require(rows_.directory.actors.contains(report.actor));
-        addresses = free_addresses(rng);
-        if (!addresses) {
-            return std::unexpected{RegisterError::kNoTunnelAddressLeft};
-        }
-    }
-    // Nobody is refused from here on, so that whoever is has changed nothing.
-    if (eligible->holder == KeyHolder::kForgotten) {
-        take_key(report.public_key, id.uuid());
-    }
-    if (is_new) {
-        auto& client = rows_.clients[id];
-        client.id = id;
-        client.actor = report.actor;
-        client.external_id = report.external_id;
-        client.name = report.name;
-        client.psk_base = crypto::Secret<32>::random(rng);
-        client.ipv4 = addresses->first;
-        client.ipv6 = addresses->second;
-    }
-    auto& client = rows_.clients.at(id);
-    client.public_key = report.public_key;
-    client.device_serial = report.device_serial;
-    client.device_uuid = report.device_uuid;
-    client.identifier_for_vendor = report.identifier_for_vendor;
-    client.firebase_installation_id = report.firebase_installation_id;
-    client.last_seen = report.last_seen;
-    return client;
-}
-
-std::expected<Gateway, RegisterError> MemoryStorage::register_gateway(const GatewayReport& report, Rng& rng) {
-    const auto eligible = examine(report);
-    if (!eligible) {
-        return std::unexpected{eligible.error()};
-    }
-    const bool is_new = !eligible->known;
-    const auto id = is_new ? GatewayId::random(rng) : *eligible->known;
-    std::optional<std::pair<net::IpAddress, net::IpAddress>> addresses;
-    if (is_new) {
-        require(rows_.directory.sites.contains(report.site));
-        addresses = free_addresses(rng);
-        if (!addresses) {
-            return std::unexpected{RegisterError::kNoTunnelAddressLeft};
-        }
-    }
-    // Nobody is refused from here on, so that whoever is has changed nothing.
-    if (eligible->holder == KeyHolder::kForgotten) {
-        take_key(report.public_key, id.uuid());
-    }
-    if (is_new) {
-        auto& gateway = rows_.gateways[id];
-        gateway.id = id;
-        gateway.site = report.site;
-        gateway.external_id = report.external_id;
-        gateway.psk_base = crypto::Secret<32>::random(rng);
-        gateway.ipv4 = addresses->first;
-        gateway.ipv6 = addresses->second;
-    }
-    auto& gateway = rows_.gateways.at(id);
-    gateway.name = report.name;
-    gateway.public_key = report.public_key;
-    gateway.last_seen = report.last_seen;
-    return gateway;
-}
-
-MemoryStorage::KeyHolder MemoryStorage::holder_of(const crypto::PublicKey& key, const Uuid& device,
-                                                  UnixSeconds kept_since) const {
-    const auto is_holder = [&](const auto& row) { return row.second.public_key == key && row.first.uuid() != device; };
-    const auto may_keep = [&](const auto& row) {
-        return is_holder(row) && (row.second.last_seen.at >= kept_since || rows_.revoked.contains(row.first.uuid()));
-    };
-    if (std::ranges::any_of(rows_.clients, may_keep) || std::ranges::any_of(rows_.gateways, may_keep)) {
-        return KeyHolder::kDevice;
-    }
-    const bool is_held =
-        std::ranges::any_of(rows_.clients, is_holder) || std::ranges::any_of(rows_.gateways, is_holder);
-    return is_held ? KeyHolder::kForgotten : KeyHolder::kNobody;
-}
-
-void MemoryStorage::take_key(const crypto::PublicKey& key, const Uuid& device) {
-    const auto is_holder = [&](const auto& row) { return row.second.public_key == key && row.first.uuid() != device; };
-    const auto clients = rows_.clients;
-    const auto gateways = rows_.gateways;
-    std::erase_if(rows_.clients, is_holder);
-    std::erase_if(rows_.gateways, is_holder);
-    quarantine_gone(clients, rows_.clients);
-    quarantine_gone(gateways, rows_.gateways);
-    cascade();
-}
-
 void MemoryStorage::record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
                                     UnixSeconds now) {
     for (const auto& id : clients) {
@@ -341,63 +191,6 @@ void MemoryStorage::release_addresses(UnixSeconds now, std::chrono::seconds quar
     for (auto& [address, since] : rows_.quarantine) {
         since = since.value_or(now);
     }
-}
-
-void MemoryStorage::put(const TurnUser& user) {
-    rows_.turn_users[user.salt] = {user, ++rows_.last_turn_user, false};
-    std::vector<TurnUserRow*> of_device;
-    for (auto& [salt, row] : rows_.turn_users) {
-        if (row.user.device == user.device && !row.is_revoked) {
-            of_device.push_back(&row);
-        }
-    }
-    std::ranges::sort(of_device, std::greater{}, &TurnUserRow::number);
-    for (std::size_t i = kTurnUsersPerDevice; i < of_device.size(); ++i) {
-        of_device[i]->is_revoked = true;
-    }
-    // Only with tokens that are there: what was revoked with a token has the right to stay.
-    std::vector<TurnUserRow*> former;
-    for (auto& [salt, row] : rows_.turn_users) {
-        if (row.user.device == user.device && row.is_revoked) {
-            former.push_back(&row);
-        }
-    }
-    std::ranges::sort(former, std::greater{}, &TurnUserRow::number);
-    for (std::size_t i = kFormerTurnUsersPerDevice; i < former.size(); ++i) {
-        if (rows_.tokens.contains(former[i]->user.token)) {
-            rows_.turn_users.erase(std::string{former[i]->user.salt});
-        }
-    }
-}
-
-std::vector<RevokedTurnUser> MemoryStorage::revoked_turn_users(UnixSeconds now) {
-    std::vector<RevokedTurnUser> revoked;
-    for (const auto& [salt, row] : rows_.turn_users) {
-        if (row.is_revoked && row.user.until > now) {
-            revoked.push_back({salt, row.user.until});
-        }
-    }
-    return revoked;
-}
-
-void MemoryStorage::erase_expired_turn_users(UnixSeconds now) {
-    std::erase_if(rows_.turn_users, [&](const auto& row) { return row.second.user.until <= now; });
-}
-
-std::optional<RelayId> MemoryStorage::find_relay(const RelayReport& report) const {
-    const auto key = [](const auto& relay) { return std::pair{relay.ipv4 ? relay.ipv4 : relay.ipv6, relay.port}; };
-    const auto known =
-        std::ranges::find_if(rows_.relays, [&](const auto& row) { return key(row.second) == key(report); });
-    return known == rows_.relays.end() ? std::nullopt : std::optional{known->first};
-}
-
-std::expected<RelayServer, RegisterError> MemoryStorage::register_relay(const RelayReport& report, Rng& rng) {
-    if (const auto obstacle = find_obstacle(report)) {
-        return std::unexpected{*obstacle};
-    }
-    const auto known = find_relay(report);
-    const auto id = known ? *known : RelayId::random(rng);
-    return rows_.relays[id] = {id, report.name, report.ipv4, report.ipv6, report.port, report.last_seen};
 }
 
 std::optional<Client> MemoryStorage::find_client(const ClientId& id) {
@@ -461,35 +254,6 @@ bool MemoryStorage::erase(const RelayId& id) {
     return erase_from(rows_.relays, id);
 }
 
-bool MemoryStorage::insert(const Flow& flow) {
-    if (rows_.flows.contains(flow.id) || !cites_existing_rows(flow) || !is_granted(flow)) {
-        return false;
-    }
-    std::erase_if(rows_.flows, [&](const auto& row) { return supersedes(flow, row.second); });
-    rows_.flows.emplace(flow.id, flow);
-    return true;
-}
-
-std::vector<Flow> MemoryStorage::find_flows(const GatewayId& gateway) {
-    std::vector<Flow> flows;
-    for (const auto& [id, flow] : rows_.flows) {
-        if (flow.gateway == gateway) {
-            flows.push_back(flow);
-        }
-    }
-    return flows;
-}
-
-bool MemoryStorage::erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) {
-    return std::erase_if(rows_.flows, [&](const auto& row) {
-               return row.second.client == client && !reachable.contains(row.second.resource);
-           }) > 0;
-}
-
-void MemoryStorage::erase_expired_flows(UnixSeconds now) {
-    std::erase_if(rows_.flows, [&](const auto& row) { return row.second.expires_at <= now; });
-}
-
 void MemoryStorage::cascade() {
     auto& directory = rows_.directory;
     for (auto& [id, resource] : directory.resources) {
@@ -513,56 +277,6 @@ void MemoryStorage::cascade() {
     quarantine_gone(gateways, rows_.gateways);
     revoke_turn_users();
     std::erase_if(rows_.flows, [&](const auto& row) { return !cites_existing_rows(row.second); });
-}
-
-bool MemoryStorage::cites_existing_rows(const Flow& flow) const {
-    return rows_.clients.contains(flow.client) && rows_.gateways.contains(flow.gateway) &&
-           rows_.directory.resources.contains(flow.resource) && rows_.directory.policies.contains(flow.policy) &&
-           rows_.directory.memberships.contains(flow.membership) && rows_.tokens.contains(flow.token);
-}
-
-bool MemoryStorage::is_granted(const Flow& flow) const {
-    const auto& policy = rows_.directory.policies.at(flow.policy);
-    const auto& membership = rows_.directory.memberships.at(flow.membership);
-    const auto& sites = rows_.directory.resources.at(flow.resource).sites;
-    return !rows_.revoked.contains(flow.client.uuid()) && !rows_.revoked.contains(flow.gateway.uuid()) &&
-           !policy.is_disabled && !policy.has_conditions() && policy.resource == flow.resource &&
-           policy.group == membership.group && membership.actor == rows_.clients.at(flow.client).actor &&
-           std::ranges::count(sites, rows_.gateways.at(flow.gateway).site) > 0;
-}
-
-std::optional<std::pair<net::IpAddress, net::IpAddress>> MemoryStorage::free_addresses(Rng& rng) {
-    if (!pool_) {
-        pool_.emplace();
-        for (const auto& [id, client] : rows_.clients) {
-            pool_->mark_taken(client.ipv4);
-            pool_->mark_taken(client.ipv6);
-        }
-        for (const auto& [id, gateway] : rows_.gateways) {
-            pool_->mark_taken(gateway.ipv4);
-            pool_->mark_taken(gateway.ipv6);
-        }
-        for (const auto& [address, since] : rows_.quarantine) {
-            pool_->mark_taken(address);
-        }
-    }
-    const auto ipv4 = pool_->take(net::Family::kIpv4, rng);
-    const auto ipv6 = pool_->take(net::Family::kIpv6, rng);
-    if (!ipv4 || !ipv6) {
-        pool_.reset();
-        return std::nullopt;
-    }
-    return std::pair{*ipv4, *ipv6};
-}
-
-/// What a database does by itself when the rows go that an entitlement rests on.
-void MemoryStorage::revoke_turn_users() {
-    for (auto& [salt, row] : rows_.turn_users) {
-        row.is_revoked = row.is_revoked || rows_.revoked.contains(row.user.device) ||
-                         !rows_.tokens.contains(row.user.token) ||
-                         (!rows_.clients.contains(ClientId{row.user.device}) &&
-                          !rows_.gateways.contains(GatewayId{row.user.device}));
-    }
 }
 
 template <typename Devices>

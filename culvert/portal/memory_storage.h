@@ -98,11 +98,13 @@ private:
         std::set<Uuid> revoked;
     };
 
-    /// Deletes every row that cites a row that is gone.
+    /// What foreign keys and unique indices see to in a database. Throws StorageError.
+    static void require(bool holds);
     template <typename Table, typename Id>
     bool erase_from(Table& table, const Id& id);
     template <typename Table, typename Id>
     bool erase_device(Table& table, const Id& id);
+    /// Deletes every row that cites a row that is gone.
     void cascade();
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
     /// Whether what `flow` cites, which exists, still lets the client through.
