@@ -10,6 +10,7 @@
 #include "culvert/portal/constants.h"
 #include "culvert/portal/duplicate_keys.h"
 #include "culvert/portal/resource_address.h"
+#include "culvert/portal/text.h"
 
 namespace culvert::portal {
 namespace {
@@ -80,12 +81,8 @@ public:
         if (!value_->is_string()) {
             fail(value_->is_number() ? "must be a string: write \"" + json_text() + "\"" : "must be a string");
         }
-        std::string_view view{value_->get_string().data(), value_->get_string().size()};
-        constexpr std::string_view kSpace = " \t\r\n";
-        const auto first = view.find_first_not_of(kSpace);
-        view = first == std::string_view::npos ? "" : view.substr(first, view.find_last_not_of(kSpace) - first + 1);
-        const auto characters = static_cast<std::size_t>(
-            std::ranges::count_if(view, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+        const auto view = trim({value_->get_string().data(), value_->get_string().size()});
+        const auto characters = count_characters(view);
         if (characters < shortest || characters > longest) {
             fail("must have " + std::to_string(shortest) + " to " + std::to_string(longest) + " characters");
         }

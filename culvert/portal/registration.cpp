@@ -8,6 +8,7 @@
 #include "culvert/portal/base32.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/derivations.h"
+#include "culvert/portal/text.h"
 
 namespace culvert::portal {
 namespace {
@@ -24,17 +25,6 @@ TokenType token_type(Role role) {
             return TokenType::kRelay;
     }
     return TokenType::kRelay;
-}
-
-std::string trim(const std::string& text) {
-    constexpr std::string_view kSpace = " \t\r\n\v\f";
-    const auto first = text.find_first_not_of(kSpace);
-    return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
-std::size_t count_characters(std::string_view utf8) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
 /// Takes values out of the query and collects what is wrong with them, a line for each.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "culvert/net/ip_network.h"
+#include "culvert/portal/text.h"
 #include "culvert/portal/tunnel_addresses.h"
 
 namespace culvert::portal {
@@ -213,12 +214,6 @@ Address canonical_ip(std::string_view text) {
         return std::unexpected{std::move(problem)};
     }
     return address->to_string();
-}
-
-std::string_view trim(std::string_view text) {
-    const auto first = text.find_first_not_of(' ');
-    return first == std::string_view::npos ? std::string_view{}
-                                           : text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
