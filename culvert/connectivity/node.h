@@ -2,46 +2,48 @@
 
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
-#include "culvert/base/uuid.h"
+#include "culvert/connectivity/decapsulate_error.h"
 #include "culvert/connectivity/events.h"
+#include "culvert/connectivity/index_table.h"
+#include "culvert/connectivity/outbox.h"
+#include "culvert/connectivity/peer_table.h"
+#include "culvert/connectivity/recently_disconnected.h"
+#include "culvert/connectivity/relay_server.h"
+#include "culvert/connectivity/relays.h"
+#include "culvert/connectivity/schedule.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/ice/agent.h"
 #include "culvert/net/transmit.h"
 #include "culvert/net/transmit_queue.h"
-#include "culvert/wireguard/error.h"
 
 namespace culvert::packet {
 class Segmenter;
 }
+namespace culvert::stun {
+class Message;
+}
 
 namespace culvert::connectivity {
+
+class Connection;
+struct Identity;
 
 /// A client controls ICE and initiates WireGuard; a gateway follows.
 enum class Role { kClient, kGateway };
 
 using Credentials = ice::Credentials;
-
-/// A TURN server as the portal describes it: reachable over IPv4, IPv6 or both.
-struct RelayServer {
-    RelayId id;
-    std::optional<net::SocketAddress> v4;
-    std::optional<net::SocketAddress> v6;
-    std::string username;
-    std::string password;
-    std::string realm = "firezone";
-
-    friend bool operator==(const RelayServer&, const RelayServer&) = default;
-};
 
 /// What upsert_connection() did.
 enum class Upserted {
@@ -57,47 +59,27 @@ enum class UpsertError {
     kNoRelays,
 };
 
-/// Why a datagram was dropped. Nothing here harms the connection that it names or pretends to belong to.
-struct DecapsulateError {
-    enum class Kind {
-        kTooLong,
-        kUnknownRelay,
-        kUnknownChannel,
-        kUnknownStun,
-        kNotWireGuard,
-        kUnknownPeer,
-        kUnknownIndex,
-        kHandshake,
-        kDecryption,
-    };
-
-    Kind kind;
-    /// The peer was ours until a moment ago, so that stray packets are to be expected (section 11).
-    bool is_recently_disconnected = false;
-    /// What the tunnel or its handshake objected to, if it was asked.
-    std::optional<wireguard::Error> cause;
-
-    friend bool operator==(const DecapsulateError&, const DecapsulateError&) = default;
-};
-
-[[nodiscard]] std::string_view to_text(DecapsulateError::Kind kind);
-
-/// All peers of this process: finds a UDP path to each with ICE and relays, and runs WireGuard over it.
+/// All peers behind one pair of sockets: finds a UDP path to each with ICE and relays, and runs WireGuard over it.
 ///
 /// Sans-IO. After every input call handle_timeout(now), then drain events and transmits and sleep until poll_timeout()
 /// (which may already have come). Two inputs are the fast paths and need no handle_timeout(): an encapsulate() and a
 /// decapsulate() that yielded a packet; drain transmits once per batch after them.
 ///
-/// Source: spec/connectivity.md.
+/// The functions are in node_lifecycle.cpp, node_relays.cpp, node_inbound.cpp, node_outbound.cpp and node_time.cpp, by
+/// subject. Source: spec/connectivity.md.
 class Node {
 public:
-    Node(Role role, Rng rng, Instant now, WallTime wall_now);
+    Node(Role role, const Rng& rng, Instant now, WallTime wall_now);
     ~Node();
-    Node(Node&&) noexcept;
-    Node& operator=(Node&&) noexcept;
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
 
     /// Changes on reset().
     [[nodiscard]] const crypto::PublicKey& public_key() const;
+    [[nodiscard]] bool has_connection(const ConnectionId& id) const { return connections_.contains(id); }
+    [[nodiscard]] bool has_relays() const { return !relays_.empty(); }
+
+    // Connections.
 
     /// Creates the connection, or keeps the existing one if nothing about it changed (section 8.1). After an error
     /// there is none.
@@ -106,52 +88,114 @@ public:
                                                            const Credentials& local, const Credentials& remote,
                                                            Instant now);
     /// Forgets a connection: no packet, no event.
-    void remove_connection(const ConnectionId& id, Instant now);
+    void forget_connection(const ConnectionId& id, Instant now);
     /// Says goodbye once if the connection has a path, then forgets it; ConnectionClosed if it had one.
     void close_connection(const ConnectionId& id, ByteSpan goodbye_packet, Instant now);
     void close_all(ByteSpan goodbye_packet, Instant now);
     /// The network changed: forgets connections and relays and makes a new key pair (section 9.4).
     void reset(Instant now);
 
+    // Relays and candidates.
+
     /// `listed` is the complete list of relays to use (section 9.1).
     void update_relays(std::span<const RelayId> removed, std::span<const RelayServer> listed, Instant now);
-
     /// Malformed candidates and unknown connections are ignored.
     void add_remote_candidate(const ConnectionId& id, std::string_view candidate, Instant now);
     void remove_remote_candidate(const ConnectionId& id, std::string_view candidate, Instant now);
 
-    [[nodiscard]] bool has_connection(const ConnectionId& id) const;
-    [[nodiscard]] bool has_relays() const;
+    // Packets.
 
     /// An IP packet from a peer, inside the memory of the datagram.
     struct Decapsulated {
         ConnectionId connection;
         MutableByteSpan packet;
     };
+    using DecapsulateResult = std::expected<std::optional<Decapsulated>, DecapsulateError>;
 
     /// Consumes a datagram and overwrites it. nullopt: handled, nothing for the TUN.
     /// `local` is the address it arrived at, with the true local IP.
-    std::expected<std::optional<Decapsulated>, DecapsulateError> decapsulate(const net::SocketAddress& local,
-                                                                             const net::SocketAddress& from,
-                                                                             MutableByteSpan datagram, Instant now);
-
+    DecapsulateResult decapsulate(net::SocketAddress local, net::SocketAddress from, MutableByteSpan datagram,
+                                  Instant now);
     /// Sends a super-packet: each segment is sealed straight into `out`, with the ECN of the inner packet. What cannot
     /// be sent yet is buffered or dropped as section 7.6 says.
     void encapsulate(const ConnectionId& id, packet::Segmenter& segments, net::TransmitQueue& out, Instant now);
     /// The same for one packet off the hot path; the result comes out of poll_transmit().
     void encapsulate(const ConnectionId& id, ByteSpan ip_packet, Instant now);
 
+    // Time and outputs.
+
     void handle_timeout(Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();
-    [[nodiscard]] std::optional<Event> poll_event();
+    [[nodiscard]] std::optional<Event> poll_event() { return outbox_.poll_event(); }
 
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
 
 private:
-    class State;
-    std::unique_ptr<State> state_;
+    using Connections = std::map<ConnectionId, std::unique_ptr<Connection>>;
+
+    [[nodiscard]] std::string_view id_key() const { return role_ == Role::kClient ? "gid" : "cid"; }
+    /// Null if unknown.
+    [[nodiscard]] Connection* find(const ConnectionId& id);
+    [[nodiscard]] WallTime wall_time_at(Instant now) const;
+    void reuse(Connection& connection, Instant now);
+    Connections::iterator erase(Connections::iterator entry, Instant now);
+    Connections::iterator close(Connections::iterator entry, ByteSpan goodbye, Instant now);
+
+    void replace_relay(const RelayServer& server, Instant now);
+    void invalidate_relay(const turn::Allocation& allocation);
+    void handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now);
+    void add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now);
+    void remove_local_candidate(const turn::GatheredCandidate& candidate);
+    void forget_relay(const RelayId& id);
+    void drop_dead_relays();
+    void replace_lost_relays(Instant now);
+
+    /// From a relay's port: the datagram is consumed (false), refused, or to be treated further as what it carries.
+    std::expected<bool, DecapsulateError> unwrap(net::SocketAddress& local, net::SocketAddress& from,
+                                                 MutableByteSpan& datagram, Instant now);
+    DecapsulateResult handle_data(MutableByteSpan datagram, Instant now);
+    DecapsulateResult handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
+                                  const stun::Message& message, Instant now);
+    DecapsulateResult handle_handshake(const net::SocketAddress& local, const net::SocketAddress& from,
+                                       MutableByteSpan datagram, Instant now);
+    std::expected<void, DecapsulateError> admit_handshake(const net::SocketAddress& local,
+                                                          const net::SocketAddress& from, ByteSpan datagram,
+                                                          Instant now);
+    bool pass_to_agent(Connection& connection, const net::SocketAddress& local, const net::SocketAddress& from,
+                       const stun::Message& message, Instant now);
+    DecapsulateResult handle_initiation(const net::SocketAddress& local, const net::SocketAddress& from,
+                                        ByteSpan datagram, Instant now);
+    [[nodiscard]] std::vector<Connection*> meant_by(const crypto::PublicKey& peer, const net::SocketAddress& local,
+                                                    const net::SocketAddress& from) const;
+    DecapsulateResult pass_to_tunnel(Connection& connection, MutableByteSpan datagram, Instant now);
+
+    void handle_relay_timeouts(Instant now);
+    void handle_connection_timeouts(Instant now);
+    void remove_failed(Instant now);
+
+    Role role_;
+    // Each identity, relay and connection forks its own generator from one of these.
+    Rng identity_rng_;
+    Rng relay_rng_;
+    Rng connection_rng_;
+    Instant created_at_;
+    WallTime wall_at_creation_;
+    std::unique_ptr<Identity> identity_;
+
+    Relays relays_;
+    Outbox outbox_{relays_};
+    Connections connections_;
+    IndexTable indices_;
+    PeerTable peers_;
+    RecentlyDisconnected recently_disconnected_;
+    Schedule schedule_;
+    /// By our user name fragment, for checks that come in. Fragments are short, so they need not be unique.
+    std::multimap<std::string, Connection*, std::less<>> by_ufrag_;
+    std::vector<ConnectionId> failed_;
+    /// Some connection may use a relay that is gone.
+    bool has_orphans_ = false;
 };
 
 static_assert(SansIo<Node>);

@@ -355,7 +355,7 @@ TEST_F(Garbage, StrayPacketsOfAFormerPeerAreToldFromThoseOfStrangers) {
     network.send(client, gateway, ping(7));
     const auto data = client.sent.back().datagram.payload;
 
-    gateway.node.remove_connection(client.id, network.now);
+    gateway.node.forget_connection(client.id, network.now);
     network.settle_node(gateway);
     EXPECT_FALSE(gateway.node.has_connection(client.id));
     EXPECT_EQ(gateway.count<ConnectionClosed>() + gateway.count<ConnectionFailed>(), 0U);

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
-#include "culvert/connectivity/node_state.h"
+#include "culvert/connectivity/connection.h"
+#include "culvert/connectivity/identity.h"
+#include "culvert/connectivity/node.h"
 #include "culvert/observability/log.h"
+#include "culvert/stun/message.h"
 #include "culvert/turn/channel_data.h"
 
 namespace culvert::connectivity {
@@ -53,8 +56,8 @@ bool is_for_agents(const stun::Message& message) {
 
 }  // namespace
 
-Node::State::DecapsulateResult Node::State::decapsulate(net::SocketAddress local, net::SocketAddress from,
-                                                        MutableByteSpan datagram, Instant now) {
+Node::DecapsulateResult Node::decapsulate(net::SocketAddress local, net::SocketAddress from, MutableByteSpan datagram,
+                                          Instant now) {
     if (datagram.size() > kMaxDatagram) {
         return refuse(Kind::kTooLong);
     }
@@ -77,8 +80,8 @@ Node::State::DecapsulateResult Node::State::decapsulate(net::SocketAddress local
     return handle_handshake(local, from, datagram, now);
 }
 
-std::expected<bool, DecapsulateError> Node::State::unwrap(net::SocketAddress& local, net::SocketAddress& from,
-                                                          MutableByteSpan& datagram, Instant now) {
+std::expected<bool, DecapsulateError> Node::unwrap(net::SocketAddress& local, net::SocketAddress& from,
+                                                   MutableByteSpan& datagram, Instant now) {
     if (may_be_stun(datagram)) {
         const auto message = stun::Message::parse(datagram);
         if (!message) {
@@ -119,7 +122,7 @@ std::expected<bool, DecapsulateError> Node::State::unwrap(net::SocketAddress& lo
     return true;
 }
 
-Node::State::DecapsulateResult Node::State::handle_data(MutableByteSpan datagram, Instant now) {
+Node::DecapsulateResult Node::handle_data(MutableByteSpan datagram, Instant now) {
     const auto index = wireguard::receiver_index(datagram) >> 8;
     auto* connection = indices_.find(index);
     if (connection == nullptr) [[unlikely]] {
@@ -128,8 +131,8 @@ Node::State::DecapsulateResult Node::State::handle_data(MutableByteSpan datagram
     return pass_to_tunnel(*connection, datagram, now);
 }
 
-Node::State::DecapsulateResult Node::State::handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
-                                                        const stun::Message& message, Instant now) {
+Node::DecapsulateResult Node::handle_stun(const net::SocketAddress& local, const net::SocketAddress& from,
+                                          const stun::Message& message, Instant now) {
     if (message.cls() == stun::Class::kRequest) {
         const auto username = *message.text(stun::AttributeType::kUsername);
         const auto [first, last] = by_ufrag_.equal_range(username.substr(0, username.find(':')));
@@ -146,8 +149,8 @@ Node::State::DecapsulateResult Node::State::handle_stun(const net::SocketAddress
     return refuse(Kind::kUnknownStun);
 }
 
-bool Node::State::pass_to_agent(Connection& connection, const net::SocketAddress& local, const net::SocketAddress& from,
-                                const stun::Message& message, Instant now) {
+bool Node::pass_to_agent(Connection& connection, const net::SocketAddress& local, const net::SocketAddress& from,
+                         const stun::Message& message, Instant now) {
     if (!connection.agent().handle_message(local, from, message, now)) {
         return false;
     }
@@ -155,9 +158,8 @@ bool Node::State::pass_to_agent(Connection& connection, const net::SocketAddress
     return true;
 }
 
-Node::State::DecapsulateResult Node::State::handle_handshake(const net::SocketAddress& local,
-                                                             const net::SocketAddress& from, MutableByteSpan datagram,
-                                                             Instant now) {
+Node::DecapsulateResult Node::handle_handshake(const net::SocketAddress& local, const net::SocketAddress& from,
+                                               MutableByteSpan datagram, Instant now) {
     const auto kind = wireguard::classify(datagram);
     if (!kind) {
         return refuse(Kind::kNotWireGuard);
@@ -174,9 +176,9 @@ Node::State::DecapsulateResult Node::State::handle_handshake(const net::SocketAd
 
 /// Asks the limiter about a handshake message (section 7.4). Under load a cookie goes back the way the message came:
 /// whose it is, is not known yet.
-std::expected<void, DecapsulateError> Node::State::admit_handshake(const net::SocketAddress& local,
-                                                                   const net::SocketAddress& from, ByteSpan datagram,
-                                                                   Instant now) {
+std::expected<void, DecapsulateError> Node::admit_handshake(const net::SocketAddress& local,
+                                                            const net::SocketAddress& from, ByteSpan datagram,
+                                                            Instant now) {
     if (now - identity_->limiter_cleared_at >= kHandshakeWindow) {
         identity_->limiter_cleared_at = now;
         identity_->limiter.clear_window(now);
@@ -196,9 +198,8 @@ std::expected<void, DecapsulateError> Node::State::admit_handshake(const net::So
 /// Not assigned by source address: peers may share one (section 2.5). Where several connections have the same peer key,
 /// all of them would accept the message, but only the right one's answer, with the right preshared key, is of use to
 /// the peer. So each that may be meant answers.
-Node::State::DecapsulateResult Node::State::handle_initiation(const net::SocketAddress& local,
-                                                              const net::SocketAddress& from, ByteSpan datagram,
-                                                              Instant now) {
+Node::DecapsulateResult Node::handle_initiation(const net::SocketAddress& local, const net::SocketAddress& from,
+                                                ByteSpan datagram, Instant now) {
     const auto opened = wireguard::open_initiation(identity_->keys, datagram);
     crypto::wipe_stack();
     if (!opened) {
@@ -223,8 +224,8 @@ Node::State::DecapsulateResult Node::State::handle_initiation(const net::SocketA
     return result;
 }
 
-std::vector<Connection*> Node::State::meant_by(const crypto::PublicKey& peer, const net::SocketAddress& local,
-                                               const net::SocketAddress& from) const {
+std::vector<Connection*> Node::meant_by(const crypto::PublicKey& peer, const net::SocketAddress& local,
+                                        const net::SocketAddress& from) const {
     const auto same_key = peers_.find(peer);
     if (same_key.size() <= 1) {
         return {same_key.begin(),
@@ -243,8 +244,7 @@ std::vector<Connection*> Node::State::meant_by(const crypto::PublicKey& peer, co
     return meant;
 }
 
-Node::State::DecapsulateResult Node::State::pass_to_tunnel(Connection& connection, MutableByteSpan datagram,
-                                                           Instant now) {
+Node::DecapsulateResult Node::pass_to_tunnel(Connection& connection, MutableByteSpan datagram, Instant now) {
     const auto first = std::to_integer<unsigned>(datagram[0]);
     const bool is_handshake = first != static_cast<unsigned>(wireguard::PacketKind::kData);
     const auto result = connection.tunnel().handle_packet(datagram, now);

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/connectivity/node_state.h"
-#include "culvert/crypto/hash.h"
+#include "culvert/connectivity/connection.h"
+#include "culvert/connectivity/identity.h"
+#include "culvert/connectivity/node.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::connectivity {
@@ -12,29 +13,9 @@ namespace {
 
 constexpr log::Logger kLog{"connectivity"};
 
-/// Section 2.6: lets a relay's operator tell the sessions of one device apart.
-std::string software_attribute(const crypto::PublicKey& key) {
-    const auto digest = crypto::sha256({as_bytes("SESSION-ID"), key.bytes});
-    auto hex = to_hex(digest);
-    for (auto& c : hex) {
-        c = c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
-    }
-    return "snownet; session=" + hex;
-}
-
-crypto::KeyPair generate_keys(Rng rng) {
-    return crypto::KeyPair::generate(rng);
-}
-
 }  // namespace
 
-Node::State::Identity::Identity(const Rng& rng, Instant now)
-    : keys{generate_keys(rng.child("keys"))},
-      limiter{keys.public_key(), rng.child("cookies"), now},
-      limiter_cleared_at{now},
-      software{software_attribute(keys.public_key())} {}
-
-Node::State::State(Role role, const Rng& rng, Instant now, WallTime wall_now)
+Node::Node(Role role, const Rng& rng, Instant now, WallTime wall_now)
     : role_{role},
       identity_rng_{rng.child("identities")},
       relay_rng_{rng.child("relays")},
@@ -44,13 +25,22 @@ Node::State::State(Role role, const Rng& rng, Instant now, WallTime wall_now)
       identity_{std::make_unique<Identity>(identity_rng_.fork(), now)},
       peers_{rng.child("hashes")} {}
 
-Connection* Node::State::find(const ConnectionId& id) {
+Node::~Node() = default;
+
+const crypto::PublicKey& Node::public_key() const {
+    return identity_->keys.public_key();
+}
+
+Connection* Node::find(const ConnectionId& id) {
     const auto found = connections_.find(id);
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
-std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id, Connection::Parameters parameters,
-                                                         Instant now) {
+std::expected<Upserted, UpsertError> Node::upsert_connection(const ConnectionId& id, const crypto::PublicKey& peer,
+                                                             const crypto::PresharedKey& preshared_key,
+                                                             const Credentials& local, const Credentials& remote,
+                                                             Instant now) {
+    Connection::Parameters parameters{peer, preshared_key, local, remote};
     const auto existing = connections_.find(id);
     const bool is_replacement = existing != connections_.end();
     if (is_replacement) {
@@ -70,7 +60,9 @@ std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id,
     kLog.info("Creating connection", log::field(id_key(), id), log::field("relay", *relay));
     const auto index = indices_.allocate(rng);
     const log::Subject subject{id_key(), id};
-    auto tunnel = make_tunnel(parameters, index, rng.child("tunnel"), now, subject);
+    wireguard::Tunnel tunnel{
+        identity_->keys,   parameters.peer, parameters.preshared_key, index, rng.child("tunnel"), now,
+        wall_time_at(now), subject};
     const auto role = role_ == Role::kClient ? ice::AgentRole::kControlling : ice::AgentRole::kControlled;
     auto& connection =
         *connections_
@@ -88,15 +80,13 @@ std::expected<Upserted, UpsertError> Node::State::upsert(const ConnectionId& id,
     return is_replacement ? Upserted::kReplaced : Upserted::kCreated;
 }
 
-wireguard::Tunnel Node::State::make_tunnel(const Connection::Parameters& parameters, std::uint32_t index,
-                                           const Rng& rng, Instant now, const log::Subject& subject) {
-    const auto wall_now = wall_at_creation_ + std::chrono::duration_cast<WallTime::duration>(now - created_at_);
-    return {identity_->keys, parameters.peer, parameters.preshared_key, index, rng, now, wall_now, subject};
+WallTime Node::wall_time_at(Instant now) const {
+    return wall_at_creation_ + std::chrono::duration_cast<WallTime::duration>(now - created_at_);
 }
 
 /// Nothing changed: the portal asks again because one side lost its state. If it was the peer, our handshake and
 /// candidates bring it back; if it was us, we would not be here.
-void Node::State::reuse(Connection& connection, Instant now) {
+void Node::reuse(Connection& connection, Instant now) {
     kLog.info("Reusing connection", log::field(id_key(), connection.id()));
     connection.note_activity(now);
     connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
@@ -107,26 +97,26 @@ void Node::State::reuse(Connection& connection, Instant now) {
     schedule_.touch(connection);
 }
 
-void Node::State::remove(const ConnectionId& id, Instant now) {
+void Node::forget_connection(const ConnectionId& id, Instant now) {
     if (const auto entry = connections_.find(id); entry != connections_.end()) {
         kLog.info("Removing connection", log::field(id_key(), id));
         erase(entry, now);
     }
 }
 
-void Node::State::close(const ConnectionId& id, ByteSpan goodbye, Instant now) {
+void Node::close_connection(const ConnectionId& id, ByteSpan goodbye, Instant now) {
     if (const auto entry = connections_.find(id); entry != connections_.end()) {
         close(entry, goodbye, now);
     }
 }
 
-void Node::State::close_all(ByteSpan goodbye, Instant now) {
+void Node::close_all(ByteSpan goodbye, Instant now) {
     for (auto entry = connections_.begin(); entry != connections_.end();) {
         entry = close(entry, goodbye, now);
     }
 }
 
-Node::State::Connections::iterator Node::State::close(Connections::iterator entry, ByteSpan goodbye, Instant now) {
+Node::Connections::iterator Node::close(Connections::iterator entry, ByteSpan goodbye, Instant now) {
     auto& connection = *entry->second;
     kLog.info("Closing connection", log::field(id_key(), connection.id()));
     if (connection.phase() != Connection::Phase::kConnecting) {
@@ -136,7 +126,7 @@ Node::State::Connections::iterator Node::State::close(Connections::iterator entr
     return erase(entry, now);
 }
 
-Node::State::Connections::iterator Node::State::erase(Connections::iterator entry, Instant now) {
+Node::Connections::iterator Node::erase(Connections::iterator entry, Instant now) {
     auto& connection = *entry->second;
     recently_disconnected_.add(connection.id(), connection.parameters().peer, connection.index(), now);
     indices_.erase(connection.index());
@@ -146,7 +136,7 @@ Node::State::Connections::iterator Node::State::erase(Connections::iterator entr
     return connections_.erase(entry);
 }
 
-void Node::State::reset(Instant now) {
+void Node::reset(Instant now) {
     outbox_.clear();
     relays_.clear();
     for (auto entry = connections_.begin(); entry != connections_.end();) {

@@ -187,7 +187,7 @@ TEST_F(Lifecycle, RestartedGatewayReplacesTheConnection) {
 TEST_F(Lifecycle, ClientThatForgotIsTakenBackByAnIdleGateway) {
     connect();
     network.run_for(60s);
-    client.node.remove_connection(gateway.id, network.now);
+    client.node.forget_connection(gateway.id, network.now);
     network.settle_node(client);
     network.run_for(1s);
     gateway.events.clear();
@@ -202,7 +202,7 @@ TEST_F(Lifecycle, ClientThatForgotIsTakenBackByAnIdleGateway) {
 TEST_F(Lifecycle, GatewayThatForgotIsBroughtBackByTheClientsHandshake) {
     connect();
     network.run_for(30s);
-    gateway.node.remove_connection(client.id, network.now);
+    gateway.node.forget_connection(client.id, network.now);
     network.settle_node(gateway);
     network.connect(client, gateway);
     network.run_for(5s);

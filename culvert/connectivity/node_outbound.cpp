@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "culvert/connectivity/connection.h"
 #include "culvert/connectivity/constants.h"
-#include "culvert/connectivity/node_state.h"
+#include "culvert/connectivity/node.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/constants.h"
 #include "culvert/packet/segmenter.h"
@@ -43,8 +44,7 @@ std::optional<DataPath> data_path(const Connection& connection, Relays& relays, 
 
 }  // namespace
 
-void Node::State::encapsulate(const ConnectionId& id, packet::Segmenter& segments, net::TransmitQueue& out,
-                              Instant now) {
+void Node::encapsulate(const ConnectionId& id, packet::Segmenter& segments, net::TransmitQueue& out, Instant now) {
     auto* connection = find(id);
     if (connection == nullptr) {
         kLog.trace("Dropped packet for an unknown connection", log::field(id_key(), id));
@@ -81,7 +81,7 @@ void Node::State::encapsulate(const ConnectionId& id, packet::Segmenter& segment
     }
 }
 
-void Node::State::encapsulate(const ConnectionId& id, ByteSpan ip_packet, Instant now) {
+void Node::encapsulate(const ConnectionId& id, ByteSpan ip_packet, Instant now) {
     auto* connection = find(id);
     if (connection == nullptr) {
         kLog.trace("Dropped packet for an unknown connection", log::field(id_key(), id));

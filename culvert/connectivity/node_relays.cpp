@@ -4,7 +4,9 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/connectivity/node_state.h"
+#include "culvert/connectivity/connection.h"
+#include "culvert/connectivity/identity.h"
+#include "culvert/connectivity/node.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::connectivity {
@@ -20,7 +22,7 @@ bool is_unchanged(const turn::Allocation& allocation, const RelayServer& server)
 
 }  // namespace
 
-void Node::State::update_relays(std::span<const RelayId> removed, std::span<const RelayServer> listed, Instant now) {
+void Node::update_relays(std::span<const RelayId> removed, std::span<const RelayServer> listed, Instant now) {
     for (const auto& id : removed) {
         if (const auto* allocation = relays_.find(id)) {
             kLog.info("Removing relay", log::field("relay", id));
@@ -45,7 +47,7 @@ void Node::State::update_relays(std::span<const RelayId> removed, std::span<cons
     }
 }
 
-void Node::State::replace_relay(const RelayServer& server, Instant now) {
+void Node::replace_relay(const RelayServer& server, Instant now) {
     if (!server.v4 && !server.v6) {
         kLog.warn("Skipped relay without address", log::field("relay", server.id));
         return;
@@ -65,7 +67,7 @@ void Node::State::replace_relay(const RelayServer& server, Instant now) {
                                                {"relay", server.id.uuid()}});
 }
 
-void Node::State::invalidate_relay(const turn::Allocation& allocation) {
+void Node::invalidate_relay(const turn::Allocation& allocation) {
     for (const auto& candidate : allocation.candidates()) {
         if (candidate.kind == turn::GatheredKind::kRelayed) {
             remove_local_candidate(candidate);
@@ -73,7 +75,7 @@ void Node::State::invalidate_relay(const turn::Allocation& allocation) {
     }
 }
 
-void Node::State::handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now) {
+void Node::handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now) {
     while (const auto event = allocation.poll_event()) {
         std::visit(overloaded{
                        [&](const turn::NewCandidate& e) { add_local_candidate(id, e.candidate, now); },
@@ -83,7 +85,7 @@ void Node::State::handle_allocation_events(const RelayId& id, turn::Allocation& 
     }
 }
 
-void Node::State::add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now) {
+void Node::add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now) {
     const auto converted = to_ice(candidate);
     if (!converted) {
         kLog.debug("Ignored unusable candidate", log::field("local", candidate.address));
@@ -97,7 +99,7 @@ void Node::State::add_local_candidate(const RelayId& relay, const turn::Gathered
     }
 }
 
-void Node::State::remove_local_candidate(const turn::GatheredCandidate& candidate) {
+void Node::remove_local_candidate(const turn::GatheredCandidate& candidate) {
     const auto converted = to_ice(candidate);
     if (!converted) {
         return;
@@ -108,7 +110,7 @@ void Node::State::remove_local_candidate(const turn::GatheredCandidate& candidat
     }
 }
 
-void Node::State::drop_dead_relays() {
+void Node::drop_dead_relays() {
     auto& all = relays_.all();
     for (auto entry = all.begin(); entry != all.end();) {
         const auto id = entry->first;
@@ -121,7 +123,7 @@ void Node::State::drop_dead_relays() {
     }
 }
 
-void Node::State::forget_relay(const RelayId& id) {
+void Node::forget_relay(const RelayId& id) {
     relays_.erase(id);
     has_orphans_ = true;
     if (relays_.empty()) {
@@ -129,7 +131,7 @@ void Node::State::forget_relay(const RelayId& id) {
     }
 }
 
-void Node::State::replace_lost_relays(Instant now) {
+void Node::replace_lost_relays(Instant now) {
     if (!has_orphans_ || relays_.empty()) {
         return;
     }
@@ -149,7 +151,7 @@ void Node::State::replace_lost_relays(Instant now) {
     }
 }
 
-void Node::State::add_remote_candidate(const ConnectionId& id, std::string_view text, Instant now) {
+void Node::add_remote_candidate(const ConnectionId& id, std::string_view text, Instant now) {
     auto* connection = find(id);
     const auto candidate = ice::parse_candidate(text);
     if (connection == nullptr || !candidate) {
@@ -179,7 +181,7 @@ void Node::State::add_remote_candidate(const ConnectionId& id, std::string_view 
     }
 }
 
-void Node::State::remove_remote_candidate(const ConnectionId& id, std::string_view text, Instant now) {
+void Node::remove_remote_candidate(const ConnectionId& id, std::string_view text, Instant now) {
     auto* connection = find(id);
     const auto candidate = ice::parse_candidate(text);
     if (connection == nullptr || !candidate) {

@@ -1,11 +1,12 @@
 // What happens when (spec/connectivity.md section 2.3).
 
 #include "culvert/base/deadlines.h"
-#include "culvert/connectivity/node_state.h"
+#include "culvert/connectivity/connection.h"
+#include "culvert/connectivity/node.h"
 
 namespace culvert::connectivity {
 
-void Node::State::handle_timeout(Instant now) {
+void Node::handle_timeout(Instant now) {
     handle_relay_timeouts(now);
     handle_connection_timeouts(now);
     drop_dead_relays();
@@ -14,7 +15,7 @@ void Node::State::handle_timeout(Instant now) {
     recently_disconnected_.handle_timeout(now);
 }
 
-void Node::State::handle_relay_timeouts(Instant now) {
+void Node::handle_relay_timeouts(Instant now) {
     for (auto& [id, allocation] : relays_.all()) {
         allocation.handle_timeout(now);
     }
@@ -24,7 +25,7 @@ void Node::State::handle_relay_timeouts(Instant now) {
 }
 
 /// Leaves alone whom nothing happened to: with many peers, most ticks are for one of them.
-void Node::State::handle_connection_timeouts(Instant now) {
+void Node::handle_connection_timeouts(Instant now) {
     for (auto* connection : schedule_.take_due(now)) {
         connection->handle_timeout(relays_, outbox_, now);
         peers_.update_path(*connection);
@@ -35,7 +36,7 @@ void Node::State::handle_connection_timeouts(Instant now) {
     }
 }
 
-void Node::State::remove_failed(Instant now) {
+void Node::remove_failed(Instant now) {
     for (const auto& id : failed_) {
         outbox_.emit(ConnectionFailed{id});
         erase(connections_.find(id), now);
@@ -43,7 +44,7 @@ void Node::State::remove_failed(Instant now) {
     failed_.clear();
 }
 
-std::optional<Instant> Node::State::poll_timeout() {
+std::optional<Instant> Node::poll_timeout() {
     auto next = schedule_.next();
     for (const auto& [id, allocation] : relays_.all()) {
         next = earliest(next, allocation.poll_timeout());
@@ -51,7 +52,7 @@ std::optional<Instant> Node::State::poll_timeout() {
     return next;
 }
 
-std::optional<net::Transmit> Node::State::poll_transmit() {
+std::optional<net::Transmit> Node::poll_transmit() {
     for (auto& [id, allocation] : relays_.all()) {
         if (auto transmit = allocation.poll_transmit()) {
             return transmit;

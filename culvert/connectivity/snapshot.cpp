@@ -1,7 +1,9 @@
 // The state of a node as text.
 
 #include "culvert/base/snapshot.h"
-#include "culvert/connectivity/node_state.h"
+#include "culvert/connectivity/connection.h"
+#include "culvert/connectivity/identity.h"
+#include "culvert/connectivity/node.h"
 
 namespace culvert::connectivity {
 
@@ -43,7 +45,7 @@ void Outbox::describe(Snapshot& out) const {
     out.line("outbox").field("transmits", transmits_.size()).field("events", events_.size());
 }
 
-std::string Node::State::debug_snapshot(Instant now) const {
+std::string Node::debug_snapshot(Instant now) const {
     Snapshot out{now};
     out.line("node")
         .field("role", role_)
@@ -62,10 +64,6 @@ std::string Node::State::debug_snapshot(Instant now) const {
         outbox_.describe(out);
     });
     return out.text();
-}
-
-std::string Node::debug_snapshot(Instant now) const {
-    return state_->debug_snapshot(now);
 }
 
 }  // namespace culvert::connectivity

@@ -160,9 +160,9 @@ private:
         }
         connection_ = std::move(*connection);
 
-        State state{Rng{io::os_seed()}, io::monotonic_now(), io::wall_now()};
-        public_key_ = state.public_key();
-        shard_.emplace(std::move(state), std::move(*tun), options_.shard);
+        shard_.emplace([] { return State{Rng{io::os_seed()}, io::monotonic_now(), io::wall_now()}; }, std::move(*tun),
+                       options_.shard);
+        public_key_ = shard_->state().public_key();
         if (auto started = shard_->start(); !started) {
             return started;
         }

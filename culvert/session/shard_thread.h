@@ -44,8 +44,10 @@ public:
     /// Far more than a healthy control thread ever leaves waiting.
     static constexpr std::size_t kMailboxCapacity = 8192;
 
-    ShardThread(State state, io::TunDevice tun, const io::Shard::Options& options)
-        : state_{std::move(state)}, shard_{options, std::move(tun), *this} {}
+    /// `make_state` returns the state machine, which may be of a kind that cannot be moved.
+    template <typename MakeState>
+    ShardThread(MakeState make_state, io::TunDevice tun, const io::Shard::Options& options)
+        : state_{make_state()}, shard_{options, std::move(tun), *this} {}
     /// Ends the thread if it was not told to end: when an error unwinds the control thread, nobody else does.
     ~ShardThread() override {
         commands_.post_always(typename Traits::ShutDown{});
@@ -93,6 +95,8 @@ public:
         return events;
     }
     [[nodiscard]] int events_fd() const { return events_.fd(); }
+    /// Before start() only: the thread's own afterwards.
+    [[nodiscard]] const State& state() const { return state_; }
     [[nodiscard]] const io::ShardCounters& counters() const { return shard_.counters(); }
 
 private:

@@ -105,7 +105,7 @@ void in_new_network(const std::function<void(EchoShard&)>& body) {
         ASSERT_FALSE(netlink->set_up(*netlink->interface_index("lo")));
         auto tun = io::TunDevice::open({.name = "tun-test"});
         ASSERT_TRUE(tun) << tun.error();
-        EchoShard shard{Echo{}, std::move(*tun), {}};
+        EchoShard shard{[] { return Echo{}; }, std::move(*tun), {}};
         const auto started = shard.start();
         ASSERT_TRUE(started) << started.error();
         body(shard);
@@ -211,7 +211,7 @@ TEST(ShardThread, SaysSoWhenItCannotTakeMoreCommands) {
         ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
         auto tun = io::TunDevice::open({.name = "tun-test"});
         ASSERT_TRUE(tun) << tun.error();
-        EchoShard never_started{Echo{}, std::move(*tun), {}};
+        EchoShard never_started{[] { return Echo{}; }, std::move(*tun), {}};
         for (std::size_t i = 0; i < EchoShard::kMailboxCapacity; ++i) {
             ASSERT_TRUE(never_started.post(SetTimer{}));
         }

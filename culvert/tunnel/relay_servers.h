@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "culvert/connectivity/node.h"
+#include "culvert/connectivity/relay_server.h"
 #include "culvert/portal_api/messages.h"
 
 namespace culvert::tunnel {

@@ -536,8 +536,7 @@ TEST_F(ClientFlows, StartAnewAfterTheConnectionFailed) {
 TEST_F(ClientFlows, AskForEachResourceAgainWhenTheirGatewayHasStartedAnew) {
     connect("10.1.0.5:53");
     connect("10.2.0.5:53");
-    gateway.state = GatewayState{Rng::from_number(77), network.now, WallTime{network.wall_now()}};
-    network.init_gateway(gateway);
+    network.restart(gateway);
     network.run_for(1s);
     delete_resource(kR1);
     network.to_client(portal_api::ResourceCreatedOrUpdated{cidr(1, "10.1.0.0/16")});

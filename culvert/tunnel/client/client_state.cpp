@@ -40,7 +40,7 @@ Service service_of(const packet::EmbeddedPacket& refused) {
 
 }  // namespace
 
-ClientState::ClientState(Rng rng, Instant now, WallTime wall_now)
+ClientState::ClientState(const Rng& rng, Instant now, WallTime wall_now)
     : node_{connectivity::Role::kClient, rng, now, wall_now},
       flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, rng.child("flows")} {}
 
@@ -208,7 +208,7 @@ void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packe
         return;
     }
     kLog.debug("Gateway said goodbye", log::field("gid", gateway));
-    node_.remove_connection(gateway.uuid(), now);
+    node_.forget_connection(gateway.uuid(), now);
     clean_up_gateway(gateway);
 }
 

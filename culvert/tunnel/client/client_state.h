@@ -47,7 +47,7 @@ namespace culvert::tunnel {
 /// poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
 class ClientState {
 public:
-    ClientState(Rng rng, Instant now, WallTime wall_now);
+    ClientState(const Rng& rng, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal. Changes on reset().
     [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }

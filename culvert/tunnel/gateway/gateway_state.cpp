@@ -35,7 +35,7 @@ std::string to_text(const ClientPolicy::Expiry& expires_at) {
 
 }  // namespace
 
-GatewayState::GatewayState(Rng rng, Instant now, WallTime wall_now)
+GatewayState::GatewayState(const Rng& rng, Instant now, WallTime wall_now)
     : node_{connectivity::Role::kGateway, rng, now, wall_now},
       flows_{{.total = kGatewayFlows,
               .per_peer = kGatewayFlowsPerClient,
@@ -214,7 +214,7 @@ void GatewayState::handle_goodbye(const ClientId& client, Instant now) {
 
 void GatewayState::remove_client(const ClientId& client, Instant now) {
     kLog.debug("Client said goodbye", log::field("cid", client));
-    node_.remove_connection(client.uuid(), now);
+    node_.forget_connection(client.uuid(), now);
     forget_client(client);
 }
 

@@ -38,7 +38,7 @@ namespace culvert::tunnel {
 /// section 6.
 class GatewayState {
 public:
-    GatewayState(Rng rng, Instant now, WallTime wall_now);
+    GatewayState(const Rng& rng, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal; one per process.
     [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }

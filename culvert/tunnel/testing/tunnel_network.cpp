@@ -1,6 +1,7 @@
 #include "culvert/tunnel/testing/tunnel_network.h"
 
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -31,6 +32,25 @@ portal_api::IceCredentials credentials(const crypto::PublicKey& owner, const cry
 
 }  // namespace
 
+TunnelNetwork::Gateway::Gateway(std::uint8_t number, Instant now)
+    : id{test::id<GatewayId>(number)},
+      address{ip("198.51.100." + std::to_string(number))},
+      ipv4{ip("100.64.1." + std::to_string(number))},
+      ipv6{ip("fd00:2021:1111::1:" + std::to_string(number))},
+      state{Rng::from_number(1000U + number), now, kWallStart} {}
+
+TunnelNetwork::Rogue::Rogue(Instant now)
+    : id{test::id<ClientId>(66)},
+      address{ip("192.0.2.66")},
+      node{connectivity::Role::kClient, Rng::from_number(66), now, kWallStart} {}
+
+TunnelNetwork::RogueGateway::RogueGateway(Instant now)
+    : id{test::id<GatewayId>(66)},
+      address{ip("198.51.100.66")},
+      ipv4{ip("100.64.1.66")},
+      ipv6{ip("fd00:2021:1111::1:66")},
+      node{connectivity::Role::kGateway, Rng::from_number(67), now, kWallStart} {}
+
 TunnelNetwork::TunnelNetwork(std::uint64_t seed)
     : client{.id = test::id<ClientId>(1),
              .address = ip("192.0.2.1"),
@@ -51,18 +71,15 @@ TunnelNetwork::TunnelNetwork(std::uint64_t seed)
 }
 
 TunnelNetwork::Gateway& TunnelNetwork::add_gateway(std::uint8_t number) {
-    const auto text = std::to_string(number);
-    const auto [entry, is_new] =
-        gateways.try_emplace(number, Gateway{.id = test::id<GatewayId>(number),
-                                             .address = ip("198.51.100." + text),
-                                             .ipv4 = ip("100.64.1." + text),
-                                             .ipv6 = ip("fd00:2021:1111::1:" + text),
-                                             .state = GatewayState{Rng::from_number(1000U + number), now, kWallStart},
-                                             .received = {},
-                                             .errors = {},
-                                             .tun_config = {}});
+    const auto [entry, is_new] = gateways.try_emplace(number, number, now);
     init_gateway(entry->second);
     return entry->second;
+}
+
+void TunnelNetwork::restart(Gateway& gateway) {
+    std::destroy_at(&gateway.state);
+    std::construct_at(&gateway.state, Rng::from_number(77), now, WallTime{wall_now()});
+    init_gateway(gateway);
 }
 
 void TunnelNetwork::add_resource(std::uint8_t number, std::string_view network, Grant grant) {
@@ -304,10 +321,7 @@ void TunnelNetwork::drain_rogue() {
 }
 
 void TunnelNetwork::connect_rogue(Gateway& gateway, const portal_api::GatewayResource& resource) {
-    rogue.emplace(Rogue{test::id<ClientId>(66),
-                        ip("192.0.2.66"),
-                        connectivity::Node{connectivity::Role::kClient, Rng::from_number(66), now, kWallStart},
-                        {}});
+    rogue.emplace(now);
     rogue->node.update_relays({}, to_relay_servers(relays()), now);
     run_for(std::chrono::seconds{1});
 
@@ -334,13 +348,7 @@ void TunnelNetwork::connect_rogue(Gateway& gateway, const portal_api::GatewayRes
 }
 
 void TunnelNetwork::connect_rogue_gateway(std::uint8_t resource, ByteSpan packet) {
-    rogue_gateway.emplace(
-        RogueGateway{test::id<GatewayId>(66),
-                     ip("198.51.100.66"),
-                     ip("100.64.1.66"),
-                     ip("fd00:2021:1111::1:66"),
-                     connectivity::Node{connectivity::Role::kGateway, Rng::from_number(67), now, kWallStart},
-                     {}});
+    rogue_gateway.emplace(now);
     auto& [id, address, ipv4, ipv6, node, received] = *rogue_gateway;
     node.update_relays({}, to_relay_servers(relays()), now);
     run_for(std::chrono::seconds{1});

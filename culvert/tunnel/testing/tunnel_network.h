@@ -43,6 +43,8 @@ public:
     };
 
     struct Gateway {
+        Gateway(std::uint8_t number, Instant now);
+
         GatewayId id;
         net::IpAddress address;
         net::IpAddress ipv4;
@@ -64,6 +66,8 @@ public:
     /// By number; the one with number n has the id with number n and the TUN address 100.64.1.n.
     std::map<std::uint8_t, Gateway> gateways;
     Gateway& add_gateway(std::uint8_t number);
+    /// Ends the gateway without a goodbye and starts it anew, with other keys and without connections and policies.
+    void restart(Gateway& gateway);
 
     /// Makes a CIDR resource known to portal and client.
     void add_resource(std::uint8_t number, std::string_view network, Grant grant = {});
@@ -91,6 +95,8 @@ public:
 
     /// A client without any manners: sends through the tunnel whatever it is given.
     struct Rogue {
+        explicit Rogue(Instant now);
+
         ClientId id;
         net::IpAddress address;
         connectivity::Node node;
@@ -105,6 +111,8 @@ public:
 
     /// A gateway without any manners, which puts into the tunnel whatever it is given.
     struct RogueGateway {
+        explicit RogueGateway(Instant now);
+
         GatewayId id;
         net::IpAddress address;
         net::IpAddress ipv4;
