@@ -1,6 +1,6 @@
 #include "culvert/session/client_session.h"
 
-#include "culvert/tunnel/client/client_state.h"
+#include "culvert/tunnel/client/client_tunnel.h"
 
 namespace culvert::session {
 namespace {
@@ -16,13 +16,13 @@ struct KeyChanged {
 }  // namespace
 
 template <>
-struct ShardTraits<tunnel::ClientState> {
+struct ShardTraits<tunnel::ClientTunnel> {
     struct ShutDown {};
     using Command = std::variant<portal_api::ToClient, Reset, ShutDown>;
     using Event = std::variant<ShardEnded, tunnel::ClientEvent, KeyChanged>;
 
     template <typename Emit>
-    static bool apply(tunnel::ClientState& state, const Command& command, io::Shard& shard, Instant now, Emit emit) {
+    static bool apply(tunnel::ClientTunnel& state, const Command& command, io::Shard& shard, Instant now, Emit emit) {
         return std::visit(overloaded{[&](const portal_api::ToClient& message) {
                                          state.handle_portal(message, now);
                                          return false;
@@ -43,9 +43,9 @@ struct ShardTraits<tunnel::ClientState> {
                           command);
     }
 
-    static void handle_timeout(tunnel::ClientState& state, Instant now) { state.handle_timeout(now); }
+    static void handle_timeout(tunnel::ClientTunnel& state, Instant now) { state.handle_timeout(now); }
 
-    static std::optional<Event> poll_event(tunnel::ClientState& state) {
+    static std::optional<Event> poll_event(tunnel::ClientTunnel& state) {
         if (auto event = state.poll_event()) {
             return Event{std::move(*event)};
         }
@@ -55,7 +55,7 @@ struct ShardTraits<tunnel::ClientState> {
 
 namespace {
 
-class ClientSession final : public DeviceSession<tunnel::ClientState, portal_api::ToClient> {
+class ClientSession final : public DeviceSession<tunnel::ClientTunnel, portal_api::ToClient> {
 public:
     using DeviceSession::DeviceSession;
 

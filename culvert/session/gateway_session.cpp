@@ -2,7 +2,7 @@
 
 #include "culvert/io/forwarding_rules.h"
 #include "culvert/io/gateway_host.h"
-#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/tunnel/gateway/gateway_tunnel.h"
 
 namespace culvert::session {
 namespace {
@@ -14,13 +14,13 @@ UnixSeconds wall_seconds() {
 }  // namespace
 
 template <>
-struct ShardTraits<tunnel::GatewayState> {
+struct ShardTraits<tunnel::GatewayTunnel> {
     struct ShutDown {};
     using Command = std::variant<portal_api::ToGateway, ShutDown>;
     using Event = std::variant<ShardEnded, tunnel::GatewayEvent>;
 
     template <typename Emit>
-    static bool apply(tunnel::GatewayState& state, const Command& command, io::Shard& /*shard*/, Instant now,
+    static bool apply(tunnel::GatewayTunnel& state, const Command& command, io::Shard& /*shard*/, Instant now,
                       Emit /*emit*/) {
         return std::visit(overloaded{[&](const portal_api::ToGateway& message) {
                                          state.handle_portal(message, now, wall_seconds());
@@ -33,9 +33,9 @@ struct ShardTraits<tunnel::GatewayState> {
                           command);
     }
 
-    static void handle_timeout(tunnel::GatewayState& state, Instant now) { state.handle_timeout(now, wall_seconds()); }
+    static void handle_timeout(tunnel::GatewayTunnel& state, Instant now) { state.handle_timeout(now, wall_seconds()); }
 
-    static std::optional<Event> poll_event(tunnel::GatewayState& state) {
+    static std::optional<Event> poll_event(tunnel::GatewayTunnel& state) {
         while (auto event = state.poll_event()) {
             const auto* errors = std::get_if<tunnel::TunnelErrors>(&*event);
             if (errors == nullptr) {
@@ -62,7 +62,7 @@ private:
 
 namespace {
 
-class GatewaySession final : public DeviceSession<tunnel::GatewayState, portal_api::ToGateway> {
+class GatewaySession final : public DeviceSession<tunnel::GatewayTunnel, portal_api::ToGateway> {
 public:
     using DeviceSession::DeviceSession;
 

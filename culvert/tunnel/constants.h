@@ -10,7 +10,7 @@
 namespace culvert::tunnel {
 
 /// Packets of one resource that wait for its authorization; the oldest is overwritten.
-inline constexpr std::size_t kPendingFlowPackets = 128;
+inline constexpr std::size_t kWaitingPackets = 128;
 
 /// How long a client waits before it asks again for access to the same resource. Asking is driven by traffic only.
 inline constexpr Duration kIntentInterval = std::chrono::seconds{2};

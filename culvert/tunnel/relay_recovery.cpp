@@ -17,18 +17,18 @@ void RelayRecovery::handle_list(bool has_relays, Instant now) {
     listed_at_ = has_relays ? std::optional{now} : std::nullopt;
 }
 
-bool RelayRecovery::handle_wish(const crypto::PublicKey& key, Instant now) {
+bool RelayRecovery::handle_no_relays(const crypto::PublicKey& key, Instant now) {
     if (listed_at_ && now - *listed_at_ >= kProvenAfter) {
-        next_wish_ = now;
-        delay_of_wish_ = kInitialDelay;
+        next_request_ = now;
+        request_delay_ = kInitialDelay;
     }
-    if (now < next_wish_) {
+    if (now < next_request_) {
         return false;
     }
     ask_at_.reset();
     listed_at_.reset();
-    next_wish_ = now + delay_of_wish_ + std::chrono::duration_cast<Duration>(delay_of_wish_ * share_of(key));
-    delay_of_wish_ = std::min(2 * delay_of_wish_, kMaxDelayOfWish);
+    next_request_ = now + request_delay_ + std::chrono::duration_cast<Duration>(request_delay_ * share_of(key));
+    request_delay_ = std::min(2 * request_delay_, kMaxRequestDelay);
     return true;
 }
 

@@ -17,16 +17,16 @@ public:
     /// The first attempt comes after kInitialDelay to twice as long, each further one after twice the time.
     static constexpr Duration kInitialDelay = std::chrono::seconds{1};
     static constexpr Duration kMaxDelay = std::chrono::minutes{5};
-    static constexpr Duration kMaxDelayOfWish = std::chrono::minutes{1};
+    static constexpr Duration kMaxRequestDelay = std::chrono::minutes{1};
     /// Relays that stay for so long were worth asking for: the next loss starts from the beginning.
     static constexpr Duration kProvenAfter = std::chrono::minutes{1};
 
-    /// The portal has spoken; `has_relays`: what it listed leaves us with some.
+    /// The portal sent a list of relays; `has_relays`: what it listed leaves us with some.
     void handle_list(bool has_relays, Instant now);
-    /// A connection cannot be made for want of relays. Whether the portal is to be asked at once; traffic comes back
-    /// with the same wish soon, so further ones wait: kInitialDelay at first, then twice as long each time, up to
-    /// kMaxDelayOfWish, until listed relays prove themselves.
-    [[nodiscard]] bool handle_wish(const crypto::PublicKey& key, Instant now);
+    /// A connection cannot be made for want of relays. Whether the portal is to be asked at once; traffic soon needs
+    /// the same again, so further requests wait: kInitialDelay at first, then twice as long each time, up to
+    /// kMaxRequestDelay, until listed relays prove themselves.
+    [[nodiscard]] bool handle_no_relays(const crypto::PublicKey& key, Instant now);
     /// Whether the portal is to be asked now. `key` spreads devices that lost the same relay.
     [[nodiscard]] bool handle_timeout(bool has_relays, const crypto::PublicKey& key, Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout() const { return ask_at_; }
@@ -36,9 +36,9 @@ private:
     std::optional<Instant> listed_at_;
     std::optional<Instant> ask_at_;
     Duration delay_ = kInitialDelay;
-    /// Before it a wish is not passed on.
-    Instant next_wish_;
-    Duration delay_of_wish_ = kInitialDelay;
+    /// Before it the portal is not asked for want of relays.
+    Instant next_request_;
+    Duration request_delay_ = kInitialDelay;
 };
 
 }  // namespace culvert::tunnel

@@ -29,13 +29,13 @@ TEST(RelayRecovery, AsksSoonAfterTheLastRelayFailed) {
     EXPECT_EQ(lose_relays(recovery, kStart + 2min), 1s);
 }
 
-TEST(RelayRecovery, PassesWishesOnLessAndLessOften) {
+TEST(RelayRecovery, AsksLessAndLessOftenForWantOfRelays) {
     RelayRecovery recovery;
     recovery.handle_list(false, kStart);
     const auto asked = [&](Duration from, Duration until) {
         int count = 0;
         for (auto at = from; at < until; at += 100ms) {
-            count += recovery.handle_wish(kKey, kStart + at) ? 1 : 0;
+            count += recovery.handle_no_relays(kKey, kStart + at) ? 1 : 0;
         }
         return count;
     };
@@ -43,20 +43,20 @@ TEST(RelayRecovery, PassesWishesOnLessAndLessOften) {
     EXPECT_EQ(asked(1s, 63s), 5) << "after 1, 3, 7, 15 and 31 s";
     EXPECT_EQ(asked(63s, 363s), 5) << "once a minute";
 
-    EXPECT_TRUE(recovery.handle_wish(kKey, kStart + 363s));
+    EXPECT_TRUE(recovery.handle_no_relays(kKey, kStart + 363s));
     recovery.handle_list(true, kStart + 364s);
-    EXPECT_FALSE(recovery.handle_wish(kKey, kStart + 372s)) << "they were listed, and did not answer";
+    EXPECT_FALSE(recovery.handle_no_relays(kKey, kStart + 372s)) << "they were listed, and did not answer";
     recovery.handle_list(true, kStart + 373s);
     EXPECT_EQ(asked(433s, 434s), 1) << "they have been there for a minute";
     EXPECT_EQ(asked(434s, 437s), 2);
 }
 
-TEST(RelayRecovery, AsksOnceForALossAndAWish) {
+TEST(RelayRecovery, AsksOnceForALossAndForWantOfRelays) {
     RelayRecovery recovery;
     recovery.handle_list(true, kStart);
     EXPECT_FALSE(recovery.handle_timeout(false, kKey, kStart + 8s));
 
-    EXPECT_TRUE(recovery.handle_wish(kKey, kStart + 8500ms));
+    EXPECT_TRUE(recovery.handle_no_relays(kKey, kStart + 8500ms));
 
     EXPECT_EQ(recovery.poll_timeout(), std::nullopt);
 }

@@ -1,8 +1,8 @@
 // The state of client and gateway as text.
 
 #include "culvert/base/snapshot.h"
-#include "culvert/tunnel/client/client_state.h"
-#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/tunnel/client/client_tunnel.h"
+#include "culvert/tunnel/gateway/gateway_tunnel.h"
 
 namespace culvert::tunnel {
 namespace {
@@ -61,12 +61,12 @@ void GatewayPeers::describe(Snapshot& out) const {
     }
 }
 
-void PendingFlows::describe(Snapshot& out) const {
-    for (const auto& [resource, flow] : flows_) {
-        out.line("pending_flow")
+void AccessRequests::describe(Snapshot& out) const {
+    for (const auto& [resource, request] : requests_) {
+        out.line("access_request")
             .field("resource", resource)
-            .field("last_intent", flow.last_intent)
-            .field("packets", flow.packets.size());
+            .field("last_intent", request.last_intent)
+            .field("packets", request.packets.size());
     }
 }
 
@@ -95,7 +95,7 @@ void SiteStatuses::describe(Snapshot& out) const {
     }
 }
 
-std::string ClientState::debug_snapshot(Instant now) const {
+std::string ClientTunnel::debug_snapshot(Instant now) const {
     Snapshot out{now};
     out.line("client")
         .field("events", events_.size())
@@ -107,7 +107,7 @@ std::string ClientState::debug_snapshot(Instant now) const {
         tun_config_.describe(out);
         resources_.describe(out);
         peers_.describe(out);
-        pending_flows_.describe(out);
+        access_requests_.describe(out);
         reauthorise_throttle_.describe(out);
         recent_gateways_.describe(out);
         statuses_.describe(out);
@@ -123,7 +123,7 @@ void ClientPolicy::describe(Snapshot& out) const {
     }
 }
 
-std::string GatewayState::debug_snapshot(Instant now) const {
+std::string GatewayTunnel::debug_snapshot(Instant now) const {
     Snapshot out{now};
     out.line("gateway")
         .field("events", events_.size())

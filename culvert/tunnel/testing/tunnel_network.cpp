@@ -56,7 +56,7 @@ TunnelNetwork::TunnelNetwork(std::uint64_t seed)
              .address = ip("192.0.2.1"),
              .ipv4 = ip("100.64.0.1"),
              .ipv6 = ip("fd00:2021:1111::1"),
-             .state = ClientState{Rng::from_number(seed), now, kWallStart},
+             .state = ClientTunnel{Rng::from_number(seed), now, kWallStart},
              .received = {},
              .intents = {},
              .tun_config = {},

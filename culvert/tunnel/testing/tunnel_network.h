@@ -10,8 +10,8 @@
 
 #include "culvert/net/transmit_queue.h"
 #include "culvert/packet/coalescer.h"
-#include "culvert/tunnel/client/client_state.h"
-#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/tunnel/client/client_tunnel.h"
+#include "culvert/tunnel/gateway/gateway_tunnel.h"
 #include "culvert/turn/server/server.h"
 
 /// A client, gateways, a relay and a portal that grants what it was told to grant, under virtual time. For tests.
@@ -31,7 +31,7 @@ public:
         net::IpAddress address;  ///< of its UDP socket
         net::IpAddress ipv4;     ///< of its TUN interface
         net::IpAddress ipv6;
-        ClientState state;
+        ClientTunnel state;
 
         std::vector<Bytes> received;  ///< written to the TUN
         std::vector<portal_api::CreateFlow> intents;
@@ -49,7 +49,7 @@ public:
         net::IpAddress address;
         net::IpAddress ipv4;
         net::IpAddress ipv6;
-        GatewayState state;
+        GatewayTunnel state;
 
         std::vector<Bytes> received;
         std::vector<TunnelErrors> errors;

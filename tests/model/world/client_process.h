@@ -1,6 +1,6 @@
 #pragma once
 
-#include "culvert/tunnel/client/client_state.h"
+#include "culvert/tunnel/client/client_tunnel.h"
 #include "tests/model/world/device_process.h"
 #include "tests/model/world/portal_link.h"
 
@@ -26,7 +26,7 @@ public:
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
     // For whoever drives the state machine's data path instead (EventLoopProcess).
-    [[nodiscard]] tunnel::ClientState& state() { return state_; }
+    [[nodiscard]] tunnel::ClientTunnel& state() { return state_; }
     /// A packet that came out of the tunnel.
     void pass_on(ByteSpan packet) { environment_.deliver(number_, packet); }
     /// The part of drain() that is not about packets.
@@ -42,7 +42,7 @@ private:
     std::uint16_t port_;
     PortalLink& link_;
     Environment& environment_;
-    tunnel::ClientState state_;
+    tunnel::ClientTunnel state_;
 };
 
 }  // namespace culvert::model

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/tunnel/gateway/gateway_tunnel.h"
 #include "tests/model/world/device_process.h"
 #include "tests/model/world/portal_link.h"
 
@@ -26,7 +26,7 @@ public:
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
     // For whoever drives the state machine's data path instead (EventLoopProcess).
-    [[nodiscard]] tunnel::GatewayState& state() { return state_; }
+    [[nodiscard]] tunnel::GatewayTunnel& state() { return state_; }
     /// A packet that came out of the tunnel.
     void pass_on(ByteSpan packet) { environment_.forward(number_, packet); }
     /// The part of drain() that is not about packets.
@@ -39,7 +39,7 @@ private:
     std::uint16_t port_;
     PortalLink& link_;
     Environment& environment_;
-    tunnel::GatewayState state_;
+    tunnel::GatewayTunnel state_;
 };
 
 }  // namespace culvert::model

@@ -1,4 +1,4 @@
-#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/tunnel/gateway/gateway_tunnel.h"
 
 #include <algorithm>
 #include <set>
@@ -35,7 +35,7 @@ std::string to_text(const ClientPolicy::Expiry& expires_at) {
 
 }  // namespace
 
-GatewayState::GatewayState(const Rng& rng, Instant now, WallTime wall_now)
+GatewayTunnel::GatewayTunnel(const Rng& rng, Instant now, WallTime wall_now)
     : node_{connectivity::Role::kGateway, rng, now, wall_now},
       flows_{{.total = kGatewayFlows,
               .per_peer = kGatewayFlowsPerClient,
@@ -46,7 +46,7 @@ GatewayState::GatewayState(const Rng& rng, Instant now, WallTime wall_now)
 
 // --- Packets: from resources to clients ---
 
-void GatewayState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
+void GatewayTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
     auto parsed = parse_tun_packet(packet);
     if (!parsed) {
         return;
@@ -66,8 +66,8 @@ void GatewayState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
     }
 }
 
-std::optional<ClientId> GatewayState::accept_inbound(const packet::IpPacket& packet, FlowTable::Flow* flow,
-                                                     Instant now) {
+std::optional<ClientId> GatewayTunnel::accept_inbound(const packet::IpPacket& packet, FlowTable::Flow* flow,
+                                                      Instant now) {
     const auto source = packet.source();
     const auto destination = packet.destination();
     if (!is_peer_address(destination)) {
@@ -91,8 +91,8 @@ std::optional<ClientId> GatewayState::accept_inbound(const packet::IpPacket& pac
     return client->second;
 }
 
-bool GatewayState::is_asked_for(const ClientId& client, const packet::IpPacket& packet, FlowTable::Flow* flow,
-                                Instant now) {
+bool GatewayTunnel::is_asked_for(const ClientId& client, const packet::IpPacket& packet, FlowTable::Flow* flow,
+                                 Instant now) {
     if (flow != nullptr) {
         return FlowTable::peer_of(*flow) == client.uuid() && flows_.admit(*flow, packet, now);
     }
@@ -103,8 +103,8 @@ bool GatewayState::is_asked_for(const ClientId& client, const packet::IpPacket& 
 
 // --- Packets: from clients to resources ---
 
-void GatewayState::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
-                                   MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
+void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                                    MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
     const auto decapsulated = node_.decapsulate(local, from, datagram, now);
     if (!decapsulated) {
         const auto& error = decapsulated.error();
@@ -148,8 +148,8 @@ void GatewayState::handle_datagram(const net::SocketAddress& local, const net::S
     tun.push(*packet);
 }
 
-bool GatewayState::accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
-                                   Instant now) {
+bool GatewayTunnel::accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
+                                    Instant now) {
     const auto destination = packet.destination();
     const bool is_from_client = packet.source() == peer.ipv4 || packet.source() == peer.ipv6;
     const auto verdict = !is_from_client               ? std::unexpected{Refusal::kSpoofedSource}
@@ -168,8 +168,8 @@ bool GatewayState::accept_outbound(const ClientId& client, const Peer& peer, con
 
 /// No error tells the client: one of "prohibited" would have it ask for access anew, and what is merely lost is sent
 /// again, later.
-bool GatewayState::open_flow(const FlowKey& key, const ClientId& client, Peer& peer, const packet::IpPacket& packet,
-                             Instant now) {
+bool GatewayTunnel::open_flow(const FlowKey& key, const ClientId& client, Peer& peer, const packet::IpPacket& packet,
+                              Instant now) {
     if (flows_.open(key, {.id = client.uuid(), .owner = peer.owner}, packet, now)) {
         return true;
     }
@@ -183,7 +183,7 @@ bool GatewayState::open_flow(const FlowKey& key, const ClientId& client, Peer& p
     return false;
 }
 
-void GatewayState::handle_control_packet(const ClientId& client, ByteSpan packet, Instant now) {
+void GatewayTunnel::handle_control_packet(const ClientId& client, ByteSpan packet, Instant now) {
     const auto control = p2p::parse_control_packet(packet);
     if (!control) {
         return;
@@ -201,7 +201,7 @@ void GatewayState::handle_control_packet(const ClientId& client, ByteSpan packet
     }
 }
 
-void GatewayState::handle_goodbye(const ClientId& client, Instant now) {
+void GatewayTunnel::handle_goodbye(const ClientId& client, Instant now) {
     const auto peer = peers_.find(client);
     if (peer != peers_.end() && peer->second.reused_at && now < *peer->second.reused_at + kGoodbyeMayBeOld) {
         kLog.debug("Client said goodbye, maybe before it was allowed more", log::field("cid", client));
@@ -212,13 +212,13 @@ void GatewayState::handle_goodbye(const ClientId& client, Instant now) {
     remove_client(client, now);
 }
 
-void GatewayState::remove_client(const ClientId& client, Instant now) {
+void GatewayTunnel::remove_client(const ClientId& client, Instant now) {
     kLog.debug("Client said goodbye", log::field("cid", client));
     node_.forget_connection(client.uuid(), now);
     forget_client(client);
 }
 
-void GatewayState::refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now) {
+void GatewayTunnel::refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now) {
     const auto request = p2p::decode_assigned_ips(assigned_ips);
     if (!request) {
         kLog.debug("Ignoring malformed control event", log::field("cid", client));
@@ -233,12 +233,12 @@ void GatewayState::refuse_translation(const ClientId& client, ByteSpan assigned_
     }
 }
 
-bool GatewayState::is_own_address(const net::IpAddress& address) const {
+bool GatewayTunnel::is_own_address(const net::IpAddress& address) const {
     const auto& config = tun_config_.current();
     return config && (address == config->ipv4 || address == config->ipv6);
 }
 
-void GatewayState::add_error(const TunnelError& error) {
+void GatewayTunnel::add_error(const TunnelError& error) {
     if (errors_.errors.size() < kMaxErrorsPerTick) {
         errors_.errors.push_back(error);
     } else {
@@ -248,7 +248,7 @@ void GatewayState::add_error(const TunnelError& error) {
 
 // --- Messages of the portal ---
 
-void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
+void GatewayTunnel::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{[&](const portal_api::AuthorizeFlow& flow) {
                               if (is_expired(flow, wall_now)) {
                                   refuse_expired(flow, now, wall_now);
@@ -265,7 +265,7 @@ void GatewayState::handle_portal(const portal_api::ToGateway& message, Instant n
     drain_node_events();
 }
 
-void GatewayState::handle(const portal_api::GatewayInit& message, Instant now) {
+void GatewayTunnel::handle(const portal_api::GatewayInit& message, Instant now) {
     update_relays({}, message.relays, now);
     tun_config_.set({.ipv4 = message.interface.ipv4,
                      .ipv6 = message.interface.ipv6,
@@ -277,7 +277,7 @@ void GatewayState::handle(const portal_api::GatewayInit& message, Instant now) {
 
 /// To grant it until the next sweep would open a gap in what has ended, again and again, since the client asks anew.
 /// The portal asks for no such thing, so its message took long, or our clock is wrong.
-void GatewayState::refuse_expired(const portal_api::AuthorizeFlow& message, Instant now, UnixSeconds wall_now) {
+void GatewayTunnel::refuse_expired(const portal_api::AuthorizeFlow& message, Instant now, UnixSeconds wall_now) {
     const bool is_clock_wrong = wall_now - *message.expires_at > kLatestMessage;
     const bool warns = is_clock_wrong && now >= next_clock_warning_;
     if (warns) {
@@ -290,7 +290,7 @@ void GatewayState::refuse_expired(const portal_api::AuthorizeFlow& message, Inst
              log::field("expires_at", to_text(message.expires_at)));
 }
 
-void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant now) {
+void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant now) {
     const auto& client = message.client;
     const auto& resource = id_of(message.resource);
     if (!tun_config_.current()) {
@@ -308,7 +308,7 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
         node_.upsert_connection(client.id.uuid(), client.public_key, client.preshared_key,
                                 {local.username, local.password}, {remote.username, remote.password}, now);
     if (!upserted) {
-        const bool asks = relay_recovery_.handle_wish(node_.public_key(), now);
+        const bool asks = relay_recovery_.handle_no_relays(node_.public_key(), now);
         kLog.debug("No relays to connect with", log::field("cid", client.id), log::field("asks_portal", asks));
         if (asks) {
             events_.emplace_back(ReconnectToPortal{});
@@ -336,11 +336,11 @@ void GatewayState::authorize(const portal_api::AuthorizeFlow& message, Instant n
     events_.emplace_back(SendFromGateway{portal_api::FlowAuthorized{message.ref}});
 }
 
-void GatewayState::handle(const portal_api::AccessAuthorizationExpiryUpdated& message, Instant) {
+void GatewayTunnel::handle(const portal_api::AccessAuthorizationExpiryUpdated& message, Instant) {
     update_expiry(message.client_id, message.resource_id, message.expires_at);
 }
 
-void GatewayState::handle(const portal_api::RejectAccess& message, Instant now) {
+void GatewayTunnel::handle(const portal_api::RejectAccess& message, Instant now) {
     const auto peer = peers_.find(message.client_id);
     if (peer == peers_.end() || !peer->second.policy.revoke(message.resource_id)) {
         kLog.debug("Nothing to revoke", log::field("cid", message.client_id), log::field("rid", message.resource_id));
@@ -354,7 +354,7 @@ void GatewayState::handle(const portal_api::RejectAccess& message, Instant now) 
     }
 }
 
-void GatewayState::handle(const portal_api::ResourceUpdated& message, Instant) {
+void GatewayTunnel::handle(const portal_api::ResourceUpdated& message, Instant) {
     for (auto& [client, peer] : peers_) {
         const auto updated = peer.policy.update_filters(message.resource);
         if (!updated && updated.error() == ClientPolicy::UpdateError::kTypeChanged) {
@@ -365,17 +365,17 @@ void GatewayState::handle(const portal_api::ResourceUpdated& message, Instant) {
     flows_.invalidate();
 }
 
-void GatewayState::handle(const portal_api::RelaysPresence& message, Instant now) {
+void GatewayTunnel::handle(const portal_api::RelaysPresence& message, Instant now) {
     update_relays(message.disconnected_ids, message.connected, now);
 }
 
-void GatewayState::handle(const portal_api::ClientIceCandidates& message, Instant now) {
+void GatewayTunnel::handle(const portal_api::ClientIceCandidates& message, Instant now) {
     for (const auto& candidate : message.candidates) {
         node_.add_remote_candidate(message.client_id.uuid(), candidate, now);
     }
 }
 
-void GatewayState::handle(const portal_api::InvalidateClientIceCandidates& message, Instant now) {
+void GatewayTunnel::handle(const portal_api::InvalidateClientIceCandidates& message, Instant now) {
     for (const auto& candidate : message.candidates) {
         node_.remove_remote_candidate(message.client_id.uuid(), candidate, now);
     }
@@ -383,7 +383,7 @@ void GatewayState::handle(const portal_api::InvalidateClientIceCandidates& messa
 
 // --- Clients and what they may reach ---
 
-void GatewayState::reconcile(const std::vector<portal_api::Authorization>& authorizations) {
+void GatewayTunnel::reconcile(const std::vector<portal_api::Authorization>& authorizations) {
     std::map<ClientId, std::set<ResourceId>> listed;
     for (const auto& authorization : authorizations) {
         listed[authorization.client_id].insert(authorization.resource_id);
@@ -399,7 +399,7 @@ void GatewayState::reconcile(const std::vector<portal_api::Authorization>& autho
     }
 }
 
-void GatewayState::update_expiry(const ClientId& client, const ResourceId& resource, UnixSeconds expires_at) {
+void GatewayTunnel::update_expiry(const ClientId& client, const ResourceId& resource, UnixSeconds expires_at) {
     const auto peer = peers_.find(client);
     const auto before = peer == peers_.end() ? std::unexpected{ClientPolicy::UpdateError::kUnknown}
                                              : peer->second.policy.update_expiry(resource, expires_at);
@@ -413,7 +413,7 @@ void GatewayState::update_expiry(const ClientId& client, const ResourceId& resou
     }
 }
 
-void GatewayState::sweep(Instant now, UnixSeconds wall_now) {
+void GatewayTunnel::sweep(Instant now, UnixSeconds wall_now) {
     std::vector<ClientId> finished;
     std::vector<ClientId> gone;
     for (auto& [client, peer] : peers_) {
@@ -436,13 +436,13 @@ void GatewayState::sweep(Instant now, UnixSeconds wall_now) {
     next_sweep_ = peers_.empty() ? std::nullopt : std::optional{now + kExpirySweepInterval};
 }
 
-void GatewayState::close_client(const ClientId& client, Instant now) {
+void GatewayTunnel::close_client(const ClientId& client, Instant now) {
     kLog.debug("Last resource of client is gone", log::field("cid", client));
     node_.close_connection(client.uuid(), p2p::goodbye_packet(), now);
     forget_client(client);
 }
 
-void GatewayState::forget_client(const ClientId& client) {
+void GatewayTunnel::forget_client(const ClientId& client) {
     const auto peer = peers_.find(client);
     if (peer == peers_.end()) {
         return;
@@ -459,7 +459,7 @@ void GatewayState::forget_client(const ClientId& client) {
     flows_.invalidate();
 }
 
-void GatewayState::drain_node_events() {
+void GatewayTunnel::drain_node_events() {
     // Authorizations outlive connections: a client that lost its connection rightly believes it still has them.
     while (const auto event = node_.poll_event()) {
         std::visit(overloaded{
@@ -484,20 +484,20 @@ void GatewayState::drain_node_events() {
 
 // --- Time, outputs, end ---
 
-void GatewayState::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
-                                 Instant now) {
+void GatewayTunnel::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
+                                  Instant now) {
     node_.update_relays(removed, to_relay_servers(listed), now);
     relay_recovery_.handle_list(node_.has_relays(), now);
 }
 
-void GatewayState::recover_relays(Instant now) {
+void GatewayTunnel::recover_relays(Instant now) {
     if (relay_recovery_.handle_timeout(node_.has_relays(), node_.public_key(), now)) {
         kLog.info("All relays stopped answering: asking the portal for others");
         events_.emplace_back(ReconnectToPortal{});
     }
 }
 
-void GatewayState::handle_timeout(Instant now, UnixSeconds wall_now) {
+void GatewayTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
     due_since_.reset();
     node_.handle_timeout(now);
     recover_relays(now);
@@ -508,7 +508,7 @@ void GatewayState::handle_timeout(Instant now, UnixSeconds wall_now) {
     }
 }
 
-std::optional<Instant> GatewayState::poll_timeout() {
+std::optional<Instant> GatewayTunnel::poll_timeout() {
     std::optional<Instant> earliest = node_.poll_timeout();
     for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout(), next_sweep_}) {
         if (deadline && (!earliest || *deadline < *earliest)) {
@@ -518,7 +518,7 @@ std::optional<Instant> GatewayState::poll_timeout() {
     return earliest;
 }
 
-std::optional<GatewayEvent> GatewayState::poll_event() {
+std::optional<GatewayEvent> GatewayTunnel::poll_event() {
     if (auto config = tun_config_.poll()) {
         kLog.info("Updating TUN device");
         return TunInterfaceUpdated{std::move(*config)};
@@ -534,7 +534,7 @@ std::optional<GatewayEvent> GatewayState::poll_event() {
     return std::nullopt;
 }
 
-void GatewayState::shut_down(Instant now) {
+void GatewayTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
     node_.close_all(p2p::goodbye_packet(), now);
     peers_.clear();

@@ -1,4 +1,4 @@
-#include "culvert/tunnel/client/client_state.h"
+#include "culvert/tunnel/client/client_tunnel.h"
 
 #include <algorithm>
 #include <cassert>
@@ -40,13 +40,13 @@ Service service_of(const packet::EmbeddedPacket& refused) {
 
 }  // namespace
 
-ClientState::ClientState(const Rng& rng, Instant now, WallTime wall_now)
+ClientTunnel::ClientTunnel(const Rng& rng, Instant now, WallTime wall_now)
     : node_{connectivity::Role::kClient, rng, now, wall_now},
       flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, rng.child("flows")} {}
 
 // --- Packets ---
 
-void ClientState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
+void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
     auto parsed = parse_tun_packet(packet);
     if (!parsed || !is_from_us(*parsed)) {
         return;
@@ -67,7 +67,7 @@ void ClientState::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue
     }
 }
 
-bool ClientState::is_from_us(const packet::IpPacket& packet) const {
+bool ClientTunnel::is_from_us(const packet::IpPacket& packet) const {
     if (!tun_config_.current()) {
         return false;
     }
@@ -81,13 +81,13 @@ bool ClientState::is_from_us(const packet::IpPacket& packet) const {
     return false;
 }
 
-bool ClientState::is_own_address(const net::IpAddress& address) const {
+bool ClientTunnel::is_own_address(const net::IpAddress& address) const {
     const auto& config = tun_config_.current();
     return config && (address == config->ipv4 || address == config->ipv6);
 }
 
-std::optional<GatewayId> ClientState::route(const net::IpAddress& destination, packet::Segmenter& segments,
-                                            Instant now) {
+std::optional<GatewayId> ClientTunnel::route(const net::IpAddress& destination, packet::Segmenter& segments,
+                                             Instant now) {
     if (is_always_dropped(destination)) {
         return std::nullopt;
     }
@@ -111,8 +111,8 @@ std::optional<GatewayId> ClientState::route(const net::IpAddress& destination, p
     return gateway;
 }
 
-void ClientState::buffer_packets(const ResourceId& resource, packet::Segmenter& segments) {
-    auto* packets = pending_flows_.packets(resource);
+void ClientTunnel::buffer_packets(const ResourceId& resource, packet::Segmenter& segments) {
+    auto* packets = access_requests_.packets(resource);
     while (const auto packet = segments.next()) {
         switch (packets->push(*packet)) {
             case PacketBuffer::Outcome::kAppended:
@@ -129,8 +129,8 @@ void ClientState::buffer_packets(const ResourceId& resource, packet::Segmenter& 
     }
 }
 
-void ClientState::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
-                                  MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
+void ClientTunnel::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
+                                   MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
     const auto decapsulated = node_.decapsulate(local, from, datagram, now);
     if (!decapsulated) {
         kLog.debug("Dropped datagram", log::field("reason", connectivity::to_text(decapsulated.error().kind)),
@@ -161,7 +161,7 @@ void ClientState::handle_datagram(const net::SocketAddress& local, const net::So
     tun.push(*packet);
 }
 
-bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
+bool ClientTunnel::accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     // Gateways route to a client by its addresses, so an honest one has nothing else for us. Any other destination
     // would be an address of this host's networks, which a gateway has no business to reach.
     if (!is_own_address(packet.destination())) {
@@ -182,13 +182,14 @@ bool ClientState::accept(const GatewayId& gateway, const packet::IpPacket& packe
     return false;
 }
 
-void ClientState::open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
+void ClientTunnel::open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet,
+                             Instant now) {
     [[maybe_unused]] const bool is_open =
         flows_.open(key, {.id = gateway.uuid(), .owner = gateway.uuid()}, packet, now);
     assert(is_open);  // we limit nobody's flows here but our own applications'
 }
 
-FlowTable::Flow* ClientState::find_flow(const FlowKey& key, const GatewayId& gateway, Instant now) {
+FlowTable::Flow* ClientTunnel::find_flow(const FlowKey& key, const GatewayId& gateway, Instant now) {
     auto* flow = flows_.find(key, now);
     if (flow == nullptr || FlowTable::peer_of(*flow) != gateway.uuid()) {
         return nullptr;
@@ -198,7 +199,7 @@ FlowTable::Flow* ClientState::find_flow(const FlowKey& key, const GatewayId& gat
     return is_served ? flow : nullptr;
 }
 
-void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now) {
+void ClientTunnel::handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now) {
     const auto control = p2p::parse_control_packet(packet);
     if (!control) {
         return;
@@ -215,7 +216,7 @@ void ClientState::handle_control_packet(const GatewayId& gateway, ByteSpan packe
 /// An error changes what this host does with the packets that it is about: a gateway has a say in those that go through
 /// it, and in no others. Routers on their way send errors as well, so nothing is known of the source. Messages that are
 /// neither echo nor error (redirects, router advertisements) no gateway lets pass.
-bool ClientState::accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
+bool ClientTunnel::accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     const auto about = quoted_flow(packet);
     const bool is_from_a_host = !is_reserved(packet.source()) && !is_own_address(packet.source());
     if (!about || !is_from_a_host || find_flow(*about, gateway, now) == nullptr) {
@@ -229,7 +230,7 @@ bool ClientState::accept_error(const GatewayId& gateway, const packet::IpPacket&
     return true;
 }
 
-void ClientState::reauthorise(const packet::EmbeddedPacket& refused, Instant now) {
+void ClientTunnel::reauthorise(const packet::EmbeddedPacket& refused, Instant now) {
     const auto* resource = resources_.match(refused.destination);
     if (resource == nullptr) {
         return;
@@ -245,23 +246,23 @@ void ClientState::reauthorise(const packet::EmbeddedPacket& refused, Instant now
 
 // --- Messages of the portal ---
 
-void ClientState::handle_portal(const portal_api::ToClient& message, Instant now) {
+void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant now) {
     std::visit([&](const auto& any) { handle(any, now); }, message);
     due_since_ = now;
     drain_node_events();
 }
 
-void ClientState::handle(const portal_api::ClientInit& message, Instant now) {
+void ClientTunnel::handle(const portal_api::ClientInit& message, Instant now) {
     set_interface(message.interface);
     set_resources(message.resources, now);
     update_relays({}, message.relays, now);
 }
 
-void ClientState::handle(const portal_api::ConfigChanged& message, Instant) {
+void ClientTunnel::handle(const portal_api::ConfigChanged& message, Instant) {
     set_interface(message.interface);
 }
 
-void ClientState::handle(const portal_api::ResourceCreatedOrUpdated& message, Instant now) {
+void ClientTunnel::handle(const portal_api::ResourceCreatedOrUpdated& message, Instant now) {
     if (is_supported(message.resource)) {
         add_resource(message.resource, now);
         return;
@@ -270,15 +271,15 @@ void ClientState::handle(const portal_api::ResourceCreatedOrUpdated& message, In
     remove_resource(id_of(message.resource), now);  // it may have been of another type before
 }
 
-void ClientState::handle(const portal_api::ResourceDeleted& message, Instant now) {
+void ClientTunnel::handle(const portal_api::ResourceDeleted& message, Instant now) {
     remove_resource(message.resource_id, now);
 }
 
-void ClientState::handle(const portal_api::RelaysPresence& message, Instant now) {
+void ClientTunnel::handle(const portal_api::RelaysPresence& message, Instant now) {
     update_relays(message.disconnected_ids, message.connected, now);
 }
 
-void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
+void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     const auto& id = message.resource_id;
     const auto& gateway = message.gateway_id;
     const auto* resource = resources_.find(id);
@@ -286,7 +287,7 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
         kLog.warn("Ignoring flow for unknown resource", log::field("rid", id), log::field("gid", gateway));
         return;
     }
-    if (pending_flows_.packets(id) == nullptr) {
+    if (access_requests_.packets(id) == nullptr) {
         kLog.debug("Ignoring flow that nobody waits for", log::field("rid", id), log::field("gid", gateway));
         return;
     }
@@ -297,7 +298,7 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
                                 {local.username, local.password}, {remote.username, remote.password}, now);
     if (!upserted) {
         // The flow stays pending: its packets wait, and it is asked for again.
-        const bool asks = relay_recovery_.handle_wish(node_.public_key(), now);
+        const bool asks = relay_recovery_.handle_no_relays(node_.public_key(), now);
         kLog.debug("No relays to connect with", log::field("gid", gateway), log::field("asks_portal", asks));
         if (asks) {
             events_.emplace_back(ReconnectToPortal{});
@@ -305,7 +306,7 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
         clean_up_gateway(gateway);
         return;
     }
-    const auto waiting = pending_flows_.take(id);
+    const auto waiting = access_requests_.take(id);
     if (*upserted == connectivity::Upserted::kReplaced) {
         // The gateway has started anew and allows nothing of what it once did: each resource is asked for again.
         peers_.remove(gateway);
@@ -324,7 +325,7 @@ void ClientState::handle(const portal_api::FlowCreated& message, Instant now) {
     }
 }
 
-void ClientState::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant now) {
+void ClientTunnel::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant now) {
     auto copy = to_bytes(bytes);
     const auto packet = packet::IpPacket::parse(copy);
     if (const auto key = packet ? outbound_flow(*packet) : std::nullopt) {
@@ -333,14 +334,14 @@ void ClientState::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant
     node_.encapsulate(gateway.uuid(), bytes, now);
 }
 
-void ClientState::handle(const portal_api::FlowCreationFailed& message, Instant now) {
+void ClientTunnel::handle(const portal_api::FlowCreationFailed& message, Instant now) {
     const auto* resource = resources_.find(message.resource_id);
     if (message.reason != portal_api::FlowFailure::kOffline || resource == nullptr) {
         kLog.debug("Portal refused flow", log::field("rid", message.resource_id),
                    log::field("reason", portal_api::to_string(message.reason)));
         return;
     }
-    pending_flows_.erase(message.resource_id);
+    access_requests_.erase(message.resource_id);
     if (const auto gateway = peers_.gateway_of(message.resource_id)) {
         node_.close_connection(gateway->uuid(), p2p::goodbye_packet(), now);
         clean_up_gateway(*gateway);
@@ -349,13 +350,13 @@ void ClientState::handle(const portal_api::FlowCreationFailed& message, Instant 
     resources_changed_ = true;
 }
 
-void ClientState::handle(const portal_api::GatewayIceCandidates& message, Instant now) {
+void ClientTunnel::handle(const portal_api::GatewayIceCandidates& message, Instant now) {
     for (const auto& candidate : message.candidates) {
         node_.add_remote_candidate(message.gateway_id.uuid(), candidate, now);
     }
 }
 
-void ClientState::handle(const portal_api::InvalidateGatewayIceCandidates& message, Instant now) {
+void ClientTunnel::handle(const portal_api::InvalidateGatewayIceCandidates& message, Instant now) {
     for (const auto& candidate : message.candidates) {
         node_.remove_remote_candidate(message.gateway_id.uuid(), candidate, now);
     }
@@ -363,12 +364,12 @@ void ClientState::handle(const portal_api::InvalidateGatewayIceCandidates& messa
 
 // --- Resources and the interface ---
 
-void ClientState::set_interface(const portal_api::Interface& interface) {
+void ClientTunnel::set_interface(const portal_api::Interface& interface) {
     tun_config_.set({.ipv4 = interface.ipv4, .ipv6 = interface.ipv6});
     update_routes();
 }
 
-void ClientState::set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now) {
+void ClientTunnel::set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now) {
     std::set<ResourceId> supported;
     for (const auto& resource : resources) {
         if (is_supported(resource)) {
@@ -392,7 +393,7 @@ void ClientState::set_resources(const std::vector<portal_api::ClientResource>& r
     resources_changed_ = true;
 }
 
-void ClientState::add_resource(const portal_api::ClientResource& resource, Instant now) {
+void ClientTunnel::add_resource(const portal_api::ClientResource& resource, Instant now) {
     const auto& id = id_of(resource);
     if (const auto* known = resources_.find(id); known != nullptr && is_addressability_change(*known, resource)) {
         remove_resource(id, now);
@@ -406,12 +407,12 @@ void ClientState::add_resource(const portal_api::ClientResource& resource, Insta
     resources_changed_ = true;
 }
 
-void ClientState::remove_resource(const ResourceId& id, Instant now) {
+void ClientTunnel::remove_resource(const ResourceId& id, Instant now) {
     if (resources_.find(id) == nullptr) {
         return;
     }
     kLog.info("Deactivating resource", log::field("rid", id));
-    pending_flows_.erase(id);
+    access_requests_.erase(id);
     reauthorise_throttle_.erase(id);
     if (peers_.unassign(id)) {
         close_unused_gateways(now);
@@ -422,11 +423,11 @@ void ClientState::remove_resource(const ResourceId& id, Instant now) {
     resources_changed_ = true;
 }
 
-ResourceSet::IsConnected ClientState::is_connected() const {
+ResourceSet::IsConnected ClientTunnel::is_connected() const {
     return [this](const ResourceId& id) { return peers_.gateway_of(id).has_value(); };
 }
 
-void ClientState::update_routes() {
+void ClientTunnel::update_routes() {
     if (!tun_config_.current()) {
         return;
     }
@@ -447,8 +448,8 @@ void ClientState::update_routes() {
 
 // --- Flows and gateways ---
 
-void ClientState::request_access(const ResourceId& resource, std::string_view trigger, Instant now) {
-    if (!pending_flows_.request(resource, now)) {
+void ClientTunnel::request_access(const ResourceId& resource, std::string_view trigger, Instant now) {
+    if (!access_requests_.request(resource, now)) {
         kLog.trace("Access was requested moments ago", log::field("rid", resource));
         return;
     }
@@ -456,7 +457,7 @@ void ClientState::request_access(const ResourceId& resource, std::string_view tr
     events_.emplace_back(SendFromClient{portal_api::CreateFlow{resource, recent_gateways_.sorted()}});
 }
 
-void ClientState::close_unused_gateways(Instant now) {
+void ClientTunnel::close_unused_gateways(Instant now) {
     for (const auto& gateway : peers_.unused()) {
         kLog.debug("Last resource for peer is gone", log::field("gid", gateway));
         node_.close_connection(gateway.uuid(), p2p::goodbye_packet(), now);
@@ -465,7 +466,7 @@ void ClientState::close_unused_gateways(Instant now) {
     drain_node_events();
 }
 
-void ClientState::clean_up_gateway(const GatewayId& gateway) {
+void ClientTunnel::clean_up_gateway(const GatewayId& gateway) {
     if (!peers_.remove(gateway)) {
         return;
     }
@@ -474,7 +475,7 @@ void ClientState::clean_up_gateway(const GatewayId& gateway) {
     flows_.invalidate();
 }
 
-void ClientState::drain_node_events() {
+void ClientTunnel::drain_node_events() {
     while (const auto event = node_.poll_event()) {
         std::visit(overloaded{
                        [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
@@ -504,27 +505,27 @@ void ClientState::drain_node_events() {
 
 // --- Time, outputs, end ---
 
-void ClientState::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
-                                Instant now) {
+void ClientTunnel::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
+                                 Instant now) {
     node_.update_relays(removed, to_relay_servers(listed), now);
     relay_recovery_.handle_list(node_.has_relays(), now);
 }
 
-void ClientState::recover_relays(Instant now) {
+void ClientTunnel::recover_relays(Instant now) {
     if (relay_recovery_.handle_timeout(node_.has_relays(), node_.public_key(), now)) {
         kLog.info("All relays stopped answering: asking the portal for others");
         events_.emplace_back(ReconnectToPortal{});
     }
 }
 
-void ClientState::handle_timeout(Instant now) {
+void ClientTunnel::handle_timeout(Instant now) {
     due_since_.reset();
     node_.handle_timeout(now);
     recover_relays(now);
     drain_node_events();
 }
 
-std::optional<Instant> ClientState::poll_timeout() {
+std::optional<Instant> ClientTunnel::poll_timeout() {
     auto earliest = node_.poll_timeout();
     for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout()}) {
         if (deadline && (!earliest || *deadline < *earliest)) {
@@ -534,7 +535,7 @@ std::optional<Instant> ClientState::poll_timeout() {
     return earliest;
 }
 
-std::optional<ClientEvent> ClientState::poll_event() {
+std::optional<ClientEvent> ClientTunnel::poll_event() {
     if (auto config = tun_config_.poll()) {
         kLog.info("Updating TUN device");
         return TunInterfaceUpdated{std::move(*config)};
@@ -554,7 +555,7 @@ std::optional<ClientEvent> ClientState::poll_event() {
     return std::nullopt;
 }
 
-void ClientState::reset(std::string_view reason, Instant now) {
+void ClientTunnel::reset(std::string_view reason, Instant now) {
     kLog.info("Resetting network state", log::field("reason", reason));
     for (const auto& gateway : peers_.ids()) {
         clean_up_gateway(gateway);
@@ -567,7 +568,7 @@ void ClientState::reset(std::string_view reason, Instant now) {
     due_since_ = now;
 }
 
-void ClientState::shut_down(Instant now) {
+void ClientTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
     node_.close_all(p2p::goodbye_packet(), now);
     for (const auto& gateway : peers_.ids()) {

@@ -36,9 +36,9 @@ namespace culvert::tunnel {
 /// Sans-IO. After a batch of inputs drain poll_event() and poll_transmit(), and call handle_timeout() once
 /// poll_timeout() has come, which may be at once. Wall-clock time serves expiries only. Source: spec/tunnel.md
 /// section 6.
-class GatewayState {
+class GatewayTunnel {
 public:
-    GatewayState(const Rng& rng, Instant now, WallTime wall_now);
+    GatewayTunnel(const Rng& rng, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal; one per process.
     [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }
@@ -140,6 +140,6 @@ private:
     std::optional<Instant> due_since_;
 };
 
-static_assert(SansIo<GatewayState>);
+static_assert(SansIo<GatewayTunnel>);
 
 }  // namespace culvert::tunnel

@@ -17,9 +17,9 @@
 #include "culvert/net/transmit_queue.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/candidate_batches.h"
+#include "culvert/tunnel/client/access_requests.h"
 #include "culvert/tunnel/client/client_event.h"
 #include "culvert/tunnel/client/gateway_peers.h"
-#include "culvert/tunnel/client/pending_flows.h"
 #include "culvert/tunnel/client/reauthorise_throttle.h"
 #include "culvert/tunnel/client/recent_gateways.h"
 #include "culvert/tunnel/client/resource_set.h"
@@ -45,9 +45,9 @@ namespace culvert::tunnel {
 ///
 /// Sans-IO. After a batch of inputs drain poll_event() and poll_transmit(), and call handle_timeout() once
 /// poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
-class ClientState {
+class ClientTunnel {
 public:
-    ClientState(const Rng& rng, Instant now, WallTime wall_now);
+    ClientTunnel(const Rng& rng, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal. Changes on reset().
     [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }
@@ -126,7 +126,7 @@ private:
     RelayRecovery relay_recovery_;
     ResourceSet resources_;
     GatewayPeers peers_;
-    PendingFlows pending_flows_;
+    AccessRequests access_requests_;
     ReauthoriseThrottle reauthorise_throttle_;
     RecentGateways recent_gateways_;
     SiteStatuses statuses_;
@@ -144,6 +144,6 @@ private:
     std::optional<Instant> due_since_;
 };
 
-static_assert(SansIo<ClientState>);
+static_assert(SansIo<ClientTunnel>);
 
 }  // namespace culvert::tunnel

@@ -1,4 +1,4 @@
-#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/tunnel/gateway/gateway_tunnel.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -497,7 +497,7 @@ TEST_F(GatewayPolicy, IgnoresWhatItCannotServe) {
 TEST_F(GatewayPolicy, AcceptsNothingBeforeInitOrWithoutRelays) {
     network.add_resource(1, "10.1.0.0/24");
     const auto message = network.authorize_flow(kR1);
-    GatewayState fresh{Rng::from_number(5), network.now, WallTime{}};
+    GatewayTunnel fresh{Rng::from_number(5), network.now, WallTime{}};
 
     fresh.handle_portal(message, network.now, network.wall_now());
     EXPECT_FALSE(fresh.poll_event());

@@ -18,7 +18,7 @@ namespace culvert::tunnel {
 ///
 /// Nothing here runs on a timer: a request is repeated only if there is still traffic for the resource, and then at
 /// most every kIntentInterval (spec/tunnel.md section 3.9).
-class PendingFlows {
+class AccessRequests {
 public:
     /// Notes that `resource` is wanted. Whether the portal must be asked now.
     [[nodiscard]] bool request(const ResourceId& resource, Instant now);
@@ -28,18 +28,18 @@ public:
 
     /// Ends the request and hands out what waited for it.
     [[nodiscard]] std::optional<PacketBuffer> take(const ResourceId& resource);
-    void erase(const ResourceId& resource) { flows_.erase(resource); }
+    void erase(const ResourceId& resource) { requests_.erase(resource); }
 
     /// For snapshots.
     void describe(Snapshot& out) const;
 
 private:
-    struct Flow {
+    struct Request {
         Instant last_intent;
-        PacketBuffer packets{kPendingFlowPackets};
+        PacketBuffer packets{kWaitingPackets};
     };
 
-    std::map<ResourceId, Flow> flows_;
+    std::map<ResourceId, Request> requests_;
 };
 
 }  // namespace culvert::tunnel

@@ -1,0 +1,29 @@
+#include "culvert/tunnel/client/access_requests.h"
+
+#include <utility>
+
+namespace culvert::tunnel {
+
+bool AccessRequests::request(const ResourceId& resource, Instant now) {
+    const auto [request, is_new] = requests_.try_emplace(resource, Request{.last_intent = now});
+    if (is_new) {
+        return true;
+    }
+    if (now - request->second.last_intent < kIntentInterval) {
+        return false;
+    }
+    request->second.last_intent = now;
+    return true;
+}
+
+PacketBuffer* AccessRequests::packets(const ResourceId& resource) {
+    const auto request = requests_.find(resource);
+    return request == requests_.end() ? nullptr : &request->second.packets;
+}
+
+std::optional<PacketBuffer> AccessRequests::take(const ResourceId& resource) {
+    auto request = requests_.extract(resource);
+    return request ? std::optional{std::move(request.mapped().packets)} : std::nullopt;
+}
+
+}  // namespace culvert::tunnel

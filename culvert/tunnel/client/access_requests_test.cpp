@@ -1,0 +1,52 @@
+#include "culvert/tunnel/client/access_requests.h"
+
+#include <gtest/gtest.h>
+
+#include "culvert/tunnel/testing/test_values.h"
+
+namespace culvert::tunnel {
+namespace {
+
+using namespace std::chrono_literals;
+
+const auto kA = test::id<ResourceId>(1);
+const auto kB = test::id<ResourceId>(2);
+constexpr Instant kStart{100s};
+
+TEST(AccessRequests, AsksAtOnceAndThenEveryTwoSeconds) {
+    AccessRequests requests;
+
+    EXPECT_TRUE(requests.request(kA, kStart));
+    EXPECT_FALSE(requests.request(kA, kStart + 1s));
+    EXPECT_FALSE(requests.request(kA, kStart + 1900ms));
+    EXPECT_TRUE(requests.request(kA, kStart + 2s));
+    EXPECT_FALSE(requests.request(kA, kStart + 3s));
+    EXPECT_TRUE(requests.request(kA, kStart + 4s));
+}
+
+TEST(AccessRequests, KeepsResourcesApart) {
+    AccessRequests requests;
+    EXPECT_TRUE(requests.request(kA, kStart));
+
+    EXPECT_TRUE(requests.request(kB, kStart));
+    requests.packets(kA)->push(as_bytes("a"));
+
+    EXPECT_EQ(requests.packets(kB)->size(), 0U);
+    EXPECT_EQ(requests.take(kA)->size(), 1U);
+    EXPECT_EQ(requests.packets(kA), nullptr);
+    EXPECT_NE(requests.packets(kB), nullptr);
+}
+
+TEST(AccessRequests, StartsAfreshOnceAFlowHasEnded) {
+    AccessRequests requests;
+    EXPECT_TRUE(requests.request(kA, kStart));
+    EXPECT_TRUE(requests.take(kA));
+
+    EXPECT_FALSE(requests.take(kA));
+    EXPECT_TRUE(requests.request(kA, kStart));
+    requests.erase(kA);
+    EXPECT_TRUE(requests.request(kA, kStart));
+}
+
+}  // namespace
+}  // namespace culvert::tunnel
