@@ -17,7 +17,7 @@
 #include "culvert/session/control_loop.h"
 #include "culvert/session/host_watch.h"
 #include "culvert/session/shard_thread.h"
-#include "culvert/tunnel/tun_config.h"
+#include "culvert/tunnel/device/tun_config.h"
 
 namespace culvert::session {
 
@@ -65,10 +65,8 @@ public:
     }
 
 protected:
-    using Traits = ShardTraits<State>;
-
     /// Everything the shard reports except ShardEnded.
-    virtual void handle_event(typename Traits::Event& event) = 0;
+    virtual void handle_event(typename State::Event& event) = 0;
     /// SIGHUP: the operator says what handle_network_change() finds out.
     virtual void handle_hangup() = 0;
     /// The host has other addresses, or another way out.
@@ -81,7 +79,7 @@ protected:
     virtual std::expected<bool, std::string> repair_host() { return false; }
 
     /// For what people ask for: rare, and never dropped.
-    void post(typename Traits::Command command) { shard_->post_always(std::move(command)); }
+    void post(typename State::Command command) { shard_->post_always(std::move(command)); }
     void send(portal_api::FromDevice message) { connection_->send(std::move(message)); }
 
     void connect() { connection_->connect(public_key_); }
@@ -189,7 +187,7 @@ private:
             return;
         }
         host_watch_.stop();
-        post(typename Traits::ShutDown{});
+        post(tunnel::ShutDown{});
         connection_->close();
         loop_.after(kShutdownLimit, [this] { loop_.stop(); });
     }
@@ -266,7 +264,7 @@ private:
                 }
                 stop_if_done();
             } else {
-                handle_event(event);
+                handle_event(std::get<typename State::Event>(event));
             }
         }
     }

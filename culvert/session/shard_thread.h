@@ -1,6 +1,7 @@
 #pragma once
 
-#include <exception>
+#include <chrono>
+#include <concepts>
 #include <expected>
 #include <optional>
 #include <string>
@@ -9,11 +10,14 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/base/sans_io.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/mailbox.h"
 #include "culvert/io/shard.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/log_setup.h"
+#include "culvert/tunnel/device/commands.h"
+#include "culvert/tunnel/device/dropped_packets.h"
 
 namespace culvert::session {
 
@@ -22,24 +26,21 @@ struct ShardEnded {
     std::optional<std::string> error;
 };
 
-/// How ShardThread drives one kind of state machine: specialise for each.
-///
-///     using Command = ...;                                 // what the control thread may ask for
-///     using Event = std::variant<ShardEnded, ...>;         // what it is told
-///     struct ShutDown {};                                  // the command that makes the state machine say goodbye
-///     static bool apply(State&, const Command&, io::Shard&, Instant, emit);   // true: that was the last command
-///     static void handle_timeout(State&, Instant);
-///     static std::optional<Event> poll_event(State&);
-template <typename State>
-struct ShardTraits;
+/// What runs in a shard's thread: a tunnel state machine that takes what it is asked for as a Command (one of them is
+/// tunnel::ShutDown, the last) and tells the control thread of each Event.
+template <typename T>
+concept ShardMachine = SansIo<T> && requires(T& machine) {
+    typename T::Command;
+    { machine.poll_event() } -> std::same_as<std::optional<typename T::Event>>;
+    { machine.poll_drops() } -> std::same_as<std::optional<tunnel::DroppedPackets>>;
+};
 
 /// Runs a tunnel state machine in a thread of its own, between mailboxes to and from the control thread.
-template <typename State>
+template <ShardMachine State>
 class ShardThread final : private io::ShardHandler {
 public:
-    using Traits = ShardTraits<State>;
-    using Command = typename Traits::Command;
-    using Event = typename Traits::Event;
+    using Command = typename State::Command;
+    using Event = std::variant<ShardEnded, typename State::Event>;
 
     /// Far more than a healthy control thread ever leaves waiting.
     static constexpr std::size_t kMailboxCapacity = 8192;
@@ -50,7 +51,7 @@ public:
         : state_{make_state()}, shard_{options, std::move(tun), *this} {}
     /// Ends the thread if it was not told to end: when an error unwinds the control thread, nobody else does.
     ~ShardThread() override {
-        commands_.post_always(typename Traits::ShutDown{});
+        commands_.post_always(tunnel::ShutDown{});
         join();
     }
     ShardThread(const ShardThread&) = delete;
@@ -107,24 +108,59 @@ private:
                          MutableByteSpan datagram, packet::Coalescer& tun, Instant now) override {
         state_.handle_datagram(local, from, ecn, datagram, tun, now);
     }
-    void handle_timeout(Instant now) override { Traits::handle_timeout(state_, now); }
+    // Those that compare expiries with civil time take it along.
+    void handle_timeout(Instant now) override {
+        if constexpr (requires { state_.handle_timeout(now); }) {
+            state_.handle_timeout(now);
+        } else {
+            state_.handle_timeout(now, wall_seconds());
+        }
+    }
+    void apply(const Command& command, Instant now) {
+        if constexpr (requires { state_.apply(command, now); }) {
+            state_.apply(command, now);
+        } else {
+            state_.apply(command, now, wall_seconds());
+        }
+    }
+    static UnixSeconds wall_seconds() { return std::chrono::floor<std::chrono::seconds>(io::wall_now()); }
+
     std::optional<Instant> poll_timeout() override { return state_.poll_timeout(); }
     std::optional<net::Transmit> poll_transmit() override { return state_.poll_transmit(); }
 
     bool handle_commands(Instant now) override {
         const auto commands = commands_.take();
         for (const auto& command : commands) {
-            is_finished_ |= Traits::apply(state_, command, shard_, now,
-                                          [this](Event event) { events_.post_always(std::move(event)); });
+            apply(command, now);
+            if (is<tunnel::Reset>(command)) {
+                rebind();
+            }
+            is_finished_ |= is<tunnel::ShutDown>(command);
         }
         return !commands.empty();
     }
     int commands_fd() const override { return commands_.fd(); }
 
+    template <typename Alternative>
+    static bool is(const Command& command) {
+        return std::visit([]<typename T>(const T&) { return std::same_as<T, Alternative>; }, command);
+    }
+
+    /// The host's network changed, and sockets may be bound to what is gone.
+    void rebind() {
+        if (const auto bound = shard_.bind_sockets(); !bound) {
+            log::Logger{"session"}.error("Cannot send or receive", log::field("error", bound.error()));
+        }
+    }
+
     void forward_events(Instant /*now*/) override {
+        // Strangers cause drops at will: nothing of theirs may fill the mailbox.
+        while (const auto drops = state_.poll_drops()) {
+            tunnel::log_report(*drops);
+        }
         // What does not fit stays with the state machine until the control thread has caught up: the other side acts on
         // what it is not told, so nothing is dropped.
-        while (waiting_event_ || (waiting_event_ = Traits::poll_event(state_))) {
+        while (waiting_event_ || (waiting_event_ = state_.poll_event())) {
             if (!events_.has_room()) {
                 return;
             }
@@ -136,7 +172,7 @@ private:
 
     io::Mailbox<Command> commands_{kMailboxCapacity};
     io::Mailbox<Event> events_{kMailboxCapacity};
-    std::optional<Event> waiting_event_;
+    std::optional<typename State::Event> waiting_event_;
     bool is_finished_ = false;
     State state_;
     io::Shard shard_;

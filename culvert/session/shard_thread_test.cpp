@@ -16,30 +16,6 @@
 namespace culvert::session {
 namespace {
 
-/// Sends every datagram back where it came from, and reports its length.
-class Echo {
-public:
-    void handle_tun_packet(packet::TunPacket /*packet*/, net::TransmitQueue& /*out*/, Instant /*now*/) {}
-    void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn /*ecn*/,
-                         MutableByteSpan datagram, packet::Coalescer& /*tun*/, Instant /*now*/) {
-        lengths.push_back(datagram.size());
-        answers.push_back({{local.ip, from}, net::Ecn::kNotEct, to_bytes(datagram)});
-    }
-    std::optional<Instant> poll_timeout() { return timer; }
-    std::optional<net::Transmit> poll_transmit() {
-        if (answers.empty()) {
-            return std::nullopt;
-        }
-        auto answer = std::move(answers.front());
-        answers.pop_front();
-        return answer;
-    }
-
-    std::deque<std::size_t> lengths;
-    std::deque<net::Transmit> answers;
-    std::optional<Instant> timer;
-};
-
 struct Length {
     std::size_t bytes;
 };
@@ -52,50 +28,61 @@ struct Report {
     std::size_t count;
 };
 
-}  // namespace
+/// Sends every datagram back where it came from, and reports its length.
+class Echo {
+public:
+    using Command = std::variant<SetTimer, Report, tunnel::ShutDown>;
+    using Event = std::variant<Length, TimerFired>;
 
-template <>
-struct ShardTraits<Echo> {
-    struct ShutDown {};
-    using Command = std::variant<SetTimer, Report, ShutDown>;
-    using Event = std::variant<ShardEnded, Length, TimerFired>;
-
-    template <typename Emit>
-    static bool apply(Echo& state, const Command& command, io::Shard& /*shard*/, Instant now, Emit /*emit*/) {
+    void handle_tun_packet(packet::TunPacket /*packet*/, net::TransmitQueue& /*out*/, Instant /*now*/) {}
+    void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn /*ecn*/,
+                         MutableByteSpan datagram, packet::Coalescer& /*tun*/, Instant /*now*/) {
+        events_.emplace_back(Length{datagram.size()});
+        answers_.push_back({{local.ip, from}, net::Ecn::kNotEct, to_bytes(datagram)});
+    }
+    void apply(const Command& command, Instant now) {
         if (const auto* timer = std::get_if<SetTimer>(&command)) {
-            state.timer = now + timer->delay;
-            return false;
-        }
-        if (const auto* report = std::get_if<Report>(&command)) {
+            timer_ = now + timer->delay;
+        } else if (const auto* report = std::get_if<Report>(&command)) {
             for (std::size_t i = 1; i <= report->count; ++i) {
-                state.lengths.push_back(i);
+                events_.emplace_back(Length{i});
             }
-            return false;
-        }
-        return true;
-    }
-    static void handle_timeout(Echo& state, Instant now) {
-        if (state.timer && *state.timer <= now) {
-            state.timer.reset();
-            state.lengths.push_back(0);
         }
     }
-    static std::optional<Event> poll_event(Echo& state) {
-        if (state.lengths.empty()) {
+    void handle_timeout(Instant now) {
+        if (timer_ && *timer_ <= now) {
+            timer_.reset();
+            events_.emplace_back(TimerFired{});
+        }
+    }
+    std::optional<Instant> poll_timeout() { return timer_; }
+    std::optional<net::Transmit> poll_transmit() { return take_first(answers_); }
+    std::optional<Event> poll_event() { return take_first(events_); }
+    std::optional<tunnel::DroppedPackets> poll_drops() { return std::nullopt; }
+
+private:
+    template <typename T>
+    static std::optional<T> take_first(std::deque<T>& queue) {
+        if (queue.empty()) {
             return std::nullopt;
         }
-        const auto length = state.lengths.front();
-        state.lengths.pop_front();
-        if (length == 0) {
-            return TimerFired{};
-        }
-        return Length{length};
+        auto first = std::move(queue.front());
+        queue.pop_front();
+        return first;
     }
+
+    std::deque<Event> events_;
+    std::deque<net::Transmit> answers_;
+    std::optional<Instant> timer_;
 };
 
-namespace {
-
 using EchoShard = ShardThread<Echo>;
+
+template <typename T>
+bool is(const EchoShard::Event& event) {
+    const auto* of_echo = std::get_if<Echo::Event>(&event);
+    return of_echo != nullptr && std::holds_alternative<T>(*of_echo);
+}
 
 void in_new_network(const std::function<void(EchoShard&)>& body) {
     std::thread thread{[&] {
@@ -121,7 +108,7 @@ std::vector<EchoShard::Event> wait_for_events(EchoShard& shard) {
 }
 
 void shut_down(EchoShard& shard) {
-    shard.post_always(ShardTraits<Echo>::ShutDown{});
+    shard.post_always(tunnel::ShutDown{});
     for (int i = 0; i < 10; ++i) {
         for (const auto& event : wait_for_events(shard)) {
             if (const auto* ended = std::get_if<ShardEnded>(&event)) {
@@ -149,7 +136,7 @@ TEST(ShardThread, AnswersDatagramsAndReportsThem) {
         std::size_t answered = 0;
         while (reported < 100 && !testing::Test::HasFailure()) {
             for (const auto& event : wait_for_events(shard)) {
-                reported += std::holds_alternative<Length>(event) ? 1 : 0;
+                reported += is<Length>(event) ? 1 : 0;
             }
         }
         while (answered < 100 && !testing::Test::HasFailure()) {
@@ -186,7 +173,7 @@ TEST(ShardThread, WakesUpForTimersThatCommandsSet) {
         EXPECT_TRUE(shard.post(SetTimer{std::chrono::milliseconds{20}}));
         const auto events = wait_for_events(shard);
         ASSERT_EQ(events.size(), 1U);
-        EXPECT_TRUE(std::holds_alternative<TimerFired>(events[0]));
+        EXPECT_TRUE(is<TimerFired>(events[0]));
         shut_down(shard);
     });
 }
@@ -199,7 +186,7 @@ TEST(ShardThread, LosesNothingThatHasToWaitForTheControlThread) {
         while (reported < kReports && !testing::Test::HasFailure()) {
             std::this_thread::sleep_for(std::chrono::milliseconds{20});  // the mailbox fills
             for (const auto& event : wait_for_events(shard)) {
-                ASSERT_EQ(std::get<Length>(event).bytes, ++reported);
+                ASSERT_EQ(std::get<Length>(std::get<Echo::Event>(event)).bytes, ++reported);
             }
         }
         shut_down(shard);
@@ -216,7 +203,7 @@ TEST(ShardThread, SaysSoWhenItCannotTakeMoreCommands) {
             ASSERT_TRUE(never_started.post(SetTimer{}));
         }
         EXPECT_FALSE(never_started.post(SetTimer{}));
-        never_started.post_always(ShardTraits<Echo>::ShutDown{});
+        never_started.post_always(tunnel::ShutDown{});
     }};
     thread.join();
 }
@@ -234,7 +221,7 @@ TEST(ShardThread, DatagramsThatAreTooLongAreNotEvenLookedAt) {
         }
         const auto events = wait_for_events(shard);
         ASSERT_EQ(events.size(), 1U);
-        EXPECT_EQ(std::get<Length>(events[0]).bytes, 1316U);
+        EXPECT_EQ(std::get<Length>(std::get<Echo::Event>(events[0])).bytes, 1316U);
         shut_down(shard);
     });
 }

@@ -76,7 +76,7 @@ inline constexpr unsigned kGatewayFlowBurst = 2048;
 /// A client that is slowed down is mentioned at most this often.
 inline constexpr Duration kFlowNoticeInterval = std::chrono::minutes{5};
 
-/// Errors kept per tick; further ones are only counted.
-inline constexpr std::size_t kMaxErrorsPerTick = 32;
+/// Dropped packets that are told of in one report; further ones are only counted.
+inline constexpr std::size_t kMaxDropsPerReport = 32;
 
 }  // namespace culvert::tunnel

@@ -35,6 +35,13 @@ void TunConfigCell::describe(Snapshot& out) const {
         });
 }
 
+void DeviceCore::describe(Snapshot& out) const {
+    out.field("events", events_.size())
+        .field("drops", drops_.packets.size())
+        .field("has_candidates", !candidates_.empty());
+    due_.describe(out);
+}
+
 // --- Client ---
 
 void ResourceSet::describe(Snapshot& out) const {
@@ -98,13 +105,12 @@ void SiteStatuses::describe(Snapshot& out) const {
 std::string ClientTunnel::debug_snapshot(Instant now) const {
     Snapshot out{now};
     out.line("client")
-        .field("events", events_.size())
         .field("resources_changed", resources_changed_)
-        .field("flows", flows_.size())
-        .field("due_since", due_since_)
-        .field("has_candidates", !candidates_.empty());
+        .field("key_changed", key_changed_.has_value())
+        .field("flows", flows_.size());
+    core_.describe(out);
     out.nested([&] {
-        tun_config_.describe(out);
+        core_.describe_interface(out);
         resources_.describe(out);
         peers_.describe(out);
         access_requests_.describe(out);
@@ -112,7 +118,7 @@ std::string ClientTunnel::debug_snapshot(Instant now) const {
         recent_gateways_.describe(out);
         statuses_.describe(out);
     });
-    return out.text() + '\n' + node_.debug_snapshot(now);
+    return out.text() + '\n' + core_.node_snapshot(now);
 }
 
 // --- Gateway ---
@@ -125,16 +131,11 @@ void ClientPolicy::describe(Snapshot& out) const {
 
 std::string GatewayTunnel::debug_snapshot(Instant now) const {
     Snapshot out{now};
-    out.line("gateway")
-        .field("events", events_.size())
-        .field("errors", errors_.errors.size())
-        .field("next_sweep", next_sweep_)
-        .field("due_since", due_since_)
-        .field("addresses", clients_by_address_.size())
-        .field("flows", flows_.size())
-        .field("has_candidates", !candidates_.empty());
+    out.line("gateway").field("addresses", clients_by_address_.size()).field("flows", flows_.size());
+    core_.describe(out);
+    due_.describe(out);
     out.nested([&] {
-        tun_config_.describe(out);
+        core_.describe_interface(out);
         for (const auto& [id, peer] : peers_) {
             out.line("client")
                 .field("id", id)
@@ -146,7 +147,7 @@ std::string GatewayTunnel::debug_snapshot(Instant now) const {
                 .nested([&] { peer.policy.describe(out); });
         }
     });
-    return out.text() + '\n' + node_.debug_snapshot(now);
+    return out.text() + '\n' + core_.node_snapshot(now);
 }
 
 }  // namespace culvert::tunnel

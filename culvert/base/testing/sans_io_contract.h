@@ -29,6 +29,9 @@ bool has_output(T& object, Instant now) {
     if constexpr (requires { object.poll_event(); }) {
         found |= object.poll_event().has_value();
     }
+    if constexpr (requires { object.poll_drops(); }) {
+        found |= object.poll_drops().has_value();
+    }
     if constexpr (requires { object.poll_output(); }) {
         found |= object.poll_output().has_value();
     }

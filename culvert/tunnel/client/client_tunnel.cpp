@@ -41,7 +41,7 @@ Service service_of(const packet::EmbeddedPacket& refused) {
 }  // namespace
 
 ClientTunnel::ClientTunnel(const Rng& rng, Instant now, WallTime wall_now)
-    : node_{connectivity::Role::kClient, rng, now, wall_now},
+    : core_{connectivity::Role::kClient, rng, now, wall_now},
       flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, rng.child("flows")} {}
 
 // --- Packets ---
@@ -56,34 +56,29 @@ void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
     const auto key = outbound_flow(*parsed);
     if (auto* flow = key ? flows_.find(*key, now) : nullptr; flow != nullptr && flows_.is_judged(*flow)) {
         flows_.note_sent(*flow, *parsed, now);
-        node_.encapsulate(FlowTable::peer_of(*flow), segments, out, now);
+        core_.send(FlowTable::peer_of(*flow), segments, out, now);
         return;
     }
     if (const auto gateway = route(parsed->destination(), segments, now)) {
         if (key) {
             open_flow(*key, *gateway, *parsed, now);
         }
-        node_.encapsulate(gateway->uuid(), segments, out, now);
+        core_.send(gateway->uuid(), segments, out, now);
     }
 }
 
 bool ClientTunnel::is_from_us(const packet::IpPacket& packet) const {
-    if (!tun_config_.current()) {
+    if (!core_.tun_config()) {
         return false;
     }
     const auto source = packet.source();
-    if (is_own_address(source)) {
+    if (core_.is_own_address(source)) {
         return true;
     }
     // the gateway would answer it with an error, which would have us ask for access again and again
     kLog.debug("Dropped packet with bad source IP", log::field("source", source),
                log::field("destination", packet.destination()));
     return false;
-}
-
-bool ClientTunnel::is_own_address(const net::IpAddress& address) const {
-    const auto& config = tun_config_.current();
-    return config && (address == config->ipv4 || address == config->ipv6);
 }
 
 std::optional<GatewayId> ClientTunnel::route(const net::IpAddress& destination, packet::Segmenter& segments,
@@ -131,40 +126,28 @@ void ClientTunnel::buffer_packets(const ResourceId& resource, packet::Segmenter&
 
 void ClientTunnel::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                                    MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
-    const auto decapsulated = node_.decapsulate(local, from, datagram, now);
-    if (!decapsulated) {
-        kLog.debug("Dropped datagram", log::field("reason", connectivity::to_text(decapsulated.error().kind)),
-                   log::field("local", local), log::field("remote", from), log::field("bytes", datagram.size()));
+    auto received = core_.receive(local, from, datagram, now);
+    if (!received) {
         return;
     }
-    if (!*decapsulated) {
-        due_since_ = now;
-        return;
-    }
-    const auto& [connection, bytes] = **decapsulated;
-    const GatewayId gateway{connection};
+    const GatewayId gateway{received->from};
+    auto& packet = received->packet;
 
-    auto packet = packet::IpPacket::parse(bytes);
-    if (!packet) {
-        kLog.debug("Dropped packet from gateway", log::field("gid", gateway),
-                   log::field("reason", packet::to_string(packet.error())));
+    if (p2p::is_control_packet(packet.bytes())) {
+        handle_control_packet(gateway, packet.bytes(), now);
         return;
     }
-    if (p2p::is_control_packet(packet->bytes())) {
-        handle_control_packet(gateway, packet->bytes(), now);
+    if (!accept(gateway, packet, now)) {
         return;
     }
-    if (!accept(gateway, *packet, now)) {
-        return;
-    }
-    packet::apply_outer_ecn(*packet, ecn);
-    tun.push(*packet);
+    packet::apply_outer_ecn(packet, ecn);
+    tun.push(packet);
 }
 
 bool ClientTunnel::accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     // Gateways route to a client by its addresses, so an honest one has nothing else for us. Any other destination
     // would be an address of this host's networks, which a gateway has no business to reach.
-    if (!is_own_address(packet.destination())) {
+    if (!core_.is_own_address(packet.destination())) {
         kLog.debug("Dropped packet that is not for us", log::field("gid", gateway),
                    log::field("destination", packet.destination()));
         return false;
@@ -209,8 +192,7 @@ void ClientTunnel::handle_control_packet(const GatewayId& gateway, ByteSpan pack
         return;
     }
     kLog.debug("Gateway said goodbye", log::field("gid", gateway));
-    node_.forget_connection(gateway.uuid(), now);
-    clean_up_gateway(gateway);
+    forget_gateway(gateway, now);
 }
 
 /// An error changes what this host does with the packets that it is about: a gateway has a say in those that go through
@@ -218,7 +200,7 @@ void ClientTunnel::handle_control_packet(const GatewayId& gateway, ByteSpan pack
 /// neither echo nor error (redirects, router advertisements) no gateway lets pass.
 bool ClientTunnel::accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     const auto about = quoted_flow(packet);
-    const bool is_from_a_host = !is_reserved(packet.source()) && !is_own_address(packet.source());
+    const bool is_from_a_host = !is_reserved(packet.source()) && !core_.is_own_address(packet.source());
     if (!about || !is_from_a_host || find_flow(*about, gateway, now) == nullptr) {
         kLog.debug("Dropped ICMP message that is about nothing that we sent", log::field("gid", gateway),
                    log::field("source", packet.source()));
@@ -248,14 +230,14 @@ void ClientTunnel::reauthorise(const packet::EmbeddedPacket& refused, Instant no
 
 void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant now) {
     std::visit([&](const auto& any) { handle(any, now); }, message);
-    due_since_ = now;
-    drain_node_events();
+    core_.note_input(now);
+    drain_connections(now);
 }
 
 void ClientTunnel::handle(const portal_api::ClientInit& message, Instant now) {
     set_interface(message.interface);
     set_resources(message.resources, now);
-    update_relays({}, message.relays, now);
+    core_.update_relays({}, message.relays, now);
 }
 
 void ClientTunnel::handle(const portal_api::ConfigChanged& message, Instant) {
@@ -276,7 +258,7 @@ void ClientTunnel::handle(const portal_api::ResourceDeleted& message, Instant no
 }
 
 void ClientTunnel::handle(const portal_api::RelaysPresence& message, Instant now) {
-    update_relays(message.disconnected_ids, message.connected, now);
+    core_.update_relays(message.disconnected_ids, message.connected, now);
 }
 
 void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
@@ -291,19 +273,15 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
         kLog.debug("Ignoring flow that nobody waits for", log::field("rid", id), log::field("gid", gateway));
         return;
     }
-    const auto& local = message.client_ice_credentials;
-    const auto& remote = message.gateway_ice_credentials;
-    const auto upserted =
-        node_.upsert_connection(gateway.uuid(), message.gateway_public_key, message.preshared_key,
-                                {local.username, local.password}, {remote.username, remote.password}, now);
+    const auto upserted = core_.connect({.id = gateway.uuid(),
+                                         .key = message.gateway_public_key,
+                                         .preshared_key = message.preshared_key,
+                                         .local = message.client_ice_credentials,
+                                         .remote = message.gateway_ice_credentials},
+                                        now);
     if (!upserted) {
-        // The flow stays pending: its packets wait, and it is asked for again.
-        const bool asks = relay_recovery_.handle_no_relays(node_.public_key(), now);
-        kLog.debug("No relays to connect with", log::field("gid", gateway), log::field("asks_portal", asks));
-        if (asks) {
-            events_.emplace_back(ReconnectToPortal{});
-        }
-        clean_up_gateway(gateway);
+        // The request stays: its packets wait, and access is asked for again.
+        forget_gateway(gateway, now);
         return;
     }
     const auto waiting = access_requests_.take(id);
@@ -331,7 +309,7 @@ void ClientTunnel::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instan
     if (const auto key = packet ? outbound_flow(*packet) : std::nullopt) {
         open_flow(*key, gateway, *packet, now);
     }
-    node_.encapsulate(gateway.uuid(), bytes, now);
+    core_.send(gateway.uuid(), bytes, now);
 }
 
 void ClientTunnel::handle(const portal_api::FlowCreationFailed& message, Instant now) {
@@ -343,29 +321,24 @@ void ClientTunnel::handle(const portal_api::FlowCreationFailed& message, Instant
     }
     access_requests_.erase(message.resource_id);
     if (const auto gateway = peers_.gateway_of(message.resource_id)) {
-        node_.close_connection(gateway->uuid(), p2p::goodbye_packet(), now);
-        clean_up_gateway(*gateway);
+        close_gateway(*gateway, now);
     }
     statuses_.set_offline(sites_of(*resource));
     resources_changed_ = true;
 }
 
 void ClientTunnel::handle(const portal_api::GatewayIceCandidates& message, Instant now) {
-    for (const auto& candidate : message.candidates) {
-        node_.add_remote_candidate(message.gateway_id.uuid(), candidate, now);
-    }
+    core_.add_candidates(message.gateway_id.uuid(), message.candidates, now);
 }
 
 void ClientTunnel::handle(const portal_api::InvalidateGatewayIceCandidates& message, Instant now) {
-    for (const auto& candidate : message.candidates) {
-        node_.remove_remote_candidate(message.gateway_id.uuid(), candidate, now);
-    }
+    core_.remove_candidates(message.gateway_id.uuid(), message.candidates, now);
 }
 
 // --- Resources and the interface ---
 
 void ClientTunnel::set_interface(const portal_api::Interface& interface) {
-    tun_config_.set({.ipv4 = interface.ipv4, .ipv6 = interface.ipv6});
+    core_.set_tun_config({.ipv4 = interface.ipv4, .ipv6 = interface.ipv6});
     update_routes();
 }
 
@@ -428,7 +401,7 @@ ResourceSet::IsConnected ClientTunnel::is_connected() const {
 }
 
 void ClientTunnel::update_routes() {
-    if (!tun_config_.current()) {
+    if (!core_.tun_config()) {
         return;
     }
     auto routes = resources_.networks();
@@ -440,10 +413,10 @@ void ClientTunnel::update_routes() {
     routes.erase(repeated.begin(), repeated.end());
     const auto first_v6 = std::ranges::find(routes, net::Family::kIpv6, &net::IpNetwork::family);
 
-    auto config = *tun_config_.current();
+    auto config = *core_.tun_config();
     config.ipv4_routes.assign(routes.begin(), first_v6);
     config.ipv6_routes.assign(first_v6, routes.end());
-    tun_config_.set(std::move(config));
+    core_.set_tun_config(std::move(config));
 }
 
 // --- Flows and gateways ---
@@ -454,19 +427,24 @@ void ClientTunnel::request_access(const ResourceId& resource, std::string_view t
         return;
     }
     kLog.debug("Requesting access", log::field("rid", resource), log::field("trigger", trigger));
-    events_.emplace_back(SendFromClient{portal_api::CreateFlow{resource, recent_gateways_.sorted()}});
+    core_.send_to_portal(portal_api::CreateFlow{resource, recent_gateways_.sorted()});
 }
 
 void ClientTunnel::close_unused_gateways(Instant now) {
     for (const auto& gateway : peers_.unused()) {
         kLog.debug("Last resource for peer is gone", log::field("gid", gateway));
-        node_.close_connection(gateway.uuid(), p2p::goodbye_packet(), now);
-        clean_up_gateway(gateway);
+        close_gateway(gateway, now);
     }
-    drain_node_events();
+    drain_connections(now);
 }
 
-void ClientTunnel::clean_up_gateway(const GatewayId& gateway) {
+void ClientTunnel::close_gateway(const GatewayId& gateway, Instant now) {
+    core_.close(gateway.uuid(), now);
+    forget_gateway(gateway, now);
+}
+
+void ClientTunnel::forget_gateway(const GatewayId& gateway, Instant now) {
+    core_.forget(gateway.uuid(), now);
     if (!peers_.remove(gateway)) {
         return;
     }
@@ -475,75 +453,43 @@ void ClientTunnel::clean_up_gateway(const GatewayId& gateway) {
     flows_.invalidate();
 }
 
-void ClientTunnel::drain_node_events() {
-    while (const auto event = node_.poll_event()) {
-        std::visit(overloaded{
-                       [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
-                       [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
-                       [&](const connectivity::ConnectionEstablished& established) {
-                           // The connection may have been closed since.
-                           if (const GatewayId gateway{established.id}; peers_.contains(gateway)) {
-                               statuses_.set_online(gateway);
-                               resources_changed_ = true;
-                           }
-                       },
-                       [&](const connectivity::ConnectionFailed& failed) { clean_up_gateway(GatewayId{failed.id}); },
-                       [&](const connectivity::ConnectionClosed& closed) { clean_up_gateway(GatewayId{closed.id}); },
-                   },
-                   *event);
+void ClientTunnel::forget_all_gateways(Instant now) {
+    for (const auto& gateway : peers_.ids()) {
+        forget_gateway(gateway, now);
     }
-    candidates_.flush(
-        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
-            events_.emplace_back(
-                SendFromClient{portal_api::BroadcastGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)}});
+}
+
+void ClientTunnel::drain_connections(Instant now) {
+    core_.drain_connections(overloaded{
+        [&](const connectivity::ConnectionEstablished& established) {
+            // The connection may have been closed since.
+            if (const GatewayId gateway{established.id}; peers_.contains(gateway)) {
+                statuses_.set_online(gateway);
+                resources_changed_ = true;
+            }
         },
-        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
-            events_.emplace_back(SendFromClient{
-                portal_api::BroadcastInvalidatedGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)}});
-        });
+        [&](const connectivity::ConnectionFailed& failed) { forget_gateway(GatewayId{failed.id}, now); },
+        [&](const connectivity::ConnectionClosed& closed) { forget_gateway(GatewayId{closed.id}, now); },
+    });
 }
 
 // --- Time, outputs, end ---
 
-void ClientTunnel::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
-                                 Instant now) {
-    node_.update_relays(removed, to_relay_servers(listed), now);
-    relay_recovery_.handle_list(node_.has_relays(), now);
-}
-
-void ClientTunnel::recover_relays(Instant now) {
-    if (relay_recovery_.handle_timeout(node_.has_relays(), node_.public_key(), now)) {
-        kLog.info("All relays stopped answering: asking the portal for others");
-        events_.emplace_back(ReconnectToPortal{});
-    }
-}
-
 void ClientTunnel::handle_timeout(Instant now) {
-    due_since_.reset();
-    node_.handle_timeout(now);
-    recover_relays(now);
-    drain_node_events();
+    core_.handle_timeout(now);
+    drain_connections(now);
 }
 
 std::optional<Instant> ClientTunnel::poll_timeout() {
-    auto earliest = node_.poll_timeout();
-    for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout()}) {
-        if (deadline && (!earliest || *deadline < *earliest)) {
-            earliest = deadline;
-        }
-    }
-    return earliest;
+    return core_.poll_timeout();
 }
 
 std::optional<ClientEvent> ClientTunnel::poll_event() {
-    if (auto config = tun_config_.poll()) {
-        kLog.info("Updating TUN device");
-        return TunInterfaceUpdated{std::move(*config)};
+    if (auto changed = std::exchange(key_changed_, std::nullopt)) {
+        return *changed;
     }
-    if (!events_.empty()) {
-        auto event = std::move(events_.front());
-        events_.pop_front();
-        return event;
+    if (auto event = core_.poll_event()) {
+        return std::visit([](auto& alternative) { return ClientEvent{std::move(alternative)}; }, *event);
     }
     if (std::exchange(resources_changed_, false)) {
         // Much that touches the list leaves it as it was: a site that was Unknown anyway, the list of a new `init`.
@@ -557,24 +503,25 @@ std::optional<ClientEvent> ClientTunnel::poll_event() {
 
 void ClientTunnel::reset(std::string_view reason, Instant now) {
     kLog.info("Resetting network state", log::field("reason", reason));
-    for (const auto& gateway : peers_.ids()) {
-        clean_up_gateway(gateway);
-    }
+    core_.reset(now);
+    drain_connections(now);
+    forget_all_gateways(now);
     recent_gateways_.clear();
-    node_.reset(now);
-    relay_recovery_.handle_list(false, now);
-    drain_node_events();
-    events_.clear();  // about connections that are no more; the host reconnects to the portal anyway
-    due_since_ = now;
+    key_changed_ = KeyChanged{public_key()};
 }
 
 void ClientTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
-    node_.close_all(p2p::goodbye_packet(), now);
-    for (const auto& gateway : peers_.ids()) {
-        clean_up_gateway(gateway);
-    }
-    drain_node_events();
+    core_.close_all(now);
+    forget_all_gateways(now);
+    drain_connections(now);
+}
+
+void ClientTunnel::apply(const Command& command, Instant now) {
+    std::visit(overloaded{[&](const portal_api::ToClient& message) { handle_portal(message, now); },
+                          [&](const Reset& reset_command) { reset(reset_command.reason, now); },
+                          [&](const ShutDown&) { shut_down(now); }},
+               command);
 }
 
 }  // namespace culvert::tunnel

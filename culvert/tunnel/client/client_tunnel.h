@@ -1,22 +1,20 @@
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
-#include "culvert/connectivity/node.h"
 #include "culvert/net/ecn.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/net/transmit.h"
 #include "culvert/net/transmit_queue.h"
 #include "culvert/portal_api/messages.h"
-#include "culvert/tunnel/candidate_batches.h"
 #include "culvert/tunnel/client/access_requests.h"
 #include "culvert/tunnel/client/client_event.h"
 #include "culvert/tunnel/client/gateway_peers.h"
@@ -24,14 +22,12 @@
 #include "culvert/tunnel/client/recent_gateways.h"
 #include "culvert/tunnel/client/resource_set.h"
 #include "culvert/tunnel/client/site_statuses.h"
+#include "culvert/tunnel/device/commands.h"
+#include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
-#include "culvert/tunnel/relay_recovery.h"
-#include "culvert/tunnel/relay_servers.h"
-#include "culvert/tunnel/tun_config_cell.h"
 
 namespace culvert::packet {
 class Coalescer;
-class IpPacket;
 class Segmenter;
 struct EmbeddedPacket;
 struct TunPacket;
@@ -50,7 +46,7 @@ public:
     ClientTunnel(const Rng& rng, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal. Changes on reset().
-    [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }
+    [[nodiscard]] const crypto::PublicKey& public_key() const { return core_.public_key(); }
 
     /// One read of the TUN device. Data goes straight to `out`; it is sealed in place of the packet's memory.
     void handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now);
@@ -65,15 +61,22 @@ public:
     void handle_timeout(Instant now);
 
     /// The network changed: drops all connections without a goodbye and takes a new key. The host must rebind its
-    /// sockets and connect to the portal anew with public_key() (section 3.17). `reason` is for the log.
+    /// sockets and, as KeyChanged says, connect to the portal anew (section 3.17). `reason` is for the log.
     void reset(std::string_view reason, Instant now);
 
     /// Says goodbye to all gateways. Flush poll_transmit() for up to a second, then stop.
     void shut_down(Instant now);
 
+    /// The last three as messages, for who runs this in another thread.
+    using Command = std::variant<portal_api::ToClient, Reset, ShutDown>;
+    using Event = ClientEvent;
+    void apply(const Command& command, Instant now);
+
     [[nodiscard]] std::optional<Instant> poll_timeout();
-    [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return node_.poll_transmit(); }
+    [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }
     [[nodiscard]] std::optional<ClientEvent> poll_event();
+    /// For the log (log_report()).
+    [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
 
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
@@ -101,14 +104,14 @@ private:
     // Flows and gateways.
     void request_access(const ResourceId& resource, std::string_view trigger, Instant now);
     void close_unused_gateways(Instant now);
-    void clean_up_gateway(const GatewayId& gateway);
-    void update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed, Instant now);
-    void recover_relays(Instant now);
-    void drain_node_events();
+    /// To close it says goodbye, to forget it does not.
+    void close_gateway(const GatewayId& gateway, Instant now);
+    void forget_gateway(const GatewayId& gateway, Instant now);
+    void forget_all_gateways(Instant now);
+    void drain_connections(Instant now);
 
     // Packets.
     [[nodiscard]] bool is_from_us(const packet::IpPacket& packet) const;
-    [[nodiscard]] bool is_own_address(const net::IpAddress& address) const;
     /// The gateway for packets to `destination`. Without one, they wait for it or are dropped.
     [[nodiscard]] std::optional<GatewayId> route(const net::IpAddress& destination, packet::Segmenter& segments,
                                                  Instant now);
@@ -122,26 +125,21 @@ private:
     [[nodiscard]] FlowTable::Flow* find_flow(const FlowKey& key, const GatewayId& gateway, Instant now);
     void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
 
-    connectivity::Node node_;
-    RelayRecovery relay_recovery_;
+    DeviceCore core_;
     ResourceSet resources_;
     GatewayPeers peers_;
     AccessRequests access_requests_;
     ReauthoriseThrottle reauthorise_throttle_;
     RecentGateways recent_gateways_;
     SiteStatuses statuses_;
-    TunConfigCell tun_config_;
 
     /// What this host opened, with the gateways that it goes through.
     FlowTable flows_;
 
-    CandidateBatches candidates_;
-    std::deque<ClientEvent> events_;
+    std::optional<KeyChanged> key_changed_;
     bool resources_changed_ = false;
     /// As the host was told; unset: not yet.
     std::optional<std::vector<ResourceView>> listed_;
-    /// When an input was taken whose consequences only handle_timeout() brings out.
-    std::optional<Instant> due_since_;
 };
 
 static_assert(SansIo<ClientTunnel>);

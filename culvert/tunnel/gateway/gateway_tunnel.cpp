@@ -16,7 +16,6 @@
 #include "culvert/tunnel/gateway/packet_policy.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "culvert/tunnel/p2p/messages.h"
-#include "culvert/tunnel/relay_servers.h"
 #include "culvert/tunnel/service.h"
 #include "culvert/tunnel/tun_read.h"
 
@@ -36,7 +35,7 @@ std::string to_text(const ClientPolicy::Expiry& expires_at) {
 }  // namespace
 
 GatewayTunnel::GatewayTunnel(const Rng& rng, Instant now, WallTime wall_now)
-    : node_{connectivity::Role::kGateway, rng, now, wall_now},
+    : core_{connectivity::Role::kGateway, rng, now, wall_now},
       flows_{{.total = kGatewayFlows,
               .per_peer = kGatewayFlowsPerClient,
               .per_owner = kGatewayFlowsPerActor,
@@ -57,12 +56,12 @@ void GatewayTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQue
     auto* flow = key ? flows_.find(*key, now) : nullptr;
     if (flow != nullptr && flows_.is_judged(*flow)) {
         if (flows_.admit(*flow, *parsed, now)) {
-            node_.encapsulate(FlowTable::peer_of(*flow), segments, out, now);
+            core_.send(FlowTable::peer_of(*flow), segments, out, now);
         }
         return;
     }
     if (const auto client = accept_inbound(*parsed, flow, now)) {
-        node_.encapsulate(client->uuid(), segments, out, now);
+        core_.send(client->uuid(), segments, out, now);
     }
 }
 
@@ -78,8 +77,8 @@ std::optional<ClientId> GatewayTunnel::accept_inbound(const packet::IpPacket& pa
         kLog.debug("Dropped packet to unknown client", log::field("destination", destination));
         return std::nullopt;
     }
-    auto verdict =
-        is_own_address(source) ? check_from_gateway(packet) : check_inbound(peers_.at(client->second).policy, packet);
+    auto verdict = core_.is_own_address(source) ? check_from_gateway(packet)
+                                                : check_inbound(peers_.at(client->second).policy, packet);
     if (verdict && !is_asked_for(client->second, packet, flow, now)) {
         verdict = std::unexpected{Refusal::kUnasked};
     }
@@ -105,63 +104,57 @@ bool GatewayTunnel::is_asked_for(const ClientId& client, const packet::IpPacket&
 
 void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                                     MutableByteSpan datagram, packet::Coalescer& tun, Instant now) {
-    const auto decapsulated = node_.decapsulate(local, from, datagram, now);
-    if (!decapsulated) {
-        const auto& error = decapsulated.error();
-        add_error({connectivity::to_text(error.kind), from, error.is_recently_disconnected});
+    auto received = core_.receive(local, from, datagram, now);
+    if (!received) {
         return;
     }
-    if (!*decapsulated) {
-        due_since_ = now;
-        return;
-    }
-    const auto& [connection, bytes] = **decapsulated;
-    auto packet = packet::IpPacket::parse(bytes);
-    if (!packet) {
-        add_error({packet::to_string(packet.error()), from});
-        return;
-    }
-    const auto key = outbound_flow(*packet);
+    const auto& connection = received->from;
+    auto& packet = received->packet;
+    const auto key = outbound_flow(packet);
     auto* flow = key ? flows_.find(*key, now) : nullptr;
     if (flow != nullptr && flows_.is_judged(*flow) && FlowTable::peer_of(*flow) == connection) {
-        flows_.note_sent(*flow, *packet, now);
+        flows_.note_sent(*flow, packet, now);
     } else {
         const ClientId client{connection};
         const auto peer = peers_.find(client);
         if (peer == peers_.end()) {
-            add_error({"No peer for connection", from});
+            core_.report_drop({.reason = "No peer for connection",
+                               .cause = {},
+                               .local = local,
+                               .from = from,
+                               .bytes = datagram.size()});
             return;
         }
-        if (p2p::is_control_packet(packet->bytes())) {
-            handle_control_packet(client, packet->bytes(), now);
+        if (p2p::is_control_packet(packet.bytes())) {
+            handle_control_packet(client, packet.bytes(), now);
             return;
         }
         peer->second.leaves_at.reset();
-        if (!accept_outbound(client, peer->second, *packet, now)) {
+        if (!accept_outbound(client, peer->second, packet, now)) {
             return;
         }
-        if (key && !open_flow(*key, client, peer->second, *packet, now)) {
+        if (key && !open_flow(*key, client, peer->second, packet, now)) {
             return;
         }
     }
-    packet::apply_outer_ecn(*packet, ecn);
-    tun.push(*packet);
+    packet::apply_outer_ecn(packet, ecn);
+    tun.push(packet);
 }
 
 bool GatewayTunnel::accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
                                     Instant now) {
     const auto destination = packet.destination();
     const bool is_from_client = packet.source() == peer.ipv4 || packet.source() == peer.ipv6;
-    const auto verdict = !is_from_client               ? std::unexpected{Refusal::kSpoofedSource}
-                         : is_own_address(destination) ? check_to_gateway(packet)
-                                                       : check_outbound(peer.policy, packet);
+    const auto verdict = !is_from_client                     ? std::unexpected{Refusal::kSpoofedSource}
+                         : core_.is_own_address(destination) ? check_to_gateway(packet)
+                                                             : check_outbound(peer.policy, packet);
     if (verdict) {
         return true;
     }
     kLog.debug("Refused packet from client", log::field("cid", client), log::field("source", packet.source()),
                log::field("destination", destination), log::field("reason", to_text(verdict.error())));
     if (const auto answer = packet::make_icmp_error(icmp_error_of(verdict.error()), packet)) {
-        node_.encapsulate(client.uuid(), *answer, now);
+        core_.send(client.uuid(), *answer, now);
     }
     return false;
 }
@@ -209,13 +202,8 @@ void GatewayTunnel::handle_goodbye(const ClientId& client, Instant now) {
         flows_.invalidate();  // its next packet is looked at
         return;
     }
-    remove_client(client, now);
-}
-
-void GatewayTunnel::remove_client(const ClientId& client, Instant now) {
     kLog.debug("Client said goodbye", log::field("cid", client));
-    node_.forget_connection(client.uuid(), now);
-    forget_client(client);
+    forget_client(client, now);
 }
 
 void GatewayTunnel::refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now) {
@@ -229,20 +217,7 @@ void GatewayTunnel::refuse_translation(const ClientId& client, ByteSpan assigned
     const auto status = p2p::encode(p2p::DomainStatus{
         .resource = request->resource, .domain = request->domain, .status = p2p::NatStatus::kInactive});
     if (const auto packet = p2p::make_control_packet(p2p::EventType::kDomainStatus, as_bytes(status))) {
-        node_.encapsulate(client.uuid(), *packet, now);
-    }
-}
-
-bool GatewayTunnel::is_own_address(const net::IpAddress& address) const {
-    const auto& config = tun_config_.current();
-    return config && (address == config->ipv4 || address == config->ipv6);
-}
-
-void GatewayTunnel::add_error(const TunnelError& error) {
-    if (errors_.errors.size() < kMaxErrorsPerTick) {
-        errors_.errors.push_back(error);
-    } else {
-        ++errors_.omitted;
+        core_.send(client.uuid(), *packet, now);
     }
 }
 
@@ -261,16 +236,16 @@ void GatewayTunnel::handle_portal(const portal_api::ToGateway& message, Instant 
     if (std::holds_alternative<portal_api::GatewayInit>(message)) {
         sweep(now, wall_now);  // the snapshot may have left clients with nothing, or with what has expired meanwhile
     }
-    due_since_ = now;
-    drain_node_events();
+    core_.note_input(now);
+    drain_connections();
 }
 
 void GatewayTunnel::handle(const portal_api::GatewayInit& message, Instant now) {
-    update_relays({}, message.relays, now);
-    tun_config_.set({.ipv4 = message.interface.ipv4,
-                     .ipv6 = message.interface.ipv6,
-                     .ipv4_routes = {peer_range(net::Family::kIpv4)},
-                     .ipv6_routes = {peer_range(net::Family::kIpv6)}});
+    core_.update_relays({}, message.relays, now);
+    core_.set_tun_config({.ipv4 = message.interface.ipv4,
+                          .ipv6 = message.interface.ipv6,
+                          .ipv4_routes = {peer_range(net::Family::kIpv4)},
+                          .ipv6_routes = {peer_range(net::Family::kIpv6)}});
     reconcile(message.authorizations);
     flows_.invalidate();
 }
@@ -293,7 +268,7 @@ void GatewayTunnel::refuse_expired(const portal_api::AuthorizeFlow& message, Ins
 void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant now) {
     const auto& client = message.client;
     const auto& resource = id_of(message.resource);
-    if (!tun_config_.current()) {
+    if (!core_.tun_config()) {
         kLog.debug("Ignoring authorization before init", log::field("cid", client.id), log::field("rid", resource));
         return;
     }
@@ -302,17 +277,13 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
                   log::field("rid", resource));
         return;
     }
-    const auto& local = message.gateway_ice_credentials;
-    const auto& remote = message.client_ice_credentials;
-    const auto upserted =
-        node_.upsert_connection(client.id.uuid(), client.public_key, client.preshared_key,
-                                {local.username, local.password}, {remote.username, remote.password}, now);
+    const auto upserted = core_.connect({.id = client.id.uuid(),
+                                         .key = client.public_key,
+                                         .preshared_key = client.preshared_key,
+                                         .local = message.gateway_ice_credentials,
+                                         .remote = message.client_ice_credentials},
+                                        now);
     if (!upserted) {
-        const bool asks = relay_recovery_.handle_no_relays(node_.public_key(), now);
-        kLog.debug("No relays to connect with", log::field("cid", client.id), log::field("asks_portal", asks));
-        if (asks) {
-            events_.emplace_back(ReconnectToPortal{});
-        }
         return;
     }
     auto& peer = peers_.try_emplace(client.id, Peer{.ipv4 = client.ipv4, .ipv6 = client.ipv6}).first->second;
@@ -328,12 +299,10 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
     clients_by_address_.insert_or_assign(peer.ipv4, client.id);
     clients_by_address_.insert_or_assign(peer.ipv6, client.id);
     flows_.invalidate();
-    if (!next_sweep_) {
-        next_sweep_ = now + kExpirySweepInterval;
-    }
+    due_.bring_forward(Due::kExpirySweep, now + kExpirySweepInterval);
     // Before the candidates that the new connection has ready: a client ignores candidates of a gateway that it was
     // not told about yet.
-    events_.emplace_back(SendFromGateway{portal_api::FlowAuthorized{message.ref}});
+    core_.send_to_portal(portal_api::FlowAuthorized{message.ref});
 }
 
 void GatewayTunnel::handle(const portal_api::AccessAuthorizationExpiryUpdated& message, Instant) {
@@ -366,19 +335,15 @@ void GatewayTunnel::handle(const portal_api::ResourceUpdated& message, Instant) 
 }
 
 void GatewayTunnel::handle(const portal_api::RelaysPresence& message, Instant now) {
-    update_relays(message.disconnected_ids, message.connected, now);
+    core_.update_relays(message.disconnected_ids, message.connected, now);
 }
 
 void GatewayTunnel::handle(const portal_api::ClientIceCandidates& message, Instant now) {
-    for (const auto& candidate : message.candidates) {
-        node_.add_remote_candidate(message.client_id.uuid(), candidate, now);
-    }
+    core_.add_candidates(message.client_id.uuid(), message.candidates, now);
 }
 
 void GatewayTunnel::handle(const portal_api::InvalidateClientIceCandidates& message, Instant now) {
-    for (const auto& candidate : message.candidates) {
-        node_.remove_remote_candidate(message.client_id.uuid(), candidate, now);
-    }
+    core_.remove_candidates(message.client_id.uuid(), message.candidates, now);
 }
 
 // --- Clients and what they may reach ---
@@ -431,18 +396,20 @@ void GatewayTunnel::sweep(Instant now, UnixSeconds wall_now) {
         close_client(client, now);
     }
     for (const auto& client : gone) {
-        remove_client(client, now);
+        kLog.debug("Client said goodbye, and was not heard of since", log::field("cid", client));
+        forget_client(client, now);
     }
-    next_sweep_ = peers_.empty() ? std::nullopt : std::optional{now + kExpirySweepInterval};
+    due_.set(Due::kExpirySweep, peers_.empty() ? std::nullopt : std::optional{now + kExpirySweepInterval});
 }
 
 void GatewayTunnel::close_client(const ClientId& client, Instant now) {
     kLog.debug("Last resource of client is gone", log::field("cid", client));
-    node_.close_connection(client.uuid(), p2p::goodbye_packet(), now);
-    forget_client(client);
+    core_.close(client.uuid(), now);
+    forget_client(client, now);
 }
 
-void GatewayTunnel::forget_client(const ClientId& client) {
+void GatewayTunnel::forget_client(const ClientId& client, Instant now) {
+    core_.forget(client.uuid(), now);
     const auto peer = peers_.find(client);
     if (peer == peers_.end()) {
         return;
@@ -459,89 +426,48 @@ void GatewayTunnel::forget_client(const ClientId& client) {
     flows_.invalidate();
 }
 
-void GatewayTunnel::drain_node_events() {
+void GatewayTunnel::drain_connections() {
     // Authorizations outlive connections: a client that lost its connection rightly believes it still has them.
-    while (const auto event = node_.poll_event()) {
-        std::visit(overloaded{
-                       [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
-                       [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
-                       [](const connectivity::ConnectionEstablished&) {},
-                       [](const connectivity::ConnectionFailed&) {},
-                       [](const connectivity::ConnectionClosed&) {},
-                   },
-                   *event);
-    }
-    candidates_.flush(
-        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
-            events_.emplace_back(
-                SendFromGateway{portal_api::BroadcastClientIceCandidates{{ClientId{id}}, std::move(candidates)}});
-        },
-        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
-            events_.emplace_back(SendFromGateway{
-                portal_api::BroadcastInvalidatedClientIceCandidates{{ClientId{id}}, std::move(candidates)}});
-        });
+    core_.drain_connections(overloaded{
+        [](const connectivity::ConnectionEstablished&) {},
+        [](const connectivity::ConnectionFailed&) {},
+        [](const connectivity::ConnectionClosed&) {},
+    });
 }
 
-// --- Time, outputs, end ---
-
-void GatewayTunnel::update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed,
-                                  Instant now) {
-    node_.update_relays(removed, to_relay_servers(listed), now);
-    relay_recovery_.handle_list(node_.has_relays(), now);
-}
-
-void GatewayTunnel::recover_relays(Instant now) {
-    if (relay_recovery_.handle_timeout(node_.has_relays(), node_.public_key(), now)) {
-        kLog.info("All relays stopped answering: asking the portal for others");
-        events_.emplace_back(ReconnectToPortal{});
-    }
-}
+// --- Time, end ---
 
 void GatewayTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
-    due_since_.reset();
-    node_.handle_timeout(now);
-    recover_relays(now);
-    drain_node_events();
-    if (next_sweep_ && *next_sweep_ <= now) {
-        sweep(now, wall_now);
-        drain_node_events();
-    }
+    core_.handle_timeout(now);
+    drain_connections();
+    due_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kExpirySweep:
+                sweep(now, wall_now);
+                drain_connections();
+                break;
+        }
+    });
 }
 
 std::optional<Instant> GatewayTunnel::poll_timeout() {
-    std::optional<Instant> earliest = node_.poll_timeout();
-    for (const auto& deadline : {due_since_, relay_recovery_.poll_timeout(), next_sweep_}) {
-        if (deadline && (!earliest || *deadline < *earliest)) {
-            earliest = deadline;
-        }
-    }
-    return earliest;
-}
-
-std::optional<GatewayEvent> GatewayTunnel::poll_event() {
-    if (auto config = tun_config_.poll()) {
-        kLog.info("Updating TUN device");
-        return TunInterfaceUpdated{std::move(*config)};
-    }
-    if (!events_.empty()) {
-        auto event = std::move(events_.front());
-        events_.pop_front();
-        return event;
-    }
-    if (!errors_.errors.empty()) {
-        return std::exchange(errors_, {});
-    }
-    return std::nullopt;
+    return earliest(core_.poll_timeout(), due_.next());
 }
 
 void GatewayTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
-    node_.close_all(p2p::goodbye_packet(), now);
+    core_.close_all(now);
     peers_.clear();
     clients_by_address_.clear();
-    next_sweep_.reset();
+    due_.clear(Due::kExpirySweep);
     flows_.invalidate();
-    drain_node_events();
+    drain_connections();
+}
+
+void GatewayTunnel::apply(const Command& command, Instant now, UnixSeconds wall_now) {
+    std::visit(overloaded{[&](const portal_api::ToGateway& message) { handle_portal(message, now, wall_now); },
+                          [&](const ShutDown&) { shut_down(now); }},
+               command);
 }
 
 }  // namespace culvert::tunnel

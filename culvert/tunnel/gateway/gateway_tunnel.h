@@ -1,31 +1,28 @@
 #pragma once
 
-#include <deque>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <variant>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
-#include "culvert/connectivity/node.h"
 #include "culvert/net/ecn.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/net/transmit.h"
 #include "culvert/net/transmit_queue.h"
 #include "culvert/portal_api/messages.h"
-#include "culvert/tunnel/candidate_batches.h"
+#include "culvert/tunnel/device/commands.h"
+#include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
 #include "culvert/tunnel/gateway/client_policy.h"
-#include "culvert/tunnel/gateway/gateway_event.h"
-#include "culvert/tunnel/relay_recovery.h"
-#include "culvert/tunnel/tun_config_cell.h"
 
 namespace culvert::packet {
 class Coalescer;
-class IpPacket;
 struct TunPacket;
 }  // namespace culvert::packet
 
@@ -41,7 +38,7 @@ public:
     GatewayTunnel(const Rng& rng, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal; one per process.
-    [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }
+    [[nodiscard]] const crypto::PublicKey& public_key() const { return core_.public_key(); }
 
     /// One read of the TUN device: traffic from resources to clients. Data goes straight to `out`.
     void handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now);
@@ -58,9 +55,16 @@ public:
     /// Says goodbye to all clients. Flush poll_transmit() for up to a second, then stop.
     void shut_down(Instant now);
 
+    /// Messages of the portal and shut_down(), for who runs this in another thread.
+    using Command = std::variant<portal_api::ToGateway, ShutDown>;
+    using Event = DeviceEvent;
+    void apply(const Command& command, Instant now, UnixSeconds wall_now);
+
     [[nodiscard]] std::optional<Instant> poll_timeout();
-    [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return node_.poll_transmit(); }
-    [[nodiscard]] std::optional<GatewayEvent> poll_event();
+    [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }
+    [[nodiscard]] std::optional<DeviceEvent> poll_event() { return core_.poll_event(); }
+    /// For the log (log_report()).
+    [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
 
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
@@ -95,17 +99,14 @@ private:
     void reconcile(const std::vector<portal_api::Authorization>& authorizations);
     void update_expiry(const ClientId& client, const ResourceId& resource, UnixSeconds expires_at);
     void sweep(Instant now, UnixSeconds wall_now);
+    /// To close it says goodbye, to forget it does not.
     void close_client(const ClientId& client, Instant now);
-    void forget_client(const ClientId& client);
-    void update_relays(std::span<const RelayId> removed, const std::vector<portal_api::Relay>& listed, Instant now);
-    void recover_relays(Instant now);
-    void drain_node_events();
+    void forget_client(const ClientId& client, Instant now);
+    void drain_connections();
 
     // Packets.
-    [[nodiscard]] bool is_own_address(const net::IpAddress& address) const;
     void handle_control_packet(const ClientId& client, ByteSpan packet, Instant now);
     void handle_goodbye(const ClientId& client, Instant now);
-    void remove_client(const ClientId& client, Instant now);
     void refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now);
     /// Whether a packet from `client` may go to its destination; answers refused ones.
     [[nodiscard]] bool accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
@@ -119,25 +120,18 @@ private:
     /// Whether the client may open a flow with this packet, or it belongs to none.
     [[nodiscard]] bool open_flow(const FlowKey& key, const ClientId& client, Peer& peer, const packet::IpPacket& packet,
                                  Instant now);
-    void add_error(const TunnelError& error);
 
-    connectivity::Node node_;
-    RelayRecovery relay_recovery_;
+    enum class Due : std::uint8_t { kExpirySweep };
+
+    DeviceCore core_;
+    Deadlines<Due> due_;
     std::map<ClientId, Peer> peers_;
     std::unordered_map<net::IpAddress, ClientId> clients_by_address_;
-    TunConfigCell tun_config_;
-    std::optional<Instant> next_sweep_;
     /// When refuse_expired() may warn again.
     Instant next_clock_warning_;
 
     /// What clients opened.
     FlowTable flows_;
-
-    CandidateBatches candidates_;
-    std::deque<GatewayEvent> events_;
-    TunnelErrors errors_;
-    /// When an input was taken whose consequences only handle_timeout() brings out.
-    std::optional<Instant> due_since_;
 };
 
 static_assert(SansIo<GatewayTunnel>);

@@ -452,7 +452,7 @@ TEST_F(GatewayPolicy, SaysGoodbyeToAllClientsOnShutdown) {
 TEST_F(GatewayPolicy, SurvivesABadDatagramInABatch) {
     network.add_resource(1, "10.1.0.0/24");
     connect("10.1.0.1:53");
-    gateway.errors.clear();
+    gateway.drops.clear();
 
     network.send(udp_packet("100.64.0.1:5000", "10.1.0.1:53", 1));
     network.run_for(20ms);
@@ -465,9 +465,9 @@ TEST_F(GatewayPolicy, SurvivesABadDatagramInABatch) {
     network.run_for(20ms);
 
     EXPECT_EQ(gateway.received.size(), 2U);
-    ASSERT_EQ(gateway.errors.size(), 1U) << "one event for all errors of the tick";
-    EXPECT_EQ(gateway.errors[0].errors.size(), 2U);
-    EXPECT_EQ(gateway.errors[0].omitted, 0U);
+    ASSERT_EQ(gateway.drops.size(), 1U) << "one event for all errors of the tick";
+    EXPECT_EQ(gateway.drops[0].packets.size(), 2U);
+    EXPECT_EQ(gateway.drops[0].omitted, 0U);
 }
 
 TEST_F(GatewayPolicy, BoundsTheErrorsOfATick) {
@@ -476,9 +476,9 @@ TEST_F(GatewayPolicy, BoundsTheErrorsOfATick) {
     }
     network.drain();
 
-    ASSERT_EQ(gateway.errors.size(), 1U);
-    EXPECT_EQ(gateway.errors[0].errors.size(), 32U);
-    EXPECT_EQ(gateway.errors[0].omitted, 68U);
+    ASSERT_EQ(gateway.drops.size(), 1U);
+    EXPECT_EQ(gateway.drops[0].packets.size(), 32U);
+    EXPECT_EQ(gateway.drops[0].omitted, 68U);
 }
 
 TEST_F(GatewayPolicy, IgnoresWhatItCannotServe) {
@@ -517,7 +517,7 @@ class GatewayAndRogue : public GatewayPolicy {
 protected:
     void SetUp() override {
         network.connect_rogue(gateway, gateway_cidr(1, "10.1.0.0/24"));
-        gateway.errors.clear();
+        gateway.drops.clear();
     }
     void send(ByteSpan packet) {
         network.rogue->received.clear();
@@ -636,7 +636,7 @@ TEST_F(GatewayAndRogue, MalformedPacketsInsideTheTunnelAreErrors) {
     send(bad_udp);
 
     EXPECT_TRUE(gateway.received.empty());
-    EXPECT_EQ(gateway.errors.size(), 1U);
+    EXPECT_EQ(gateway.drops.size(), 1U);
     EXPECT_TRUE(is_connected());
 }
 

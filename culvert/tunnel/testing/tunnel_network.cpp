@@ -8,6 +8,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/packet/tun_packet.h"
+#include "culvert/tunnel/device/relay_servers.h"
 #include "culvert/tunnel/testing/test_values.h"
 #include "culvert/turn/channel_data.h"
 #include "culvert/turn/server/credentials.h"
@@ -261,14 +262,18 @@ void TunnelNetwork::drain_client() {
                            client.tun_config = std::move(updated.config);
                            ++client.tun_updates;
                        },
-                       [&](SendFromClient& sent) { handle(std::move(sent.message)); },
+                       [&](SendToPortal& sent) { handle(std::get<portal_api::FromClient>(std::move(sent.message))); },
                        [&](ResourcesChanged& changed) {
                            client.resources = std::move(changed.resources);
                            ++client.resource_updates;
                        },
                        [&](ReconnectToPortal&) { ++client.portal_reconnects; },
+                       [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
                    },
                    *event);
+    }
+    while (auto drops = client.state.poll_drops()) {
+        client.drops.push_back(std::move(*drops));
     }
     if (is_due && now < kContractChecksEnd) {
         contract::expect_spurious_timeout_is_invisible(client.state, now);
@@ -287,11 +292,15 @@ void TunnelNetwork::drain_gateway(Gateway& gateway) {
     while (auto event = gateway.state.poll_event()) {
         std::visit(overloaded{
                        [&](TunInterfaceUpdated& updated) { gateway.tun_config = std::move(updated.config); },
-                       [&](SendFromGateway& sent) { handle(gateway, std::move(sent.message)); },
+                       [&](SendToPortal& sent) {
+                           handle(gateway, std::get<portal_api::FromGateway>(std::move(sent.message)));
+                       },
                        [&](ReconnectToPortal&) { ++gateway.portal_reconnects; },
-                       [&](TunnelErrors& errors) { gateway.errors.push_back(std::move(errors)); },
                    },
                    *event);
+    }
+    while (auto drops = gateway.state.poll_drops()) {
+        gateway.drops.push_back(std::move(*drops));
     }
     if (is_due && now < kContractChecksEnd) {
         contract::expect_spurious_timeout_is_invisible(gateway.state, now, wall_now());

@@ -40,6 +40,7 @@ public:
         std::size_t tun_updates = 0;
         std::size_t resource_updates = 0;
         std::size_t portal_reconnects = 0;
+        std::vector<DroppedPackets> drops;
     };
 
     struct Gateway {
@@ -52,7 +53,7 @@ public:
         GatewayTunnel state;
 
         std::vector<Bytes> received;
-        std::vector<TunnelErrors> errors;
+        std::vector<DroppedPackets> drops;
         std::optional<TunConfig> tun_config;
         std::size_t flows_authorized = 0;
         std::size_t portal_reconnects = 0;

@@ -7,7 +7,7 @@
 
 #include "culvert/base/time.h"
 #include "culvert/portal_api/messages.h"
-#include "culvert/tunnel/tun_config.h"
+#include "culvert/tunnel/device/tun_config.h"
 
 namespace culvert::model {
 

@@ -38,6 +38,10 @@ bool ClientProcess::drain_events(Instant now) {
         std::visit([&](auto& alternative) { handle(alternative, now); }, *event);
         has_output = true;
     }
+    while (const auto drops = state_.poll_drops()) {
+        tunnel::log_report(*drops);
+        has_output = true;
+    }
     return has_output;
 }
 
@@ -45,7 +49,7 @@ void ClientProcess::handle(tunnel::TunInterfaceUpdated& event, Instant) {
     environment_.observe(InterfaceConfigured{number_, event.config});
 }
 
-void ClientProcess::handle(tunnel::SendFromClient& event, Instant) {
+void ClientProcess::handle(tunnel::SendToPortal& event, Instant) {
     link_.channel().send(std::move(event.message));
 }
 
@@ -57,9 +61,13 @@ void ClientProcess::handle(tunnel::ReconnectToPortal&, Instant now) {
     link_.channel().connect(state_.public_key(), now);
 }
 
+void ClientProcess::handle(tunnel::KeyChanged& event, Instant now) {
+    link_.channel().connect(event.public_key, now);
+}
+
 void ClientProcess::reset(std::string_view reason, Instant now) {
     state_.reset(reason, now);
-    link_.channel().connect(state_.public_key(), now);
+    drain_events(now);
 }
 
 portal_channel::ChannelOptions ClientProcess::channel_options() const {

@@ -34,9 +34,10 @@ public:
 
 private:
     void handle(tunnel::TunInterfaceUpdated& event, Instant now);
-    void handle(tunnel::SendFromClient& event, Instant now);
+    void handle(tunnel::SendToPortal& event, Instant now);
     void handle(tunnel::ResourcesChanged& event, Instant now);
     void handle(tunnel::ReconnectToPortal& event, Instant now);
+    void handle(tunnel::KeyChanged& event, Instant now);
 
     ClientNo number_;
     std::uint16_t port_;

@@ -49,10 +49,13 @@ bool GatewayProcess::drain_events(Instant now) {
         std::visit(overloaded{[&](tunnel::TunInterfaceUpdated& updated) {
                                   environment_.observe(InterfaceConfigured{number_, updated.config});
                               },
-                              [&](tunnel::SendFromGateway& sent) { link_.channel().send(std::move(sent.message)); },
-                              [&](tunnel::ReconnectToPortal&) { link_.channel().connect(state_.public_key(), now); },
-                              [&](tunnel::TunnelErrors&) {}},
+                              [&](tunnel::SendToPortal& sent) { link_.channel().send(std::move(sent.message)); },
+                              [&](tunnel::ReconnectToPortal&) { link_.channel().connect(state_.public_key(), now); }},
                    *event);
+    }
+    while (const auto drops = state_.poll_drops()) {
+        tunnel::log_report(*drops);
+        has_output = true;
     }
     return has_output;
 }

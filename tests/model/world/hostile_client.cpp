@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/tunnel/relay_servers.h"
+#include "culvert/tunnel/device/relay_servers.h"
 
 namespace culvert::model {
 

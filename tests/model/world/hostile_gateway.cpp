@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "culvert/tunnel/device/relay_servers.h"
 #include "culvert/tunnel/p2p/control_packet.h"
-#include "culvert/tunnel/relay_servers.h"
 #include "culvert/turn/channel_data.h"
 #include "culvert/wireguard/mac.h"
 #include "culvert/wireguard/message.h"

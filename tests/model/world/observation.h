@@ -15,7 +15,7 @@
 #include "culvert/observability/log.h"
 #include "culvert/portal_api/frame.h"
 #include "culvert/tunnel/client/resource_view.h"
-#include "culvert/tunnel/tun_config.h"
+#include "culvert/tunnel/device/tun_config.h"
 #include "tests/model/scenario/action.h"
 
 /// What an omniscient observer sees of a running world, in order. Everything the reference model and the invariants

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "culvert/tunnel/tun_config.h"
+#include "culvert/tunnel/device/tun_config.h"
 
 namespace culvert {
 class Snapshot;

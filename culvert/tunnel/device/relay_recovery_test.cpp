@@ -1,4 +1,4 @@
-#include "culvert/tunnel/relay_recovery.h"
+#include "culvert/tunnel/device/relay_recovery.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "culvert/tunnel/relay_servers.h"
+#include "culvert/tunnel/device/relay_servers.h"
 
 #include "culvert/observability/log.h"
 

@@ -1,4 +1,4 @@
-#include "culvert/tunnel/tun_config_cell.h"
+#include "culvert/tunnel/device/tun_config_cell.h"
 
 #include <gtest/gtest.h>
 

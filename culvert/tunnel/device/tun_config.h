@@ -17,12 +17,4 @@ struct TunConfig {
     friend bool operator==(const TunConfig&, const TunConfig&) = default;
 };
 
-/// The host must bring the interface to this state. Comes before all other pending events, and only for a change.
-struct TunInterfaceUpdated {
-    TunConfig config;
-};
-
-/// The relays known are of no use: connect to the portal anew, its `init` brings fresh ones.
-struct ReconnectToPortal {};
-
 }  // namespace culvert::tunnel

@@ -1,4 +1,4 @@
-#include "culvert/tunnel/candidate_batches.h"
+#include "culvert/tunnel/device/candidate_batches.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,184 @@
+#include "culvert/tunnel/device/device_core.h"
+
+#include <utility>
+
+#include "culvert/observability/log.h"
+#include "culvert/tunnel/device/relay_servers.h"
+#include "culvert/tunnel/p2p/control_packet.h"
+
+namespace culvert::tunnel {
+namespace {
+
+constexpr log::Logger kLog{"tunnel"};
+
+connectivity::Credentials to_credentials(const portal_api::IceCredentials& credentials) {
+    return {credentials.username, credentials.password};
+}
+
+portal_api::FromDevice added_message(connectivity::Role role, const connectivity::ConnectionId& id,
+                                     std::vector<std::string> candidates) {
+    switch (role) {
+        case connectivity::Role::kClient:
+            return portal_api::BroadcastGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)};
+        case connectivity::Role::kGateway:
+            return portal_api::BroadcastClientIceCandidates{{ClientId{id}}, std::move(candidates)};
+    }
+    return {};
+}
+
+portal_api::FromDevice removed_message(connectivity::Role role, const connectivity::ConnectionId& id,
+                                       std::vector<std::string> candidates) {
+    switch (role) {
+        case connectivity::Role::kClient:
+            return portal_api::BroadcastInvalidatedGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)};
+        case connectivity::Role::kGateway:
+            return portal_api::BroadcastInvalidatedClientIceCandidates{{ClientId{id}}, std::move(candidates)};
+    }
+    return {};
+}
+
+}  // namespace
+
+DeviceCore::DeviceCore(connectivity::Role role, const Rng& rng, Instant now, WallTime wall_now)
+    : role_{role}, node_{role, rng, now, wall_now} {}
+
+bool DeviceCore::is_own_address(const net::IpAddress& address) const {
+    const auto& config = tun_config();
+    return config && (address == config->ipv4 || address == config->ipv6);
+}
+
+// Connections.
+
+std::optional<connectivity::Upserted> DeviceCore::connect(const Peer& peer, Instant now) {
+    const auto upserted = node_.upsert_connection(peer.id, peer.key, peer.preshared_key, to_credentials(peer.local),
+                                                  to_credentials(peer.remote), now);
+    if (upserted) {
+        return *upserted;
+    }
+    const bool asks = relay_recovery_.handle_no_relays(public_key(), now);
+    kLog.debug("No relays to connect with", log::field(id_key(), peer.id), log::field("asks_portal", asks));
+    if (asks) {
+        events_.emplace_back(ReconnectToPortal{});
+    }
+    return std::nullopt;
+}
+
+void DeviceCore::close(const connectivity::ConnectionId& id, Instant now) {
+    node_.close_connection(id, p2p::goodbye_packet(), now);
+}
+
+void DeviceCore::close_all(Instant now) {
+    node_.close_all(p2p::goodbye_packet(), now);
+}
+
+void DeviceCore::reset(Instant now) {
+    node_.reset(now);
+    relay_recovery_.handle_list(false, now);
+    events_.clear();  // about connections that are no more; the host reconnects to the portal anyway
+    note_input(now);
+}
+
+// What the portal says about relays and candidates.
+
+void DeviceCore::update_relays(std::span<const RelayId> removed, std::span<const portal_api::Relay> listed,
+                               Instant now) {
+    node_.update_relays(removed, to_relay_servers(listed), now);
+    relay_recovery_.handle_list(node_.has_relays(), now);
+}
+
+void DeviceCore::add_candidates(const connectivity::ConnectionId& id, std::span<const std::string> candidates,
+                                Instant now) {
+    for (const auto& candidate : candidates) {
+        node_.add_remote_candidate(id, candidate, now);
+    }
+}
+
+void DeviceCore::remove_candidates(const connectivity::ConnectionId& id, std::span<const std::string> candidates,
+                                   Instant now) {
+    for (const auto& candidate : candidates) {
+        node_.remove_remote_candidate(id, candidate, now);
+    }
+}
+
+void DeviceCore::signal_candidates() {
+    candidates_.flush(
+        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
+            send_to_portal(added_message(role_, id, std::move(candidates)));
+        },
+        [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
+            send_to_portal(removed_message(role_, id, std::move(candidates)));
+        });
+}
+
+// Packets.
+
+std::optional<DeviceCore::Received> DeviceCore::receive(const net::SocketAddress& local, const net::SocketAddress& from,
+                                                        MutableByteSpan datagram, Instant now) {
+    const auto decapsulated = node_.decapsulate(local, from, datagram, now);
+    if (!decapsulated) {
+        const auto& error = decapsulated.error();
+        report_drop({.reason = connectivity::to_text(error.kind),
+                     .cause = error.cause ? wireguard::to_string(*error.cause) : std::string_view{},
+                     .local = local,
+                     .from = from,
+                     .bytes = datagram.size(),
+                     .is_expected = error.is_recently_disconnected});
+        return std::nullopt;
+    }
+    if (!*decapsulated) {
+        note_input(now);
+        return std::nullopt;
+    }
+    const auto& [connection, bytes] = **decapsulated;
+    const auto packet = packet::IpPacket::parse(bytes);
+    if (!packet) {
+        report_drop({.reason = packet::to_string(packet.error()),
+                     .cause = {},
+                     .local = local,
+                     .from = from,
+                     .bytes = datagram.size()});
+        return std::nullopt;
+    }
+    return Received{connection, *packet};
+}
+
+// Time and outputs.
+
+void DeviceCore::handle_timeout(Instant now) {
+    due_.clear(Due::kAfterInput);
+    node_.handle_timeout(now);
+    recover_relays(now);
+}
+
+void DeviceCore::recover_relays(Instant now) {
+    if (relay_recovery_.handle_timeout(node_.has_relays(), public_key(), now)) {
+        kLog.info("All relays stopped answering: asking the portal for others");
+        events_.emplace_back(ReconnectToPortal{});
+    }
+}
+
+std::optional<Instant> DeviceCore::poll_timeout() {
+    return earliest(due_.next(), node_.poll_timeout(), relay_recovery_.poll_timeout());
+}
+
+std::optional<DeviceEvent> DeviceCore::poll_event() {
+    if (auto config = tun_config_.poll()) {
+        kLog.info("Updating TUN device");
+        return TunInterfaceUpdated{std::move(*config)};
+    }
+    if (events_.empty()) {
+        return std::nullopt;
+    }
+    auto event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+std::optional<DroppedPackets> DeviceCore::poll_drops() {
+    if (drops_.empty()) {
+        return std::nullopt;
+    }
+    return std::exchange(drops_, {});
+}
+
+}  // namespace culvert::tunnel
