@@ -23,6 +23,7 @@
 #include "culvert/connectivity/relay_server.h"
 #include "culvert/connectivity/relays.h"
 #include "culvert/connectivity/schedule.h"
+#include "culvert/connectivity/seeds.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/ice/agent.h"
 #include "culvert/net/transmit.h"
@@ -69,7 +70,7 @@ enum class UpsertError {
 /// subject. Source: spec/connectivity.md.
 class Node {
 public:
-    Node(Role role, const Rng& rng, Instant now, WallTime wall_now);
+    Node(Role role, const Seeds& seeds, Instant now, WallTime wall_now);
     ~Node();
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;

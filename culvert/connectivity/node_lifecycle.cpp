@@ -15,15 +15,15 @@ constexpr log::Logger kLog{"connectivity"};
 
 }  // namespace
 
-Node::Node(Role role, const Rng& rng, Instant now, WallTime wall_now)
+Node::Node(Role role, const Seeds& seeds, Instant now, WallTime wall_now)
     : role_{role},
-      identity_rng_{rng.child("identities")},
-      relay_rng_{rng.child("relays")},
-      connection_rng_{rng.child("connections")},
+      identity_rng_{seeds.identity},
+      relay_rng_{seeds.own.child("relays")},
+      connection_rng_{seeds.own.child("connections")},
       created_at_{now},
       wall_at_creation_{wall_now},
       identity_{std::make_unique<Identity>(identity_rng_.fork(), now)},
-      peers_{rng.child("hashes")} {}
+      peers_{seeds.own.child("hashes")} {}
 
 Node::~Node() = default;
 

@@ -62,7 +62,8 @@ std::expected<TunDevice, std::string> TunDevice::open(const Options& options) {
     // Without IFF_MULTI_QUEUE a second process fails with EBUSY instead of silently stealing packets.
     ifreq request{};
     std::memcpy(request.ifr_name, options.name.data(), options.name.size());
-    request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+    request.ifr_flags =
+        static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (options.has_several_queues ? IFF_MULTI_QUEUE : 0));
     if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
         return std::unexpected{what + ": " + explain_interface_failure(options.name, errno)};
     }

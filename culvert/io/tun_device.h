@@ -21,6 +21,8 @@ public:
     struct Options {
         std::string name;
         bool use_offload = true;
+        /// Each further open() of the same name by this process adds a queue. All or none must say so.
+        bool has_several_queues = false;
     };
 
     /// Creates the interface, and /dev/net/tun first if it is missing. The error is for a person: what failed, why and

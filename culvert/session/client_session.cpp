@@ -1,48 +1,62 @@
 #include "culvert/session/client_session.h"
 
+#include "culvert/base/overloaded.h"
+#include "culvert/io/clock.h"
+#include "culvert/io/entropy.h"
+#include "culvert/session/shards.h"
 #include "culvert/tunnel/client/client_tunnel.h"
 
 namespace culvert::session {
 namespace {
 
-class ClientSession final : public DeviceSession<tunnel::ClientTunnel, portal_api::ToClient> {
+class ClientSession final : public DeviceSession {
 public:
     using DeviceSession::DeviceSession;
 
 private:
+    [[nodiscard]] std::unique_ptr<ShardGroup> make_shards(std::vector<io::TunDevice> tuns,
+                                                          const io::Shard::Options& options) override {
+        auto shards = std::make_unique<Shards<tunnel::ClientTunnel>>(
+            std::move(tuns), options, [rng = Rng{io::os_seed()}](std::size_t number) {
+                return tunnel::ClientTunnel{connectivity::Seeds::of_shard(rng, number), io::monotonic_now(),
+                                            io::wall_now()};
+            });
+        shards_ = shards.get();
+        return shards;
+    }
+
     void handle_hangup() override {
         kSessionLog.info("Received SIGHUP: dropping all connections and starting afresh");
-        post(tunnel::Reset{"SIGHUP"});
+        shards_->post_always(tunnel::Reset{"SIGHUP"});
     }
 
     void handle_network_change() override {
         kSessionLog.info("The host's network changed: dropping all connections and starting afresh");
-        post(tunnel::Reset{"network changed"});
+        shards_->post_always(tunnel::Reset{"network changed"});
     }
 
-    void handle_event(tunnel::ClientEvent& event) override {
-        std::visit([&](auto& alternative) { handle(alternative); }, event);
+    void handle_shard_events() override {
+        for (auto& event : shards_->take_events()) {
+            std::visit([&](auto& alternative) { handle(alternative); }, event);
+        }
     }
 
-    void handle(tunnel::TunInterfaceUpdated& updated) { configure_interface(updated.config); }
-
-    void handle(tunnel::SendToPortal& sent) { send(std::move(sent.message)); }
-
+    using DeviceSession::handle;
     void handle(tunnel::ResourcesChanged& changed) {
         kSessionLog.debug("Resources changed", log::field("count", changed.resources.size()));
     }
-
-    void handle(tunnel::ReconnectToPortal& /*event*/) {
-        kSessionLog.debug("No usable relay left: asking the portal for fresh ones");
-        connect();
-    }
-
     void handle(tunnel::KeyChanged& changed) { connect(changed.public_key); }
+
+    Shards<tunnel::ClientTunnel>* shards_ = nullptr;
 };
 
 }  // namespace
 
 std::expected<void, std::string> run_client(DeviceOptions options) {
+    if (options.shards != 1) {
+        // A packet of the host comes in on any queue, but only the owner of the gateway could send it on.
+        return std::unexpected{"a client has one shard."};
+    }
     return ClientSession{std::move(options)}.run();
 }
 

@@ -1,17 +1,31 @@
 #include "culvert/session/gateway_session.h"
 
+#include "culvert/io/clock.h"
+#include "culvert/io/entropy.h"
 #include "culvert/io/forwarding_rules.h"
 #include "culvert/io/gateway_host.h"
+#include "culvert/session/shards.h"
 #include "culvert/tunnel/gateway/gateway_tunnel.h"
 
 namespace culvert::session {
 namespace {
 
-class GatewaySession final : public DeviceSession<tunnel::GatewayTunnel, portal_api::ToGateway> {
+class GatewaySession final : public DeviceSession {
 public:
     using DeviceSession::DeviceSession;
 
 private:
+    [[nodiscard]] std::unique_ptr<ShardGroup> make_shards(std::vector<io::TunDevice> tuns,
+                                                          const io::Shard::Options& options) override {
+        auto shards = std::make_unique<Shards<tunnel::GatewayTunnel>>(
+            std::move(tuns), options, [rng = Rng{io::os_seed()}](std::size_t number) {
+                return tunnel::GatewayTunnel{connectivity::Seeds::of_shard(rng, number), io::monotonic_now(),
+                                             io::wall_now()};
+            });
+        shards_ = shards.get();
+        return shards;
+    }
+
     std::expected<void, std::string> prepare_host() override {
         auto host = io::GatewayHost::set_up({.tun_name = tun_name()});
         if (!host) {
@@ -39,19 +53,13 @@ private:
         reconnect();
     }
 
-    void handle_event(tunnel::DeviceEvent& event) override {
-        std::visit([&](auto& alternative) { handle(alternative); }, event);
+    void handle_shard_events() override {
+        for (auto& event : shards_->take_events()) {
+            std::visit([&](auto& alternative) { handle(alternative); }, event);
+        }
     }
 
-    void handle(tunnel::TunInterfaceUpdated& updated) { configure_interface(updated.config); }
-
-    void handle(tunnel::SendToPortal& sent) { send(std::move(sent.message)); }
-
-    void handle(tunnel::ReconnectToPortal& /*event*/) {
-        kSessionLog.debug("No usable relay left: asking the portal for fresh ones");
-        connect();
-    }
-
+    Shards<tunnel::GatewayTunnel>* shards_ = nullptr;
     std::optional<io::GatewayHost> host_;
 };
 

@@ -48,7 +48,7 @@ public:
     /// `make_state` returns the state machine, which may be of a kind that cannot be moved.
     template <typename MakeState>
     ShardThread(MakeState make_state, io::TunDevice tun, const io::Shard::Options& options)
-        : state_{make_state()}, shard_{options, std::move(tun), *this} {}
+        : state_(make_state()), shard_{options, std::move(tun), *this} {}
     /// Ends the thread if it was not told to end: when an error unwinds the control thread, nobody else does.
     ~ShardThread() override {
         commands_.post_always(tunnel::ShutDown{});

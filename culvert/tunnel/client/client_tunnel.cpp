@@ -40,9 +40,9 @@ Service service_of(const packet::EmbeddedPacket& refused) {
 
 }  // namespace
 
-ClientTunnel::ClientTunnel(const Rng& rng, Instant now, WallTime wall_now)
-    : core_{connectivity::Role::kClient, rng, now, wall_now},
-      flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, rng.child("flows")} {}
+ClientTunnel::ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now)
+    : core_{connectivity::Role::kClient, seeds, now, wall_now},
+      flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, seeds.own.child("flows")} {}
 
 // --- Packets ---
 
@@ -522,6 +522,27 @@ void ClientTunnel::apply(const Command& command, Instant now) {
                           [&](const Reset& reset_command) { reset(reset_command.reason, now); },
                           [&](const ShutDown&) { shut_down(now); }},
                command);
+}
+
+std::optional<Uuid> ClientTunnel::peer_of(const Command& command) {
+    const auto* message = std::get_if<portal_api::ToClient>(&command);
+    if (message == nullptr) {
+        return std::nullopt;
+    }
+    using Peer = std::optional<Uuid>;
+    return std::visit(
+        overloaded{
+            [](const portal_api::ClientInit&) -> Peer { return std::nullopt; },
+            [](const portal_api::ConfigChanged&) -> Peer { return std::nullopt; },
+            [](const portal_api::ResourceCreatedOrUpdated&) -> Peer { return std::nullopt; },
+            [](const portal_api::ResourceDeleted&) -> Peer { return std::nullopt; },
+            [](const portal_api::RelaysPresence&) -> Peer { return std::nullopt; },
+            [](const portal_api::FlowCreated& created) -> Peer { return created.gateway_id.uuid(); },
+            [](const portal_api::FlowCreationFailed&) -> Peer { return std::nullopt; },
+            [](const portal_api::GatewayIceCandidates& added) -> Peer { return added.gateway_id.uuid(); },
+            [](const portal_api::InvalidateGatewayIceCandidates& gone) -> Peer { return gone.gateway_id.uuid(); },
+        },
+        *message);
 }
 
 }  // namespace culvert::tunnel

@@ -43,7 +43,7 @@ namespace culvert::tunnel {
 /// poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
 class ClientTunnel {
 public:
-    ClientTunnel(const Rng& rng, Instant now, WallTime wall_now);
+    ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal. Changes on reset().
     [[nodiscard]] const crypto::PublicKey& public_key() const { return core_.public_key(); }
@@ -68,9 +68,12 @@ public:
     void shut_down(Instant now);
 
     /// The last three as messages, for who runs this in another thread.
-    using Command = std::variant<portal_api::ToClient, Reset, ShutDown>;
+    using PortalMessage = portal_api::ToClient;
+    using Command = std::variant<PortalMessage, Reset, ShutDown>;
     using Event = ClientEvent;
     void apply(const Command& command, Instant now);
+    /// The gateway that a command is about: only who has the connection to it needs to know. nullopt: about no one.
+    [[nodiscard]] static std::optional<Uuid> peer_of(const Command& command);
 
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }

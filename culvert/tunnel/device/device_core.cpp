@@ -39,8 +39,8 @@ portal_api::FromDevice removed_message(connectivity::Role role, const connectivi
 
 }  // namespace
 
-DeviceCore::DeviceCore(connectivity::Role role, const Rng& rng, Instant now, WallTime wall_now)
-    : role_{role}, node_{role, rng, now, wall_now} {}
+DeviceCore::DeviceCore(connectivity::Role role, const connectivity::Seeds& seeds, Instant now, WallTime wall_now)
+    : role_{role}, node_{role, seeds, now, wall_now} {}
 
 bool DeviceCore::is_own_address(const net::IpAddress& address) const {
     const auto& config = tun_config();

@@ -37,7 +37,7 @@ namespace culvert::tunnel {
 /// sections 2.4 and 7.
 class DeviceCore {
 public:
-    DeviceCore(connectivity::Role role, const Rng& rng, Instant now, WallTime wall_now);
+    DeviceCore(connectivity::Role role, const connectivity::Seeds& seeds, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal.
     [[nodiscard]] const crypto::PublicKey& public_key() const { return node_.public_key(); }

@@ -34,14 +34,14 @@ std::string to_text(const ClientPolicy::Expiry& expires_at) {
 
 }  // namespace
 
-GatewayTunnel::GatewayTunnel(const Rng& rng, Instant now, WallTime wall_now)
-    : core_{connectivity::Role::kGateway, rng, now, wall_now},
+GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now)
+    : core_{connectivity::Role::kGateway, seeds, now, wall_now},
       flows_{{.total = kGatewayFlows,
               .per_peer = kGatewayFlowsPerClient,
               .per_owner = kGatewayFlowsPerActor,
               .interval = kGatewayFlowInterval,
               .burst = kGatewayFlowBurst},
-             rng.child("flows")} {}
+             seeds.own.child("flows")} {}
 
 // --- Packets: from resources to clients ---
 
@@ -468,6 +468,26 @@ void GatewayTunnel::apply(const Command& command, Instant now, UnixSeconds wall_
     std::visit(overloaded{[&](const portal_api::ToGateway& message) { handle_portal(message, now, wall_now); },
                           [&](const ShutDown&) { shut_down(now); }},
                command);
+}
+
+std::optional<Uuid> GatewayTunnel::peer_of(const Command& command) {
+    const auto* message = std::get_if<portal_api::ToGateway>(&command);
+    if (message == nullptr) {
+        return std::nullopt;
+    }
+    using Peer = std::optional<Uuid>;
+    return std::visit(
+        overloaded{
+            [](const portal_api::GatewayInit&) -> Peer { return std::nullopt; },
+            [](const portal_api::AuthorizeFlow& flow) -> Peer { return flow.client.id.uuid(); },
+            [](const portal_api::AccessAuthorizationExpiryUpdated& update) -> Peer { return update.client_id.uuid(); },
+            [](const portal_api::RejectAccess& reject) -> Peer { return reject.client_id.uuid(); },
+            [](const portal_api::ResourceUpdated&) -> Peer { return std::nullopt; },
+            [](const portal_api::RelaysPresence&) -> Peer { return std::nullopt; },
+            [](const portal_api::ClientIceCandidates& added) -> Peer { return added.client_id.uuid(); },
+            [](const portal_api::InvalidateClientIceCandidates& gone) -> Peer { return gone.client_id.uuid(); },
+        },
+        *message);
 }
 
 }  // namespace culvert::tunnel

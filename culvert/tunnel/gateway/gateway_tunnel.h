@@ -35,7 +35,7 @@ namespace culvert::tunnel {
 /// section 6.
 class GatewayTunnel {
 public:
-    GatewayTunnel(const Rng& rng, Instant now, WallTime wall_now);
+    GatewayTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now);
 
     /// The WireGuard key to announce to the portal; one per process.
     [[nodiscard]] const crypto::PublicKey& public_key() const { return core_.public_key(); }
@@ -56,9 +56,12 @@ public:
     void shut_down(Instant now);
 
     /// Messages of the portal and shut_down(), for who runs this in another thread.
-    using Command = std::variant<portal_api::ToGateway, ShutDown>;
+    using PortalMessage = portal_api::ToGateway;
+    using Command = std::variant<PortalMessage, ShutDown>;
     using Event = DeviceEvent;
     void apply(const Command& command, Instant now, UnixSeconds wall_now);
+    /// The client that a command is about: only who has the connection to it needs to know. nullopt: about no one.
+    [[nodiscard]] static std::optional<Uuid> peer_of(const Command& command);
 
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }

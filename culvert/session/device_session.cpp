@@ -1,0 +1,240 @@
+#include "culvert/session/device_session.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "culvert/base/overloaded.h"
+#include "culvert/io/clock.h"
+
+namespace culvert::session {
+namespace {
+
+/// Goodbyes must be said by then.
+constexpr Duration kShutdownLimit = std::chrono::seconds{3};
+/// Before the portal is asked to repeat what an overloaded data plane did not take.
+constexpr Duration kOverloadPause = std::chrono::seconds{1};
+
+std::int64_t milliseconds(Duration duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+}  // namespace
+
+DeviceSession::DeviceSession(DeviceOptions options) : options_{std::move(options)} {}
+DeviceSession::~DeviceSession() = default;
+
+std::expected<void, std::string> DeviceSession::run() {
+    if (auto started = start(); !started) {
+        return started;
+    }
+    loop_.run();
+    shards_->join();
+    if (options_.on_ending) {
+        options_.on_ending();
+    }
+    if (error_) {
+        return std::unexpected{*error_};
+    }
+    return {};
+}
+
+// --- Start ---
+
+std::expected<void, std::string> DeviceSession::start() {
+    started_at_ = io::monotonic_now();
+    auto tuns = open_tun();
+    if (!tuns) {
+        return std::unexpected{tuns.error()};
+    }
+    auto interface = io::TunInterface::attach(tuns->front().name(), tuns->front().has_tcp_offload());
+    if (!interface) {
+        return std::unexpected{interface.error()};
+    }
+    interface_.emplace(std::move(*interface));
+    if (auto prepared = prepare_host(); !prepared) {
+        return prepared;
+    }
+    host_watch_.watch_network(interface_->index(), keeps_local_network());
+    if (options_.on_prepared) {
+        if (auto confined = options_.on_prepared(); !confined) {
+            return confined;
+        }
+    }
+
+    auto connection = portal_channel::PortalConnection::create(
+        std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },
+        loop_.context());
+    if (!connection) {
+        return std::unexpected{connection.error()};
+    }
+    connection_ = std::move(*connection);
+
+    shards_ = make_shards(std::move(*tuns), options_.shard);
+    public_key_ = shards_->public_key();
+    if (auto started = shards_->start(); !started) {
+        return started;
+    }
+    if (options_.on_counters) {
+        options_.on_counters(*shards_->counters().front());
+    }
+    loop_.on_signal([this](int number) { handle_signal(number); });
+    watch_shards();
+    connect();
+    return {};
+}
+
+std::expected<std::vector<io::TunDevice>, std::string> DeviceSession::open_tun() const {
+    std::vector<io::TunDevice> queues;
+    while (queues.size() < options_.shards) {
+        auto queue = io::TunDevice::open({.name = options_.tun_name,
+                                          .use_offload = options_.use_tun_offload,
+                                          .has_several_queues = options_.shards > 1});
+        if (!queue) {
+            return std::unexpected{queue.error()};
+        }
+        queues.push_back(std::move(*queue));
+    }
+    return queues;
+}
+
+void DeviceSession::watch_shards() {
+    for (const int fd : shards_->events_fds()) {
+        loop_.watch(fd, [this] {
+            handle_shard_events();
+            if (const auto& error = shards_->error()) {
+                fail(*error);
+            }
+            stop_if_done();
+        });
+    }
+}
+
+void DeviceSession::connect(const crypto::PublicKey& public_key) {
+    public_key_ = public_key;
+    connect();
+}
+
+// --- What the shards ask for ---
+
+void DeviceSession::handle(tunnel::TunInterfaceUpdated& updated) {
+    const auto& config = updated.config;
+    if (const auto set = interface_->set_addresses(config.ipv4, config.ipv6); !set) {
+        fail(set.error());
+        return;
+    }
+    auto routes = config.ipv4_routes;
+    routes.insert(routes.end(), config.ipv6_routes.begin(), config.ipv6_routes.end());
+    interface_->set_routes(routes);
+    follow_routes();
+    if (!std::exchange(is_ready_, true)) {
+        kSessionLog.info("Tunnel ready", log::field("elapsed_ms", milliseconds(io::monotonic_now() - started_at_)));
+        if (options_.on_ready) {
+            options_.on_ready();
+        }
+    }
+}
+
+void DeviceSession::handle(tunnel::SendToPortal& sent) {
+    connection_->send(std::move(sent.message));
+}
+
+void DeviceSession::handle(tunnel::ReconnectToPortal& /*asked*/) {
+    kSessionLog.debug("No usable relay left: asking the portal for fresh ones");
+    connect();
+}
+
+// --- What the portal says ---
+
+void DeviceSession::handle_portal(portal_channel::Event event) {
+    std::visit(overloaded{
+                   [&](const portal_channel::Joined&) { kSessionLog.debug("Joined the portal's channel"); },
+                   [&](portal_channel::MessageReceived& received) { post_message(std::move(received.message)); },
+                   [&](const portal_channel::MessageRefused& refused) {
+                       kSessionLog.debug("The portal refused a message", log::field("reason", refused.text));
+                   },
+                   [&](const portal_channel::HeartbeatSent&) {},
+                   [&](const portal_channel::Hiccup& hiccup) {
+                       kSessionLog.debug("Not connected to the portal; existing connections keep working",
+                                         log::field("retry_in_ms", milliseconds(hiccup.delay)),
+                                         log::field("cause", hiccup.cause));
+                   },
+                   [&](const portal_channel::Closed&) {
+                       is_portal_closed_ = true;
+                       stop_if_done();
+                   },
+                   [&](const portal_channel::Fatal& fatal) {
+                       is_portal_closed_ = true;
+                       fail("disconnected from the portal: " + fatal.text);
+                       stop_if_done();
+                   },
+               },
+               event);
+}
+
+/// What gets lost may have taken access away. A new connection brings the state that holds now.
+void DeviceSession::post_message(portal_api::ToDevice message) {
+    if (shards_->post(std::move(message)) || std::exchange(must_start_over_, true)) {
+        return;
+    }
+    loop_.after(kOverloadPause, [this] {
+        must_start_over_ = false;
+        if (!is_shutting_down_) {
+            connect();
+        }
+    });
+}
+
+// --- What the host does ---
+
+void DeviceSession::follow_routes() {
+    if (keeps_local_network()) {
+        interface_->sync_link_scope_routes();
+    }
+}
+
+std::expected<bool, std::string> DeviceSession::repair() {
+    const auto interface = interface_->repair();
+    follow_routes();
+    const auto host = repair_host();
+    if (!interface || !host) {
+        return interface ? host : interface;
+    }
+    return *interface || *host;
+}
+
+// --- End ---
+
+void DeviceSession::handle_signal(int number) {
+    if (number == SIGHUP) {
+        handle_hangup();
+        return;
+    }
+    kSessionLog.info("Shutting down");
+    shut_down();
+}
+
+void DeviceSession::fail(std::string error) {
+    if (!error_) {
+        error_ = std::move(error);
+    }
+    shut_down();
+}
+
+void DeviceSession::shut_down() {
+    if (std::exchange(is_shutting_down_, true)) {
+        return;
+    }
+    host_watch_.stop();
+    shards_->shut_down();
+    connection_->close();
+    loop_.after(kShutdownLimit, [this] { loop_.stop(); });
+}
+
+void DeviceSession::stop_if_done() {
+    if (shards_->have_ended() && is_portal_closed_) {
+        loop_.stop();
+    }
+}
+
+}  // namespace culvert::session
