@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/packet/constants.h"
 #include "culvert/turn/channel_data.h"
 
 namespace culvert::connectivity {
@@ -17,7 +18,8 @@ static_assert(kIdleAfter > ice::kDefaultTiming.max_retransmits * ice::kDefaultTi
 static_assert(ice::kIdleTiming.max_rto < std::chrono::seconds{30}, "checks keep NAT bindings alive while idle");
 static_assert(kCandidateTimeout < wireguard::kRekeyAttemptTime, "a peer that cannot be reached fails for that reason");
 static_assert(kProactiveHandshakeInterval > wireguard::kRekeyAttemptTime, "handshakes without traffic do not overlap");
-static_assert(kMaxDatagram == 1280 + wireguard::kDataOverhead + turn::kChannelDataHeaderSize);
+static_assert(packet::kMaxTunnelDatagram ==
+              packet::kMaxIpPacket + wireguard::kDataOverhead + turn::kChannelDataHeaderSize);
 
 /// Names of socket kinds as in section 6; for logs.
 std::string_view kind_of(const PeerSocket& socket) {

@@ -2,17 +2,11 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 
 #include "culvert/base/time.h"
 
 /// Times and limits of the node. Source: spec/connectivity.md section 12 unless said otherwise.
 namespace culvert::connectivity {
-
-/// Relays send from this port, and nothing else from it is taken for TURN (section 2.4).
-inline constexpr std::uint16_t kRelayPort = 3478;
-/// Largest datagram of a peer or relay: 1280 + 32 + 4 (section 10).
-inline constexpr std::size_t kMaxDatagram = 1316;
 
 inline constexpr Duration kIdleAfter = std::chrono::seconds{20};
 inline constexpr Duration kCandidateTimeout = std::chrono::seconds{10};

@@ -6,8 +6,10 @@
 #include "culvert/connectivity/identity.h"
 #include "culvert/connectivity/node.h"
 #include "culvert/observability/log.h"
+#include "culvert/packet/constants.h"
 #include "culvert/stun/message.h"
 #include "culvert/turn/channel_data.h"
+#include "culvert/turn/constants.h"
 
 namespace culvert::connectivity {
 namespace {
@@ -58,10 +60,10 @@ bool is_for_agents(const stun::Message& message) {
 
 Node::DecapsulateResult Node::decapsulate(net::SocketAddress local, net::SocketAddress from, MutableByteSpan datagram,
                                           Instant now) {
-    if (datagram.size() > kMaxDatagram) {
+    if (datagram.size() > packet::kMaxTunnelDatagram) {
         return refuse(Kind::kTooLong);
     }
-    if (from.port == kRelayPort) [[unlikely]] {
+    if (from.port == turn::kRelayPort) [[unlikely]] {  // nothing else is taken for TURN (section 2.4)
         const auto goes_on = unwrap(local, from, datagram, now);
         if (!goes_on) {
             return std::unexpected{goes_on.error()};

@@ -18,7 +18,8 @@ constexpr log::Logger kLog{"connectivity"};
 // Whatever the length of its segments, a super-packet fits into the room that the queue keeps for it: it has fewer
 // segments than bytes, and that many of the longest datagrams share a batch.
 static_assert(net::TransmitQueue::kReservedBatches *
-                  std::min(net::TransmitQueue::kMaxSegments, net::TransmitQueue::kMaxBatchBytes / kMaxDatagram) >=
+                  std::min(net::TransmitQueue::kMaxSegments,
+                           net::TransmitQueue::kMaxBatchBytes / packet::kMaxTunnelDatagram) >=
               packet::kMaxSuperPacket);
 
 /// Where the data of a super-packet goes: found once, used for each segment.

@@ -9,6 +9,7 @@
 
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
+#include "culvert/packet/constants.h"
 
 namespace culvert::io {
 namespace {
@@ -26,8 +27,6 @@ constexpr Duration kTimerResolution = 1ms;
 constexpr int kTimeoutsPerTurn = 1000;
 constexpr Duration kShutdownFlush = 1s;
 constexpr Duration kBindingInterval = 1s;
-/// Larger datagrams are none of ours: inner packet 1280, WireGuard 32, ChannelData 4.
-constexpr std::size_t kMaxDatagram = 1316;
 
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t value) {
     // One writer: a plain add without a locked instruction.
@@ -198,7 +197,7 @@ bool Shard::receive_datagrams(UdpSocket& socket, Instant now) {
         add(counters_.udp_datagrams_received, (message.bytes.size() + message.stride - 1) / message.stride);
         for (std::size_t offset = 0; offset < message.bytes.size(); offset += message.stride) {
             const auto length = std::min(message.stride, message.bytes.size() - offset);
-            if (length <= kMaxDatagram) {
+            if (length <= packet::kMaxTunnelDatagram) {
                 handler_.handle_datagram(message.local, message.from, message.ecn,
                                          message.bytes.subspan(offset, length), to_tun_, now);
             } else {

@@ -8,6 +8,10 @@ namespace culvert::packet {
 /// Largest IP packet inside the tunnel: the MTU of the TUN device (spec/tunnel.md section 1.2).
 inline constexpr std::size_t kMaxIpPacket = 1280;
 
+/// Largest datagram of a peer or relay: such a packet with what WireGuard (32) and ChannelData (4) put around it
+/// (spec/connectivity.md section 10).
+inline constexpr std::size_t kMaxTunnelDatagram = kMaxIpPacket + 32 + 4;
+
 /// Largest IP payload of packets that we build: kMaxIpPacket less the longest IPv4 header.
 inline constexpr std::size_t kMaxBuiltIpPayload = kMaxIpPacket - 60;
 /// Largest UDP payload of packets that we build, DNS answers for example.

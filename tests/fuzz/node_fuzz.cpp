@@ -9,6 +9,7 @@
 
 #include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/node.h"
+#include "culvert/packet/constants.h"
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message.h"
 #include "culvert/stun/message_builder.h"
@@ -122,7 +123,7 @@ private:
 
     void drain() {
         while (const auto transmit = node_.poll_transmit()) {
-            if (transmit->payload.size() > connectivity::kMaxDatagram + 200) {
+            if (transmit->payload.size() > packet::kMaxTunnelDatagram + 200) {
                 std::abort();
             }
             const auto message = stun::Message::parse(transmit->payload);
