@@ -95,28 +95,20 @@ std::optional<Duration> parse_duration(std::string_view text) {
     return has_part ? std::optional{total} : std::nullopt;
 }
 
-std::expected<Options, Complaint> judge(const RawOptions& raw) {
-    Options options;
-    if (const auto complaint = command_line::judge_api_url(raw.device.api_url, portal_api::Role::kClient)) {
-        return std::unexpected{*complaint};
+/// What can be said about the flags without looking at the machine.
+std::expected<Options, Complaint> check(const RawOptions& raw) {
+    auto shared = command_line::check(raw.device, portal_api::Role::kClient);
+    if (!shared) {
+        return std::unexpected{shared.error()};
     }
+    Options options;
+    options.log = std::move(shared->log);
+    options.log.directory = raw.log_directory;
+    options.log.file_name = "culvert-client";
+    options.metrics = shared->metrics;
     options.check_only = raw.check;
     options.sandbox = raw.sandbox;
     options.exit_when_ready = raw.exit;
-    auto log = command_line::log_options(raw.device.log_format);
-    if (!log) {
-        return std::unexpected{log.error()};
-    }
-    options.log = std::move(*log);
-    options.log.directory = raw.log_directory;
-    options.log.file_name = "culvert-client";
-    if (!raw.device.metrics.empty()) {
-        const auto metrics = command_line::parse_endpoint(raw.device.metrics, "--metrics-addr");
-        if (!metrics) {
-            return std::unexpected{metrics.error()};
-        }
-        options.metrics = *metrics;
-    }
     if (!raw.max_partition_time.empty()) {
         options.max_partition_time = parse_duration(raw.max_partition_time);
         if (!options.max_partition_time) {
@@ -153,7 +145,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
         return std::unexpected{parsed.error()};
     }
-    auto options = judge(raw);
+    auto options = check(raw);
     if (!options) {
         return std::unexpected{command_line::complain(options.error())};
     }

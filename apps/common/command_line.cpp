@@ -47,7 +47,7 @@ std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& t
     return *address;
 }
 
-std::optional<Complaint> judge_api_url(const std::string& url, portal_api::Role role) {
+std::optional<Complaint> check_api_url(const std::string& url, portal_api::Role role) {
     if (url.empty()) {
         return "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com.";
     }

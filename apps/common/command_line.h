@@ -45,7 +45,7 @@ void accept_without_effect(CLI::App& app, std::initializer_list<const char*> swi
 
 /// What is wrong with the URL of the portal, if anything. There is no default: a device that was not told where its
 /// portal is must not show its token to somebody else's.
-[[nodiscard]] std::optional<Complaint> judge_api_url(const std::string& url, portal_api::Role role);
+[[nodiscard]] std::optional<Complaint> check_api_url(const std::string& url, portal_api::Role role);
 
 /// A size in bytes from the environment. A bad one is ignored, as operators are used to.
 [[nodiscard]] std::optional<std::size_t> environment_size(const char* name);

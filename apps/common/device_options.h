@@ -27,6 +27,15 @@ struct DeviceFlags {
 
 void describe(CLI::App& app, DeviceFlags& flags);
 
+/// What a program needs of them before there is a session.
+struct CheckedDeviceFlags {
+    log::Options log;
+    std::optional<net::SocketAddress> metrics;
+};
+
+/// What can be said about the shared flags without looking at the machine. The complaint is for a person.
+[[nodiscard]] std::expected<CheckedDeviceFlags, Complaint> check(const DeviceFlags& flags, portal_api::Role role);
+
 /// What distinguishes one kind of device from the other.
 struct DeviceKind {
     portal_api::Role role;

@@ -64,7 +64,7 @@ std::string find_fault(std::string_view text) {
     return {};
 }
 
-std::expected<std::string, Complaint> judge(std::string_view text, const std::string& where) {
+std::expected<std::string, Complaint> check_token(std::string_view text, const std::string& where) {
     if (const auto fault = find_fault(text); !fault.empty()) {
         return std::unexpected{where + " " + fault + "."};
     }
@@ -113,10 +113,10 @@ void describe_token_path(CLI::App& app, TokenFlags& flags) {
 std::expected<std::string, Complaint> find_token(const TokenFlags& flags, std::string_view role,
                                                  const std::filesystem::path& default_file) {
     if (!flags.argument.empty()) {
-        return judge(flags.argument, "the token argument");
+        return check_token(flags.argument, "the token argument");
     }
     if (flags.from_environment) {
-        return judge(*flags.from_environment, kVariable);
+        return check_token(*flags.from_environment, kVariable);
     }
     if (!flags.path.empty()) {
         return read_token_file(flags.path);
@@ -169,7 +169,7 @@ std::expected<std::string, Complaint> read_token_file(const std::filesystem::pat
         return std::unexpected{"the token file " + quoted(path) + " is far too long for a token."};
     }
     text.resize(size);
-    return judge(text, "the token file " + quoted(path));
+    return check_token(text, "the token file " + quoted(path));
 }
 
 void hide_argument(int argc, char** argv, std::string_view argument) {

@@ -69,29 +69,21 @@ bool has_net_admin() {
     return ::syscall(SYS_capget, &header, data.data()) == 0 && (data[0].effective & (1U << CAP_NET_ADMIN)) != 0;
 }
 
-std::expected<Options, Complaint> judge(const RawOptions& raw) {
+/// What can be said about the flags without looking at the machine.
+std::expected<Options, Complaint> check(const RawOptions& raw) {
+    auto shared = command_line::check(raw.device, portal_api::Role::kGateway);
+    if (!shared) {
+        return std::unexpected{shared.error()};
+    }
     Options options;
-    if (const auto complaint = command_line::judge_api_url(raw.device.api_url, portal_api::Role::kGateway)) {
-        return std::unexpected{*complaint};
-    }
-    auto log = command_line::log_options(raw.device.log_format);
-    if (!log) {
-        return std::unexpected{log.error()};
-    }
-    options.log = std::move(*log);
+    options.log = std::move(shared->log);
+    options.metrics = shared->metrics;
     options.sandbox = raw.sandbox;
     const auto health_check = command_line::parse_endpoint(raw.health_check, "--health-check-addr");
     if (!health_check) {
         return std::unexpected{health_check.error()};
     }
     options.health_check = *health_check;
-    if (!raw.device.metrics.empty()) {
-        const auto metrics = command_line::parse_endpoint(raw.device.metrics, "--metrics-addr");
-        if (!metrics) {
-            return std::unexpected{metrics.error()};
-        }
-        options.metrics = *metrics;
-    }
     return options;
 }
 
@@ -126,7 +118,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
         return std::unexpected{parsed.error()};
     }
-    auto options = judge(raw);
+    auto options = check(raw);
     if (!options) {
         return std::unexpected{command_line::complain(options.error())};
     }

@@ -151,7 +151,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
     }
     options.allowed_peers = *std::move(allowed);
     options.denied_peers = *std::move(denied);
-    if (const auto complaint = command_line::judge_api_url(raw.api_url, portal_api::Role::kRelay)) {
+    if (const auto complaint = command_line::check_api_url(raw.api_url, portal_api::Role::kRelay)) {
         return std::unexpected{*complaint};
     }
     const auto token = command_line::find_token(raw.token, "relay");
