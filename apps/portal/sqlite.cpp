@@ -278,6 +278,12 @@ Statement Database::prepare(std::string_view sql) {
     return {*this, known->second.get()};
 }
 
+void Database::must_execute(Statement statement) {
+    if (!statement.execute()) {
+        fail(SQLITE_CONSTRAINT);
+    }
+}
+
 void Database::run(const std::string& sql) {
     require_file();
     const int code = sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr);

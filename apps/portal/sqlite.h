@@ -72,6 +72,8 @@ public:
 
     /// Statements are kept and reused: `sql` must not have values in it.
     [[nodiscard]] Statement prepare(std::string_view sql);
+    /// Executes a statement whose constraints hold by construction.
+    void must_execute(Statement statement);
     /// Any number of statements without parameters and results.
     void run(const std::string& sql);
     /// Rows the last statement inserted, changed or deleted, those of triggers and cascades not included.

@@ -198,7 +198,7 @@ void SqliteStorage::put(const portal::Account& account) {
         .bind(account.search_domain)
         .bind(write_servers(account.upstream_dns))
         .bind(account.id.to_string());
-    must_execute(std::move(statement));
+    database_.must_execute(std::move(statement));
 }
 
 void SqliteStorage::put(const portal::Site& site) {
@@ -206,7 +206,7 @@ void SqliteStorage::put(const portal::Site& site) {
         "INSERT INTO sites (id, account_id, name) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
         "excluded.name");
     statement.bind(site.id.to_string()).bind(account_id_).bind(site.name);
-    must_execute(std::move(statement));
+    database_.must_execute(std::move(statement));
 }
 
 void SqliteStorage::put(const portal::Actor& actor) {
@@ -218,7 +218,7 @@ void SqliteStorage::put(const portal::Actor& actor) {
         .bind(to_name(kActorTypes, actor.type))
         .bind(actor.name)
         .bind(actor.email);
-    must_execute(std::move(statement));
+    database_.must_execute(std::move(statement));
 }
 
 void SqliteStorage::put(const portal::Group& group) {
@@ -226,7 +226,7 @@ void SqliteStorage::put(const portal::Group& group) {
         "INSERT INTO groups (id, account_id, name) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
         "excluded.name");
     statement.bind(group.id.to_string()).bind(account_id_).bind(group.name);
-    must_execute(std::move(statement));
+    database_.must_execute(std::move(statement));
 }
 
 void SqliteStorage::put(const portal::Membership& membership) {
@@ -237,7 +237,7 @@ void SqliteStorage::put(const portal::Membership& membership) {
         .bind(account_id_)
         .bind(membership.actor.to_string())
         .bind(membership.group.to_string());
-    must_execute(std::move(statement));
+    database_.must_execute(std::move(statement));
 }
 
 void SqliteStorage::put(const portal::Resource& resource) {
@@ -254,7 +254,7 @@ void SqliteStorage::put(const portal::Resource& resource) {
     statement.bind(resource.address_description);
     resource.type == ResourceType::kDns ? statement.bind(to_name(kIpStacks, resource.ip_stack)) : statement.bind_null();
     statement.bind(write_filters(resource.filters));
-    must_execute(std::move(statement));
+    database_.must_execute(std::move(statement));
 
     std::set<std::string> missing;
     for (const auto& site : resource.sites) {
@@ -271,12 +271,12 @@ void SqliteStorage::put(const portal::Resource& resource) {
     for (const auto& site : surplus) {
         auto remove = database_.prepare("DELETE FROM resource_sites WHERE resource_id = ? AND site_id = ?");
         remove.bind(id).bind(site);
-        must_execute(std::move(remove));
+        database_.must_execute(std::move(remove));
     }
     for (const auto& site : missing) {
         auto add = database_.prepare("INSERT INTO resource_sites (resource_id, site_id) VALUES (?, ?)");
         add.bind(id).bind(site);
-        must_execute(std::move(add));
+        database_.must_execute(std::move(add));
     }
     savepoint.release();
 }
@@ -293,7 +293,7 @@ void SqliteStorage::put(const portal::Policy& policy) {
         .bind(policy.resource.to_string())
         .bind(policy.conditions)
         .bind(std::int64_t{policy.is_disabled});
-    must_execute(std::move(statement));
+    database_.must_execute(std::move(statement));
 }
 
 portal::Dependents SqliteStorage::find_dependents(const SiteId& id) {

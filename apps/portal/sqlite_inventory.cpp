@@ -66,7 +66,7 @@ std::vector<DeviceListing> SqliteStorage::list_devices() {
 }
 
 void SqliteStorage::try_to_write() {
-    in_transaction([this] { must_execute(database_.prepare(kAttempt)); });
+    in_transaction([this] { database_.must_execute(database_.prepare(kAttempt)); });
     database_.require_space();
 }
 

@@ -9,7 +9,7 @@
 
 #include "apps/portal/inventory.h"
 #include "apps/portal/sqlite.h"
-#include "culvert/portal/address_pool.h"
+#include "apps/portal/sqlite_addresses.h"
 #include "culvert/portal/storage.h"
 
 namespace culvert::portal_server {
@@ -79,7 +79,9 @@ public:
     void record_presence(const std::vector<ClientId>& clients, const std::vector<GatewayId>& gateways,
                          UnixSeconds now) override;
     std::size_t erase_unseen_devices(UnixSeconds seen_before, std::size_t limit) override;
-    void release_addresses(UnixSeconds now, std::chrono::seconds quarantine) override;
+    void release_addresses(UnixSeconds now, std::chrono::seconds quarantine) override {
+        addresses_.release(now, quarantine);
+    }
 
     void put(const portal::TurnUser& user) override;
     std::vector<portal::RevokedTurnUser> revoked_turn_users(UnixSeconds now) override;
@@ -98,8 +100,6 @@ public:
     void erase_expired_flows(UnixSeconds now) override;
 
 private:
-    /// Executes a statement whose constraints hold by construction.
-    void must_execute(Statement statement);
     void erase_row(std::string_view sql, const Uuid& id);
     /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.
     enum class KeyHolder : std::uint8_t { kNobody, kDevice, kForgotten };
@@ -127,18 +127,14 @@ private:
     [[nodiscard]] std::expected<Place, portal::RegisterError> make_place(const Report& report, Rng& rng);
     /// Deletes whoever else has the key.
     void take_key(const crypto::PublicKey& key, const Uuid& device);
-    [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
     portal::Dependents find_dependents(std::string_view tokens_sql, std::string_view devices_sql, const Uuid& id);
     bool revoke_row(std::string_view sql, const Uuid& id, UnixSeconds now);
     [[nodiscard]] bool has_row(std::string_view sql, const Uuid& id);
-    [[nodiscard]] std::optional<net::IpAddress> free_address(net::Family family, Rng& rng);
-    void load_pool();
 
     std::string path_;
     Database database_;
     std::string account_id_;
-    /// What the tables say, as far as this process knows; made when it is needed, and again after a failure.
-    std::optional<portal::AddressPool> pool_;
+    AddressTable addresses_;
 };
 
 }  // namespace culvert::portal_server
