@@ -16,7 +16,7 @@ constexpr std::string_view kDefaultOpsListen = "127.0.0.1:8082";
 constexpr std::string_view kNever = "never";
 constexpr std::string_view kOff = "off";
 
-/// Values as text, until all are known and can be judged.
+/// Values as text, until all are known and can be checked.
 struct RawOptions {
     std::string database{kDefaultDatabase};
     std::string log_format = "human";
@@ -165,16 +165,16 @@ Commands describe(CLI::App& app, RawOptions& raw) {
     return commands;
 }
 
-/// A mistake and what to do about it, as one line.
-using Complaint = std::string;
+/// What is wrong and what to do about it, as one line.
+using Mistake = std::string;
 
-std::expected<ServeCommand, Complaint> judge_serve(const RawOptions& raw) {
+std::expected<ServeCommand, Mistake> check_serve(const RawOptions& raw) {
     if (!raw.web_listen.empty()) {
         return std::unexpected{"--web-listen is for the admin UI, which this build does not have. Leave it out."};
     }
     const auto parse_listen = [](const std::string& text, const std::string& option, const std::string& example) {
         const auto address = net::SocketAddress::parse(text);
-        return address ? std::expected<net::SocketAddress, Complaint>{*address}
+        return address ? std::expected<net::SocketAddress, Mistake>{*address}
                        : std::unexpected{"\"" + text + "\" is no address with port. Give " + option +
                                          " something like 127.0.0.1:" + example + " or [::]:" + example + "."};
     };
@@ -211,7 +211,7 @@ std::expected<ServeCommand, Complaint> judge_serve(const RawOptions& raw) {
     return serve;
 }
 
-std::expected<TokenCreateCommand, Complaint> judge_create(portal::TokenType type, const std::string& owner,
+std::expected<TokenCreateCommand, Mistake> check_create(portal::TokenType type, const std::string& owner,
                                                           const RawOptions& raw) {
     TokenCreateCommand create{type, owner, default_lifetime(type)};
     if (raw.expires_in == kNever) {
@@ -226,26 +226,26 @@ std::expected<TokenCreateCommand, Complaint> judge_create(portal::TokenType type
     return create;
 }
 
-std::expected<decltype(Options::command), Complaint> judge_command(const RawOptions& raw, const Commands& commands) {
+std::expected<decltype(Options::command), Mistake> check_command(const RawOptions& raw, const Commands& commands) {
     using portal::TokenType;
     if (commands.serve->parsed()) {
-        return judge_serve(raw);
+        return check_serve(raw);
     }
     if (commands.apply->parsed()) {
         return ApplyCommand{
             .file = raw.file, .text = std::nullopt, .may_cut_off = raw.may_cut_off, .is_dry_run = raw.is_dry_run};
     }
     if (commands.create_gateway->parsed()) {
-        return judge_create(TokenType::kGateway, raw.site, raw);
+        return check_create(TokenType::kGateway, raw.site, raw);
     }
     if (commands.create_client->parsed()) {
-        return judge_create(TokenType::kClient, raw.actor, raw);
+        return check_create(TokenType::kClient, raw.actor, raw);
     }
     if (commands.create_relay->parsed()) {
-        return judge_create(TokenType::kRelay, "", raw);
+        return check_create(TokenType::kRelay, "", raw);
     }
     if (commands.create_api->parsed()) {
-        return judge_create(TokenType::kApi, raw.actor, raw);
+        return check_create(TokenType::kApi, raw.actor, raw);
     }
     if (commands.list_tokens->parsed()) {
         return TokenListCommand{raw.is_json};
@@ -262,7 +262,7 @@ std::expected<decltype(Options::command), Complaint> judge_command(const RawOpti
     return DeviceDeleteCommand{raw.id};
 }
 
-std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& commands) {
+std::expected<Options, Mistake> check(const RawOptions& raw, const Commands& commands) {
     Options options;
     auto database = parse_database_url(raw.database);
     if (!database) {
@@ -282,7 +282,7 @@ std::expected<Options, Complaint> judge(const RawOptions& raw, const Commands& c
         options.log.filter = *std::move(filter);
     }
 
-    auto command = judge_command(raw, commands);
+    auto command = check_command(raw, commands);
     if (!command) {
         return std::unexpected{command.error()};
     }
@@ -332,7 +332,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
         }
         return std::unexpected{EarlyExit{fail(explain(e, app) + ". Try culvert-portal --help.", kUsageError)}};
     }
-    auto options = judge(raw, commands);
+    auto options = check(raw, commands);
     if (!options) {
         return std::unexpected{EarlyExit{fail(options.error(), kUsageError)}};
     }

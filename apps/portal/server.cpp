@@ -369,7 +369,7 @@ private:
                 .on_end =
                     [this](SessionId from) {
                         core_.disconnect(from, io::monotonic_now());
-                        unread_.forget(from);
+                        unread_.remove(from);
                         connections_.erase(from);
                         drain();
                     }});
@@ -386,7 +386,7 @@ private:
                 "Too much waits for devices that do not read what they are sent; cut off the one that has waited "
                 "longest",
                 log::field("owner", surplus->owner.to_string()), log::field("waiting_bytes", unread_.total()));
-            unread_.forget(surplus->session);
+            unread_.remove(surplus->session);
             if (const auto connection = connections_.find(surplus->session); connection != connections_.end()) {
                 connection->second->cut_off();
             }

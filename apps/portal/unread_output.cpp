@@ -7,7 +7,7 @@ namespace culvert::portal_server {
 void UnreadOutput::set(portal::SessionId session, const Uuid& owner, std::size_t bytes, Instant now) {
     const auto known = waiting_.find(session);
     const auto before = known == waiting_.end() ? Waiting{.owner = owner, .since = now} : known->second;
-    forget(session);
+    remove(session);
     if (bytes == 0) {
         return;
     }
@@ -19,7 +19,7 @@ void UnreadOutput::set(portal::SessionId session, const Uuid& owner, std::size_t
     total_ += bytes;
 }
 
-void UnreadOutput::forget(portal::SessionId session) {
+void UnreadOutput::remove(portal::SessionId session) {
     const auto entry = waiting_.find(session);
     if (entry == waiting_.end()) {
         return;

@@ -28,7 +28,7 @@ public:
     /// So many bytes wait for `session` now.
     void set(portal::SessionId session, const Uuid& owner, std::size_t bytes, Instant now);
     /// Its connection is gone, and what waited with it.
-    void forget(portal::SessionId session);
+    void remove(portal::SessionId session);
 
     [[nodiscard]] bool is_crowded(const Uuid& owner) const;
     /// Whether anything waits for it.

@@ -27,7 +27,7 @@ protected:
         std::vector<std::uint64_t> gone;
         while (const auto surplus = unread_.surplus(owner)) {
             gone.push_back(static_cast<std::uint64_t>(surplus->session));
-            unread_.forget(surplus->session);
+            unread_.remove(surplus->session);
         }
         return gone;
     }
@@ -104,8 +104,8 @@ TEST_F(UnreadOutputTest, WaitsForWhoHasNotReadAllOnly) {
 
 TEST_F(UnreadOutputTest, ThatIsForgottenLeavesNothing) {
     set(1, alice_, kMiB);
-    unread_.forget(SessionId{1});
-    unread_.forget(SessionId{1});
+    unread_.remove(SessionId{1});
+    unread_.remove(SessionId{1});
     set(1, alice_, 0);
     EXPECT_EQ(unread_.total(), 0U);
     EXPECT_FALSE(unread_.is_crowded(alice_));
