@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "apps/portal/constants.h"
 #include "apps/portal/listing.h"
 #include "culvert/observability/log.h"
 
@@ -11,12 +12,9 @@ namespace {
 
 constexpr log::Logger kLog{"portal_server"};
 
-/// Two weeks: whoever is on holiday is back, and a new token is on its way to the device.
-constexpr auto kNotice = std::chrono::days{14};
-constexpr auto kRepeat = std::chrono::days{1};
-
 bool is_due(const TokenListing& token, UnixSeconds now) {
-    return token.last_seen_at && token.expires_at && *token.expires_at > now && *token.expires_at <= now + kNotice;
+    return token.last_seen_at && token.expires_at && *token.expires_at > now &&
+           *token.expires_at <= now + kExpiryNotice;
 }
 
 }  // namespace
@@ -28,7 +26,7 @@ void ExpiryWatch::look_at(const std::vector<TokenListing>& tokens, UnixSeconds n
             continue;
         }
         const auto last = before.find(token.id);
-        const bool is_fresh = last != before.end() && now < last->second + kRepeat;
+        const bool is_fresh = last != before.end() && now < last->second + kExpiryRepeat;
         warned_at_.emplace(token.id, is_fresh ? last->second : now);
         if (!is_fresh) {
             kLog.warn("A token that is in use expires soon, and its devices will be cut off; give them another one",

@@ -8,6 +8,7 @@
 #include "apps/common/process.h"
 #include "apps/portal/commands.h"
 #include "apps/portal/confinement.h"
+#include "apps/portal/constants.h"
 #include "apps/portal/error_output.h"
 #include "apps/portal/options.h"
 #include "apps/portal/server.h"
@@ -21,9 +22,6 @@ namespace culvert::portal_server {
 namespace {
 
 constexpr log::Logger kLog{"portal_server"};
-
-/// All devices wait while the server waits for the database. What fails by that is asked for again by the device.
-constexpr std::chrono::milliseconds kServingLockTimeout{100};
 
 void warn_of_exposed_files(const SqliteStorage& storage) {
     std::string names;

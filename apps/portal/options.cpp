@@ -212,7 +212,7 @@ std::expected<ServeCommand, Mistake> check_serve(const RawOptions& raw) {
 }
 
 std::expected<TokenCreateCommand, Mistake> check_create(portal::TokenType type, const std::string& owner,
-                                                          const RawOptions& raw) {
+                                                        const RawOptions& raw) {
     TokenCreateCommand create{type, owner, default_lifetime(type)};
     if (raw.expires_in == kNever) {
         create.expires_in.reset();

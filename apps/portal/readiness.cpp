@@ -1,7 +1,6 @@
 #include "apps/portal/readiness.h"
 
-#include <chrono>
-
+#include "apps/portal/constants.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::portal_server {
@@ -9,13 +8,10 @@ namespace {
 
 constexpr log::Logger kLog{"portal_server"};
 
-/// While the database is locked, a try costs all devices as long as the portal waits for a lock.
-constexpr auto kTryInterval = std::chrono::seconds{1};
-
 }  // namespace
 
 std::optional<std::string> Readiness::problem(Instant now) {
-    if (tried_at_ && now - *tried_at_ < kTryInterval) {
+    if (tried_at_ && now - *tried_at_ < kTryWriteInterval) {
         return problem_;
     }
     tried_at_ = now;

@@ -10,19 +10,13 @@
 #include <system_error>
 #include <utility>
 
+#include "apps/portal/constants.h"
 #include "apps/portal/held_database.h"
 
 namespace culvert::portal_server {
 namespace {
 
 using portal::StorageError;
-
-/// How long to wait for another process that writes, unless told otherwise.
-constexpr std::chrono::milliseconds kLockTimeout{2000};
-
-/// The journal grows by four megabytes before it starts over, and the file behind it by what is in it; with less than
-/// this left, one of the next hundred logins fails.
-constexpr std::uint64_t kSpaceNeeded = 8U << 20U;
 
 constexpr std::string_view kJournal = "-wal";
 constexpr std::string_view kIndex = "-shm";

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "apps/portal/constants.h"
+
 namespace culvert::portal_server {
 
 void UnreadOutput::set(portal::SessionId session, const Uuid& owner, std::size_t bytes, Instant now) {
@@ -37,14 +39,14 @@ void UnreadOutput::remove(portal::SessionId session) {
 
 bool UnreadOutput::is_crowded(const Uuid& owner) const {
     const auto entry = owners_.find(owner);
-    return entry != owners_.end() && entry->second.bytes > kCrowded;
+    return entry != owners_.end() && entry->second.bytes > kCrowdedUnread;
 }
 
 std::optional<UnreadOutput::Surplus> UnreadOutput::surplus(const Uuid& owner) const {
-    if (const auto entry = owners_.find(owner); entry != owners_.end() && entry->second.bytes > kOfOwner) {
+    if (const auto entry = owners_.find(owner); entry != owners_.end() && entry->second.bytes > kMaxUnreadOfOwner) {
         return Surplus{entry->second.by_wait.begin()->second, owner};
     }
-    if (total_ <= kInAll) {
+    if (total_ <= kMaxUnread) {
         return std::nullopt;
     }
     const auto largest = std::ranges::max_element(owners_, {}, [](const auto& entry) { return entry.second.bytes; });

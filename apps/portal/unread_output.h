@@ -19,12 +19,6 @@ namespace culvert::portal_server {
 /// read anything: what they pin together is bounded here, and taken from whoever has read nothing for the longest time.
 class UnreadOutput {
 public:
-    static constexpr std::size_t kOfOwner = std::size_t{64} << 20U;
-    /// From where on an owner's devices that have not read all are read slowly, and new ones told to come back later,
-    /// so that a fleet that comes back has the time to read what each of its devices has asked for.
-    static constexpr std::size_t kCrowded = kOfOwner / 2;
-    static constexpr std::size_t kInAll = std::size_t{256} << 20U;
-
     /// So many bytes wait for `session` now.
     void set(portal::SessionId session, const Uuid& owner, std::size_t bytes, Instant now);
     /// Its connection is gone, and what waited with it.

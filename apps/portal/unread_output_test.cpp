@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "apps/portal/constants.h"
 #include "culvert/base/rng.h"
 
 namespace culvert::portal_server {
@@ -83,19 +84,19 @@ TEST_F(UnreadOutputTest, OfAllIsTakenFromWhoTakesUpMost) {
     EXPECT_TRUE(cut_off(alice_).empty()) << "as much as there may be";
     set(++session, bob_, 1);
     EXPECT_EQ(cut_off(bob_), std::vector<std::uint64_t>{7}) << "the first of the third owner";
-    EXPECT_LE(unread_.total(), UnreadOutput::kInAll);
+    EXPECT_LE(unread_.total(), kMaxUnread);
 }
 
 TEST_F(UnreadOutputTest, AnOwnerIsCrowdedUntilHalfOfHisIsFree) {
-    set(1, alice_, UnreadOutput::kCrowded + 1);
+    set(1, alice_, kCrowdedUnread + 1);
     EXPECT_TRUE(unread_.is_crowded(alice_));
     EXPECT_FALSE(unread_.is_crowded(bob_));
-    set(1, alice_, UnreadOutput::kCrowded);
+    set(1, alice_, kCrowdedUnread);
     EXPECT_FALSE(unread_.is_crowded(alice_));
 }
 
 TEST_F(UnreadOutputTest, WaitsForWhoHasNotReadAllOnly) {
-    set(1, alice_, UnreadOutput::kCrowded + 1);
+    set(1, alice_, kCrowdedUnread + 1);
     set(2, alice_, 1);
     set(2, alice_, 0);
     EXPECT_TRUE(unread_.is_waiting(SessionId{1}));
