@@ -7,7 +7,6 @@
 namespace culvert::portal_server {
 
 constexpr int kFailure = 1;
-constexpr int kUsageError = 2;
 
 /// Writes one line to standard error and returns `code`. Nothing in it acts on a terminal, and whatever looks like a
 /// token is left out: people put tokens in the wrong place, and what programs say ends up in logs.

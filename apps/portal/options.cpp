@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -270,17 +269,11 @@ std::expected<Options, Mistake> check(const RawOptions& raw, const Commands& com
     }
     options.database = *std::move(database);
     options.sandbox = raw.sandbox;
-    if (raw.log_format != "human" && raw.log_format != "json") {
-        return std::unexpected{"unknown log format \"" + raw.log_format + "\". Use human or json."};
+    auto log = command_line::log_options(raw.log_format);
+    if (!log) {
+        return std::unexpected{log.error()};
     }
-    options.log.format = raw.log_format == "json" ? log::Format::kJson : log::Format::kHuman;
-    if (const char* directives = std::getenv("RUST_LOG"); directives != nullptr && *directives != '\0') {
-        auto filter = log::Filter::parse(directives);
-        if (!filter) {
-            return std::unexpected{"RUST_LOG: " + filter.error()};
-        }
-        options.log.filter = *std::move(filter);
-    }
+    options.log = *std::move(log);
 
     auto command = check_command(raw, commands);
     if (!command) {
@@ -318,7 +311,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
 
 }  // namespace
 
-std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
+std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv) {
     CLI::App app{"Control plane: tells clients, gateways and relays about each other, and who may reach what.",
                  "culvert-portal"};
     app.set_version_flag("--version", std::string{"culvert-portal "} + CULVERT_VERSION);
@@ -328,13 +321,14 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-            return std::unexpected{EarlyExit{app.exit(e)}};
+            return std::unexpected{command_line::EarlyExit{app.exit(e)}};
         }
-        return std::unexpected{EarlyExit{fail(explain(e, app) + ". Try culvert-portal --help.", kUsageError)}};
+        return std::unexpected{
+            command_line::EarlyExit{fail(explain(e, app) + ". Try culvert-portal --help.", command_line::kUsageError)}};
     }
     auto options = check(raw, commands);
     if (!options) {
-        return std::unexpected{EarlyExit{fail(options.error(), kUsageError)}};
+        return std::unexpected{command_line::EarlyExit{fail(options.error(), command_line::kUsageError)}};
     }
     return *std::move(options);
 }

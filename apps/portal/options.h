@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "apps/common/command_line.h"
 #include "apps/common/sandbox_flags.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
@@ -66,12 +67,7 @@ struct Options {
         command;
 };
 
-/// The program is done before it began: help was asked for, or the command line is wrong. Everything is printed.
-struct EarlyExit {
-    int code = 0;
-};
-
-[[nodiscard]] std::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv);
+[[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);
 
 /// How long a new token of that kind lives unless told otherwise.
 [[nodiscard]] std::chrono::seconds default_lifetime(portal::TokenType type);

@@ -10,7 +10,7 @@ namespace {
 
 using portal::TokenType;
 
-std::expected<Options, EarlyExit> parse(std::initializer_list<const char*> arguments) {
+std::expected<Options, command_line::EarlyExit> parse(std::initializer_list<const char*> arguments) {
     std::vector<const char*> argv{"culvert-portal"};
     argv.insert(argv.end(), arguments);
     return parse_options(static_cast<int>(argv.size()), argv.data());
