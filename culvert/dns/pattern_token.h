@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <bitset>
@@ -22,14 +23,18 @@ public:
     /// The longest name has 250 octets of four characters each, and three separators.
     static constexpr std::size_t kSize = 1024;
 
-    void add(std::size_t at) { words_[at / 64] |= std::uint64_t{1} << at % 64; }
+    void add(std::size_t at) {
+        words_[at / 64] |= std::uint64_t{1} << at % 64;
+        first_ = std::min(first_, at / 64);
+        end_ = std::max(end_, at / 64 + 1);
+    }
     [[nodiscard]] bool contains(std::size_t at) const { return (words_[at / 64] >> at % 64 & 1) != 0; }
-    [[nodiscard]] bool empty() const { return words_ == Words{}; }
+    [[nodiscard]] bool empty() const { return end_ == 0; }
 
     /// Calls visit(position) in ascending order.
     template <typename Visit>
     void for_each(Visit visit) const {
-        for (std::size_t i = 0; i < words_.size(); ++i) {
+        for (auto i = first_; i < end_; ++i) {
             for (auto word = words_[i]; word != 0; word &= word - 1) {
                 visit(i * 64 + static_cast<std::size_t>(std::countr_zero(word)));
             }
@@ -37,8 +42,12 @@ public:
     }
 
 private:
-    using Words = std::array<std::uint64_t, kSize / 64>;
-    Words words_{};
+    static constexpr std::size_t kWords = kSize / 64;
+
+    std::array<std::uint64_t, kWords> words_{};
+    // Words outside are zero: most names fit into the first one.
+    std::size_t first_ = kWords;
+    std::size_t end_ = 0;
 };
 
 /// A name as patterns see it: presentation form from right to left, in lower case, with separators that are unlike any
