@@ -9,8 +9,8 @@
 #include "apps/common/device_confinement.h"
 #include "apps/common/metrics.h"
 #include "apps/common/process.h"
+#include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
-#include "culvert/observability/log_setup.h"
 #include "culvert/sandbox/core_dumps.h"
 #include "culvert/session/client_session.h"
 
@@ -32,7 +32,7 @@ int run(Options options) {
         needs.listeners.push_back(*options.metrics);
     }
     options.device.on_prepared = [&] { return command_line::confine_device(options.sandbox, needs); };
-    std::unique_ptr<observability::HttpEndpoint> metrics;
+    std::unique_ptr<http::Endpoint> metrics;
     if (options.metrics) {
         options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
             auto started = command_line::serve_metrics(address, counters);

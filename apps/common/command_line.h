@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "culvert/log_output/log_setup.h"
 #include "culvert/net/socket_address.h"
-#include "culvert/observability/log_setup.h"
 #include "culvert/portal_api/role.h"
 
 namespace CLI {

@@ -104,7 +104,7 @@ std::expected<session::DeviceOptions, Complaint> make_device_options(const Devic
     session::DeviceOptions options{.portal = {.role = kind.role,
                                               .url = std::move(*url),
                                               .user_agent = user_agent(host, kind),
-                                              .firewall_mark = io::kSocketMark,
+                                              .socket_mark = io::kSocketMark,
                                               .rng = rng.child("portal")},
                                    .tun_name = io::kTunName};
     options.shard.receive_buffer = environment_size("FIREZONE_UDP_RECV_BUFFER_SIZE").value_or(io::kReceiveBufferSize);

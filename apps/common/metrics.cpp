@@ -5,20 +5,20 @@
 
 namespace culvert::command_line {
 
-using observability::HttpEndpoint;
-using observability::HttpRequest;
-using observability::HttpResponse;
+using http::Endpoint;
+using http::Request;
+using http::Response;
 
-std::expected<std::unique_ptr<HttpEndpoint>, std::string> serve_metrics(const net::SocketAddress& address,
-                                                                        const io::ShardCounters& counters) {
-    return HttpEndpoint::start(address, {{"/metrics", {[&counters](const HttpRequest&) {
-                                              return HttpResponse{200, session::render_metrics(counters),
-                                                                  observability::MetricsPage::kContentType};
-                                          }}}});
+std::expected<std::unique_ptr<Endpoint>, std::string> serve_metrics(const net::SocketAddress& address,
+                                                                    const io::ShardCounters& counters) {
+    return Endpoint::start(address, {{"/metrics", {[&counters](const Request&) {
+                                          return Response{200, session::render_metrics(counters),
+                                                          observability::MetricsPage::kContentType};
+                                      }}}});
 }
 
-std::expected<std::unique_ptr<HttpEndpoint>, std::string> serve_health(const net::SocketAddress& address) {
-    return HttpEndpoint::start(address, {{"/healthz", {[](const HttpRequest&) { return HttpResponse{200, "ok\n"}; }}}});
+std::expected<std::unique_ptr<Endpoint>, std::string> serve_health(const net::SocketAddress& address) {
+    return Endpoint::start(address, {{"/healthz", {[](const Request&) { return Response{200, "ok\n"}; }}}});
 }
 
 }  // namespace culvert::command_line

@@ -3,18 +3,18 @@
 #include <memory>
 #include <string>
 
-#include "culvert/observability/http_endpoint.h"
+#include "culvert/http/endpoint.h"
 #include "culvert/session/device_session.h"
 
 namespace culvert::command_line {
 
 /// Serves /metrics of a client's or gateway's data path at `address` for as long as it lives, which must not be
 /// longer than `counters` does. The error is for a person.
-[[nodiscard]] std::expected<std::unique_ptr<observability::HttpEndpoint>, std::string> serve_metrics(
+[[nodiscard]] std::expected<std::unique_ptr<http::Endpoint>, std::string> serve_metrics(
     const net::SocketAddress& address, const io::ShardCounters& counters);
 
 /// Answers /healthz with 200 for as long as it lives.
-[[nodiscard]] std::expected<std::unique_ptr<observability::HttpEndpoint>, std::string> serve_health(
+[[nodiscard]] std::expected<std::unique_ptr<http::Endpoint>, std::string> serve_health(
     const net::SocketAddress& address);
 
 }  // namespace culvert::command_line

@@ -9,8 +9,8 @@
 #include "apps/common/process.h"
 #include "apps/common/token.h"
 #include "apps/gateway/options.h"
+#include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
-#include "culvert/observability/log_setup.h"
 #include "culvert/sandbox/core_dumps.h"
 #include "culvert/session/gateway_session.h"
 
@@ -20,8 +20,7 @@ namespace {
 constexpr log::Logger kLog{"gateway"};
 
 /// Forwarding matters more than being watched, so a taken port is no reason to stop.
-std::unique_ptr<observability::HttpEndpoint> or_warn(
-    std::expected<std::unique_ptr<observability::HttpEndpoint>, std::string> started) {
+std::unique_ptr<http::Endpoint> or_warn(std::expected<std::unique_ptr<http::Endpoint>, std::string> started) {
     if (!started) {
         kLog.warn("Not answering HTTP requests", log::field("error", started.error()));
         return nullptr;
@@ -39,7 +38,7 @@ int run(Options options) {
     if (options.metrics) {
         needs.listeners.push_back(*options.metrics);
     }
-    std::unique_ptr<observability::HttpEndpoint> health;
+    std::unique_ptr<http::Endpoint> health;
     options.device.on_prepared = [&] {
         auto confined = command_line::confine_device(options.sandbox, needs);
         if (confined) {
@@ -47,7 +46,7 @@ int run(Options options) {
         }
         return confined;
     };
-    std::unique_ptr<observability::HttpEndpoint> metrics;
+    std::unique_ptr<http::Endpoint> metrics;
     if (options.metrics) {
         options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
             metrics = or_warn(command_line::serve_metrics(address, counters));

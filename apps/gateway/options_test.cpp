@@ -29,7 +29,7 @@ TEST_F(GatewayOptions, LogInToThePortalTheyAreGiven) {
     EXPECT_EQ(options.device.portal.url.host(), "portal.example");
     EXPECT_EQ(target(options), "/gateway/websocket?token=secret&external_id=device-1&name=box");
     EXPECT_THAT(options.device.portal.user_agent, HasSubstr(" gateway/1.4.18"));
-    EXPECT_EQ(options.device.portal.firewall_mark, portal_channel::kFirewallMark);
+    EXPECT_EQ(options.device.portal.socket_mark, io::kSocketMark);
     EXPECT_EQ(options.device.portal.max_partition_time, std::chrono::minutes{15});
     EXPECT_EQ(options.health_check, net::SocketAddress::parse("0.0.0.0:8080"));
     EXPECT_EQ(options.metrics, std::nullopt);

@@ -14,8 +14,8 @@
 #include "apps/portal/server.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/entropy.h"
+#include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
-#include "culvert/observability/log_setup.h"
 #include "culvert/sandbox/core_dumps.h"
 
 namespace culvert::portal_server {

@@ -11,9 +11,6 @@
 namespace culvert::portal_server {
 namespace {
 
-using observability::HttpRequest;
-using observability::HttpResponse;
-
 /// A portal that does not get to a question within this time is in trouble: it waits at most 100 ms for the database.
 constexpr auto kPatience = std::chrono::seconds{2};
 /// How soon the endpoint notices that it is to stop while it waits.
@@ -26,17 +23,19 @@ constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=ut
 OpsEndpoint::OpsEndpoint(const net::SocketAddress& listen, boost::asio::io_context& portal, Answers answers)
     : portal_{portal}, answers_{std::move(answers)} {
     const auto route = [this](auto question) {
-        return observability::HttpEndpoint::Route{
-            .handler = [this, question](const HttpRequest&) { return ask(question); }, .accepts_post = false};
+        return culvert::http::Endpoint::Route{
+            .handler = [this, question](const culvert::http::Request&) { return ask(question); },
+            .accepts_post = false};
     };
-    auto endpoint = observability::HttpEndpoint::start(
+    auto endpoint = culvert::http::Endpoint::start(
         listen,
-        {{"/healthz", route([] { return HttpResponse{200, "ok\n"}; })},
+        {{"/healthz", route([] { return culvert::http::Response{200, "ok\n"}; })},
          {"/readyz", route([this] {
               const auto problem = answers_.problem();
-              return problem ? HttpResponse{503, *problem + "\n"} : HttpResponse{200, "ok\n"};
+              return problem ? culvert::http::Response{503, *problem + "\n"} : culvert::http::Response{200, "ok\n"};
           })},
-         {"/metrics", route([this] { return HttpResponse{200, answers_.metrics(), std::string{kMetricsType}}; })}});
+         {"/metrics",
+          route([this] { return culvert::http::Response{200, answers_.metrics(), std::string{kMetricsType}}; })}});
     if (!endpoint) {
         throw ListenError{endpoint.error() +
                           ". Choose another address with --ops-listen ADDR:PORT, turn it off with --ops-listen off, "
@@ -49,8 +48,8 @@ OpsEndpoint::~OpsEndpoint() {
     is_stopping_ = true;
 }
 
-HttpResponse OpsEndpoint::ask(std::function<HttpResponse()> question) {
-    const auto answer = std::make_shared<std::promise<HttpResponse>>();
+culvert::http::Response OpsEndpoint::ask(std::function<culvert::http::Response()> question) {
+    const auto answer = std::make_shared<std::promise<culvert::http::Response>>();
     auto future = answer->get_future();
     boost::asio::post(portal_, [answer, question = std::move(question)] {
         try {

@@ -8,8 +8,8 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "culvert/http/endpoint.h"
 #include "culvert/net/socket_address.h"
-#include "culvert/observability/http_endpoint.h"
 
 namespace culvert::portal_server {
 
@@ -37,12 +37,12 @@ public:
 
 private:
     /// What the portal's thread says to `question`, if it says anything in time.
-    observability::HttpResponse ask(std::function<observability::HttpResponse()> question);
+    culvert::http::Response ask(std::function<culvert::http::Response()> question);
 
     boost::asio::io_context& portal_;
     Answers answers_;
     std::atomic<bool> is_stopping_ = false;
-    std::unique_ptr<observability::HttpEndpoint> endpoint_;
+    std::unique_ptr<culvert::http::Endpoint> endpoint_;
 };
 
 }  // namespace culvert::portal_server

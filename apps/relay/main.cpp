@@ -21,13 +21,13 @@
 #include "apps/relay/metrics.h"
 #include "apps/relay/options.h"
 #include "apps/relay/portal_link.h"
+#include "culvert/http/endpoint.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
 #include "culvert/io/file_descriptor.h"
 #include "culvert/io/local_addresses.h"
-#include "culvert/observability/http_endpoint.h"
+#include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
-#include "culvert/observability/log_setup.h"
 #include "culvert/observability/metrics_page.h"
 #include "culvert/sandbox/core_dumps.h"
 #include "culvert/turn/server/credentials.h"
@@ -98,7 +98,7 @@ private:
     std::optional<std::string> failure_;
 };
 
-observability::HttpResponse set_log_filter(const observability::HttpRequest& request) {
+http::Response set_log_filter(const http::Request& request) {
     auto filter = log::Filter::parse(request.parameter("directives"));
     if (!filter) {
         return {400, filter.error() + "\n"};
@@ -112,23 +112,22 @@ class Endpoints {
 public:
     Endpoints(const Options& options, const DataPlane& data_plane, const PortalLink& portal) {
         start(options.health_check, "/healthz", {[&portal](const auto&) {
-                  return portal.is_healthy(io::monotonic_now())
-                             ? observability::HttpResponse{200, ""}
-                             : observability::HttpResponse{400, "no heartbeat for 15 minutes\n"};
+                  return portal.is_healthy(io::monotonic_now()) ? http::Response{200, ""}
+                                                                : http::Response{400, "no heartbeat for 15 minutes\n"};
               }});
         start(options.control, "/log_filter", {set_log_filter, /*accepts_post=*/true});
         if (options.metrics) {
             start(*options.metrics, "/metrics", {[&](const auto&) {
-                return observability::HttpResponse{200, render_metrics(data_plane.snapshot(), portal),
-                                                   observability::MetricsPage::kContentType};
+                return http::Response{200, render_metrics(data_plane.snapshot(), portal),
+                                      observability::MetricsPage::kContentType};
             }});
         }
     }
 
 private:
     /// Relaying matters more than being watched, so a taken port is no reason to stop.
-    void start(const net::SocketAddress& address, const char* path, observability::HttpEndpoint::Route route) {
-        auto started = observability::HttpEndpoint::start(address, {{path, std::move(route)}});
+    void start(const net::SocketAddress& address, const char* path, http::Endpoint::Route route) {
+        auto started = http::Endpoint::start(address, {{path, std::move(route)}});
         if (!started) {
             kLog.warn("Not answering HTTP requests", log::field("path", std::string_view{path}),
                       log::field("error", started.error()));
@@ -137,7 +136,7 @@ private:
         running_.push_back(*std::move(started));
     }
 
-    std::vector<std::unique_ptr<observability::HttpEndpoint>> running_;
+    std::vector<std::unique_ptr<http::Endpoint>> running_;
 };
 
 int fail_to_start(const std::string& reason) {

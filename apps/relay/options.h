@@ -9,10 +9,10 @@
 
 #include "apps/common/command_line.h"
 #include "apps/common/sandbox_flags.h"
+#include "culvert/log_output/log_setup.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
-#include "culvert/observability/log_setup.h"
 
 namespace culvert::relay {
 

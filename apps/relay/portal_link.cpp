@@ -35,7 +35,7 @@ std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const O
     if (!url) {
         return std::unexpected{std::move(url.error())};
     }
-    portal_channel::ConnectionOptions connection{
+    portal_link::ConnectionOptions connection{
         .role = portal_api::Role::kRelay,
         .url = *std::move(url),
         .user_agent = command_line::user_agent(io::read_host_info(), "relay", CULVERT_VERSION),
@@ -43,7 +43,7 @@ std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const O
         .max_partition_time = kMaxPartitionTime,
         .rng = rng};
     auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up), std::move(obey_users)}};
-    auto opened = portal_channel::PortalConnection::create(
+    auto opened = portal_link::PortalConnection::create(
         std::move(connection), [raw = link.get()](const portal_channel::Event& event) { raw->handle_event(event); });
     if (!opened) {
         return std::unexpected{std::move(opened.error())};

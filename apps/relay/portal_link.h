@@ -11,7 +11,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/portal_api/messages.h"
-#include "culvert/portal_channel/connection.h"
+#include "culvert/portal_link/connection.h"
 
 namespace culvert::relay {
 
@@ -47,7 +47,7 @@ private:
     std::atomic<bool> is_joined_{false};
     std::atomic<std::uint64_t> hiccups_{0};
     /// Last, because its thread uses the others.
-    std::unique_ptr<portal_channel::PortalConnection> connection_;
+    std::unique_ptr<portal_link::PortalConnection> connection_;
 };
 
 }  // namespace culvert::relay

@@ -62,7 +62,7 @@ std::expected<void, std::string> DeviceSession::start() {
         }
     }
 
-    auto connection = portal_channel::PortalConnection::create(
+    auto connection = portal_link::PortalConnection::create(
         std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },
         loop_.context());
     if (!connection) {

@@ -12,7 +12,7 @@
 #include "culvert/io/shard.h"
 #include "culvert/io/tun_interface.h"
 #include "culvert/observability/log.h"
-#include "culvert/portal_channel/connection.h"
+#include "culvert/portal_link/connection.h"
 #include "culvert/session/control_loop.h"
 #include "culvert/session/host_watch.h"
 #include "culvert/session/shard_group.h"
@@ -22,7 +22,7 @@ namespace culvert::session {
 
 /// What client and gateway are configured with alike.
 struct DeviceOptions {
-    portal_channel::ConnectionOptions portal;
+    portal_link::ConnectionOptions portal;
     std::string tun_name;
     io::Shard::Options shard;
     /// Threads of the data path, each with a queue of the TUN device and a UDP port of its own (docs/architecture.md).
@@ -104,7 +104,7 @@ private:
                            .network_changed = [this] { handle_network_change(); }}};
     std::optional<io::TunInterface> interface_;
     std::unique_ptr<ShardGroup> shards_;
-    std::unique_ptr<portal_channel::PortalConnection> connection_;
+    std::unique_ptr<portal_link::PortalConnection> connection_;
     crypto::PublicKey public_key_;
     Instant started_at_{};
     bool is_ready_ = false;

@@ -16,11 +16,6 @@ import symbols
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CULVERT_BUILD_DIR", ROOT / "build/release"))
 
-# The files that are an edge of the system although their folder is below `io`.
-ADAPTERS = {
-    "observability": {"http_endpoint.cpp", "line_writer.cpp", "log_setup.cpp"},
-    "portal_channel": {"connection.cpp", "websocket_link.cpp"},
-}
 # The program around the simulator measures how fast it is.
 MEASURES_TIME = {"model": {"simulate.cpp"}}
 
@@ -35,10 +30,6 @@ def archive_of(layer):
     return BUILD / "culvert" / layer / f"libculvert_{layer}.a"
 
 
-def source_of(member):
-    return member.rsplit("/", 1)[-1].removesuffix(".o")
-
-
 def cpp_files(folder):
     return {path: sources.without_comments(path.read_text())
             for path in sorted(folder.rglob("*")) if path.suffix in (".h", ".cpp")}
@@ -49,15 +40,8 @@ FOLDERS = [ROOT / "culvert" / layer for layer in layers_below_io()] + [ROOT / "t
 
 @pytest.mark.parametrize("layer", layers_below_io())
 def test_library_asks_the_system_for_nothing(layer):
-    found = [f"{member}: {symbol} ({kind})" for member, symbol, kind in symbols.hidden_inputs(archive_of(layer))
-             if source_of(member) not in ADAPTERS.get(layer, set())]
+    found = [f"{member}: {symbol} ({kind})" for member, symbol, kind in symbols.hidden_inputs(archive_of(layer))]
     assert not found, "\n".join(found)
-
-
-@pytest.mark.parametrize("layer", ADAPTERS)
-def test_every_adapter_is_one(layer):
-    found = {source_of(member) for member, _, _ in symbols.hidden_inputs(archive_of(layer))}
-    assert found == ADAPTERS[layer]
 
 
 @pytest.mark.parametrize("code, symbol", [
@@ -81,7 +65,7 @@ def test_a_planted_symbol_is_found(code, symbol, tmp_path):
 def test_sources_take_no_chance(folder):
     found = [f"{path.relative_to(ROOT)}:{line}: {what}" for path, text in cpp_files(folder).items()
              for line, what in sources.chance(text)
-             if path.name not in (ADAPTERS | MEASURES_TIME).get(folder.name, set())]
+             if path.name not in MEASURES_TIME.get(folder.name, set())]
     assert not found, "\n".join(found)
 
 

@@ -22,7 +22,7 @@
 #include <string_view>
 #include <variant>
 
-#include "culvert/observability/log_setup.h"
+#include "culvert/log_output/log_setup.h"
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/allocation.h"
 #include "culvert/turn/channel_data.h"

@@ -1,4 +1,4 @@
-#include "culvert/portal_channel/websocket_link.h"
+#include "culvert/portal_link/websocket_link.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,13 +28,17 @@
 #include "culvert/portal_api/codec.h"
 #include "culvert/portal_channel/constants.h"
 
-namespace culvert::portal_channel {
+namespace culvert::portal_link {
 namespace {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using boost::system::error_code;
+using portal_channel::DialError;
+using portal_channel::kTcpConnectTimeout;
+using portal_channel::kTcpUnsentBytes;
+using portal_channel::kTcpUserTimeout;
 
 /// Beast ends a WebSocket by reading until the peer hangs up, without any limit of time, for which a dead portal could
 /// keep us. These layers hang up at once instead; async_teardown() is Beast's customisation point.
@@ -100,14 +104,14 @@ DialError refused(const websocket::response_type& response, const std::function<
 
 /// Opens a socket that stays out of the tunnel.
 error_code open_socket(asio::ip::tcp::socket& socket, const asio::ip::tcp::endpoint& endpoint,
-                       std::optional<std::uint32_t> firewall_mark) {
+                       std::optional<std::uint32_t> socket_mark) {
     error_code error;
     socket.open(endpoint.protocol(), error);
     if (error) {
         return error;
     }
-    if (firewall_mark) {
-        const auto mark = *firewall_mark;
+    if (socket_mark) {
+        const auto mark = *socket_mark;
         if (::setsockopt(socket.native_handle(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0) {
             return {errno, boost::system::system_category()};
         }
@@ -218,7 +222,7 @@ private:
         for (const auto& endpoint : target_.endpoints) {
             tcp.socket().close();
             tried = "TCP connection to " + text_of(endpoint);
-            if (const auto open_error = open_socket(tcp.socket(), endpoint, target_.firewall_mark)) {
+            if (const auto open_error = open_socket(tcp.socket(), endpoint, target_.socket_mark)) {
                 error = open_error;
                 continue;
             }
@@ -316,4 +320,4 @@ std::shared_ptr<WebSocketLink> WebSocketLink::dial(const asio::any_io_executor& 
     return link;
 }
 
-}  // namespace culvert::portal_channel
+}  // namespace culvert::portal_link

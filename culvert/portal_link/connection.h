@@ -19,10 +19,7 @@ namespace boost::asio {
 class io_context;
 }
 
-namespace culvert::portal_channel {
-
-/// The mark every socket of a device carries, so that the routing rules keep it out of the tunnel.
-inline constexpr std::uint32_t kFirewallMark = 0xfd002021;
+namespace culvert::portal_link {
 
 struct ConnectionOptions {
     portal_api::Role role = portal_api::Role::kClient;
@@ -32,8 +29,8 @@ struct ConnectionOptions {
     std::optional<std::string> stamp_secret;
     /// How long to try before giving up; unset: for ever.
     std::optional<Duration> max_partition_time;
-    /// SO_MARK of the socket. Needs CAP_NET_ADMIN; clients and gateways set kFirewallMark.
-    std::optional<std::uint32_t> firewall_mark;
+    /// SO_MARK of the socket. Needs CAP_NET_ADMIN; clients and gateways set io::kSocketMark.
+    std::optional<std::uint32_t> socket_mark;
     /// A PEM file with the certificate authorities to trust; unset: the system's store.
     std::optional<std::string> ca_file;
     /// For TCP, TLS and the upgrade together.
@@ -49,7 +46,7 @@ struct ConnectionOptions {
 /// more is delivered. A connection that is destroyed drops its socket without ceremony; use close() to part properly.
 class PortalConnection {
 public:
-    using EventHandler = std::function<void(Event)>;
+    using EventHandler = std::function<void(portal_channel::Event)>;
 
     /// Resolves the portal's host, which may block; this happens once, and every reconnect uses the same addresses
     /// because name resolution may depend on the tunnel later. Nothing is dialled before connect(). The error is a
@@ -92,4 +89,4 @@ private:
     std::shared_ptr<Runner> runner_;
 };
 
-}  // namespace culvert::portal_channel
+}  // namespace culvert::portal_link

@@ -9,9 +9,9 @@
 
 #include "culvert/net/socket_address.h"
 
-namespace culvert::observability {
+namespace culvert::http {
 
-struct HttpRequest {
+struct Request {
     std::string_view method;  ///< "GET", "POST", ...
     std::string_view path;    ///< without query
     std::string_view query;   ///< behind the question mark, still percent-encoded; empty if there is none
@@ -20,7 +20,7 @@ struct HttpRequest {
     [[nodiscard]] std::string parameter(std::string_view name) const;
 };
 
-struct HttpResponse {
+struct Response {
     unsigned status = 200;
     std::string body;
     std::string content_type = "text/plain; charset=utf-8";
@@ -28,39 +28,39 @@ struct HttpResponse {
 
 /// Answers one path. Called on the endpoint's thread, so it must not touch what other threads change without
 /// protection. An exception becomes status 500.
-using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+using Handler = std::function<Response(const Request&)>;
 
 /// A small HTTP/1.1 server for health checks and metrics, on a thread of its own that nothing else depends on.
 ///
 /// Answers GET (and HEAD), and POST where `Route::accepts_post` is set; 404 and 405 otherwise. Requests are limited in
 /// size, number and time, so that nobody can use it to slow the process down, and connections that say nothing make
 /// room for those that do; still, bind it where only operators reach it.
-class HttpEndpoint {
+class Endpoint {
 public:
     struct Route {
-        HttpHandler handler;
+        Handler handler;
         bool accepts_post = false;
     };
     /// By path, such as "/healthz".
     using Routes = std::map<std::string, Route, std::less<>>;
 
     /// The error is a sentence for a person ("cannot listen on 0.0.0.0:8080: Address already in use").
-    [[nodiscard]] static std::expected<std::unique_ptr<HttpEndpoint>, std::string> start(
-        const net::SocketAddress& listen, Routes routes);
+    [[nodiscard]] static std::expected<std::unique_ptr<Endpoint>, std::string> start(const net::SocketAddress& listen,
+                                                                                     Routes routes);
 
     /// Stops at once; connections are dropped.
-    ~HttpEndpoint();
-    HttpEndpoint(const HttpEndpoint&) = delete;
-    HttpEndpoint& operator=(const HttpEndpoint&) = delete;
+    ~Endpoint();
+    Endpoint(const Endpoint&) = delete;
+    Endpoint& operator=(const Endpoint&) = delete;
 
     /// Where it listens: `listen` with the actual port if that was 0.
     [[nodiscard]] net::SocketAddress address() const;
 
 private:
     class Server;
-    explicit HttpEndpoint(std::unique_ptr<Server> server);
+    explicit Endpoint(std::unique_ptr<Server> server);
 
     std::unique_ptr<Server> server_;
 };
 
-}  // namespace culvert::observability
+}  // namespace culvert::http

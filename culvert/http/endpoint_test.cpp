@@ -1,4 +1,4 @@
-#include "culvert/observability/http_endpoint.h"
+#include "culvert/http/endpoint.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace culvert::observability {
+namespace culvert::http {
 namespace {
 
 using ::testing::EndsWith;
@@ -63,58 +63,58 @@ std::string request(std::string_view method_and_target) {
     return std::string{method_and_target} + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 }
 
-class HttpEndpointTest : public ::testing::Test {
+class EndpointTest : public ::testing::Test {
 protected:
-    std::unique_ptr<HttpEndpoint> endpoint_ = *HttpEndpoint::start(
-        kAnyPort, {{"/healthz", {[](const HttpRequest&) { return HttpResponse{200, "fine\n"}; }}},
-                   {"/long", {[](const HttpRequest&) { return HttpResponse{200, std::string(65'536, 'x')}; }}},
-                   {"/sick", {[](const HttpRequest&) { return HttpResponse{400, "ill\n"}; }}},
-                   {"/broken", {[](const HttpRequest&) -> HttpResponse { throw std::runtime_error{"oh"}; }}},
-                   {"/echo", {[](const HttpRequest& r) { return HttpResponse{200, r.parameter("a b")}; }, true}}});
+    std::unique_ptr<Endpoint> endpoint_ = *Endpoint::start(
+        kAnyPort, {{"/healthz", {[](const Request&) { return Response{200, "fine\n"}; }}},
+                   {"/long", {[](const Request&) { return Response{200, std::string(65'536, 'x')}; }}},
+                   {"/sick", {[](const Request&) { return Response{400, "ill\n"}; }}},
+                   {"/broken", {[](const Request&) -> Response { throw std::runtime_error{"oh"}; }}},
+                   {"/echo", {[](const Request& r) { return Response{200, r.parameter("a b")}; }, true}}});
 
     std::string get(std::string_view method_and_target) {
         return exchange(endpoint_->address(), request(method_and_target));
     }
 };
 
-TEST_F(HttpEndpointTest, AnswersWithWhatTheHandlerSays) {
+TEST_F(EndpointTest, AnswersWithWhatTheHandlerSays) {
     EXPECT_THAT(get("GET /healthz"), AllOf(StartsWith("HTTP/1.1 200"), EndsWith("\r\n\r\nfine\n")));
     EXPECT_THAT(get("GET /sick"), AllOf(StartsWith("HTTP/1.1 400"), EndsWith("ill\n")));
     EXPECT_THAT(get("HEAD /healthz"),
                 AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Length: 5"), EndsWith("\r\n\r\n")));
 }
 
-TEST_F(HttpEndpointTest, RefusesUnknownPathsAndMethods) {
+TEST_F(EndpointTest, RefusesUnknownPathsAndMethods) {
     EXPECT_THAT(get("GET /"), StartsWith("HTTP/1.1 404"));
     EXPECT_THAT(get("GET /healthz/"), StartsWith("HTTP/1.1 404"));
     EXPECT_THAT(get("POST /healthz"), StartsWith("HTTP/1.1 405"));
     EXPECT_THAT(get("BREW /healthz"), StartsWith("HTTP/1.1 405"));
 }
 
-TEST_F(HttpEndpointTest, DecodesQueryParameters) {
+TEST_F(EndpointTest, DecodesQueryParameters) {
     EXPECT_THAT(get("POST /echo?x=1&a+b=c%3Dd%2&a+b=no"), EndsWith("\r\n\r\nc=d%2"));
     EXPECT_THAT(get("GET /echo?a"), EndsWith("\r\n\r\n"));
 }
 
-TEST_F(HttpEndpointTest, SurvivesAThrowingHandler) {
+TEST_F(EndpointTest, SurvivesAThrowingHandler) {
     EXPECT_THAT(get("GET /broken"), StartsWith("HTTP/1.1 500"));
     EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(HttpEndpointTest, SurvivesGarbageAndOversizedRequests) {
+TEST_F(EndpointTest, SurvivesGarbageAndOversizedRequests) {
     EXPECT_EQ(exchange(endpoint_->address(), "\x16\x03\x01 hello\r\n\r\n"), "");
     EXPECT_EQ(exchange(endpoint_->address(), "GET /" + std::string(20'000, 'a') + " HTTP/1.1\r\n\r\n"), "");
     EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(HttpEndpointTest, ServesSeveralRequestsOfOneConnection) {
+TEST_F(EndpointTest, ServesSeveralRequestsOfOneConnection) {
     const auto answers =
         exchange(endpoint_->address(), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + request("GET /sick"));
 
     EXPECT_THAT(answers, AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("HTTP/1.1 400")));
 }
 
-TEST_F(HttpEndpointTest, MakesRoomForRequestsWhereManySayNothing) {
+TEST_F(EndpointTest, MakesRoomForRequestsWhereManySayNothing) {
     std::vector<std::unique_ptr<Client>> silent;
     for (int i = 0; i < 100; ++i) {
         silent.push_back(std::make_unique<Client>(endpoint_->address(), i % 2 == 0 ? "" : "GET /healthz HTT"));
@@ -124,7 +124,7 @@ TEST_F(HttpEndpointTest, MakesRoomForRequestsWhereManySayNothing) {
     EXPECT_TRUE(silent.back()->is_open());
 }
 
-TEST_F(HttpEndpointTest, MakesRoomForRequestsWhereManyDoNotReadTheirAnswers) {
+TEST_F(EndpointTest, MakesRoomForRequestsWhereManyDoNotReadTheirAnswers) {
     std::string many;
     for (int i = 0; i < 300; ++i) {
         many += "GET /long HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -136,12 +136,12 @@ TEST_F(HttpEndpointTest, MakesRoomForRequestsWhereManyDoNotReadTheirAnswers) {
     EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(HttpEndpointTest, SaysWhyItCannotListen) {
-    const auto second = HttpEndpoint::start(endpoint_->address(), {});
+TEST_F(EndpointTest, SaysWhyItCannotListen) {
+    const auto second = Endpoint::start(endpoint_->address(), {});
 
     ASSERT_FALSE(second.has_value());
     EXPECT_EQ(second.error(), "cannot listen on " + endpoint_->address().to_string() + ": Address already in use");
 }
 
 }  // namespace
-}  // namespace culvert::observability
+}  // namespace culvert::http

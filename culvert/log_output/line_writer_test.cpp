@@ -1,4 +1,4 @@
-#include "culvert/observability/line_writer.h"
+#include "culvert/log_output/line_writer.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -16,8 +16,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
-#include "culvert/observability/log_setup.h"
 
 namespace culvert::log {
 namespace {

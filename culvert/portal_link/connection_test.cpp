@@ -1,4 +1,4 @@
-#include "culvert/portal_channel/connection.h"
+#include "culvert/portal_link/connection.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,13 +11,19 @@
 #include <mutex>
 
 #include "culvert/portal_api/codec.h"
-#include "culvert/portal_channel/test_support/test_server.h"
+#include "culvert/portal_link/test_support/test_server.h"
 
-namespace culvert::portal_channel {
+namespace culvert::portal_link {
 namespace {
 
 using namespace std::chrono_literals;
 using portal_api::Role;
+using portal_channel::Closed;
+using portal_channel::Event;
+using portal_channel::Fatal;
+using portal_channel::Hiccup;
+using portal_channel::Joined;
+using portal_channel::MessageReceived;
 using test::frame;
 using test::Script;
 using test::Server;
@@ -399,4 +405,4 @@ TEST(PortalConnection, RefusesAHostThatDoesNotExist) {
 }
 
 }  // namespace
-}  // namespace culvert::portal_channel
+}  // namespace culvert::portal_link

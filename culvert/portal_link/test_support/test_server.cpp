@@ -1,4 +1,4 @@
-#include "culvert/portal_channel/test_support/test_server.h"
+#include "culvert/portal_link/test_support/test_server.h"
 
 #include <arpa/inet.h>
 #include <openssl/pem.h>
@@ -19,7 +19,7 @@
 #include "culvert/crypto/hash.h"
 #include "culvert/portal_api/codec.h"
 
-namespace culvert::portal_channel::test {
+namespace culvert::portal_link::test {
 namespace {
 
 struct Message {
@@ -345,4 +345,4 @@ std::vector<std::string> Server::messages() const {
     return state_->messages;
 }
 
-}  // namespace culvert::portal_channel::test
+}  // namespace culvert::portal_link::test

@@ -1,4 +1,4 @@
-#include "culvert/portal_channel/connection.h"
+#include "culvert/portal_link/connection.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -16,22 +16,21 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/io/clock.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_channel/channel.h"
-#include "culvert/portal_channel/websocket_link.h"
+#include "culvert/portal_link/websocket_link.h"
 
-namespace culvert::portal_channel {
+namespace culvert::portal_link {
 namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+using io::monotonic_now;
+using portal_channel::PhoenixChannel;
 
 constexpr log::Logger kLog{"portal_channel"};
-
-Instant now() {
-    return Instant{std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
-}
 
 std::expected<std::vector<asio::ip::tcp::endpoint>, std::string> resolve(asio::io_context& context,
                                                                          const portal_api::LoginUrl& url) {
@@ -146,14 +145,15 @@ private:
     void drive() {
         for (;;) {
             if (auto action = channel_.poll_action()) {
-                std::visit(overloaded{[&](const Dial& dial) { start_link(dial); }, [&](const Drop&) { drop_link(); },
-                                      [&](const StartClose&) {
+                std::visit(overloaded{[&](const portal_channel::Dial& dial) { start_link(dial); },
+                                      [&](const portal_channel::Drop&) { drop_link(); },
+                                      [&](const portal_channel::StartClose&) {
                                           if (link_) {
                                               link_->start_close();
                                           }
                                       }},
                            *action);
-            } else if (auto frame = is_writing_ ? std::nullopt : channel_.poll_frame(now())) {
+            } else if (auto frame = is_writing_ ? std::nullopt : channel_.poll_frame(monotonic_now())) {
                 is_writing_ = true;
                 link_->write(*std::move(frame));
             } else if (auto event = channel_.poll_event()) {
@@ -168,8 +168,9 @@ private:
     }
 
     /// Returns whether that was the last event.
-    bool deliver(Event event) {
-        const bool is_last = std::holds_alternative<Closed>(event) || std::holds_alternative<Fatal>(event);
+    bool deliver(portal_channel::Event event) {
+        const bool is_last = std::holds_alternative<portal_channel::Closed>(event) ||
+                             std::holds_alternative<portal_channel::Fatal>(event);
         if (is_last) {
             stop();
         }
@@ -187,13 +188,13 @@ private:
         timer_.async_wait([weak = weak_from_this()](const error_code& error) {
             const auto self = weak.lock();
             if (!error && self && !self->is_stopped_) {
-                self->channel_.handle_timeout(now());
+                self->channel_.handle_timeout(monotonic_now());
                 self->drive();
             }
         });
     }
 
-    void start_link(const Dial& dial) {
+    void start_link(const portal_channel::Dial& dial) {
         drop_link();
         // What an earlier link still has to say is silenced by abort(), so these need not tell links apart.
         const auto bind = [this](auto handle) {
@@ -205,13 +206,15 @@ private:
             };
         };
         LinkObserver observer{
-            .on_connected = bind([](Runner& r) { r.channel_.handle_connected(now()); }),
-            .on_dial_error = bind([](Runner& r, const DialError& e) { r.channel_.handle_dial_error(e, now()); }),
-            .on_message = bind([](Runner& r, std::string_view text) { r.channel_.handle_text(text, now()); }),
+            .on_connected = bind([](Runner& r) { r.channel_.handle_connected(monotonic_now()); }),
+            .on_dial_error = bind([](Runner& r, const portal_channel::DialError& e) {
+                r.channel_.handle_dial_error(e, monotonic_now());
+            }),
+            .on_message = bind([](Runner& r, std::string_view text) { r.channel_.handle_text(text, monotonic_now()); }),
             .on_partial_message = bind([](Runner& r) { r.channel_.handle_partial_text(); }),
             .on_written = bind([](Runner& r) { r.is_writing_ = false; }),
-            .on_lost =
-                bind([](Runner& r, std::string_view cause) { r.channel_.handle_connection_lost(cause, now()); })};
+            .on_lost = bind(
+                [](Runner& r, std::string_view cause) { r.channel_.handle_connection_lost(cause, monotonic_now()); })};
         LinkTarget target{
             .endpoints = endpoints_,
             .host = options_.url.host(),
@@ -220,7 +223,7 @@ private:
             .hide_token = [url = options_.url](std::string text) { return url.without_token(std::move(text)); },
             .user_agent = options_.user_agent,
             .timeout = options_.dial_timeout,
-            .firewall_mark = options_.firewall_mark};
+            .socket_mark = options_.socket_mark};
         link_ = WebSocketLink::dial(context_.get_executor(), options_.url.is_tls() ? &tls_ : nullptr, std::move(target),
                                     std::move(observer));
     }
@@ -304,7 +307,7 @@ PortalConnection::~PortalConnection() {
 }
 
 void PortalConnection::connect(const std::optional<crypto::PublicKey>& public_key) {
-    runner_->post([public_key](PhoenixChannel& channel) { channel.connect(public_key, now()); });
+    runner_->post([public_key](PhoenixChannel& channel) { channel.connect(public_key, monotonic_now()); });
 }
 
 void PortalConnection::reconnect() {
@@ -317,11 +320,11 @@ void PortalConnection::send(portal_api::FromDevice message) {
 }
 
 void PortalConnection::close() {
-    runner_->post([](PhoenixChannel& channel) { channel.close(now()); });
+    runner_->post([](PhoenixChannel& channel) { channel.close(monotonic_now()); });
 }
 
 const std::vector<net::SocketAddress>& PortalConnection::addresses() const {
     return runner_->addresses();
 }
 
-}  // namespace culvert::portal_channel
+}  // namespace culvert::portal_link

@@ -7,7 +7,7 @@
 #include <vector>
 
 /// A portal on loopback for tests: plain sockets and a thread of its own, so that it can misbehave in every way.
-namespace culvert::portal_channel::test {
+namespace culvert::portal_link::test {
 
 /// How the server treats one connection.
 struct Script {
@@ -53,4 +53,4 @@ private:
     std::unique_ptr<State> state_;
 };
 
-}  // namespace culvert::portal_channel::test
+}  // namespace culvert::portal_link::test

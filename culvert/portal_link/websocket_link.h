@@ -13,8 +13,8 @@
 
 #include "culvert/portal_channel/channel.h"
 
-/// Private to portal_channel: include it in .cpp files only.
-namespace culvert::portal_channel {
+/// Private to portal_link: include it in .cpp files only.
+namespace culvert::portal_link {
 
 /// Where to connect to, and how.
 struct LinkTarget {
@@ -25,13 +25,13 @@ struct LinkTarget {
     std::function<std::string(std::string)> hide_token;  // from what the server says
     std::string user_agent;
     Duration timeout{};  // for everything together
-    std::optional<std::uint32_t> firewall_mark;
+    std::optional<std::uint32_t> socket_mark;
 };
 
 /// Whom to tell. After on_dial_error or on_lost nothing more is called.
 struct LinkObserver {
     std::function<void()> on_connected;
-    std::function<void(const DialError&)> on_dial_error;
+    std::function<void(const portal_channel::DialError&)> on_dial_error;
     std::function<void(std::string_view)> on_message;
     std::function<void()> on_partial_message;  ///< some more of a message that is not complete
     std::function<void()> on_written;
@@ -59,4 +59,4 @@ public:
     virtual void abort() = 0;
 };
 
-}  // namespace culvert::portal_channel
+}  // namespace culvert::portal_link

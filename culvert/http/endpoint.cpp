@@ -1,4 +1,4 @@
-#include "culvert/observability/http_endpoint.h"
+#include "culvert/http/endpoint.h"
 
 #include <algorithm>
 #include <boost/asio/awaitable.hpp>
@@ -20,12 +20,12 @@
 
 #include "culvert/observability/log.h"
 
-namespace culvert::observability {
+namespace culvert::http {
 namespace {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace http = boost::beast::http;
+namespace beast_http = boost::beast::http;
 using Tcp = asio::ip::tcp;
 
 constexpr log::Logger kLog{"http"};
@@ -75,7 +75,7 @@ std::string decode_form(std::string_view text) {
     return decoded;
 }
 
-HttpResponse answer(const HttpEndpoint::Routes& routes, const HttpRequest& request) {
+Response answer(const Endpoint::Routes& routes, const Request& request) {
     const auto route = routes.find(request.path);
     if (route == routes.end()) {
         return {404, "Not Found\n"};
@@ -94,7 +94,7 @@ HttpResponse answer(const HttpEndpoint::Routes& routes, const HttpRequest& reque
 
 }  // namespace
 
-std::string HttpRequest::parameter(std::string_view name) const {
+std::string Request::parameter(std::string_view name) const {
     for (auto rest = query; !rest.empty();) {
         const auto pair = rest.substr(0, rest.find('&'));
         rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
@@ -106,7 +106,7 @@ std::string HttpRequest::parameter(std::string_view name) const {
     return {};
 }
 
-class HttpEndpoint::Server {
+class Endpoint::Server {
 public:
     explicit Server(Routes routes) : routes_{std::move(routes)} {}
 
@@ -209,12 +209,12 @@ private:
     /// False once the connection is to be closed.
     asio::awaitable<bool> serve_one(Connection& connection, beast::flat_buffer& buffer) {
         auto& stream = connection.stream;
-        http::request_parser<http::string_body> parser;
+        beast_http::request_parser<beast_http::string_body> parser;
         parser.header_limit(kMaxHeaderBytes);
         parser.body_limit(kMaxBodyBytes);
         join(connection, reading_);
         stream.expires_after(kStepTimeout);
-        co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
+        co_await beast_http::async_read(stream, buffer, parser, asio::use_awaitable);
 
         const auto& request = parser.get();
         const std::string_view target{request.target().data(), request.target().size()};
@@ -223,17 +223,18 @@ private:
         auto [status, body, content_type] =
             answer(routes_, {method, target.substr(0, question), target.substr(std::min(question + 1, target.size()))});
 
-        http::response<http::string_body> response{static_cast<http::status>(status), request.version()};
-        response.set(http::field::content_type, content_type);
+        beast_http::response<beast_http::string_body> response{static_cast<beast_http::status>(status),
+                                                               request.version()};
+        response.set(beast_http::field::content_type, content_type);
         response.keep_alive(request.keep_alive());
         response.body() = std::move(body);
         response.prepare_payload();
-        if (request.method() == http::verb::head) {
+        if (request.method() == beast_http::verb::head) {
             response.body().clear();  // but keep Content-Length
         }
         join(connection, writing_);
         stream.expires_after(kStepTimeout);
-        co_await http::async_write(stream, response, asio::use_awaitable);
+        co_await beast_http::async_write(stream, response, asio::use_awaitable);
         co_return response.keep_alive();
     }
 
@@ -246,20 +247,19 @@ private:
     std::thread thread_;
 };
 
-HttpEndpoint::HttpEndpoint(std::unique_ptr<Server> server) : server_{std::move(server)} {}
-HttpEndpoint::~HttpEndpoint() = default;
+Endpoint::Endpoint(std::unique_ptr<Server> server) : server_{std::move(server)} {}
+Endpoint::~Endpoint() = default;
 
-std::expected<std::unique_ptr<HttpEndpoint>, std::string> HttpEndpoint::start(const net::SocketAddress& listen,
-                                                                              Routes routes) {
+std::expected<std::unique_ptr<Endpoint>, std::string> Endpoint::start(const net::SocketAddress& listen, Routes routes) {
     auto server = std::make_unique<Server>(std::move(routes));
     if (auto started = server->start(listen); !started) {
         return std::unexpected{std::move(started.error())};
     }
-    return std::unique_ptr<HttpEndpoint>{new HttpEndpoint{std::move(server)}};
+    return std::unique_ptr<Endpoint>{new Endpoint{std::move(server)}};
 }
 
-net::SocketAddress HttpEndpoint::address() const {
+net::SocketAddress Endpoint::address() const {
     return server_->address();
 }
 
-}  // namespace culvert::observability
+}  // namespace culvert::http

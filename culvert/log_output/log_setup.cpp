@@ -1,4 +1,4 @@
-#include "culvert/observability/log_setup.h"
+#include "culvert/log_output/log_setup.h"
 
 #include <unistd.h>
 
@@ -19,7 +19,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 
-#include "culvert/observability/line_writer.h"
+#include "culvert/log_output/line_writer.h"
 #include "culvert/observability/log_format.h"
 #include "culvert/observability/log_sink.h"
 #include "culvert/observability/repeat_limiter.h"

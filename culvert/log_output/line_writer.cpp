@@ -1,4 +1,4 @@
-#include "culvert/observability/line_writer.h"
+#include "culvert/log_output/line_writer.h"
 
 #include <poll.h>
 #include <pthread.h>
