@@ -3,7 +3,7 @@
 #include "apps/common/sandbox_flags.h"
 #include "culvert/portal_api/url.h"
 
-namespace culvert::relay {
+namespace culvert::relay_server {
 namespace {
 
 /// Name servers are asked by TCP if their answer is long.
@@ -34,4 +34,4 @@ std::expected<void, std::string> confine(const Options& options) {
     return entered;
 }
 
-}  // namespace culvert::relay
+}  // namespace culvert::relay_server

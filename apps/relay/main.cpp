@@ -17,10 +17,10 @@
 #include "apps/common/process.h"
 #include "apps/common/token.h"
 #include "apps/relay/confinement.h"
-#include "apps/relay/data_plane.h"
 #include "apps/relay/metrics.h"
 #include "apps/relay/options.h"
 #include "apps/relay/portal_link.h"
+#include "apps/relay/relay_loop.h"
 #include "culvert/http/endpoint.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
@@ -32,7 +32,7 @@
 #include "culvert/sandbox/core_dumps.h"
 #include "culvert/turn/server/credentials.h"
 
-namespace culvert::relay {
+namespace culvert::relay_server {
 namespace {
 
 constexpr log::Logger kLog{"relay"};
@@ -110,7 +110,7 @@ http::Response set_log_filter(const http::Request& request) {
 /// The HTTP servers that operators asked for, or that are there by default.
 class Endpoints {
 public:
-    Endpoints(const Options& options, const DataPlane& data_plane, const PortalLink& portal) {
+    Endpoints(const Options& options, const RelayLoop& relay, const PortalLink& portal) {
         start(options.health_check, "/healthz", {[&portal](const auto&) {
                   return portal.is_healthy(io::monotonic_now()) ? http::Response{200, ""}
                                                                 : http::Response{400, "no heartbeat for 15 minutes\n"};
@@ -118,7 +118,7 @@ public:
         start(options.control, "/log_filter", {set_log_filter, /*accepts_post=*/true});
         if (options.metrics) {
             start(*options.metrics, "/metrics", {[&](const auto&) {
-                return http::Response{200, render_metrics(data_plane.snapshot(), portal),
+                return http::Response{200, render_metrics(relay.snapshot(), portal),
                                       observability::MetricsPage::kContentType};
             }});
         }
@@ -156,45 +156,45 @@ int run(const Options& options) {
     auto rng = options.rng_seed ? Rng::from_number(*options.rng_seed) : Rng{io::os_seed()};
     const auto stamp_secret = turn::make_stamp_secret(rng);
 
-    auto data_plane = DataPlane::open({.server = {.public_v4 = options.public_v4,
-                                                  .public_v6 = options.public_v6,
-                                                  .lowest_port = options.lowest_port,
-                                                  .highest_port = options.highest_port,
-                                                  .listen_port = options.listen_port,
-                                                  .local_addresses = io::local_addresses(),
-                                                  .allowed_peers = options.allowed_peers,
-                                                  .denied_peers = options.denied_peers,
-                                                  .max_allocations_per_user = options.max_allocations_per_user,
-                                                  .max_channels_per_user = options.max_channels_per_user},
-                                       .listen_port = options.listen_port,
-                                       .receive_buffer = options.receive_buffer,
-                                       .send_buffer = options.send_buffer},
-                                      stamp_secret, rng.fork());
+    auto data_plane = relay::DataPlane::open({.server = {.public_v4 = options.public_v4,
+                                                         .public_v6 = options.public_v6,
+                                                         .lowest_port = options.lowest_port,
+                                                         .highest_port = options.highest_port,
+                                                         .listen_port = options.listen_port,
+                                                         .local_addresses = io::local_addresses(),
+                                                         .allowed_peers = options.allowed_peers,
+                                                         .denied_peers = options.denied_peers,
+                                                         .max_allocations_per_user = options.max_allocations_per_user,
+                                                         .max_channels_per_user = options.max_channels_per_user},
+                                              .receive_buffer = options.receive_buffer,
+                                              .send_buffer = options.send_buffer},
+                                             stamp_secret, rng.fork());
     if (!data_plane) {
         return fail_to_start(data_plane.error());
     }
+    RelayLoop loop{*std::move(data_plane)};
     if (const auto confined = confine(options); !confined) {
         return fail_to_start(confined.error());
     }
     auto portal = PortalLink::open(
         options, stamp_secret, rng.fork(), [&ending](const std::string& reason) { ending.fail(reason); },
-        [&plane = **data_plane](const portal_api::TurnUsers& users) {
+        [&loop](const portal_api::TurnUsers& users) {
             for (const auto& user : users.extended) {
-                plane.extend_user(user.salt, user.until);
+                loop.extend_user(user.salt, user.until);
             }
             for (const auto& user : users.revoked) {
-                plane.revoke_user(user.salt, user.until);
+                loop.revoke_user(user.salt, user.until);
             }
         });
     if (!portal) {
         return fail_to_start(portal.error());
     }
-    const Endpoints endpoints{options, **data_plane, **portal};
+    const Endpoints endpoints{options, loop, **portal};
 
     log::write_in_background();  // the loop waits for nobody
     std::thread relaying{[&] {
         try {
-            (*data_plane)->run();
+            loop.run();
         } catch (const std::exception& e) {
             ending.fail(e.what());
         }
@@ -204,7 +204,7 @@ int run(const Options& options) {
     (*portal)->connect();
 
     const auto failure = ending.wait();
-    (*data_plane)->stop();
+    loop.stop();
     relaying.join();
     if (failure) {
         kLog.error("Giving up", log::field("reason", *failure));
@@ -215,18 +215,18 @@ int run(const Options& options) {
 }
 
 }  // namespace
-}  // namespace culvert::relay
+}  // namespace culvert::relay_server
 
 int main(int argc, char** argv) {
     culvert::sandbox::forbid_core_dumps();
     culvert::command_line::hold_signals();
     try {
-        const auto options = culvert::relay::parse_options(argc, argv);
+        const auto options = culvert::relay_server::parse_options(argc, argv);
         if (!options) {
             return options.error().code;
         }
         culvert::command_line::hide_argument(argc, argv, options->token_argument);
-        return culvert::relay::run(*options);
+        return culvert::relay_server::run(*options);
     } catch (const std::exception& e) {
         std::cerr << "error: " << e.what() << '\n';
         return EXIT_FAILURE;

@@ -3,7 +3,7 @@
 #include "culvert/observability/metrics_page.h"
 #include "culvert/turn/server/responses.h"
 
-namespace culvert::relay {
+namespace culvert::relay_server {
 namespace {
 
 /// "channel bind" -> "channelbind"
@@ -15,7 +15,7 @@ std::string message_type(stun::Method method) {
 
 }  // namespace
 
-std::string render_metrics(const DataPlane::Snapshot& snapshot, const PortalLink& portal) {
+std::string render_metrics(const RelayLoop::Snapshot& snapshot, const PortalLink& portal) {
     observability::MetricsPage page;
     page.gauge("culvert_relay_allocations", "Allocations that exist now.", static_cast<double>(snapshot.allocations));
     page.gauge("culvert_relay_channels", "Channels that are bound now.", static_cast<double>(snapshot.channels));
@@ -53,4 +53,4 @@ std::string render_metrics(const DataPlane::Snapshot& snapshot, const PortalLink
     return page.render();
 }
 
-}  // namespace culvert::relay
+}  // namespace culvert::relay_server

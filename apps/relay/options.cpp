@@ -7,7 +7,7 @@
 #include "culvert/turn/constants.h"
 #include "culvert/turn/server/constants.h"
 
-namespace culvert::relay {
+namespace culvert::relay_server {
 namespace {
 
 using command_line::Complaint;
@@ -235,4 +235,4 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     return *std::move(options);
 }
 
-}  // namespace culvert::relay
+}  // namespace culvert::relay_server

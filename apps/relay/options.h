@@ -14,7 +14,7 @@
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
 
-namespace culvert::relay {
+namespace culvert::relay_server {
 
 /// What the operator asked for, by flags and environment (spec/session-and-apps.md section 8.5).
 struct Options {
@@ -43,4 +43,4 @@ struct Options {
 
 [[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);
 
-}  // namespace culvert::relay
+}  // namespace culvert::relay_server

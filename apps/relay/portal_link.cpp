@@ -10,7 +10,7 @@
 #include "culvert/observability/log.h"
 #include "culvert/portal_api/url.h"
 
-namespace culvert::relay {
+namespace culvert::relay_server {
 namespace {
 
 constexpr log::Logger kLog{"relay"};
@@ -103,4 +103,4 @@ void PortalLink::handle_event(const portal_channel::Event& event) {
                event);
 }
 
-}  // namespace culvert::relay
+}  // namespace culvert::relay_server

@@ -13,7 +13,7 @@
 #include "culvert/portal_api/messages.h"
 #include "culvert/portal_link/connection.h"
 
-namespace culvert::relay {
+namespace culvert::relay_server {
 
 /// Keeps the relay registered with the portal, on a thread of its own; relaying does not depend on it.
 class PortalLink {
@@ -50,4 +50,4 @@ private:
     std::unique_ptr<portal_link::PortalConnection> connection_;
 };
 
-}  // namespace culvert::relay
+}  // namespace culvert::relay_server

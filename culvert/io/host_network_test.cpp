@@ -279,8 +279,9 @@ TEST(UdpSocket, IgnoresDatagramsFromPortZero) {
                 static_cast<ssize_t>(datagram.size()));
         }
 
+        ReceiveRing ring{8};
         ErrorBatch errors;
-        const auto received = socket->receive(errors);
+        const auto received = socket->receive(ring, errors);
         ASSERT_EQ(received.size(), 1U);
         EXPECT_EQ(received[0].from.port, 9);
     });

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace culvert::io {
@@ -42,6 +43,9 @@ public:
         std::uint64_t count = 0;
     };
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+
+    /// Forgets all and hands it out, for who reports differently.
+    [[nodiscard]] std::vector<Entry> take() { return std::exchange(entries_, {}); }
 
 private:
     std::vector<Entry> entries_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -23,6 +24,9 @@ struct UdpOptions {
     std::size_t send_buffer = kSendBufferSize;
     bool use_gso = true;
     bool use_gro = true;
+    /// Passes on datagrams of others: of any size, so the network may fragment them, and by whichever address of the
+    /// host they come.
+    bool is_relay = false;
 };
 
 class KernelDescriptor;
@@ -45,6 +49,12 @@ public:
     virtual int sendmmsg(int fd, std::span<mmsghdr> messages) = 0;
     virtual ssize_t read(int fd, MutableByteSpan buffer) = 0;
     virtual ssize_t writev(int fd, std::span<const iovec> pieces) = 0;
+
+    /// For who waits for more sockets than ppoll() likes: reports `token` for as long as there is something to read,
+    /// and no more once the socket is closed. The descriptor is readable itself while there is something to report.
+    [[nodiscard]] virtual int epoll_create() = 0;
+    virtual int epoll_add(int epoll, int fd, std::uint64_t token) = 0;
+    virtual int epoll_wait(int epoll, std::span<epoll_event> events) = 0;
 };
 
 /// The one the process runs on.

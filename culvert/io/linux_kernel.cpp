@@ -36,6 +36,17 @@ public:
     ssize_t writev(int fd, std::span<const iovec> pieces) override {
         return ::writev(fd, pieces.data(), static_cast<int>(pieces.size()));
     }
+
+    int epoll_create() override { return ::epoll_create1(EPOLL_CLOEXEC); }
+    int epoll_add(int epoll, int fd, std::uint64_t token) override {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.u64 = token;
+        return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    }
+    int epoll_wait(int epoll, std::span<epoll_event> events) override {
+        return ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), 0);
+    }
 };
 
 template <typename T>
@@ -56,6 +67,26 @@ void set_buffer_size(int fd, int force_option, int plain_option, std::size_t byt
                log::field("effective", effective / 2));  // the kernel doubles what it stores
 }
 
+/// Paths are told apart by local address, their congestion is heard of, and what does not fit is noticed.
+void set_options_for_ice(int fd, bool is_v4) {
+    constexpr int kOn = 1;
+    if (is_v4) {
+        set_option(fd, IPPROTO_IP, IP_PKTINFO, kOn);
+        set_option(fd, IPPROTO_IP, IP_RECVTOS, kOn);
+    } else {
+        set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, kOn);
+        set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, kOn);
+        set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, kOn);
+        // A temporary address would change under established candidates.
+        constexpr int kPreferPublic = 0x0002;  // IPV6_PREFER_SRC_PUBLIC
+        constexpr int kAddrPreferences = 72;   // IPV6_ADDR_PREFERENCES
+        set_option(fd, IPPROTO_IPV6, kAddrPreferences, kPreferPublic);
+    }
+    // Don't-fragment, but ignore the path-MTU cache: our packets have fixed sizes and are meant to fit.
+    set_option(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
+               is_v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE);
+}
+
 std::error_code last_error() {
     return {errno, std::generic_category()};
 }
@@ -70,22 +101,12 @@ std::expected<Kernel::UdpSocketOpened, std::error_code> LinuxKernel::open_udp(co
     const int fd = socket.fd.get();
 
     constexpr int kOn = 1;
-    if (is_v4) {
-        set_option(fd, IPPROTO_IP, IP_PKTINFO, kOn);
-        set_option(fd, IPPROTO_IP, IP_RECVTOS, kOn);
-    } else {
-        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, kOn);
-        set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, kOn);
-        set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, kOn);
-        set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, kOn);
-        // A temporary address would change under established candidates.
-        constexpr int kPreferPublic = 0x0002;  // IPV6_PREFER_SRC_PUBLIC
-        constexpr int kAddrPreferences = 72;   // IPV6_ADDR_PREFERENCES
-        set_option(fd, IPPROTO_IPV6, kAddrPreferences, kPreferPublic);
+    if (!is_v4) {
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, kOn);  // both families share a port number
     }
-    // Don't-fragment, but ignore the path-MTU cache: our packets have fixed sizes and are meant to fit.
-    set_option(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
-               is_v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE);
+    if (!options.is_relay) {
+        set_options_for_ice(fd, is_v4);
+    }
     if (options.mark != 0 && !set_option(fd, SOL_SOCKET, SO_MARK, options.mark)) {
         kLog.debug("Socket is not marked", log::field("error", last_error().message()));
     }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <utility>
 
 #include "culvert/io/clock.h"
@@ -48,18 +47,6 @@ std::expected<UdpSocket, std::error_code> open_socket(const Shard::Options& opti
         socket = UdpSocket::open(socket_options, kernel);
     }
     return socket;
-}
-
-void sleep(Shard::Wait wait) {
-    timespec timeout{};
-    if (wait.deadline) {
-        const auto left = std::max(*wait.deadline - monotonic_now(), Duration::zero());
-        timeout.tv_sec = static_cast<std::time_t>(left / 1s);
-        timeout.tv_nsec = static_cast<long>((left % 1s).count());
-    }
-    // An interrupted or failed wait only means an early next turn.
-    const auto descriptors = wait.descriptors();
-    static_cast<void>(::ppoll(descriptors.data(), descriptors.size(), wait.deadline ? &timeout : nullptr, nullptr));
 }
 
 }  // namespace
@@ -110,7 +97,7 @@ std::expected<void, std::string> Shard::run() {
     }
 }
 
-std::expected<Shard::Turn, std::string> Shard::turn(Instant now) {
+std::expected<Turn, std::string> Shard::turn(Instant now) {
     if (goodbye_limit_) {
         return say_goodbye(now);
     }
@@ -139,7 +126,7 @@ std::expected<Shard::Turn, std::string> Shard::turn(Instant now) {
     return is_busy ? Turn::kBusy : Turn::kIdle;
 }
 
-Shard::Wait Shard::wait() const {
+Wait Shard::wait() const {
     Wait wait;
     // What is not going to be read must not end the wait, or it would end at once, again and again.
     const int input = goodbye_limit_ ? 0 : POLLIN;
@@ -190,15 +177,15 @@ bool Shard::receive_datagrams(Instant now) {
 
 bool Shard::receive_datagrams(UdpSocket& socket, Instant now) {
     const auto unusable_before = socket.dropped().unusable;
-    const auto received = socket.receive(errors_);
+    const auto received = socket.receive(receive_ring_, errors_);
     auto unusable = socket.dropped().unusable - unusable_before;
     for (auto& message : received) {
         add(counters_.udp_bytes_received, message.bytes.size());
-        add(counters_.udp_datagrams_received, (message.bytes.size() + message.stride - 1) / message.stride);
+        add(counters_.udp_datagrams_received, message.datagrams());
         for (std::size_t offset = 0; offset < message.bytes.size(); offset += message.stride) {
             const auto length = std::min(message.stride, message.bytes.size() - offset);
             if (length <= packet::kMaxTunnelDatagram) {
-                handler_.handle_datagram(message.local, message.from, message.ecn,
+                handler_.handle_datagram({*message.local, socket.port()}, message.from, message.ecn,
                                          message.bytes.subspan(offset, length), to_tun_, now);
             } else {
                 ++unusable;
@@ -206,7 +193,7 @@ bool Shard::receive_datagrams(UdpSocket& socket, Instant now) {
         }
     }
     add(counters_.udp_datagrams_unusable, unusable);
-    // The packets point into the socket's buffers: out with them before the next receive.
+    // The packets point into the ring: out with them before the next receive.
     flush_tun();
     return !received.empty();
 }
@@ -271,7 +258,7 @@ void Shard::flush_udp() {
         }
         const auto before = socket->sent();
         const auto refused_before = socket->dropped().refused;
-        const auto result = socket->send(to_udp_, errors_);
+        const auto result = socket->send(to_udp_, send_ring_, errors_);
         const auto& after = socket->sent();
         add(counters_.udp_sends, after.calls - before.calls);
         add(counters_.udp_datagrams_sent, after.datagrams - before.datagrams);
@@ -292,7 +279,7 @@ void Shard::flush_tun() {
     }
 }
 
-Shard::Turn Shard::say_goodbye(Instant now) {
+Turn Shard::say_goodbye(Instant now) {
     drain_handler(now);
     flush_udp();
     errors_.report();
@@ -308,7 +295,7 @@ void Shard::drop_queued_datagrams() {
     std::size_t sent_of_front = (v4_ ? v4_->sent_of_front() : 0) + (v6_ ? v6_->sent_of_front() : 0);
     for (std::size_t i = 0; i < to_udp_.size(); ++i) {
         const auto batch = to_udp_.batch(i);
-        add(counters_.udp_datagrams_refused, batch.segments - std::exchange(sent_of_front, 0) / batch.segment_size);
+        add(counters_.udp_datagrams_refused, batch.segments - std::exchange(sent_of_front, 0));
     }
     to_udp_.clear();
 }

@@ -1,18 +1,15 @@
 #pragma once
 
-#include <poll.h>
-
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <expected>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "culvert/base/time.h"
 #include "culvert/io/io_error.h"
 #include "culvert/io/kernel.h"
+#include "culvert/io/loop.h"
 #include "culvert/io/tun_device.h"
 #include "culvert/io/udp_socket.h"
 #include "culvert/net/transmit_queue.h"
@@ -87,33 +84,19 @@ public:
     /// Runs until the handler is finished; returns why if it had to give up.
     [[nodiscard]] std::expected<void, std::string> run();
 
-    enum class Turn : std::uint8_t {
-        kBusy,      ///< there may be more to do: take another turn at once
-        kIdle,      ///< nothing to do until wait() is over
-        kFinished,  ///< said goodbye; no more turns
-    };
     /// One turn of run(): takes a bounded amount from every source, lets timers go off and writes the results. Reads no
     /// clock and never blocks. The error says why the shard has to give up.
     [[nodiscard]] std::expected<Turn, std::string> turn(Instant now);
 
-    /// What to wait for after an idle turn: an event on one of the descriptors, or the deadline. Never satisfied by
-    /// what a turn would not take.
-    class Wait {
-    public:
-        [[nodiscard]] std::span<pollfd> descriptors() { return std::span{descriptors_}.first(count_); }
-        void add(int fd, int events) { descriptors_.at(count_++) = {fd, static_cast<short>(events), 0}; }
-
-        std::optional<Instant> deadline;
-
-    private:
-        std::array<pollfd, 4> descriptors_{};
-        std::size_t count_ = 0;
-    };
+    /// What to wait for after an idle turn.
     [[nodiscard]] Wait wait() const;
 
     [[nodiscard]] const ShardCounters& counters() const { return counters_; }
 
 private:
+    /// Trains of one recvmmsg(): as many as should pass through the cache at once.
+    static constexpr std::size_t kMessagesAtOnce = 8;
+
     bool receive_datagrams(Instant now);
     bool receive_datagrams(UdpSocket& socket, Instant now);
     bool read_tun(Instant now);
@@ -131,6 +114,8 @@ private:
     ShardHandler& handler_;
     std::optional<UdpSocket> v4_;
     std::optional<UdpSocket> v6_;
+    ReceiveRing receive_ring_{kMessagesAtOnce};
+    SendRing send_ring_;
 
     net::TransmitQueue to_udp_;
     packet::Coalescer to_tun_;

@@ -1,58 +1,45 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <expected>
-#include <memory>
-#include <optional>
 #include <span>
-#include <string>
 #include <system_error>
-#include <vector>
 
 #include "culvert/io/io_error.h"
 #include "culvert/io/kernel.h"
-#include "culvert/net/ecn.h"
+#include "culvert/io/receive_ring.h"
+#include "culvert/io/send_ring.h"
 #include "culvert/net/transmit_queue.h"
 
 namespace culvert::io {
 
 /// A non-blocking UDP socket of one address family that moves trains of datagrams: UDP_GRO on the way in, UDP_SEGMENT
 /// on the way out. Where the network card refuses to segment, this is switched off; where only a route does, just the
-/// train concerned leaves in single datagrams.
+/// train concerned leaves in single datagrams. Small: its buffers are rings that all sockets of a thread share.
 /// Source: spec/io-and-performance.md section 3.
 class UdpSocket {
 public:
     using Options = UdpOptions;
-
-    /// Messages of one receive() call.
-    static constexpr std::size_t kMaxMessages = 8;
+    using Received = ReceiveRing::Received;
 
     [[nodiscard]] static std::expected<UdpSocket, std::error_code> open(const Options& options,
                                                                         Kernel& kernel = linux_kernel());
 
-    /// One or more datagrams from one sender: `stride` bytes each, the last may be shorter.
-    struct Received {
-        net::SocketAddress from;
-        net::SocketAddress local;
-        net::Ecn ecn;
-        std::size_t stride;
-        MutableByteSpan bytes;
-    };
-
-    /// Everything that one recvmmsg() gives; empty if there is nothing to read. The memory is valid, and the caller's
-    /// to change, until the next call. Messages without local address or from port 0 are dropped and counted: ICE could
-    /// not use them.
-    [[nodiscard]] std::span<Received> receive(ErrorBatch& errors);
+    /// Everything that one recvmmsg() gives, see ReceiveRing. What nobody could answer is dropped and counted: messages
+    /// from port 0, and unless the socket is a relay's, empty ones and those without local address.
+    [[nodiscard]] std::span<Received> receive(ReceiveRing& ring, ErrorBatch& errors);
 
     enum class SendResult : std::uint8_t {
-        kDone,        ///< nothing of this family is at the front of the queue any more
+        kDone,        ///< nothing of this family is at the front any more
         kWouldBlock,  ///< wait until the socket is writable, then call again
     };
 
-    /// Sends batches from the front of `queue` for as long as they are of this socket's family. A batch that fails is
-    /// dropped, counted in `errors`, and the next one is tried.
-    SendResult send(net::TransmitQueue& queue, ErrorBatch& errors);
+    /// Sends `trains` in order, from `position` on, and moves that. What the kernel refuses is dropped, counted in
+    /// `errors`, and the next is tried. Requires that all are of this socket's family.
+    SendResult send(std::span<const Train> trains, SendPosition& position, SendRing& ring, ErrorBatch& errors);
+
+    /// The same for batches from the front of `queue`, for as long as they are of this socket's family.
+    SendResult send(net::TransmitQueue& queue, SendRing& ring, ErrorBatch& errors);
 
     /// What has left so far.
     struct Sent {
@@ -64,13 +51,13 @@ public:
 
     /// Datagrams that got lost here so far.
     struct Dropped {
-        std::uint64_t unusable = 0;  ///< received: empty, from port 0, or without local address
+        std::uint64_t unusable = 0;  ///< received, see receive()
         std::uint64_t refused = 0;   ///< the kernel did not want to send them
     };
     [[nodiscard]] const Dropped& dropped() const { return dropped_; }
 
-    /// Bytes of the queue's front batch that have left already, after a send() that would have blocked.
-    [[nodiscard]] std::size_t sent_of_front() const { return sent_of_front_; }
+    /// Datagrams of the queue's front batch that have left already, after a send() that would have blocked.
+    [[nodiscard]] std::size_t sent_of_front() const { return front_.segments; }
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] net::Family family() const { return family_; }
@@ -78,32 +65,20 @@ public:
     [[nodiscard]] bool is_gso_enabled() const { return max_segments_ > 1; }
 
 private:
-    struct ReceiveRing;
-    struct SendRing;
+    UdpSocket(Kernel::UdpSocketOpened opened, const Options& options);
 
-    explicit UdpSocket(Kernel::UdpSocketOpened opened, net::Family family);
-
-    [[nodiscard]] std::size_t chunk_segments(const net::TransmitQueue::Batch& batch, bool is_front) const;
-    void pop(net::TransmitQueue& queue, std::size_t batches);
-    bool handle_send_failure(int error_number, std::size_t segments, ErrorBatch& errors);
+    [[nodiscard]] bool is_usable(const Received& message) const;
+    bool handle_send_failure(int error_number, std::size_t segments, SendPosition& position, ErrorBatch& errors);
 
     KernelDescriptor fd_;
     net::Family family_;
+    bool is_relay_;
     std::uint16_t port_;
     std::size_t max_segments_;
-    /// Bytes of the front batch that have left already, after a partial send.
-    std::size_t sent_of_front_ = 0;
-    /// The kernel refused to cut the front batch: it leaves in single datagrams.
-    bool is_front_unjoined_ = false;
+    /// How much of the queue's front has left.
+    SendPosition front_;
     Sent sent_;
     Dropped dropped_;
-
-    struct Deleter {
-        void operator()(ReceiveRing* ring) const;
-        void operator()(SendRing* ring) const;
-    };
-    std::unique_ptr<ReceiveRing, Deleter> receive_ring_;
-    std::unique_ptr<SendRing, Deleter> send_ring_;
 };
 
 }  // namespace culvert::io

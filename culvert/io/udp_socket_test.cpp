@@ -23,6 +23,11 @@ UdpSocket open_loopback(const char* address, bool use_offload = true) {
     return std::move(*socket);
 }
 
+UdpSocket::SendResult send(UdpSocket& socket, net::TransmitQueue& queue, ErrorBatch& errors) {
+    SendRing ring;
+    return socket.send(queue, ring, errors);
+}
+
 net::Path path_to(const UdpSocket& socket, const char* address) {
     return {std::nullopt, {*net::IpAddress::parse(address), socket.port()}};
 }
@@ -46,16 +51,17 @@ struct Datagram {
 std::vector<Datagram> read_datagrams(UdpSocket& socket, std::size_t count) {
     std::vector<Datagram> datagrams;
     ErrorBatch errors;
+    ReceiveRing ring{8};
     while (datagrams.size() < count) {
         pollfd polled{socket.fd(), POLLIN, 0};
         if (::poll(&polled, 1, 1000) <= 0) {
             break;
         }
-        for (const auto& message : socket.receive(errors)) {
+        for (const auto& message : socket.receive(ring, errors)) {
             for (std::size_t offset = 0; offset < message.bytes.size(); offset += message.stride) {
                 const auto segment =
                     message.bytes.subspan(offset, std::min(message.stride, message.bytes.size() - offset));
-                datagrams.push_back({to_bytes(segment), message.from, message.local, message.ecn});
+                datagrams.push_back({to_bytes(segment), message.from, {*message.local, socket.port()}, message.ecn});
             }
         }
     }
@@ -83,7 +89,7 @@ TEST_P(UdpSocketTest, DeliversTrainsInOrderWithSourceLocalAddressAndEcn) {
     append(queue, path, net::Ecn::kNotEct, numbered(48, 101));
 
     ErrorBatch errors;
-    ASSERT_EQ(sender.send(queue, errors), UdpSocket::SendResult::kDone);
+    ASSERT_EQ(send(sender, queue, errors), UdpSocket::SendResult::kDone);
 
     EXPECT_TRUE(queue.empty());
     EXPECT_TRUE(errors.empty());
@@ -115,7 +121,7 @@ TEST(UdpSocket, SendsFromTheChosenSourceAddress) {
     append(queue, path, net::Ecn::kNotEct, numbered(10, 1));
 
     ErrorBatch errors;
-    static_cast<void>(sender->send(queue, errors));
+    static_cast<void>(send(*sender, queue, errors));
 
     const auto datagrams = read_datagrams(receiver, 1);
     ASSERT_EQ(datagrams.size(), 1U);
@@ -130,7 +136,7 @@ TEST(UdpSocket, LeavesBatchesOfTheOtherFamilyInTheQueue) {
     append(queue, path_to(receiver, "::1"), net::Ecn::kNotEct, numbered(10, 2));
 
     ErrorBatch errors;
-    EXPECT_EQ(sender.send(queue, errors), UdpSocket::SendResult::kDone);
+    EXPECT_EQ(send(sender, queue, errors), UdpSocket::SendResult::kDone);
 
     EXPECT_EQ(queue.size(), 1U);
     EXPECT_EQ(read_datagrams(receiver, 1).size(), 1U);
@@ -147,7 +153,7 @@ TEST(UdpSocket, AFailedBatchDoesNotTakeTheOthersWithIt) {
     append(queue, path, net::Ecn::kNotEct, numbered(10, 3));
 
     ErrorBatch errors;
-    EXPECT_EQ(sender.send(queue, errors), UdpSocket::SendResult::kDone);
+    EXPECT_EQ(send(sender, queue, errors), UdpSocket::SendResult::kDone);
 
     ASSERT_EQ(errors.entries().size(), 1U);
     EXPECT_EQ(errors.entries()[0].error.operation, Operation::kUdpSend);
@@ -173,7 +179,7 @@ TEST(UdpSocket, ATrainThatTheKernelRefusesCostsOthersNoOffload) {
     }
 
     ErrorBatch errors;
-    EXPECT_EQ(sender->send(queue, errors), UdpSocket::SendResult::kDone);
+    EXPECT_EQ(send(*sender, queue, errors), UdpSocket::SendResult::kDone);
 
     EXPECT_TRUE(queue.empty());
     ASSERT_EQ(errors.entries().size(), 1U);
@@ -193,12 +199,12 @@ TEST(UdpSocket, AnEmptyDatagramDoesNotTakeTheOthersWithIt) {
     net::TransmitQueue queue;
     ErrorBatch errors;
     append(queue, path, net::Ecn::kNotEct, numbered(10, 1));
-    ASSERT_EQ(sender.send(queue, errors), UdpSocket::SendResult::kDone);
+    ASSERT_EQ(send(sender, queue, errors), UdpSocket::SendResult::kDone);
     sockaddr_storage destination{};
     const auto length = to_sockaddr(path.destination, destination);
     ASSERT_EQ(::sendto(sender.fd(), nullptr, 0, 0, reinterpret_cast<const sockaddr*>(&destination), length), 0);
     append(queue, path, net::Ecn::kNotEct, numbered(10, 3));
-    ASSERT_EQ(sender.send(queue, errors), UdpSocket::SendResult::kDone);
+    ASSERT_EQ(send(sender, queue, errors), UdpSocket::SendResult::kDone);
 
     const auto datagrams = read_datagrams(receiver, 2);
 
@@ -215,8 +221,9 @@ TEST(UdpSocket, SaysThatAPortIsTaken) {
 
 TEST(UdpSocket, ReceivesNothingFromAnEmptySocket) {
     auto socket = open_loopback("127.0.0.1");
+    ReceiveRing ring{8};
     ErrorBatch errors;
-    EXPECT_TRUE(socket.receive(errors).empty());
+    EXPECT_TRUE(socket.receive(ring, errors).empty());
     EXPECT_TRUE(errors.empty());
 }
 

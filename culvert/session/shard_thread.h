@@ -14,8 +14,8 @@
 #include "culvert/io/clock.h"
 #include "culvert/io/mailbox.h"
 #include "culvert/io/shard.h"
-#include "culvert/observability/log.h"
 #include "culvert/log_output/log_setup.h"
+#include "culvert/observability/log.h"
 #include "culvert/tunnel/device/commands.h"
 #include "culvert/tunnel/device/dropped_packets.h"
 

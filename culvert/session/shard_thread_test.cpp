@@ -124,16 +124,18 @@ TEST(ShardThread, AnswersDatagramsAndReportsThem) {
     in_new_network([](EchoShard& shard) {
         auto peer = io::UdpSocket::open({.bind = {*net::IpAddress::parse("127.0.0.1"), 0}});
         ASSERT_TRUE(peer);
+        io::SendRing ring;
         io::ErrorBatch errors;
         net::TransmitQueue queue;
         const net::SocketAddress target{*net::IpAddress::parse("127.0.0.1"), io::kPreferredPort};
         for (std::size_t i = 1; i <= 100; ++i) {
             ASSERT_TRUE(queue.push({{std::nullopt, target}, net::Ecn::kNotEct, Bytes(i, std::byte{7})}));
-            static_cast<void>(peer->send(queue, errors));
+            static_cast<void>(peer->send(queue, ring, errors));
         }
 
         std::size_t reported = 0;
         std::size_t answered = 0;
+        io::ReceiveRing received{8};
         while (reported < 100 && !testing::Test::HasFailure()) {
             for (const auto& event : wait_for_events(shard)) {
                 reported += is<Length>(event) ? 1 : 0;
@@ -142,8 +144,8 @@ TEST(ShardThread, AnswersDatagramsAndReportsThem) {
         while (answered < 100 && !testing::Test::HasFailure()) {
             pollfd polled{peer->fd(), POLLIN, 0};
             ASSERT_EQ(::poll(&polled, 1, 5000), 1);
-            for (const auto& message : peer->receive(errors)) {
-                answered += (message.bytes.size() + message.stride - 1) / message.stride;
+            for (const auto& message : peer->receive(received, errors)) {
+                answered += message.datagrams();
             }
         }
         EXPECT_EQ(shard.counters().udp_datagrams_received.load(), 100U);
@@ -212,12 +214,13 @@ TEST(ShardThread, DatagramsThatAreTooLongAreNotEvenLookedAt) {
     in_new_network([](EchoShard& shard) {
         auto peer = io::UdpSocket::open({.bind = {*net::IpAddress::parse("127.0.0.1"), 0}});
         ASSERT_TRUE(peer);
+        io::SendRing ring;
         io::ErrorBatch errors;
         net::TransmitQueue queue;
         const net::SocketAddress target{*net::IpAddress::parse("127.0.0.1"), io::kPreferredPort};
         for (const std::size_t length : {1317U, 9000U, 1316U}) {
             ASSERT_TRUE(queue.push({{std::nullopt, target}, net::Ecn::kNotEct, Bytes(length, std::byte{7})}));
-            static_cast<void>(peer->send(queue, errors));
+            static_cast<void>(peer->send(queue, ring, errors));
         }
         const auto events = wait_for_events(shard);
         ASSERT_EQ(events.size(), 1U);

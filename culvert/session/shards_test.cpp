@@ -220,10 +220,11 @@ TEST_F(TwoShards, HaveEndedOnlyWhenBothHaveSaidGoodbye) {
         may_leave_[1] = false;
         shards_->shut_down();
 
+        io::ReceiveRing ring{8};
         io::ErrorBatch errors;
         std::set<std::uint16_t> ports;
         const auto hears = [&](std::size_t count) {
-            for (const auto& message : peer->receive(errors)) {
+            for (const auto& message : peer->receive(ring, errors)) {
                 ports.insert(message.from.port);
             }
             return ports.size() >= count;

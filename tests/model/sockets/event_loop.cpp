@@ -32,8 +32,8 @@ bool EventLoop::turn(Instant now) {
     if (!state) {
         error_ = state.error();
     }
-    has_ended_ = !state || *state == io::Shard::Turn::kFinished;
-    if (has_ended_ || *state == io::Shard::Turn::kBusy) {
+    has_ended_ = !state || *state == io::Turn::kFinished;
+    if (has_ended_ || *state == io::Turn::kBusy) {
         return false;
     }
     wait_ = shard_.wait();

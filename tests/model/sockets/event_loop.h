@@ -41,7 +41,7 @@ public:
 private:
     SimulatedKernel kernel_;
     io::Shard shard_;
-    io::Shard::Wait wait_;
+    io::Wait wait_;
     bool has_ended_ = false;
     std::optional<std::string> error_;
     std::uint64_t turns_ = 0;

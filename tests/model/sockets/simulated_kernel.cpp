@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "tests/model/sockets/chance.h"
+
 namespace culvert::model {
 namespace {
 
@@ -38,14 +40,16 @@ void SimulatedKernel::refuse(const net::SocketAddress& destination, int error) {
 }
 
 void SimulatedKernel::block(net::Family family, Instant until) {
-    if (auto* socket = find(family)) {
-        socket->block_until(until);
+    for (auto& [fd, socket] : sockets_) {
+        if (socket.family() == family) {
+            socket.block_until(until);
+        }
     }
 }
 
 void SimulatedKernel::deliver(Arrival arrival) {
-    auto* socket = find(arrival.local.family());
-    if (socket == nullptr || socket->port() != arrival.local.port) {
+    auto* socket = find(arrival.local.family(), arrival.local.port);
+    if (socket == nullptr) {
         ++unclaimed_;
     } else if (!socket->deliver(std::move(arrival))) {
         ++udp_losses_.overflowed;
@@ -58,7 +62,7 @@ void SimulatedKernel::submit(ByteSpan packet) {
     }
 }
 
-std::optional<net::Transmit> SimulatedKernel::poll_sent() {
+std::optional<Departure> SimulatedKernel::poll_sent() {
     return pop_front(sent_);
 }
 
@@ -68,9 +72,8 @@ std::optional<Bytes> SimulatedKernel::poll_delivered() {
 
 bool SimulatedKernel::is_ready(std::span<const pollfd> descriptors) const {
     return std::any_of(descriptors.begin(), descriptors.end(), [&](const pollfd& polled) {
-        const bool wants_input = (polled.events & POLLIN) != 0;
-        if (polled.fd == kTunDescriptor) {
-            return wants_input && tun_.is_readable();
+        if ((polled.events & POLLIN) != 0 && is_readable(polled.fd)) {
+            return true;
         }
         const auto socket = sockets_.find(polled.fd);
         if (socket == sockets_.end()) {
@@ -78,8 +81,20 @@ bool SimulatedKernel::is_ready(std::span<const pollfd> descriptors) const {
         }
         const auto blocked_until = socket->second.blocked_until();
         const bool is_writable = !blocked_until || now_ >= *blocked_until;
-        return (wants_input && socket->second.is_readable()) || ((polled.events & POLLOUT) != 0 && is_writable);
+        return (polled.events & POLLOUT) != 0 && is_writable;
     });
+}
+
+bool SimulatedKernel::is_readable(int fd) const {
+    if (fd == kTunDescriptor) {
+        return tun_.is_readable();
+    }
+    if (const auto epoll = epolls_.find(fd); epoll != epolls_.end()) {
+        return std::ranges::any_of(epoll->second.tokens,
+                                   [&](const auto& watched) { return is_readable(watched.first); });
+    }
+    const auto socket = sockets_.find(fd);
+    return socket != sockets_.end() && socket->second.is_readable();
 }
 
 std::optional<Instant> SimulatedKernel::poll_timeout(std::span<const pollfd> descriptors) const {
@@ -137,6 +152,10 @@ void SimulatedKernel::close(int fd) {
         udp_losses_.discarded += socket->second.waiting();
         sockets_.erase(socket);
     }
+    epolls_.erase(fd);
+    for (auto& [epoll, watched] : epolls_) {
+        watched.tokens.erase(fd);
+    }
 }
 
 int SimulatedKernel::recvmmsg(int fd, std::span<mmsghdr> messages) {
@@ -156,9 +175,42 @@ ssize_t SimulatedKernel::writev(int, std::span<const iovec> pieces) {
     return as_system_call(tun_.write(pieces, faults_, rng_, delivered_, tun_losses_));
 }
 
-SimulatedUdp* SimulatedKernel::find(net::Family family) {
-    const auto socket = std::find_if(sockets_.begin(), sockets_.end(),
-                                     [&](const auto& entry) { return entry.second.family() == family; });
+int SimulatedKernel::epoll_create() {
+    const int fd = next_descriptor_++;
+    epolls_.emplace(fd, Epoll{});
+    return fd;
+}
+
+int SimulatedKernel::epoll_add(int epoll, int fd, std::uint64_t token) {
+    epolls_.at(epoll).tokens[fd] = token;
+    return 0;
+}
+
+int SimulatedKernel::epoll_wait(int epoll, std::span<epoll_event> events) {
+    auto& [tokens, next] = epolls_.at(epoll);
+    if (chance(rng_, faults_.interrupted)) {
+        return as_system_call(-EINTR);
+    }
+    std::size_t count = 0;
+    const auto report = [&](auto from, auto to) {
+        for (auto watched = from; watched != to && count < events.size(); ++watched) {
+            if (is_readable(watched->first)) {
+                events[count].events = EPOLLIN;
+                events[count++].data.u64 = watched->second;
+                next = watched->first + 1;
+            }
+        }
+    };
+    const auto begin = tokens.lower_bound(next);
+    report(begin, tokens.end());
+    report(tokens.begin(), begin);
+    return static_cast<int>(count);
+}
+
+SimulatedUdp* SimulatedKernel::find(net::Family family, std::uint16_t port) {
+    const auto socket = std::find_if(sockets_.begin(), sockets_.end(), [&](const auto& entry) {
+        return entry.second.family() == family && entry.second.port() == port;
+    });
     return socket == sockets_.end() ? nullptr : &socket->second;
 }
 

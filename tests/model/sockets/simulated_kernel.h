@@ -39,7 +39,7 @@ public:
     void refuse_sockets(net::Family family, int error) { socket_errors_[family] = error; }
     /// Another program has this port.
     void occupy(std::uint16_t port) { occupied_.insert(port); }
-    /// The socket of this family takes nothing until then.
+    /// The sockets of this family take nothing until then.
     void block(net::Family family, Instant until);
 
     /// A datagram arrives at `arrival.local`. Lost, and counted, if there is no socket or no room.
@@ -49,7 +49,7 @@ public:
     void remove_tun() { tun_.remove(); }
 
     /// The next datagram that left, in the order of leaving. `path.source` unset: the host chooses.
-    [[nodiscard]] std::optional<net::Transmit> poll_sent();
+    [[nodiscard]] std::optional<Departure> poll_sent();
     /// The next packet for an application.
     [[nodiscard]] std::optional<Bytes> poll_delivered();
 
@@ -63,7 +63,7 @@ public:
     /// Datagrams for which no socket was open.
     [[nodiscard]] std::uint64_t unclaimed() const { return unclaimed_; }
     [[nodiscard]] std::size_t open_sockets() const { return sockets_.size(); }
-    /// The port of the socket of this family.
+    /// The port of the only socket of this family.
     [[nodiscard]] std::optional<std::uint16_t> port(net::Family family) const;
 
     // --- Program ---
@@ -77,11 +77,21 @@ public:
     int sendmmsg(int fd, std::span<mmsghdr> messages) override;
     ssize_t read(int fd, MutableByteSpan buffer) override;
     ssize_t writev(int fd, std::span<const iovec> pieces) override;
+    int epoll_create() override;
+    int epoll_add(int epoll, int fd, std::uint64_t token) override;
+    int epoll_wait(int epoll, std::span<epoll_event> events) override;
 
 private:
     static constexpr int kTunDescriptor = 3;
 
-    [[nodiscard]] SimulatedUdp* find(net::Family family);
+    /// What is watched, by descriptor, and whose turn it is to be reported first.
+    struct Epoll {
+        std::map<int, std::uint64_t> tokens;
+        int next = 0;
+    };
+
+    [[nodiscard]] SimulatedUdp* find(net::Family family, std::uint16_t port);
+    [[nodiscard]] bool is_readable(int fd) const;
     [[nodiscard]] bool is_taken(net::Family family, std::uint16_t port) const;
 
     Rng rng_;
@@ -93,9 +103,10 @@ private:
 
     SimulatedTun tun_;
     std::map<int, SimulatedUdp> sockets_;
+    std::map<int, Epoll> epolls_;
     int next_descriptor_ = kTunDescriptor + 1;
     std::uint16_t next_port_ = 32768;
-    std::deque<net::Transmit> sent_;
+    std::deque<Departure> sent_;
     std::deque<Bytes> delivered_;
 
     UdpLosses udp_losses_;

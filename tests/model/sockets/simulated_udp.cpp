@@ -164,7 +164,9 @@ void SimulatedUdp::fill(mmsghdr& message, const KernelFaults& faults, Rng& rng) 
     std::copy_n(train.begin(), message.msg_len, static_cast<std::byte*>(header.msg_iov[0].iov_base));
     header.msg_namelen = io::to_sockaddr(first.from, *static_cast<sockaddr_storage*>(header.msg_name));
     ControlWriter controls{header};
-    describe(first, controls);
+    if (!options_.is_relay) {
+        describe(first, controls);
+    }
     if (segments > 1) {
         controls.add(SOL_UDP, UDP_GRO, static_cast<int>(stride));
     }
@@ -195,7 +197,7 @@ int SimulatedUdp::refusal(const net::Transmit& message, std::uint16_t segment_si
 }
 
 int SimulatedUdp::send(std::span<const mmsghdr> messages, const KernelFaults& faults, Rng& rng, Instant now,
-                       const std::map<net::SocketAddress, int>& refused_destinations, std::deque<net::Transmit>& sent,
+                       const std::map<net::SocketAddress, int>& refused_destinations, std::deque<Departure>& sent,
                        UdpLosses& losses) {
     if (blocked_until_ && now >= *blocked_until_) {
         blocked_until_.reset();
@@ -230,11 +232,13 @@ int SimulatedUdp::send(std::span<const mmsghdr> messages, const KernelFaults& fa
         }
         const auto step =
             out.segment_size > 0 ? out.segment_size : std::max<std::size_t>(out.datagram.payload.size(), 1);
-        for (std::size_t offset = 0; offset < out.datagram.payload.size(); offset += step) {
+        std::size_t offset = 0;
+        do {  // an empty datagram is one, too
             const auto segment =
                 ByteSpan{out.datagram.payload}.subspan(offset, std::min(step, out.datagram.payload.size() - offset));
-            sent.push_back({out.datagram.path, out.datagram.ecn, to_bytes(segment)});
-        }
+            sent.push_back({{out.datagram.path, out.datagram.ecn, to_bytes(segment)}, port_});
+            offset += step;
+        } while (offset < out.datagram.payload.size());
     }
     return static_cast<int>(limit);
 }

@@ -23,6 +23,11 @@ struct Arrival {
     Bytes payload;
 };
 
+/// A datagram that left a program by one of its ports.
+struct Departure : net::Transmit {
+    std::uint16_t port = 0;
+};
+
 /// What a kernel did with datagrams besides passing them on.
 struct UdpLosses {
     std::uint64_t overflowed = 0;            ///< the receive buffer was full
@@ -44,7 +49,7 @@ public:
     int receive(std::span<mmsghdr> messages, const KernelFaults& faults, Rng& rng);
     /// Appends what is accepted to `sent`, one entry per datagram.
     int send(std::span<const mmsghdr> messages, const KernelFaults& faults, Rng& rng, Instant now,
-             const std::map<net::SocketAddress, int>& refused_destinations, std::deque<net::Transmit>& sent,
+             const std::map<net::SocketAddress, int>& refused_destinations, std::deque<Departure>& sent,
              UdpLosses& losses);
 
     [[nodiscard]] bool is_readable() const { return !waiting_.empty(); }

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 
-#include "culvert/base/overloaded.h"
-#include "culvert/turn/channel_data.h"
 #include "culvert/turn/server/credentials.h"
 
 namespace culvert::model {
 namespace {
 
-constexpr std::uint16_t kListenPort = 3478;
 constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
+
+/// What a kernel may do to a relay without any packet being lost.
+constexpr KernelFaults kHarmlessFaults{
+    .interrupted = 20, .partial_send = 50, .partial_receive = 50, .coalesced_receive = 500};
 
 turn::ServerConfig make_config(const std::vector<net::IpAddress>& addresses, std::uint16_t ports) {
     turn::ServerConfig config;
@@ -34,14 +35,16 @@ RelayProcess::RelayProcess(RelayNo number, turn::ServerConfig config, std::strin
     : number_{number},
       environment_{environment},
       stamp_secret_{std::move(stamp_secret)},
-      server_{std::move(config), stamp_secret_, rng} {
+      loop_{{.server = std::move(config)}, stamp_secret_, rng, Rng::from_number(number.value)},
+      listen_sockets_{loop_.kernel().open_sockets()} {
+    loop_.kernel().set_faults(kHarmlessFaults);
     if (is_hostile) {
         liar_.emplace(stamp_secret_, rng.fork());
     }
 }
 
 /// As apps/relay does.
-void RelayProcess::handle_portal_event(portal_channel::Event& event, Instant) {
+void RelayProcess::handle_portal_event(portal_channel::Event& event, Instant now) {
     const auto* received = std::get_if<portal_channel::MessageReceived>(&event);
     const auto* message = received == nullptr ? nullptr : std::get_if<portal_api::ToRelay>(&received->message);
     const auto* users = message == nullptr ? nullptr : std::get_if<portal_api::TurnUsers>(message);
@@ -49,75 +52,57 @@ void RelayProcess::handle_portal_event(portal_channel::Event& event, Instant) {
         return;
     }
     for (const auto& user : users->extended) {
-        server_.extend_user(user.salt, user.until);
+        loop_.plane().extend_user(user.salt, user.until);
     }
     for (const auto& user : users->revoked) {
-        server_.revoke_user(user.salt, user.until);
+        loop_.plane().revoke_user(user.salt, user.until);
     }
+    run(now);
 }
 
 void RelayProcess::handle_timeout(Instant now) {
-    server_.handle_timeout(now);
+    run(now);
     while (const auto lie = liar_ ? liar_->poll_lie(now) : std::nullopt) {
         environment_.send_forged(number_, lie->port, lie->to, lie->payload);
     }
 }
 
 std::optional<Instant> RelayProcess::poll_timeout() {
-    const auto own = server_.poll_timeout();
+    const auto own = loop_.poll_timeout();
     const auto lie = liar_ ? liar_->poll_timeout() : std::nullopt;
     return own && lie ? std::min(*own, *lie) : own ? own : lie;
-}
-
-void RelayProcess::send(std::uint16_t port, const net::SocketAddress& to, net::Ecn ecn, ByteSpan payload, Instant now) {
-    if (!liar_ || !liar_->twist(port, to, payload, now)) {
-        environment_.send(number_, std::nullopt, port, to, ecn, payload);
-    }
 }
 
 RelayProcess::Admission RelayProcess::admit(std::string_view salt, const net::SocketAddress& client,
                                             Instant now) const {
     const turn::RelayUsername username{.expiry = 2'000'000'000, .salt = salt};
     return {username.to_string(), turn::relay_password(username, stamp_secret_),
-            server_.make_nonce(client, now).to_string()};
+            server().make_nonce(client, now).to_string()};
 }
 
 void RelayProcess::handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                                    MutableByteSpan payload, Instant now) {
-    if (local.port == kListenPort) {
-        if (liar_) {
-            liar_->watch(from, payload);
-        }
-        if (const auto onward = server_.handle_client_input(payload, from, now, environment_.wall_now())) {
-            send(onward->port, onward->peer, ecn, onward->payload, now);
-        }
-        return;
+    if (liar_ && local.port == turn::kRelayPort) {
+        liar_->watch(from, payload);
     }
-    if (!ports_.contains({local.ip.family(), local.port})) {
-        return;
-    }
-    if (const auto onward = server_.handle_peer_input(from, local.port, payload.size())) {
-        Bytes framed(turn::kChannelDataHeaderSize);
-        turn::encode_channel_data_header(framed, {onward->channel, static_cast<std::uint16_t>(payload.size())});
-        append(framed, payload);
-        send(kListenPort, onward->client, ecn, framed, now);
-    }
+    loop_.kernel().deliver({local, from, ecn, to_bytes(payload)});
+    run(now);
 }
 
 bool RelayProcess::drain(Instant now) {
     bool has_output = false;
-    while (const auto command = server_.poll_command()) {
+    while (const auto out = loop_.kernel().poll_sent()) {
+        const auto& to = out->path.destination;
+        if (!liar_ || !liar_->twist(out->port, to, out->payload, now)) {
+            environment_.send(number_, std::nullopt, out->port, to, out->ecn, out->payload);
+        }
         has_output = true;
-        std::visit(
-            overloaded{[&](const turn::SendMessage& message) {
-                           send(kListenPort, message.client, net::Ecn::kNotEct, message.payload, now);
-                       },
-                       [&](const turn::CreateAllocation& create) { ports_.insert({create.family, create.port}); },
-                       [&](const turn::FreeAllocation& free) { ports_.erase({free.family, free.port}); },
-                       [](const turn::CreateChannelBinding&) {}, [](const turn::DeleteChannelBinding&) {}},
-            *command);
     }
     return has_output;
+}
+
+std::size_t RelayProcess::table_entries() const {
+    return server().allocations() + server().bound_channels() + loop_.kernel().open_sockets() - listen_sockets_;
 }
 
 portal_channel::ChannelOptions RelayProcess::channel_options() const {
@@ -125,7 +110,7 @@ portal_channel::ChannelOptions RelayProcess::channel_options() const {
 }
 
 std::string RelayProcess::snapshot(Instant now) const {
-    return server_.debug_snapshot(now);
+    return server().debug_snapshot(now);
 }
 
 }  // namespace culvert::model

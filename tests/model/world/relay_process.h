@@ -1,16 +1,16 @@
 #pragma once
 
-#include <set>
-#include <utility>
 #include <vector>
 
 #include "culvert/turn/server/server.h"
+#include "tests/model/sockets/relay_loop.h"
 #include "tests/model/world/device_process.h"
 #include "tests/model/world/lying_relay.h"
 
 namespace culvert::model {
 
-/// culvert-relay, or a relay that serves like it and lies about what it passes on when it is told to.
+/// culvert-relay with its production loop above a simulated kernel, or a relay that serves like it and lies about what
+/// it passes on when it is told to.
 class RelayProcess final : public DeviceProcess {
 public:
     /// `addresses`: the host's public ones, at most one per family. `ports`: how many allocations may have.
@@ -28,9 +28,7 @@ public:
     void shut_down(Instant) override {}
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return std::nullopt; }
-    [[nodiscard]] std::size_t table_entries() const override {
-        return server_.allocations() + server_.bound_channels() + ports_.size();
-    }
+    [[nodiscard]] std::size_t table_entries() const override;
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
     /// What a device with this salt would have been told by the portal, and by this relay when it asked from `client`.
@@ -47,15 +45,15 @@ public:
 private:
     RelayProcess(RelayNo number, turn::ServerConfig config, std::string stamp_secret, bool is_hostile,
                  Environment& environment, Rng rng);
-    void send(std::uint16_t port, const net::SocketAddress& to, net::Ecn ecn, ByteSpan payload, Instant now);
+    void run(Instant now) { loop_.run(now, environment_.wall_now()); }
+    [[nodiscard]] const turn::Server& server() const { return loop_.plane().server(); }
 
     RelayNo number_;
     Environment& environment_;
     std::string stamp_secret_;
-    turn::Server server_;
+    RelayLoop loop_;
+    std::size_t listen_sockets_;
     std::optional<LyingRelay> liar_;
-    /// Sockets that are open: datagrams to other ports meet nobody.
-    std::set<std::pair<net::Family, std::uint16_t>> ports_;
 };
 
 }  // namespace culvert::model

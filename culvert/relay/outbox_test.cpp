@@ -1,4 +1,4 @@
-#include "apps/relay/train_sender.h"
+#include "culvert/relay/outbox.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,7 +13,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "apps/relay/data_plane.h"
 #include "culvert/base/rng.h"
 #include "culvert/io/file_descriptor.h"
 #include "culvert/io/socket_address.h"
@@ -23,9 +22,10 @@ namespace {
 
 using ::testing::ElementsAre;
 
-class UdpSocket {
+/// Who receives.
+class Sink {
 public:
-    UdpSocket() : fd_{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)} {
+    Sink() : fd_{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)} {
         sockaddr_storage raw{};
         auto length = io::to_sockaddr({*net::IpAddress::parse("127.0.0.1"), 0}, raw);
         EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&raw), length), 0);
@@ -55,16 +55,33 @@ private:
     net::SocketAddress address_;
 };
 
-class TrainSenderTest : public ::testing::TestWithParam<bool> {
+io::UdpSocket open_source(bool use_gso) {
+    auto socket =
+        io::UdpSocket::open({.bind = {*net::IpAddress::parse("127.0.0.1"), 0}, .use_gso = use_gso, .is_relay = true});
+    EXPECT_TRUE(socket);
+    return *std::move(socket);
+}
+
+class OutboxTest : public ::testing::TestWithParam<bool> {
 protected:
-    UdpSocket source_;
-    UdpSocket alice_;
-    UdpSocket bob_;
-    TrainSender sender_{GetParam()};
+    io::UdpSocket source_ = open_source(GetParam());
+    Sink alice_;
+    Sink bob_;
+    Outbox outbox_;
+
+    void flush() {
+        io::SendRing ring;
+        io::ErrorBatch errors;
+        EXPECT_EQ(outbox_.flush(ring, errors), io::UdpSocket::SendResult::kDone);
+        EXPECT_TRUE(outbox_.empty());
+    }
 
     /// Adds a datagram whose bytes stay where they are until the test ends.
-    void add(const UdpSocket& to, std::string payload) {
-        sender_.add(source_.fd(), &to, to.address(), keep(std::move(payload)));
+    void add(const Sink& to, std::string payload) {
+        if (outbox_.is_full()) {
+            flush();
+        }
+        outbox_.add(source_, &to, to.address(), keep(std::move(payload)));
     }
     ByteSpan keep(std::string payload) { return as_bytes(kept_.emplace_back(std::move(payload))); }
 
@@ -72,7 +89,7 @@ private:
     std::deque<std::string> kept_;
 };
 
-TEST_P(TrainSenderTest, SendsWhatWasAdded) {
+TEST_P(OutboxTest, SendsWhatWasAdded) {
     add(alice_, "one");
     add(alice_, "two");
     add(alice_, "");
@@ -80,26 +97,25 @@ TEST_P(TrainSenderTest, SendsWhatWasAdded) {
     add(alice_, "x");
     EXPECT_TRUE(alice_.receive().empty());
 
-    sender_.flush();
+    flush();
 
     EXPECT_THAT(alice_.receive(), ElementsAre("one", "two", "", "longer", "x"));
-    EXPECT_EQ(sender_.counters().datagrams, 5U);
-    EXPECT_TRUE(sender_.empty());
+    EXPECT_EQ(outbox_.counters().datagrams, 5U);
 }
 
-TEST_P(TrainSenderTest, WritesChannelDataHeaders) {
+TEST_P(OutboxTest, WritesChannelDataHeaders) {
     for (const auto* payload : {"abcd", "efgh", "ij", ""}) {
-        sender_.add_channel_data(source_.fd(), &alice_, alice_.address(), 0x4001, keep(payload));
+        outbox_.add_channel_data(source_, &alice_, alice_.address(), 0x4001, keep(payload));
     }
-    sender_.flush();
+    flush();
 
     EXPECT_THAT(alice_.receive(), ElementsAre(std::string{"\x40\x01\0\4abcd", 8}, std::string{"\x40\x01\0\4efgh", 8},
                                               std::string{"\x40\x01\0\2ij", 6}, std::string{"\x40\x01\0\0", 4}));
 }
 
-TEST_P(TrainSenderTest, KeepsTheOrderOfEachFlow) {
+TEST_P(OutboxTest, KeepsTheOrderOfEachFlow) {
     auto rng = Rng::from_number(3);
-    std::map<const UdpSocket*, std::vector<std::string>> expected;
+    std::map<const Sink*, std::vector<std::string>> expected;
     for (int round = 0; round < 15; ++round) {
         for (std::uint64_t i = rng.below(150); i > 0; --i) {
             const auto& to = rng.below(2) == 0 ? alice_ : bob_;
@@ -109,60 +125,71 @@ TEST_P(TrainSenderTest, KeepsTheOrderOfEachFlow) {
             expected[&to].push_back(payload);
             add(to, payload);
         }
-        sender_.flush();
+        flush();
 
         EXPECT_EQ(alice_.receive(), expected[&alice_]);
         EXPECT_EQ(bob_.receive(), expected[&bob_]);
         expected.clear();
     }
-    EXPECT_EQ(sender_.counters().failed + sender_.counters().blocked, 0U);
+    EXPECT_EQ(outbox_.counters().failed + outbox_.counters().blocked, 0U);
 }
 
-TEST_P(TrainSenderTest, TakesMoreThanFitsAtOnce) {
+TEST_P(OutboxTest, TakesMoreThanFitsAtOnce) {
     for (int i = 0; i < 5000; ++i) {
         add(alice_, "0123456789");
     }
-    sender_.flush();
+    flush();
 
     EXPECT_EQ(alice_.receive().size(), 5000U);
 }
 
-TEST_P(TrainSenderTest, CountsWhatTheKernelRefuses) {
+TEST_P(OutboxTest, CountsWhatTheKernelRefuses) {
     const auto broadcast = *net::SocketAddress::parse("255.255.255.255:9");
-    sender_.add(source_.fd(), &broadcast, broadcast, keep("not allowed"));
+    outbox_.add(source_, &broadcast, broadcast, keep("not allowed"));
     add(alice_, "allowed");
 
-    sender_.flush();
+    flush();
 
-    EXPECT_EQ(sender_.counters().failed, 1U);
+    EXPECT_EQ(outbox_.counters().failed, 1U);
     EXPECT_THAT(alice_.receive(), ElementsAre("allowed"));
 }
 
-INSTANTIATE_TEST_SUITE_P(WithAndWithoutOffload, TrainSenderTest, ::testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutOffload, OutboxTest, ::testing::Bool(),
                          [](const auto& mode) { return mode.param ? "Segments" : "Singly"; });
 
-TEST(TrainSender, JoinsDatagramsOfAFlowIntoOneCall) {
-    const UdpSocket source;
-    const UdpSocket sink;
+TEST(Outbox, JoinsDatagramsOfAFlowIntoOneCall) {
+    auto source = open_source(true);
+    const Sink sink;
     const std::string payload(1200, 'x');
-    TrainSender sender{true};
+    Outbox outbox;
 
     for (int i = 0; i < 40; ++i) {
-        sender.add(source.fd(), &sink, sink.address(), as_bytes(payload));
+        outbox.add(source, &sink, sink.address(), as_bytes(payload));
     }
-    sender.flush();
+    io::SendRing ring;
+    io::ErrorBatch errors;
+    EXPECT_EQ(outbox.flush(ring, errors), io::UdpSocket::SendResult::kDone);
 
-    EXPECT_EQ(sender.counters().calls, 1U);
+    EXPECT_EQ(outbox.counters().calls, 1U);
     EXPECT_EQ(sink.receive().size(), 40U);
 }
 
-TEST(FormatThroughput, HasDecimalStepsAndTwoDecimals) {
-    EXPECT_EQ(format_throughput(0), "0.00 B/s");
-    EXPECT_EQ(format_throughput(42), "42.00 B/s");
-    EXPECT_EQ(format_throughput(1234), "1.23 kB/s");
-    EXPECT_EQ(format_throughput(955333999), "955.33 MB/s");
-    EXPECT_EQ(format_throughput(999999), "999.99 kB/s");
-    EXPECT_EQ(format_throughput(5e15), "5000.00 TB/s");
+TEST(Outbox, JoinsNothingToTrainsThatAreClosed) {
+    auto source = open_source(true);
+    const Sink old_peer;
+    const Sink new_peer;
+    Outbox outbox;
+    const int flow = 0;  // where the old flow was is now another
+
+    outbox.add(source, &flow, old_peer.address(), as_bytes(std::string_view{"to the old one"}));
+    outbox.close_trains();
+    outbox.add(source, &flow, new_peer.address(), as_bytes(std::string_view{"to the new one"}));
+    io::SendRing ring;
+    io::ErrorBatch errors;
+    EXPECT_EQ(outbox.flush(ring, errors), io::UdpSocket::SendResult::kDone);
+
+    EXPECT_THAT(old_peer.receive(), ElementsAre("to the old one"));
+    EXPECT_THAT(new_peer.receive(), ElementsAre("to the new one"));
 }
 
 }  // namespace
