@@ -6,17 +6,12 @@
 #include <memory>
 #include <string>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/rate_policy.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/message.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
 #include "culvert/base/time.h"
+#include "culvert/http/server.h"
 #include "culvert/portal/session.h"
 
 namespace culvert::portal_server {
@@ -29,10 +24,8 @@ namespace culvert::portal_server {
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     /// Counts bytes as well, so that nobody keeps the portal busy below the frames that it sees.
-    using Tcp = boost::beast::basic_stream<boost::asio::ip::tcp, boost::asio::any_io_executor,
-                                           boost::beast::simple_rate_policy>;
-    using Stream = boost::beast::websocket::stream<Tcp>;
-    using UpgradeRequest = boost::beast::http::request<boost::beast::http::empty_body>;
+    using Stream = boost::beast::websocket::stream<culvert::http::Exchange::Stream>;
+    using UpgradeRequest = culvert::http::Exchange::Message;
 
     struct Handlers {
         /// How long not to read on.

@@ -9,6 +9,7 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 
 namespace culvert::portal_server {
 namespace {
@@ -40,7 +41,7 @@ protected:
         const std::string text =
             "GET / HTTP/1.1\r\nHost: portal\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-        beast::http::request_parser<beast::http::empty_body> parser;
+        beast::http::request_parser<beast::http::string_body> parser;
         beast::error_code error;
         parser.put(asio::buffer(text), error);
         ASSERT_FALSE(error) << error.message();

@@ -6,7 +6,7 @@
 
 namespace culvert::portal_server {
 
-/// Prometheus text (exposition format 0.0.4).
+/// The portal for `/metrics`; all names start with `culvert_portal_`.
 [[nodiscard]] std::string render_metrics(const portal::Statistics& statistics, std::size_t expiring_tokens);
 
 }  // namespace culvert::portal_server

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 
 #include "apps/portal/server.h"
+#include "culvert/observability/metrics_page.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 constexpr auto kPatience = std::chrono::seconds{2};
 /// How soon the endpoint notices that it is to stop while it waits.
 constexpr auto kWaitSlice = std::chrono::milliseconds{20};
-
-constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 }  // namespace
 
@@ -28,14 +27,15 @@ OpsEndpoint::OpsEndpoint(const net::SocketAddress& listen, boost::asio::io_conte
             .accepts_post = false};
     };
     auto endpoint = culvert::http::Endpoint::start(
-        listen,
-        {{"/healthz", route([] { return culvert::http::Response{200, "ok\n"}; })},
-         {"/readyz", route([this] {
-              const auto problem = answers_.problem();
-              return problem ? culvert::http::Response{503, *problem + "\n"} : culvert::http::Response{200, "ok\n"};
-          })},
-         {"/metrics",
-          route([this] { return culvert::http::Response{200, answers_.metrics(), std::string{kMetricsType}}; })}});
+        listen, {{"/healthz", route([] { return culvert::http::Response{200, "ok\n"}; })},
+                 {"/readyz", route([this] {
+                      const auto problem = answers_.problem();
+                      return problem ? culvert::http::Response{503, *problem + "\n"}
+                                     : culvert::http::Response{200, "ok\n"};
+                  })},
+                 {"/metrics", route([this] {
+                      return culvert::http::Response{200, answers_.metrics(), observability::MetricsPage::kContentType};
+                  })}});
     if (!endpoint) {
         throw ListenError{endpoint.error() +
                           ". Choose another address with --ops-listen ADDR:PORT, turn it off with --ops-listen off, "

@@ -6,7 +6,6 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,7 +17,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
 
 #include "apps/common/process.h"
 #include "apps/portal/client_address.h"
@@ -30,6 +31,7 @@
 #include "apps/portal/query.h"
 #include "apps/portal/readiness.h"
 #include "apps/portal/unread_output.h"
+#include "culvert/http/server.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal/constants.h"
@@ -40,7 +42,7 @@ namespace {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace http = beast::http;
+namespace beast_http = beast::http;
 namespace websocket = beast::websocket;
 using portal::SessionId;
 using portal_api::Role;
@@ -51,13 +53,8 @@ constexpr log::Logger kLog{"portal_server"};
 constexpr auto kPollInterval = std::chrono::milliseconds{250};
 /// How often to look for tokens that are about to expire.
 constexpr auto kExpiryInterval = std::chrono::hours{1};
-/// From accepting a connection to the end of its request's header.
-constexpr auto kRequestTimeout = std::chrono::seconds{10};
 /// For the Close frame of the other side.
 constexpr auto kCloseTimeout = std::chrono::seconds{2};
-constexpr std::uint32_t kMaxHeaderSize = 16 * 1024;
-/// While the process has no file descriptor left.
-constexpr auto kAcceptRetry = std::chrono::milliseconds{100};
 
 /// How late a wrong token is answered when many came from the same place.
 constexpr auto kWrongTokenDelay = std::chrono::seconds{2};
@@ -80,7 +77,7 @@ constexpr std::array<Endpoint, 3> kEndpoints = {
      {"/relay/websocket", Role::kRelay, std::chrono::seconds{41}, 64 * 1024}}};
 
 /// All X-Forwarded-For headers, in order, as if they were one.
-std::string forwarded_for(const http::fields& header) {
+std::string forwarded_for(const beast_http::fields& header) {
     std::string joined;
     const auto [first, last] = header.equal_range("X-Forwarded-For");
     for (auto field = first; field != last; ++field) {
@@ -88,15 +85,6 @@ std::string forwarded_for(const http::fields& header) {
         joined.append(field->value().data(), field->value().size());
     }
     return joined;
-}
-
-net::IpAddress to_ip(const asio::ip::address& address) {
-    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-        return to_ip(asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()));
-    }
-    return net::IpAddress::parse(address.is_v6() ? asio::ip::address_v6{address.to_v6().to_bytes()}.to_string()
-                                                 : address.to_string())
-        .value_or(net::IpAddress{});
 }
 
 }  // namespace
@@ -109,8 +97,6 @@ public:
           seen_changes_{storage.foreign_changes()},
           core_{storage, rng, io::monotonic_now(), command.limits},
           readiness_{storage},
-          acceptor_{context_},
-          accept_timer_{context_},
           core_timer_{context_},
           poll_timer_{context_},
           expiry_timer_{context_},
@@ -118,7 +104,7 @@ public:
           signals_{context_, SIGINT, SIGTERM},
           reload_signal_{context_, SIGHUP} {
         listen(command.api_listen);
-        const net::SocketAddress api{command.api_listen.ip, acceptor_.local_endpoint().port()};  // if 0 was asked for
+        const auto api = server_->address();  // with the port if 0 was asked for
         if (command.ops_listen) {
             ops_ = std::make_unique<OpsEndpoint>(
                 *command.ops_listen, context_,
@@ -137,7 +123,6 @@ public:
                 stop();
             }
         });
-        accept();
         await_reload();
         watch_expiry();
         poll_changes();
@@ -147,171 +132,78 @@ public:
     }
 
 private:
-    /// A connection before anybody knows what it wants.
-    struct Request {
-        Request(asio::ip::tcp::socket socket, const net::IpAddress& from) : stream{std::move(socket)}, peer{from} {
-            parser.header_limit(kMaxHeaderSize);
-        }
+    using ExchangePtr = std::shared_ptr<culvert::http::Exchange>;
 
-        Connection::Tcp stream;
-        /// Who connected: a device or a reverse proxy.
-        net::IpAddress peer;
-        /// In `waiting_`, as long as nobody knows who it is.
-        std::optional<std::list<std::weak_ptr<Request>>::iterator> place;
-        beast::flat_buffer buffer;
-        http::request_parser<http::empty_body> parser;
-        http::response<http::string_body> response;
-    };
-    using RequestPtr = std::shared_ptr<Request>;
-
+    /// No place may have many connections that have not shown who they are.
     void listen(const net::SocketAddress& address) {
-        const auto fail = [&](const std::string& reason) {
-            throw ListenError{"cannot listen on " + address.to_string() + ": " + reason +
+        auto listening = culvert::http::Server::listen(
+            context_,
+            {.listen = address,
+             .max_connections = ConnectionLimiter::kWaiting,
+             .enter =
+                 [this](const auto& peer) { return is_trusted(peer) || limiter_.opened(peer, io::monotonic_now()); },
+             .leave =
+                 [this](const auto& peer) {
+                     if (!is_trusted(peer)) {
+                         limiter_.closed(peer);
+                     }
+                 }},
+            [this](const ExchangePtr& exchange) { try_route(exchange); });
+        if (!listening) {
+            throw ListenError{listening.error() +
                               ". Choose another address with --api-listen ADDR:PORT, or stop what uses this one."};
-        };
-        beast::error_code error;
-        const auto ip = asio::ip::make_address(address.ip.to_string());
-        const asio::ip::tcp::endpoint endpoint{ip, address.port};
-        acceptor_.open(endpoint.protocol(), error);
-        if (!error) {
-            acceptor_.set_option(asio::socket_base::reuse_address{true}, error);
         }
-        if (!error) {
-            acceptor_.bind(endpoint, error);
-        }
-        if (!error) {
-            acceptor_.listen(asio::socket_base::max_listen_connections, error);
-        }
-        if (error) {
-            fail(error.message());
-        }
-    }
-
-    void accept() {
-        acceptor_.async_accept([this](beast::error_code error, asio::ip::tcp::socket socket) {
-            if (error == asio::error::operation_aborted) {
-                return;
-            }
-            if (error) {
-                if (!std::exchange(accept_failed_, true)) {
-                    kLog.warn("Cannot accept connections; trying again until it works",
-                              log::field("error", error.message()));
-                }
-                accept_timer_.expires_after(kAcceptRetry);
-                accept_timer_.async_wait([this](beast::error_code cancelled) {
-                    if (!cancelled) {
-                        accept();
-                    }
-                });
-                return;
-            }
-            accept_failed_ = false;
-            beast::error_code ignored;
-            socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
-            socket.set_option(NotSentLowWater{kMaxUnsentInKernel}, ignored);
-            const auto remote = socket.remote_endpoint(ignored);
-            if (!ignored) {
-                receive(std::move(socket), to_ip(remote.address()));
-            }
-            accept();
-        });
-    }
-
-    /// Many who say nothing must not keep those out who do: the one who has waited longest goes first, and no place may
-    /// have many. Honest requests take a round trip.
-    void receive(asio::ip::tcp::socket socket, const net::IpAddress& peer) {
-        if (!is_trusted(peer) && !limiter_.opened(peer, io::monotonic_now())) {
-            kLog.debug("Closed a connection, too many of its place wait");
-            return;
-        }
-        if (waiting_.size() >= ConnectionLimiter::kWaiting) {
-            if (const auto oldest = waiting_.front().lock()) {
-                kLog.debug("Closed the connection that has waited longest, too many do");
-                oldest->stream.close();
-                stop_waiting(*oldest);
-            }
-        }
-        const RequestPtr request{new Request{std::move(socket), peer}, [this](Request* done) {
-                                     stop_waiting(*done);
-                                     delete done;
-                                 }};
-        request->place = waiting_.insert(waiting_.end(), request);
-        read_request(request);
-    }
-
-    void stop_waiting(Request& request) {
-        if (const auto place = std::exchange(request.place, std::nullopt)) {
-            waiting_.erase(*place);
-            if (!is_trusted(request.peer)) {
-                limiter_.closed(request.peer);
-            }
-        }
+        server_ = *std::move(listening);
     }
 
     [[nodiscard]] bool is_trusted(const net::IpAddress& peer) const {
         return std::ranges::any_of(trusted_proxies_, [&](const auto& proxy) { return proxy.contains(peer); });
     }
 
-    void read_request(const RequestPtr& request) {
-        request->stream.expires_after(kRequestTimeout);
-        http::async_read_header(request->stream, request->buffer, request->parser,
-                                [this, request](beast::error_code error, std::size_t) {
-                                    if (error == http::error::header_limit) {
-                                        return respond(request, 431, "The request's header is too long.\n");
-                                    }
-                                    if (error.category() == http::make_error_code(http::error::bad_method).category()) {
-                                        return respond(request, 400, "This is not HTTP.\n");
-                                    }
-                                    if (!error) {
-                                        try_route(request);
-                                    }
-                                });
-    }
-
-    void try_route(const RequestPtr& request) {
+    void try_route(const ExchangePtr& exchange) {
         try {
-            route(request);
+            route(exchange);
         } catch (const std::exception& failure) {
             kLog.error("Unexpected failure while answering a request",
                        log::field("error", std::string_view{failure.what()}));
-            respond(request, 500, "The portal failed.\n");
+            respond(exchange, 500, "The portal failed.\n");
         }
     }
 
-    void route(const RequestPtr& request) {
-        const auto& message = request->parser.get();
+    void route(const ExchangePtr& exchange) {
+        const auto& message = exchange->message();
         const auto target = parse_target({message.target().data(), message.target().size()});
         if (!target) {
-            return respond(request, 400, "The request's target is malformed.\n");
+            return respond(exchange, 400, "The request's target is malformed.\n");
         }
         for (const auto& endpoint : kEndpoints) {
             if (target->path == endpoint.path) {
-                return websocket::is_upgrade(message) && message.method() == http::verb::get
-                           ? upgrade(request, endpoint, *target)
-                           : respond(request, 400, "This address is for WebSocket connections only.\n");
+                return websocket::is_upgrade(message) && message.method() == beast_http::verb::get
+                           ? upgrade(exchange, endpoint, *target)
+                           : respond(exchange, 400, "This address is for WebSocket connections only.\n");
             }
         }
-        if (message.method() != http::verb::get && message.method() != http::verb::head) {
-            return respond(request, 405, "Only GET is possible here.\n");
+        if (message.method() != beast_http::verb::get && message.method() != beast_http::verb::head) {
+            return respond(exchange, 405, "Only GET is possible here.\n");
         }
         if (target->path == "/healthz") {
-            respond(request, 200, "ok\n");
+            respond(exchange, 200, "ok\n");
         } else if (target->path == "/readyz" || target->path == "/metrics") {
-            respond(request, 404, "This is for operators only: see --ops-listen.\n");
+            respond(exchange, 404, "This is for operators only: see --ops-listen.\n");
         } else {
-            respond(request, 404, "There is nothing here.\n");
+            respond(exchange, 404, "There is nothing here.\n");
         }
     }
 
-    void upgrade(const RequestPtr& request, const Endpoint& endpoint, const Target& target) {
-        const auto& message = request->parser.get();
+    void upgrade(const ExchangePtr& exchange, const Endpoint& endpoint, const Target& target) {
+        const auto& message = exchange->message();
         for (const auto& [key, value] : target.parameters) {
             if (key == "vsn" && !value.starts_with("1.")) {
-                return respond(request, 403, "Only version 1 of the channel protocol is spoken here.\n");
+                return respond(exchange, 403, "Only version 1 of the channel protocol is spoken here.\n");
             }
         }
-        const auto client = client_address(request->peer, forwarded_for(message), trusted_proxies_);
-        const auto agent = message[http::field::user_agent];
+        const auto client = client_address(exchange->peer(), forwarded_for(message), trusted_proxies_);
+        const auto agent = message[beast_http::field::user_agent];
         const auto authorization = message["X-Authorization"];
         const portal::ConnectRequest login{
             .role = endpoint.role,
@@ -320,26 +212,28 @@ private:
             .remote_ip = client};
         if (!limiter_.may_upgrade(client, core_.has_signed_token(login), io::monotonic_now())) {
             kLog.debug("Refused a connection, too many of its place");
-            return respond(request, {503, "Too many connections at once. Try again soon.\n", std::chrono::seconds{2}});
+            return respond(exchange, {503, "Too many connections at once. Try again soon.\n", std::chrono::seconds{2}});
         }
         const auto session = core_.connect(login, io::monotonic_now(), io::wall_now(),
                                            [this](const Uuid& owner) { return unread_.is_crowded(owner); });
         drain();  // relays hear of a device that is trusted again
         if (!session) {
             if (session.error().status == 401 && !limiter_.may_answer_wrong_token(client, io::monotonic_now())) {
-                return respond_late(request, session.error());
+                return respond_late(exchange, session.error());
             }
-            return respond(request, session.error());
+            return respond(exchange, session.error());
         }
-        stop_waiting(*request);
-        open(request, endpoint, *session);
+        open(exchange, endpoint, *session);
     }
 
     /// It is in `connections_` from here on: the core may end the session while the upgrade is still on its way.
-    void open(const RequestPtr& request, const Endpoint& endpoint, SessionId id) {
-        request->stream.expires_never();
-        request->stream.rate_policy().read_limit(endpoint.read_rate);
-        Connection::Stream stream{std::move(request->stream)};
+    void open(const ExchangePtr& exchange, const Endpoint& endpoint, SessionId id) {
+        auto [tcp, request] = exchange->take_over();
+        beast::error_code ignored;
+        tcp.socket().set_option(asio::ip::tcp::no_delay{true}, ignored);
+        tcp.socket().set_option(NotSentLowWater{kMaxUnsentInKernel}, ignored);
+        tcp.rate_policy().read_limit(endpoint.read_rate);
+        Connection::Stream stream{std::move(tcp)};
         websocket::stream_base::timeout timeouts{};
         timeouts.handshake_timeout = kCloseTimeout;
         timeouts.idle_timeout = websocket::stream_base::none();
@@ -374,7 +268,7 @@ private:
                         drain();
                     }});
         connections_.emplace(id, connection);
-        connection->accept(request->parser.release());
+        connection->accept(std::move(request));
         if (is_stopping_) {
             connection->close(websocket::close_code::going_away);
         }
@@ -409,39 +303,20 @@ private:
     }
 
     /// The connection waits meanwhile, of which its place has only so many.
-    void respond_late(const RequestPtr& request, const portal::Refusal& refusal) {
+    void respond_late(const ExchangePtr& exchange, const portal::Refusal& refusal) {
         auto timer = std::make_shared<asio::steady_timer>(context_, kWrongTokenDelay);
-        timer->async_wait([this, request, refusal, timer](beast::error_code error) {
+        timer->async_wait([this, exchange, refusal, timer](beast::error_code error) {
             if (!error) {
-                respond(request, refusal);
+                respond(exchange, refusal);
             }
         });
     }
 
-    void respond(const RequestPtr& request, const portal::Refusal& refusal) {
-        if (refusal.retry_after) {
-            request->response.set(http::field::retry_after, std::to_string(refusal.retry_after->count()));
-        }
-        respond(request, refusal.status, refusal.text);
+    static void respond(const ExchangePtr& exchange, const portal::Refusal& refusal) {
+        exchange->respond({.status = refusal.status, .body = refusal.text, .retry_after = refusal.retry_after});
     }
-
-    void respond(const RequestPtr& request, unsigned status, std::string text) {
-        auto& response = request->response;
-        response.result(status);
-        response.version(11);
-        response.set(http::field::content_type, "text/plain; charset=utf-8");
-        response.set(http::field::cache_control, "no-store");
-        response.keep_alive(false);
-        if (request->parser.is_header_done() && request->parser.get().method() == http::verb::head) {
-            response.content_length(text.size());
-        } else {
-            response.body() = std::move(text);
-            response.prepare_payload();
-        }
-        http::async_write(request->stream, response, [request](beast::error_code, std::size_t) {
-            beast::error_code ignored;
-            request->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-        });
+    static void respond(const ExchangePtr& exchange, unsigned status, std::string text) {
+        exchange->respond({.status = status, .body = std::move(text)});
     }
 
     /// Hands out what the core has to say, and sets the alarm for when it has more to do.
@@ -538,9 +413,7 @@ private:
         kLog.info("Stopping");
         reload_signal_.cancel();
         is_stopping_ = true;
-        beast::error_code ignored;
-        acceptor_.close(ignored);
-        accept_timer_.cancel();
+        server_->stop();
         poll_timer_.cancel();
         expiry_timer_.cancel();
         core_timer_.cancel();
@@ -567,11 +440,9 @@ private:
     portal::ControlPlane core_;
     // Before what holds requests, which leave them when they end.
     ConnectionLimiter limiter_;
-    std::list<std::weak_ptr<Request>> waiting_;
     Readiness readiness_;
     asio::io_context context_{1};
-    asio::ip::tcp::acceptor acceptor_;
-    asio::steady_timer accept_timer_;
+    std::unique_ptr<culvert::http::Server> server_;
     asio::steady_timer core_timer_;
     asio::steady_timer poll_timer_;
     asio::steady_timer expiry_timer_;
@@ -582,7 +453,6 @@ private:
     UnreadOutput unread_;
     ExpiryWatch expiry_watch_;
     bool storage_failed_ = false;
-    bool accept_failed_ = false;
     bool is_stopping_ = false;
     std::unique_ptr<OpsEndpoint> ops_;  // goes first: it asks all of the above
 };

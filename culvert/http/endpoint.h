@@ -7,34 +7,19 @@
 #include <string>
 #include <string_view>
 
+#include "culvert/http/message.h"
 #include "culvert/net/socket_address.h"
 
 namespace culvert::http {
-
-struct Request {
-    std::string_view method;  ///< "GET", "POST", ...
-    std::string_view path;    ///< without query
-    std::string_view query;   ///< behind the question mark, still percent-encoded; empty if there is none
-
-    /// Decoded value of a query parameter; empty if it is absent.
-    [[nodiscard]] std::string parameter(std::string_view name) const;
-};
-
-struct Response {
-    unsigned status = 200;
-    std::string body;
-    std::string content_type = "text/plain; charset=utf-8";
-};
 
 /// Answers one path. Called on the endpoint's thread, so it must not touch what other threads change without
 /// protection. An exception becomes status 500.
 using Handler = std::function<Response(const Request&)>;
 
-/// A small HTTP/1.1 server for health checks and metrics, on a thread of its own that nothing else depends on.
+/// A server for health checks and metrics, on a thread of its own that nothing else depends on.
 ///
-/// Answers GET (and HEAD), and POST where `Route::accepts_post` is set; 404 and 405 otherwise. Requests are limited in
-/// size, number and time, so that nobody can use it to slow the process down, and connections that say nothing make
-/// room for those that do; still, bind it where only operators reach it.
+/// Answers GET (and HEAD), and POST where `Route::accepts_post` is set; 404 and 405 otherwise. Its server bounds what
+/// anybody can use it for to slow the process down; still, bind it where only operators reach it.
 class Endpoint {
 public:
     struct Route {
@@ -57,10 +42,10 @@ public:
     [[nodiscard]] net::SocketAddress address() const;
 
 private:
-    class Server;
-    explicit Endpoint(std::unique_ptr<Server> server);
+    class Thread;
+    explicit Endpoint(std::unique_ptr<Thread> thread);
 
-    std::unique_ptr<Server> server_;
+    std::unique_ptr<Thread> thread_;
 };
 
 }  // namespace culvert::http
