@@ -62,11 +62,12 @@ void describe(CLI::App& app, RawOptions& raw) {
     add(app, "--public-ip6-addr", raw.public_v6, "PUBLIC_IP6_ADDR", "ADDR", "IPv6 address clients reach this relay at");
     add(app, "--api-url", raw.api_url, "FIREZONE_API_URL", "URL",
         "Portal to register with: wss://HOST or ws://HOST:PORT");
-    add(app, "--listen-port", raw.listen_port, "LISTEN_PORT", "PORT", "UDP port for STUN and TURN; default 3478");
+    add(app, "--listen-port", raw.listen_port, "LISTEN_PORT", "PORT",
+        "UDP port for STUN and TURN; default " + std::to_string(turn::kRelayPort));
     add(app, "--lowest-port", raw.lowest_port, "LOWEST_PORT", "PORT",
-        "First UDP port for relayed traffic; default 49152");
+        "First UDP port for relayed traffic; default " + std::to_string(turn::kDefaultLowestPort));
     add(app, "--highest-port", raw.highest_port, "HIGHEST_PORT", "PORT",
-        "Last UDP port for relayed traffic; default 65535");
+        "Last UDP port for relayed traffic; default " + std::to_string(turn::kDefaultHighestPort));
     add_list(
         app, "--allow-peer", raw.allowed_peers, "ALLOW_PEER",
         "Relay also to addresses in this network, which may be a private one; repeatable. By default a relay with\n"
@@ -166,7 +167,8 @@ std::expected<Options, Complaint> judge(const RawOptions& raw) {
         return std::unexpected{"port 0 cannot be relayed. Give --lowest-port at least 1."};
     }
     if (raw.listen_port == 0) {
-        return std::unexpected{"clients cannot find port 0. Give --listen-port a port such as 3478."};
+        return std::unexpected{"clients cannot find port 0. Give --listen-port a port such as " +
+                               std::to_string(turn::kRelayPort) + "."};
     }
     if (raw.listen_port >= raw.lowest_port && raw.listen_port <= raw.highest_port) {
         return std::unexpected{"--listen-port " + std::to_string(raw.listen_port) +
