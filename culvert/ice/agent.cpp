@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "culvert/ice/optimistic_candidates.h"
 #include "culvert/stun/message.h"
 #include "culvert/stun/message_builder.h"
 
@@ -49,7 +50,8 @@ Agent::Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_
       remote_{std::move(remote)},
       tag_{tag},
       rng_{rng},
-      tie_breaker_{rng_.next_u64()} {}
+      tie_breaker_{rng_.next_u64()},
+      checklist_{role} {}
 
 std::uint32_t Agent::tag_of(const TransactionId& id) {
     return load_be<std::uint32_t>(id) >> 8;
@@ -66,7 +68,7 @@ void Agent::set_timing(const CheckTiming& timing, Instant now) {
         return;
     }
     timing_ = timing;
-    for (auto& pair : pairs_) {
+    for (auto& pair : checklist_.pairs()) {
         pair.reschedule();
     }
     update_schedule(now);
@@ -102,13 +104,9 @@ std::optional<AgentEvent> Agent::poll_event() {
 }
 
 void Agent::drop_failed_pairs(Instant now) {
-    std::erase_if(pairs_, [&](const CandidatePair& pair) {
-        const bool has_failed = pair.has_failed(timing_, now);
-        if (has_failed) {
-            log_.debug("Candidate pair failed", log::field("local", pair.local().address),
-                       log::field("remote", pair.remote().address));
-        }
-        return has_failed;
+    checklist_.remove_failed(timing_, now, [&](const CandidatePair& pair) {
+        log_.debug("Candidate pair failed", log::field("local", pair.local().address),
+                   log::field("remote", pair.remote().address));
     });
 }
 
@@ -117,18 +115,19 @@ void Agent::drop_failed_pairs(Instant now) {
 /// The controlled side follows a first USE-CANDIDATE before its own check was answered, but gives up a path that it
 /// knows to work only for another one that does: whoever records a check can repeat it from an address of his choice.
 void Agent::evaluate_nomination(Instant now) {
+    auto& pairs = checklist_.pairs();
     const bool must_have_succeeded =
-        role_ == AgentRole::kControlling || std::ranges::any_of(pairs_, [](const CandidatePair& pair) {
+        role_ == AgentRole::kControlling || std::ranges::any_of(pairs, [](const CandidatePair& pair) {
             return pair.is_nominated() && pair.has_succeeded();
         });
     const auto is_eligible = [&](const CandidatePair& pair) {
         return (role_ == AgentRole::kControlling || pair.is_nominated()) &&
                (!must_have_succeeded || pair.has_succeeded());
     };
-    const auto first = std::ranges::find_if(pairs_, is_eligible);  // pairs are sorted, so the first is the best
-    if (first == pairs_.end()) {
+    const auto first = std::ranges::find_if(pairs, is_eligible);  // pairs are sorted, so the first is the best
+    if (first == pairs.end()) {
         // A nominated pair that waits for its first answer after being re-created keeps its place.
-        if (!std::ranges::any_of(pairs_, &CandidatePair::is_nominated)) {
+        if (!checklist_.has_nominated()) {
             nominated_.reset();
         }
         return;
@@ -154,14 +153,11 @@ void Agent::evaluate_nomination(Instant now) {
 }
 
 CandidatePair* Agent::find_pair(const std::optional<Nominated>& path) {
-    const auto pair = !path ? pairs_.end() : std::ranges::find_if(pairs_, [&](const CandidatePair& p) {
-        return p.local().base == path->source && p.remote().address == path->destination;
-    });
-    return pair == pairs_.end() ? nullptr : &*pair;
+    return path ? checklist_.find(path->source, path->destination) : nullptr;
 }
 
 void Agent::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
-    if (const auto* entry = local_at(local); entry != nullptr && role_ == AgentRole::kControlled) {
+    if (const auto* entry = locals_.find_by_address(local); entry != nullptr && role_ == AgentRole::kControlled) {
         peer_path_ = Nominated{entry->candidate.base, from};
         due_.set(Due::kPeerPath, now);
     }
@@ -172,10 +168,9 @@ void Agent::evaluate_state() {
         set_state(AgentState::kChecking);
         return;
     }
-    const bool any_nominated = std::ranges::any_of(pairs_, &CandidatePair::is_nominated);
     const bool others =
-        locals_.empty() || remotes_.empty() || !std::ranges::all_of(pairs_, &CandidatePair::is_nominated);
-    if (any_nominated) {
+        locals_.empty() || remotes_.empty() || !std::ranges::all_of(checklist_.pairs(), &CandidatePair::is_nominated);
+    if (checklist_.has_nominated()) {
         set_state(others ? AgentState::kConnected : AgentState::kCompleted);
     } else {
         set_state(others ? AgentState::kChecking : AgentState::kDisconnected);
@@ -192,21 +187,8 @@ void Agent::set_state(AgentState state) {
 }
 
 void Agent::send_due_check(Instant now) {
-    CandidatePair* most_overdue = nullptr;
-    for (auto& pair : pairs_) {
-        if (pair.next_check(timing_, now) > now) {
-            continue;
-        }
-        if (pair.nomination() == CandidatePair::Nomination::kPending) {
-            most_overdue = &pair;  // jumps the queue
-            break;
-        }
-        if (most_overdue == nullptr || pair.next_check(timing_, now) < most_overdue->next_check(timing_, now)) {
-            most_overdue = &pair;
-        }
-    }
-    if (most_overdue != nullptr) {
-        send_check(*most_overdue, now);
+    if (auto* pair = checklist_.next_due(timing_, now)) {
+        send_check(*pair, now);
     }
 }
 
@@ -228,11 +210,8 @@ void Agent::send_check(CandidatePair& pair, Instant now) {
 }
 
 void Agent::update_schedule(Instant now) {
-    due_.clear(Due::kCheck);
-    for (auto& pair : pairs_) {
-        due_.bring_forward(Due::kCheck, pair.next_check(timing_, now));
-    }
-    if (pairs_.empty()) {
+    due_.set(Due::kCheck, checklist_.next_check(timing_, now));
+    if (checklist_.empty()) {
         due_.bring_forward(Due::kTick, now + kTickWithoutPairs);
     } else {
         due_.clear(Due::kTick);
@@ -269,15 +248,16 @@ bool Agent::handle_request(const net::SocketAddress& local, const net::SocketAdd
     if (use_candidate && role_ == AgentRole::kControlling) {
         return true;  // no role conflicts in this dialect (section 4.4)
     }
-    auto* remote = remote_of_request(from, *priority);
-    auto* local_entry = local_at(local);
+    const auto* remote = remote_of_request(from, *priority);
+    const auto* local_entry = locals_.find_by_address(local);
     if (remote == nullptr || local_entry == nullptr || local_entry->is_discarded) {
         return true;
     }
-    auto* pair = find_pair(Nominated{local_entry->candidate.base, from});
+    const auto& base = local_entry->candidate.base;
+    auto* pair = checklist_.find(base, from);
     if (pair == nullptr) {
         form_pair(*local_entry, *remote);
-        pair = find_pair(Nominated{local_entry->candidate.base, from});
+        pair = checklist_.find(base, from);
     }
     if (pair == nullptr) {
         return true;  // too many better pairs
@@ -303,8 +283,8 @@ void Agent::answer_request(const CandidatePair& pair, const stun::Message& messa
 
 bool Agent::handle_response(const stun::Message& message, Instant now) {
     const auto& id = message.transaction_id();
-    const auto pair = std::ranges::find_if(pairs_, [&](const CandidatePair& p) { return p.has_check(id); });
-    if (pair == pairs_.end() || !message.verify_integrity(as_bytes(remote_.password))) {
+    auto* const pair = checklist_.find(id);
+    if (pair == nullptr || !message.verify_integrity(as_bytes(remote_.password))) {
         return false;
     }
     if (message.cls() == stun::Class::kSuccess) {
@@ -313,6 +293,129 @@ bool Agent::handle_response(const stun::Message& message, Instant now) {
         update_schedule(now);
     }
     return true;
+}
+
+std::optional<Candidate> Agent::add_local_candidate(const Candidate& offered, Instant now) {
+    auto candidate = offered;
+    candidate.ufrag = local_.username;
+    const auto family = candidate.address.family();
+    candidate.priority = candidate_priority(
+        candidate.kind,
+        local_preference(candidate.kind, family, locals_.count(candidate.kind, family), candidate.is_cross_family));
+    if (auto* existing = locals_.find_by_base(candidate.address, candidate.base)) {
+        const bool agrees =
+            existing->candidate.kind == candidate.kind && existing->candidate.related == candidate.related;
+        if (existing->is_discarded && agrees) {
+            existing->is_discarded = false;
+            form_pairs_of_local(*existing);
+            update_schedule(now);
+            return existing->candidate;
+        }
+        if (candidate.priority < existing->candidate.priority) {
+            return std::nullopt;
+        }
+        discard(existing);
+    }
+    form_pairs_of_local(add(locals_, candidate));
+    update_schedule(now);
+    return candidate;
+}
+
+bool Agent::add_remote_candidate(const Candidate& candidate, Instant now) {
+    if (!candidate.ufrag.empty() && candidate.ufrag != remote_.username) {
+        log_.debug("Ignored candidate of another peer", log::field("remote", candidate.address));
+        return false;
+    }
+    if (!is_usable_as_candidate(candidate.address)) {
+        log_.debug("Ignored unusable candidate", log::field("remote", candidate.address));
+        return false;
+    }
+    if (auto* same = remotes_.find(candidate)) {
+        if (!same->is_discarded && checklist_.has_pair_of(same->id)) {
+            return true;
+        }
+        // Starts over, even if checks of this address failed before.
+        same->is_discarded = false;
+        same->candidate = candidate;
+        form_pairs_of_remote(*same);
+    } else if (auto* reflexive = remotes_.find_peer_reflexive(candidate.address)) {
+        reflexive->candidate = candidate;
+        checklist_.reprioritise(*reflexive, locals_);
+        form_pairs_of_remote(*reflexive);
+    } else {
+        form_pairs_of_remote(add(remotes_, candidate));
+    }
+    update_schedule(now);
+    return true;
+}
+
+bool Agent::is_in_use(const Candidate& remote) const {
+    if (!remote.ufrag.empty() && remote.ufrag != remote_.username) {
+        return false;
+    }
+    const auto* same = remotes_.find(remote);
+    return same != nullptr && !same->is_discarded && checklist_.has_pair_of(same->id);
+}
+
+void Agent::generate_optimistic_candidates(Instant now) {
+    for (auto& guess : guess_candidates(remotes_)) {
+        form_pairs_of_remote(add(remotes_, std::move(guess)));
+    }
+    update_schedule(now);
+}
+
+bool Agent::remove_local_candidate(const Candidate& candidate) {
+    return discard(locals_.find_in_use(candidate));
+}
+
+bool Agent::remove_remote_candidate(const Candidate& candidate) {
+    return discard(remotes_.find_in_use(candidate));
+}
+
+bool Agent::discard(CandidateSet::Entry* entry) {
+    if (entry == nullptr) {
+        return false;
+    }
+    entry->is_discarded = true;
+    checklist_.remove_pairs_of(entry->id);
+    return true;
+}
+
+/// The remote candidate that sent a request from `from`; a new peer-reflexive one if the address is unknown, null if
+/// it must not be used any more.
+const CandidateSet::Entry* Agent::remote_of_request(const net::SocketAddress& from, std::uint32_t priority) {
+    const auto sender = remotes_.find_sender(from);
+    if (sender.entry != nullptr || sender.is_withdrawn) {
+        return sender.entry;
+    }
+    log_.debug("Learned peer-reflexive candidate", log::field("remote", from));
+    return &add(remotes_, {.kind = CandidateKind::kPeerReflexive, .address = from, .base = from, .priority = priority});
+}
+
+CandidateSet::Entry& Agent::add(CandidateSet& side, Candidate candidate) {
+    return side.add(next_candidate_id_++, std::move(candidate), checklist_);
+}
+
+void Agent::form_pairs_of_local(const CandidateSet::Entry& local) {
+    for (const auto& remote : remotes_.entries()) {
+        if (!remote.is_discarded) {
+            form_pair(local, remote);
+        }
+    }
+}
+
+void Agent::form_pairs_of_remote(const CandidateSet::Entry& remote) {
+    for (const auto& local : locals_.entries()) {
+        if (!local.is_discarded) {
+            form_pair(local, remote);
+        }
+    }
+}
+
+void Agent::form_pair(const CandidateSet::Entry& local, const CandidateSet::Entry& remote) {
+    if (!checklist_.add(local, remote)) {
+        log_.debug("Too many candidate pairs, dropped the worst");
+    }
 }
 
 }  // namespace culvert::ice

@@ -13,6 +13,8 @@
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/ice/candidate.h"
+#include "culvert/ice/candidate_set.h"
+#include "culvert/ice/checklist.h"
 #include "culvert/ice/constants.h"
 #include "culvert/ice/pair.h"
 #include "culvert/observability/subject_logger.h"
@@ -34,8 +36,6 @@ struct Credentials {
 
     friend bool operator==(const Credentials&, const Credentials&) = default;
 };
-
-enum class AgentRole { kControlling, kControlled };
 
 /// Source: spec/connectivity.md section 4.7.
 enum class AgentState { kNew, kChecking, kConnected, kCompleted, kDisconnected };
@@ -103,8 +103,8 @@ public:
     bool remove_remote_candidate(const Candidate& candidate);
 
     /// Candidates that are in use, in the order in which they came.
-    [[nodiscard]] std::vector<Candidate> local_candidates() const;
-    [[nodiscard]] std::vector<Candidate> remote_candidates() const;
+    [[nodiscard]] std::vector<Candidate> local_candidates() const { return locals_.in_use(); }
+    [[nodiscard]] std::vector<Candidate> remote_candidates() const { return remotes_.in_use(); }
     /// Whether a remote candidate was ever known, discarded and peer-reflexive ones included.
     [[nodiscard]] bool has_known_remote_candidate() const { return !remotes_.empty(); }
 
@@ -132,7 +132,7 @@ public:
     [[nodiscard]] const std::optional<Nominated>& nominated() const { return nominated_; }
 
     /// For tests and diagnostics.
-    [[nodiscard]] const std::vector<CandidatePair>& pairs() const { return pairs_; }
+    [[nodiscard]] const std::vector<CandidatePair>& pairs() const { return checklist_.pairs(); }
 
     /// For snapshots.
     void describe(Snapshot& out) const;
@@ -144,29 +144,17 @@ private:
         kCheck,     ///< of the pair whose turn comes first
     };
 
-    struct Entry {
-        std::uint32_t id;
-        Candidate candidate;
-        bool is_discarded = false;
-    };
-
     bool handle_request(const net::SocketAddress& local, const net::SocketAddress& from, const stun::Message& message,
                         Instant now);
     bool handle_response(const stun::Message& message, Instant now);
     void answer_request(const CandidatePair& pair, const stun::Message& message);
 
-    Entry* remote_of_request(const net::SocketAddress& from, std::uint32_t priority);
-    Entry* local_at(const net::SocketAddress& address);
-    Entry& append(std::vector<Entry>& entries, Candidate candidate);
-    [[nodiscard]] bool has_pair_of_local(std::uint32_t id) const;
-    [[nodiscard]] bool has_pair_of_remote(std::uint32_t id) const;
-
-    void form_pairs_of_local(const Entry& local);
-    void form_pairs_of_remote(const Entry& remote);
-    void reprioritise_pairs_of_remote(const Entry& remote);
-    [[nodiscard]] std::uint64_t priority_of(const Candidate& local, const Candidate& remote) const;
-    void form_pair(const Entry& local, const Entry& remote);
-    void discard(Entry& entry, bool is_local);
+    const CandidateSet::Entry* remote_of_request(const net::SocketAddress& from, std::uint32_t priority);
+    CandidateSet::Entry& add(CandidateSet& side, Candidate candidate);
+    bool discard(CandidateSet::Entry* entry);
+    void form_pairs_of_local(const CandidateSet::Entry& local);
+    void form_pairs_of_remote(const CandidateSet::Entry& remote);
+    void form_pair(const CandidateSet::Entry& local, const CandidateSet::Entry& remote);
 
     void drop_failed_pairs(Instant now);
     void evaluate_nomination(Instant now);
@@ -189,11 +177,10 @@ private:
     CheckTiming timing_ = kDefaultTiming;
     AgentState state_ = AgentState::kNew;
 
-    std::vector<Entry> locals_;
-    std::vector<Entry> remotes_;
+    CandidateSet locals_;
+    CandidateSet remotes_;
     std::uint32_t next_candidate_id_ = 0;
-    /// By descending priority.
-    std::vector<CandidatePair> pairs_;
+    Checklist checklist_;
     std::optional<Nominated> nominated_;
     /// Where note_peer_path() last saw the peer.
     std::optional<Nominated> peer_path_;

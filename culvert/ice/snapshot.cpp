@@ -39,8 +39,8 @@ void Agent::describe(Snapshot& out) const {
         .field("transmits", transmits_.size())
         .field("events", events_.size());
     due_.describe(out);
-    const auto describe_candidates = [&](std::string_view name, const std::vector<Entry>& entries) {
-        for (const auto& entry : entries) {
+    const auto describe_candidates = [&](std::string_view name, const CandidateSet& side) {
+        for (const auto& entry : side.entries()) {
             out.line(name)
                 .field("id", entry.id)
                 .field("candidate", to_string(entry.candidate))
@@ -50,7 +50,7 @@ void Agent::describe(Snapshot& out) const {
     out.nested([&] {
         describe_candidates("local", locals_);
         describe_candidates("remote", remotes_);
-        for (const auto& pair : pairs_) {
+        for (const auto& pair : checklist_.pairs()) {
             pair.describe(out);
         }
         if (nominated_) {
