@@ -11,9 +11,6 @@ namespace {
 
 constexpr log::Logger kLog{"ice"};
 
-/// Far more than one input can produce; callers drain after each.
-constexpr std::size_t kMaxQueued = 1024;
-
 template <typename T>
 std::optional<T> pop(std::deque<T>& queue) {
     if (queue.empty()) {

@@ -3,10 +3,10 @@
 #include <array>
 #include <cstdio>
 
+#include "culvert/ice/constants.h"
+
 namespace culvert::ice {
 namespace {
-
-constexpr std::uint32_t kCrossFamilyPenalty = 1000;
 
 std::uint32_t type_preference(CandidateKind kind) {
     switch (kind) {

@@ -1,13 +1,10 @@
 #include <charconv>
 
 #include "culvert/ice/candidate.h"
+#include "culvert/ice/constants.h"
 
 namespace culvert::ice {
 namespace {
-
-/// RFC 8839 section 5.1: at most 32 characters; a longer ufrag than 256 cannot match anything either.
-constexpr std::size_t kMaxFoundation = 32;
-constexpr std::size_t kMaxUfrag = 256;
 
 bool is_ice_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';

@@ -40,6 +40,19 @@ inline constexpr int kMaxOptimisticPerStep = 2;
 /// of a hostile one's through would take milliseconds for each candidate that it signals. Ours to choose.
 inline constexpr std::size_t kMaxOptimisticGuesses = 256;
 
+/// What the local preference of a relay candidate loses if its family is another one than that in which we talk to the
+/// relay (section 3.2).
+inline constexpr std::uint32_t kCrossFamilyPenalty = 1000;
+
+/// Of the textual form. RFC 8839 section 5.1: at most 32 characters; a longer ufrag than 256 cannot match anything
+/// either.
+inline constexpr std::size_t kMaxFoundation = 32;
+inline constexpr std::size_t kMaxUfrag = 256;
+
+/// Checks and answers, or events, that wait to be polled: far more than one input can produce, and callers drain after
+/// each. Ours to choose.
+inline constexpr std::size_t kMaxQueued = 1024;
+
 /// Candidates remembered per side, so that a peer cannot make us remember more; ours to choose.
 inline constexpr std::size_t kMaxCandidates = 256;
 

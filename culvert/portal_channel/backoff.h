@@ -4,15 +4,13 @@
 
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
+#include "culvert/portal_channel/constants.h"
 
 namespace culvert::portal_channel {
 
 /// Exponentially growing delays between attempts. Source: spec/portal-protocol.md section 4.
 class Backoff {
 public:
-    static constexpr Duration kInitialInterval = std::chrono::milliseconds{500};
-    static constexpr Duration kMaxInterval = std::chrono::seconds{60};
-
     /// Gives up once `max_elapsed` has passed since `started`; never if unset.
     Backoff(Instant started, std::optional<Duration> max_elapsed) : started_{started}, max_elapsed_{max_elapsed} {}
 
@@ -22,7 +20,7 @@ public:
 private:
     Instant started_;
     std::optional<Duration> max_elapsed_;
-    Duration interval_ = kInitialInterval;
+    Duration interval_ = kFirstRetryInterval;
 };
 
 }  // namespace culvert::portal_channel

@@ -21,8 +21,7 @@ constexpr std::array<std::string_view, 4> kReplacedReasons{"duplicate_device", "
 
 /// What of a text of the portal's choosing is shown to people.
 std::string_view shortened(std::string_view text) {
-    constexpr std::size_t kMaxShown = 200;
-    return text.substr(0, kMaxShown);
+    return text.substr(0, kMaxShownText);
 }
 
 std::string fatal_text(std::string_view cause) {

@@ -21,6 +21,13 @@ inline constexpr Duration kJoinTimeout = std::chrono::seconds{5};
 
 static_assert(kJoinTimeout < kHeartbeatInterval, "a join that fails is noticed before the first heartbeat");
 
+/// The delays before another attempt to connect grow from the first to the second, by half each time (section 4).
+inline constexpr Duration kFirstRetryInterval = std::chrono::milliseconds{500};
+inline constexpr Duration kMaxRetryInterval = std::chrono::seconds{60};
+
+/// What of a text of the portal's choosing is shown to people. Our own choice.
+inline constexpr std::size_t kMaxShownText = 200;
+
 /// Finding more messages than this waiting for a join, send() drops them all: they speak of a state that is gone.
 inline constexpr std::size_t kMaxWaitingMessages = 32;
 

@@ -5,12 +5,11 @@
 #include <optional>
 
 #include "culvert/base/bytes.h"
+#include "culvert/turn/constants.h"
 
 namespace culvert::turn {
 
-/// ChannelData (RFC 8656 section 12.4) over UDP: 16-bit channel, 16-bit length, payload. Nobody in this project pads.
-inline constexpr std::size_t kChannelDataHeaderSize = 4;
-
+/// Of ChannelData (RFC 8656 section 12.4) over UDP. Nobody in this project pads.
 struct ChannelDataHeader {
     std::uint16_t channel = 0;
     std::uint16_t length = 0;  ///< of the payload, which starts kChannelDataHeaderSize bytes into the datagram

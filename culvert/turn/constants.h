@@ -9,8 +9,12 @@
 /// Constants of the TURN client (spec/connectivity.md section 12) and of what it shares with the server.
 namespace culvert::turn {
 
-/// Relays are only recognised on this port.
+/// Relays send from this port (RFC 8656 section 18), and clients take nothing else from it for TURN
+/// (spec/connectivity.md section 2.4).
 inline constexpr std::uint16_t kRelayPort = 3478;
+
+/// Of ChannelData (RFC 8656 section 12.4): 16-bit channel, 16-bit length.
+inline constexpr std::size_t kChannelDataHeaderSize = 4;
 
 /// Channel numbers that are given out (RFC 8656 section 12).
 inline constexpr std::uint16_t kFirstChannel = 0x4000;
@@ -25,7 +29,8 @@ inline constexpr Duration kChannelCoolDown = std::chrono::minutes{5};
 
 static_assert(kChannelRefreshAfter < kChannelLifetime, "a channel in use does not expire");
 
-/// Requests are repeated after 1, 1.5, 2.25, ... seconds and given up at the first trigger after 8 seconds.
+/// Requests are repeated after 1, 1.5, 2.25, ... seconds (turn/backoff.h) and given up at the first trigger after 8
+/// seconds.
 inline constexpr Duration kFirstRetransmission = std::chrono::seconds{1};
 inline constexpr Duration kGiveUpAfter = std::chrono::seconds{8};
 /// A liveness probe is given up at its first trigger.

@@ -61,6 +61,9 @@ inline constexpr std::size_t kMaxSources = 8192;
 /// Handshake messages with cookies within a second from which on each source gets one per second, not 20. A message
 /// costs up to 0.2 ms.
 inline constexpr unsigned kSourcesPerWindow = 500;
+/// What of an IPv6 address one customer may have for himself: a /48 has 65,536 networks of 64 bits, each of which can
+/// receive a cookie, and more than there are places for.
+inline constexpr std::size_t kSourcePrefixBytesV6 = 6;
 /// A source that sent nothing for so long is as good as a new one.
 inline constexpr Duration kBudgetRest = std::chrono::seconds{1};
 /// IP packets that wait for a session; further ones are dropped.

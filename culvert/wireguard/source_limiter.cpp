@@ -6,13 +6,9 @@
 namespace culvert::wireguard {
 namespace {
 
-/// What of an IPv6 address one customer may have for himself: a /48 has 65,536 networks of 64 bits, each of which can
-/// receive a cookie, and more than there are places for.
-constexpr std::size_t kIpv6PrefixBytes = 6;
-
 ByteSpan prefix_of(const net::IpAddress& address) {
     const auto bytes = address.bytes();
-    return address.is_v4() ? bytes : bytes.first(kIpv6PrefixBytes);
+    return address.is_v4() ? bytes : bytes.first(kSourcePrefixBytesV6);
 }
 
 }  // namespace

@@ -60,6 +60,8 @@ inline constexpr unsigned kAbandonedAfterPercent = 75;
 /// megabit per second.
 inline constexpr unsigned kUnprovenAnswersPerSecond = 500;
 inline constexpr unsigned kUnprovenAnswersBurst = 10'000;
+inline constexpr unsigned kLimitedPrefixV4 = 24;
+inline constexpr unsigned kLimitedPrefixV6 = kSourcePrefixV6;
 /// Places in the table of such networks; 512 KiB.
 inline constexpr std::size_t kLimitedNetworks = 65'536;
 

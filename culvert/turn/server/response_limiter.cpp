@@ -7,8 +7,6 @@
 namespace culvert::turn {
 namespace {
 
-constexpr unsigned kPrefixV4 = 24;
-constexpr unsigned kPrefixV6 = 48;
 constexpr Duration kInterval = Duration{std::chrono::seconds{1}} / kUnprovenAnswersPerSecond;
 constexpr Duration kTolerance = kInterval * kUnprovenAnswersBurst;
 
@@ -17,7 +15,7 @@ constexpr Duration kTolerance = kInterval * kUnprovenAnswersBurst;
 ResponseLimiter::ResponseLimiter(std::uint64_t key) : hash_{key}, full_at_(kLimitedNetworks, Instant::min()) {}
 
 bool ResponseLimiter::allow(const net::IpAddress& client, Instant now) {
-    const auto network = net::IpNetwork{client, client.is_v4() ? kPrefixV4 : kPrefixV6}.address();
+    const auto network = net::IpNetwork{client, client.is_v4() ? kLimitedPrefixV4 : kLimitedPrefixV6}.address();
     auto& full_at = full_at_[hash_({{network, 0}, 0}) % full_at_.size()];
     const auto next = std::max(full_at, now) + kInterval;
     if (next - now > kTolerance) {
