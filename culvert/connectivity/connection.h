@@ -15,7 +15,7 @@
 #include "culvert/connectivity/ring.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/ice/agent.h"
-#include "culvert/observability/subject_logger.h"
+#include "culvert/observability/id_logger.h"
 #include "culvert/wireguard/handshake_budget.h"
 #include "culvert/wireguard/tunnel.h"
 
@@ -25,7 +25,7 @@ class Snapshot;
 
 namespace culvert::connectivity {
 
-/// Everything about one peer: an ICE agent, a WireGuard tunnel, the relay it uses and the state of their marriage.
+/// Everything about one peer: an ICE agent, a WireGuard tunnel, the relay it uses, and when it is given up.
 /// Source: spec/connectivity.md sections 2.3, 7.6 and 8.
 class Connection {
 public:
@@ -44,7 +44,7 @@ public:
 
     /// `index` is the upper part of the tunnel's receiver indices; `subject` is the peer, for the log.
     Connection(const ConnectionId& id, ice::AgentRole role, Parameters parameters, wireguard::Tunnel tunnel,
-               std::uint32_t index, const RelayId& relay, Rng rng, Instant now, const log::Subject& subject);
+               std::uint32_t index, const RelayId& relay, Rng rng, Instant now, const log::IdField& subject);
 
     [[nodiscard]] const ConnectionId& id() const { return id_; }
     [[nodiscard]] const Parameters& parameters() const { return parameters_; }
@@ -138,7 +138,7 @@ private:
     ConnectionId id_;
     Parameters parameters_;
     ice::Agent agent_;
-    log::SubjectLogger log_;
+    log::IdLogger log_;
     wireguard::Tunnel tunnel_;
     std::uint32_t index_;
     std::optional<RelayId> relay_;

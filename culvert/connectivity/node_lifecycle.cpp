@@ -59,7 +59,7 @@ std::expected<Upserted, UpsertError> Node::upsert_connection(const ConnectionId&
     }
     kLog.info("Creating connection", log::field(id_key(), id), log::field("relay", *relay));
     const auto index = indices_.allocate(rng);
-    const log::Subject subject{id_key(), id};
+    const log::IdField subject{id_key(), id};
     wireguard::Tunnel tunnel{
         identity_->keys,   parameters.peer, parameters.preshared_key, index, rng.child("tunnel"), now,
         wall_time_at(now), subject};

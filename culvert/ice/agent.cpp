@@ -40,7 +40,7 @@ std::string_view to_text(AgentState state) {
 }
 
 Agent::Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng,
-             const log::Subject& subject)
+             const log::IdField& subject)
     : log_{kLog, subject},
       role_{role},
       local_{std::move(local)},

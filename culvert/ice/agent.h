@@ -17,7 +17,7 @@
 #include "culvert/ice/checklist.h"
 #include "culvert/ice/constants.h"
 #include "culvert/ice/pair.h"
-#include "culvert/observability/subject_logger.h"
+#include "culvert/observability/id_logger.h"
 
 namespace culvert {
 class Snapshot;
@@ -76,7 +76,7 @@ public:
     /// `tag`, of 24 bits, begins all transaction ids, so that whoever owns many agents finds the one that a response
     /// belongs to; the other 72 bits are random. `subject` tells agents apart in the log.
     Agent(AgentRole role, Credentials local, Credentials remote, std::uint32_t tag, Rng rng,
-          const log::Subject& subject = {});
+          const log::IdField& subject = {});
 
     [[nodiscard]] static std::uint32_t tag_of(const TransactionId& id);
 
@@ -167,7 +167,7 @@ private:
     void send_check(CandidatePair& pair, Instant now);
     void update_schedule(Instant now);
 
-    log::SubjectLogger log_;
+    log::IdLogger log_;
     AgentRole role_;
     Credentials local_;
     Credentials remote_;

@@ -39,7 +39,7 @@ std::string_view to_string(DeathReason reason) {
 }
 
 Allocation::Allocation(const RelaySocket& server, LongTermCredentials credentials, std::string software, Rng rng,
-                       Instant now, const log::Subject& subject)
+                       Instant now, const log::IdField& subject)
     : log_{kLog, subject},
       server_{server},
       key_{stun::long_term_key(credentials.username, credentials.realm, credentials.password)},
@@ -171,7 +171,7 @@ void Allocation::send(RequestKind kind, const net::SocketAddress& destination, I
     }
     transmit(requests_.add({.kind = kind,
                             .destination = destination,
-                            .backoff = Backoff{now, give_up_after},
+                            .timer = RetransmissionTimer{now, give_up_after},
                             .bytes = {},
                             .challenges = challenges}));
 }

@@ -14,7 +14,7 @@
 #include "culvert/base/time.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/net/transmit.h"
-#include "culvert/observability/subject_logger.h"
+#include "culvert/observability/id_logger.h"
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message.h"
 #include "culvert/turn/channel_bindings.h"
@@ -61,7 +61,7 @@ public:
     /// Starts probing at once. `software` goes into every request's SOFTWARE attribute, at most 128 bytes. `subject`
     /// tells relays apart in the log.
     Allocation(const RelaySocket& server, LongTermCredentials credentials, std::string software, Rng rng, Instant now,
-               const log::Subject& subject = {});
+               const log::IdField& subject = {});
 
     /// Consumes a message that arrived on the local address `local` from the relay. False if it answers none of our
     /// requests or fails authentication; it is dropped then.
@@ -155,7 +155,7 @@ private:
     void handle_refused_bind(const ChannelBindRequest& bind, stun::ErrorCode error, Instant now);
     void restart_lifetime(std::uint32_t seconds, Instant now);
 
-    log::SubjectLogger log_;
+    log::IdLogger log_;
     RelaySocket server_;
     std::optional<LongTermCredentials> credentials_;
     stun::LongTermKey key_;

@@ -29,8 +29,8 @@ inline constexpr Duration kChannelCoolDown = std::chrono::minutes{5};
 
 static_assert(kChannelRefreshAfter < kChannelLifetime, "a channel in use does not expire");
 
-/// Requests are repeated after 1, 1.5, 2.25, ... seconds (turn/backoff.h) and given up at the first trigger after 8
-/// seconds.
+/// Requests are repeated after 1, 1.5, 2.25, ... seconds (turn/retransmission_timer.h) and given up at the first
+/// trigger after 8 seconds.
 inline constexpr Duration kFirstRetransmission = std::chrono::seconds{1};
 inline constexpr Duration kGiveUpAfter = std::chrono::seconds{8};
 /// A liveness probe is given up at its first trigger.

@@ -9,7 +9,7 @@
 #include "culvert/net/socket_address.h"
 #include "culvert/stun/constants.h"
 #include "culvert/stun/integrity.h"
-#include "culvert/turn/backoff.h"
+#include "culvert/turn/retransmission_timer.h"
 
 namespace culvert::turn {
 
@@ -31,7 +31,7 @@ using RequestKind = std::variant<BindingRequest, AllocateRequest, RefreshRequest
 struct Request {
     RequestKind kind;
     net::SocketAddress destination;
-    Backoff backoff;
+    RetransmissionTimer timer;
     // Of the last transmission:
     stun::TransactionId id{};
     bool had_nonce = false;

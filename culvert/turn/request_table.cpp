@@ -28,7 +28,7 @@ void RequestTable::put_back(std::size_t place, Request request) {
 std::optional<Instant> RequestTable::next() const {
     std::optional<Instant> next;
     for (const auto& request : requests_) {
-        next = earliest(next, request.backoff.next());
+        next = earliest(next, request.timer.next());
     }
     return next;
 }

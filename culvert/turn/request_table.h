@@ -47,10 +47,10 @@ public:
     template <typename Repeat, typename GiveUp>
     void expire(Instant now, const Repeat& repeat, const GiveUp& give_up) {
         for (std::size_t i = 0; i < requests_.size();) {
-            auto& backoff = requests_[i].backoff;
-            if (!backoff.is_due(now)) {
+            auto& timer = requests_[i].timer;
+            if (!timer.is_due(now)) {
                 ++i;
-            } else if (backoff.trigger(now)) {
+            } else if (timer.trigger(now)) {
                 repeat(requests_[i++]);
             } else {
                 give_up(take(i));

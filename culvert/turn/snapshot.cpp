@@ -46,7 +46,7 @@ void Allocation::describe(Snapshot& out) const {
                 .field("method", method_of(request.kind))
                 .field("to", request.destination)
                 .field("id", to_hex(request.id))
-                .field("next", request.backoff.next());
+                .field("next", request.timer.next());
         }
         for (const auto& peer : buffered_binds_) {
             out.line("buffered_bind").field("peer", peer);

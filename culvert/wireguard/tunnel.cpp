@@ -41,7 +41,7 @@ std::optional<MutableByteSpan> cut_to_ip_length(MutableByteSpan plaintext) {
 }  // namespace
 
 Tunnel::Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
-               std::uint32_t id24, Rng rng, Instant now, WallTime wall_now, const log::Subject& subject)
+               std::uint32_t id24, Rng rng, Instant now, WallTime wall_now, const log::IdField& subject)
     : log_{kLog, subject},
       identities_{local, peer, preshared, {}},
       id24_{id24},

@@ -12,7 +12,7 @@
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/crypto/keys.h"
-#include "culvert/observability/subject_logger.h"
+#include "culvert/observability/id_logger.h"
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/error.h"
 #include "culvert/wireguard/handshake.h"
@@ -41,7 +41,7 @@ public:
     /// id24 < 2^24. `wall_now` is the origin of handshake timestamps. A peer key of low order makes the tunnel expired
     /// from the start. `subject` tells tunnels apart in the log.
     Tunnel(const crypto::KeyPair& local, const crypto::PublicKey& peer, const crypto::PresharedKey& preshared,
-           std::uint32_t id24, Rng rng, Instant now, WallTime wall_now, const log::Subject& subject = {});
+           std::uint32_t id24, Rng rng, Instant now, WallTime wall_now, const log::IdField& subject = {});
 
     /// Consumes one datagram from the peer, any kind, in place. Looks at no MAC: handshake messages must have been
     /// admitted by the node's RateLimiter.
@@ -117,7 +117,7 @@ private:
     [[nodiscard]] Tai64n next_timestamp(Instant now);
     [[nodiscard]] std::unique_ptr<Session>& slot(std::uint32_t index) { return sessions_[index % kMaxSessions]; }
 
-    log::SubjectLogger log_;
+    log::IdLogger log_;
     Identities identities_;
     std::uint32_t id24_;
     std::uint8_t index_counter_ = 0;

@@ -72,7 +72,7 @@ inline constexpr unsigned kMaxWrongCredentials = 4;
 /// How often the log tells of refused requests.
 inline constexpr std::chrono::minutes kRefusalSummaryInterval{1};
 
-/// How many words of the portal about single users are kept, of each kind: more devices than one relay serves. What
+/// How many rules of the portal about single users are kept, of each kind: more devices than one relay serves. What
 /// ends first goes first.
 inline constexpr std::size_t kMaxUserRules = 65'536;
 

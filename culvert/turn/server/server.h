@@ -102,7 +102,7 @@ public:
     /// none.
     void handle_allocation_failed(std::uint16_t port, Instant now);
 
-    /// From now on user names with this salt whose own expiry has passed count until then. The newest word about a user
+    /// From now on user names with this salt whose own expiry has passed count until then. The newest rule about a user
     /// counts: this lifts a revocation.
     void extend_user(std::string_view salt, WallTime until) { user_rules_.extend(salt, until); }
     /// Ends this user's allocations at once and answers all user names with this salt with 401 until then.

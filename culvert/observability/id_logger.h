@@ -7,24 +7,24 @@
 
 namespace culvert::log {
 
-/// What an object is about: which client, gateway or relay of many. `key` is a literal: `cid`, `gid`, `relay`.
-struct Subject {
+/// Which client, gateway or relay of many an object is about. `key` is a literal: `cid`, `gid`, `relay`.
+struct IdField {
     std::string_view key;
     Uuid id;
 };
 
 /// A logger of an object of which there are many: each of its lines has a field that tells which one it is. Costs
-/// nothing until a line is wanted. A subject without a key adds no field.
-class SubjectLogger {
+/// nothing until a line is wanted. An empty key adds none.
+class IdLogger {
 public:
-    SubjectLogger(Logger logger, const Subject& subject) : logger_{logger}, subject_{subject} {}
+    IdLogger(Logger logger, const IdField& id) : logger_{logger}, id_{id} {}
 
     template <typename... T>
     void log(Level level, std::string_view message, const Field<T>&... fields) const {
-        if (subject_.key.empty()) {
+        if (id_.key.empty()) {
             logger_.log(level, message, fields...);
         } else {
-            logger_.log(level, message, field(subject_.key, subject_.id), fields...);
+            logger_.log(level, message, field(id_.key, id_.id), fields...);
         }
     }
     template <typename... T>
@@ -46,7 +46,7 @@ public:
 
 private:
     Logger logger_;
-    Subject subject_;
+    IdField id_;
 };
 
 }  // namespace culvert::log

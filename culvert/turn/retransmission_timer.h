@@ -6,9 +6,9 @@
 namespace culvert::turn {
 
 /// When to repeat a request and when to give up (spec/connectivity.md section 5.5).
-class Backoff {
+class RetransmissionTimer {
 public:
-    Backoff(Instant now, Duration give_up_after)
+    RetransmissionTimer(Instant now, Duration give_up_after)
         : started_{now}, next_{now + kFirstRetransmission}, give_up_after_{give_up_after} {}
 
     /// The next instant at which trigger() is due.
