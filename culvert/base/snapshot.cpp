@@ -30,10 +30,6 @@ void Snapshot::append(std::string_view value) {
 }
 
 void Snapshot::append(Instant value) {
-    if (value == Instant::max()) {
-        text_ += "never";
-        return;
-    }
     const auto difference = (value - now_).count();
     text_ += (difference < 0 ? "" : "+") + std::to_string(difference) + "ns";
 }
