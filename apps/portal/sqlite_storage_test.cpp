@@ -16,7 +16,7 @@ struct MakeSqliteStorage {
     }
 };
 
-INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, StorageContract, MakeSqliteStorage);
+CULVERT_STORAGE_CONTRACT(Sqlite, MakeSqliteStorage);
 
 }  // namespace
 }  // namespace culvert::portal

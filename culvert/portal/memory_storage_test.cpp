@@ -8,7 +8,7 @@ struct MakeMemoryStorage {
     static std::unique_ptr<Storage> make(Rng& rng) { return std::make_unique<MemoryStorage>(rng); }
 };
 
-INSTANTIATE_TYPED_TEST_SUITE_P(Memory, StorageContract, MakeMemoryStorage);
+CULVERT_STORAGE_CONTRACT(Memory, MakeMemoryStorage);
 
 }  // namespace
 }  // namespace culvert::portal
