@@ -5,6 +5,7 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include "apps/portal/constants.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::portal_server {
@@ -15,26 +16,6 @@ namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 
 constexpr log::Logger kLog{"portal_server"};
-
-/// What may wait for a device that is slow to read. An `init` with a thousand resources is a fraction of it.
-constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20U;
-constexpr std::size_t kMaxQueuedFrames = 4096;
-
-/// From where on nothing is sent on others' behalf and nothing is read either, and where that ends: whoever does not
-/// read what he is sent cannot have more of it made.
-constexpr std::size_t kCongestedBytes = std::size_t{1} << 20U;
-constexpr std::size_t kCongestedFrames = 1024;
-constexpr std::size_t kDrainedBytes = kCongestedBytes / 4;
-constexpr std::size_t kDrainedFrames = kCongestedFrames / 4;
-/// Read at once, so that memory is taken up for what a device has sent rather than for what it has announced.
-constexpr std::size_t kReadAtOnce = 4096;
-/// What a connection keeps for what it will read next. Hardly any frame is longer.
-constexpr std::size_t kKeptInput = std::size_t{16} << 10U;
-
-/// For one frame to leave. TCP itself waits for ever for a device that answers but reads nothing.
-constexpr auto kWriteTimeout = std::chrono::seconds{60};
-/// WebSocket Pings between two frames. Devices send none; each is answered below the frames that are counted.
-constexpr std::size_t kMaxPings = 100;
 
 /// For what is queued and the closing handshake, once the portal has decided to part.
 constexpr auto kCloseTimeout = std::chrono::seconds{2};

@@ -9,12 +9,32 @@ namespace culvert::portal_server {
 
 // --- Connections of devices ---
 
+/// What may wait for a device that is slow to read. An `init` with a thousand resources is a fraction of it.
+inline constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20U;
+inline constexpr std::size_t kMaxQueuedFrames = 4096;
+/// From where on nothing is sent on others' behalf and nothing is read either, and where that ends: whoever does not
+/// read what he is sent cannot have more of it made.
+inline constexpr std::size_t kCongestedBytes = std::size_t{1} << 20U;
+inline constexpr std::size_t kCongestedFrames = 1024;
+inline constexpr std::size_t kDrainedBytes = kCongestedBytes / 4;
+inline constexpr std::size_t kDrainedFrames = kCongestedFrames / 4;
+
 /// What may wait for all devices of one owner, and for all there are.
 inline constexpr std::size_t kMaxUnreadOfOwner = std::size_t{64} << 20U;
 inline constexpr std::size_t kMaxUnread = std::size_t{256} << 20U;
 /// From where on an owner's devices that have not read all are read slowly, and new ones told to come back later, so
 /// that a fleet that comes back has the time to read what each of its devices has asked for.
 inline constexpr std::size_t kCrowdedUnread = kMaxUnreadOfOwner / 2;
+
+/// Read at once, so that memory is taken up for what a device has sent rather than for what it has announced.
+inline constexpr std::size_t kReadAtOnce = 4096;
+/// What a connection keeps for what it will read next. Hardly any frame is longer.
+inline constexpr std::size_t kKeptInput = std::size_t{16} << 10U;
+
+/// For one frame to leave. TCP itself waits for ever for a device that answers but reads nothing.
+inline constexpr std::chrono::seconds kWriteTimeout{60};
+/// WebSocket Pings between two frames. Devices send none; each is answered below the frames that are counted.
+inline constexpr std::size_t kMaxPings = 100;
 
 // --- Database ---
 
