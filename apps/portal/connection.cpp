@@ -17,9 +17,6 @@ namespace websocket = beast::websocket;
 
 constexpr log::Logger kLog{"portal_server"};
 
-/// For what is queued and the closing handshake, once the portal has decided to part.
-constexpr auto kCloseTimeout = std::chrono::seconds{2};
-
 /// The memory that a frame takes up until it is sent.
 std::size_t weight(const std::string& frame) {
     return frame.capacity() + sizeof(frame);

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "apps/portal/constants.h"
+
 namespace culvert::portal_server {
 namespace {
-
-constexpr std::uint8_t kV6PlaceLength = 48;
 
 net::IpAddress place_key(const net::IpAddress& address) {
     return address.family() == net::Family::kIpv4 ? address : net::IpNetwork{address, kV6PlaceLength}.address();
@@ -15,7 +15,7 @@ net::IpAddress place_key(const net::IpAddress& address) {
 
 bool ConnectionLimiter::opened(const net::IpAddress& peer, Instant now) {
     auto& place = place_of(peer, now);
-    if (place.waiting >= kWaitingOfPlace) {
+    if (place.waiting >= kMaxWaitingOfPlace) {
         return false;
     }
     ++place.waiting;

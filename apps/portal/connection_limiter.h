@@ -14,14 +14,6 @@ namespace culvert::portal_server {
 /// An office behind one address comes back all at once when the portal was away; the rates leave room for that.
 class ConnectionLimiter {
 public:
-    /// Connections that have not yet said what they want, of one place and in all.
-    static constexpr std::size_t kWaitingOfPlace = 128;
-    static constexpr std::size_t kWaiting = 2048;
-    static constexpr portal::Rate kUpgrades{50, 500};
-    static constexpr portal::Rate kSignedUpgrades{500, 5000};
-    /// Beyond that the answer comes late.
-    static constexpr portal::Rate kWrongTokens{1, 20};
-
     /// A connection was accepted. False: one too many of its place; closed() is not to be called then.
     [[nodiscard]] bool opened(const net::IpAddress& peer, Instant now);
     void closed(const net::IpAddress& peer);

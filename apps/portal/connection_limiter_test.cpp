@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "apps/portal/constants.h"
+
 namespace culvert::portal_server {
 namespace {
 
@@ -12,7 +14,7 @@ net::IpAddress ip(const std::string& text) {
 TEST(ConnectionLimiter, LimitsWhoOpensConnectionsAndSaysNothing) {
     ConnectionLimiter limiter;
     const Instant now{};
-    for (std::size_t i = 0; i < ConnectionLimiter::kWaitingOfPlace; ++i) {
+    for (std::size_t i = 0; i < kMaxWaitingOfPlace; ++i) {
         EXPECT_TRUE(limiter.opened(ip("198.51.100.7"), now));
     }
     EXPECT_FALSE(limiter.opened(ip("198.51.100.7"), now));
@@ -26,7 +28,7 @@ TEST(ConnectionLimiter, LimitsWhoOpensConnectionsAndSaysNothing) {
 TEST(ConnectionLimiter, TakesTheAddressesOfOneCustomerForOnePlace) {
     ConnectionLimiter limiter;
     const Instant now{};
-    for (std::size_t i = 0; i < ConnectionLimiter::kWaitingOfPlace; ++i) {
+    for (std::size_t i = 0; i < kMaxWaitingOfPlace; ++i) {
         EXPECT_TRUE(limiter.opened(ip("2001:db8:1:" + std::to_string(i) + "::1"), now));
     }
     EXPECT_FALSE(limiter.opened(ip("2001:db8:1:ffff::1"), now));
@@ -40,14 +42,14 @@ TEST(ConnectionLimiter, LimitsUpgradesAndRecovers) {
     for (int i = 0; i < 1000; ++i) {
         admitted += limiter.may_upgrade(ip("198.51.100.7"), false, now) ? 1 : 0;
     }
-    EXPECT_EQ(admitted, ConnectionLimiter::kUpgrades.burst);
+    EXPECT_EQ(admitted, kUpgrades.burst);
     EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.8"), false, now));
     now += std::chrono::seconds{1};
     admitted = 0;
     for (int i = 0; i < 1000; ++i) {
         admitted += limiter.may_upgrade(ip("198.51.100.7"), false, now) ? 1 : 0;
     }
-    EXPECT_EQ(admitted, ConnectionLimiter::kUpgrades.per_second);
+    EXPECT_EQ(admitted, kUpgrades.per_second);
 }
 
 TEST(ConnectionLimiter, StrangersDoNotKeepTheDevicesOfTheirPlaceOut) {
@@ -60,7 +62,7 @@ TEST(ConnectionLimiter, StrangersDoNotKeepTheDevicesOfTheirPlaceOut) {
     while (limiter.may_upgrade(ip("198.51.100.7"), true, now)) {
         ++admitted;
     }
-    EXPECT_EQ(admitted, ConnectionLimiter::kSignedUpgrades.burst) << "nor is a token without end";
+    EXPECT_EQ(admitted, kSignedUpgrades.burst) << "nor is a token without end";
 }
 
 TEST(ConnectionLimiter, WrongTokensDoNotKeepGoodOnesOut) {

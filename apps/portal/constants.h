@@ -4,8 +4,26 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "culvert/portal/rate_limiter.h"
+
 /// Timers and limits of the server around the control plane. Those of the control plane itself: portal/constants.h.
 namespace culvert::portal_server {
+
+// --- Requests ---
+
+/// How late a wrong token is answered when many came from the same place.
+inline constexpr std::chrono::seconds kWrongTokenDelay{2};
+
+/// The length of a prefix of IPv6 addresses that is one place: one customer has as many of them as he wants.
+inline constexpr std::uint8_t kV6PlaceLength = 48;
+/// Connections that have not yet said what they want, of one place and in all.
+inline constexpr std::size_t kMaxWaitingOfPlace = 128;
+inline constexpr std::size_t kMaxWaiting = 2048;
+/// Upgrades of one place without and with a token that the portal has signed.
+inline constexpr portal::Rate kUpgrades{50, 500};
+inline constexpr portal::Rate kSignedUpgrades{500, 5000};
+/// Beyond that the answer comes late.
+inline constexpr portal::Rate kWrongTokens{1, 20};
 
 // --- Connections of devices ---
 
@@ -18,6 +36,9 @@ inline constexpr std::size_t kCongestedBytes = std::size_t{1} << 20U;
 inline constexpr std::size_t kCongestedFrames = 1024;
 inline constexpr std::size_t kDrainedBytes = kCongestedBytes / 4;
 inline constexpr std::size_t kDrainedFrames = kCongestedFrames / 4;
+
+/// What waits for a device that does not read waits here, where it is counted, rather than in the kernel.
+inline constexpr int kMaxUnsentInKernel = 128 * 1024;
 
 /// What may wait for all devices of one owner, and for all there are.
 inline constexpr std::size_t kMaxUnreadOfOwner = std::size_t{64} << 20U;
@@ -36,8 +57,13 @@ inline constexpr std::chrono::seconds kWriteTimeout{60};
 /// WebSocket Pings between two frames. Devices send none; each is answered below the frames that are counted.
 inline constexpr std::size_t kMaxPings = 100;
 
+/// For what is queued and the closing handshake, once the portal has decided to part.
+inline constexpr std::chrono::seconds kCloseTimeout{2};
+
 // --- Database ---
 
+/// How often to look whether another process changed the database; half of what is promised remains for the rest.
+inline constexpr std::chrono::milliseconds kChangeInterval{250};
 /// Between two attempts to write, for readiness. While the database is locked, one costs all devices as long as the
 /// portal waits for a lock.
 inline constexpr std::chrono::seconds kTryWriteInterval{1};
@@ -49,6 +75,8 @@ inline constexpr std::chrono::milliseconds kServingLockTimeout{100};
 /// this left, one of the next hundred logins fails.
 inline constexpr std::uint64_t kSpaceNeeded = 8U << 20U;
 
+/// How often to look for tokens that are about to expire.
+inline constexpr std::chrono::hours kExpiryInterval{1};
 /// Two weeks: whoever is on holiday is back, and a new token is on its way to the device.
 inline constexpr std::chrono::days kExpiryNotice{14};
 /// Between two warnings of one token.

@@ -25,6 +25,7 @@
 #include "apps/portal/client_address.h"
 #include "apps/portal/connection.h"
 #include "apps/portal/connection_limiter.h"
+#include "apps/portal/constants.h"
 #include "apps/portal/expiry_watch.h"
 #include "apps/portal/metrics.h"
 #include "apps/portal/ops_endpoint.h"
@@ -49,19 +50,7 @@ using portal_api::Role;
 
 constexpr log::Logger kLog{"portal_server"};
 
-/// How often to look whether another process changed the database; half of what is promised remains for the rest.
-constexpr auto kPollInterval = std::chrono::milliseconds{250};
-/// How often to look for tokens that are about to expire.
-constexpr auto kExpiryInterval = std::chrono::hours{1};
-/// For the Close frame of the other side.
-constexpr auto kCloseTimeout = std::chrono::seconds{2};
-
-/// How late a wrong token is answered when many came from the same place.
-constexpr auto kWrongTokenDelay = std::chrono::seconds{2};
-
-/// What waits for a device that does not read waits here, where it is counted, rather than in the kernel.
 using NotSentLowWater = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
-constexpr int kMaxUnsentInKernel = 128 * 1024;
 
 struct Endpoint {
     std::string_view path;
@@ -139,7 +128,7 @@ private:
         auto listening = culvert::http::Server::listen(
             context_,
             {.listen = address,
-             .max_connections = ConnectionLimiter::kWaiting,
+             .max_connections = kMaxWaiting,
              .enter =
                  [this](const auto& peer) { return is_trusted(peer) || limiter_.opened(peer, io::monotonic_now()); },
              .leave =
@@ -385,7 +374,7 @@ private:
     }
 
     void poll_changes() {
-        poll_timer_.expires_after(kPollInterval);
+        poll_timer_.expires_after(kChangeInterval);
         poll_timer_.async_wait([this](beast::error_code error) {
             if (error) {
                 return;
