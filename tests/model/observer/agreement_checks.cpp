@@ -71,12 +71,18 @@ void AgreementChecks::handle(const MessageToDevice& event, Instant) {
     const auto handle_one =
         overloaded{[&](const portal_api::ClientInit& init) { learn(init.relays); },
                    [&](const portal_api::GatewayInit& init) { learn(init.relays); },
-                   [&](const portal_api::RelaysPresence& presence) { learn(presence.connected); }, [](const auto&) {}};
+                   [&](const portal_api::RelaysPresence& presence) { learn(presence.connected); },
+                   ignores<portal_api::ConfigChanged, portal_api::ResourceCreatedOrUpdated, portal_api::ResourceDeleted,
+                           portal_api::FlowCreated, portal_api::FlowCreationFailed, portal_api::GatewayIceCandidates,
+                           portal_api::InvalidateGatewayIceCandidates, portal_api::AuthorizeFlow,
+                           portal_api::AccessAuthorizationExpiryUpdated, portal_api::RejectAccess,
+                           portal_api::ResourceUpdated, portal_api::ClientIceCandidates,
+                           portal_api::InvalidateClientIceCandidates, portal_api::RelayInit, portal_api::TurnUsers>};
     std::visit([&](const auto& message) { std::visit(handle_one, message); }, event.message);
 }
 
 void AgreementChecks::check_relay(RelayNo relay, std::string_view text, Instant now) {
-    if (situation_.faults().portal_path(relay, now - kRevocationTakes, now)) {
+    if (situation_.calm().was_unreachable(relay, now - kRevocationTakes)) {
         return;
     }
     for (const auto& [device, revoked_at] : revoked_) {
@@ -145,10 +151,9 @@ void AgreementChecks::check_goodbyes(GatewayNo gateway, const State& state, Inst
         if (!id || !goodbye || *goodbye + kGoodbyeTakes > now) {
             continue;
         }
-        const auto& faults = situation_.faults();
         const auto latest = *goodbye + kGoodbyeTakes;
-        if (faults.host(gateway, *goodbye, latest) || faults.relays(*goodbye, latest)) {
-            continue;  // lost on its way
+        if (situation_.calm().disturbed_at(gateway) >= *goodbye) {
+            continue;  // maybe lost on its way
         }
         const auto& told = situation_.grants(gateway).of(*id);
         const bool is_back = std::ranges::any_of(

@@ -39,8 +39,12 @@ private:
 
     void handle(const Settled& event, Instant now);
     void handle(const StatesShown& event, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
+    template <OneOf<ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived,
+                    PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed,
+                    TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToPortal, DeviceFailed,
+                    InterfaceConfigured, ResourcesListed, LogLine>
+                  Ignored>
+    void handle(const Ignored&, Instant) {}
 
     [[nodiscard]] static State read(std::string_view text);
     void check_grants(GatewayNo gateway, const State& state, Instant now);

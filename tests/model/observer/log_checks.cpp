@@ -5,12 +5,19 @@
 
 #include "culvert/base/base64.h"
 #include "culvert/base/overloaded.h"
+#include "culvert/turn/constants.h"
+#include "tests/model/reference/ignores.h"
 
 namespace culvert::model {
 namespace {
 
 constexpr std::string_view kNewConnection = "Creating connection";
 constexpr std::string_view kFollowsPeer = "Updating remote socket";
+
+/// The portal is asked for relays again at most five minutes, with its share of chance ten, after the last time.
+constexpr Duration kRelaysComeBack = std::chrono::seconds{610};
+/// So long a relay keeps an allocation, and with it a channel and its number, that its client has forgotten.
+constexpr Duration kRelayRemembers = turn::kChannelLifetime + turn::kChannelCoolDown;
 
 bool is_reset(const LogLine& line) {
     return line.message == "Resetting network state" || line.message == "Reset network state";
@@ -62,7 +69,6 @@ std::string describe(const LogLine& line) {
 }  // namespace
 
 void LogChecks::observe(const Observation& observation, Instant now) {
-    warnings_.observe(observation, now);
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
 
@@ -127,34 +133,75 @@ void LogChecks::handle(const LogLine& event, Instant now) {
                                             return !secret.empty() && line.find(secret) != std::string::npos;
                                         }),
                    now, [&] { return "a secret in the log: " + line; });
-    // No datagram reaches a device's channel to the portal, and a reset is seen before the action that orders it.
-    const bool is_caused_by_stranger = attacked_ && attacked_->process == event.process && attacked_->at == now &&
-                                       event.target != "portal_channel" && !is_reset(event);
-    if (is_caused_by_stranger && is_about_authentic_request(event)) {
-        // The relay cannot tell what a user is up to.
-        verdict_.tolerate("request with valid credentials");
-        return;
-    }
+    check_stranger(event, line, now);
+    verdict_.check("RES-4", event.level < log::Level::kWarn || is_expected(event, now), now,
+                   [&] { return "needs a person: " + line; });
+}
+
+void LogChecks::check_stranger(const LogLine& event, const std::string& line, Instant now) {
     const bool follows_peer = event.message == kFollowsPeer && event.level == log::Level::kInfo;
     const bool has_path = follows_peer && !has_path_.insert({event.process, peer_of(event)}).second;
     if (event.message == kNewConnection) {
         has_path_.erase({event.process, peer_of(event)});
     }
-    if (is_caused_by_stranger && follows_peer && (!has_path || is_new_connection(event))) {
-        // Nor can ICE tell a recorded check; only what is known to work is not given up for it.
-        verdict_.tolerate("replayed check of a new connection");
-    } else if (is_caused_by_stranger && follows_peer && attacked_->is_answer) {
-        // Where an answer comes from does not matter, only what it answers (spec/connectivity.md section 4.3).
-        verdict_.tolerate("recorded answer to a check");
-    } else if (is_caused_by_stranger) {
+    // No datagram reaches a device's channel to the portal, and a reset is seen before the action that orders it.
+    if (!attacked_ || attacked_->process != event.process || attacked_->at != now || event.target == "portal_channel" ||
+        is_reset(event)) {
+        return;
+    }
+    if (is_about_authentic_request(event)) {
+        verdict_.tolerate(Excuse::kValidRequest);
+    } else if (follows_peer && (!has_path || is_new_connection(event))) {
+        verdict_.tolerate(Excuse::kRecordedCheck);  // only what is known to work is not given up for it
+    } else if (follows_peer && attacked_->is_answer) {
+        verdict_.tolerate(Excuse::kRecordedAnswer);  // it does not matter (spec/connectivity.md section 4.3)
+    } else {
         verdict_.check("SEC-9", event.level <= log::Level::kDebug, now,
                        [&] { return "a stranger's datagram makes noise: " + line; });
     }
-    if (const auto reason = event.level == log::Level::kWarn ? warnings_.find(event, now) : std::nullopt) {
-        verdict_.tolerate(*reason);
-        return;
+}
+
+bool LogChecks::is_expected(const LogLine& line, Instant now) {
+    const auto device = as_device(line.process);
+    if (!device || line.level > log::Level::kWarn) {
+        return false;
     }
-    verdict_.check("RES-4", event.level < log::Level::kWarn, now, [&] { return "needs a person: " + line; });
+    if (!situation_.calm().holds(now)) {
+        return true;
+    }
+    const auto excuse = find_excuse(*device, line, now);
+    if (excuse) {
+        verdict_.tolerate(*excuse);
+    }
+    return excuse.has_value();
+}
+
+std::optional<Excuse> LogChecks::find_excuse(const Device& device, const LogLine& line, Instant now) const {
+    const auto when = [](bool holds, Excuse excuse) { return holds ? std::optional{excuse} : std::nullopt; };
+    const auto* client = std::get_if<ClientNo>(&device);
+    const auto* gateway = std::get_if<GatewayNo>(&device);
+    const auto* relay = std::get_if<RelayNo>(&device);
+    const auto disturbed_at = situation_.calm().disturbed_at(device);
+    if (gateway != nullptr && situation_.is_hostile(*gateway)) {
+        return Excuse::kHostileGateway;
+    }
+    if (line.target == "turn") {
+        return when(disturbed_at + kRelayRemembers >= now, Excuse::kForgottenHost);
+    }
+    if (line.target == "relay") {
+        return when(relay != nullptr && situation_.setup().relays.at(relay->value - 1U).ports < RelaySetup{}.ports,
+                    Excuse::kFullRelay);
+    }
+    if (line.target == "connectivity") {
+        return when(situation_.may_lack_relays(device) || disturbed_at + kRelaysComeBack >= now, Excuse::kNoRelay);
+    }
+    if (line.target == "tunnel" && gateway != nullptr) {
+        return when(situation_.wall_time_at(*gateway, now) != wall_time(now), Excuse::kWrongClock);
+    }
+    if (line.target == "tunnel" && client != nullptr) {
+        return when(situation_.access().changed_at(*client) + kSettleTime >= now, Excuse::kChangeCrossed);
+    }
+    return std::nullopt;
 }
 
 }  // namespace culvert::model

@@ -25,10 +25,6 @@ void PortalChecks::observe(const Observation& observation, Instant now) {
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
 
-void PortalChecks::handle(const SessionOpened& event, Instant now) {
-    session_opened_.insert_or_assign(event.device, now);
-}
-
 void PortalChecks::handle(const ActionTaken& event, Instant now) {
     if (!event.is_effective) {
         return;
@@ -54,26 +50,25 @@ void PortalChecks::handle(const MessageToPortal& event, Instant now) {
         verdict_.check("SEC-7", true, now, [] { return ""; });
         return;
     }
+    // On its way, or waiting in the client for a session.
     const auto removed_at = told.removed_at(request->resource_id);
-    const auto opened = session_opened_.find(*client);
-    const bool waited_for_session = opened != session_opened_.end() && opened->second + kOnTheWay >= now;
-    if (removed_at && *removed_at + kOnTheWay >= now) {
-        verdict_.tolerate("request crossed the removal");
-    } else if (removed_at && (waited_for_session || situation_.faults().portal_path(*client, *removed_at, now))) {
-        verdict_.tolerate("request waited for the portal");
-    } else {
-        verdict_.check("SEC-7", false, now, [&] {
-            return name(*client) + " asks for a resource it does not have: " + request->resource_id.to_string();
-        });
+    const bool has_crossed =
+        removed_at && (*removed_at + kOnTheWay >= now || situation_.calm().was_unreachable(*client, *removed_at));
+    if (has_crossed) {
+        verdict_.tolerate(Excuse::kChangeCrossed);
     }
+    verdict_.check("SEC-7", has_crossed, now, [&] {
+        return name(*client) + " asks for a resource it does not have: " + request->resource_id.to_string();
+    });
 }
 
 // --- STA-3 ---
 
-void PortalChecks::handle(const PacketDelivered& event, Instant now) {
+/// After a rejection it may well ask again.
+void PortalChecks::handle(const PacketDelivered& event, Instant) {
     const auto packet = read_packet(event.packet);
     if (packet && packet->is_prohibited()) {
-        rejected_at_.insert_or_assign(event.client, now);
+        std::erase_if(flows_, [&](const auto& entry) { return entry.first.first == event.client; });
     }
 }
 
@@ -87,31 +82,17 @@ void PortalChecks::handle(const MessageToDevice& event, Instant now) {
     auto& flows = flows_[{*client, created->resource_id}];
     std::erase_if(flows, [&](Instant at) { return at + kFlapping < now; });
     flows.push_back(now);
-    if (flows.size() <= kMaxFlows) {
-        verdict_.check("STA-3", true, now, [] { return ""; });
-        return;
-    }
     const auto gateway = situation_.find(created->gateway_id);
-    if (gateway && situation_.is_hostile(*gateway)) {
-        verdict_.tolerate("its gateway keeps no rule");
+    const auto from = now - kFlapping;
+    if (!gateway || situation_.is_hostile(*gateway) || !have_sure_path(situation_, *client, *gateway, from) ||
+        situation_.access().changed_at(*client) >= from || !situation_.calm().holds(*client, from) ||
+        !situation_.calm().holds(*gateway, from)) {
         return;
     }
-    const auto from = now - kFlapping;
-    const auto rejected = rejected_at_.find(*client);
-    if (rejected != rejected_at_.end() && rejected->second >= from) {
-        verdict_.tolerate("asks again after a rejection");
-    } else if (gateway && !has_common_relay(situation_, *client, *gateway)) {
-        verdict_.tolerate("no common relay");
-    } else if (situation_.access().changed_at(*client) >= from || situation_.faults().portal_path(*client, from, now) ||
-               (gateway && (situation_.faults().data_path(*client, *gateway, from, now) ||
-                            situation_.faults().portal_path(*gateway, from, now)))) {
-        verdict_.tolerate("flows anew during trouble");
-    } else {
-        verdict_.check("STA-3", false, now, [&] {
-            return name(*client) + " got " + std::to_string(flows.size()) + " flows for " +
-                   created->resource_id.to_string() + " within 30 s";
-        });
-    }
+    verdict_.check("STA-3", flows.size() <= kMaxFlows, now, [&] {
+        return name(*client) + " got " + std::to_string(flows.size()) + " flows for " +
+               created->resource_id.to_string() + " within 30 s";
+    });
 }
 
 // --- LIV-9 ---
@@ -130,10 +111,8 @@ void PortalChecks::judge_until(Instant now) {
 }
 
 void PortalChecks::check_list(ClientNo client, Instant now) {
-    const auto from = now - kChangeIsTold;
-    if (situation_.faults().portal_path(client, from, now) || situation_.faults().process(client, from, now) ||
+    if (situation_.calm().was_unreachable(client, now - kChangeIsTold) ||
         !situation_.access().may_sign_in(client, now).holds) {
-        verdict_.tolerate("client has not heard of the change");
         return;
     }
     const auto& told = situation_.told(client).all();

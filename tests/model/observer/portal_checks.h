@@ -20,21 +20,22 @@ public:
 private:
     void handle(const MessageToPortal& event, Instant now);
     void handle(const MessageToDevice& event, Instant now);
-    void handle(const SessionOpened& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
     void handle(const ActionTaken& event, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
+    template <OneOf<ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived,
+                    PacketSubmitted, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed, TransferStarted,
+                    TransferEnded, SessionOpened, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed,
+                    LogLine, Settled, StatesShown>
+                  Ignored>
+    void handle(const Ignored&, Instant) {}
 
     void check_list(ClientNo client, Instant now);
 
     const Situation& situation_;
     Verdict& verdict_;
-    std::map<Device, Instant> session_opened_;
     /// When each client's list must be right, after a change.
     std::map<ClientNo, Instant> list_due_;
     std::map<std::pair<ClientNo, ResourceId>, std::vector<Instant>> flows_;
-    std::map<ClientNo, Instant> rejected_at_;
 };
 
 }  // namespace culvert::model

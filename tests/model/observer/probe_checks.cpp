@@ -3,19 +3,22 @@
 #include <algorithm>
 #include <array>
 
+#include "culvert/tunnel/constants.h"
+#include "culvert/wireguard/constants.h"
+
 namespace culvert::model {
 namespace {
 
 using namespace std::chrono_literals;
 
 /// Client and connection each keep so many packets while a connection is being set up (spec/tunnel.md section 1.2).
-constexpr std::ptrdiff_t kSetupBuffer = 128;
+constexpr std::ptrdiff_t kSetupBuffer{tunnel::kWaitingPackets};
 constexpr Duration kSetup = 3s;
 /// Packets that wait for a handshake (spec/connectivity.md section 7.6).
-constexpr std::ptrdiff_t kHandshakeBuffer = 256;
+constexpr std::ptrdiff_t kHandshakeBuffer{wireguard::kMaxQueuedPackets};
 /// A session that begins to be renewed after 120 s of age ends after 180 s (WireGuard paper 6.1): after a pause of so
 /// long there may be none.
-constexpr Duration kSessionEnds = 60s;
+constexpr Duration kSessionEnds = wireguard::kRejectAfterTime - wireguard::kRekeyAfterTime;
 /// Packets on the old path may be overtaken by those on the new one.
 constexpr Duration kPathSwitch = 1s;
 
@@ -60,6 +63,29 @@ void ProbeChecks::judge_until(Instant now) {
         due_.erase(due_.begin());
         judge(key, probes_.at(key), due);
     }
+    judge_deadlines(now);
+}
+
+void ProbeChecks::judge_deadlines(Instant now) {
+    std::erase_if(deadlines_, [&](const auto& entry) {
+        const auto& [sender, deadline] = entry;
+        const bool is_missed = deadline.until < now;
+        if (is_missed) {
+            verdict_.check(deadline.rule, false, deadline.until, [&] {
+                return "no answer to client" + std::to_string(sender.first.value) + " within " +
+                       std::to_string((deadline.until - deadline.since) / 1ms) + " ms";
+            });
+        }
+        return is_missed;
+    });
+}
+
+void ProbeChecks::handle(const ActionTaken& event, Instant now) {
+    congestion_.handle(event, now);
+    const auto* expect = std::get_if<Expect>(&event.step.action);
+    if (expect != nullptr) {
+        deadlines_.insert_or_assign({expect->client, expect->source_port}, Deadline{now, now + expect->within});
+    }
 }
 
 void ProbeChecks::finish() {
@@ -91,6 +117,9 @@ void ProbeChecks::handle(const PacketSubmitted& event, Instant now) {
     }
     probe.expectation = expect(situation_, event.client, *packet, now);
     attempts_.add(probe.expectation);
+    if (const auto deadline = deadlines_.find({event.client, key->source_port}); deadline != deadlines_.end()) {
+        deadline->second.rule = rule_at_stake(situation_, probe.expectation);
+    }
     probe.packet = to_bytes(event.packet);
     probe.udp_checksum = packet->udp_checksum;
     probe.order = next_order_++;
@@ -142,14 +171,11 @@ void ProbeChecks::check_route(const PacketKey& key, const Probe& probe, GatewayN
     if (expectation.outcome != Outcome::kDelivered && expectation.outcome != Outcome::kEither) {
         return;
     }
-    if (situation_.access().changed_at(expectation.client) >= expectation.at) {
-        verdict_.tolerate("access changed");
-        return;
-    }
     const auto& told = situation_.told(expectation.client);
-    if (std::ranges::any_of(told.covering(key.destination),
+    if (situation_.access().changed_at(expectation.client) >= expectation.at ||
+        std::ranges::any_of(told.covering(key.destination),
                             [&](const auto* resource) { return told.told_at(resource->id) > expectation.at; })) {
-        verdict_.tolerate("the client's list is out of date");  // a repetition may take another way
+        verdict_.tolerate(Excuse::kChangeCrossed);  // a repetition may take another way
         return;
     }
     const bool is_right = std::ranges::any_of(expectation.resources, [&](const ResourceId& id) {
@@ -169,10 +195,13 @@ void ProbeChecks::check_order(const PacketKey& key, const Probe& probe, GatewayN
     }
     const auto client = probe.expectation.client;
     const auto switched = situation_.path_switched_at(client);
-    if (situation_.faults().data_path(client, gateway, probe.expectation.at, now)) {
-        verdict_.tolerate("order after a fault");
-    } else if (switched && *switched + kPathSwitch >= probe.expectation.at) {
-        verdict_.tolerate("order across a path switch");
+    const auto& calm = situation_.calm();
+    if (!calm.holds(client, probe.expectation.at) || !calm.holds(gateway, probe.expectation.at) ||
+        calm.lied_since() <= now) {
+        return;  // the rule is about networks that keep the order
+    }
+    if (switched && *switched + kPathSwitch >= probe.expectation.at) {
+        verdict_.tolerate(Excuse::kPathSwitch);
     } else {
         verdict_.check("CON-3", false, now, [&] { return "overtaken by a later packet: " + describe(key, probe); });
     }
@@ -207,6 +236,11 @@ void ProbeChecks::handle(const PacketDelivered& event, Instant now) {
         return;
     }
     ++probe->answered;
+    if (const auto deadline = deadlines_.find({event.client, key->source_port});
+        deadline != deadlines_.end() && packet->is_echo_reply() && probe->expectation.at >= deadline->second.since) {
+        verdict_.check(deadline->second.rule, true, now, [] { return ""; });
+        deadlines_.erase(deadline);
+    }
     verdict_.check("CON-2", probe->answered <= probe->returned, now,
                    [&] { return "its answer was delivered more often than it was given: " + describe(*key, *probe); });
     check_intact("the answer was", probe->answer, event.packet,
@@ -266,29 +300,20 @@ void ProbeChecks::judge(const PacketKey& key, Probe& probe, Instant due) {
         }
         return true;
     }();
-    if (!holds) {
-        judge_missing(key, probe, due);
-        return;
-    }
     if (probe.expectation.outcome == Outcome::kDropped) {
         verdict_.count("probe dropped");
     } else if (probe.expectation.outcome == Outcome::kOpen) {
         verdict_.count("probe without prediction");
-        verdict_.tolerate(probe.expectation.why);
+        if (probe.expectation.excuse) {
+            verdict_.tolerate(*probe.expectation.excuse);
+        }
+    } else if (!is_due(situation_, probe.expectation, attempts_, due)) {
+        verdict_.count(holds ? "probe in a disturbed world" : "probe lost in a disturbed world");
+    } else if (!holds && overflowed_buffers(probe, due)) {
+        verdict_.tolerate(Excuse::kFullBuffers);
     } else {
-        verdict_.check(rule_at_stake(situation_, probe.expectation), true, due, [] { return ""; });
-    }
-}
-
-void ProbeChecks::judge_missing(const PacketKey& key, const Probe& probe, Instant due) {
-    if (const auto excuse = find_excuse(situation_, probe.expectation, attempts_, due)) {
-        verdict_.count("probe lost");
-        verdict_.tolerate(excuse->reason);
-    } else if (overflowed_buffers(probe, due)) {
-        verdict_.count("probe lost");
-        verdict_.tolerate("buffers overflowed during set-up");
-    } else {
-        verdict_.check(rule_at_stake(situation_, probe.expectation), false, due,
+        verdict_.count("probe judged");
+        verdict_.check(rule_at_stake(situation_, probe.expectation), holds, due,
                        [&] { return "came to nothing: " + describe(key, probe); });
     }
 }
@@ -357,12 +382,11 @@ void ProbeChecks::handle(const TransferEnded& event, Instant now) {
     if (event.is_complete || expectation.outcome != Outcome::kDelivered) {
         return;
     }
-    if (const auto excuse = find_excuse(situation_, expectation, attempts_, now)) {
-        verdict_.tolerate(excuse->reason);
-        return;
+    if (is_due(situation_, expectation, attempts_, now)) {
+        verdict_.check(rule_at_stake(situation_, expectation), false, now, [&] {
+            return "transfer failed: " + event.client.to_string() + " > " + event.server.to_string();
+        });
     }
-    verdict_.check(rule_at_stake(situation_, expectation), false, now,
-                   [&] { return "transfer failed: " + event.client.to_string() + " > " + event.server.to_string(); });
 }
 
 }  // namespace culvert::model

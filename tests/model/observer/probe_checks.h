@@ -46,13 +46,16 @@ private:
     void handle(const PacketForwarded& event, Instant now);
     void handle(const PacketReturned& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
-    void handle(const ActionTaken& event, Instant now) { congestion_.handle(event, now); }
+    void handle(const ActionTaken& event, Instant now);
     void handle(const FaultChanged& event, Instant now) { congestion_.handle(event, now); }
     void handle(const PacketBetrayed& event, Instant now);
     void handle(const TransferStarted& event, Instant now);
     void handle(const TransferEnded& event, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
+    template <OneOf<ProcessChanged, HostAttached, NatReplaced, DatagramSent, DatagramReceived, PacketForged,
+                    SessionOpened, SessionClosed, MessageToDevice, MessageToPortal, DeviceFailed, InterfaceConfigured,
+                    ResourcesListed, LogLine, Settled, StatesShown>
+                  Ignored>
+    void handle(const Ignored&, Instant) {}
 
     [[nodiscard]] Probe* find(const std::optional<PacketKey>& key);
     void handle_rejection(const PacketKey& key, const InnerPacket& quoted, Instant now);
@@ -61,7 +64,6 @@ private:
     void check_route(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void check_order(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now);
     void judge(const PacketKey& key, Probe& probe, Instant due);
-    void judge_missing(const PacketKey& key, const Probe& probe, Instant due);
     [[nodiscard]] bool overflowed_buffers(const Probe& probe, Instant due) const;
     [[nodiscard]] std::string describe(const PacketKey& key, const Probe& probe) const;
 
@@ -69,6 +71,14 @@ private:
     Verdict& verdict_;
     std::map<PacketKey, Probe> probes_;
     std::multimap<Instant, PacketKey> due_;
+    /// By what a script expects an answer, from the client and with this echo id: a deadline, and the rule behind it.
+    struct Deadline {
+        Instant since;
+        Instant until;
+        std::string_view rule = "LIV-1";
+    };
+    std::map<std::pair<ClientNo, std::uint16_t>, Deadline> deadlines_;
+    void judge_deadlines(Instant now);
     /// The newest packet of each flow that left a gateway.
     struct Newest {
         std::uint64_t order = 0;

@@ -81,14 +81,14 @@ void StateChecks::handle(const Settled&, Instant now) {
     for (std::size_t i = 1; i <= situation_.setup().gateways.size(); ++i) {
         const GatewayNo gateway{static_cast<std::uint8_t>(i)};
         const auto interface = situation_.gateway_interface(gateway);
-        if (interface && situation_.faults().is_running(gateway) && !situation_.is_hostile(gateway)) {
+        if (interface && situation_.calm().is_running(gateway) && !situation_.is_hostile(gateway)) {
             check_interface(gateway, gateway_tun_config(*interface), now);
         }
     }
 }
 
 void StateChecks::check_client(ClientNo client, Instant now) {
-    if (!situation_.faults().is_running(client)) {
+    if (!situation_.calm().is_running(client)) {
         verdict_.check("STA-1", !situation_.access().may_sign_in(client, now).holds, now,
                        [&] { return name(client) + " does not run although it may sign in"; });
         return;
@@ -96,9 +96,7 @@ void StateChecks::check_client(ClientNo client, Instant now) {
     check_interface(client, situation_.told(client).tun_config(), now);
     const auto list = lists_.find(client);
     check_list(client, list == lists_.end() ? List{} : list->second, now);
-    if (situation_.faults().portal_path(client, now, now)) {
-        verdict_.tolerate("client waits before it dials the portal again");
-    } else if (situation_.access().may_sign_in(client, now).holds) {
+    if (situation_.access().may_sign_in(client, now).holds && !situation_.calm().was_unreachable(client, now)) {
         check_told(client, now);
     }
 }

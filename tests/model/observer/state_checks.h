@@ -24,8 +24,12 @@ private:
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
     void handle(const Settled& event, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
+    template <
+        OneOf<ActionTaken, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived, PacketSubmitted,
+              PacketDelivered, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed, TransferStarted,
+              TransferEnded, MessageToDevice, MessageToPortal, DeviceFailed, LogLine, StatesShown>
+            Ignored>
+    void handle(const Ignored&, Instant) {}
 
     void check_session(const Device& device, Instant now);
     void check_client(ClientNo client, Instant now);

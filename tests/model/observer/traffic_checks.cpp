@@ -92,10 +92,16 @@ void TrafficChecks::check_form(const InnerPacket& packet, bool is_from_hostile, 
     }
 }
 
-/// By which a gateway may still judge, whose clock was set since it looked at it.
-WallTime TrafficChecks::former_wall_time(GatewayNo gateway, Instant now) const {
-    const auto lateness = situation_.driver(gateway) == Driver::kLate ? kLateTimers : Duration{};
-    return situation_.former_wall_time_at(gateway, now, Grants::kExpiryGrace + lateness);
+Duration TrafficChecks::lateness(GatewayNo gateway) const {
+    return situation_.driver(gateway) == Driver::kLate ? kLateTimers : Duration{};
+}
+
+template <typename Ask>
+Grants::Answer TrafficChecks::best_answer(GatewayNo gateway, Instant now, const Ask& ask) const {
+    const auto answer = ask(situation_.wall_time_at(gateway, now));
+    return answer != Grants::Answer::kNo
+               ? answer
+               : ask(situation_.former_wall_time_at(gateway, now, Grants::kExpiryGrace + lateness(gateway)));
 }
 
 void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) {
@@ -111,29 +117,17 @@ void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerP
     verdict_.check("SEC-1", !is_own || packet.is_echo_request(), now, [&] {
         return name(gateway) + " lets clients at more than the echo of its own address: " + describe(packet);
     });
-    const auto ask = [&](WallTime wall, Duration lateness = {}) {
+    const auto answer = best_answer(gateway, now, [&](WallTime wall) {
         if (!id) {
             return Grants::Answer::kNo;
         }
-        return is_own ? grants.is_known(*id, now, wall, lateness)
-                      : grants.may_pass(*id, packet.destination, requested_service(packet), now, wall, lateness);
-    };
+        return is_own
+                   ? grants.is_known(*id, now, wall, lateness(gateway))
+                   : grants.may_pass(*id, packet.destination, requested_service(packet), now, wall, lateness(gateway));
+    });
     const auto wall = situation_.wall_time_at(gateway, now);
-    auto answer = ask(wall);
     if (wall != wall_time(now) && situation_.access().token_expiry(client)) {
         verdict_.count("expiry judged by a clock that is wrong");
-    }
-    if (answer == Grants::Answer::kNo && situation_.driver(gateway) == Driver::kLate &&
-        ask(wall, kLateTimers) != Grants::Answer::kNo) {
-        verdict_.tolerate("expiry noticed late by a late driver");
-        return;
-    }
-    if (answer == Grants::Answer::kNo && ask(former_wall_time(gateway, now)) != Grants::Answer::kNo) {
-        verdict_.tolerate("a gateway's clock was set a moment ago");
-        return;
-    }
-    if (answer == Grants::Answer::kLate) {
-        verdict_.tolerate("revocation takes a moment");
     }
     // What was never granted is another matter than what may be something that is not granted any more.
     const bool has_lost = id && grants.has_lost(*id, wall);
@@ -162,25 +156,18 @@ void TrafficChecks::check_access(GatewayNo gateway, ClientNo client, const Inner
     }
     const auto expiry = situation_.access().token_expiry(client);
     if (expiry && *expiry <= now) {
-        // Told to the gateway beforehand, so its grants were checked already.
-        const bool is_over = *situation_.token_expiry_at(gateway, client) <= now;
-        verdict_.tolerate(is_over ? "token expired a moment ago" : "a gateway's clock is behind");
-        return;
+        return;  // told to the gateway beforehand, so its grants were checked already
     }
     const auto changed_at = situation_.access().changed_at(client);
     const auto signed_in = situation_.access().may_sign_in(client, now);
     const auto since = signed_in.holds ? changed_at : std::max(changed_at, signed_in.since);
-    if (since + kChangeTakesEffect >= now) {
-        verdict_.tolerate("revocation on its way");
-    } else if (situation_.faults().portal_path(gateway, since, now) &&
-               situation_.faults().portal_path(gateway, now - kChangeTakesEffect, now)) {
-        verdict_.tolerate("gateway has not heard of the revocation");
-    } else {
-        verdict_.check("SEC-2", false, now, [&] {
-            return name(gateway) + " forwards what the portal has long forbidden " + name(client) + ": " +
-                   describe(packet);
-        });
+    const bool is_unreachable = situation_.calm().was_unreachable(gateway, std::max(since, now - kChangeTakesEffect));
+    if (is_unreachable) {
+        verdict_.tolerate(Excuse::kUnreachable);
     }
+    verdict_.check("SEC-2", is_unreachable || since + kChangeTakesEffect >= now, now, [&] {
+        return name(gateway) + " forwards what the portal has long forbidden " + name(client) + ": " + describe(packet);
+    });
 }
 
 // --- Towards applications ---
@@ -196,14 +183,12 @@ void TrafficChecks::handle(const PacketReturned& event, Instant now) {
     const auto id = situation_.id_of(*client);
     const auto own = situation_.gateway_interface(event.gateway);
     const bool is_own = own && (packet->source == own->ipv4 || packet->source == own->ipv6);
-    const auto may_pass_at = [&](WallTime wall) {
-        return situation_.grants(event.gateway)
-                   .may_pass(*id, packet->source, answering_service(*packet), now, wall, kLateTimers) !=
-               Grants::Answer::kNo;
-    };
-    const bool may_pass = id && (may_pass_at(situation_.wall_time_at(event.gateway, now)) ||
-                                 may_pass_at(former_wall_time(event.gateway, now)));
-    if (!is_own && !may_pass) {
+    const auto answer = best_answer(event.gateway, now, [&](WallTime wall) {
+        return id ? situation_.grants(event.gateway)
+                        .may_pass(*id, packet->source, answering_service(*packet), now, wall, kLateTimers)
+                  : Grants::Answer::kNo;
+    });
+    if (!is_own && answer == Grants::Answer::kNo) {
         refused_.insert(*packet->marker);
     }
 }

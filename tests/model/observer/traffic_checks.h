@@ -33,11 +33,17 @@ private:
     void handle(const PacketDelivered& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
     void handle(const PacketBetrayed& event, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
+    template <OneOf<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramReceived,
+                    PacketForged, TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice,
+                    MessageToPortal, DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>
+                  Ignored>
+    void handle(const Ignored&, Instant) {}
 
     void check_form(const InnerPacket& packet, bool is_from_hostile, Instant now);
-    [[nodiscard]] WallTime former_wall_time(GatewayNo gateway, Instant now) const;
+    [[nodiscard]] Duration lateness(GatewayNo gateway) const;
+    /// What the gateway may answer: by its clock, and by what that showed before it was set a moment ago.
+    template <typename Ask>
+    [[nodiscard]] Grants::Answer best_answer(GatewayNo gateway, Instant now, const Ask& ask) const;
     void check_grant(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now);
     void check_access(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now);
     [[nodiscard]] bool is_permitted(GatewayNo gateway, ClientNo client, const InnerPacket& packet, Instant now) const;

@@ -8,6 +8,7 @@
 
 #include "culvert/base/time.h"
 #include "tests/model/observer/counter.h"
+#include "tests/model/reference/excuse.h"
 
 /// What a case is judged by: invariants that were checked, how often, and where they did not hold.
 namespace culvert::model {
@@ -31,8 +32,8 @@ public:
         }
         return holds;
     }
-    /// A rule was relaxed for the reason with this name, a literal. How many cases may need it: run/budgets.cpp.
-    void tolerate(std::string_view reason) { tolerances_.add(reason); }
+    /// A rule was relaxed, or nothing predicted.
+    void tolerate(Excuse excuse) { tolerances_.add(to_string(excuse)); }
     /// Something happened that a run as a whole must exercise: an outcome, an action, a fault, a state.
     void count(std::string_view feature) { features_.add(feature); }
 

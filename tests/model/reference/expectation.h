@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/model/reference/excuse.h"
 #include "tests/model/reference/inner_packet.h"
 #include "tests/model/reference/situation.h"
 
@@ -23,6 +24,8 @@ enum class Outcome : std::uint8_t {
 struct Expectation {
     Outcome outcome = Outcome::kOpen;
     std::string_view why;
+    /// Why there is no prediction although the client has a resource for it.
+    std::optional<Excuse> excuse;
     ClientNo client;
     Instant at;
     /// The resources that the packet may select, and the gateways that it may be sent through.
@@ -32,30 +35,40 @@ struct Expectation {
     bool has_flow = false;
 };
 
-/// Whether the two surely find a path, whichever relays each is given.
-[[nodiscard]] bool has_common_relay(const Situation& situation, ClientNo client, GatewayNo gateway);
+/// Whether the two surely find a path and keep it: whichever relays each is given, nothing between them forgets or
+/// lies.
+[[nodiscard]] bool have_sure_path(const Situation& situation, ClientNo client, GatewayNo gateway, Instant at);
 
 [[nodiscard]] Expectation expect(const Situation& situation, ClientNo client, const InnerPacket& packet, Instant now);
 
-/// When clients tried to reach gateways. A packet that might go through one of several is no attempt at any of them.
+/// When clients tried to reach gateways.
 class Attempts {
 public:
     void add(const Expectation& expectation);
-    /// Ascending.
-    [[nodiscard]] const std::vector<Instant>& of(ClientNo client, GatewayNo gateway) const;
+
+    /// Whether the connection between the two must work at `at`, if nothing disturbs them: it was shown to by an answer
+    /// since `calm_since`, or the client has tried since then for as long as repairing one takes (LIV-5), or never
+    /// before.
+    [[nodiscard]] bool have_shown(const Situation& situation, ClientNo client, GatewayNo gateway, Instant at,
+                                  Instant calm_since) const;
 
 private:
-    std::map<std::pair<ClientNo, GatewayNo>, std::vector<Instant>> instants_;
+    struct Attempt {
+        Instant at;
+        /// A packet that might go through one of several gateways is no attempt at any of them.
+        bool is_certain = false;
+    };
+    std::map<std::pair<ClientNo, GatewayNo>, std::vector<Attempt>> attempts_;
 };
 
 /// How long a packet may take to come back, or a connection to come up (LIV-1).
 [[nodiscard]] Duration time_limit(const Situation& situation, const Expectation& expectation);
 
-/// Why the expectation may not be met by `until`; nullopt if it must be.
-[[nodiscard]] std::optional<Excuse> find_excuse(const Situation& situation, const Expectation& expectation,
-                                                const Attempts& attempts, Instant until);
+/// Whether the world was calm, so that the expectation must be met by `until`, which is now.
+[[nodiscard]] bool is_due(const Situation& situation, const Expectation& expectation, const Attempts& attempts,
+                          Instant until);
 
-/// The invariant that is violated if the expectation is not met without an excuse.
+/// The invariant that is violated if the expectation is not met although it is due.
 [[nodiscard]] std::string_view rule_at_stake(const Situation& situation, const Expectation& expectation);
 
 }  // namespace culvert::model

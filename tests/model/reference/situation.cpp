@@ -30,13 +30,13 @@ bool has_dependent_mapping(const std::optional<NatBox>& nat) {
 
 }  // namespace
 
-Situation::Situation(const Setup& setup) : setup_{setup}, access_{setup, kCaseBegin}, faults_{setup} {}
+Situation::Situation(const Setup& setup) : setup_{setup}, access_{setup, kCaseBegin}, calm_{setup} {}
 
 void Situation::observe(const Observation& observation, Instant now) {
     if (const auto* changed = std::get_if<ProcessChanged>(&observation)) {
         note_goodbyes(*changed, now);  // by what held until now
     }
-    faults_.observe(observation, now);
+    calm_.observe(observation, now);
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
 
@@ -117,9 +117,6 @@ void Situation::handle(const SessionOpened& event, Instant) {
 void Situation::handle(const MessageToDevice& event, Instant now) {
     if (const auto* to_client = std::get_if<portal_api::ToClient>(&event.message)) {
         const auto client = std::get<ClientNo>(event.device);
-        if (const auto* created = std::get_if<portal_api::FlowCreated>(to_client)) {
-            begin_flow(client, created->gateway_id, now);
-        }
         told_[client].handle(*to_client, now);
         if (const auto& interface = told_[client].interface()) {
             learn(client, *interface);
@@ -145,24 +142,15 @@ void Situation::handle(const PacketReturned& event, Instant) {
 }
 
 void Situation::handle(const PacketDelivered& event, Instant now) {
-    if (const auto gateway = answers_.handle(event, now)) {
-        faults_.complete_connection(event.client, *gateway, now);
-    }
-}
-
-void Situation::begin_flow(ClientNo client, const GatewayId& gateway, Instant now) {
-    const auto number = find(gateway);
-    if (number && !is_connected(client, *number, now)) {
-        faults_.begin_connection(client, *number, now);
-    }
+    answers_.handle(event, now);
 }
 
 /// Whether a connection has worked since nothing happened that ends one: no fault, no goodbye for want of resources at
 /// one end or of grants at the other (spec/connectivity.md section 8.6). A flow reuses it then.
 bool Situation::is_connected(ClientNo client, GatewayNo gateway, Instant now) const {
     const auto worked = answers_.last(client, gateway);
-    if (!worked || nats_that_forget(client, gateway) || faults_.host(client, *worked, now) ||
-        faults_.host(gateway, *worked, now) || faults_.relays(*worked, now) || faults_.relays_portal(*worked, now)) {
+    if (!worked || nats_forget(client, gateway) || calm_.disturbed_at(client) >= *worked ||
+        calm_.disturbed_at(gateway) >= *worked) {
         return false;
     }
     const auto wall = std::chrono::floor<std::chrono::seconds>(wall_time_at(gateway, now));
@@ -202,13 +190,13 @@ void Situation::handle(const DatagramSent& event, Instant now) {
 
 bool Situation::may_be_denied(ClientNo client, GatewayNo gateway, Instant at) const {
     constexpr Duration kInUse = std::chrono::seconds{20};
-    if (faults_.lied_since() > at + kInUse) {
+    if (calm_.lied_since() > at + kInUse) {
         return false;
     }
     const auto worked = answers_.last(client, gateway);
     const bool goes_another_way = !users_of_liars_.contains(client) && !users_of_liars_.contains(gateway);
-    return !(goes_another_way && worked && *worked + kInUse >= at && !faults_.host(client, *worked, at) &&
-             !faults_.host(gateway, *worked, at));
+    return !(goes_another_way && worked && *worked + kInUse >= at && calm_.disturbed_at(client) < *worked &&
+             calm_.disturbed_at(gateway) < *worked);
 }
 
 const ToldResources& Situation::told(ClientNo client) const {
@@ -240,17 +228,13 @@ const std::optional<NatBox>& Situation::nat_of(const Device& host) const {
     return found == nats_.end() ? kNoNat : found->second;
 }
 
-std::optional<std::string_view> Situation::nats_that_forget(ClientNo client, GatewayNo gateway) const {
+bool Situation::nats_forget(ClientNo client, GatewayNo gateway) const {
     const auto& nat = nat_of(gateway);
     const auto& client_nat = nat_of(client);
-    if (forgets_too_soon(nat) || forgets_too_soon(client_nat)) {
-        return "NAT forgets sooner than 30 s";
-    }
-    if (has_dependent_mapping(nat) && has_dependent_mapping(client_nat)) {
-        // The idle keep-alives of one side do not renew the mappings that the other's packets come in through.
-        return "two dependent NATs";
-    }
-    return std::nullopt;
+    // With two of those, idle keep-alives of one side do not renew the mappings that the other's packets come in
+    // through.
+    return forgets_too_soon(nat) || forgets_too_soon(client_nat) ||
+           (has_dependent_mapping(nat) && has_dependent_mapping(client_nat));
 }
 
 bool Situation::may_lack_relays(const Device& device) const {
@@ -299,14 +283,6 @@ std::optional<Instant> Situation::token_expiry_at(GatewayNo gateway, ClientNo cl
 std::optional<Instant> Situation::goodbye_at(ClientNo client, GatewayNo gateway) const {
     const auto found = goodbyes_.find({client, gateway});
     return found == goodbyes_.end() ? std::nullopt : std::optional{found->second};
-}
-
-std::optional<Instant> Situation::restored_until(GatewayNo gateway, ClientNo client) const {
-    constexpr Duration kAskedAnew = std::chrono::seconds{25};
-    const auto set = clocks_set_.find(gateway);
-    const auto expiry = access_.token_expiry(client);
-    const bool had_expired = set != clocks_set_.end() && expiry && *expiry - set->second.former_error <= set->second.at;
-    return had_expired ? std::optional{set->second.at + kAskedAnew} : std::nullopt;
 }
 
 std::optional<ClientId> Situation::id_of(ClientNo client) const {

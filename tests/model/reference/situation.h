@@ -3,13 +3,12 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <string_view>
 #include <utility>
 #include <variant>
 
 #include "tests/model/reference/access_model.h"
 #include "tests/model/reference/answers.h"
-#include "tests/model/reference/fault_clock.h"
+#include "tests/model/reference/calm.h"
 #include "tests/model/reference/grants.h"
 #include "tests/model/reference/told_resources.h"
 #include "tests/model/world/observation.h"
@@ -26,7 +25,7 @@ public:
 
     [[nodiscard]] const Setup& setup() const { return setup_; }
     [[nodiscard]] const AccessModel& access() const { return access_; }
-    [[nodiscard]] const FaultClock& faults() const { return faults_; }
+    [[nodiscard]] const Calm& calm() const { return calm_; }
     [[nodiscard]] const ToldResources& told(ClientNo client) const;
     [[nodiscard]] const Grants& grants(GatewayNo gateway) const;
     [[nodiscard]] const Answers& answers() const { return answers_; }
@@ -38,8 +37,8 @@ public:
     [[nodiscard]] const Access& access_of(ClientNo client) const;
     /// The NAT that the host is behind: its own, or that of its LAN.
     [[nodiscard]] const std::optional<NatBox>& nat_of(const Device& host) const;
-    /// Why NATs may forget mappings that an idle connection between the two needs; nullopt if they do not.
-    [[nodiscard]] std::optional<std::string_view> nats_that_forget(ClientNo client, GatewayNo gateway) const;
+    /// Whether NATs may forget mappings that an idle connection between the two needs.
+    [[nodiscard]] bool nats_forget(ClientNo client, GatewayNo gateway) const;
     /// Whether the portal may give the device only relays that it cannot reach for want of a common address family.
     [[nodiscard]] bool may_lack_relays(const Device& device) const;
     [[nodiscard]] Driver driver(const Device& device) const;
@@ -47,9 +46,6 @@ public:
     [[nodiscard]] WallTime wall_time_at(GatewayNo gateway, Instant now) const;
     /// What it would show if it had not been set within this time; the same if it was not.
     [[nodiscard]] WallTime former_wall_time_at(GatewayNo gateway, Instant now, Duration within) const;
-    /// Until when the client's access may not be back, although its token is good by the gateway's clock now: it had
-    /// expired by that clock before it was set.
-    [[nodiscard]] std::optional<Instant> restored_until(GatewayNo gateway, ClientNo client) const;
     /// When access that the client's token gave is over by the gateway's clock; nullopt: never.
     [[nodiscard]] std::optional<Instant> token_expiry_at(GatewayNo gateway, ClientNo client) const;
 
@@ -87,9 +83,11 @@ private:
     void handle(const PacketReturned& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
-    void begin_flow(ClientNo client, const GatewayId& gateway, Instant now);
+    template <OneOf<FaultChanged, DatagramReceived, PacketSubmitted, PacketForwarded, PacketForged, PacketBetrayed,
+                    TransferStarted, TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed,
+                    LogLine, Settled, StatesShown>
+                  Ignored>
+    void handle(const Ignored&, Instant) {}
     [[nodiscard]] bool is_connected(ClientNo client, GatewayNo gateway, Instant now) const;
     void learn(const Owner& owner, const portal_api::Interface& interface);
     /// How far the gateway's wall clock is ahead of the world's.
@@ -97,7 +95,7 @@ private:
 
     const Setup setup_;
     AccessModel access_;
-    FaultClock faults_;
+    Calm calm_;
     std::map<ClientNo, ToldResources> told_;
     std::map<GatewayNo, Grants> grants_;
     Answers answers_;

@@ -18,7 +18,6 @@ const Uuid kGatewayId{{0x9a}};
 const ResourceId kResource = resource_id(ResourceNo{1}, 0);
 const ResourceId kOtherResource = resource_id(ResourceNo{2}, 0);
 const net::IpNetwork kNetwork = *net::IpNetwork::parse("10.0.0.0/24");
-constexpr std::string_view kReason = "portal was out of reach while a connection began";
 
 Setup make_setup() {
     Setup setup;
@@ -30,13 +29,12 @@ Setup make_setup() {
 }
 
 /// A client that has two resources behind one gateway. Whatever began with the case was over long ago.
-class NewConnectionTest : public ::testing::Test {
+class GoodbyeTest : public ::testing::Test {
 protected:
     void SetUp() override {
         start(kRelay, Uuid{{0x3e}});
         start(kGateway, kGatewayId);
-        start(kClient, kClientId);
-        tell_client(portal_api::ClientInit{{}, {told(kResource), told(kOtherResource)}, {}});
+        start_client();
         now += 60s;
     }
     template <typename Seen>
@@ -46,6 +44,11 @@ protected:
     void start(Device device, const Uuid& id) {
         see(ProcessChanged{std::visit([](auto number) { return Process{number}; }, device), ProcessState::kRunning});
         see(SessionOpened{device, id, {}});
+    }
+    void start_client() {
+        start(kClient, kClientId);
+        tell_client(portal_api::ClientInit{{}, {told(kResource), told(kOtherResource)}, {}});
+        now += 1s;
     }
     void tell_client(portal_api::ToClient message) {
         const portal_api::ToDevice to_device = std::move(message);
@@ -66,11 +69,6 @@ protected:
         tell_gateway(authorize);
         tell_client(portal_api::FlowCreated{.resource_id = resource, .gateway_id = GatewayId{kGatewayId}});
     }
-    void begin_flow_amid_trouble(const ResourceId& resource) {
-        see(FaultChanged{"portal", kGateway, true});
-        begin_flow(resource);
-        see(FaultChanged{"portal", kGateway, false});
-    }
     void answer() {
         auto payload = to_bytes(as_bytes(kMarker));
         append_be(payload, ++answers);
@@ -79,10 +77,12 @@ protected:
         see(PacketReturned{kGateway, packet});
         see(PacketDelivered{kClient, packet});
     }
-    /// Why a packet that is sent now may be lost.
-    [[nodiscard]] std::string_view reason() const {
-        const auto excuse = situation.faults().data_path(kClient, kGateway, now, now);
-        return excuse ? excuse->reason : "";
+    /// The client's process ends, and is started again. Whether it surely said goodbye to the gateway.
+    bool says_goodbye() {
+        see(ProcessChanged{kClient, ProcessState::kStopped});
+        const bool is_sure = situation.goodbye_at(kClient, kGateway) == now;
+        start_client();
+        return is_sure;
     }
 
     Instant now = kCaseBegin;
@@ -90,84 +90,54 @@ protected:
     Situation situation{make_setup()};
 };
 
-TEST_F(NewConnectionTest, MayFailIfThePortalWasInTrouble) {
-    begin_flow_amid_trouble(kResource);
-    now += 25s;
-    EXPECT_EQ(reason(), kReason);
-    now += 1ms;
-    EXPECT_EQ(reason(), "");
-}
-
-TEST_F(NewConnectionTest, MayNotFailOtherwise) {
+TEST_F(GoodbyeTest, IsSaidOverAConnectionThatWorks) {
     begin_flow(kResource);
-    EXPECT_EQ(reason(), "");
-}
-
-TEST_F(NewConnectionTest, IsMadeOnceAnAnswerCameThrough) {
-    begin_flow_amid_trouble(kResource);
-    now += 1s;
-    EXPECT_EQ(reason(), kReason);
-    answer();
-    now += 1ms;
-    EXPECT_EQ(reason(), "");
-}
-
-TEST_F(NewConnectionTest, IsNotWhatAFurtherFlowNeeds) {
+    EXPECT_FALSE(says_goodbye()) << "nothing came through";
     begin_flow(kResource);
     answer();
-    now += 300s;
-    begin_flow_amid_trouble(kOtherResource);
-    EXPECT_EQ(reason(), "");
+    now += 160s;
+    EXPECT_TRUE(says_goodbye());
 }
 
-TEST_F(NewConnectionTest, IsNeededIfTheOldOneWasNeverSeenToWork) {
+TEST_F(GoodbyeTest, IsNotSureOnceTheSessionMayHaveEnded) {
     begin_flow(kResource);
-    now += 60s;
-    begin_flow_amid_trouble(kOtherResource);
-    EXPECT_EQ(reason(), kReason);
+    answer();
+    now += 161s;
+    EXPECT_FALSE(says_goodbye());
 }
 
-TEST_F(NewConnectionTest, IsNeededAfterAFault) {
-    const auto broken_by = [&](const Process& process) {
+TEST_F(GoodbyeTest, IsNotSureAfterAFault) {
+    const auto is_sure_after = [&](const Process& process) {
         begin_flow(kResource);
         answer();
+        now += 1s;
         see(FaultChanged{"link", process, true});
         see(FaultChanged{"link", process, false});
-        now += 60s;
-        begin_flow_amid_trouble(kOtherResource);
-        return reason();
+        return says_goodbye();
     };
-    EXPECT_EQ(broken_by(kClient), kReason);
-    EXPECT_EQ(broken_by(kGateway), kReason);
-    EXPECT_EQ(broken_by(kRelay), kReason);
+    EXPECT_FALSE(is_sure_after(kClient));
+    EXPECT_FALSE(is_sure_after(kGateway));
+    EXPECT_FALSE(is_sure_after(kRelay));
 }
 
-TEST_F(NewConnectionTest, IsNeededAfterTheClientHasLostItsLastResource) {
+TEST_F(GoodbyeTest, NeedsAResourceAtTheClient) {
     begin_flow(kResource);
     answer();
     tell_client(portal_api::ResourceDeleted{kResource});
-    now += 60s;
-    begin_flow_amid_trouble(kOtherResource);
-    EXPECT_EQ(reason(), kReason);
+    EXPECT_FALSE(says_goodbye());
 }
 
-TEST_F(NewConnectionTest, IsNeededAfterTheGatewayHasLostItsLastGrant) {
-    begin_flow(kResource);
-    answer();
-    tell_gateway(portal_api::RejectAccess{ClientId{kClientId}, kResource});
-    now += 60s;
-    begin_flow_amid_trouble(kOtherResource);
-    EXPECT_EQ(reason(), kReason);
-}
-
-TEST_F(NewConnectionTest, IsNotNeededAfterOneOfSeveralGrantsIsGone) {
+TEST_F(GoodbyeTest, NeedsAGrantAtTheGateway) {
     begin_flow(kResource);
     begin_flow(kOtherResource);
     answer();
     tell_gateway(portal_api::RejectAccess{ClientId{kClientId}, kResource});
-    now += 60s;
-    begin_flow_amid_trouble(kResource);
-    EXPECT_EQ(reason(), "");
+    EXPECT_TRUE(says_goodbye()) << "one of two";
+    begin_flow(kResource);
+    answer();
+    tell_gateway(portal_api::RejectAccess{ClientId{kClientId}, kResource});
+    tell_gateway(portal_api::RejectAccess{ClientId{kClientId}, kOtherResource});
+    EXPECT_FALSE(says_goodbye());
 }
 
 }  // namespace

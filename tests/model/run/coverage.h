@@ -13,7 +13,7 @@ namespace culvert::model {
 /// What is missing from a run of many random cases; empty if nothing is. One sentence each.
 [[nodiscard]] std::vector<std::string> find_gaps(const Verdict& total, std::uint64_t cases);
 
-/// Counters of a run as a table for a person; for tolerances see budgets.h.
+/// Counters of a run as a table for a person.
 [[nodiscard]] std::string coverage_table(const Verdict& total);
 
 /// Runs with fewer cases than this need not exercise everything, nor every kind of every action.

@@ -15,7 +15,6 @@
 #include <CLI/CLI.hpp>
 
 #include "tests/model/choice/choice_source.h"
-#include "tests/model/run/budgets.h"
 #include "tests/model/run/case.h"
 #include "tests/model/run/coverage.h"
 #include "tests/model/run/report.h"
@@ -52,8 +51,6 @@ struct Totals {
     /// Of all traces: the same in every run of the same cases, wherever and however the simulator was built.
     std::uint64_t trace = 0;
     Verdict verdict;
-    /// Of random cases only: budgets say nothing of chosen ones.
-    ToleranceCount tolerances;
 };
 
 DecodeOptions decode_options(const Options& options) {
@@ -103,8 +100,7 @@ void explain(const std::string& name, const Scenario& scenario, const CaseResult
 }
 
 /// True if the case held, or the run is to go on all the same.
-bool run_one(const std::string& name, const Scenario& scenario, const Options& options, Totals& totals,
-             bool is_random = false) {
+bool run_one(const std::string& name, const Scenario& scenario, const Options& options, Totals& totals) {
     if (options.prints_script) {
         fmt::print("{}", to_script(scenario));
     }
@@ -127,9 +123,6 @@ bool run_one(const std::string& name, const Scenario& scenario, const Options& o
     totals.simulated += result.simulated;
     totals.trace = totals.trace * 31 + result.trace_hash;
     totals.verdict.add(result.verdict);
-    if (is_random) {
-        totals.tolerances.add(result.verdict);
-    }
     if (result.has_failed()) {
         ++totals.failed;
         explain(name, scenario, result, options);
@@ -164,7 +157,7 @@ bool run_random(const Options& options, Totals& totals) {
     const auto first = options.seed.value_or(std::random_device{}());
     for (std::uint64_t i = 0; i < wanted && (options.minutes == 0 || Clock::now() < deadline); ++i) {
         const auto seed = first + i;
-        if (!run_one(fmt::format("--seed {}", seed), random_scenario(seed, options), options, totals, true)) {
+        if (!run_one(fmt::format("--seed {}", seed), random_scenario(seed, options), options, totals)) {
             return false;
         }
     }
@@ -182,15 +175,12 @@ int run(const Options& options) {
     const std::chrono::duration<double> wall = Clock::now() - begin;
     if (options.prints_coverage) {
         fmt::print("{}", coverage_table(totals.verdict));
-        fmt::print("{}", budget_table(totals.tolerances));
     }
     fmt::print("{} cases in {:.1f} s ({:.1f} per second), {} datagrams, {} hours simulated, trace {:016x}\n",
                totals.cases, wall.count(), static_cast<double>(totals.cases) / wall.count(), totals.datagrams,
                totals.simulated / std::chrono::hours{1}, totals.trace);
     if (has_held && totals.failed == 0 && options.without.empty()) {
-        auto complaints = find_gaps(totals.verdict, totals.cases);
-        std::ranges::move(find_overdrafts(totals.tolerances), std::back_inserter(complaints));
-        for (const auto& complaint : complaints) {
+        for (const auto& complaint : find_gaps(totals.verdict, totals.cases)) {
             fmt::print("FAILED: {}\n", complaint);
             ++totals.failed;
         }

@@ -7,6 +7,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/portal_api/codec.h"
+#include "tests/model/reference/ignores.h"
 #include "tests/model/scenario/script.h"
 
 namespace culvert::model {
@@ -291,7 +292,9 @@ void TraceHash::observe(const Observation& observation, Instant now) {
                    [&](const LogLine& o) { mix(as_bytes(o.message)); },
                    [&](const MessageToPortal& o) { mix(as_bytes(portal_api::encode_from_device(o.message, 0))); },
                    [&](const MessageToDevice& o) { mix(as_bytes(portal_api::encode_to_device(o.message))); },
-                   [](const auto&) {}},
+                   ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, TransferStarted,
+                           TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed, Settled,
+                           StatesShown>},
         observation);
 }
 

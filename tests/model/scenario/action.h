@@ -61,6 +61,16 @@ struct Probe {
 
     friend bool operator==(const Probe&, const Probe&) = default;
 };
+/// A deadline, for scripts: an application sends echo requests with this id, five a second, and the first answer has to
+/// come within this time.
+struct Expect {
+    ClientNo client;
+    Destination to;
+    std::uint16_t source_port = 1;
+    milliseconds within{3000};
+
+    friend bool operator==(const Expect&, const Expect&) = default;
+};
 /// An application fetches (or uploads) bytes over TCP and compares them with what the other end has.
 struct Transfer {
     ClientNo client;
@@ -426,11 +436,11 @@ struct Settle {
     friend bool operator==(const Settle&, const Settle&) = default;
 };
 
-using Action = std::variant<Probe, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters,
-                            SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RevokeToken,
-                            RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset, ImpairLink,
-                            BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat, SetClock,
-                            CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Deceive, Settle>;
+using Action = std::variant<Probe, Expect, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress,
+                            SetFilters, SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup,
+                            RevokeToken, RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset,
+                            ImpairLink, BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat,
+                            SetClock, CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Deceive, Settle>;
 
 struct Step {
     /// Since the start of the case, once every process of the setup was started at 0. Ascending.

@@ -59,6 +59,7 @@ void Plan::apply(const Action& action) {
                        used_ports_[{a.client, a.protocol}].insert(a.source_port);
                        visit(a.client, a.to);
                    },
+                   [](const Expect&) {},
                    [&](const Transfer& a) {
                        used_ports_[{a.client, Protocol::kTcp}].insert(a.source_port);
                        visit(a.client, a.to);

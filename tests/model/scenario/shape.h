@@ -136,6 +136,10 @@ inline constexpr auto kShape<Probe> =
                   detail::option("source", &Probe::source), detail::option("class", &Probe::traffic_class),
                   detail::option("ttl", &Probe::ttl), detail::flag("no-checksum", &Probe::without_checksum));
 template <>
+inline constexpr auto kShape<Expect> =
+    detail::shape("expect", detail::word("client", &Expect::client), detail::word("destination", &Expect::to),
+                  detail::option("from", &Expect::source_port), detail::option("within", &Expect::within));
+template <>
 inline constexpr auto kShape<Transfer> =
     detail::shape("transfer", detail::word("client", &Transfer::client), detail::word("destination", &Transfer::to),
                   detail::option("from", &Transfer::source_port), detail::option("to", &Transfer::destination_port),

@@ -32,6 +32,7 @@ protected:
         tell(kGateway, portal_api::ToGateway{authorize_flow()});
         tell(kClient, portal_api::ToClient{flow_created()});
         signal_hosts();
+        now += std::chrono::seconds{3};  // then it is calm
     }
 
     // --- What the world does ---

@@ -24,8 +24,7 @@ public:
             verdict_.check(invariant, false, now, [&] { return std::string{complaint} + ": " + where(); });
         }
     }
-    /// A complaint that a fault explains.
-    void tolerate(std::string_view reason) { verdict_.tolerate(reason); }
+    void tolerate(Excuse excuse) { verdict_.tolerate(excuse); }
     void count(std::string_view feature) { verdict_.count(feature); }
 
     [[nodiscard]] const Verdict& verdict() const { return verdict_; }

@@ -5,21 +5,20 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/crypto/hash.h"
+#include "culvert/turn/constants.h"
 
 namespace culvert::model::wire {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// BINDING keep-alives leave every 25 s (spec/connectivity.md 5.5).
-constexpr Duration kKeepAlive = 25s;
 /// How long a datagram may wait in the queues of an event loop and its sockets. Without them, what was written before
 /// the news leaves in the same instant.
 constexpr Duration kQueued = 50ms;
 
 /// Whether the box forgets mappings that are refreshed as often as that.
 bool is_impatient(const NatBox& nat) {
-    return nat.idle_timeout <= kKeepAlive + 1s;
+    return nat.idle_timeout <= turn::kKeepAliveInterval + 1s;
 }
 
 std::string upper_hex(ByteSpan bytes) {
@@ -56,7 +55,7 @@ std::string Host::name() const {
                       device);
 }
 
-Hosts::Hosts(const Setup& setup) {
+Hosts::Hosts(const Setup& setup) : calm_{setup} {
     const auto add = [this](Device device) -> Host& {
         auto& host = hosts_[device];
         host.device = device;
@@ -103,20 +102,11 @@ bool Hosts::may_be_full(const net::SocketAddress& relay) const {
     });
 }
 
-bool Hosts::was_disturbed(const Host& host, Instant since) const {
-    return host.active_faults > 0 || common_faults_ > 0 || (host.last_fault && *host.last_fault >= since) ||
-           (last_common_fault_ && *last_common_fault_ >= since);
-}
-
-bool Hosts::was_disturbed(Instant since) const {
-    return std::ranges::any_of(hosts_, [&](const auto& entry) { return was_disturbed(entry.second, since); });
-}
-
 void Hosts::observe(const Observation& observation, Instant now) {
+    calm_.observe(observation, now);
     std::visit(overloaded{[&](const ProcessChanged& change) { handle(change, now); },
-                          [&](const HostAttached& attached) { handle(attached, now); },
-                          [&](const NatReplaced& replaced) { handle(replaced, now); },
-                          [&](const FaultChanged& fault) { handle(fault, now); },
+                          [&](const HostAttached& attached) { handle(attached); },
+                          [&](const NatReplaced& replaced) { handle(replaced); },
                           [&](const SessionOpened& session) { handle(session, now); },
                           [&](const MessageToDevice& message) { handle(message, now); },
                           [&](const ActionTaken& action) {
@@ -125,23 +115,16 @@ void Hosts::observe(const Observation& observation, Instant now) {
                                   hosts_.at(revoke->device).is_revoked = true;
                               }
                           },
-                          [](const auto&) {}},
+                          ignores<FaultChanged, DatagramSent, DatagramReceived, PacketSubmitted, PacketDelivered,
+                                  PacketForwarded, PacketReturned, PacketForged, PacketBetrayed, TransferStarted,
+                                  TransferEnded, SessionClosed, MessageToPortal, DeviceFailed, InterfaceConfigured,
+                                  ResourcesListed, LogLine, Settled, StatesShown>},
                observation);
-}
-
-void Hosts::note_fault(Host& host, Instant now) {
-    host.last_fault = now;
-    if (host.is_relay()) {
-        last_common_fault_ = now;
-    }
 }
 
 void Hosts::handle(const ProcessChanged& change, Instant now) {
     const auto device = as_device(change.process);
     if (!device) {
-        if (std::exchange(has_portal_, true)) {
-            last_common_fault_ = now;
-        }
         return;
     }
     auto& host = hosts_.at(*device);
@@ -158,37 +141,19 @@ void Hosts::handle(const ProcessChanged& change, Instant now) {
                 host.grants.clear();
                 host.relays.clear();
             }
-            // The first start is part of the set-up.
-            if (host.run > 1 || host.state != ProcessState::kStopped) {
-                note_fault(host, now);
-            }
             break;
         case ProcessState::kSuspended:
             host.asleep_since = now;
-            note_fault(host, now);
             break;
         case ProcessState::kStopped:
         case ProcessState::kHung:
-            note_fault(host, now);
             break;
-    }
-    const auto is_away = [](ProcessState state) {
-        return state == ProcessState::kHung || state == ProcessState::kSuspended;
-    };
-    const int change_of_faults = int{is_away(change.state)} - int{is_away(host.state)};
-    host.active_faults += change_of_faults;
-    if (host.is_relay()) {
-        common_faults_ += change_of_faults;
     }
     host.state = change.state;
 }
 
-void Hosts::handle(const HostAttached& attached, Instant now) {
+void Hosts::handle(const HostAttached& attached) {
     auto& host = hosts_.at(attached.host);
-    if (!host.addresses.empty()) {
-        note_fault(host, now);
-        for_neighbours(host, [&](Host& neighbour) { neighbour.last_fault = now; });
-    }
     host.former_addresses.insert(host.addresses.begin(), host.addresses.end());
     host.addresses = attached.addresses;
     host.port = attached.access.port;
@@ -204,29 +169,12 @@ void Hosts::handle(const HostAttached& attached, Instant now) {
 }
 
 /// Everybody behind the box is told of it.
-void Hosts::handle(const NatReplaced& replaced, Instant) {
+void Hosts::handle(const NatReplaced& replaced) {
     hosts_.at(replaced.host).has_impatient_nat = is_impatient(replaced.nat);
-}
-
-void Hosts::handle(const FaultChanged& fault, Instant now) {
-    const auto device = as_device(fault.process);
-    auto* host = device ? &hosts_.at(*device) : nullptr;
-    if (host != nullptr) {
-        host->active_faults = std::max(0, host->active_faults + (fault.is_active ? 1 : -1));
-        host->last_fault = now;
-    }
-    if (host == nullptr || host->is_relay()) {
-        common_faults_ = std::max(0, common_faults_ + (fault.is_active ? 1 : -1));
-        last_common_fault_ = now;
-    }
 }
 
 void Hosts::handle(const SessionOpened& session, Instant now) {
     auto& host = hosts_.at(session.device);
-    if (host.public_key && *host.public_key != session.public_key) {
-        // It was reset: relays still have what it forgot.
-        note_fault(host, now);
-    }
     host.session_opened = now;
     host.id = session.id;
     devices_.insert_or_assign(session.id, session.device);
@@ -295,20 +243,23 @@ void Hosts::handle(const MessageToDevice& message, Instant now) {
                               .preshared_key = flow.preshared_key},
                              flow.gateway_public_key, now);
                    },
-                   [](const auto&) {}};
-    const auto handle_gateway =
-        overloaded{[&](const portal_api::GatewayInit& init) { use_relays(host, init.relays, now); },
-                   [&](const portal_api::RelaysPresence& presence) { handle_presence(presence); },
-                   [&](const portal_api::AuthorizeFlow& flow) {
-                       grant(host,
-                             {.peer = flow.client.id.uuid(),
-                              .is_client = false,
-                              .local = flow.gateway_ice_credentials,
-                              .remote = flow.client_ice_credentials,
-                              .preshared_key = flow.client.preshared_key},
-                             flow.client.public_key, now);
-                   },
-                   [](const auto&) {}};
+                   ignores<portal_api::ConfigChanged, portal_api::ResourceCreatedOrUpdated, portal_api::ResourceDeleted,
+                           portal_api::FlowCreationFailed, portal_api::GatewayIceCandidates,
+                           portal_api::InvalidateGatewayIceCandidates>};
+    const auto handle_gateway = overloaded{
+        [&](const portal_api::GatewayInit& init) { use_relays(host, init.relays, now); },
+        [&](const portal_api::RelaysPresence& presence) { handle_presence(presence); },
+        [&](const portal_api::AuthorizeFlow& flow) {
+            grant(host,
+                  {.peer = flow.client.id.uuid(),
+                   .is_client = false,
+                   .local = flow.gateway_ice_credentials,
+                   .remote = flow.client_ice_credentials,
+                   .preshared_key = flow.client.preshared_key},
+                  flow.client.public_key, now);
+        },
+        ignores<portal_api::AccessAuthorizationExpiryUpdated, portal_api::RejectAccess, portal_api::ResourceUpdated,
+                portal_api::ClientIceCandidates, portal_api::InvalidateClientIceCandidates>};
     std::visit(overloaded{[&](const portal_api::ToClient& to) { std::visit(handle_client, to); },
                           [&](const portal_api::ToGateway& to) { std::visit(handle_gateway, to); },
                           [](const portal_api::ToRelay&) {}},

@@ -10,6 +10,7 @@
 
 #include "culvert/crypto/hash.h"
 #include "culvert/portal_api/messages.h"
+#include "tests/model/reference/calm.h"
 #include "tests/model/world/observation.h"
 
 /// What a bystander knows of the hosts without looking at datagrams: addresses, the life of processes, faults, and what
@@ -80,9 +81,6 @@ struct Host {
     /// Increases with every start of its process.
     unsigned run = 0;
 
-    int active_faults = 0;
-    std::optional<Instant> last_fault;
-
     [[nodiscard]] bool is_client() const { return std::holds_alternative<ClientNo>(device); }
     [[nodiscard]] bool is_relay() const { return std::holds_alternative<RelayNo>(device); }
     [[nodiscard]] bool has_address(const net::IpAddress& address) const;
@@ -105,17 +103,14 @@ public:
     [[nodiscard]] Host* find_id(const Uuid& id);
     /// Whether this relay has few ports for allocations.
     [[nodiscard]] bool may_be_full(const net::SocketAddress& relay) const;
-    /// Whether a fault that concerns the host, or everybody, was active at or after `since`.
-    [[nodiscard]] bool was_disturbed(const Host& host, Instant since) const;
-    /// The same for anybody.
-    [[nodiscard]] bool was_disturbed(Instant since) const;
+    /// Where pace is judged: only in the calm.
+    [[nodiscard]] const Calm& calm() const { return calm_; }
     [[nodiscard]] std::map<Device, Host>& all() { return hosts_; }
 
 private:
     void handle(const ProcessChanged& change, Instant now);
-    void handle(const HostAttached& attached, Instant now);
-    void handle(const NatReplaced& replaced, Instant now);
-    void handle(const FaultChanged& fault, Instant now);
+    void handle(const HostAttached& attached);
+    void handle(const NatReplaced& replaced);
     void handle(const SessionOpened& session, Instant now);
     void handle(const MessageToDevice& message, Instant now);
     void use_relays(Host& host, const std::vector<portal_api::Relay>& relays, Instant now);
@@ -123,14 +118,10 @@ private:
     /// The other hosts of its LAN.
     template <typename Visit>
     void for_neighbours(const Host& host, const Visit& visit);
-    void note_fault(Host& host, Instant now);
 
     std::map<Device, Host> hosts_;
     std::map<Uuid, Device> devices_;
-    bool has_portal_ = false;
-    /// Faults of relays and of the portal concern everybody.
-    int common_faults_ = 0;
-    std::optional<Instant> last_common_fault_;
+    Calm calm_;
 };
 
 }  // namespace culvert::model::wire

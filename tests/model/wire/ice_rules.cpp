@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "culvert/ice/constants.h"
 #include "tests/model/wire/candidate_line.h"
 
 namespace culvert::model::wire {
@@ -22,15 +23,14 @@ constexpr Duration kLongTrip = 700ms;
 /// each resource at most every 2 s (spec/tunnel.md 3).
 constexpr std::size_t kMostLives = 8;
 constexpr Duration kLivesCounted = 10s;
-constexpr std::ptrdiff_t kMaxPairs = 100;
-constexpr Duration kLongestPause = 1500ms;
+constexpr std::ptrdiff_t kMaxPairs{ice::kMaxPairs};
+constexpr Duration kLongestPause = ice::kDefaultTiming.max_rto;
 /// Which messages have their integrity verified: the first ones of a connection, then a sample.
 constexpr unsigned kAlwaysVerified = 4;
 constexpr unsigned kSample = 8;
 /// While a connection is established each better pair is nominated in turn; a fault may cost two nominations.
 constexpr unsigned kNominationsAtFirst = 12;
 constexpr unsigned kNominationsPerCandidate = 1;
-constexpr Duration kFaultAftermath = 60s;
 
 /// PRIORITY of checks: that of a peer-reflexive candidate with the local preference of the pair's local candidate.
 bool is_check_priority(std::uint32_t priority, const Leg& leg) {
@@ -143,7 +143,7 @@ Complaint IceRules::judge_check(const PeerDatagram& datagram, const StunMessage&
     }
     const auto grant = host.grants.find(message.text(kUsername));
     if (grant == host.grants.end() && host.may_still_use(message.text(kUsername), datagram.now)) {
-        findings_.tolerate("wire: sent from a queue");
+        findings_.tolerate(Excuse::kQueued);
         return {};
     }
     if (grant == host.grants.end()) {
@@ -214,12 +214,9 @@ Complaint IceRules::judge_schedule(const PeerDatagram& datagram, Path& path, con
         path.ids.begin() + static_cast<std::ptrdiff_t>(kept)) {
         complaint = "a connectivity check repeats a transaction id";
     } else if (path.count >= Path::kMaxChecks &&
-               local - path.times[at] < (path.has_long_trip ? kTwelveChecksOnALongTrip : kTwelveChecks)) {
-        if (hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
-            findings_.tolerate("wire: many checks after a fault");
-        } else {
-            complaint = "a pair is checked too often";
-        }
+               local - path.times[at] < (path.has_long_trip ? kTwelveChecksOnALongTrip : kTwelveChecks) &&
+               hosts_.calm().holds(datagram.now)) {
+        complaint = "a pair is checked too often";
     }
     path.last = local;
     path.ids[at] = id;
@@ -232,9 +229,8 @@ void IceRules::note_nomination(const PeerDatagram& datagram, Connection& known) 
     findings_.count("wire: nomination");
     ++known.nominations;
     known.last_nomination = datagram.now;
-    if (known.nominations > known.allowed_nominations && hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
-        known.allowed_nominations = known.nominations;
-        findings_.tolerate("wire: nominations after a fault");
+    if (!hosts_.calm().holds(datagram.now)) {
+        known.allowed_nominations = std::max(known.allowed_nominations, known.nominations);
     }
     findings_.judge(
         "STA-3", known.nominations <= known.allowed_nominations ? Complaint{} : "pairs are nominated again and again",

@@ -3,27 +3,29 @@
 #include <algorithm>
 #include <utility>
 
+#include "culvert/connectivity/constants.h"
+#include "culvert/ice/constants.h"
+#include "culvert/wireguard/constants.h"
+
 namespace culvert::model::wire {
 namespace {
 
 using namespace std::chrono_literals;
 
 /// A connection is idle so long after the last activity (8.2); then checks and keep-alives are that far apart.
-constexpr Duration kIdleAfter = 20s;
-constexpr Duration kIdleInterval = 25s;
+using connectivity::kIdleAfter;
+constexpr Duration kIdleInterval = ice::kIdleTiming.max_rto;
 /// A check in default timing follows the last one within this (4.6).
-constexpr Duration kDefaultInterval = 1500ms;
+constexpr Duration kDefaultInterval = ice::kDefaultTiming.max_rto;
 /// A list that is full forgets pairs, and forms them again (4.1).
-constexpr std::ptrdiff_t kMaxPairs = 100;
+constexpr std::ptrdiff_t kMaxPairs{ice::kMaxPairs};
 /// Datagrams wait in queues, the first of two a little longer.
 constexpr Duration kJitter = 100ms;
 constexpr Duration kTick = 2s;
 /// Timers of a late driver go off so much after they are due, at the worst.
 constexpr Duration kLateness = 6s;
-/// Paths that a fault cut are noticed and replaced by then.
-constexpr Duration kFaultAftermath = 60s;
 /// A handshake is followed by one keep-alive at once, and by another if it carried data (7.2).
-constexpr Duration kKeepAliveTimeout = 10s;
+constexpr Duration kKeepAliveTimeout = wireguard::kKeepaliveTimeout;
 
 Duration slack(const Host& host) {
     return host.is_late ? kLateness : kTick;
@@ -32,8 +34,7 @@ Duration slack(const Host& host) {
 }  // namespace
 
 bool IdleRules::is_idle(const Host& host, const State& state, Instant local) const {
-    return local > state.active_at + kIdleAfter + slack(host) &&
-           !hosts_.was_disturbed(local + host.slept - kFaultAftermath);
+    return local > state.active_at + kIdleAfter + slack(host) && hosts_.calm().holds(local + host.slept);
 }
 
 /// Whether a nominated and another pair were both checked since then. An agent that has only nominated pairs left never
@@ -70,13 +71,10 @@ void IdleRules::handle_check_sent(const PeerDatagram& datagram, const StunMessag
     const bool nominates = has_nomination && !pair.is_nominated;
     if (last && !nominates && is_idle(host, state, *last) &&
         has_choice(state, grant->second.peer, *last - kDefaultInterval + kJitter)) {
-        const bool is_too_often = local - *last < kIdleInterval - kJitter;
-        if (is_too_often && count_checked(state, grant->second.peer, local - kIdleInterval) >= kMaxPairs) {
-            findings_.tolerate("wire: more pairs than a list keeps");
-        } else {
-            findings_.judge("RES-1", is_too_often ? "a pair of an idle connection is checked too often" : Complaint{},
-                            datagram.now, [&] { return datagram.describe(); });
-        }
+        const bool is_too_often = local - *last < kIdleInterval - kJitter &&
+                                  count_checked(state, grant->second.peer, local - kIdleInterval) < kMaxPairs;
+        findings_.judge("RES-1", is_too_often ? "a pair of an idle connection is checked too often" : Complaint{},
+                        datagram.now, [&] { return datagram.describe(); });
     }
     if (nominates) {
         note_activity(host, datagram.now);

@@ -50,7 +50,7 @@ TEST_F(PeerRules, RejectWhatIsNoKnownProtocol) {
 TEST_F(PeerRules, RejectLongDatagrams) {
     send(kClient, client_address, gateway_address, Bytes(1317, std::byte{4}));
 
-    expect_violation("PRO-1 a datagram is longer than 1316 bytes");
+    expect_violation("PRO-1 a datagram is longer than any may be");
 }
 
 // --- Connectivity checks ---
@@ -299,7 +299,6 @@ TEST_F(PeerRules, TolerateGatewaysThatInitiateAfterAFault) {
     send(kGateway, gateway_address, client_address, initiation(kGatewayIndex, client_keys.public_key()));
 
     expect_conforming();
-    EXPECT_EQ(checker->finish(now).tolerances().at("wire: gateway initiates after a fault"), 1U);
 }
 
 TEST_F(PeerRules, TolerateGatewaysThatInitiateUntilTheirSessionIsConfirmed) {

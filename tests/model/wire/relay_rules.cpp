@@ -4,6 +4,8 @@
 #include <array>
 #include <functional>
 
+#include "culvert/turn/constants.h"
+#include "culvert/turn/server/constants.h"
 #include "tests/model/wire/turn_client_rules.h"
 
 namespace culvert::model::wire {
@@ -15,10 +17,10 @@ using namespace stun_attribute;
 
 /// From the end of a relay's run until the portal has learnt of it and stops to hand out its credentials.
 constexpr Duration kPortalNotices = std::chrono::seconds{2};
-constexpr std::uint16_t kListenPort = 3478;
-constexpr std::uint16_t kFirstAllocationPort = 49152;
-constexpr std::uint32_t kDefaultLifetime = 600;
-constexpr auto kAllocationLifetime = std::chrono::seconds{kDefaultLifetime};
+constexpr auto kListenPort = turn::kRelayPort;
+constexpr auto kFirstAllocationPort = turn::kDefaultLowestPort;
+constexpr auto kAllocationLifetime = turn::kDefaultAllocationLifetime;
+constexpr auto kDefaultLifetime = static_cast<std::uint32_t>(kAllocationLifetime.count());
 /// How much later than promised a relay may forget an allocation.
 constexpr Duration kForgets = std::chrono::seconds{10};
 /// What a relay that hangs still has in its buffers.
@@ -348,7 +350,7 @@ Complaint RelayRules::judge_integrity(const Host& relay, const StunMessage& mess
         for (const auto& [address, credentials] : host.relays) {
             if (credentials.username == request.username && relay.has_address(address.ip)) {
                 // The portal may hand them out for a moment after the relay has started anew.
-                const bool is_current = !relay.last_fault || credentials.since > *relay.last_fault + kPortalNotices;
+                const bool is_current = relay.run == 1 || credentials.since > relay.session_opened + kPortalNotices;
                 return !is_current || message.has_integrity(credentials.key)
                            ? Complaint{}
                            : "MESSAGE-INTEGRITY of a relay's response is wrong";

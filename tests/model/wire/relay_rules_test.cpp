@@ -186,7 +186,7 @@ TEST_F(ExpiringCredentials, AreRefusedWhenTheyHaveExpired) {
 }
 
 TEST_F(ExpiringCredentials, HoldUntilThen) {
-    sleep(59s);
+    sleep(56s);
     be_refused();
 
     expect_violation("PRO-1 a relay answers a request with an error");

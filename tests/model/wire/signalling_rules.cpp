@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/tunnel/constants.h"
 
 namespace culvert::model::wire {
 namespace {
@@ -12,11 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 
 /// At most one create_flow per resource (spec/portal-protocol.md 6.2).
-constexpr Duration kAskAgain = 2s;
+constexpr Duration kAskAgain = tunnel::kIntentInterval;
 /// Longer than a message is on its way to the portal unless the connection is disturbed.
 constexpr Duration kInFlight = 1s;
-/// After a fault mappings and allocations may change for as long as a path takes to die, and once more when it heals.
-constexpr Duration kFaultAftermath = 60s;
 
 template <typename IdType>
 std::vector<Uuid> uuids(const std::vector<IdType>& ids) {
@@ -57,13 +56,13 @@ void SignallingRules::handle_candidates(Host& host, const std::vector<Uuid>& pee
                                         const std::vector<std::string>& lines, Instant now) {
     for (const auto& peer : peers) {
         const auto* grant = host.find_grant(peer);
-        if (grant == nullptr && hosts_.was_disturbed(host, now - kFaultAftermath)) {
-            findings_.tolerate("wire: message of an earlier run");
-            continue;
-        }
         if (grant == nullptr) {
-            findings_.judge("PRO-1", "candidates are sent to a peer that the portal named to nobody", now,
-                            [&] { return host.name(); });
+            // A message of an earlier run may arrive in the next.
+            findings_.judge("PRO-1",
+                            hosts_.calm().holds(host.device, now)
+                                ? "candidates are sent to a peer that the portal named to nobody"
+                                : Complaint{},
+                            now, [&] { return host.name(); });
             continue;
         }
         auto& signalled = signalled_[{host.device, peer}];
@@ -102,12 +101,10 @@ Complaint SignallingRules::judge_candidate(const Host& host, std::string_view li
     switch (candidate->kind) {
         case CandidateKind::kHost:
             signalled.hosts.insert(candidate->address);
-            if (!host.has_address(candidate->address.ip) && host.former_addresses.contains(candidate->address.ip) &&
-                hosts_.was_disturbed(host, now - kFaultAftermath)) {
-                findings_.tolerate("wire: candidates from before the host moved");
-                return {};
-            }
-            return host.has_address(candidate->address.ip) ? Complaint{} : "a host candidate is not the host's address";
+            return host.has_address(candidate->address.ip) || (host.former_addresses.contains(candidate->address.ip) &&
+                                                               !hosts_.calm().holds(host.device, now))
+                       ? Complaint{}
+                       : "a host candidate is not the host's address";
         case CandidateKind::kServerReflexive:
             signalled.reflexive.insert(candidate->address);
             return turn_.was_mapped(host, candidate->address) ? Complaint{}
@@ -132,12 +129,10 @@ Complaint SignallingRules::judge_numbers(const Host& host, const Signalled& sign
         ++relays[relay.id];
     }
     for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
-        if (count_family(signalled.reflexive, family) > std::max<std::size_t>(1, relays.size())) {
-            if (host.has_impatient_nat || hosts_.was_disturbed(signalled.since - kFaultAftermath)) {
-                findings_.tolerate("wire: reflexive candidates change after a fault");
-            } else {
-                return "more reflexive candidates of one family than relays";
-            }
+        // NATs that change give others.
+        if (count_family(signalled.reflexive, family) > std::max<std::size_t>(1, relays.size()) &&
+            !host.has_impatient_nat && hosts_.calm().disturbed_at() < signalled.since - kSettleTime) {
+            return "more reflexive candidates of one family than relays";
         }
         if (count_family(signalled.hosts, family) > host.addresses.size()) {
             return "more host candidates than the host has addresses";
@@ -175,21 +170,14 @@ void SignallingRules::handle_create_flow(Host& host, const ResourceId& resource,
     const auto [entry, is_first] = asked_.try_emplace({host.device, resource}, now);
     const auto before = std::exchange(entry->second, now);
     const auto ended = ended_.find(entry->first);
-    Complaint complaint;
-    // What was asked for over an earlier session is asked for again over the next.
-    if (!is_first && before >= host.session_opened && now - before < kAskAgain) {
-        if (now - host.session_opened < kAskAgain) {
-            findings_.tolerate("wire: requests that waited for the portal arrive together");
-        } else if (ended != ended_.end() && ended->second >= before - kInFlight) {
-            // The flow ended with an answer or with its resource (spec/tunnel.md 3.9), maybe while the request that
-            // is seen when it arrives was on its way.
-            findings_.tolerate("wire: flow requested again as soon as it ended");
-        } else if (hosts_.was_disturbed(host, now - kFaultAftermath)) {
-            findings_.tolerate("wire: flow requested again after a fault");
-        } else {
-            complaint = "an unanswered request for a flow is repeated within 2 s";
-        }
-    }
+    // What was asked for over an earlier session is asked for again over the next, where requests that waited for it
+    // arrive together. The flow may have ended with an answer or with its resource (spec/tunnel.md 3.9), maybe while
+    // the request that is seen when it arrives was on its way.
+    const bool is_unanswered =
+        !is_first && before >= host.session_opened && (ended == ended_.end() || ended->second < before - kInFlight);
+    const Complaint complaint = is_unanswered && now - before < kAskAgain && hosts_.calm().holds(host.device, before)
+                                    ? "an unanswered request for a flow is repeated within 2 s"
+                                    : Complaint{};
     findings_.judge("RES-2", complaint, now, [&] { return host.name() + ", resource " + resource.to_string(); });
 }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "culvert/turn/constants.h"
+
 namespace culvert::model::wire {
 namespace {
 
@@ -15,20 +17,18 @@ constexpr std::array<Duration, 3> kRepetitions{1000ms, 1500ms, 2250ms};
 /// A transmission that left late does not delay the next.
 constexpr Duration kJitter = 20ms;
 constexpr unsigned kTransmissions = 4;
-constexpr Duration kKeepAlive = 25s;
-constexpr Duration kChannelLifetime = 600s;
-constexpr Duration kChannelCoolDown = 300s;
+constexpr Duration kKeepAlive = turn::kKeepAliveInterval;
+using turn::kChannelCoolDown;
+using turn::kChannelLifetime;
 /// How late a timer may be: the tick of an exact driver, and of a late one.
 constexpr Duration kSlack = 1s;
 constexpr Duration kLateness = 5500ms;
 constexpr std::size_t kMaxPending = 256;
-/// A relay remembers for as long as an allocation lives what its client forgot.
-constexpr Duration kAllocationLifetime = 600s;
-constexpr Duration kImpatience = 1s;
+/// A relay remembers for as long as an allocation and its channels live what its client forgot.
+constexpr Duration kRelayRemembers = kChannelLifetime + kChannelCoolDown;
+constexpr Duration kImpatience = turn::kProbeGiveUpAfter;
 /// Since its last repetition a request has been given up by then (spec/connectivity.md section 5.3).
 constexpr Duration kGivenUp = 10s;
-/// How long a fault explains a request that a relay cannot read or does not trust.
-constexpr Duration kFaultAftermath = 60s;
 
 Duration slack(const Host& host) {
     return host.is_late ? kLateness : kSlack;
@@ -93,7 +93,7 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
     if (message.type() != stun_type::kBinding) {
         const auto complaint = judge_credentials(host, message, credentials->second, state);
         if (!complaint.empty() && host.may_still_use(relay, now)) {
-            findings_.tolerate("wire: sent from a queue");
+            findings_.tolerate(Excuse::kQueued);
             return {};
         }
         if (!complaint.empty()) {
@@ -225,7 +225,7 @@ Complaint TurnClientRules::judge_order(const Host& host, const StunMessage& mess
             if (!allocation.is_probed) {
                 return "ALLOCATE before the relay answered a BINDING";
             }
-            if (is_alive && !hosts_.was_disturbed(host, allocation.refreshed)) {
+            if (is_alive && hosts_.calm().disturbed_at(host.device) < allocation.refreshed) {
                 return "ALLOCATE although there is an allocation";
             }
             allocation.is_allocated = false;
@@ -246,7 +246,8 @@ Complaint TurnClientRules::judge_order(const Host& host, const StunMessage& mess
 Complaint TurnClientRules::judge_channel(const StunMessage& message, Allocation& allocation, Instant local) {
     const auto number = message.number(kChannelNumber);
     const auto peer = message.xor_address(kXorPeerAddress);
-    if (!number || !peer || (*number & 0xFFFF) != 0 || *number >> 16 < 0x4000 || *number >> 16 > 0x4FFF) {
+    if (!number || !peer || (*number & 0xFFFF) != 0 || *number >> 16 < turn::kFirstChannel ||
+        *number >> 16 > turn::kLastChannel) {
         return "CHANNEL-NUMBER or XOR-PEER-ADDRESS is malformed or out of range";
     }
     if (std::ranges::none_of(allocation.relayed, [&](const auto& own) { return own.family() == peer->family(); })) {
@@ -429,25 +430,16 @@ void TurnClientRules::judge_error(const Host& host, const net::SocketAddress& re
     if (code == 438 || (code == 401 && !request.has_nonce)) {
         findings_.count("wire: relay asks for authentication");
     } else if (code == 508 && request.type == stun_type::kAllocate && hosts_.may_be_full(relay)) {
-        findings_.tolerate("wire: a relay has no port left");
         findings_.count("relay full");
-    } else if (code == 401 && host.is_revoked) {
-        findings_.tolerate("wire: credentials for a relay were revoked");
-    } else if (code == 401 && has_expired(credentials, now)) {
-        findings_.tolerate("wire: credentials for a relay have expired");
+    } else if (code == 401 && (host.is_revoked || has_expired(credentials, now))) {
+        findings_.count("wire: a relay refuses who may not use it any more");
     } else if (code == 437 && request.type == stun_type::kAllocate) {
         findings_.count("wire: a relay still has an earlier allocation");  // RelayRules judge whether it has
-    } else if (code == 437 && (hosts_.was_disturbed(host, now - kAllocationLifetime) || host.has_impatient_nat ||
-                               host.is_late || host.latency * 2 >= kImpatience / 2)) {
-        findings_.tolerate("wire: a relay has lost an allocation after a fault");
     } else if (code == 403 && request.type == stun_type::kChannelBind) {
         findings_.count("wire: a relay forbids a peer");
-    } else if ((code == 400 || code == 441) && request.type != stun_type::kAllocate &&
-               hosts_.was_disturbed(host, now - kChannelLifetime - kChannelCoolDown)) {
-        findings_.tolerate("wire: an allocation came with a NAT's port");
-    } else if ((code == 400 || code == 401 || code == 500 || request.type == stun_type::kBinding) &&
-               hosts_.was_disturbed(host, now - kFaultAftermath)) {
-        findings_.tolerate("wire: a relay refuses a request after a fault");
+    } else if (hosts_.calm().disturbed_at(host.device) >= now - kRelayRemembers ||
+               (code == 437 && (host.has_impatient_nat || host.is_late || host.latency * 2 >= kImpatience / 2))) {
+        findings_.tolerate(Excuse::kForgottenHost);
     } else {
         complaint = "a relay answers a request with an error";
     }
@@ -477,7 +469,7 @@ void TurnClientRules::finish(Instant now) {
         const auto local = host.local(now);
         const bool is_alive = state.is_allocated && local < state.allocated + state.lifetime;
         if (!is_alive || host.state != ProcessState::kRunning || state.run != host.run ||
-            state.software != host.software || hosts_.was_disturbed(host, state.created + host.slept) ||
+            state.software != host.software || hosts_.calm().disturbed_at(host.device) >= state.created + host.slept ||
             !host.relays.contains(key.second)) {
             continue;
         }

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/packet/constants.h"
+#include "culvert/turn/constants.h"
 #include "tests/model/wire/findings.h"
 #include "tests/model/wire/hosts.h"
 #include "tests/model/wire/ice_rules.h"
@@ -17,16 +19,16 @@ namespace {
 
 using namespace wire;
 
-/// The largest UDP payload (spec/connectivity.md 10).
-constexpr std::size_t kMaxPayload = 1316;
 /// How long a process may take to notice that its addresses changed.
 constexpr Duration kNotice = std::chrono::seconds{10};
-constexpr std::uint16_t kRelayPort = 3478;
-constexpr std::byte kFirstChannel{0x40};
-constexpr std::byte kLastChannel{0x4F};
+using turn::kRelayPort;
 
 bool is_channel_data(ByteSpan datagram) {
-    return datagram.size() >= 4 && datagram[0] >= kFirstChannel && datagram[0] <= kLastChannel;
+    if (datagram.size() < 4) {
+        return false;
+    }
+    const auto channel = load_be<std::uint16_t>(datagram);
+    return channel >= turn::kFirstChannel && channel <= turn::kLastChannel;
 }
 
 }  // namespace
@@ -81,7 +83,9 @@ void WireChecker::observe(const Observation& observation, Instant now) {
                        rules.idle.note_activity(rules.hosts.at(packet.client), now);
                    },
                    [&](const PacketReturned& packet) { rules.idle.note_activity(rules.hosts.at(packet.gateway), now); },
-                   [](const auto&) {}},
+                   ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, PacketDelivered, PacketForwarded,
+                           PacketForged, PacketBetrayed, TransferStarted, TransferEnded, SessionOpened, SessionClosed,
+                           DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>},
         observation);
 }
 
@@ -116,7 +120,10 @@ void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
                 signalling.handle_end_of_flow(host, m.resource_id, now);
             }
         },
-        [](const auto&) {}};
+        ignores<portal_api::ClientInit, portal_api::ConfigChanged, portal_api::RelaysPresence,
+                portal_api::InvalidateGatewayIceCandidates, portal_api::GatewayInit, portal_api::AuthorizeFlow,
+                portal_api::AccessAuthorizationExpiryUpdated, portal_api::RejectAccess, portal_api::ResourceUpdated,
+                portal_api::InvalidateClientIceCandidates, portal_api::RelayInit, portal_api::TurnUsers>};
     std::visit([&](const auto& to) { std::visit(handle, to); }, message.message);
 }
 
@@ -133,18 +140,16 @@ void WireChecker::Rules::handle(const DatagramSent& sent, Instant now) {
 
 Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instant now) {
     if (!host.has_address(sent.from.ip)) {
-        if (host.former_addresses.contains(sent.from.ip) && hosts.was_disturbed(host, now - kNotice)) {
-            // It has not noticed yet that its host moved; the kernel would refuse.
-            findings.tolerate("wire: source address lost");
-            return {};
-        }
-        return "a datagram is sent from an address that the host does not have";
+        // A process may not have noticed yet that its host moved; the kernel would refuse.
+        const bool has_just_moved =
+            host.former_addresses.contains(sent.from.ip) && hosts.calm().disturbed_at(host.device) >= now - kNotice;
+        return has_just_moved ? Complaint{} : "a datagram is sent from an address that the host does not have";
     }
     if (sent.from.family() != sent.to.family()) {
         return "a datagram is sent to another family than it is sent from";
     }
-    if (sent.payload.size() > kMaxPayload) {
-        return "a datagram is longer than 1316 bytes";
+    if (sent.payload.size() > packet::kMaxTunnelDatagram) {
+        return "a datagram is longer than any may be";
     }
     if (is_lied_to) {
         return host.is_relay() ? Complaint{} : judge_form(sent.payload);
@@ -154,7 +159,7 @@ Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instan
         return {};
     }
     if (host.may_still_use(sent.to, now) && (is_channel_data(sent.payload) || !host.relays.contains(sent.to))) {
-        findings.tolerate("wire: sent from a queue");
+        findings.tolerate(Excuse::kQueued);
         return {};
     }
     if (is_channel_data(sent.payload)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "culvert/crypto/hash.h"
+#include "culvert/wireguard/constants.h"
 
 namespace culvert::model::wire {
 namespace {
@@ -10,19 +11,16 @@ namespace {
 using namespace std::chrono_literals;
 
 // spec/connectivity.md 7.2 and 7.4.
-constexpr Duration kRekeyTimeout = 5s;
-constexpr Duration kRekeyAfterTime = 120s;
-constexpr Duration kShouldNotUse = 170s;
-constexpr Duration kRejectAfterTime = 180s;
-constexpr Duration kWantHandshake = 15s;
-constexpr Duration kJitter = 333ms;
-constexpr unsigned kHandshakesPerSecond = 100;
+using wireguard::kRejectAfterTime;
+using wireguard::kRekeyAfterTime;
+using wireguard::kRekeyTimeout;
+constexpr Duration kShouldNotUse = wireguard::kInitiatorStopsSending;
+constexpr Duration kWantHandshake = wireguard::kUnansweredDataTimeout;
+constexpr Duration kJitter = wireguard::kMaxJitter;
+constexpr unsigned kHandshakesPerSecond = wireguard::kHandshakesPerWindow;
 /// Timers are looked at once a second; a late driver adds up to 5 s and a bit.
 constexpr Duration kTick = 1s;
 constexpr Duration kLateness = 5500ms;
-/// How long after a fault a handshake may still be its consequence: a path dies 18 s after it, want-handshake takes 15
-/// s.
-constexpr Duration kFaultAftermath = 60s;
 
 constexpr std::size_t kMac1Offset = 116;
 constexpr std::size_t kMacSize = 16;
@@ -119,7 +117,14 @@ Complaint WireGuardRules::judge_initiation(const PeerDatagram& datagram, const W
     judge_open(datagram, grant->peer);
     findings_.count("wire: handshake initiation");
     if (!host.is_client() && !host.is_hostile) {
-        judge_initiating_gateway(datagram, message, *grant);
+        const auto* client = hosts_.find_id(grant->peer);
+        const auto is_steady = [&](const Host& each) {
+            return !each.has_impatient_nat && hosts_.calm().holds(each.device, datagram.now);
+        };
+        const bool is_wrong =
+            !may_initiate(datagram, message, *grant) && is_steady(host) && (client == nullptr || is_steady(*client));
+        findings_.judge("SEC-5", is_wrong ? "a gateway initiates a handshake" : Complaint{}, datagram.now,
+                        [&] { return datagram.describe(); });
     }
     if (auto* peer = hosts_.find_id(grant->peer)) {
         senders_.insert_or_assign({message.sender, host.device}, grant->peer);
@@ -129,35 +134,21 @@ Complaint WireGuardRules::judge_initiation(const PeerDatagram& datagram, const W
     return judge_pace(datagram, message, *grant);
 }
 
-void WireGuardRules::judge_initiating_gateway(const PeerDatagram& datagram, const WireGuardMessage& message,
-                                              const Grant& grant) {
-    // After nomination a gateway may start a handshake when it has a packet but no session, or when the peer has
-    // fallen silent (7.3). The first takes an expired session, the second a fault.
-    const auto agreed = agreed_.find({datagram.host.device, grant.peer});
-    const auto local = datagram.host.local(datagram.now);
-    const auto* peer = hosts_.find_id(grant.peer);
-    const auto before = initiators_.find({datagram.host.device, message.sender >> 8});
-    Complaint complaint;
-    const auto is_unsteady = [&](const Host& host) {
-        return host.has_impatient_nat || hosts_.was_disturbed(host, datagram.now - kFaultAftermath);
-    };
-    if (is_silent(datagram.host, grant.peer, datagram.now)) {
-        findings_.tolerate("wire: handshake because the peer is silent");
-    } else if (agreed != agreed_.end() && local - agreed->second < kRekeyTimeout &&
-               has_unconfirmed_session(datagram.host, grant.peer)) {
-        // It answered a handshake, but may not send before the peer has (7.1), and has a packet.
-        findings_.tolerate("wire: gateway initiates before its session is confirmed");
-    } else if (before != initiators_.end() && before->second.established &&
-               local - *before->second.established <= kRejectAfterTime + kTick) {
-        findings_.tolerate("wire: gateway renews the session that it initiated");
-    } else if (agreed != agreed_.end() && local - agreed->second >= kRejectAfterTime - kTick) {
-        findings_.tolerate("wire: gateway initiates after the session expired");
-    } else if (is_unsteady(datagram.host) || (peer != nullptr && is_unsteady(*peer))) {
-        findings_.tolerate("wire: gateway initiates after a fault");
-    } else {
-        complaint = "a gateway initiates a handshake";
-    }
-    findings_.judge("SEC-5", complaint, datagram.now, [&] { return datagram.describe(); });
+/// After nomination a gateway may start a handshake when it has a packet but no session, or when the peer has fallen
+/// silent (7.3). The first takes a session that expired, is its own, or was not confirmed by the peer yet (7.1); the
+/// second a fault.
+bool WireGuardRules::may_initiate(const PeerDatagram& datagram, const WireGuardMessage& message,
+                                  const Grant& grant) const {
+    const auto& gateway = datagram.host;
+    const auto agreed = agreed_.find({gateway.device, grant.peer});
+    const auto age = agreed == agreed_.end() ? Duration{} : gateway.local(datagram.now) - agreed->second;
+    const bool has_agreed = agreed != agreed_.end();
+    const auto before = initiators_.find({gateway.device, message.sender >> 8});
+    const bool is_own = before != initiators_.end() && before->second.established &&
+                        gateway.local(datagram.now) - *before->second.established <= kRejectAfterTime + kTick;
+    return is_silent(gateway, grant.peer, datagram.now) || is_own ||
+           (has_agreed && age < kRekeyTimeout && has_unconfirmed_session(gateway, grant.peer)) ||
+           (has_agreed && age >= kRejectAfterTime - kTick);
 }
 
 Complaint WireGuardRules::judge_pace(const PeerDatagram& datagram, const WireGuardMessage& message,
@@ -176,14 +167,10 @@ Complaint WireGuardRules::judge_pace(const PeerDatagram& datagram, const WireGua
         } else if (!last.is_answered && local - last.last_at < kRekeyTimeout) {
             complaint = "an unanswered handshake initiation is repeated in less than 5 s";
         } else if (last.is_answered && !is_renewed && !is_switched && last.established &&
-                   local - *last.established < kRekeyAfterTime) {
-            if (is_silent(host, grant.peer, datagram.now)) {
-                findings_.tolerate("wire: handshake because the peer is silent");
-            } else if (hosts_.was_disturbed(datagram.now - kFaultAftermath)) {
-                findings_.tolerate("wire: handshake after a fault");
-            } else if (!host.is_hostile) {  // one that sends what nobody answers has reason to doubt its session
-                complaint = "a new handshake although the session is young and the path is the same";
-            }
+                   local - *last.established < kRekeyAfterTime && !is_silent(host, grant.peer, datagram.now) &&
+                   hosts_.calm().holds(datagram.now) && !host.is_hostile) {
+            // A hostile one that sends what nobody answers has reason to doubt its session.
+            complaint = "a new handshake although the session is young and the path is the same";
         }
     }
     last = {message.sender, local, false, last.established, datagram.leg};
@@ -232,11 +219,8 @@ Complaint WireGuardRules::judge_data(const PeerDatagram& datagram, const WireGua
     }
     auto& session = entry->second;
     const auto* grant = host.find_grant(session.peer);
-    const bool is_replaced_now = grant != nullptr && grant->since == datagram.now;
-    if (is_replaced_now && !ice_.is_open(host, session.peer, datagram.leg)) {
-        findings_.tolerate("wire: sealed before the connection was replaced");
-    } else {
-        judge_open(datagram, session.peer);
+    if (grant == nullptr || grant->since != datagram.now) {
+        judge_open(datagram, session.peer);  // unless it was sealed before the connection was replaced, just now
     }
     if (session.by_initiation ? !session.is_answered || !session.is_confirmed : !session.is_received) {
         return session.by_initiation ? "a responder sends data before the initiator did"

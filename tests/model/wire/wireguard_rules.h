@@ -58,7 +58,8 @@ private:
     /// Whether the host answered a handshake of the peer that no data followed yet.
     [[nodiscard]] bool has_unconfirmed_session(const Host& host, const Uuid& peer) const;
     void end_silence(const Host& host, const Uuid& peer, Instant now);
-    void judge_initiating_gateway(const PeerDatagram& datagram, const WireGuardMessage& message, const Grant& grant);
+    [[nodiscard]] bool may_initiate(const PeerDatagram& datagram, const WireGuardMessage& message,
+                                    const Grant& grant) const;
 
     Hosts& hosts_;
     const IceRules& ice_;

@@ -27,6 +27,7 @@ public:
 private:
     // actions_traffic.cpp
     bool apply(const Probe& action);
+    bool apply(const Expect& action);
     bool apply(const Transfer& action);
     bool apply(const Unsolicited& action);
     [[nodiscard]] std::optional<net::IpAddress> resolve(const Destination& to) const;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/model/reference/calm.h"
 #include "tests/model/world/actions.h"
 #include "tests/model/world/relay_process.h"
 #include "tests/model/world/world.h"
@@ -10,8 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Longer than every limit after which a fault's consequences must be over (spec/testing.md section 7.4).
-constexpr Duration kSettleTime = 60s;
+/// Packets in so many rounds wake up what was broken while it was idle (LIV-5).
+constexpr int kWakeUpRounds = 4;
+constexpr Duration kWakeUpRound = 9s;
 constexpr Duration kVerifyTime = 8s;
 constexpr std::uint16_t kVerifyPort = 65000;
 
@@ -240,7 +242,12 @@ void Actions::show_states() {
 
 bool Actions::apply(const Settle&) {
     heal_everything();
-    if (world_.run_until(world_.now_ + kSettleTime)) {
+    bool goes_on = world_.run_until(world_.now_ + kSettleTime);
+    for (int round = 0; goes_on && round < kWakeUpRounds; ++round) {
+        verify_reachability();
+        goes_on = world_.run_until(world_.now_ + kWakeUpRound);
+    }
+    if (goes_on) {
         world_.observe(Settled{});
         verify_reachability();
         if (world_.run_until(world_.now_ + kVerifyTime)) {

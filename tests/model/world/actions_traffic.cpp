@@ -60,6 +60,15 @@ bool Actions::apply(const Probe& action) {
     return true;
 }
 
+bool Actions::apply(const Expect& action) {
+    constexpr std::chrono::milliseconds kInterval{200};
+    return apply(Probe{.client = action.client,
+                       .to = action.to,
+                       .source_port = action.source_port,
+                       .count = static_cast<std::uint16_t>(action.within / kInterval + 1),
+                       .interval = kInterval});
+}
+
 net::IpAddress Actions::source_address(const Probe& probe, bool is_v4) const {
     const auto& own = *world_.interface_of(probe.client);
     switch (probe.source) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "culvert/connectivity/node.h"
+#include "tests/model/reference/ignores.h"
 #include "tests/model/world/device_process.h"
 #include "tests/model/world/portal_link.h"
 
@@ -46,8 +47,10 @@ private:
     void handle(const portal_api::RelaysPresence& message, Instant now);
     void handle(const portal_api::FlowCreated& message, Instant now);
     void handle(const portal_api::GatewayIceCandidates& message, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
+    template <OneOf<portal_api::ConfigChanged, portal_api::ResourceDeleted, portal_api::FlowCreationFailed,
+                    portal_api::InvalidateGatewayIceCandidates>
+                  Ignored>
+    void handle(const Ignored&, Instant) {}
 
     ClientNo number_;
     std::uint16_t port_;

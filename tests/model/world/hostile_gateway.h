@@ -5,6 +5,7 @@
 #include <string>
 
 #include "culvert/connectivity/node.h"
+#include "tests/model/reference/ignores.h"
 #include "tests/model/world/device_process.h"
 #include "tests/model/world/portal_link.h"
 
@@ -55,8 +56,10 @@ private:
     void handle(const portal_api::AuthorizeFlow& message, Instant now);
     void handle(const portal_api::RelaysPresence& message, Instant now);
     void handle(const portal_api::ClientIceCandidates& message, Instant now);
-    template <typename Other>
-    void handle(const Other&, Instant) {}
+    template <OneOf<portal_api::AccessAuthorizationExpiryUpdated, portal_api::RejectAccess, portal_api::ResourceUpdated,
+                    portal_api::InvalidateClientIceCandidates>
+                  Ignored>
+    void handle(const Ignored&, Instant) {}
 
     /// A WireGuard message in a datagram, possibly behind the header of ChannelData.
     struct Framed {

@@ -6,6 +6,7 @@
 #include "culvert/portal_api/codec.h"
 #include "culvert/portal_api/user_agent.h"
 #include "culvert/portal_channel/constants.h"
+#include "culvert/turn/constants.h"
 #include "tests/model/world/newer_frame.h"
 
 namespace culvert::model {
@@ -14,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint32_t kSlowRate = 2000;
-constexpr std::uint16_t kRelayPort = 3478;
+using turn::kRelayPort;
 /// One link of so many is between generations.
 constexpr std::uint64_t kLinksPerNewerOne = 6;
 

@@ -5,6 +5,8 @@
 
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message_builder.h"
+#include "culvert/turn/constants.h"
+#include "culvert/turn/server/constants.h"
 #include "tests/model/world/forged_packets.h"
 
 namespace culvert::model {
@@ -13,11 +15,11 @@ namespace {
 using stun::AttributeType;
 using stun::Class;
 using stun::Method;
+using turn::kFirstChannel;
 
 constexpr std::size_t kRecordedPerRelay = 128;
 constexpr std::uint8_t kUdp = 17;
-constexpr std::string_view kRealm = "firezone";
-constexpr std::uint16_t kFirstChannel = 0x4000;
+constexpr std::string_view kRealm = turn::kRelayRealm;
 constexpr std::size_t kMaxGarbage = 200;
 constexpr std::string_view kOwnV4 = "198.51.100.66";
 constexpr std::string_view kOwnV6 = "2001:db8:66::66";

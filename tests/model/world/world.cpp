@@ -5,6 +5,7 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
+#include "culvert/turn/constants.h"
 #include "tests/model/world/actions.h"
 #include "tests/model/world/client_process.h"
 #include "tests/model/world/event_loop_process.h"
@@ -107,7 +108,7 @@ void World::add_hosts() {
                             .has_v6 = relay_setup.has_v6,
                             .nat = std::nullopt,
                             .latency = relay_setup.latency,
-                            .port = 3478};
+                            .port = turn::kRelayPort};
         add(relay, Driver::kExact, access, [this, relay, &relay_setup](Machine& machine, const Rng& rng, Instant) {
             return std::make_unique<RelayProcess>(relay, machine.addresses(), relay_setup, *this, rng);
         });
@@ -302,6 +303,7 @@ void World::run_portal() {
         route_portal_outputs();
     }
     if (++turns_ % kTurnsPerInspection == 0) {
+        route_portal_outputs();  // of what was just done to it
         const auto work = portal_.find_hidden_work(now_);
         verdict_.check("DET-5", work.empty(), now_, [&] { return "the portal " + std::string{work}; });
     }

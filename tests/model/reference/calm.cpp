@@ -1,0 +1,246 @@
+#include "tests/model/reference/calm.h"
+
+#include <algorithm>
+
+#include "tests/model/scenario/names.h"
+
+namespace culvert::model {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// From a device's first session to what `init` told it.
+constexpr Duration kStarts = 3s;
+
+constexpr std::string_view kNoSession = "no session with the portal";
+constexpr std::string_view kCut = "session is about to be cut";
+constexpr std::string_view kMoves = "moves";
+constexpr std::string_view kStandsStill = "stands still";
+constexpr std::string_view kPortalFault = "portal";
+
+/// The rule of LIV-3, LIV-5 or LIV-6 that says what becomes of connections after it.
+std::string_view rule_of_fault(std::string_view name) {
+    if (name == "direct" || name == "relay" || name == "family") {
+        return "LIV-3";
+    }
+    return name == kPortalFault ? "LIV-6" : "LIV-5";
+}
+
+bool cuts_off(std::string_view what) {
+    return what == kNoSession || what == kStandsStill || what == kMoves || what == kCut || what == kPortalFault;
+}
+
+bool is_calm(Instant disturbed_at, Instant at) {
+    return disturbed_at != Instant::max() && disturbed_at + kSettleTime <= at;
+}
+
+}  // namespace
+
+Calm::Calm(const Setup& setup) {
+    const auto add = [&]<typename No>(No, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            devices_.insert(No{static_cast<std::uint8_t>(i + 1)});
+        }
+    };
+    add(ClientNo{}, setup.clients.size());
+    add(GatewayNo{}, setup.gateways.size());
+    add(RelayNo{}, setup.relays.size());
+    for (const auto& device : devices_) {
+        unreachable_[device].active.insert(kNoSession);
+        if (!std::holds_alternative<RelayNo>(device)) {
+            disturbed_[device].active.insert(kNoSession);
+        }
+    }
+}
+
+void Calm::observe(const Observation& observation, Instant now) {
+    std::visit([&](const auto& event) { handle(event, now); }, observation);
+}
+
+Instant Calm::disturbed_at(const Device& device) const {
+    const auto own = disturbed_.find(device);
+    return std::max(own == disturbed_.end() ? Instant{} : own->second.at(), common_.at());
+}
+
+Instant Calm::disturbed_at() const {
+    auto latest = common_.at();
+    for (const auto& [device, own] : disturbed_) {
+        latest = std::max(latest, own.at());
+    }
+    return latest;
+}
+
+bool Calm::holds(const Device& device, Instant at) const {
+    const auto ready = ready_at_.find(device);
+    return is_calm(disturbed_at(device), at) && (ready == ready_at_.end() || ready->second <= at);
+}
+
+bool Calm::holds(Instant at) const {
+    const bool is_ready = std::ranges::all_of(ready_at_, [&](const auto& entry) { return entry.second <= at; });
+    return is_calm(disturbed_at(), at) && is_ready && lied_since_ > at;
+}
+
+std::string_view Calm::rule(const Device& device) const {
+    const auto own = disturbed_.find(device);
+    return own == disturbed_.end() || own->second.last < common_.last ? common_.rule : own->second.rule;
+}
+
+bool Calm::was_unreachable(const Device& device, Instant since) const {
+    return unreachable_.at(device).at() >= since;
+}
+
+Calm::Disturbance& Calm::of(const Process& process) {
+    const auto device = as_device(process);
+    return !device || std::holds_alternative<RelayNo>(*device) ? common_ : disturbed_[*device];
+}
+
+void Calm::strike(const Process& process, std::string_view rule, Instant now) {
+    auto& disturbance = of(process);
+    disturbance.last = now;
+    disturbance.rule = rule;
+}
+
+void Calm::begin(const Process& process, std::string_view what, std::string_view rule, Instant now) {
+    strike(process, rule, now);
+    of(process).begin(what, now);
+    if (const auto device = as_device(process); device && cuts_off(what)) {
+        unreachable_[*device].begin(what, now);
+    }
+}
+
+void Calm::end(const Process& process, std::string_view what, Instant now) {
+    of(process).end(what, now);
+    if (const auto device = as_device(process)) {
+        unreachable_[*device].end(what, now);
+    }
+}
+
+void Calm::handle(const ProcessChanged& event, Instant now) {
+    const auto device = as_device(event.process);
+    const bool is_restart = !started_.insert(event.process).second;
+    switch (event.state) {
+        case ProcessState::kRunning:
+            running_.insert(event.process);
+            end(event.process, kStandsStill, now);
+            if (is_restart) {
+                strike(event.process, device ? "LIV-4" : "LIV-6", now);
+            }
+            if (is_restart && device && sessions_[*device] == 0) {
+                lose_session(*device, now);
+            }
+            return;
+        case ProcessState::kHung:
+        case ProcessState::kSuspended:
+            begin(event.process, kStandsStill, "LIV-5", now);
+            break;
+        case ProcessState::kStopped:
+            if (device) {
+                end(event.process, kStandsStill, now);
+                end(event.process, kNoSession, now);
+                unreachable_[*device].begin(kNoSession, now);
+                strike(event.process, "LIV-4", now);
+            } else {
+                begin(event.process, kStandsStill, "LIV-6", now);
+            }
+            break;
+    }
+    running_.erase(event.process);
+    if (!device) {
+        // Whoever had a session has none.
+        for (auto& [each, count] : sessions_) {
+            count = 0;
+            lose_session(each, now);
+        }
+    }
+}
+
+void Calm::handle(const FaultChanged& event, Instant now) {
+    if (event.name == "deceit") {
+        lied_since_ = std::min(lied_since_, now);
+    } else if (event.is_active) {
+        begin(event.process, event.name, rule_of_fault(event.name), now);
+    } else {
+        end(event.process, event.name, now);
+    }
+}
+
+void Calm::handle(const HostAttached& event, Instant now) {
+    const auto process = as_process(event.host);
+    if (attached_.insert(event.host).second) {
+        return;  // part of the setup
+    }
+    end(process, kMoves, now);
+    strike(process, "LIV-2", now);
+    if (event.access.lan != 0) {
+        common_.last = now;  // its neighbours may have another NAT now
+        common_.rule = "LIV-5";
+    }
+}
+
+void Calm::handle(const NatReplaced& event, Instant now) {
+    strike(as_process(event.host), "LIV-5", now);
+}
+
+void Calm::handle(const ActionTaken& event, Instant now) {
+    if (!event.is_effective) {
+        return;
+    }
+    if (const auto* roam = std::get_if<Roam>(&event.step.action)) {
+        begin(roam->client, kMoves, "LIV-2", now);
+        begin(roam->client, kNoSession, "LIV-2", now);  // the portal may not notice for long
+    } else if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
+        begin(reset->client, kNoSession, "LIV-2", now);
+    } else if (const auto* cut = std::get_if<CutPortal>(&event.step.action)) {
+        begin(as_process(cut->device), kCut, "LIV-6", now);
+    } else if (std::holds_alternative<Settle>(event.step.action)) {
+        for (const auto& device : devices_) {
+            end(as_process(device), kCut, now);  // what has not happened does not happen any more
+        }
+    } else if (const auto* revoke = std::get_if<RevokeToken>(&event.step.action)) {
+        strike(as_process(revoke->device), "LIV-6", now);
+    } else if (const auto* clock = std::get_if<SetClock>(&event.step.action)) {
+        strike(clock->gateway, "LIV-4", now);
+    } else if (const auto* attack = std::get_if<Attack>(&event.step.action);
+               attack != nullptr && attack->spoof == Spoof::kHandshakeGoodMac) {
+        // Beyond a hundred a second, honest handshakes are repeated with a cookie (spec/connectivity.md section 7.4).
+        strike(as_process(attack->target), "LIV-1", now);
+    }
+}
+
+void Calm::handle(const SessionOpened& event, Instant now) {
+    const auto process = as_process(event.device);
+    const bool is_first = joined_.insert(event.device).second;
+    ++sessions_[event.device];
+    if (is_first) {
+        of(process).active.erase(kNoSession);
+        unreachable_[event.device].active.erase(kNoSession);
+    }
+    end(process, kNoSession, now);
+    end(process, kCut, now);
+    if (is_first) {
+        ready_at_.insert_or_assign(event.device, now + kStarts);  // nothing to recover from
+    } else {
+        strike(process, "LIV-6", now);
+    }
+}
+
+void Calm::handle(const SessionClosed& event, Instant now) {
+    auto& count = sessions_[event.device];
+    count = std::max(0, count - 1);
+    if (count == 0) {
+        lose_session(event.device, now);
+    }
+}
+
+/// A relay that is not offered any more goes on to serve whom it does.
+void Calm::lose_session(const Device& device, Instant now) {
+    const auto process = as_process(device);
+    if (!std::holds_alternative<RelayNo>(device) && running_.contains(process)) {
+        begin(process, kNoSession, "LIV-6", now);
+    } else {
+        strike(process, "LIV-6", now);
+        unreachable_[device].begin(kNoSession, now);
+    }
+}
+
+}  // namespace culvert::model
