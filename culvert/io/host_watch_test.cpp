@@ -139,7 +139,7 @@ TEST(TunInterface, TakesRulesAndRoutesAwayAtTheEnd) {
         host.interface.reset();
         EXPECT_FALSE(contains(output_of("ip rule; ip -6 rule"), "fwmark"));
         auto netlink = *Netlink::open();
-        for (const auto table : {kRouteTable, kLinkScopeTable, kInternetTable}) {
+        for (const auto& [table, priority] : kRoutingTables) {
             EXPECT_TRUE(netlink.routes(net::Family::kIpv4, table)->empty()) << table;
             EXPECT_TRUE(netlink.routes(net::Family::kIpv6, table)->empty()) << table;
         }

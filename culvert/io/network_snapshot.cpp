@@ -16,8 +16,8 @@ namespace {
 
 bool is_default_route(const FullRoute& route, unsigned tun_index) {
     return route.type == RTN_UNICAST && route.destination.prefix() <= kLongestDefaultRoute &&
-           route.interface_index != tun_index && route.table != kRouteTable && route.table != kLinkScopeTable &&
-           route.table != kInternetTable && (route.flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) == 0;
+           route.interface_index != tun_index && !is_own_table(route.table) &&
+           (route.flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) == 0;
 }
 
 std::error_code add_default_routes(Netlink& netlink, unsigned tun_index, NetworkSnapshot& snapshot,

@@ -21,10 +21,6 @@ constexpr std::array kGroups{RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR,  RTNLGRP_I
                              RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,   RTNLGRP_IPV4_RULE,
                              RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF};
 
-bool is_our_table(std::uint32_t table) {
-    return table == kRouteTable || table == kLinkScopeTable || table == kInternetTable;
-}
-
 /// RTA_TABLE and FRA_TABLE, RTA_OIF: as one look at the message.
 struct RouteFacts {
     unsigned prefix = 0;
@@ -146,7 +142,7 @@ void NetworkWatch::note(const nlmsghdr* header, Changes& changes) const {
         case RTM_NEWROUTE:
         case RTM_DELROUTE: {
             const auto facts = facts_of(header);
-            if (is_our_table(facts.table)) {
+            if (is_own_table(facts.table)) {
                 changes.ours |= header->nlmsg_type == RTM_DELROUTE;
                 // A copied route disappears with its interface; then the copies need another look.
                 changes.routes |= facts.table == kLinkScopeTable && header->nlmsg_type == RTM_DELROUTE;
@@ -156,7 +152,7 @@ void NetworkWatch::note(const nlmsghdr* header, Changes& changes) const {
             break;
         }
         case RTM_DELRULE:
-            changes.ours |= is_our_table(facts_of(header).table);
+            changes.ours |= is_own_table(facts_of(header).table);
             break;
         case RTM_NEWNETCONF:
             changes.ours |= is_end_of_forwarding(header);

@@ -21,10 +21,13 @@ bool is_family_unavailable(std::error_code error) {
     return error == std::errc::operation_not_supported || error == std::errc::permission_denied;
 }
 
-constexpr std::array kRules{
-    UnmarkedRule{.mark = kSocketMark, .table = kRouteTable, .priority = kRouteRulePriority},
-    UnmarkedRule{.mark = kSocketMark, .table = kLinkScopeTable, .priority = kLinkScopeRulePriority},
-    UnmarkedRule{.mark = kSocketMark, .table = kInternetTable, .priority = kInternetRulePriority}};
+constexpr auto kRules = [] {
+    std::array<UnmarkedRule, kRoutingTables.size()> rules{};
+    std::ranges::transform(kRoutingTables, rules.begin(), [](const RoutingTable& table) {
+        return UnmarkedRule{.mark = kSocketMark, .table = table.number, .priority = table.rule_priority};
+    });
+    return rules;
+}();
 
 constexpr std::array kFamilies{net::Family::kIpv4, net::Family::kIpv6};
 
@@ -125,8 +128,8 @@ void TunInterface::remove_rules_and_routes() {
             }
         }
     }
-    for (const auto table : {kRouteTable, kLinkScopeTable, kInternetTable}) {
-        flush_table(netlink_, table);
+    for (const auto& table : kRoutingTables) {
+        flush_table(netlink_, table.number);
     }
 }
 
