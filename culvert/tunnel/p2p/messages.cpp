@@ -12,9 +12,35 @@ namespace {
 namespace json = boost::json;
 using boost::system::error_code;
 
-/// Reads AssignedIps from the parser's events: the document tree of Boost.JSON would hide repeated members, which the
+/// What the members of a message are, besides `resource` and `domain`.
+struct AssignedIpsMembers {
+    using Message = AssignedIps;
+    static constexpr std::string_view kName = "proxy_ips";
+    static constexpr bool kIsList = true;
+
+    static bool add(AssignedIps& message, const std::string& text) {
+        const auto address = net::IpAddress::parse(text);
+        if (address) {
+            message.proxy_ips.push_back(*address);
+        }
+        return address.has_value();
+    }
+};
+struct DomainStatusMembers {
+    using Message = DomainStatus;
+    static constexpr std::string_view kName = "status";
+    static constexpr bool kIsList = false;
+
+    static bool add(DomainStatus& message, const std::string& text) {
+        message.status = text == "Active" ? NatStatus::kActive : NatStatus::kInactive;
+        return true;
+    }
+};
+
+/// Reads a message from the parser's events: the document tree of Boost.JSON would hide repeated members, which the
 /// protocol forbids.
-class AssignedIpsHandler {
+template <typename Members>
+class MessageHandler {
 public:
     static constexpr std::size_t max_object_size = std::size_t(-1);
     static constexpr std::size_t max_array_size = std::size_t(-1);
@@ -22,7 +48,7 @@ public:
     static constexpr std::size_t max_string_size = std::size_t(-1);
 
     [[nodiscard]] bool is_complete() const { return seen_.all(); }
-    [[nodiscard]] AssignedIps take() { return std::move(result_); }
+    [[nodiscard]] Members::Message take() { return std::move(result_); }
 
     bool on_document_begin(error_code&) { return true; }
     bool on_document_end(error_code&) { return true; }
@@ -38,7 +64,8 @@ public:
     }
 
     bool on_array_begin(error_code& error) {
-        const bool is_acceptable = depth_ > 0 && (!is_known_member() || (depth_ == 1 && member_ == Member::kProxyIps));
+        const bool begins_list = Members::kIsList && depth_ == 1 && member_ == Member::kOwn;
+        const bool is_acceptable = depth_ > 0 && (!is_known_member() || begins_list);
         ++depth_;
         return require(is_acceptable, error);
     }
@@ -84,7 +111,7 @@ public:
     bool on_comment(json::string_view, error_code&) { return true; }
 
 private:
-    enum class Member : std::uint8_t { kResource, kDomain, kProxyIps, kUnknown };
+    enum class Member : std::uint8_t { kResource, kDomain, kOwn, kUnknown };
 
     [[nodiscard]] static Member member_of(std::string_view key) {
         if (key == "resource") {
@@ -93,7 +120,7 @@ private:
         if (key == "domain") {
             return Member::kDomain;
         }
-        return key == "proxy_ips" ? Member::kProxyIps : Member::kUnknown;
+        return key == Members::kName ? Member::kOwn : Member::kUnknown;
     }
 
     [[nodiscard]] bool is_known_member() const { return member_ != Member::kUnknown; }
@@ -126,19 +153,15 @@ private:
             case Member::kDomain:
                 result_.domain = std::move(text);
                 return true;
-            case Member::kProxyIps:
-                if (const auto address = net::IpAddress::parse(text); address && depth_ == 2) {
-                    result_.proxy_ips.push_back(*address);
-                    return true;
-                }
-                return false;
+            case Member::kOwn:
+                return depth_ == (Members::kIsList ? 2 : 1) && Members::add(result_, text);
             case Member::kUnknown:
                 break;
         }
         return true;
     }
 
-    AssignedIps result_;
+    Members::Message result_;
     std::bitset<3> seen_;
     Member member_ = Member::kUnknown;
     std::size_t depth_ = 0;
@@ -149,10 +172,9 @@ std::string_view to_text(NatStatus status) {
     return status == NatStatus::kActive ? "Active" : "Inactive";
 }
 
-}  // namespace
-
-std::optional<AssignedIps> decode_assigned_ips(ByteSpan payload) {
-    json::basic_parser<AssignedIpsHandler> parser{json::parse_options{}};
+template <typename Members>
+std::optional<typename Members::Message> decode(ByteSpan payload) {
+    json::basic_parser<MessageHandler<Members>> parser{json::parse_options{}};
     const auto text = as_text(payload);
     error_code error;
     const auto consumed = parser.write_some(false, text.data(), text.size(), error);
@@ -160,6 +182,25 @@ std::optional<AssignedIps> decode_assigned_ips(ByteSpan payload) {
         return std::nullopt;
     }
     return parser.handler().take();
+}
+
+}  // namespace
+
+std::optional<AssignedIps> decode_assigned_ips(ByteSpan payload) {
+    return decode<AssignedIpsMembers>(payload);
+}
+
+std::optional<DomainStatus> decode_domain_status(ByteSpan payload) {
+    return decode<DomainStatusMembers>(payload);
+}
+
+std::string encode(const AssignedIps& assigned) {
+    json::array proxy_ips;
+    for (const auto& address : assigned.proxy_ips) {
+        proxy_ips.emplace_back(address.to_string());
+    }
+    return json::serialize(json::object{
+        {"resource", assigned.resource.to_string()}, {"domain", assigned.domain}, {"proxy_ips", std::move(proxy_ips)}});
 }
 
 std::string encode(const DomainStatus& status) {

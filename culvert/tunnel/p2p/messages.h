@@ -34,7 +34,10 @@ struct DomainStatus {
 
 /// nullopt if the text is not JSON, or a member is missing, repeated or of the wrong type. Unknown members are ignored.
 [[nodiscard]] std::optional<AssignedIps> decode_assigned_ips(ByteSpan payload);
+/// The same. A status that this version does not know counts as inactive.
+[[nodiscard]] std::optional<DomainStatus> decode_domain_status(ByteSpan payload);
 
+[[nodiscard]] std::string encode(const AssignedIps& assigned);
 [[nodiscard]] std::string encode(const DomainStatus& status);
 
 }  // namespace culvert::tunnel::p2p

@@ -72,6 +72,29 @@ TEST(AssignedIps, RefusesWhatIsMalformed) {
     }
 }
 
+TEST(AssignedIps, EncodesAsTheProtocolShowsIt) {
+    EXPECT_EQ(encode(decode(kExample).value()), kExample);
+}
+
+TEST(DomainStatus, IsReadAsItWasWritten) {
+    for (const auto status : {NatStatus::kActive, NatStatus::kInactive}) {
+        const DomainStatus message{.resource = ResourceId::parse("6a1f0f3e-2c1d-4a55-9d0e-0b7c52a9e101").value(),
+                                   .domain = R"(a\.\"b)",
+                                   .status = status};
+        EXPECT_EQ(decode_domain_status(as_bytes(encode(message))), message);
+    }
+}
+
+TEST(DomainStatus, OfAnotherKindIsInactive) {
+    const std::string front = R"({"resource":"6a1f0f3e-2c1d-4a55-9d0e-0b7c52a9e101","domain":"a","status":)";
+    EXPECT_EQ(decode_domain_status(as_bytes(front + R"("what_is_this"})"))->status, NatStatus::kInactive);
+    EXPECT_EQ(decode_domain_status(as_bytes(front + R"("active"})"))->status, NatStatus::kInactive);
+    for (const auto* bad :
+         {"1}", "null}", R"(["Active"]})", R"({}})", R"("Active","status":"Active"})", R"("Active")"}) {
+        EXPECT_FALSE(decode_domain_status(as_bytes(front + bad))) << bad;
+    }
+}
+
 TEST(DomainStatus, EncodesCompactly) {
     const DomainStatus status{.resource = ResourceId::parse("6a1f0f3e-2c1d-4a55-9d0e-0b7c52a9e101").value(),
                               .domain = "a\\.\"b",
