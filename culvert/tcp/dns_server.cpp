@@ -11,7 +11,14 @@ std::uint16_t id_of(ByteSpan message) {
 
 }  // namespace
 
-DnsServer::DnsServer(Rng rng) : endpoints_{{.idle_time = kIdleTime}, std::move(rng)} {}
+// All who ask are programs of one machine, behind one address.
+DnsServer::DnsServer(Rng rng)
+    : endpoints_{{.connections = kMaxConnections,
+                  .per_listener = kMaxConnectionsPerSentinel,
+                  .per_peer = kMaxConnections,
+                  .half_open_per_peer = kMaxConnections,
+                  .idle_time = kIdleTime},
+                 std::move(rng)} {}
 
 void DnsServer::set_addresses(std::set<net::SocketAddress> addresses, Instant now) {
     if (addresses == addresses_) {

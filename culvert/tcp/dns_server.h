@@ -28,6 +28,9 @@ namespace culvert::tcp {
 /// whoever takes the queries parses them, and calls reject() for one that is none.
 class DnsServer {
 public:
+    /// In all, and to one sentinel.
+    static constexpr std::size_t kMaxConnections = 256;
+    static constexpr std::size_t kMaxConnectionsPerSentinel = 10;
     /// Queries of one connection that are not answered; further ones wait to be read.
     static constexpr std::size_t kMaxWaiting = 100;
     /// A connection without a query in this time is closed, and one with only a part of a query is reset (RFC 7766
