@@ -49,4 +49,15 @@ inline constexpr std::uint16_t kFirstTunnelPort = 49'152;
 inline constexpr Duration kLateAnswerTime = std::chrono::seconds{60};
 inline constexpr std::size_t kLateAnswers = 1024;
 
+// Of a gateway's resolver (spec/dns.md sections 10.4 and 10.5).
+
+/// Largest UDP message that it sends.
+inline constexpr std::size_t kMaxSiteUdpMessage = 1200;
+/// Of the queries in flight, those of one client.
+inline constexpr std::size_t kSiteQueriesPerClient = 256;
+/// How often its nameservers are compared, how long they have, and how many are asked at once, over UDP and TCP.
+inline constexpr Duration kEvaluationInterval = std::chrono::seconds{60};
+inline constexpr Duration kEvaluationTimeout = std::chrono::seconds{2};
+inline constexpr std::size_t kEvaluatedServers = 10;
+
 }  // namespace culvert::dns

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/dns/constants.h"
 #include "culvert/dns/stub_resolver.h"
 #include "culvert/dns/test_messages.h"
@@ -78,6 +79,7 @@ protected:
             drain();
         }
         now = end;
+        contract::expect_spurious_timeout_is_invisible(stub, now);
     }
 
     void drain() {
