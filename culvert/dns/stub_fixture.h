@@ -110,8 +110,7 @@ protected:
         return text;
     }
     Ask take_ask() {
-        EXPECT_FALSE(asks.empty());
-        auto first = asks.front();
+        auto first = asks.at(0);
         asks.erase(asks.begin());
         return first;
     }
