@@ -1,10 +1,10 @@
 #include "culvert/dns/name.h"
 
-#include <random>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/rng.h"
 #include "culvert/dns/test_messages.h"
 
 namespace culvert::dns {
@@ -120,7 +120,7 @@ TEST(Name, LongerThanNamesMayBeIsRefused) {
 }
 
 TEST(Name, SurvivesPresentationForm) {
-    std::mt19937_64 rng{7};
+    auto rng = Rng::from_number(7);
     for (int i = 0; i < 2000; ++i) {
         std::string wire(12, '\0');
         for (auto labels = rng() % 5; labels > 0; --labels) {

@@ -1,10 +1,10 @@
 #include "culvert/dns/pattern_set.h"
 
-#include <random>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/rng.h"
 #include "culvert/dns/test_messages.h"
 
 namespace culvert::dns {
@@ -16,7 +16,7 @@ ResourceId id(std::uint8_t number) {
     return ResourceId{Uuid{std::array<std::uint8_t, 16>{number}}};
 }
 
-ResourceId random_id(std::mt19937_64& rng) {
+ResourceId random_id(Rng& rng) {
     std::array<std::uint8_t, 16> bytes{};
     for (auto& byte : bytes) {
         byte = static_cast<std::uint8_t>(rng());
@@ -82,7 +82,7 @@ TEST(PatternSet, AResourceHasOnePattern) {
 
 TEST(PatternSet, OfTenThousandPatternsCostsWhatTenCost) {
     const auto fill = [](PatternSet& set, unsigned count) {
-        std::mt19937_64 rng{5};
+        auto rng = Rng::from_number(5);
         for (unsigned i = 0; i < count; ++i) {
             const auto number = std::to_string(i);
             for (const auto& text : {"host" + number + ".corp.example", "*.site" + number + ".example",
@@ -172,7 +172,7 @@ bool plainly_matches(const std::string& text, const std::string& asked) {
 }
 
 TEST(PatternSet, AgreesWithTheSpecificationsWords) {
-    std::mt19937_64 rng{11};
+    auto rng = Rng::from_number(11);
     const auto pick = [&](std::initializer_list<std::string_view> choices) {
         return std::string{choices.begin()[rng() % choices.size()]};
     };
