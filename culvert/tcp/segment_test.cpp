@@ -60,26 +60,14 @@ TEST(Segment, SynAndFinCountAsAByteEach) {
 
 TEST(Segment, FindsTheSegmentSizeAmongOtherOptions) {
     EXPECT_EQ(segment_size_from(*from_hex("020405b4")), 1460);
-    EXPECT_EQ(segment_size_from(*from_hex("010101030307"
-                                          "01020404d8010100")),
-              1240);
-    EXPECT_EQ(segment_size_from(*from_hex("00000000"
-                                          "020405b4")),
-              std::nullopt)
-        << "behind the end";
+    EXPECT_EQ(segment_size_from(*from_hex("01010103030701020404d80101000000")), 1240);
+    EXPECT_EQ(segment_size_from(*from_hex("00000000020405b4")), std::nullopt) << "behind the end";
 }
 
 TEST(Segment, SurvivesMalformedOptions) {
-    EXPECT_EQ(segment_size_from(*from_hex("0800"
-                                          "0000020405b4"
-                                          "0000")),
-              std::nullopt)
-        << "length 0";
+    EXPECT_EQ(segment_size_from(*from_hex("08000000020405b4")), std::nullopt) << "length 0";
     EXPECT_EQ(segment_size_from(*from_hex("08010000020405b4")), std::nullopt) << "length 1";
-    EXPECT_EQ(segment_size_from(*from_hex("01010802"
-                                          "01010102")),
-              std::nullopt)
-        << "cut";
+    EXPECT_EQ(segment_size_from(*from_hex("0101080201010102")), std::nullopt) << "cut";
     EXPECT_EQ(segment_size_from(*from_hex("020a05b4")), std::nullopt) << "longer than what is left";
     EXPECT_EQ(segment_size_from(*from_hex("0203050101010101")), std::nullopt) << "of another length";
 }
