@@ -188,7 +188,7 @@ private:
         const auto& message = exchange->message();
         for (const auto& [key, value] : target.parameters) {
             if (key == "vsn" && !value.starts_with("1.")) {
-                return respond(exchange, 403, "Only version 1 of the channel protocol is spoken here.\n");
+                return respond(exchange, 403, "Only version 1 of the channel protocol is served here.\n");
             }
         }
         const auto client = client_address(exchange->peer(), forwarded_for(message), trusted_proxies_);

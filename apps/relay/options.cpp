@@ -130,7 +130,7 @@ std::expected<std::vector<net::IpNetwork>, Complaint> parse_networks(const std::
     return networks;
 }
 
-std::expected<Options, Complaint> judge(const RawOptions& raw) {
+std::expected<Options, Complaint> check(const RawOptions& raw) {
     if (!command_line::environment("EBPF_OFFLOADING").empty()) {
         return std::unexpected{"EBPF_OFFLOADING is set, but this relay has no XDP fast path. Unset it."};
     }
@@ -230,7 +230,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
     if (const auto parsed = command_line::parse(app, argc, argv); !parsed) {
         return std::unexpected{parsed.error()};
     }
-    auto options = judge(raw);
+    auto options = check(raw);
     if (!options) {
         return std::unexpected{command_line::complain(options.error())};
     }
