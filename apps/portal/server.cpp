@@ -294,7 +294,7 @@ private:
     /// The connection waits meanwhile, of which its place has only so many.
     void respond_late(const ExchangePtr& exchange, const portal::Refusal& refusal) {
         auto timer = std::make_shared<asio::steady_timer>(context_, kWrongTokenDelay);
-        timer->async_wait([this, exchange, refusal, timer](beast::error_code error) {
+        timer->async_wait([exchange, refusal, timer](beast::error_code error) {
             if (!error) {
                 respond(exchange, refusal);
             }
