@@ -137,6 +137,7 @@ void Hosts::handle(const ProcessChanged& change, Instant now) {
             if (host.state == ProcessState::kStopped) {
                 ++host.run;
                 host.slept = {};
+                host.session_opened.reset();
                 host.public_key.reset();
                 host.grants.clear();
                 host.relays.clear();

@@ -64,7 +64,8 @@ struct Host {
 
     std::optional<Uuid> id;
     std::optional<crypto::PublicKey> public_key;
-    Instant session_opened;
+    /// When the present run of its process last came to a session with the portal.
+    std::optional<Instant> session_opened;
     /// SOFTWARE of the requests it sends with that key.
     std::string software;
 

@@ -350,7 +350,8 @@ Complaint RelayRules::judge_integrity(const Host& relay, const StunMessage& mess
         for (const auto& [address, credentials] : host.relays) {
             if (credentials.username == request.username && relay.has_address(address.ip)) {
                 // The portal may hand them out for a moment after the relay has started anew.
-                const bool is_current = relay.run == 1 || credentials.since > relay.session_opened + kPortalNotices;
+                const auto& opened = relay.session_opened;
+                const bool is_current = relay.run == 1 || (opened && credentials.since > *opened + kPortalNotices);
                 return !is_current || message.has_integrity(credentials.key)
                            ? Complaint{}
                            : "MESSAGE-INTEGRITY of a relay's response is wrong";

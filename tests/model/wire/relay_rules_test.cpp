@@ -211,6 +211,43 @@ TEST_F(RelayedTraffic, KeepsAllocationsAlive) {
     expect_violation("PRO-1 no BINDING keeps an allocation alive");
 }
 
+/// Of requests with credentials that the client got 3 s after the relay's session began.
+class RestartedRelay : public RelayedTraffic {
+protected:
+    void SetUp() override {
+        sleep(3s);
+        hand_out("first");
+        allocate();
+        observe(ProcessChanged{RelayNo{1}, ProcessState::kStopped, true});
+        observe(ProcessChanged{RelayNo{1}, ProcessState::kRunning});
+    }
+    void hand_out(std::string username) {
+        client_username = std::move(username);
+        tell(kClient, portal_api::ToClient{portal_api::RelaysPresence{.connected = {relay_entry(client_username)}}});
+    }
+    void be_refused_with_another_secret(std::uint8_t transaction) {
+        client_to_relay(request(stun_type::kChannelBind, transaction, kNonceText));
+        auto refusal = error(stun_type::kChannelBind, transaction, 438, "Stale Nonce");
+        refusal.back() ^= std::byte{1};
+        send(kRelay, relay_address, client_address, refusal);
+    }
+};
+
+TEST_F(RestartedRelay, SignsWithItsNewSecretBeforeThePortalKnowsOfIt) {
+    be_refused_with_another_secret(13);
+
+    expect_conforming();
+}
+
+TEST_F(RestartedRelay, SignsWithTheCredentialsThatWereHandedOutSince) {
+    observe(SessionOpened{RelayNo{1}, kRelayId, {}});
+    sleep(3s);
+    hand_out("second");
+    be_refused_with_another_secret(13);
+
+    EXPECT_THAT(violations(), testing::Contains("PRO-1 MESSAGE-INTEGRITY of a relay's response is wrong"));
+}
+
 // --- Relays ---
 
 TEST_F(RelayedTraffic, IsAnsweredOnce) {

@@ -173,8 +173,8 @@ void SignallingRules::handle_create_flow(Host& host, const ResourceId& resource,
     // What was asked for over an earlier session is asked for again over the next, where requests that waited for it
     // arrive together. The flow may have ended with an answer or with its resource (spec/tunnel.md 3.9), maybe while
     // the request that is seen when it arrives was on its way.
-    const bool is_unanswered =
-        !is_first && before >= host.session_opened && (ended == ended_.end() || ended->second < before - kInFlight);
+    const bool is_unanswered = !is_first && host.session_opened && before >= *host.session_opened &&
+                               (ended == ended_.end() || ended->second < before - kInFlight);
     const Complaint complaint = is_unanswered && now - before < kAskAgain && hosts_.calm().holds(host.device, before)
                                     ? "an unanswered request for a flow is repeated within 2 s"
                                     : Complaint{};
