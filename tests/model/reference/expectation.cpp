@@ -65,10 +65,10 @@ bool have_relayed_path(const Setup& setup, const Access& a, const Access& b) {
     });
 }
 
-/// Whether the client's access is over by the gateway's clock, although it is not in truth, or will be by then.
+/// Whether the client's access is over by the gateway's clock, or will be by then, before it is in truth.
 bool is_over_by_its_clock(const Situation& situation, ClientNo client, GatewayNo gateway, Instant until) {
     const auto expiry = situation.token_expiry_at(gateway, client);
-    return expiry && *expiry <= until && situation.access().may_sign_in(client, until).holds;
+    return expiry && *expiry <= until && situation.access().may_sign_in(client, *expiry).holds;
 }
 
 }  // namespace
