@@ -133,7 +133,7 @@ def test_we_ask_the_kernel(ours, kernels, loss, count, size):
                                     family=socket.AF_INET6 if ":" in ours else socket.AF_INET)
     threading.Thread(target=serve_in_kernel, args=(listener,), daemon=True).start()
     try:
-        output, _ = probe.communicate("\n", timeout=60)
+        output, _ = probe.communicate("\n", timeout=120)
     finally:
         listener.close()
         probe.kill()
