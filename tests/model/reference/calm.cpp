@@ -100,8 +100,11 @@ void Calm::strike(const Process& process, std::string_view rule, Instant now) {
     disturbance.rule = rule;
 }
 
+/// What goes on already keeps the rule of what began it: who moves has no session, and loses the old one meanwhile.
 void Calm::begin(const Process& process, std::string_view what, std::string_view rule, Instant now) {
-    strike(process, rule, now);
+    if (!of(process).active.contains(what)) {
+        strike(process, rule, now);
+    }
     of(process).begin(what, now);
     if (const auto device = as_device(process); device && cuts_off(what)) {
         unreachable_[*device].begin(what, now);
@@ -215,11 +218,12 @@ void Calm::handle(const SessionOpened& event, Instant now) {
         of(process).active.erase(kNoSession);
         unreachable_[event.device].active.erase(kNoSession);
     }
+    const bool is_recovery = of(process).active.contains(kNoSession);
     end(process, kNoSession, now);
     end(process, kCut, now);
     if (is_first) {
         ready_at_.insert_or_assign(event.device, now + kStarts);  // nothing to recover from
-    } else {
+    } else if (!is_recovery) {
         strike(process, "LIV-6", now);
     }
 }

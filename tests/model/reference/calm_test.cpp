@@ -109,6 +109,18 @@ TEST_F(CalmTest, WaitsForASessionAfterAMove) {
     see(SessionOpened{kClient, {}, {}});
     see(SessionClosed{kClient, ""});
     EXPECT_TRUE(settles(kClient)) << "the old session ends when the portal misses it";
+    EXPECT_EQ(calm.rule(kClient), "LIV-2");
+}
+
+TEST_F(CalmTest, NamesTheMoveAlsoIfTheOldSessionEndsFirst) {
+    act(Roam{.client = kClient, .access = {}});
+    see(HostAttached{kClient, {}, access});
+    see(SessionClosed{kClient, ""});
+    see(SessionOpened{kClient, {}, {}});
+    EXPECT_EQ(calm.rule(kClient), "LIV-2");
+    see(SessionClosed{kClient, ""});
+    see(SessionOpened{kClient, {}, {}});
+    EXPECT_EQ(calm.rule(kClient), "LIV-6") << "a session that is lost without a move";
 }
 
 TEST_F(CalmTest, EndsAtOnceWhenACutIsPlanned) {
