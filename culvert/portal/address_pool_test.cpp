@@ -13,7 +13,7 @@ using net::Family;
 
 constexpr std::size_t kAll = kLastTunnelOffset - kFirstTunnelOffset + 1;
 
-TEST(AddressPool, GivesEveryAddressOnceAndThenNone) {
+TEST(AddressPool, GivesEveryAddressOnceAndThenOnlyWhatIsReleased) {
     auto rng = Rng::from_number(3);
     AddressPool pool;
     std::vector<bool> given(kLastTunnelOffset + 2);
@@ -28,18 +28,12 @@ TEST(AddressPool, GivesEveryAddressOnceAndThenNone) {
     EXPECT_FALSE(pool.take(Family::kIpv4, rng));
     EXPECT_EQ(pool.free_count(Family::kIpv4), 0U);
     EXPECT_EQ(pool.free_count(Family::kIpv6), kAll);
-}
 
-TEST(AddressPool, FindsTheOnlyFreeAddressWhereverItIs) {
-    auto rng = Rng::from_number(3);
-    AddressPool pool;
-    while (pool.take(Family::kIpv6, rng)) {
-    }
     for (const auto offset : {kFirstTunnelOffset, 63U, 64U, 4095U, 4096U, 1'000'000U, kLastTunnelOffset}) {
-        const auto address = tunnel_address(Family::kIpv6, offset);
+        const auto address = tunnel_address(Family::kIpv4, offset);
         for (int i = 0; i < 20; ++i) {
             pool.release(address);
-            EXPECT_EQ(pool.take(Family::kIpv6, rng), address) << offset;
+            EXPECT_EQ(pool.take(Family::kIpv4, rng), address) << offset;
         }
     }
 }
@@ -53,7 +47,7 @@ TEST(AddressPool, AgreesWithASearchOneByOne) {
     std::vector<bool> taken(kLastTunnelOffset + 2);
     std::size_t count = 0;
     // A crowded end of the range, so that searches go both ways.
-    for (auto offset = kLastTunnelOffset; offset > kLastTunnelOffset - 900'000; --offset) {
+    for (auto offset = kLastTunnelOffset; offset > kLastTunnelOffset - 100'000; --offset) {
         pool.mark_taken(tunnel_address(Family::kIpv4, offset));
         taken[offset] = true;
         ++count;
