@@ -22,16 +22,6 @@ const net::IpNetwork& peer_range(net::Family family) {
     return kRange.of(family);
 }
 
-const net::IpNetwork& proxy_range(net::Family family) {
-    static const Range kRange = range("100.96.0.0/11", "fd00:2021:1111:8000::/107");
-    return kRange.of(family);
-}
-
-const net::IpNetwork& sentinel_range(net::Family family) {
-    static const Range kRange = range("100.100.111.0/24", "fd00:2021:1111:8000:100:100:111:0/120");
-    return kRange.of(family);
-}
-
 bool is_tunnel_address(const net::IpAddress& address) {
     static const Range kRange = range("100.64.0.0/10", "fd00:2021:1111::/48");
     return kRange.of(address.family()).contains(address);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "culvert/dns/address_ranges.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/net/ip_network.h"
 
@@ -8,19 +9,16 @@ namespace culvert::tunnel {
 
 /// TUN addresses of clients and gateways, assigned by the portal.
 [[nodiscard]] const net::IpNetwork& peer_range(net::Family family);
-/// Addresses that clients hand out for DNS resources.
-[[nodiscard]] const net::IpNetwork& proxy_range(net::Family family);
-/// Addresses of the stub DNS servers. For IPv4 it lies inside the proxy range.
-[[nodiscard]] const net::IpNetwork& sentinel_range(net::Family family);
+// Those that stand for names.
+using dns::is_sentinel_address;
+using dns::proxy_range;
+using dns::sentinel_range;
 
 [[nodiscard]] inline bool is_peer_address(const net::IpAddress& address) {
     return peer_range(address.family()).contains(address);
 }
 [[nodiscard]] inline bool is_proxy_address(const net::IpAddress& address) {
     return proxy_range(address.family()).contains(address);
-}
-[[nodiscard]] inline bool is_sentinel_address(const net::IpAddress& address) {
-    return sentinel_range(address.family()).contains(address);
 }
 
 /// Everything that the tunnel keeps for itself: peers, proxy IPs, sentinels and what lies between them. No resource is
