@@ -41,6 +41,7 @@ function(culvert_library name)
   endif()
   target_include_directories(culvert_${name} ${scope} "${mount}")
   target_link_libraries(culvert_${name} ${scope} ${dependencies} ${ARG_LINKS})
+  set_property(GLOBAL APPEND PROPERTY CULVERT_LIBRARY_TARGETS culvert_${name})
 
   if(ARG_TESTS AND CULVERT_TESTS)
     culvert_test(${name}_test SOURCES ${ARG_TESTS} DEPENDS ${name})
@@ -92,10 +93,10 @@ function(culvert_fuzz_target name)
   set_property(GLOBAL APPEND PROPERTY CULVERT_FUZZ_TARGETS ${name})
 endfunction()
 
-# Umbrella targets culvert_all_{app,test,fuzz,bench,interop}, so that scripts build just what they need. Call once, after
+# Umbrella targets culvert_all_{library,app,test,fuzz,bench,interop}, so that scripts build just what they need. Call once, after
 # all folders were added.
 function(culvert_umbrella_targets)
-  foreach(kind IN ITEMS APP TEST FUZZ BENCH INTEROP)
+  foreach(kind IN ITEMS LIBRARY APP TEST FUZZ BENCH INTEROP)
     string(TOLOWER ${kind} lower)
     get_property(targets GLOBAL PROPERTY CULVERT_${kind}_TARGETS)
     add_custom_target(culvert_all_${lower})

@@ -113,7 +113,7 @@ TEST(Decode, ReadsNoMoreThanItSays) {
     }
 }
 
-TEST(Decode, DrawsEveryKindOfAction) {
+TEST(Decode, DrawsEveryKindOfActionButDeadlines) {
     std::set<std::size_t> kinds;
     for_random_cases([&](const Scenario& scenario) {
         for (const auto& step : scenario.steps) {
@@ -121,7 +121,8 @@ TEST(Decode, DrawsEveryKindOfAction) {
         }
     });
 
-    EXPECT_EQ(kinds.size(), std::variant_size_v<Action>);
+    EXPECT_FALSE(kinds.contains(Action{Expect{}}.index()));
+    EXPECT_EQ(kinds.size(), std::variant_size_v<Action> - 1);
 }
 
 TEST(Decode, LeavesOutWhatItIsTold) {
