@@ -27,6 +27,9 @@ void TunConfigCell::describe(Snapshot& out) const {
         .field("ipv6", current_->ipv6)
         .field("announced", current_ == announced_)
         .nested([&] {
+            for (const auto& server : current_->dns_servers) {
+                out.line("dns_server").field("address", server);
+            }
             for (const auto* routes : {&current_->ipv4_routes, &current_->ipv6_routes}) {
                 for (const auto& route : *routes) {
                     out.line("route").field("network", route);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "culvert/crypto/keys.h"
+#include "culvert/dns/proxy_addresses.h"
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/device/device_event.h"
 
@@ -12,6 +13,12 @@ namespace culvert::tunnel {
 /// The complete, sorted list; only the newest one matters.
 struct ResourcesChanged {
     std::vector<ResourceView> resources;
+};
+
+/// All addresses that were ever given to names, to be given to the next session of this process: applications that
+/// never ask again must not reach something else (spec/dns.md section 6).
+struct DnsRecordsChanged {
+    std::vector<dns::ProxyRecord> records;
 };
 
 /// After a reset: connect to the portal anew, with this key.

@@ -65,6 +65,17 @@ TEST_F(ClientResources, AreRoutedTogetherWithTheRangesOfTheTunnel) {
                                                 test::network("fd00:2021:1111:8000:100:100:111:0/120")));
 }
 
+TEST_F(ClientResources, ComeWithASearchDomain) {
+    network.to_client(portal_api::ConfigChanged{{network.client.ipv4, network.client.ipv6, {}, "corp.example"}});
+    EXPECT_EQ(network.client.tun_config->search_domain, "corp.example");
+
+    network.add_resource(1, "10.1.0.0/16");
+    EXPECT_EQ(network.client.tun_config->search_domain, "corp.example") << "it outlives a change of routes";
+
+    network.to_client(portal_api::ConfigChanged{{network.client.ipv4, network.client.ipv6, {}, {}}});
+    EXPECT_EQ(network.client.tun_config->search_domain, std::nullopt);
+}
+
 TEST_F(ClientResources, AreReplacedWhenTheirAddressChanges) {
     network.add_resource(1, "10.1.0.0/16");
 

@@ -338,7 +338,11 @@ void ClientTunnel::handle(const portal_api::InvalidateGatewayIceCandidates& mess
 // --- Resources and the interface ---
 
 void ClientTunnel::set_interface(const portal_api::Interface& interface) {
-    core_.set_tun_config({.ipv4 = interface.ipv4, .ipv6 = interface.ipv6});
+    core_.set_tun_config({.ipv4 = interface.ipv4,
+                          .ipv6 = interface.ipv6,
+                          .ipv4_routes = {},
+                          .ipv6_routes = {},
+                          .search_domain = interface.search_domain});
     update_routes();
 }
 

@@ -1,6 +1,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "culvert/base/bytes.h"
+#include "culvert/dns/stub_io.h"
+#include "culvert/net/ip_address.h"
 
 namespace culvert::tunnel {
 
@@ -8,6 +13,26 @@ namespace culvert::tunnel {
 struct Reset {
     /// For the log.
     std::string reason;
+};
+
+/// The resolvers that the host itself uses, or would use without us. Our own sentinels may be among them.
+struct SetSystemResolvers {
+    std::vector<net::IpAddress> servers;
+};
+
+/// Whether everything that belongs to no other resource shall go through the tunnel.
+struct SetInternetResource {
+    bool is_active = false;
+};
+
+/// The answer to a dns::Ask.
+struct DnsResponse {
+    dns::AskId id;
+    Bytes message;
+};
+/// There will be no answer: it could not be sent, or the connection failed.
+struct DnsFailure {
+    dns::AskId id;
 };
 
 /// Say goodbye to all peers. The last command.
