@@ -24,4 +24,10 @@ const net::IpNetwork& sentinel_range(net::Family family) {
     return family == net::Family::kIpv4 ? kV4 : kV6;
 }
 
+bool is_llmnr_group(const net::IpAddress& address) {
+    static const auto kV4 = network("224.0.0.252/32").address();
+    static const auto kV6 = network("ff02::1:3/128").address();
+    return address == (address.is_v4() ? kV4 : kV6);
+}
+
 }  // namespace culvert::dns

@@ -15,4 +15,7 @@ namespace culvert::dns {
     return sentinel_range(address.family()).contains(address);
 }
 
+/// Where systems ask everybody on a link for names of one label (RFC 4795): 224.0.0.252 and ff02::1:3.
+[[nodiscard]] bool is_llmnr_group(const net::IpAddress& address);
+
 }  // namespace culvert::dns

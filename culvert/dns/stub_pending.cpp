@@ -282,15 +282,16 @@ void StubResolver::finish(PendingEntry entry, Instant now) {
 void StubResolver::close(AskId id, Instant now) {
     const auto found = asks_.find(id);
     const auto& ask = found->second;
-    if (const auto* tunnel = std::get_if<ViaTunnel>(&ask.route)) {
-        if (ask.transport == Transport::kUdp) {
-            tunnel_ports_.close(tunnel->local_port, now);
-        } else {
-            tunnel_streams_.erase({tunnel->server, ask.wire_id});
-        }
+    const auto* tunnel = std::get_if<ViaTunnel>(&ask.route);
+    if (tunnel != nullptr && ask.transport == Transport::kUdp) {
+        tunnel_ports_.close(tunnel->local_port, now);  // there is nothing else to close
+    } else {
+        outputs_.emplace_back(StopAsking{id});
+    }
+    if (tunnel != nullptr && ask.transport == Transport::kTcp) {
+        tunnel_streams_.erase({tunnel->server, ask.wire_id});
     }
     asks_.erase(found);
-    outputs_.emplace_back(StopAsking{id});
 }
 
 void StubResolver::schedule(PendingEntry entry) {
