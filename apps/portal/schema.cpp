@@ -284,8 +284,13 @@ CREATE TABLE attempts (id INTEGER PRIMARY KEY CHECK (id = 1), content BLOB NOT N
 INSERT INTO attempts (id, content) VALUES (1, x'00');
 )sql";
 
+// Resolvers that are asked over HTTPS.
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE accounts ADD COLUMN upstream_doh TEXT NOT NULL DEFAULT '[]';
+)sql";
+
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

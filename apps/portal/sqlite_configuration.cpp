@@ -49,6 +49,19 @@ Enum from_name(const Names<Enum, N>& names, std::string_view text) {
     return found->first;
 }
 
+std::string write_urls(const std::vector<std::string>& urls) {
+    return json::serialize(json::array(urls.begin(), urls.end()));
+}
+
+std::vector<std::string> read_urls(const std::string& text) {
+    std::vector<std::string> urls;
+    const auto list = json::parse(text);
+    for (const auto& item : list.as_array()) {
+        urls.emplace_back(item.as_string().data(), item.as_string().size());
+    }
+    return urls;
+}
+
 std::string write_servers(const std::vector<net::SocketAddress>& servers) {
     json::array list;
     for (const auto& server : servers) {
@@ -133,13 +146,14 @@ portal::Directory SqliteStorage::load_directory() try {
 
     portal::Directory directory;
     {
-        auto row = database_.prepare("SELECT name, slug, search_domain, upstream_dns FROM accounts WHERE id = ?");
+        auto row = database_.prepare(
+            "SELECT name, slug, search_domain, upstream_dns, upstream_doh FROM accounts WHERE id = ?");
         row.bind(account_id_);
         if (!row.step()) {
             throw StorageError{"the database holds no account; restore a backup"};
         }
-        directory.account = {*AccountId::parse(account_id_), row.text(0), row.text(1), row.optional_text(2),
-                             read_servers(row.text(3))};
+        directory.account = {*AccountId::parse(account_id_), row.text(0),           row.text(1), row.optional_text(2),
+                             read_servers(row.text(3)),      read_urls(row.text(4))};
     }
     for (auto row = database_.prepare("SELECT id, name FROM sites"); row.step();) {
         const auto id = read_id<SiteId>(row, 0);
@@ -191,12 +205,13 @@ portal::Directory SqliteStorage::load_directory() try {
 }
 
 void SqliteStorage::put(const portal::Account& account) {
-    auto statement =
-        database_.prepare("UPDATE accounts SET name = ?, slug = ?, search_domain = ?, upstream_dns = ? WHERE id = ?");
+    auto statement = database_.prepare(
+        "UPDATE accounts SET name = ?, slug = ?, search_domain = ?, upstream_dns = ?, upstream_doh = ? WHERE id = ?");
     statement.bind(account.name)
         .bind(account.slug)
         .bind(account.search_domain)
         .bind(write_servers(account.upstream_dns))
+        .bind(write_urls(account.upstream_doh))
         .bind(account.id.to_string());
     database_.must_execute(std::move(statement));
 }

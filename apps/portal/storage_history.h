@@ -118,9 +118,12 @@ private:
     }
 
     Step put_account() {
-        Account row{account_, text(), text(), maybe_text(), {}};
+        Account row{account_, text(), text(), maybe_text(), {}, {}};
         for (auto count = rng_.below(3); count > 0; --count) {
             row.upstream_dns.push_back({address(), static_cast<std::uint16_t>(rng_.below(65536))});
+        }
+        for (auto count = rng_.below(3); count > 0; --count) {
+            row.upstream_doh.push_back(text());
         }
         return put(row);
     }

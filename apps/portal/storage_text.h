@@ -62,7 +62,7 @@ std::string line(std::string_view kind, const T&... values) {
 }
 
 inline std::string text_of(const Account& row) {
-    return line("account", row.id, row.name, row.slug, row.search_domain, row.upstream_dns);
+    return line("account", row.id, row.name, row.slug, row.search_domain, row.upstream_dns, row.upstream_doh);
 }
 inline std::string text_of(const Site& row) {
     return line("site", row.id, row.name);

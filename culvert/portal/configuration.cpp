@@ -168,7 +168,7 @@ std::string parse_slug(const Node& node) {
 }
 
 Configuration::Dns parse_dns(const Node& node) {
-    node.check_keys({"search_domain", "upstream"});
+    node.check_keys({"search_domain", "upstream", "doh"});
     Configuration::Dns dns;
     if (const auto domain = node.find("search_domain")) {
         dns.search_domain = domain->checked(parse_search_domain(domain->text(1, 255)));
@@ -180,6 +180,18 @@ Configuration::Dns parse_dns(const Node& node) {
                 item.fail("is listed twice");
             }
             dns.upstream.push_back(server);
+        }
+    }
+    if (const auto doh = node.find("doh")) {
+        for (const auto& item : doh->items()) {
+            const auto url = item.checked(parse_doh_url(item.text(1, kMaxTextCharacters)));
+            if (std::ranges::count(dns.doh, url) > 0) {
+                item.fail("is listed twice");
+            }
+            dns.doh.push_back(url);
+        }
+        if (!dns.doh.empty() && !dns.upstream.empty()) {
+            doh->fail("would never be asked, since there are \"upstream\" servers; leave out one of the two");
         }
     }
     return dns;

@@ -17,7 +17,9 @@ namespace culvert::portal {
 struct Configuration {
     struct Dns {
         std::optional<std::string> search_domain;
+        /// One of the two at most has servers.
         std::vector<net::SocketAddress> upstream;
+        std::vector<std::string> doh;
     };
     struct AccountSection {
         std::optional<std::string> name;

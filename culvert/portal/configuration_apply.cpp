@@ -75,6 +75,7 @@ private:
         if (section.dns) {
             account.search_domain = section.dns->search_domain;
             account.upstream_dns = section.dns->upstream;
+            account.upstream_doh = section.dns->doh;
         }
         store(account, account == before ? Outcome::kUnchanged : Outcome::kChanged, label("account", account.name));
     }

@@ -45,6 +45,10 @@ TEST(ConfigurationFile, NamesThePlaceOfAMistake) {
     EXPECT_EQ(error_of(R"({"sites": [{"name": "a"}, {"name": "a"}]})"), "sites[1]: \"a\" is listed twice");
     EXPECT_EQ(error_of(R"({"actors": [{"name": "a", "type": "king"}]})"),
               "actors[0].type: \"king\" is not one of account_user, account_admin_user, service_account, api_client");
+    EXPECT_EQ(error_of(R"({"account": {"dns": {"doh": ["https://dns.example/", "x"]}}})"),
+              "account.dns.doh[1]: must be a URL such as https://dns.example/dns-query, with port 443 and no query");
+    EXPECT_EQ(error_of(R"({"account": {"dns": {"upstream": ["1.1.1.1"], "doh": ["https://dns.example/"]}}})"),
+              "account.dns.doh: would never be asked, since there are \"upstream\" servers; leave out one of the two");
     EXPECT_EQ(error_of(R"({"account": {"dns": {"upstream": ["1.1.1.1", "x"]}}})"),
               "account.dns.upstream[1]: must be an IP address, or one with a port such as 203.0.113.53:53");
     EXPECT_EQ(error_of("[]"), "top level: must be an object");
@@ -251,6 +255,8 @@ TEST(ResourceAddress, ReadsUpstreamDnsAndSearchDomains) {
     }
     EXPECT_TRUE(parse_upstream_dns("127.0.0.53")) << "each client's own resolver";
     EXPECT_FALSE(parse_upstream_dns("dns.example"));
+    EXPECT_TRUE(parse_doh_url("https://dns.example/dns-query"));
+    EXPECT_FALSE(parse_doh_url("http://dns.example/dns-query"));
     EXPECT_TRUE(parse_search_domain("corp.example"));
     for (const auto* text : {"corp", ".corp.example", "corp..example", "corp.e", "corp.e1", "a_b.example", ""}) {
         EXPECT_FALSE(parse_search_domain(text)) << text;

@@ -365,6 +365,7 @@ portal_api::Interface ControlPlane::client_interface(const Client& client) const
     portal_api::Interface interface{.ipv4 = client.ipv4,
                                     .ipv6 = client.ipv6,
                                     .upstream_dns = {},
+                                    .upstream_doh = directory_.account.upstream_doh,
                                     .search_domain = directory_.account.search_domain};
     for (const auto& server : directory_.account.upstream_dns) {
         interface.upstream_dns.push_back({server});

@@ -387,6 +387,12 @@ TEST_F(Changes, DnsSettingsReachClients) {
     announce_changes();
 
     EXPECT_EQ(take_one<ConfigChanged>(client_).interface.upstream_dns.size(), 1U);
+
+    account.upstream_dns = {};
+    account.upstream_doh = {"https://dns.example/dns-query"};
+    storage_.put(account);
+    announce_changes();
+    EXPECT_EQ(take_one<ConfigChanged>(client_).interface.upstream_doh, account.upstream_doh);
     EXPECT_TRUE(take_frames(gateway_).empty());
 }
 

@@ -62,7 +62,8 @@ std::vector<const Resource*> connectable_resources(const Directory& directory, c
 DirectoryChanges compare(const Directory& before, const Directory& after) {
     DirectoryChanges changes;
     changes.dns = before.account.search_domain != after.account.search_domain ||
-                  before.account.upstream_dns != after.account.upstream_dns;
+                  before.account.upstream_dns != after.account.upstream_dns ||
+                  before.account.upstream_doh != after.account.upstream_doh;
     changes.slug = before.account.slug != after.account.slug;
 
     std::set<SiteId> renamed;

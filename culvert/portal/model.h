@@ -38,6 +38,7 @@ struct Account {
     std::string slug;
     std::optional<std::string> search_domain;
     std::vector<net::SocketAddress> upstream_dns;
+    std::vector<std::string> upstream_doh;  ///< URLs.
 
     friend bool operator==(const Account&, const Account&) = default;
 };

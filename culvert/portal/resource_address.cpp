@@ -8,6 +8,7 @@
 #include "culvert/net/ip_network.h"
 #include "culvert/portal/text.h"
 #include "culvert/portal/tunnel_addresses.h"
+#include "culvert/portal_api/doh_url.h"
 
 namespace culvert::portal {
 namespace {
@@ -277,6 +278,13 @@ std::expected<net::SocketAddress, std::string> parse_upstream_dns(std::string_vi
                                ", which the tunnel uses"};
     }
     return *server;
+}
+
+std::expected<std::string, std::string> parse_doh_url(std::string_view text) {
+    if (!portal_api::is_doh_url(text)) {
+        return std::unexpected{"must be a URL such as https://dns.example/dns-query, with port 443 and no query"};
+    }
+    return std::string{text};
 }
 
 std::expected<std::string, std::string> parse_search_domain(std::string_view text) {

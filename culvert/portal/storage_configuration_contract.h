@@ -35,6 +35,7 @@ TYPED_TEST_P(StorageConfigurationContract, ReplacesWhatIsPutAgain) {
     account.name = "Acme";
     account.search_domain = "corp.example";
     account.upstream_dns = {*net::SocketAddress::parse("9.9.9.9:53"), *net::SocketAddress::parse("[2620:fe::fe]:53")};
+    account.upstream_doh = {"https://dns.example/dns-query"};
     this->resource_.type = ResourceType::kCidr;
     this->resource_.address = "10.0.0.0/8";
     this->resource_.ip_stack = IpStack::kDual;

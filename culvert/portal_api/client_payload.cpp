@@ -222,10 +222,17 @@ json::value to_json(const Interface& interface) {
     for (const auto& server : interface.upstream_dns) {
         servers.push_back(json::object{{"protocol", "ip_port"}, {"address", server.address.to_string()}});
     }
-    return {{"ipv4", interface.ipv4.to_string()},
-            {"ipv6", interface.ipv6.to_string()},
-            {"upstream_dns", std::move(servers)},
-            {"search_domain", to_json(interface.search_domain)}};
+    json::object object{{"ipv4", interface.ipv4.to_string()},
+                        {"ipv6", interface.ipv6.to_string()},
+                        {"upstream_dns", std::move(servers)},
+                        {"search_domain", to_json(interface.search_domain)}};
+    if (!interface.upstream_doh.empty()) {
+        auto& list = object["upstream_doh"].emplace_array();
+        for (const auto& url : interface.upstream_doh) {
+            list.push_back(json::object{{"url", url}});
+        }
+    }
+    return object;
 }
 
 json::value to_json(const ClientInit& message) {

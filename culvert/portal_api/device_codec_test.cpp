@@ -370,6 +370,8 @@ TEST(DeviceCodec, RefusesTheWholeMessageForABadInterface) {
              R"({"ipv4":"100.71.20.9/32","ipv6":"fd00::1"})",
              R"({"ipv4":"100.71.20.9","ipv6":"fd00::1","upstream_dns":[{"protocol":"doh","address":"1.1.1.1:53"}]})",
              R"({"ipv4":"100.71.20.9","ipv6":"fd00::1","upstream_dns":[{"protocol":"ip_port","address":"1.1.1.1"}]})",
+             R"({"ipv4":"100.71.20.9","ipv6":"fd00::1","upstream_doh":[{"url":"http://dns.example/"}]})",
+             R"({"ipv4":"100.71.20.9","ipv6":"fd00::1","upstream_doh":["https://dns.example/"]})",
              R"({"ipv4":"100.71.20.9","ipv6":"fd00::1","search_domain":"a..b"})",
              R"({"ipv4":"100.71.20.9","ipv6":"fd00::1","search_domain":"with space"})",
              R"({"ipv4":"100.71.20.9","ipv6":"fd00::1","search_domain":7})",

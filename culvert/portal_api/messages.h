@@ -30,6 +30,8 @@ struct Interface {
     net::IpAddress ipv4;
     net::IpAddress ipv6;
     std::vector<UpstreamDns> upstream_dns;
+    /// URLs of resolvers that are asked over HTTPS where `upstream_dns` has none (spec/dns.md section 14.1).
+    std::vector<std::string> upstream_doh;
     std::optional<std::string> search_domain;
 
     friend bool operator==(const Interface&, const Interface&) = default;

@@ -176,6 +176,17 @@ TEST(PortalCodec, SendsTheSearchDomainAndServersEvenIfThereAreNone) {
     EXPECT_FALSE(gateway.at("payload").at("interface").as_object().contains("upstream_dns"));
 }
 
+TEST(PortalCodec, SendsResolversOverHttpsIfThereAreSome) {
+    ConfigChanged changed;
+    changed.interface.ipv4 = *net::IpAddress::parse("100.64.0.1");
+    changed.interface.ipv6 = *net::IpAddress::parse("fd00:2021:1111::1");
+    EXPECT_EQ(encode_to_device(ToClient{changed}).find("doh"), std::string::npos) << "old devices do not know it";
+
+    changed.interface.upstream_doh = {"https://dns.example/dns-query", "https://9.9.9.9/dns-query"};
+    EXPECT_EQ(parse(encode_to_device(ToClient{changed})).at("payload").at("interface").at("upstream_doh"),
+              parse(R"([{"url":"https://dns.example/dns-query"},{"url":"https://9.9.9.9/dns-query"}])"));
+}
+
 TEST(PortalCodec, WritesAnExpiryThatNeverComesAsNull) {
     const auto encoded = parse(encode_to_device(ToGateway{AuthorizeFlow{.resource = GatewayInternetResource{}}}));
     EXPECT_TRUE(encoded.at("payload").as_object().at("expires_at").is_null());

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 
 #include "culvert/base/base64.h"
+#include "culvert/portal_api/doh_url.h"
 #include "culvert/portal_api/payload.h"
 
 namespace culvert::portal_api {
@@ -73,6 +74,13 @@ Interface read_interface(const ObjectReader& reader) {
             reader.problem().report({&place, "protocol"}, "unknown protocol");
         }
         interface.upstream_dns.push_back({server.socket_address("address")});
+    });
+    reader.each_if_present("upstream_doh", [&](const json::value& value, const Place& place) {
+        const ObjectReader server{value, place, reader.problem()};
+        interface.upstream_doh.push_back(server.string("url"));
+        if (!is_doh_url(interface.upstream_doh.back())) {
+            reader.problem().report({&place, "url"}, "expected an https URL without query");
+        }
     });
     interface.search_domain = reader.optional_string("search_domain");
     if (interface.search_domain && !is_domain(*interface.search_domain)) {
