@@ -114,7 +114,8 @@ SessionTable::Out SessionTable::translate_out(const ClientId& client, packet::Ip
     return Out::kTranslated;
 }
 
-bool SessionTable::open(const ClientId& client, packet::IpPacket& packet, const net::IpAddress& real, Instant now) {
+bool SessionTable::open(const ClientId& client, packet::IpPacket& packet, const net::IpAddress& real, Instant now,
+                        const MayUsePort& may_use) {
     const auto source = packet.source_value();
     assert(source && real.family() == packet.destination().family());
     const auto inside = outward_side(packet, *source);
@@ -125,7 +126,7 @@ bool SessionTable::open(const ClientId& client, packet::IpPacket& packet, const 
     Side outside{inside.client, real, inside.value};
     const auto try_port = [&](std::uint16_t port) {
         outside.value.value = port;
-        return is_free(client, outside, now);
+        return is_free(client, outside, now) && (!may_use || may_use(port));
     };
     auto port = inside.value.value;
     bool is_found = try_port(port);
@@ -156,6 +157,20 @@ bool SessionTable::is_free(const ClientId& client, const Side& outside, Instant 
     }
     const auto& session = sessions_[index];
     return session.kind == Kind::kOver || is_expired(session, now) || session.client_id != client;
+}
+
+std::optional<SessionTable::Inside> SessionTable::session_like(const ClientId& client, const packet::IpPacket& packet,
+                                                               Instant now) const {
+    const auto source = packet.source_value();
+    const auto index = source ? find_outside(outward_side(packet, *source)) : kNone;
+    if (index == kNone) {
+        return std::nullopt;
+    }
+    const auto& session = sessions_[index];
+    if (session.client_id != client || session.kind == Kind::kOver || is_expired(session, now)) {
+        return std::nullopt;
+    }
+    return Inside{session.inside.other, session.inside.value.value};
 }
 
 // --- To the client ---

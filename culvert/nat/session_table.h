@@ -53,9 +53,13 @@ public:
     /// A packet of the client to a proxy IP. Where it may go is not checked: see Translations.
     [[nodiscard]] Out translate_out(const ClientId& client, packet::IpPacket& packet, Instant now);
 
+    /// Of the client's port as the other side is to see it.
+    using MayUsePort = std::function<bool(std::uint16_t port)>;
     /// Begins a session with `real` and translates its first packet. False: no port is free, and the packet stays as it
-    /// is. Requires that translate_out() found none, and an IP of the packet's version.
-    [[nodiscard]] bool open(const ClientId& client, packet::IpPacket& packet, const net::IpAddress& real, Instant now);
+    /// is. Requires that translate_out() found none, and an IP of the packet's version. `may_use`: whether nothing else
+    /// that the client has open would look the same from there.
+    [[nodiscard]] bool open(const ClientId& client, packet::IpPacket& packet, const net::IpAddress& real, Instant now,
+                            const MayUsePort& may_use = {});
 
     enum class In : std::uint8_t {
         kTranslated,
@@ -64,6 +68,15 @@ public:
     };
     /// A packet from a real IP to the client. After kTranslated its source is the proxy IP.
     [[nodiscard]] In translate_in(const ClientId& client, packet::IpPacket& packet, Instant now);
+
+    /// What a client calls one side of a session.
+    struct Inside {
+        net::IpAddress proxy;
+        std::uint16_t value = 0;
+    };
+    /// The session that a packet of the client would look like a part of if it went to its destination as it is.
+    [[nodiscard]] std::optional<Inside> session_like(const ClientId& client, const packet::IpPacket& packet,
+                                                     Instant now) const;
 
     /// An ICMP error to the client about one of its packets, as the client has to see it: from the proxy IP, about a
     /// packet to it. Empty after kLate and kNotTranslated.

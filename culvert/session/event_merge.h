@@ -6,6 +6,7 @@
 
 #include "culvert/crypto/keys.h"
 #include "culvert/tunnel/client/client_event.h"
+#include "culvert/tunnel/gateway/gateway_event.h"
 
 namespace culvert::session {
 
@@ -24,6 +25,9 @@ public:
     [[nodiscard]] bool passes(std::size_t shard, const tunnel::ResourcesChanged& /*event*/) { return shard == 0; }
     /// Each shard speaks for its own peers.
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::SendToPortal& /*event*/) { return true; }
+    [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::LookUpName& /*event*/) { return true; }
+    [[nodiscard]] bool passes(std::size_t /*shard*/, const dns::Ask& /*event*/) { return true; }
+    [[nodiscard]] bool passes(std::size_t /*shard*/, const dns::StopAsking& /*event*/) { return true; }
     /// Shards lose the same relays at the same time, and one answer of the portal serves them all.
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::ReconnectToPortal& /*event*/);
     /// The portal may hear of a key once every shard has it.

@@ -20,7 +20,7 @@ private:
         auto shards = std::make_unique<Shards<tunnel::GatewayTunnel>>(
             std::move(tuns), options, [rng = Rng{io::os_seed()}](std::size_t number) {
                 return tunnel::GatewayTunnel{connectivity::Seeds::of_shard(rng, number), io::monotonic_now(),
-                                             io::wall_now()};
+                                             io::wall_now(), static_cast<std::uint16_t>(number)};
             });
         shards_ = shards.get();
         return shards;
@@ -58,6 +58,12 @@ private:
             std::visit([&](auto& alternative) { handle(alternative); }, event);
         }
     }
+
+    using DeviceSession::handle;
+    /// Clients are told that the name is not known, and ask again with the next query.
+    void handle(tunnel::LookUpName& wanted) { static_cast<void>(shards_->post(tunnel::NameLookUpFailed{wanted.id})); }
+    void handle(dns::Ask& /*ask*/) {}
+    void handle(dns::StopAsking& /*stop*/) {}
 
     Shards<tunnel::GatewayTunnel>* shards_ = nullptr;
     std::optional<io::GatewayHost> host_;

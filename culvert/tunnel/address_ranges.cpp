@@ -1,5 +1,9 @@
 #include "culvert/tunnel/address_ranges.h"
 
+#include <algorithm>
+#include <initializer_list>
+#include <vector>
+
 namespace culvert::tunnel {
 namespace {
 
@@ -13,6 +17,14 @@ struct Range {
 Range range(const char* v4, const char* v6) {
     // value(): the texts below are constants of this file
     return {net::IpNetwork::parse(v4).value(), net::IpNetwork::parse(v6).value()};
+}
+
+std::vector<net::IpNetwork> networks(std::initializer_list<const char*> texts) {
+    std::vector<net::IpNetwork> all;
+    for (const auto* text : texts) {
+        all.push_back(net::IpNetwork::parse(text).value());
+    }
+    return all;
 }
 
 }  // namespace
@@ -37,6 +49,14 @@ bool is_reserved(const net::IpAddress& address) {
 const net::IpNetwork& link_local_range() {
     static const net::IpNetwork kRange = net::IpNetwork::parse("169.254.0.0/16").value();
     return kRange;
+}
+
+bool is_private(const net::IpAddress& address) {
+    static const std::vector<net::IpNetwork> kV4 =
+        networks({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "240.0.0.0/4"});
+    static const std::vector<net::IpNetwork> kV6 = networks({"fc00::/7", "fe80::/10", "fec0::/10"});
+    return std::ranges::any_of(address.is_v4() ? kV4 : kV6,
+                               [&](const net::IpNetwork& network) { return network.contains(address); });
 }
 
 bool is_always_dropped(const net::IpAddress& destination) {

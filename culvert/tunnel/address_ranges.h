@@ -34,6 +34,10 @@ using dns::sentinel_range;
 /// whose network lies in it has such an address.
 [[nodiscard]] const net::IpNetwork& link_local_range();
 
+/// Networks that are somebody's own (RFC 1918, 4193, 3927, 6598) or nobody's (RFC 1112 section 4): no part of the
+/// Internet.
+[[nodiscard]] bool is_private(const net::IpAddress& address);
+
 /// IGMPv3 reports and router solicitations: the operating system sends them into every interface, nobody wants them.
 [[nodiscard]] bool is_always_dropped(const net::IpAddress& destination);
 

@@ -22,6 +22,12 @@ std::string_view to_text(Refusal refusal) {
             return "Not for the gateway itself";
         case Refusal::kNoTranslation:
             return "No translation";
+        case Refusal::kPrivateAddress:
+            return "Private networks are not the Internet";
+        case Refusal::kPortTaken:
+            return "Another flow has the same ports";
+        case Refusal::kNoSession:
+            return "Part of no connection";
         case Refusal::kUnasked:
             return "Answers nothing that the client sent";
         case Refusal::kNoL4Value:

@@ -20,8 +20,14 @@ enum class Refusal : std::uint8_t {
     kReservedAddress,
     /// The gateway's own address, which answers echo requests and nothing else.
     kGatewayItself,
+    /// A private network, which the Internet Resource is not about.
+    kPrivateAddress,
     /// A proxy IP that nothing is translated to.
     kNoTranslation,
+    /// To a name, and the packets that answer could not be told from those of another flow of the client.
+    kPortTaken,
+    /// To a name, and a part of a connection that there is none of.
+    kNoSession,
     /// From a resource or the gateway itself, and part of nothing that the client asked for.
     kUnasked,
     /// From a resource, and of a protocol or ICMP type that cannot be told apart from an answer to somebody else; or

@@ -132,6 +132,23 @@ void ClientPolicy::describe(Snapshot& out) const {
     }
 }
 
+void GatewayNames::describe(Snapshot& out) const {
+    out.line("names").field("sessions", sessions_.size()).field("look_ups", requests_.size());
+    out.nested([&] {
+        for (const auto& [client, translations] : translations_) {
+            out.line("names_of").field("client", client).field("names", translations.names());
+            out.nested([&] {
+                translations.for_each([&](const net::IpAddress& proxy, const nat::Translations::Target& target) {
+                    out.line("translation")
+                        .field("proxy", proxy)
+                        .field("resource", target.resource)
+                        .field("real", target.real);
+                });
+            });
+        }
+    });
+}
+
 std::string GatewayTunnel::debug_snapshot(Instant now) const {
     Snapshot out{now};
     out.line("gateway").field("addresses", clients_by_address_.size()).field("flows", flows_.size());
@@ -149,6 +166,7 @@ std::string GatewayTunnel::debug_snapshot(Instant now) const {
                 .field("leaves", peer.leaves_at)
                 .nested([&] { peer.policy.describe(out); });
         }
+        names_.describe(out);
     });
     return out.text() + '\n' + core_.node_snapshot(now);
 }

@@ -1,20 +1,36 @@
 #include "culvert/tunnel/gateway/client_policy.h"
 
-#include <cassert>
 #include <utility>
 #include <variant>
 
+#include "culvert/base/overloaded.h"
+#include "culvert/observability/log.h"
 #include "culvert/tunnel/address_ranges.h"
 
 namespace culvert::tunnel {
 namespace {
 
 using portal_api::GatewayCidrResource;
+using portal_api::GatewayDnsResource;
+using portal_api::GatewayInternetResource;
 using portal_api::GatewayResource;
+
+constexpr log::Logger kLog{"tunnel"};
 
 bool is_only_around_link_local(const net::IpNetwork& network, const net::IpAddress& address) {
     const auto& link_local = link_local_range();
     return address.is_v4() && link_local.contains(address) && network.prefix() < link_local.prefix();
+}
+
+bool have_one_address(const GatewayResource& a, const GatewayResource& b) {
+    return std::visit(
+        overloaded{
+            [](const GatewayCidrResource& x, const GatewayCidrResource& y) { return x.address == y.address; },
+            [](const GatewayDnsResource& x, const GatewayDnsResource& y) { return x.address == y.address; },
+            [](const GatewayInternetResource&, const GatewayInternetResource&) { return true; },
+            [](const auto&, const auto&) { return false; },
+        },
+        a, b);
 }
 
 }  // namespace
@@ -23,14 +39,15 @@ const ResourceId& id_of(const GatewayResource& resource) {
     return std::visit([](const auto& any) -> const ResourceId& { return any.id; }, resource);
 }
 
-bool is_supported(const GatewayResource& resource) {
-    return std::holds_alternative<GatewayCidrResource>(resource);
-}
-
-void ClientPolicy::allow(const GatewayResource& resource, Expiry expires_at) {
-    assert(is_supported(resource));
+bool ClientPolicy::allow(const GatewayResource& resource, Expiry expires_at) {
+    const auto known = resources_.find(id_of(resource));
+    const bool is_moved = known != resources_.end() && !have_one_address(known->second.resource, resource);
     resources_.insert_or_assign(id_of(resource), Grant{resource, expires_at});
     rebuild_rules();
+    if (std::holds_alternative<GatewayDnsResource>(resource) && !names_.contains(id_of(resource))) {
+        kLog.warn("A resource has no names: its address is no pattern", log::field("rid", id_of(resource)));
+    }
+    return is_moved;
 }
 
 bool ClientPolicy::revoke(const ResourceId& id) {
@@ -72,12 +89,23 @@ std::expected<void, ClientPolicy::UpdateError> ClientPolicy::update_filters(cons
     if (known == resources_.end()) {
         return std::unexpected{UpdateError::kUnknown};
     }
-    auto* cidr = std::get_if<GatewayCidrResource>(&known->second.resource);
-    const auto* changed = std::get_if<GatewayCidrResource>(&resource);
-    if (cidr == nullptr || changed == nullptr) {
+    const bool is_updated =
+        std::visit(overloaded{
+                       [](GatewayCidrResource& ours, const GatewayCidrResource& theirs) {
+                           ours.filters = theirs.filters;
+                           return true;
+                       },
+                       [](GatewayDnsResource& ours, const GatewayDnsResource& theirs) {
+                           ours.filters = theirs.filters;
+                           return true;
+                       },
+                       [](GatewayInternetResource&, const GatewayInternetResource&) { return true; },  // has no filters
+                       [](auto&, const auto&) { return false; },
+                   },
+                   known->second.resource, resource);
+    if (!is_updated) {
         return std::unexpected{UpdateError::kTypeChanged};
     }
-    cidr->filters = changed->filters;
     rebuild_rules();
     return {};
 }
@@ -92,23 +120,52 @@ std::expected<ClientPolicy::Expiry, ClientPolicy::UpdateError> ClientPolicy::upd
 }
 
 std::expected<ResourceId, Refusal> ClientPolicy::classify(const net::IpAddress& address, const Service& service) const {
-    const auto match = rules_.match(address);
-    if (!match || is_only_around_link_local(match->network, address)) {
+    auto refusal = Refusal::kNoFilter;
+    if (const auto match = rules_.match(address); match && !is_only_around_link_local(match->network, address)) {
+        const auto filtered = match->value->filters.check(service);
+        if (!filtered) {
+            return match->value->resource;
+        }
+        refusal = *filtered;
+    }
+    if (internet_ && !is_private(address)) {
+        return *internet_;
+    }
+    if (internet_ && refusal == Refusal::kNoFilter && !is_tunnel_address(address)) {
+        refusal = Refusal::kPrivateAddress;
+    }
+    return std::unexpected{refusal};
+}
+
+std::expected<void, Refusal> ClientPolicy::check(const ResourceId& dns_resource, const Service& service) const {
+    const auto rule = names_.find(dns_resource);
+    if (rule == names_.end()) {
         return std::unexpected{Refusal::kNoFilter};
     }
-    if (const auto refusal = match->value->filters.check(service)) {
+    if (const auto refusal = rule->second.filters.check(service)) {
         return std::unexpected{*refusal};
     }
-    return match->value->resource;
+    return {};
+}
+
+bool ClientPolicy::covers(const ResourceId& dns_resource, const dns::Name& name) const {
+    const auto rule = names_.find(dns_resource);
+    return rule != names_.end() && rule->second.pattern.matches(name);
 }
 
 void ClientPolicy::rebuild_rules() {
+    names_.clear();
+    internet_.reset();
     std::map<net::IpNetwork, std::vector<const GatewayCidrResource*>> by_network;
     std::map<net::Family, std::set<unsigned>> prefixes;
     for (const auto& [id, grant] : resources_) {
         if (const auto* cidr = std::get_if<GatewayCidrResource>(&grant.resource)) {
             by_network[cidr->address].push_back(cidr);
             prefixes[cidr->address.family()].insert(cidr->address.prefix());
+        } else if (const auto* dns = std::get_if<GatewayDnsResource>(&grant.resource)) {
+            add_names(*dns);
+        } else {
+            internet_ = id;
         }
     }
 
@@ -131,6 +188,16 @@ void ClientPolicy::rebuild_rules() {
         }
         rules_.insert(network, std::move(rule));
     }
+}
+
+void ClientPolicy::add_names(const GatewayDnsResource& resource) {
+    auto pattern = dns::Pattern::parse(resource.address);
+    if (!pattern) {
+        return;
+    }
+    NameRule rule{.filters = {}, .pattern = std::move(*pattern)};
+    rule.filters.add(resource.filters);
+    names_.emplace(resource.id, std::move(rule));
 }
 
 }  // namespace culvert::tunnel

@@ -9,6 +9,8 @@
 
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
+#include "culvert/dns/name.h"
+#include "culvert/dns/pattern.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/net/prefix_table.h"
 #include "culvert/portal_api/messages.h"
@@ -22,18 +24,15 @@ namespace culvert::tunnel {
 
 [[nodiscard]] const ResourceId& id_of(const portal_api::GatewayResource& resource);
 
-/// Whether this gateway can serve resources of that type.
-[[nodiscard]] bool is_supported(const portal_api::GatewayResource& resource);
-
 /// What one client may reach through this gateway, until when (spec/tunnel.md sections 6.1 to 6.3).
 class ClientPolicy {
 public:
     /// Unset means never.
     using Expiry = std::optional<UnixSeconds>;
 
-    /// Grants access; a resource granted before takes the new filters and the new expiry.
-    /// Requires is_supported(resource).
-    void allow(const portal_api::GatewayResource& resource, Expiry expires_at);
+    /// Grants access; a resource granted before takes the new filters and the new expiry. Returns whether it had
+    /// another address before, so that names that were set up for it are names of it no more.
+    bool allow(const portal_api::GatewayResource& resource, Expiry expires_at);
     bool revoke(const ResourceId& id);
     /// Revokes all but the resources in `listed`; returns what was revoked, in ascending order.
     std::vector<ResourceId> retain(const std::set<ResourceId>& listed);
@@ -49,9 +48,17 @@ public:
     [[nodiscard]] bool empty() const { return resources_.empty(); }
     [[nodiscard]] bool contains(const ResourceId& id) const { return resources_.contains(id); }
 
-    /// The resource that traffic between the client and `service` at `address` belongs to, if it is permitted.
+    /// The resource that traffic between the client and `service` at `address` belongs to, if it is permitted. Of CIDR
+    /// resources and the Internet Resource; the latter is not where networks are private, so that it opens nobody's own
+    /// network, and counts only where no filter of the former permits the traffic.
     [[nodiscard]] std::expected<ResourceId, Refusal> classify(const net::IpAddress& address,
                                                               const Service& service) const;
+    /// Whether traffic between the client and `service` of a name of the DNS resource is permitted.
+    [[nodiscard]] std::expected<void, Refusal> check(const ResourceId& dns_resource, const Service& service) const;
+    /// Whether it is a name of that DNS resource, and the client may use it.
+    [[nodiscard]] bool covers(const ResourceId& dns_resource, const dns::Name& name) const;
+    /// Whether the client may use any DNS resource.
+    [[nodiscard]] bool has_names() const { return !names_.empty(); }
 
     /// For snapshots.
     void describe(Snapshot& out) const;
@@ -65,13 +72,20 @@ private:
         FilterSet filters;
         ResourceId resource;
     };
+    struct NameRule {
+        FilterSet filters;
+        dns::Pattern pattern;
+    };
 
     template <typename Predicate>
     std::vector<ResourceId> revoke_if(Predicate is_over);
     void rebuild_rules();
+    void add_names(const portal_api::GatewayDnsResource& resource);
 
     std::map<ResourceId, Grant> resources_;
     net::PrefixTable<Rule> rules_;
+    std::map<ResourceId, NameRule> names_;
+    std::optional<ResourceId> internet_;
 };
 
 }  // namespace culvert::tunnel

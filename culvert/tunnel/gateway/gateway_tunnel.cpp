@@ -28,14 +28,28 @@ bool is_expired(const portal_api::AuthorizeFlow& flow, UnixSeconds wall_now) {
     return flow.expires_at && *flow.expires_at <= wall_now;
 }
 
+/// Ids of this process's shards never meet: the upper bits say which one's it is.
+constexpr unsigned kShardBits = 16;
+constexpr unsigned kNumberBits = 64 - kShardBits;
+
+std::uint64_t id_of_shard(std::uint64_t shard, std::uint64_t number) {
+    return (shard << kNumberBits) | number;
+}
+/// nullopt: it is another shard's.
+std::optional<std::uint64_t> number_in_shard(std::uint64_t shard, std::uint64_t id) {
+    return id >> kNumberBits == shard ? std::optional{id & ((std::uint64_t{1} << kNumberBits) - 1)} : std::nullopt;
+}
+
 std::string to_text(const ClientPolicy::Expiry& expires_at) {
     return expires_at ? std::to_string(expires_at->time_since_epoch().count()) : "never";
 }
 
 }  // namespace
 
-GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now)
+GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now, std::uint16_t shard)
     : core_{connectivity::Role::kGateway, seeds, now, wall_now},
+      shard_{shard},
+      names_{seeds.own.child("names")},
       flows_{{.total = kGatewayFlows,
               .per_peer = kGatewayFlowsPerClient,
               .per_owner = kGatewayFlowsPerActor,
@@ -47,13 +61,24 @@ GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, Wall
 
 void GatewayTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
     auto parsed = parse_tun_packet(packet);
-    if (!parsed) {
-        return;
+    if (!parsed || is_proxy_address(parsed->source())) {
+        return;  // no host has the address of a name
+    }
+    auto key = inbound_flow(*parsed);
+    auto* flow = key ? flows_.find(*key, now) : nullptr;
+    if (flow == nullptr && names_.has_sessions()) {
+        switch (translate_inbound(*parsed, now)) {
+            case nat::SessionTable::In::kTranslated:
+                key = inbound_flow(*parsed);
+                flow = key ? flows_.find(*key, now) : nullptr;
+                break;
+            case nat::SessionTable::In::kNotTranslated:
+                break;
+            case nat::SessionTable::In::kLate:
+                return;
+        }
     }
     packet::Segmenter segments{*parsed, packet.offload};
-
-    const auto key = inbound_flow(*parsed);
-    auto* flow = key ? flows_.find(*key, now) : nullptr;
     if (flow != nullptr && flows_.is_judged(*flow)) {
         if (flows_.admit(*flow, *parsed, now)) {
             core_.send(FlowTable::peer_of(*flow), segments, out, now);
@@ -63,6 +88,43 @@ void GatewayTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQue
     if (const auto client = accept_inbound(*parsed, flow, now)) {
         core_.send(client->uuid(), segments, out, now);
     }
+}
+
+nat::SessionTable::In GatewayTunnel::translate_inbound(packet::IpPacket& packet, Instant now) {
+    const auto client = clients_by_address_.find(packet.destination());
+    if (client == clients_by_address_.end()) {
+        return nat::SessionTable::In::kNotTranslated;
+    }
+    const auto result = packet.source_value() ? names_.translate_in(client->second, packet, now)
+                                              : pass_error_from_name(client->second, packet, now);
+    if (result == nat::SessionTable::In::kLate) {
+        kLog.trace("Translated an error about a packet to a name, or dropped what is late for one",
+                   log::field("cid", client->second));
+    }
+    return result;
+}
+
+/// Routers on the way to the name send errors, and so does the kernel of this machine.
+nat::SessionTable::In GatewayTunnel::pass_error_from_name(const ClientId& client, const packet::IpPacket& packet,
+                                                          Instant now) {
+    using In = nat::SessionTable::In;
+    const auto error = packet::inspect_icmp_error(packet);
+    const auto about = error && *error ? quoted_flow(packet) : std::nullopt;
+    if (!about || flows_.find(*about, now) != nullptr) {
+        return In::kNotTranslated;
+    }
+    auto [result, translated] = names_.translate_error_in(client, **error, now);
+    if (result != In::kTranslated) {
+        return result;
+    }
+    const auto parsed = packet::IpPacket::parse(translated);
+    const auto about_name = parsed ? quoted_flow(*parsed) : std::nullopt;
+    const auto* flow = about_name ? flows_.find(*about_name, now) : nullptr;
+    const bool may_come = core_.is_own_address(packet.source()) || may_send_errors(packet.source());
+    if (may_come && flow != nullptr && FlowTable::peer_of(*flow) == client.uuid()) {
+        core_.send(client.uuid(), translated, now);
+    }
+    return In::kLate;
 }
 
 std::optional<ClientId> GatewayTunnel::accept_inbound(const packet::IpPacket& packet, FlowTable::Flow* flow,
@@ -77,8 +139,10 @@ std::optional<ClientId> GatewayTunnel::accept_inbound(const packet::IpPacket& pa
         kLog.debug("Dropped packet to unknown client", log::field("destination", destination));
         return std::nullopt;
     }
+    const auto& policy = peers_.at(client->second).policy;
     auto verdict = core_.is_own_address(source) ? check_from_gateway(packet)
-                                                : check_inbound(peers_.at(client->second).policy, packet);
+                   : is_proxy_address(source)   ? check_from_name(policy, names_.of(client->second), packet)
+                                                : check_inbound(policy, packet);
     if (verdict && !is_asked_for(client->second, packet, flow, now)) {
         verdict = std::unexpected{Refusal::kUnasked};
     }
@@ -112,10 +176,11 @@ void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::
     auto& packet = received->packet;
     const auto key = outbound_flow(packet);
     auto* flow = key ? flows_.find(*key, now) : nullptr;
-    if (flow != nullptr && flows_.is_judged(*flow) && FlowTable::peer_of(*flow) == connection) {
+    const ClientId client{connection};
+    const bool is_judged = flow != nullptr && flows_.is_judged(*flow) && FlowTable::peer_of(*flow) == connection;
+    if (is_judged && (!is_proxy_address(packet.destination()) || names_.translate_running(client, packet, now))) {
         flows_.note_sent(*flow, packet, now);
     } else {
-        const ClientId client{connection};
         const auto peer = peers_.find(client);
         if (peer == peers_.end()) {
             core_.report_drop({.reason = "No peer for connection",
@@ -130,10 +195,13 @@ void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::
             return;
         }
         peer->second.leaves_at.reset();
-        if (!accept_outbound(client, peer->second, packet, now)) {
+        if (!accept_outbound(client, peer->second, packet, key, now)) {
             return;
         }
-        if (key && !open_flow(*key, client, peer->second, packet, now)) {
+        if (!key && is_proxy_address(packet.destination())) {
+            if (const auto error = names_.pass_on_error(client, packet, now)) {
+                static_cast<void>(tun.push_copy(*error));
+            }
             return;
         }
     }
@@ -141,22 +209,61 @@ void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::
     tun.push(packet);
 }
 
-bool GatewayTunnel::accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
-                                    Instant now) {
-    const auto destination = packet.destination();
-    const bool is_from_client = packet.source() == peer.ipv4 || packet.source() == peer.ipv6;
-    const auto verdict = !is_from_client                     ? std::unexpected{Refusal::kSpoofedSource}
-                         : core_.is_own_address(destination) ? check_to_gateway(packet)
-                                                             : check_outbound(peer.policy, packet);
-    if (verdict) {
+bool GatewayTunnel::accept_outbound(const ClientId& client, Peer& peer, packet::IpPacket& packet,
+                                    const std::optional<FlowKey>& key, Instant now) {
+    const auto target = judge_outbound(client, peer, packet, key, now);
+    if (!target) {
+        refuse_outbound(client, packet, target.error(), now);
+        return false;
+    }
+    if (!key) {
         return true;
     }
+    if (!open_flow(*key, client, peer, packet, now)) {
+        return false;
+    }
+    if (!*target) {
+        return true;
+    }
+    const auto passed = names_.pass_on(client, packet, **target, flows_, now);
+    if (!passed) {
+        refuse_outbound(client, packet, passed.error(), now);
+    }
+    return passed.has_value();
+}
+
+std::expected<GatewayTunnel::Target, Refusal> GatewayTunnel::judge_outbound(const ClientId& client, const Peer& peer,
+                                                                            const packet::IpPacket& packet,
+                                                                            const std::optional<FlowKey>& key,
+                                                                            Instant now) {
+    const auto destination = packet.destination();
+    const bool is_from_client = packet.source() == peer.ipv4 || packet.source() == peer.ipv6;
+    if (!is_from_client) {
+        return std::unexpected{Refusal::kSpoofedSource};
+    }
+    if (is_proxy_address(destination)) {
+        const auto real = check_to_name(peer.policy, names_.of(client), packet);
+        return real ? std::expected<Target, Refusal>{*real} : std::unexpected{real.error()};
+    }
+    const auto verdict =
+        core_.is_own_address(destination) ? check_to_gateway(packet) : check_outbound(peer.policy, packet);
+    if (!verdict) {
+        return std::unexpected{verdict.error()};
+    }
+    if (key && names_.is_mistakable(client, packet, flows_, now)) {
+        return std::unexpected{Refusal::kPortTaken};
+    }
+    return std::nullopt;
+}
+
+void GatewayTunnel::refuse_outbound(const ClientId& client, const packet::IpPacket& packet, Refusal refusal,
+                                    Instant now) {
     kLog.debug("Refused packet from client", log::field("cid", client), log::field("source", packet.source()),
-               log::field("destination", destination), log::field("reason", to_text(verdict.error())));
-    if (const auto answer = packet::make_icmp_error(icmp_error_of(verdict.error()), packet)) {
+               log::field("destination", packet.destination()), log::field("reason", to_text(refusal)));
+    const auto kind = icmp_error_of(refusal);
+    if (const auto answer = kind ? packet::make_icmp_error(*kind, packet) : std::nullopt) {
         core_.send(client.uuid(), *answer, now);
     }
-    return false;
 }
 
 /// No error tells the client: one of "prohibited" would have it ask for access anew, and what is merely lost is sent
@@ -178,7 +285,8 @@ bool GatewayTunnel::open_flow(const FlowKey& key, const ClientId& client, Peer& 
 
 void GatewayTunnel::handle_control_packet(const ClientId& client, ByteSpan packet, Instant now) {
     const auto control = p2p::parse_control_packet(packet);
-    if (!control) {
+    const auto peer = peers_.find(client);
+    if (!control || peer == peers_.end()) {
         return;
     }
     switch (control->event_type) {
@@ -186,7 +294,7 @@ void GatewayTunnel::handle_control_packet(const ClientId& client, ByteSpan packe
             handle_goodbye(client, now);
             break;
         case static_cast<std::uint8_t>(p2p::EventType::kAssignedIps):
-            refuse_translation(client, control->payload, now);
+            handle_assigned_ips(client, peer->second.policy, control->payload, now);
             break;
         default:
             kLog.debug("Ignoring control event", log::field("cid", client), log::field("event", control->event_type));
@@ -206,17 +314,47 @@ void GatewayTunnel::handle_goodbye(const ClientId& client, Instant now) {
     forget_client(client, now);
 }
 
-void GatewayTunnel::refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now) {
-    const auto request = p2p::decode_assigned_ips(assigned_ips);
-    if (!request) {
+// --- Names ---
+
+void GatewayTunnel::handle_assigned_ips(const ClientId& client, const ClientPolicy& policy, ByteSpan payload,
+                                        Instant now) {
+    auto message = p2p::decode_assigned_ips(payload);
+    if (!message) {
         kLog.debug("Ignoring malformed control event", log::field("cid", client));
         return;
     }
-    kLog.debug("Refused to translate for a resource that is not authorized", log::field("cid", client),
-               log::field("rid", request->resource));
-    const auto status = p2p::encode(p2p::DomainStatus{
-        .resource = request->resource, .domain = request->domain, .status = p2p::NatStatus::kInactive});
-    if (const auto packet = p2p::make_control_packet(p2p::EventType::kDomainStatus, as_bytes(status))) {
+    if (const auto status = names_.handle_request(client, policy, std::move(*message), now)) {
+        send_status(client, *status, now);
+    }
+    finish_name_requests(now);
+}
+
+void GatewayTunnel::handle_name_found(const NameFound& found, Instant now) {
+    if (const auto number = number_in_shard(shard_, found.id.number)) {
+        names_.handle_addresses({*number}, found.addresses, found.lifetime, now);
+        finish_name_requests(now);
+    }
+}
+
+void GatewayTunnel::handle_name_failure(const NameLookUpFailed& failed, Instant now) {
+    if (const auto number = number_in_shard(shard_, failed.id.number)) {
+        names_.handle_failure({*number});
+        finish_name_requests(now);
+    }
+}
+
+void GatewayTunnel::finish_name_requests(Instant now) {
+    while (const auto resolved = names_.poll_resolved()) {
+        const auto& client = resolved->request.client;
+        if (const auto peer = peers_.find(client); peer != peers_.end()) {
+            send_status(client, names_.finish_request(*resolved, peer->second.policy, flows_), now);
+        }
+    }
+}
+
+void GatewayTunnel::send_status(const ClientId& client, const p2p::DomainStatus& status, Instant now) {
+    const auto text = p2p::encode(status);
+    if (const auto packet = p2p::make_control_packet(p2p::EventType::kDomainStatus, as_bytes(text))) {
         core_.send(client.uuid(), *packet, now);
     }
 }
@@ -272,11 +410,6 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
         kLog.debug("Ignoring authorization before init", log::field("cid", client.id), log::field("rid", resource));
         return;
     }
-    if (!is_supported(message.resource)) {
-        kLog.info("Ignoring authorization for a resource of unsupported type", log::field("cid", client.id),
-                  log::field("rid", resource));
-        return;
-    }
     const auto upserted = core_.connect({.id = client.id.uuid(),
                                          .key = client.public_key,
                                          .preshared_key = client.preshared_key,
@@ -293,7 +426,9 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
     kLog.log(peer.policy.contains(resource) ? log::Level::kDebug : log::Level::kInfo, "Allowing access to resource",
              log::field("cid", client.id), log::field("rid", resource),
              log::field("expires_at", to_text(message.expires_at)));
-    peer.policy.allow(message.resource, message.expires_at);
+    if (peer.policy.allow(message.resource, message.expires_at)) {
+        names_.forget_resource(client.id, resource);
+    }
     peer.reused_at = *upserted == connectivity::Upserted::kReused ? std::optional{now} : std::nullopt;
     peer.leaves_at.reset();
     clients_by_address_.insert_or_assign(peer.ipv4, client.id);
@@ -317,6 +452,7 @@ void GatewayTunnel::handle(const portal_api::RejectAccess& message, Instant now)
     }
     kLog.info("Revoking access to resource", log::field("cid", message.client_id),
               log::field("rid", message.resource_id));
+    names_.forget_resource(message.client_id, message.resource_id);
     flows_.invalidate();
     if (peer->second.policy.empty()) {
         close_client(message.client_id, now);
@@ -357,6 +493,7 @@ void GatewayTunnel::reconcile(const std::vector<portal_api::Authorization>& auth
     for (auto& [client, peer] : peers_) {
         for (const auto& resource : peer.policy.retain(listed[client])) {
             kLog.info("Revoking access to resource", log::field("cid", client), log::field("rid", resource));
+            names_.forget_resource(client, resource);
         }
     }
     for (const auto& [client, resource, expires_at] : authorizations) {
@@ -384,6 +521,7 @@ void GatewayTunnel::sweep(Instant now, UnixSeconds wall_now) {
     for (auto& [client, peer] : peers_) {
         for (const auto& resource : peer.policy.revoke_expired(wall_now)) {
             kLog.info("Access to resource expired", log::field("cid", client), log::field("rid", resource));
+            names_.forget_resource(client, resource);
             flows_.invalidate();
         }
         if (peer.policy.empty()) {
@@ -422,6 +560,7 @@ void GatewayTunnel::forget_client(const ClientId& client, Instant now) {
         }
     }
     peers_.erase(peer);
+    names_.forget_client(client);
     flows_.forget_peer(client.uuid());
     flows_.invalidate();
 }
@@ -440,6 +579,8 @@ void GatewayTunnel::drain_connections() {
 void GatewayTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
     core_.handle_timeout(now);
     drain_connections();
+    names_.handle_timeout(now);
+    finish_name_requests(now);
     due_.expire(now, [&](Due due) {
         switch (due) {
             case Due::kExpirySweep:
@@ -451,12 +592,25 @@ void GatewayTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
 }
 
 std::optional<Instant> GatewayTunnel::poll_timeout() {
-    return earliest(core_.poll_timeout(), due_.next());
+    return earliest(core_.poll_timeout(), due_.next(), names_.poll_timeout());
+}
+
+std::optional<GatewayEvent> GatewayTunnel::poll_event() {
+    if (auto event = core_.poll_event()) {
+        return std::visit([](auto& any) -> GatewayEvent { return std::move(any); }, *event);
+    }
+    if (auto look_up = names_.poll_lookup()) {
+        return LookUpName{{id_of_shard(shard_, look_up->id.number)}, std::move(look_up->domain)};
+    }
+    return std::nullopt;
 }
 
 void GatewayTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
     core_.close_all(now);
+    for (const auto& [client, peer] : peers_) {
+        names_.forget_client(client);
+    }
     peers_.clear();
     clients_by_address_.clear();
     due_.clear(Due::kExpirySweep);
@@ -466,7 +620,9 @@ void GatewayTunnel::shut_down(Instant now) {
 
 void GatewayTunnel::apply(const Command& command, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{[&](const portal_api::ToGateway& message) { handle_portal(message, now, wall_now); },
-                          [&](const ShutDown&) { shut_down(now); }},
+                          [&](const ShutDown&) { shut_down(now); },
+                          [&](const NameFound& found) { handle_name_found(found, now); },
+                          [&](const NameLookUpFailed& failed) { handle_name_failure(failed, now); }},
                command);
 }
 

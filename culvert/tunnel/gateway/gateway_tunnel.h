@@ -4,8 +4,10 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/rng.h"
@@ -20,6 +22,9 @@
 #include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
 #include "culvert/tunnel/gateway/client_policy.h"
+#include "culvert/tunnel/gateway/gateway_commands.h"
+#include "culvert/tunnel/gateway/gateway_event.h"
+#include "culvert/tunnel/gateway/gateway_names.h"
 
 namespace culvert::packet {
 class Coalescer;
@@ -35,7 +40,8 @@ namespace culvert::tunnel {
 /// section 6.
 class GatewayTunnel {
 public:
-    GatewayTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now);
+    /// `shard`: which of the device's it is. Events of two shards have different ids.
+    GatewayTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now, std::uint16_t shard = 0);
 
     /// The WireGuard key to announce to the portal; one per process.
     [[nodiscard]] const crypto::PublicKey& public_key() const { return core_.public_key(); }
@@ -55,17 +61,21 @@ public:
     /// Says goodbye to all clients. Flush poll_transmit() for up to a second, then stop.
     void shut_down(Instant now);
 
-    /// Messages of the portal and shut_down(), for who runs this in another thread.
+    /// Ids of other shards are none of ours, and ignored.
+    void handle_name_found(const NameFound& found, Instant now);
+    void handle_name_failure(const NameLookUpFailed& failed, Instant now);
+
+    /// The inputs above but packets, for who runs this in another thread.
     using PortalMessage = portal_api::ToGateway;
-    using Command = std::variant<PortalMessage, ShutDown>;
-    using Event = DeviceEvent;
+    using Command = std::variant<PortalMessage, ShutDown, NameFound, NameLookUpFailed>;
+    using Event = GatewayEvent;
     void apply(const Command& command, Instant now, UnixSeconds wall_now);
     /// The client that a command is about: only who has the connection to it needs to know. nullopt: about no one.
     [[nodiscard]] static std::optional<Uuid> peer_of(const Command& command);
 
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }
-    [[nodiscard]] std::optional<DeviceEvent> poll_event() { return core_.poll_event(); }
+    [[nodiscard]] std::optional<GatewayEvent> poll_event();
     /// For the log (log_report()).
     [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
 
@@ -110,10 +120,23 @@ private:
     // Packets.
     void handle_control_packet(const ClientId& client, ByteSpan packet, Instant now);
     void handle_goodbye(const ClientId& client, Instant now);
-    void refuse_translation(const ClientId& client, ByteSpan assigned_ips, Instant now);
-    /// Whether a packet from `client` may go to its destination; answers refused ones.
-    [[nodiscard]] bool accept_outbound(const ClientId& client, const Peer& peer, const packet::IpPacket& packet,
-                                       Instant now);
+    void handle_assigned_ips(const ClientId& client, const ClientPolicy& policy, ByteSpan payload, Instant now);
+    void finish_name_requests(Instant now);
+    void send_status(const ClientId& client, const p2p::DomainStatus& status, Instant now);
+    /// A packet from `client` that belongs to no flow that was judged already. Whether it may go on, translated if it
+    /// goes to a name; answers refused ones.
+    [[nodiscard]] bool accept_outbound(const ClientId& client, Peer& peer, packet::IpPacket& packet,
+                                       const std::optional<FlowKey>& key, Instant now);
+    /// Where it goes if it is to be translated.
+    using Target = std::optional<net::IpAddress>;
+    [[nodiscard]] std::expected<Target, Refusal> judge_outbound(const ClientId& client, const Peer& peer,
+                                                                const packet::IpPacket& packet,
+                                                                const std::optional<FlowKey>& key, Instant now);
+    void refuse_outbound(const ClientId& client, const packet::IpPacket& packet, Refusal refusal, Instant now);
+    /// A packet of no flow with an address may come from a name. After kLate there is nothing left to do.
+    [[nodiscard]] nat::SessionTable::In translate_inbound(packet::IpPacket& packet, Instant now);
+    [[nodiscard]] nat::SessionTable::In pass_error_from_name(const ClientId& client, const packet::IpPacket& packet,
+                                                             Instant now);
     /// The client that a packet from the TUN may go to.
     [[nodiscard]] std::optional<ClientId> accept_inbound(const packet::IpPacket& packet, FlowTable::Flow* flow,
                                                          Instant now);
@@ -130,6 +153,8 @@ private:
     Deadlines<Due> due_;
     std::map<ClientId, Peer> peers_;
     std::unordered_map<net::IpAddress, ClientId> clients_by_address_;
+    std::uint64_t shard_;
+    GatewayNames names_;
     /// When refuse_expired() may warn again.
     Instant next_clock_warning_;
 

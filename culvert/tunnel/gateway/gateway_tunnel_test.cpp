@@ -481,19 +481,6 @@ TEST_F(GatewayPolicy, BoundsTheErrorsOfATick) {
     EXPECT_EQ(gateway.drops[0].omitted, 68U);
 }
 
-TEST_F(GatewayPolicy, IgnoresWhatItCannotServe) {
-    auto message = [&] {
-        network.add_resource(1, "10.1.0.0/24");
-        return network.authorize_flow(kR1);
-    }();
-    message.resource = portal_api::GatewayDnsResource{kR1, "", "example.com", {}};
-    network.to_gateway(gateway, message);
-    message.resource = portal_api::GatewayInternetResource{kR1};
-    network.to_gateway(gateway, message);
-
-    EXPECT_EQ(gateway.flows_authorized, 0U);
-}
-
 TEST_F(GatewayPolicy, AcceptsNothingBeforeInitOrWithoutRelays) {
     network.add_resource(1, "10.1.0.0/24");
     const auto message = network.authorize_flow(kR1);

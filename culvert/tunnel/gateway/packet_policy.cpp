@@ -31,14 +31,50 @@ bool is_error(const packet::IpPacket& packet) {
     return about && about->client == packet.destination();
 }
 
+/// Whether it asks for no answer, or for one that can be told apart from those to others.
+bool has_answerable_icmp(const packet::IpPacket& packet) {
+    return !packet.is_icmp() || is_echo_request(packet) || is_error(packet);
+}
+
 }  // namespace
 
 std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet) {
     const auto verdict = check_address(policy, packet.destination(), requested_service(packet));
-    if (verdict && packet.is_icmp() && !is_echo_request(packet) && !is_error(packet)) {
+    if (verdict && !has_answerable_icmp(packet)) {
         return std::unexpected{Refusal::kNoL4Value};
     }
     return verdict;
+}
+
+std::expected<net::IpAddress, Refusal> check_to_name(const ClientPolicy& policy, const nat::Translations& translations,
+                                                     const packet::IpPacket& packet) {
+    const auto* target = translations.find(packet.destination());
+    if (target == nullptr) {
+        return std::unexpected{check_address(policy, packet.destination(), requested_service(packet)).error()};
+    }
+    if (const auto permitted = policy.check(target->resource, requested_service(packet)); !permitted) {
+        return std::unexpected{permitted.error()};
+    }
+    if (!target->real) {
+        return std::unexpected{Refusal::kNoTranslation};
+    }
+    if (!has_answerable_icmp(packet) || (!packet.is_icmp() && !packet.source_value())) {
+        return std::unexpected{Refusal::kNoL4Value};
+    }
+    return *target->real;
+}
+
+std::expected<void, Refusal> check_from_name(const ClientPolicy& policy, const nat::Translations& translations,
+                                             const packet::IpPacket& packet) {
+    const auto* target = translations.find(packet.source());
+    if (target == nullptr) {
+        return std::unexpected{Refusal::kNoTranslation};
+    }
+    return policy.check(target->resource, answering_service(packet));
+}
+
+bool may_send_errors(const net::IpAddress& address) {
+    return !is_tunnel_address(address) && !is_reserved(address);
 }
 
 std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const packet::IpPacket& packet) {
@@ -46,7 +82,7 @@ std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const pac
     if (!packet.source_value() && !is_error(packet)) {
         return std::unexpected{Refusal::kNoL4Value};
     }
-    if (!packet.source_value() && !is_tunnel_address(source) && !is_reserved(source)) {
+    if (!packet.source_value() && may_send_errors(source)) {
         return {};  // path MTU discovery and port-unreachable work whatever the filters say
     }
     return check_address(policy, source, answering_service(packet));
@@ -67,9 +103,27 @@ std::expected<void, Refusal> check_from_gateway(const packet::IpPacket& packet) 
     return std::unexpected{Refusal::kGatewayItself};
 }
 
-packet::IcmpErrorKind icmp_error_of(Refusal refusal) {
-    return refusal == Refusal::kNoTranslation ? packet::IcmpErrorKind::kUnreachable
-                                              : packet::IcmpErrorKind::kProhibited;
+std::optional<packet::IcmpErrorKind> icmp_error_of(Refusal refusal) {
+    switch (refusal) {
+        case Refusal::kNoTranslation:
+        case Refusal::kPrivateAddress:
+        case Refusal::kPortTaken:
+            return packet::IcmpErrorKind::kUnreachable;
+        case Refusal::kNoSession:
+            return std::nullopt;  // is no request: a RST, for example
+        case Refusal::kNoFilter:
+        case Refusal::kTcpPort:
+        case Refusal::kUdpPort:
+        case Refusal::kIcmp:
+        case Refusal::kSpoofedSource:
+        case Refusal::kPeerAddress:
+        case Refusal::kReservedAddress:
+        case Refusal::kGatewayItself:
+        case Refusal::kUnasked:
+        case Refusal::kNoL4Value:
+            break;
+    }
+    return packet::IcmpErrorKind::kProhibited;
 }
 
 }  // namespace culvert::tunnel

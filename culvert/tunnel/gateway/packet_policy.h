@@ -1,7 +1,10 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 
+#include "culvert/nat/translations.h"
+#include "culvert/net/ip_address.h"
 #include "culvert/packet/icmp_error.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/tunnel/gateway/client_policy.h"
@@ -15,6 +18,21 @@ namespace culvert::tunnel {
 /// asks for an answer gets none back, and would cost an entry of the kernel's table each.
 [[nodiscard]] std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet);
 
+/// For a packet from the client to a proxy IP: where the name is. What counts is the resource of the name, not the
+/// address. Of ICMP, the same passes.
+[[nodiscard]] std::expected<net::IpAddress, Refusal> check_to_name(const ClientPolicy& policy,
+                                                                   const nat::Translations& translations,
+                                                                   const packet::IpPacket& packet);
+
+/// For a packet to the client that comes from a proxy IP after translation, and is no ICMP error: those about what the
+/// client sent pass whatever the filters say.
+[[nodiscard]] std::expected<void, Refusal> check_from_name(const ClientPolicy& policy,
+                                                           const nat::Translations& translations,
+                                                           const packet::IpPacket& packet);
+
+/// Whether a host or a router may have sent an ICMP error from there.
+[[nodiscard]] bool may_send_errors(const net::IpAddress& address);
+
 /// For a packet to the client.
 [[nodiscard]] std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const packet::IpPacket& packet);
 
@@ -26,7 +44,7 @@ namespace culvert::tunnel {
 /// and the errors of the machine's kernel about what it forwards.
 [[nodiscard]] std::expected<void, Refusal> check_from_gateway(const packet::IpPacket& packet);
 
-/// How a client is told that its packet was refused.
-[[nodiscard]] packet::IcmpErrorKind icmp_error_of(Refusal refusal);
+/// How a client is told that its packet was refused. nullopt: not at all.
+[[nodiscard]] std::optional<packet::IcmpErrorKind> icmp_error_of(Refusal refusal);
 
 }  // namespace culvert::tunnel

@@ -84,6 +84,7 @@ void NameRequests::answer(LookUps::iterator look_up, bool is_found, const std::v
         }
         resolved_.push_back({std::move(request), is_found, addresses});
     }
+    std::erase_if(lookups_, [&](const LookUp& other) { return other.id == look_up->first; });
     by_name_.erase(look_up->second.domain);
     waiting_.erase(look_up);
 }

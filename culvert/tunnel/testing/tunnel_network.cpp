@@ -40,10 +40,13 @@ TunnelNetwork::Gateway::Gateway(std::uint8_t number, Instant now)
       ipv6{ip("fd00:2021:1111::1:" + std::to_string(number))},
       state{Rng::from_number(1000U + number), now, kWallStart} {}
 
-TunnelNetwork::Rogue::Rogue(Instant now)
-    : id{test::id<ClientId>(66)},
-      address{ip("192.0.2.66")},
-      node{connectivity::Role::kClient, Rng::from_number(66), now, kWallStart} {}
+TunnelNetwork::Rogue::Rogue(std::uint8_t number, const net::IpAddress& own_ipv4, const net::IpAddress& own_ipv6,
+                            Instant now)
+    : id{test::id<ClientId>(number)},
+      address{ip("192.0.2." + std::to_string(number))},
+      ipv4{own_ipv4},
+      ipv6{own_ipv6},
+      node{connectivity::Role::kClient, Rng::from_number(number), now, kWallStart} {}
 
 TunnelNetwork::RogueGateway::RogueGateway(Instant now)
     : id{test::id<GatewayId>(66)},
@@ -129,6 +132,11 @@ void TunnelNetwork::to_client(const portal_api::ToClient& message) {
 
 void TunnelNetwork::to_gateway(Gateway& gateway, const portal_api::ToGateway& message) {
     gateway.state.handle_portal(message, now, wall_now());
+    drain_gateway(gateway);
+}
+
+void TunnelNetwork::command(Gateway& gateway, const GatewayTunnel::Command& command) {
+    gateway.state.apply(command, now, wall_now());
     drain_gateway(gateway);
 }
 
@@ -218,11 +226,13 @@ void TunnelNetwork::handle(Gateway& gateway, portal_api::FromGateway message) {
                    },
                    [&](portal_api::BroadcastClientIceCandidates& broadcast) {
                        later([this, id, broadcast] {
-                           if (rogue && broadcast.client_ids.front() == rogue->id) {
-                               for (const auto& candidate : broadcast.candidates) {
-                                   rogue->node.add_remote_candidate(id.uuid(), candidate, now);
+                           for (auto* each : rogues()) {
+                               if (broadcast.client_ids.front() == each->id) {
+                                   for (const auto& candidate : broadcast.candidates) {
+                                       each->node.add_remote_candidate(id.uuid(), candidate, now);
+                                   }
+                                   return;
                                }
-                               return;
                            }
                            to_client(portal_api::GatewayIceCandidates{id, broadcast.candidates});
                        });
@@ -243,8 +253,20 @@ void TunnelNetwork::drain() {
     for (auto& [number, gateway] : gateways) {
         drain_gateway(gateway);
     }
-    drain_rogue();
+    for (auto* each : rogues()) {
+        drain_rogue(*each);
+    }
     drain_rogue_gateway();
+}
+
+std::vector<TunnelNetwork::Rogue*> TunnelNetwork::rogues() {
+    std::vector<Rogue*> all;
+    for (auto* one : {&rogue, &other_rogue}) {
+        if (*one) {
+            all.push_back(&**one);
+        }
+    }
+    return all;
 }
 
 void TunnelNetwork::drain_client() {
@@ -296,6 +318,9 @@ void TunnelNetwork::drain_gateway(Gateway& gateway) {
                            handle(gateway, std::get<portal_api::FromGateway>(std::move(sent.message)));
                        },
                        [&](ReconnectToPortal&) { ++gateway.portal_reconnects; },
+                       [&](LookUpName& look_up) { gateway.look_ups.push_back(std::move(look_up)); },
+                       [&](dns::Ask& ask) { gateway.asks.push_back(std::move(ask)); },
+                       [&](dns::StopAsking& stop) { gateway.stopped_asks.push_back(stop.id); },
                    },
                    *event);
     }
@@ -307,22 +332,19 @@ void TunnelNetwork::drain_gateway(Gateway& gateway) {
     }
 }
 
-void TunnelNetwork::drain_rogue() {
-    if (!rogue) {
-        return;
+void TunnelNetwork::drain_rogue(Rogue& one) {
+    flush_queue(one.address);
+    if (one.node.poll_timeout().value_or(now + kDelay) <= now) {
+        one.node.handle_timeout(now);
     }
-    flush_queue(rogue->address);
-    if (rogue->node.poll_timeout().value_or(now + kDelay) <= now) {
-        rogue->node.handle_timeout(now);
+    while (const auto out = one.node.poll_transmit()) {
+        transmit(one.address, out->path, out->ecn, out->payload);
     }
-    while (const auto out = rogue->node.poll_transmit()) {
-        transmit(rogue->address, out->path, out->ecn, out->payload);
-    }
-    while (const auto event = rogue->node.poll_event()) {
+    while (const auto event = one.node.poll_event()) {
         if (const auto* candidate = std::get_if<connectivity::NewIceCandidate>(&*event)) {
-            later([this, text = candidate->candidate] {
+            later([this, id = one.id, text = candidate->candidate] {
                 for (auto& [number, gateway] : gateways) {
-                    to_gateway(gateway, portal_api::ClientIceCandidates{rogue->id, {text}});
+                    to_gateway(gateway, portal_api::ClientIceCandidates{id, {text}});
                 }
             });
         }
@@ -330,30 +352,38 @@ void TunnelNetwork::drain_rogue() {
 }
 
 void TunnelNetwork::connect_rogue(Gateway& gateway, const portal_api::GatewayResource& resource) {
-    rogue.emplace(now);
-    rogue->node.update_relays({}, to_relay_servers(relays()), now);
+    rogue_authorization = connect(rogue.emplace(std::uint8_t{66}, client.ipv4, client.ipv6, now), gateway, resource);
+}
+
+void TunnelNetwork::connect_other_rogue(Gateway& gateway, const portal_api::GatewayResource& resource) {
+    connect(other_rogue.emplace(std::uint8_t{68}, ip("100.64.0.67"), ip("fd00:2021:1111::67"), now), gateway, resource);
+}
+
+portal_api::AuthorizeFlow TunnelNetwork::connect(Rogue& newcomer, Gateway& gateway,
+                                                 const portal_api::GatewayResource& resource) {
+    newcomer.node.update_relays({}, to_relay_servers(relays()), now);
     run_for(std::chrono::seconds{1});
 
-    const auto& key = rogue->node.public_key();
+    const auto& key = newcomer.node.public_key();
     const auto& gateway_key = gateway.state.public_key();
     const auto local = credentials(key, gateway_key);
     const auto remote = credentials(gateway_key, key);
     portal_api::AuthorizeFlow message;
     message.ref = "rogue";
     message.resource = resource;
-    message.client.id = rogue->id;
+    message.client.id = newcomer.id;
     message.client.public_key = key;
-    message.client.ipv4 = client.ipv4;
-    message.client.ipv6 = client.ipv6;
+    message.client.ipv4 = newcomer.ipv4;
+    message.client.ipv6 = newcomer.ipv6;
     message.client_ice_credentials = local;
     message.gateway_ice_credentials = remote;
-    rogue_authorization = message;
     to_gateway(gateway, message);
-    if (!rogue->node.upsert_connection(gateway.id.uuid(), gateway_key, {}, {local.username, local.password},
-                                       {remote.username, remote.password}, now)) {
+    if (!newcomer.node.upsert_connection(gateway.id.uuid(), gateway_key, {}, {local.username, local.password},
+                                         {remote.username, remote.password}, now)) {
         throw std::runtime_error{"no relays"};
     }
     run_for(std::chrono::seconds{3});
+    return message;
 }
 
 void TunnelNetwork::connect_rogue_gateway(std::uint8_t resource, ByteSpan packet) {
@@ -411,7 +441,12 @@ void TunnelNetwork::drain_rogue_gateway() {
 
 void TunnelNetwork::send_from_rogue(Gateway& gateway, ByteSpan packet) {
     rogue->node.encapsulate(gateway.id.uuid(), packet, now);
-    drain_rogue();
+    drain_rogue(*rogue);
+}
+
+void TunnelNetwork::send_from_other_rogue(Gateway& gateway, ByteSpan packet) {
+    other_rogue->node.encapsulate(gateway.id.uuid(), packet, now);
+    drain_rogue(*other_rogue);
 }
 
 void TunnelNetwork::send(ByteSpan packet) {
@@ -484,13 +519,16 @@ void TunnelNetwork::deliver(const net::SocketAddress& from, const net::SocketAdd
         collect(client.received);
         drain_client();
     }
-    if (rogue && to.ip == rogue->address) {
-        const auto packet = rogue->node.decapsulate(to, from, payload, now);
-        if (packet && *packet) {
-            rogue->received.push_back(to_bytes((*packet)->packet));
+    for (auto* each : rogues()) {
+        if (to.ip != each->address) {
+            continue;
         }
-        rogue->node.handle_timeout(now);
-        drain_rogue();
+        const auto packet = each->node.decapsulate(to, from, payload, now);
+        if (packet && *packet) {
+            each->received.push_back(to_bytes((*packet)->packet));
+        }
+        each->node.handle_timeout(now);
+        drain_rogue(*each);
     }
     if (rogue_gateway && to.ip == rogue_gateway->address) {
         const auto packet = rogue_gateway->node.decapsulate(to, from, payload, now);
@@ -547,8 +585,8 @@ Instant TunnelNetwork::next_event(Instant end) {
     for (auto& [number, gateway] : gateways) {
         next = std::min(next, gateway.state.poll_timeout().value_or(next));
     }
-    if (rogue) {
-        next = std::min(next, rogue->node.poll_timeout().value_or(next));
+    for (auto* each : rogues()) {
+        next = std::min(next, each->node.poll_timeout().value_or(next));
     }
     if (rogue_gateway) {
         next = std::min(next, rogue_gateway->node.poll_timeout().value_or(next));

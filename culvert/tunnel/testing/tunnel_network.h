@@ -55,6 +55,9 @@ public:
         std::vector<Bytes> received;
         std::vector<DroppedPackets> drops;
         std::optional<TunConfig> tun_config;
+        std::vector<LookUpName> look_ups;
+        std::vector<dns::Ask> asks;
+        std::vector<dns::AskId> stopped_asks;
         std::size_t flows_authorized = 0;
         std::size_t portal_reconnects = 0;
         bool is_up = true;
@@ -77,6 +80,7 @@ public:
     void init_gateway(Gateway& gateway, std::vector<portal_api::Authorization> authorizations = {});
     void to_client(const portal_api::ToClient& message);
     void to_gateway(Gateway& gateway, const portal_api::ToGateway& message);
+    void command(Gateway& gateway, const GatewayTunnel::Command& command);
     /// The client's resources as the portal sends them.
     [[nodiscard]] std::vector<portal_api::ClientResource> resources() const;
     [[nodiscard]] std::vector<portal_api::Relay> relays() const;
@@ -96,10 +100,12 @@ public:
 
     /// A client without any manners: sends through the tunnel whatever it is given.
     struct Rogue {
-        explicit Rogue(Instant now);
+        Rogue(std::uint8_t number, const net::IpAddress& ipv4, const net::IpAddress& ipv6, Instant now);
 
         ClientId id;
         net::IpAddress address;
+        net::IpAddress ipv4;
+        net::IpAddress ipv6;
         connectivity::Node node;
         std::vector<Bytes> received;
     };
@@ -109,6 +115,10 @@ public:
     /// Connects a rogue with the TUN addresses of the client to the gateway, which is to grant it `resource`.
     void connect_rogue(Gateway& gateway, const portal_api::GatewayResource& resource);
     void send_from_rogue(Gateway& gateway, ByteSpan packet);
+    /// One more, with the TUN addresses 100.64.0.67 and fd00:2021:1111::67.
+    std::optional<Rogue> other_rogue;
+    void connect_other_rogue(Gateway& gateway, const portal_api::GatewayResource& resource);
+    void send_from_other_rogue(Gateway& gateway, ByteSpan packet);
 
     /// A gateway without any manners, which puts into the tunnel whatever it is given.
     struct RogueGateway {
@@ -148,7 +158,9 @@ private:
     [[nodiscard]] Instant next_event(Instant end);
     void drain_client();
     void drain_gateway(Gateway& gateway);
-    void drain_rogue();
+    portal_api::AuthorizeFlow connect(Rogue& newcomer, Gateway& gateway, const portal_api::GatewayResource& resource);
+    [[nodiscard]] std::vector<Rogue*> rogues();
+    void drain_rogue(Rogue& one);
     void drain_rogue_gateway();
     void handle(portal_api::FromClient message);
     void handle(Gateway& gateway, portal_api::FromGateway message);

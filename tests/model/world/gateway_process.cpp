@@ -50,7 +50,9 @@ bool GatewayProcess::drain_events(Instant now) {
                                   environment_.observe(InterfaceConfigured{number_, updated.config});
                               },
                               [&](tunnel::SendToPortal& sent) { link_.channel().send(std::move(sent.message)); },
-                              [&](tunnel::ReconnectToPortal&) { link_.channel().connect(state_.public_key(), now); }},
+                              [&](tunnel::ReconnectToPortal&) { link_.channel().connect(state_.public_key(), now); },
+                              [&](tunnel::LookUpName& wanted) { state_.handle_name_failure({wanted.id}, now); },
+                              [](dns::Ask&) {}, [](dns::StopAsking&) {}},
                    *event);
     }
     while (const auto drops = state_.poll_drops()) {
