@@ -47,7 +47,9 @@ int run(Options options) {
         options.device.on_ready = [] { std::raise(SIGTERM); };
     }
     options.device.on_ending = [&] { metrics.reset(); };
-    if (const auto result = session::run_client(std::move(options.device)); !result) {
+    if (const auto result = session::run_client(
+            {.device = std::move(options.device), .activate_internet_resource = options.activate_internet_resource});
+        !result) {
         kLog.error("Giving up", log::field("reason", result.error()));
         return EXIT_FAILURE;
     }

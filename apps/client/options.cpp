@@ -27,6 +27,7 @@ struct RawOptions {
     std::string log_directory;
     std::string max_partition_time;
     command_line::SandboxFlags sandbox;
+    bool activate_internet_resource = false;
     bool check = false;
     bool exit = false;
 };
@@ -41,6 +42,10 @@ void describe(CLI::App& app, RawOptions& raw) {
                    "Give up after so long without the portal, such as 5m or 30d (default: never) [MAX_PARTITION_TIME]")
         ->envname("MAX_PARTITION_TIME")
         ->option_text("TIME");
+    app.add_flag("--activate-internet-resource", raw.activate_internet_resource,
+                 "Send everything through the tunnel that no other resource serves, if the portal offers that "
+                 "[FIREZONE_ACTIVATE_INTERNET_RESOURCE]")
+        ->envname("FIREZONE_ACTIVATE_INTERNET_RESOURCE");
     app.add_flag("--check", raw.check, "Check the configuration, then exit");
     app.add_flag("--exit", raw.exit, "Exit once the tunnel is ready");
     command_line::describe(app, raw.sandbox, sandbox::kClientAccount);
@@ -106,6 +111,7 @@ std::expected<Options, Complaint> check(const RawOptions& raw) {
     options.log.directory = raw.log_directory;
     options.log.file_name = "culvert-client";
     options.metrics = shared->metrics;
+    options.activate_internet_resource = raw.activate_internet_resource;
     options.check_only = raw.check;
     options.sandbox = raw.sandbox;
     options.exit_when_ready = raw.exit;

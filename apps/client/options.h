@@ -17,6 +17,7 @@ struct Options {
     log::Options log;
     std::optional<net::SocketAddress> metrics;
     command_line::SandboxFlags sandbox;
+    bool activate_internet_resource = false;
     bool check_only = false;       ///< --check: everything but running
     bool exit_when_ready = false;  ///< --exit
 };

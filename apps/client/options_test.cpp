@@ -42,6 +42,7 @@ TEST_F(ClientOptions, LogInToThePortalTheyAreGiven) {
     EXPECT_EQ(portal.socket_mark, io::kSocketMark);
     EXPECT_EQ(portal.max_partition_time, std::nullopt);
     EXPECT_EQ(options.metrics, std::nullopt);
+    EXPECT_FALSE(options.activate_internet_resource);
     EXPECT_FALSE(options.check_only);
     EXPECT_FALSE(options.exit_when_ready);
 }
@@ -75,6 +76,17 @@ TEST_F(ClientOptions, ReadTheEnvironment) {
 
 TEST_F(ClientOptions, AcceptWhatUnitFilesSayToFirezones) {
     EXPECT_FALSE(parsed({"--no-telemetry", "--inc-buf", "standalone"}).check_only);
+}
+
+TEST_F(ClientOptions, UseTheInternetResourceIfToldTo) {
+    EXPECT_TRUE(parsed({"--activate-internet-resource"}).activate_internet_resource);
+    set("FIREZONE_TOKEN", "secret");
+    set("FIREZONE_ACTIVATE_INTERNET_RESOURCE", "true");
+    EXPECT_TRUE(parsed({}).activate_internet_resource);
+    set("FIREZONE_TOKEN", "secret");
+    set("FIREZONE_ACTIVATE_INTERNET_RESOURCE", "false");
+    EXPECT_FALSE(parsed({}).activate_internet_resource);
+    ::unsetenv("FIREZONE_ACTIVATE_INTERNET_RESOURCE");
 }
 
 TEST_F(ClientOptions, UnderstandDurations) {

@@ -1,5 +1,7 @@
 #include "culvert/session/client_session.h"
 
+#include <utility>
+
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
@@ -11,15 +13,16 @@ namespace {
 
 class ClientSession final : public DeviceSession {
 public:
-    using DeviceSession::DeviceSession;
+    explicit ClientSession(ClientOptions options)
+        : DeviceSession{std::move(options.device)}, tunnel_{.wants_internet = options.activate_internet_resource} {}
 
 private:
     [[nodiscard]] std::unique_ptr<ShardGroup> make_shards(std::vector<io::TunDevice> tuns,
                                                           const io::Shard::Options& options) override {
         auto shards = std::make_unique<Shards<tunnel::ClientTunnel>>(
-            std::move(tuns), options, [rng = Rng{io::os_seed()}](std::size_t number) {
+            std::move(tuns), options, [this, rng = Rng{io::os_seed()}](std::size_t number) {
                 return tunnel::ClientTunnel{connectivity::Seeds::of_shard(rng, number), io::monotonic_now(),
-                                            io::wall_now()};
+                                            io::wall_now(), tunnel_};
             });
         shards_ = shards.get();
         return shards;
@@ -47,13 +50,14 @@ private:
     }
     void handle(tunnel::KeyChanged& changed) { connect(changed.public_key); }
 
+    tunnel::ClientOptions tunnel_;
     Shards<tunnel::ClientTunnel>* shards_ = nullptr;
 };
 
 }  // namespace
 
-std::expected<void, std::string> run_client(DeviceOptions options) {
-    if (options.shards != 1) {
+std::expected<void, std::string> run_client(ClientOptions options) {
+    if (options.device.shards != 1) {
         // A packet of the host comes in on any queue, but only the owner of the gateway could send it on.
         return std::unexpected{"a client has one shard."};
     }

@@ -7,10 +7,16 @@
 
 namespace culvert::session {
 
+struct ClientOptions {
+    DeviceOptions device;
+    /// Whether the Internet resource is used, should there be one. Off again when it is taken away.
+    bool activate_internet_resource = false;
+};
+
 /// Runs a client until SIGINT or SIGTERM (success) or until it cannot go on; the error is for a person. SIGHUP makes it
 /// drop all connections and start afresh, as after a change of networks.
 ///
 /// Source: spec/session-and-apps.md section 3.
-[[nodiscard]] std::expected<void, std::string> run_client(DeviceOptions options);
+[[nodiscard]] std::expected<void, std::string> run_client(ClientOptions options);
 
 }  // namespace culvert::session

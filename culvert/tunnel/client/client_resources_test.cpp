@@ -66,7 +66,7 @@ TEST_F(ClientResources, AreRoutedTogetherWithTheRangesOfTheTunnel) {
 }
 
 TEST_F(ClientResources, ComeWithASearchDomain) {
-    network.to_client(portal_api::ConfigChanged{{network.client.ipv4, network.client.ipv6, {}, "corp.example"}});
+    network.to_client(portal_api::ConfigChanged{{network.client.ipv4, network.client.ipv6, {}, {}, "corp.example"}});
     EXPECT_EQ(network.client.tun_config->search_domain, "corp.example");
 
     network.add_resource(1, "10.1.0.0/16");

@@ -40,9 +40,12 @@ Service service_of(const packet::EmbeddedPacket& refused) {
 
 }  // namespace
 
-ClientTunnel::ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now)
+ClientTunnel::ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now,
+                           const ClientOptions& options)
     : core_{connectivity::Role::kClient, seeds, now, wall_now},
-      flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, seeds.own.child("flows")} {}
+      flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, seeds.own.child("flows")} {
+    resources_.want_internet(options.wants_internet);
+}
 
 // --- Packets ---
 
@@ -293,9 +296,7 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     statuses_.set_site(gateway, message.site_id);
     recent_gateways_.touch(gateway);
     peers_.add(gateway, message.gateway_ipv4, message.gateway_ipv6);
-    for (const auto& network : networks_of(*resource)) {
-        peers_.assign(id, gateway, network);
-    }
+    peers_.assign(id, gateway, networks_of(*resource));
     flows_.invalidate();
     close_unused_gateways(now);  // the resource may have moved here from another gateway
     for (std::size_t i = 0; i < waiting->size(); ++i) {
@@ -385,19 +386,42 @@ void ClientTunnel::add_resource(const portal_api::ClientResource& resource, Inst
 }
 
 void ClientTunnel::remove_resource(const ResourceId& id, Instant now) {
-    if (resources_.find(id) == nullptr) {
+    const auto* resource = resources_.find(id);
+    if (resource == nullptr) {
         return;
     }
+    if (std::holds_alternative<portal_api::ClientInternetResource>(*resource)) {
+        resources_.want_internet(false);  // until the user asks for it again
+    }
+    end_access(id, now);
+    resources_.remove(id, is_connected());
+    flows_.invalidate();
+    update_routes();
+    resources_changed_ = true;
+}
+
+void ClientTunnel::end_access(const ResourceId& id, Instant now) {
     kLog.info("Deactivating resource", log::field("rid", id));
     access_requests_.erase(id);
     reauthorise_throttle_.erase(id);
     if (peers_.unassign(id)) {
         close_unused_gateways(now);
     }
-    resources_.remove(id, is_connected());
-    flows_.invalidate();
+}
+
+void ClientTunnel::set_internet_resource(bool is_wanted, Instant now) {
+    const auto* before = resources_.active_internet();
+    if (!resources_.want_internet(is_wanted)) {
+        return;
+    }
+    if (before != nullptr) {
+        end_access(id_of(*before), now);
+    } else if (const auto* after = resources_.active_internet()) {
+        kLog.info("Activating resource", log::field("rid", id_of(*after)));
+    }
     update_routes();
-    resources_changed_ = true;
+    flows_.invalidate();
+    core_.note_input(now);
 }
 
 ResourceSet::IsConnected ClientTunnel::is_connected() const {
@@ -524,6 +548,7 @@ void ClientTunnel::shut_down(Instant now) {
 void ClientTunnel::apply(const Command& command, Instant now) {
     std::visit(overloaded{[&](const portal_api::ToClient& message) { handle_portal(message, now); },
                           [&](const Reset& reset_command) { reset(reset_command.reason, now); },
+                          [&](const SetInternetResource& internet) { set_internet_resource(internet.is_active, now); },
                           [&](const ShutDown&) { shut_down(now); }},
                command);
 }

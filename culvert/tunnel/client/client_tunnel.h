@@ -35,6 +35,12 @@ struct TunPacket;
 
 namespace culvert::tunnel {
 
+/// What a client starts with.
+struct ClientOptions {
+    /// Whether the Internet resource is wanted, should there be one.
+    bool wants_internet = false;
+};
+
 /// The client's side of the tunnel: decides for each packet of the host which resource and gateway it belongs to, asks
 /// the portal for access when there is none yet, and lets in only what answers this host: of a gateway, and of a flow
 /// that this host opened through it.
@@ -43,7 +49,7 @@ namespace culvert::tunnel {
 /// poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
 class ClientTunnel {
 public:
-    ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now);
+    ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now, const ClientOptions& options = {});
 
     /// The WireGuard key to announce to the portal. Changes on reset().
     [[nodiscard]] const crypto::PublicKey& public_key() const { return core_.public_key(); }
@@ -64,12 +70,16 @@ public:
     /// sockets and, as KeyChanged says, connect to the portal anew (section 3.17). `reason` is for the log.
     void reset(std::string_view reason, Instant now);
 
+    /// Whether everything that belongs to no other resource goes through the tunnel, should there be an Internet
+    /// resource. Off again when the portal takes it away (section 3.5).
+    void set_internet_resource(bool is_wanted, Instant now);
+
     /// Says goodbye to all gateways. Flush poll_transmit() for up to a second, then stop.
     void shut_down(Instant now);
 
-    /// The last three as messages, for who runs this in another thread.
+    /// These as messages, for who runs this in another thread.
     using PortalMessage = portal_api::ToClient;
-    using Command = std::variant<PortalMessage, Reset, ShutDown>;
+    using Command = std::variant<PortalMessage, Reset, SetInternetResource, ShutDown>;
     using Event = ClientEvent;
     void apply(const Command& command, Instant now);
     /// The gateway that a command is about: only who has the connection to it needs to know. nullopt: about no one.
@@ -101,6 +111,8 @@ private:
     void set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now);
     void add_resource(const portal_api::ClientResource& resource, Instant now);
     void remove_resource(const ResourceId& id, Instant now);
+    /// Ends what goes on for the resource.
+    void end_access(const ResourceId& id, Instant now);
     [[nodiscard]] ResourceSet::IsConnected is_connected() const;
     void update_routes();
 

@@ -1,6 +1,9 @@
 #include "culvert/tunnel/client/gateway_peers.h"
 
+#include <algorithm>
 #include <cassert>
+
+#include "culvert/tunnel/address_ranges.h"
 
 namespace culvert::tunnel {
 
@@ -18,7 +21,8 @@ void GatewayPeers::clear() {
     gateways_.clear();
 }
 
-void GatewayPeers::assign(const ResourceId& resource, const GatewayId& gateway, const net::IpNetwork& network) {
+void GatewayPeers::assign(const ResourceId& resource, const GatewayId& gateway,
+                          std::span<const net::IpNetwork> networks) {
     assert(contains(gateway));
     if (gateway_of(resource) != gateway) {
         unassign(resource);
@@ -26,10 +30,12 @@ void GatewayPeers::assign(const ResourceId& resource, const GatewayId& gateway, 
     gateways_.insert_or_assign(resource, gateway);
 
     auto& allowed_ips = peers_.at(gateway).allowed_ips;
-    if (auto* resources = allowed_ips.find(network)) {
-        resources->insert(resource);
-    } else {
-        allowed_ips.insert(network, {resource});
+    for (const auto& network : networks) {
+        if (auto* resources = allowed_ips.find(network)) {
+            resources->insert(resource);
+        } else {
+            allowed_ips.insert(network, {resource});
+        }
     }
 }
 
@@ -59,7 +65,7 @@ bool GatewayPeers::unassign(const ResourceId& resource) {
 std::vector<GatewayId> GatewayPeers::unused() const {
     std::vector<GatewayId> ids;
     for (const auto& [id, peer] : peers_) {
-        if (peer.allowed_ips.empty()) {
+        if (std::ranges::none_of(gateways_, [&](const auto& assignment) { return assignment.second == id; })) {
             ids.push_back(id);
         }
     }
@@ -72,6 +78,16 @@ std::vector<GatewayId> GatewayPeers::ids() const {
         ids.push_back(id);
     }
     return ids;
+}
+
+std::vector<ResourceId> GatewayPeers::resources_of(const GatewayId& gateway) const {
+    std::vector<ResourceId> resources;
+    for (const auto& [resource, served_by] : gateways_) {
+        if (served_by == gateway) {
+            resources.push_back(resource);
+        }
+    }
+    return resources;
 }
 
 std::optional<GatewayId> GatewayPeers::gateway_of(const ResourceId& resource) const {
@@ -90,8 +106,11 @@ std::optional<GatewayId> GatewayPeers::find_by_address(const net::IpAddress& add
 
 bool GatewayPeers::may_send_from(const GatewayId& gateway, const net::IpAddress& source) const {
     const auto peer = peers_.find(gateway);
-    return peer != peers_.end() && (peer->second.ipv4 == source || peer->second.ipv6 == source ||
-                                    peer->second.allowed_ips.match(source).has_value());
+    if (peer == peers_.end()) {
+        return false;
+    }
+    const bool is_its_own = peer->second.ipv4 == source || peer->second.ipv6 == source;
+    return is_its_own || (!is_tunnel_address(source) && peer->second.allowed_ips.match(source).has_value());
 }
 
 }  // namespace culvert::tunnel

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "culvert/base/uuid.h"
@@ -25,21 +26,24 @@ public:
     bool remove(const GatewayId& gateway);
     void clear();
 
-    /// Lets `gateway` serve `resource` with `network`; a gateway that served it before no longer does. Requires
-    /// contains(gateway).
-    void assign(const ResourceId& resource, const GatewayId& gateway, const net::IpNetwork& network);
+    /// Lets `gateway` serve `resource` with `networks`, which may be none; a gateway that served it before no longer
+    /// does. Requires contains(gateway).
+    void assign(const ResourceId& resource, const GatewayId& gateway, std::span<const net::IpNetwork> networks);
     /// Ends the assignment of `resource`. False if it had none.
     bool unassign(const ResourceId& resource);
 
     /// The gateways that serve nothing any more.
     [[nodiscard]] std::vector<GatewayId> unused() const;
     [[nodiscard]] std::vector<GatewayId> ids() const;
+    /// What the gateway serves.
+    [[nodiscard]] std::vector<ResourceId> resources_of(const GatewayId& gateway) const;
 
     [[nodiscard]] bool contains(const GatewayId& gateway) const { return peers_.contains(gateway); }
     [[nodiscard]] std::optional<GatewayId> gateway_of(const ResourceId& resource) const;
     /// The gateway with exactly this TUN address.
     [[nodiscard]] std::optional<GatewayId> find_by_address(const net::IpAddress& address) const;
-    /// Whether packets from `gateway` may carry this source address. False for unknown gateways.
+    /// Whether packets from `gateway` may carry this source address: its own, or one of a network that it serves.
+    /// Addresses of the tunnel are in no network. False for unknown gateways.
     [[nodiscard]] bool may_send_from(const GatewayId& gateway, const net::IpAddress& source) const;
 
     /// For snapshots.

@@ -1,5 +1,7 @@
 #include "culvert/tunnel/client/gateway_peers.h"
 
+#include <array>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +29,7 @@ GatewayPeers two_gateways() {
 
 TEST(GatewayPeers, MayUseTheirOwnAddressesAndTheNetworksTheyServe) {
     auto peers = two_gateways();
-    peers.assign(kR1, kG1, network("10.0.0.0/24"));
+    peers.assign(kR1, kG1, std::array{network("10.0.0.0/24")});
 
     EXPECT_TRUE(peers.may_send_from(kG1, ip("100.64.0.2")));
     EXPECT_TRUE(peers.may_send_from(kG1, ip("fd00:2021:1111::2")));
@@ -40,8 +42,8 @@ TEST(GatewayPeers, MayUseTheirOwnAddressesAndTheNetworksTheyServe) {
 
 TEST(GatewayPeers, KeepANetworkWhileAnyResourceNeedsIt) {
     auto peers = two_gateways();
-    peers.assign(kR1, kG1, network("10.0.0.0/24"));
-    peers.assign(kR2, kG1, network("10.0.0.0/24"));
+    peers.assign(kR1, kG1, std::array{network("10.0.0.0/24")});
+    peers.assign(kR2, kG1, std::array{network("10.0.0.0/24")});
 
     EXPECT_TRUE(peers.unassign(kR1));
     EXPECT_FALSE(peers.unassign(kR1));
@@ -55,19 +57,41 @@ TEST(GatewayPeers, KeepANetworkWhileAnyResourceNeedsIt) {
 
 TEST(GatewayPeers, MoveAResourceToAnotherGateway) {
     auto peers = two_gateways();
-    peers.assign(kR1, kG1, network("10.0.0.0/24"));
+    peers.assign(kR1, kG1, std::array{network("10.0.0.0/24")});
 
-    peers.assign(kR1, kG2, network("10.0.0.0/24"));
+    peers.assign(kR1, kG2, std::array{network("10.0.0.0/24")});
 
     EXPECT_EQ(peers.gateway_of(kR1), kG2);
     EXPECT_FALSE(peers.may_send_from(kG1, ip("10.0.0.9")));
     EXPECT_TRUE(peers.may_send_from(kG2, ip("10.0.0.9")));
 }
 
+TEST(GatewayPeers, AreInUseAlsoForWhatHasNoNetworks) {
+    auto peers = two_gateways();
+
+    peers.assign(kR1, kG1, {});
+
+    EXPECT_THAT(peers.unused(), ElementsAre(kG2));
+    EXPECT_THAT(peers.resources_of(kG1), ElementsAre(kR1));
+    EXPECT_TRUE(peers.may_send_from(kG1, ip("100.64.0.2")));
+    EXPECT_FALSE(peers.may_send_from(kG1, ip("10.0.0.9")));
+}
+
+TEST(GatewayPeers, NeverUseAddressesOfTheTunnelThatAreNotTheirOwn) {
+    auto peers = two_gateways();
+
+    peers.assign(kR1, kG1, std::array{network("0.0.0.0/0"), network("::/0")});
+
+    EXPECT_TRUE(peers.may_send_from(kG1, ip("192.0.2.1")));
+    EXPECT_FALSE(peers.may_send_from(kG1, ip("100.64.0.3")));
+    EXPECT_FALSE(peers.may_send_from(kG1, ip("100.96.0.1")));
+    EXPECT_FALSE(peers.may_send_from(kG1, ip("fd00:2021:1111:8000::")));
+}
+
 TEST(GatewayPeers, ForgetAssignmentsTogetherWithTheGateway) {
     auto peers = two_gateways();
-    peers.assign(kR1, kG1, network("10.0.0.0/24"));
-    peers.assign(kR2, kG2, network("10.0.1.0/24"));
+    peers.assign(kR1, kG1, std::array{network("10.0.0.0/24")});
+    peers.assign(kR2, kG2, std::array{network("10.0.1.0/24")});
 
     EXPECT_TRUE(peers.remove(kG1));
 

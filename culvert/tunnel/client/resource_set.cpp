@@ -1,11 +1,12 @@
 #include "culvert/tunnel/client/resource_set.h"
 
 #include <algorithm>
-#include <cassert>
 #include <tuple>
+#include <utility>
 #include <variant>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/tunnel/address_ranges.h"
 
 namespace culvert::tunnel {
 namespace {
@@ -14,6 +15,9 @@ using portal_api::ClientCidrResource;
 using portal_api::ClientDnsResource;
 using portal_api::ClientInternetResource;
 using portal_api::ClientResource;
+
+const net::IpNetwork kDefaultV4{net::IpAddress::unspecified(net::Family::kIpv4), 0};
+const net::IpNetwork kDefaultV6{net::IpAddress::unspecified(net::Family::kIpv6), 0};
 
 std::set<SiteId> site_ids(const ClientResource& resource) {
     std::set<SiteId> ids;
@@ -34,6 +38,25 @@ bool is_same_address(const ClientResource& a, const ClientResource& b) {
             [](const auto&, const auto&) { return false; },  // different types
         },
         a, b);
+}
+
+ResourceView view_of(const ClientResource& resource, ResourceStatus status) {
+    return std::visit(overloaded{
+                          [&](const ClientDnsResource& dns) {
+                              return ResourceView{ResourceType::kDns,      dns.id,    dns.name, dns.address,
+                                                  dns.address_description, dns.sites, status};
+                          },
+                          [&](const ClientCidrResource& cidr) {
+                              return ResourceView{
+                                  ResourceType::kCidr,      cidr.id,    cidr.name, cidr.address.to_string(),
+                                  cidr.address_description, cidr.sites, status};
+                          },
+                          [&](const ClientInternetResource& internet) {
+                              return ResourceView{ResourceType::kInternet, internet.id, internet.name, {}, {},
+                                                  internet.sites,          status};
+                          },
+                      },
+                      resource);
 }
 
 }  // namespace
@@ -59,12 +82,16 @@ std::span<const portal_api::Filter> filters_of(const ClientResource& resource) {
 }
 
 std::vector<net::IpNetwork> networks_of(const ClientResource& resource) {
-    const auto* cidr = std::get_if<ClientCidrResource>(&resource);
-    return cidr == nullptr ? std::vector<net::IpNetwork>{} : std::vector{cidr->address};
+    return std::visit(overloaded{
+                          [](const ClientDnsResource&) { return std::vector<net::IpNetwork>{}; },
+                          [](const ClientCidrResource& cidr) { return std::vector{cidr.address}; },
+                          [](const ClientInternetResource&) { return std::vector{kDefaultV4, kDefaultV6}; },
+                      },
+                      resource);
 }
 
 bool is_supported(const ClientResource& resource) {
-    return std::holds_alternative<ClientCidrResource>(resource);
+    return !std::holds_alternative<ClientDnsResource>(resource);
 }
 
 bool is_addressability_change(const ClientResource& known, const ClientResource& changed) {
@@ -72,19 +99,21 @@ bool is_addressability_change(const ClientResource& known, const ClientResource&
 }
 
 bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_connected) {
-    assert(is_supported(resource));
     const auto& id = id_of(resource);
-    const auto& network = std::get<ClientCidrResource>(resource).address;
     if (const auto* known = find(id); known != nullptr && is_same_address(*known, resource)) {
         resources_.insert_or_assign(id, resource);
         return false;  // who has which network stays as it is, or running flows might change gateways without reason
     }
-    const auto* holder = cidrs_.find(network);
+    resources_.insert_or_assign(id, resource);
+    const auto* cidr = std::get_if<ClientCidrResource>(&resource);
+    if (cidr == nullptr) {
+        return std::holds_alternative<ClientDnsResource>(resource) || active_internet() == find(id);
+    }
+    const auto* holder = cidrs_.find(cidr->address);
     const bool was_active = holder != nullptr && *holder == id;
 
-    resources_.insert_or_assign(id, resource);
     recompute(is_connected);
-    return !was_active && *cidrs_.find(network) == id;
+    return !was_active && *cidrs_.find(cidr->address) == id;
 }
 
 bool ResourceSet::remove(const ResourceId& id, const IsConnected& is_connected) {
@@ -116,8 +145,26 @@ const ClientResource* ResourceSet::find(const ResourceId& id) const {
 }
 
 const ClientResource* ResourceSet::match(const net::IpAddress& destination) const {
-    const auto match = cidrs_.match(destination);
-    return match ? find(*match->value) : nullptr;
+    if (is_tunnel_address(destination) || is_reserved(destination)) {
+        return nullptr;
+    }
+    if (const auto match = cidrs_.match(destination)) {
+        return find(*match->value);
+    }
+    return destination.is_link_local() ? nullptr : active_internet();
+}
+
+bool ResourceSet::want_internet(bool is_wanted) {
+    return std::exchange(wants_internet_, is_wanted) != is_wanted;
+}
+
+const ClientResource* ResourceSet::active_internet() const {
+    if (!wants_internet_) {
+        return nullptr;
+    }
+    const auto first = std::ranges::find_if(
+        resources_, [](const auto& entry) { return std::holds_alternative<ClientInternetResource>(entry.second); });
+    return first == resources_.end() ? nullptr : &first->second;
 }
 
 std::vector<ResourceId> ResourceSet::ids_except(const std::set<ResourceId>& keep) const {
@@ -133,18 +180,20 @@ std::vector<ResourceId> ResourceSet::ids_except(const std::set<ResourceId>& keep
 std::vector<net::IpNetwork> ResourceSet::networks() const {
     std::vector<net::IpNetwork> networks;
     cidrs_.for_each([&](const net::IpNetwork& network, const ResourceId&) { networks.push_back(network); });
+    if (active_internet() != nullptr) {
+        networks.insert(networks.end(), {kDefaultV4, kDefaultV6});
+    }
     return networks;
 }
 
 std::vector<ResourceView> ResourceSet::views(const SiteStatuses& statuses) const {
     std::vector<ResourceView> views;
     for (const auto& [id, resource] : resources_) {
-        if (const auto* cidr = std::get_if<ClientCidrResource>(&resource)) {
-            views.push_back({id, cidr->name, cidr->address.to_string(), cidr->address_description, cidr->sites,
-                             statuses.of(cidr->sites)});
-        }
+        views.push_back(view_of(resource, statuses.of(sites_of(resource))));
     }
-    std::ranges::sort(views, {}, [](const ResourceView& view) { return std::tie(view.name, view.id); });
+    std::ranges::sort(views, {}, [](const ResourceView& view) {
+        return std::tuple{view.type != ResourceType::kInternet, std::string_view{view.name}, view.id};
+    });
     return views;
 }
 

@@ -25,7 +25,8 @@ namespace culvert::tunnel {
 /// Empty for types that have none.
 [[nodiscard]] std::span<const portal_api::Filter> filters_of(const portal_api::ClientResource& resource);
 
-/// The networks that a gateway serves for the resource.
+/// The networks that a gateway serves for the resource. Those of names are addresses of their own
+/// (dns::ProxyAddresses).
 [[nodiscard]] std::vector<net::IpNetwork> networks_of(const portal_api::ClientResource& resource);
 
 /// Whether this client can route to resources of that type.
@@ -43,21 +44,28 @@ public:
     /// Whether a connected gateway serves the resource; it then keeps its network if another one claims it.
     using IsConnected = std::function<bool(const ResourceId&)>;
 
-    /// Adds or replaces. Requires is_supported(resource). True if it newly receives traffic.
+    /// Adds or replaces. True if it newly receives traffic.
     bool upsert(const portal_api::ClientResource& resource, const IsConnected& is_connected);
     bool remove(const ResourceId& id, const IsConnected& is_connected);
     /// Decides anew which resource has which network.
     void recompute(const IsConnected& is_connected);
 
     [[nodiscard]] const portal_api::ClientResource* find(const ResourceId& id) const;
-    /// The resource that packets to `destination` belong to, or null.
+    /// The resource that packets to `destination` belong to, or null: the one with the longest prefix, else the
+    /// Internet resource while it is wanted. Nobody has addresses of the tunnel itself, or those that stand for no
+    /// host.
     [[nodiscard]] const portal_api::ClientResource* match(const net::IpAddress& destination) const;
+
+    /// Whether the Internet resource shall get traffic if there is one (section 3.5). False if that was so before.
+    bool want_internet(bool is_wanted);
+    /// The Internet resource, if there is one and it is wanted.
+    [[nodiscard]] const portal_api::ClientResource* active_internet() const;
 
     /// The ids that are not in `keep`, in ascending order.
     [[nodiscard]] std::vector<ResourceId> ids_except(const std::set<ResourceId>& keep) const;
     /// The networks that must be routed into the tunnel.
     [[nodiscard]] std::vector<net::IpNetwork> networks() const;
-    /// Sorted for display: by name, then by id.
+    /// Sorted for display: the Internet resource, then by name, then by id.
     [[nodiscard]] std::vector<ResourceView> views(const SiteStatuses& statuses) const;
 
     /// For snapshots.
@@ -66,6 +74,7 @@ public:
 private:
     std::map<ResourceId, portal_api::ClientResource> resources_;
     net::PrefixTable<ResourceId> cidrs_;
+    bool wants_internet_ = false;
 };
 
 }  // namespace culvert::tunnel

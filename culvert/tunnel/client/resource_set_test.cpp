@@ -11,6 +11,7 @@ namespace {
 using test::cidr;
 using test::dns;
 using test::id;
+using test::internet;
 using test::ip;
 using test::network;
 using testing::ElementsAre;
@@ -73,6 +74,43 @@ TEST(ResourceSet, DoesNotReassignNetworksForAChangedName) {
     EXPECT_EQ(name_of(*set.find(id<ResourceId>(2))), "other");
 }
 
+TEST(ResourceSet, HasTheInternetOnlyIfItIsThereAndWanted) {
+    ResourceSet set;
+    set.upsert(cidr(9, "10.0.0.0/8"), none);
+    EXPECT_TRUE(set.want_internet(true));
+    EXPECT_FALSE(set.want_internet(true));
+    EXPECT_EQ(match(set, "192.0.2.1"), std::nullopt);
+
+    EXPECT_TRUE(set.upsert(internet(3), none));
+    EXPECT_FALSE(set.upsert(internet(5), none)) << "one is enough";
+
+    EXPECT_EQ(match(set, "192.0.2.1"), id<ResourceId>(3));
+    EXPECT_EQ(match(set, "2001:db8::1"), id<ResourceId>(3));
+    EXPECT_EQ(match(set, "10.0.0.1"), id<ResourceId>(9)) << "narrower ones win";
+    EXPECT_THAT(set.networks(), ElementsAre(network("10.0.0.0/8"), network("0.0.0.0/0"), network("::/0")));
+
+    set.want_internet(false);
+    EXPECT_EQ(match(set, "192.0.2.1"), std::nullopt);
+    EXPECT_THAT(set.networks(), ElementsAre(network("10.0.0.0/8")));
+}
+
+TEST(ResourceSet, GivesNobodyAddressesOfTheTunnelAndThoseOfNoHost) {
+    ResourceSet set;
+    set.upsert(internet(3), none);
+    set.upsert(cidr(9, "0.0.0.0/0"), none);
+    for (const bool is_wanted : {false, true}) {
+        set.want_internet(is_wanted);
+        for (const auto* address : {"100.64.0.9", "100.96.0.1", "100.100.111.1", "fd00:2021:1111:8000::1",
+                                    "fd00:2021:1111:8000:100:100:111:0", "224.0.0.251", "255.255.255.255", "ff02::fb",
+                                    "fe80::1", "127.0.0.1", "0.0.0.0", "::1"}) {
+            EXPECT_EQ(match(set, address), std::nullopt) << address;
+        }
+    }
+    set.remove(id<ResourceId>(9), none);
+    EXPECT_EQ(match(set, "192.0.2.1"), id<ResourceId>(3));
+    EXPECT_EQ(match(set, "169.254.169.254"), std::nullopt) << "what a machine keeps for itself";
+}
+
 TEST(ResourceSet, TellsWhichIdsAreNoLongerListed) {
     ResourceSet set;
     for (const auto number : {3, 1, 2}) {
@@ -99,6 +137,20 @@ TEST(ResourceSet, SortsViewsByNameAndThenById) {
 
     EXPECT_THAT(order, ElementsAre(id<ResourceId>(3), id<ResourceId>(6), id<ResourceId>(2), id<ResourceId>(1),
                                    id<ResourceId>(5), id<ResourceId>(4)));
+}
+
+TEST(ResourceSet, ShowsTheInternetResourceFirst) {
+    ResourceSet set;
+    set.upsert(cidr(1, "10.0.0.0/24"), none);
+    set.upsert(internet(2), none);
+
+    const auto views = set.views(SiteStatuses{});
+
+    ASSERT_EQ(views.size(), 2U);
+    EXPECT_EQ(views[0].type, ResourceType::kInternet);
+    EXPECT_EQ(views[0].name, "Internet Resource");
+    EXPECT_EQ(views[0].address, "");
+    EXPECT_EQ(views[1].type, ResourceType::kCidr);
 }
 
 TEST(Addressability, ChangesWithTypeAddressStackAndSites) {

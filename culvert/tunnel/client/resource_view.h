@@ -10,6 +10,7 @@
 
 namespace culvert::tunnel {
 
+enum class ResourceType { kDns, kCidr, kInternet };
 enum class ResourceStatus { kUnknown, kOnline, kOffline };
 
 /// "Unknown", "Online" or "Offline".
@@ -17,8 +18,10 @@ enum class ResourceStatus { kUnknown, kOnline, kOffline };
 
 /// A resource as shown to users (spec/tunnel.md section 3.14).
 struct ResourceView {
+    ResourceType type = ResourceType::kCidr;
     ResourceId id;
     std::string name;
+    /// Empty for the Internet resource.
     std::string address;
     std::optional<std::string> address_description;
     std::vector<portal_api::Site> sites;

@@ -60,6 +60,10 @@ inline portal_api::ClientDnsResource dns(std::uint8_t number, std::string_view a
             .filters = {}};
 }
 
+inline portal_api::ClientInternetResource internet(std::uint8_t number) {
+    return {.id = id<ResourceId>(number), .sites = {{kSite, "site"}}};
+}
+
 inline portal_api::GatewayCidrResource gateway_cidr(std::uint8_t number, std::string_view address,
                                                     std::vector<portal_api::Filter> filters = {}) {
     return {.id = id<ResourceId>(number),

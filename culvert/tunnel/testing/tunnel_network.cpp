@@ -31,6 +31,23 @@ portal_api::IceCredentials credentials(const crypto::PublicKey& owner, const cry
     return {text.substr(0, 4), text};
 }
 
+portal_api::GatewayResource as_the_gateway_sees_it(const portal_api::ClientResource& resource,
+                                                   const std::vector<portal_api::Filter>& filters) {
+    using portal_api::GatewayResource;
+    return std::visit(overloaded{
+                          [&](const portal_api::ClientDnsResource& dns) -> GatewayResource {
+                              return portal_api::GatewayDnsResource{dns.id, dns.name, dns.address, filters};
+                          },
+                          [&](const portal_api::ClientCidrResource& cidr) -> GatewayResource {
+                              return portal_api::GatewayCidrResource{cidr.id, cidr.name, cidr.address, filters};
+                          },
+                          [&](const portal_api::ClientInternetResource& internet) -> GatewayResource {
+                              return portal_api::GatewayInternetResource{internet.id};
+                          },
+                      },
+                      resource);
+}
+
 }  // namespace
 
 TunnelNetwork::Gateway::Gateway(std::uint8_t number, Instant now)
@@ -87,9 +104,12 @@ void TunnelNetwork::restart(Gateway& gateway) {
 }
 
 void TunnelNetwork::add_resource(std::uint8_t number, std::string_view network, Grant grant) {
-    const auto resource = cidr(number, network);
-    resources_.insert_or_assign(resource.id, resource);
-    grants.insert_or_assign(resource.id, std::move(grant));
+    add_resource(cidr(number, network), std::move(grant));
+}
+
+void TunnelNetwork::add_resource(const portal_api::ClientResource& resource, Grant grant) {
+    resources_.insert_or_assign(id_of(resource), resource);
+    grants.insert_or_assign(id_of(resource), std::move(grant));
     if (client.tun_config) {
         to_client(portal_api::ResourceCreatedOrUpdated{resource});
     }
@@ -142,11 +162,10 @@ void TunnelNetwork::command(Gateway& gateway, const GatewayTunnel::Command& comm
 
 portal_api::AuthorizeFlow TunnelNetwork::authorize_flow(const ResourceId& resource) const {
     const auto& grant = grants.at(resource);
-    const auto& known = resources_.at(resource);
     const auto& gateway_key = gateways.at(grant.gateway).state.public_key();
     portal_api::AuthorizeFlow message;
     message.ref = resource.to_string();
-    message.resource = portal_api::GatewayCidrResource{resource, known.name, known.address, grant.filters};
+    message.resource = as_the_gateway_sees_it(resources_.at(resource), grant.filters);
     message.client.id = client.id;
     message.client.public_key = client.state.public_key();
     message.client.ipv4 = client.ipv4;

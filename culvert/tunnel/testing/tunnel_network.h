@@ -75,6 +75,8 @@ public:
 
     /// Makes a CIDR resource known to portal and client.
     void add_resource(std::uint8_t number, std::string_view network, Grant grant = {});
+    /// The same for one of any kind.
+    void add_resource(const portal_api::ClientResource& resource, Grant grant = {});
     /// Sends `init` to the client, or to a gateway, with everything the portal knows.
     void init_client();
     void init_gateway(Gateway& gateway, std::vector<portal_api::Authorization> authorizations = {});
@@ -172,7 +174,7 @@ private:
     void collect(std::vector<Bytes>& packets);
     void later(std::function<void()> action) { in_flight_.emplace(now + kDelay, std::move(action)); }
 
-    std::map<ResourceId, portal_api::ClientCidrResource> resources_;
+    std::map<ResourceId, portal_api::ClientResource> resources_;
     std::string relay_secret_;
     turn::Server relay_;
     net::TransmitQueue queue_;
