@@ -34,6 +34,7 @@ inline constexpr std::array kAllowed = {
     // files
     "open", "openat", "openat2", "stat", "fstat", "lstat", "newfstatat", "fstatat64", "statx", "access", "faccessat",
     "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "statfs", "fstatfs", "umask", "fadvise64",
+    "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
     // sockets (socket: only Internet and Unix ones, and netlink)
     "socketpair", "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername", "getsockopt",
     "setsockopt", "shutdown", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",
