@@ -41,8 +41,8 @@ struct ViaHost {
 
     friend auto operator<=>(const ViaHost&, const ViaHost&) = default;
 };
-/// As a packet of our own: from our tunnel address of the server's family. Over UDP from `local_port`; over TCP (0)
-/// through the one connection to that server.
+/// As a packet of our own: from our tunnel address of the server's family. Over UDP from `local_port`, and the answer
+/// comes as handle_tunnel_datagram(); over TCP (0) through the one connection to that server.
 struct ViaTunnel {
     net::SocketAddress server;
     std::uint16_t local_port = 0;
@@ -63,7 +63,7 @@ struct Ask {
     Transport transport = Transport::kUdp;
     Bytes message;
 };
-/// Nobody waits for this answer any more: close its socket.
+/// Nobody waits for this answer any more: close its socket. Not for UDP through the tunnel, which has none.
 struct StopAsking {
     AskId id;
 };

@@ -65,34 +65,18 @@ void StubResolver::handle_failure(AskId id, Instant now) {
     fail(id, now);
 }
 
-bool StubResolver::handle_tunnel_datagram(const net::SocketAddress& from, std::uint16_t local_port, ByteSpan message,
+void StubResolver::handle_tunnel_datagram(const net::SocketAddress& from, std::uint16_t local_port, ByteSpan message,
                                           Instant now) {
     const auto owner = tunnel_ports_.owner(from, local_port, now);
     if (const auto* id = std::get_if<AskId>(&owner)) {
         handle_response(*id, message, now);
     }
-    return !std::holds_alternative<TunnelPorts::NotOurs>(owner);
 }
 
-bool StubResolver::handle_tunnel_stream(const net::SocketAddress& server, ByteSpan message, Instant now) {
-    if (message.size() < Message::kHeaderSize) {
-        return false;
-    }
-    const auto found = tunnel_streams_.find({server, load_be<std::uint16_t>(message)});
-    if (found == tunnel_streams_.end()) {
-        return false;
-    }
-    handle_response(found->second, message, now);
-    return true;
-}
-
-void StubResolver::handle_tunnel_stream_failure(const net::SocketAddress& server, Instant now) {
-    while (true) {
-        const auto found = tunnel_streams_.lower_bound({server, MessageId{0}});
-        if (found == tunnel_streams_.end() || found->first.first != server) {
-            return;
-        }
-        fail(found->second, now);
+void StubResolver::handle_tunnel_unreachable(const net::SocketAddress& server, std::uint16_t local_port, Instant now) {
+    const auto owner = tunnel_ports_.owner(server, local_port, now);
+    if (const auto* id = std::get_if<AskId>(&owner)) {
+        fail(*id, now);
     }
 }
 
@@ -191,18 +175,12 @@ bool StubResolver::ask(PendingEntry entry, std::optional<Upstream> server, Route
     if (std::holds_alternative<DohServer>(route)) {
         wire_id = 0;  // RFC 8484 section 4.1: caches on the way see the same request
     }
-    if (auto* tunnel = std::get_if<ViaTunnel>(&route)) {
-        if (transport == Transport::kUdp) {
-            const auto port = tunnel_ports_.open(id, tunnel->server);
-            if (!port) {
-                return false;
-            }
-            tunnel->local_port = *port;
-        } else {
-            while (!tunnel_streams_.try_emplace({tunnel->server, wire_id}, id).second) {
-                ++wire_id;  // fewer are in flight than there are ids
-            }
+    if (auto* tunnel = std::get_if<ViaTunnel>(&route); tunnel != nullptr && transport == Transport::kUdp) {
+        const auto port = tunnel_ports_.open(id, tunnel->server);
+        if (!port) {
+            return false;
         }
+        tunnel->local_port = *port;
     }
     pending.asks.push_back(id);
     outputs_.emplace_back(Ask{id, route, transport, with_id(pending.query, wire_id)});
@@ -287,9 +265,6 @@ void StubResolver::close(AskId id, Instant now) {
         tunnel_ports_.close(tunnel->local_port, now);  // there is nothing else to close
     } else {
         outputs_.emplace_back(StopAsking{id});
-    }
-    if (tunnel != nullptr && ask.transport == Transport::kTcp) {
-        tunnel_streams_.erase({tunnel->server, ask.wire_id});
     }
     asks_.erase(found);
 }

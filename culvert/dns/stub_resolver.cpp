@@ -37,7 +37,7 @@ bool StubResolver::set_resolvers(const PortalResolvers& portal, std::span<const 
 void StubResolver::set_tunnelled(std::set<net::IpAddress> servers, Instant now) {
     if (servers != tunnelled_) {
         tunnelled_ = std::move(servers);
-        handle_tunnel_streams_failure(now);
+        fail_all([&](const Pending& pending) { return is_in_tunnel_stream(pending); }, now);
     }
 }
 
@@ -60,11 +60,14 @@ std::expected<void, MessageError> StubResolver::handle_query(const Requester& fr
     if (server == nullptr || from.asked.port != kDnsPort) {
         return {};  // it may have been a sentinel when the query came
     }
-    const auto query =
-        message.size() > kMaxQuery ? std::unexpected{MessageError::kTooLong} : Message::parse_query(message);
+    const auto query = Message::parse_query(message);
     if (!query) {
         kLog.debug("Ignoring malformed query", log::field("error", to_string(query.error())));
         return std::unexpected{query.error()};
+    }
+    if (message.size() > kMaxQuery) {
+        refuse(from, *query, "too long");
+        return {};
     }
     if (auto cached = cache_.find(*query, now)) {
         answer(from, *query, std::move(*cached));
@@ -166,7 +169,7 @@ void StubResolver::answer(const Requester& to, const Message& query, Bytes respo
 void StubResolver::forward(const Requester& from, const Message& query, const Upstream& server, Instant now) {
     const bool is_tunnelled = std::holds_alternative<ViaTunnel>(route_to(server));
     if (!has_room(from, is_tunnelled)) {
-        return refuse(from, query);
+        return refuse(from, query, "too many in flight");
     }
     auto order = health_.order(server, sentinels_.mappings());
     const bool is_replaced = order.front() != server;
@@ -180,7 +183,7 @@ void StubResolver::forward(const Requester& from, const Message& query, const Up
 
 void StubResolver::forward_to_site(const Requester& from, const Message& query, ResourceId resource, Instant now) {
     if (!has_room(from, true)) {
-        return refuse(from, query);
+        return refuse(from, query, "too many in flight");
     }
     const auto entry = add_pending(from, query, true, now);
     entry->second.site = resource;
@@ -192,8 +195,8 @@ void StubResolver::forward_to_site(const Requester& from, const Message& query, 
     wait_for_site(entry, now);
 }
 
-void StubResolver::refuse(const Requester& from, const Message& query) {
-    kLog.debug("Too many queries are in flight: ignoring another");
+void StubResolver::refuse(const Requester& from, const Message& query, std::string_view reason) {
+    kLog.debug("Refusing a query", log::field("reason", reason));
     if (from.transport == Transport::kTcp) {
         answer(from, query, empty_response(query, ResponseCode::kServFail));
     }
@@ -226,10 +229,6 @@ void StubResolver::fail_all(Predicate predicate, Instant now) {
             fail(current, now);
         }
     }
-}
-
-void StubResolver::handle_tunnel_streams_failure(Instant now) {
-    fail_all([&](const Pending& pending) { return is_in_tunnel_stream(pending); }, now);
 }
 
 }  // namespace culvert::dns

@@ -48,7 +48,8 @@ public:
     [[nodiscard]] const Sentinels& sentinels() const { return sentinels_; }
 
     /// Which addresses a resource serves that is not a DNS one, among those of the portal's resolvers. Those are asked
-    /// through the tunnel.
+    /// through the tunnel. What was asked there over TCP fails if this changes: routes changed, and the gateways behind
+    /// them do not know each other's connections.
     void set_tunnelled(std::set<net::IpAddress> servers, Instant now);
 
     /// False if `address` is no pattern. Adding what exists replaces it.
@@ -77,15 +78,16 @@ public:
     void handle_response(AskId id, ByteSpan message, Instant now);
     /// It could not be sent, or the connection failed.
     void handle_failure(AskId id, Instant now);
-    /// A UDP packet for us out of the tunnel. False if it answers no query of ours: it is the operating system's.
-    bool handle_tunnel_datagram(const net::SocketAddress& from, std::uint16_t local_port, ByteSpan message,
+    /// Whether a UDP packet from there to this port of ours is about a query of ours; else it is the operating
+    /// system's.
+    [[nodiscard]] bool owns_tunnel_port(const net::SocketAddress& server, std::uint16_t local_port, Instant now) const {
+        return !std::holds_alternative<TunnelPorts::NotOurs>(tunnel_ports_.owner(server, local_port, now));
+    }
+    /// Such a packet.
+    void handle_tunnel_datagram(const net::SocketAddress& from, std::uint16_t local_port, ByteSpan message,
                                 Instant now);
-    /// A message on the connection to `server`. False if it answers nothing: reset the connection.
-    bool handle_tunnel_stream(const net::SocketAddress& server, ByteSpan message, Instant now);
-    /// The connection to `server` failed, with everything that was asked on it.
-    void handle_tunnel_stream_failure(const net::SocketAddress& server, Instant now);
-    /// All of them failed: routes changed, and the gateways behind them do not know each other's connections.
-    void handle_tunnel_streams_failure(Instant now);
+    /// A router says that a UDP packet of ours did not reach `server`.
+    void handle_tunnel_unreachable(const net::SocketAddress& server, std::uint16_t local_port, Instant now);
 
     // --- Sites ---
 
@@ -142,7 +144,7 @@ private:
     void answer(const Requester& to, const Message& query, Bytes response);
     void forward(const Requester& from, const Message& query, const Upstream& server, Instant now);
     void forward_to_site(const Requester& from, const Message& query, ResourceId resource, Instant now);
-    void refuse(const Requester& from, const Message& query);
+    void refuse(const Requester& from, const Message& query, std::string_view reason);
     [[nodiscard]] bool has_room(const Requester& from, bool is_tunnelled) const;
     [[nodiscard]] Route route_to(const Upstream& server) const;
     template <typename Predicate>
@@ -184,7 +186,6 @@ private:
     std::size_t pending_in_tunnel_ = 0;
     std::map<SiteQueue, std::deque<PendingId>> waiting_;
     TunnelPorts tunnel_ports_;
-    std::map<std::pair<net::SocketAddress, MessageId>, AskId> tunnel_streams_;
 
     std::deque<StubOutput> outputs_;
 };

@@ -31,7 +31,8 @@ protected:
     static std::uint16_t port_of(const Ask& asked) { return std::get<ViaTunnel>(asked.route).local_port; }
     static Bytes answer_to(const Ask& asked) { return test::response(asked.message, {}); }
     bool datagram(const net::SocketAddress& from, std::uint16_t port, const Bytes& message) {
-        const bool is_ours = stub.handle_tunnel_datagram(from, port, message, now);
+        const bool is_ours = stub.owns_tunnel_port(from, port, now);
+        stub.handle_tunnel_datagram(from, port, message, now);
         drain();
         return is_ours;
     }
@@ -93,34 +94,15 @@ TEST_F(StubTunnel, FailsAfterTenSeconds) {
     EXPECT_EQ(take_answers(), "SERVFAIL, SERVFAIL");
 }
 
-TEST_F(StubTunnel, SharesAConnectionWhateverTheIds) {
-    ask_tcp("a.example.org");
-    ask_tcp("b.example.org");
-    const auto first = take_ask();
-    const auto second = take_ask();
-    ASSERT_NE(Message::parse_query(first.message)->id(), Message::parse_query(second.message)->id());
-    EXPECT_FALSE(stub.handle_tunnel_stream(socket("10.0.0.54:53"), answer_to(first), now));
-    EXPECT_TRUE(stub.handle_tunnel_stream(server, answer_to(second), now));
-    EXPECT_TRUE(stub.handle_tunnel_stream(server, answer_to(first), now));
-    EXPECT_FALSE(stub.handle_tunnel_stream(server, answer_to(first), now));
-    EXPECT_FALSE(stub.handle_tunnel_stream(server, {}, now));
-    drain();
-    ASSERT_EQ(answers.size(), 2U);
-    EXPECT_EQ(Message::parse_response(answers[0].message)->question().name.to_string(), "b.example.org");
-    EXPECT_EQ(Message::parse_response(answers[0].message)->id(), 7);
-}
-
-TEST_F(StubTunnel, FailsWhatWasAskedOnAConnectionThatFails) {
-    ask_tcp("a.example.org");
-    ask_tcp("b.example.org");
-    ask_udp("c.example.org");
-    stub.handle_tunnel_stream_failure(socket("10.0.0.54:53"), now);
+TEST_F(StubTunnel, FailsWhatDoesNotReachTheServer) {
+    ask_udp("a.example.org");
+    const auto asked = take_ask();
+    stub.handle_tunnel_unreachable(socket("10.0.0.54:53"), port_of(asked), now);
     drain();
     EXPECT_EQ(take_answers(), "");
-    stub.handle_tunnel_stream_failure(server, now);
+    stub.handle_tunnel_unreachable(server, port_of(asked), now);
     drain();
-    EXPECT_EQ(take_answers(), "SERVFAIL, SERVFAIL");
-    EXPECT_EQ(stub.pending(), 1U);
+    EXPECT_EQ(take_answers(), "SERVFAIL");
 }
 
 TEST_F(StubTunnel, FailsConnectionsWhenRoutesChange) {

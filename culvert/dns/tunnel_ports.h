@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
+#include <unordered_map>
 #include <variant>
 
 #include "culvert/base/rng.h"
@@ -15,6 +15,8 @@ namespace culvert::dns {
 
 /// The UDP ports of our own queries inside the tunnel, a random one for each: a reply is taken only if it comes from
 /// where its query went, to the port that it came from.
+///
+/// Every UDP packet of the tunnel is looked up here.
 class TunnelPorts {
 public:
     explicit TunnelPorts(Rng rng) : rng_{std::move(rng)} {}
@@ -34,16 +36,12 @@ private:
     struct Port {
         AskId id;
         net::SocketAddress server;
-    };
-    struct Closed {
-        std::uint16_t port;
-        net::SocketAddress server;
-        Instant until;
+        std::optional<Instant> late_until = std::nullopt;  // closed
     };
 
     Rng rng_;
-    std::map<std::uint16_t, Port> open_;
-    std::deque<Closed> closed_;  // oldest first
+    std::unordered_map<std::uint16_t, Port> ports_;
+    std::deque<std::uint16_t> closed_;  // oldest first
 };
 
 }  // namespace culvert::dns

@@ -144,6 +144,26 @@ void DnsClient::fail(QueryId id) {
     }
 }
 
+void DnsClient::cancel(QueryId id) {
+    const auto query = queries_.find(id);
+    if (query == queries_.end()) {
+        return;
+    }
+    if (const auto resolver = resolvers_.find(query->second.resolver); resolver != resolvers_.end()) {
+        forget(resolver->second, id);
+    }
+    queries_.erase(query);
+}
+
+void DnsClient::forget(Resolver& resolver, QueryId id) {
+    std::erase(resolver.unsent, id);
+    const auto asked =
+        std::ranges::find(resolver.asked, std::optional{id}, [](const auto& item) { return item.second; });
+    if (asked != resolver.asked.end()) {
+        asked->second.reset();
+    }
+}
+
 std::optional<DnsClient::Answer> DnsClient::poll_answer() {
     if (answers_.empty()) {
         return std::nullopt;
@@ -182,12 +202,7 @@ void DnsClient::handle_timeout(Instant now) {
         if (resolver == resolvers_.end()) {
             continue;
         }
-        std::erase(resolver->second.unsent, id);
-        const auto asked =
-            std::ranges::find(resolver->second.asked, std::optional{id}, [](const auto& item) { return item.second; });
-        if (asked != resolver->second.asked.end()) {
-            asked->second.reset();
-        }
+        forget(resolver->second, id);
         const bool is_stuck =
             endpoints_.unacknowledged(resolver->second.connection) > 0 || !resolver->second.was_opened;
         if (is_stuck || resolver->second.asked.size() >= kMaxQueries) {

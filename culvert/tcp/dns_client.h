@@ -59,6 +59,8 @@ public:
 
     /// Requires a query with at least a header, of at most 65535 bytes.
     [[nodiscard]] QueryId ask(const net::SocketAddress& resolver, Bytes query, Instant now);
+    /// Nobody waits for it any more. It may have been answered already.
+    void cancel(QueryId id);
 
     /// False: not for us, even if it comes from a resolver.
     bool handle_packet(const packet::IpPacket& packet, Checksums checksums, Instant now);
@@ -102,6 +104,8 @@ private:
     enum class Loss : std::uint8_t { kMayAskAgain, kFails };
     void lose(Resolvers::iterator resolver, Loss loss, Instant now);
     void fail(QueryId id);
+    /// Takes it from what waits, and from what was asked if that is answered all the same.
+    static void forget(Resolver& resolver, QueryId id);
     [[nodiscard]] Resolvers::iterator find(ConnectionId connection);
 
     Endpoints endpoints_;

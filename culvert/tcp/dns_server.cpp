@@ -27,6 +27,7 @@ void DnsServer::set_addresses(std::set<net::SocketAddress> addresses, Instant no
     endpoints_.abort_all(now);
     connections_.clear();
     queries_.clear();
+    closed_.clear();
     for (const auto& address : addresses_) {
         endpoints_.stop_listening(address);
     }
@@ -56,6 +57,15 @@ std::optional<DnsServer::Query> DnsServer::poll_query() {
         }
     }
     return std::nullopt;
+}
+
+std::optional<ConnectionId> DnsServer::poll_closed() {
+    if (closed_.empty()) {
+        return std::nullopt;
+    }
+    const auto id = closed_.front();
+    closed_.pop_front();
+    return id;
 }
 
 void DnsServer::respond(ConnectionId id, ByteSpan message, Instant now) {
@@ -117,7 +127,7 @@ void DnsServer::handle(const Endpoints::Event& event, Instant now) {
         case Signal::kReset:
         case Signal::kTimedOut:
         case Signal::kUnreachable:
-            connections_.erase(found);
+            erase(id);
             break;
     }
 }
@@ -154,12 +164,20 @@ void DnsServer::finish_if_done(ConnectionId id, const Connection& connection, In
 
 void DnsServer::close(ConnectionId id, Instant now) {
     endpoints_.close(id, now);
-    connections_.erase(id);  // a query that is on its way now has to be asked again
+    erase(id);  // a query that is on its way now has to be asked again
 }
 
 void DnsServer::reset(ConnectionId id, Instant now) {
     endpoints_.abort(id, now);
-    connections_.erase(id);
+    erase(id);
+}
+
+void DnsServer::erase(ConnectionId id) {
+    const auto found = connections_.find(id);
+    if (!found->second.waiting.empty()) {
+        closed_.push_back(id);
+    }
+    connections_.erase(found);
 }
 
 }  // namespace culvert::tcp

@@ -56,6 +56,8 @@ public:
     void handle_timeout(Instant now);
 
     [[nodiscard]] std::optional<Query> poll_query();
+    /// A connection that ended while it waited for answers. Those that set_addresses() ends are not named.
+    [[nodiscard]] std::optional<ConnectionId> poll_closed();
     [[nodiscard]] std::optional<Bytes> poll_transmit() { return endpoints_.poll_transmit(); }
     [[nodiscard]] std::optional<Instant> poll_timeout() const { return endpoints_.poll_timeout(); }
 
@@ -80,11 +82,13 @@ private:
     void finish_if_done(ConnectionId id, const Connection& connection, Instant now);
     void close(ConnectionId id, Instant now);
     void reset(ConnectionId id, Instant now);
+    void erase(ConnectionId id);
 
     Endpoints endpoints_;
     std::set<net::SocketAddress> addresses_;
     std::map<ConnectionId, Connection> connections_;
     std::deque<Query> queries_;
+    std::deque<ConnectionId> closed_;
 };
 
 }  // namespace culvert::tcp

@@ -41,7 +41,8 @@ public:
         return value;
     }
     Bytes some_bytes() {
-        const auto size = std::min<std::size_t>(u8(), rest_.size());
+        const std::size_t wanted = u8();
+        const auto size = std::min(wanted, rest_.size());
         const auto bytes = to_bytes(std::as_bytes(rest_.first(size)));
         rest_ = rest_.subspan(size);
         return bytes;
@@ -82,6 +83,10 @@ Bytes some_query(Input& input) {
         query[at % query.size()] ^= static_cast<std::byte>(input.u8());
     }
     return query;
+}
+
+bool is_tunnel_datagram(const Ask& asked) {
+    return asked.transport == Transport::kUdp && std::holds_alternative<ViaTunnel>(asked.route);
 }
 
 class World {
@@ -129,6 +134,7 @@ public:
     /// Everything ends by itself.
     void rest() {
         pass(kTunnelTimeout + 1s);
+        std::erase_if(asks_, [](const auto& item) { return is_tunnel_datagram(item.second); });  // nothing to close
         require(stub_.pending() == 0 && asks_.empty() && !stub_.poll_timeout());
     }
 
@@ -169,11 +175,12 @@ private:
         if (const auto at = input.u8(); at != 0) {
             message[at % message.size()] ^= static_cast<std::byte>(input.u8());
         }
-        if (const auto* tunnel = std::get_if<ViaTunnel>(&asked.route); tunnel != nullptr && input.u8() % 2 == 0) {
+        if (is_tunnel_datagram(asked)) {
+            const auto& tunnel = std::get<ViaTunnel>(asked.route);
             const auto from =
-                input.u8() % 4 == 0 ? net::SocketAddress{some_server(input.u8()), kDnsPort} : tunnel->server;
-            asked.transport == Transport::kUdp ? stub_.handle_tunnel_datagram(from, tunnel->local_port, message, now_)
-                                               : stub_.handle_tunnel_stream(from, message, now_);
+                input.u8() % 4 == 0 ? net::SocketAddress{some_server(input.u8()), kDnsPort} : tunnel.server;
+            input.u8() % 4 == 0 ? stub_.handle_tunnel_unreachable(from, tunnel.local_port, now_)
+                                : stub_.handle_tunnel_datagram(from, tunnel.local_port, message, now_);
         } else {
             stub_.handle_response(asked.id, message, now_);
         }
@@ -205,18 +212,12 @@ private:
     }
 
     void break_something(Input& input) {
-        switch (input.u8() % 5) {
+        switch (input.u8() % 3) {
             case 0:
                 stub_.handle_network_reset(now_);
                 break;
             case 1:
                 stub_.handle_connection_closed(input.u8() % 4, now_);
-                break;
-            case 2:
-                stub_.handle_tunnel_stream_failure({some_server(input.u8()), kDnsPort}, now_);
-                break;
-            case 3:
-                stub_.handle_tunnel_streams_failure(now_);
                 break;
             default:
                 stub_.handle_failure(AskId{input.u8()}, now_);

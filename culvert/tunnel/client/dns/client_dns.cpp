@@ -17,9 +17,6 @@ namespace {
 
 constexpr log::Logger kLog{"dns"};
 
-/// What may be left out gives way when more wait. A batch of packets from the host makes a few hundred.
-constexpr std::size_t kMaxEvents = 4096;
-
 constexpr std::size_t max_udp_payload(net::Family family) {
     const auto ip_header = family == net::Family::kIpv4 ? packet::kIpv4HeaderLength : packet::kIpv6HeaderLength;
     return packet::kMaxIpPacket - ip_header - packet::kUdpHeaderLength;
@@ -126,24 +123,37 @@ void ClientDns::handle_datagram(const net::SocketAddress& from, const net::Socke
 }
 
 bool ClientDns::handle_packet_from_tunnel(const packet::IpPacket& packet, Instant now) {
-    if (packet.destination() != own(packet.is_v4() ? net::Family::kIpv4 : net::Family::kIpv6)) {
+    const auto destination = packet.destination();
+    if (destination != own(destination.family())) {
         return false;
     }
-    bool is_ours = false;
-    if (packet.is_udp()) {
-        is_ours = stub_.handle_tunnel_datagram({packet.source(), packet.source_port()}, packet.destination_port(),
-                                               packet.payload(), now);
-    } else if (packet.is_tcp()) {
-        is_ours = client_.handle_packet(packet, tcp::Checksums::kVerify, now);
+    if (packet.is_tcp()) {
+        return settle_if(client_.handle_packet(packet, tcp::Checksums::kVerify, now), now);
     }
-    settle(now);
-    return is_ours;
+    if (!packet.is_udp()) {
+        return false;
+    }
+    const net::SocketAddress from{packet.source(), packet.source_port()};
+    const bool is_ours = stub_.owns_tunnel_port(from, packet.destination_port(), now);
+    if (is_ours && packet.checksums_are_valid()) {
+        stub_.handle_tunnel_datagram(from, packet.destination_port(), packet.payload(), now);
+    }
+    return settle_if(is_ours, now);
 }
 
 bool ClientDns::handle_icmp_error(const packet::IcmpError& error, Instant now) {
-    const bool is_ours = client_.handle_icmp_error(error, now);
-    settle(now);
-    return is_ours;
+    const auto& refused = error.embedded;
+    if (refused.source != own(refused.source.family())) {
+        return false;
+    }
+    if (refused.source_value.protocol != packet::L4Protocol::kUdp) {
+        return settle_if(client_.handle_icmp_error(error, now), now);
+    }
+    const net::SocketAddress server{refused.destination, refused.destination_value.value};
+    const auto port = refused.source_value.value;
+    const bool is_ours = stub_.owns_tunnel_port(server, port, now);
+    stub_.handle_tunnel_unreachable(server, port, now);
+    return settle_if(is_ours, now);
 }
 
 // --- What comes of an Ask ---
@@ -198,12 +208,21 @@ void ClientDns::describe(Snapshot& out) const {
 
 // --- Between the parts ---
 
+bool ClientDns::settle_if(bool is_ours, Instant now) {
+    if (is_ours) {
+        settle(now);
+    }
+    return is_ours;
+}
+
 void ClientDns::settle(Instant now) {
     while (true) {
         if (const auto query = server_.poll_query()) {
             handle(*query, now);
-        } else if (auto answer = client_.poll_answer()) {
-            handle(std::move(*answer), now);
+        } else if (const auto closed = server_.poll_closed()) {
+            stub_.handle_connection_closed(closed->number, now);
+        } else if (const auto answer = client_.poll_answer()) {
+            handle(*answer, now);
         } else if (auto output = stub_.poll_output()) {
             std::visit([&](auto& it) { handle(it, now); }, *output);
         } else {
@@ -222,14 +241,13 @@ void ClientDns::handle(const tcp::DnsServer::Query& query, Instant now) {
     }
 }
 
-void ClientDns::handle(tcp::DnsClient::Answer answer, Instant now) {
+void ClientDns::handle(const tcp::DnsClient::Answer& answer, Instant now) {
     const auto found = streamed_.find(answer.query);
     if (found == streamed_.end()) {
         return;
     }
+    // It ends the Ask in any case, and StopAsking comes of that.
     const auto id = found->second;
-    streams_.erase(id);
-    streamed_.erase(found);
     answer.message.empty() ? stub_.handle_failure(id, now) : stub_.handle_response(id, answer.message, now);
 }
 
@@ -284,6 +302,7 @@ void ClientDns::ask_in_tunnel(const dns::ViaTunnel& route, dns::Ask& ask, Instan
 
 void ClientDns::handle(const dns::StopAsking& stop, Instant) {
     if (const auto found = streams_.find(stop.id); found != streams_.end()) {
+        client_.cancel(found->second);
         streamed_.erase(found->second);
         streams_.erase(found);
         return;

@@ -42,8 +42,11 @@ namespace culvert::tunnel {
 class ClientDns {
 public:
     /// What goes over the host's own network (Ask with ViaHost or DohServer, never with ViaTunnel), and what the tunnel
-    /// has to do.
+    /// has to do. A StopAsking may be about an Ask that was left out.
     using Event = std::variant<dns::Ask, dns::StopAsking, dns::ConnectSite, dns::NameAnswered>;
+    /// When so many wait, only StopAsking is added: other queries fail, and who else is told something will be told
+    /// again.
+    static constexpr std::size_t kMaxEvents = 4096;
 
     explicit ClientDns(const Rng& rng);
 
@@ -110,7 +113,7 @@ private:
     }
     void handle_datagram(const net::SocketAddress& from, const net::SocketAddress& to, ByteSpan message, Instant now);
     void handle(const tcp::DnsServer::Query& query, Instant now);
-    void handle(tcp::DnsClient::Answer answer, Instant now);
+    void handle(const tcp::DnsClient::Answer& answer, Instant now);
     void handle(dns::Answer& answer, Instant now);
     void handle(dns::Ask& ask, Instant now);
     void handle(const dns::StopAsking& stop, Instant now);
@@ -120,6 +123,8 @@ private:
     void answer_over_udp(const dns::Answer& answer);
     /// Passes on what the parts have for each other, until they have nothing more.
     void settle(Instant now);
+    /// After a packet of the tunnel: all of those come along here, and few are ours.
+    bool settle_if(bool is_ours, Instant now);
 
     std::optional<net::IpAddress> own_v4_;
     std::optional<net::IpAddress> own_v6_;
