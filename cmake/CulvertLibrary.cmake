@@ -61,6 +61,10 @@ function(culvert_test name)
     # Clang counts it to -Wconversion, GCC does not; literals in tests are not worth a cast.
     target_compile_options(${name} PRIVATE -Wno-sign-conversion)
   endif()
+  if(CULVERT_FUZZ)
+    # What tests execute is no fuzzer's concern.
+    target_compile_options(${name} PRIVATE -fno-sanitize=fuzzer-no-link)
+  endif()
   # Tests are compiled more often than they run.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test")

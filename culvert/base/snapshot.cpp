@@ -1,5 +1,8 @@
 #include "culvert/base/snapshot.h"
 
+#include <algorithm>
+#include <span>
+
 namespace culvert {
 
 Snapshot& Snapshot::line(std::string_view name) {
@@ -24,9 +27,9 @@ std::string Snapshot::key_of(std::string_view constant) {
 
 /// Line breaks of a hostile value must not look like state.
 void Snapshot::append(std::string_view value) {
-    for (const char c : value) {
-        text_ += c == '\n' ? ' ' : c;
-    }
+    const auto begin = text_.size();
+    text_ += value;
+    std::ranges::replace(std::span{text_}.subspan(begin), '\n', ' ');
 }
 
 void Snapshot::append(Instant value) {

@@ -23,7 +23,7 @@ Image memory_of(const Rng& rng) {
 }
 
 bool contains(ByteSpan haystack, ByteSpan needle) {
-    return !std::ranges::search(haystack, needle).empty();
+    return as_text(haystack).find(as_text(needle)) != std::string_view::npos;
 }
 
 /// `blocks` blocks of key stream, from each value that the last word of the nonce can sensibly have.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/base/rng.h"
+#include "culvert/base/testing/repetitions.h"
 #include "culvert/dns/test_messages.h"
 
 namespace culvert::dns {
@@ -190,7 +191,7 @@ TEST(PatternSet, AgreesWithTheSpecificationsWords) {
         }
         return text;
     };
-    for (int round = 0; round < 150; ++round) {
+    for (int round = 0; round < repetitions(150); ++round) {
         PatternSet set;
         std::map<ResourceId, std::string> texts;
         for (int i = 0; i < 12; ++i) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/repetitions.h"
 #include "culvert/ice/agent_network_test.h"
 #include "culvert/stun/message_builder.h"
 
@@ -533,7 +534,7 @@ TEST(AgentNetwork, APeerReflexiveGuessDoesNotOutrankThePairThatTheClientSettlesO
 }
 
 TEST(AgentNetwork, SurvivesRandomLossWithTheBestPathNominatedOnBothSides) {
-    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    for (std::uint64_t seed = 0; seed < repetitions(40U); ++seed) {
         AgentNetwork net;
         auto rng = Rng::from_number(seed);
         net.is_lost = [&](auto&, auto&) { return rng.below(100) < 30; };

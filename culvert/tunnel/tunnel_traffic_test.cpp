@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/repetitions.h"
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/testing/test_values.h"
 #include "culvert/tunnel/testing/tunnel_network.h"
@@ -117,7 +118,7 @@ TEST_F(Traffic, CarriesEcnAcrossTheTunnel) {
 
 TEST_F(Traffic, ContinuesForHoursWithoutASecondAuthorization) {
     std::uint16_t sent = 0;
-    for (int minute = 0; minute < 180; ++minute) {
+    for (int minute = 0; minute < repetitions(180); ++minute) {
         Bytes payload;
         append_be(payload, sent++);
         network.send(packet::make_udp(socket("100.64.0.1:1"), socket("10.1.0.5:2"), payload));

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "culvert/base/rng.h"
+#include "culvert/base/testing/repetitions.h"
 #include "culvert/turn/allocation_fixture.h"
 
 namespace culvert::turn::test {
@@ -59,7 +60,7 @@ TEST_F(HostileRelayTest, AMessageNotSignedWithOurPasswordChangesNothing) {
 /// more than the relay did, but for what time and its user ask for.
 TEST_F(HostileRelayTest, RandomAnswersDoNotMakeAClientFloodOrGrow) {
     constexpr std::array kCodes{300, 400, 401, 403, 420, 437, 438, 440, 441, 443, 486, 500, 508, 699};
-    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    for (std::uint64_t seed = 1; seed <= repetitions(60U); ++seed) {
         auto rng = Rng::from_number(seed);
         start_v4();
         double now = 0;

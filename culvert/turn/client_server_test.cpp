@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/repetitions.h"
 #include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/turn/allocation.h"
 #include "culvert/turn/channel_data.h"
@@ -153,7 +154,7 @@ TEST_F(ClientServerTest, KeepsAllocationAndUsedChannelForHours) {
     exchange();
     client->bind_channel(kPeer, now);
 
-    for (int minutes = 0; minutes < 240; ++minutes) {
+    for (int minutes = 0; minutes < repetitions(240); ++minutes) {
         run_for(1min);
         ASSERT_EQ(receive(kPeer), kPeer) << minutes;
         ASSERT_EQ(send(kPeer, "x"), "x") << minutes;

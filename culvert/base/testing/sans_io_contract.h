@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/base/sans_io.h"
+#include "culvert/base/testing/repetitions.h"
 
 /// The contract of sans_io.h as checks that drivers of tests call in passing.
 namespace culvert::contract {
@@ -67,11 +68,15 @@ void expect_spurious_timeout_is_invisible(T& object, Instant now, UnixSeconds wa
     if (deadline && *deadline <= now) {
         return;
     }
-    const auto state = state_of(object, now);
+    static int calls = 0;
+    const bool compares_states = calls++ % kSanitizedShare == 0;  // which are long texts
+    const auto state = compares_states ? state_of(object, now) : std::string{};
     for (int i = 0; i < 2; ++i) {
         handle_timeout(object, now, wall_now);
         EXPECT_FALSE(has_output(object, now)) << "a spurious timeout caused an output";
         EXPECT_EQ(object.poll_timeout(), deadline) << "a spurious timeout moved the deadline";
+    }
+    if (compares_states) {
         EXPECT_EQ(state_of(object, now), state) << "a spurious timeout changed the state";
     }
 }

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/repetitions.h"
 #include "culvert/turn/server/server_fixture.h"
 
 namespace culvert::turn::test {
@@ -302,7 +303,7 @@ TEST(ServerModel, AgreesWithAListOfBindings) {
     Relay relay{with_ports(only_v4(), 50000, 50009)};
     relay.username = "9999999999:salt";
     NaiveRelay model;
-    for (int step = 0; step < 6000; ++step) {
+    for (int step = 0; step < repetitions(6000); ++step) {
         relay.advance(std::chrono::seconds{rng.below(60)});
         relay.time_out();
         model.forget(relay.now);

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/repetitions.h"
 #include "culvert/net/ip_network.h"
 #include "tests/model/network/host.h"
 
@@ -35,10 +36,10 @@ void expect_distinct_addresses(AddressRange range, std::string_view network, int
 }
 
 TEST(AddressBook, IssuesEveryAddressOnce) {
-    expect_distinct_addresses(AddressRange::kPublicV4, "198.18.0.0/15", 130'048);
-    expect_distinct_addresses(AddressRange::kPrivateV4, "192.168.0.0/16", 65'024);
+    expect_distinct_addresses(AddressRange::kPublicV4, "198.18.0.0/15", repetitions(130'048));
+    expect_distinct_addresses(AddressRange::kPrivateV4, "192.168.0.0/16", repetitions(65'024));
     expect_distinct_addresses(AddressRange::kRelayV4, "203.0.113.0/24", 254);
-    expect_distinct_addresses(AddressRange::kPublicV6, "2001:db8:c0::/42", 100'000);
+    expect_distinct_addresses(AddressRange::kPublicV6, "2001:db8:c0::/42", repetitions(100'000));
     expect_distinct_addresses(AddressRange::kRelayV6, "2001:db8:3478::/48", 1000);
 }
 

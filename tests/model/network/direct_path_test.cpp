@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/base/testing/repetitions.h"
 #include "tests/model/network/network.h"
 
 namespace culvert::model {
@@ -188,7 +189,7 @@ Access random_access(Rng& rng) {
 
 TEST(DirectPath, IsWhatTheNetworkAllows) {
     auto rng = Rng::from_number(42);
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < repetitions(2000); ++i) {
         expect_prediction(random_access(rng), random_access(rng));
     }
 }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/base/rng.h"
+#include "culvert/base/testing/repetitions.h"
 
 namespace culvert::model {
 namespace {
@@ -16,7 +17,7 @@ TEST(FlightQueue, AgreesWithAStableSort) {
     FlightQueue<int> queue;
     std::vector<std::tuple<Instant, std::uint64_t, int>> model;
 
-    for (int i = 0; i < 5000; ++i) {
+    for (int i = 0; i < repetitions(5000); ++i) {
         const Instant at{Duration{rng.below(10)}};
         const auto tie = rng.below(3);
         queue.push(at, tie, i);
