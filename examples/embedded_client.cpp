@@ -58,6 +58,9 @@ void show(const tunnel::ClientEvent& event) {
                    },
                    [](const tunnel::ReconnectToPortal&) { std::cout << "connect to the portal anew\n"; },
                    [](const tunnel::KeyChanged&) { std::cout << "connect to the portal with another key\n"; },
+                   [](const tunnel::DnsRecordsChanged&) { std::cout << "keep the addresses of names\n"; },
+                   [](const dns::Ask&) { std::cout << "ask a resolver outside the tunnel\n"; },
+                   [](const dns::StopAsking&) { std::cout << "close that socket again\n"; },
                },
                event);
 }
@@ -69,6 +72,9 @@ void drain(tunnel::ClientTunnel& client, Instant now) {
     }
     while (const auto event = client.poll_event()) {
         show(*event);
+    }
+    while (const auto packet = client.poll_tun_packet()) {
+        std::cout << "write a packet of " << packet->size() << " bytes to the interface\n";
     }
     while (const auto datagram = client.poll_transmit()) {
         std::cout << "send " << datagram->payload.size() << " bytes over UDP\n";

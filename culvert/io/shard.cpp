@@ -233,6 +233,7 @@ void Shard::run_timers(Instant now) {
 
 void Shard::drain_handler(Instant now) {
     handler_.forward_events(now);
+    drain_tun_packets();
     while (auto transmit = handler_.poll_transmit()) {
         if (!to_udp_.push(*transmit)) {
             flush_udp();
@@ -240,6 +241,15 @@ void Shard::drain_handler(Instant now) {
                 errors_.add({Operation::kUdpSend, ENOBUFS});
                 add(counters_.udp_datagrams_refused, 1);
             }
+        }
+    }
+}
+
+void Shard::drain_tun_packets() {
+    while (const auto packet = handler_.poll_tun_packet()) {
+        if (!to_tun_.push_copy(*packet)) {
+            flush_tun();
+            static_cast<void>(to_tun_.push_copy(*packet));
         }
     }
 }

@@ -32,6 +32,8 @@ public:
     virtual void handle_timeout(Instant now) = 0;
     [[nodiscard]] virtual std::optional<Instant> poll_timeout() = 0;
     [[nodiscard]] virtual std::optional<net::Transmit> poll_transmit() = 0;
+    /// A packet for the TUN device that came out of no datagram.
+    [[nodiscard]] virtual std::optional<Bytes> poll_tun_packet() { return std::nullopt; }
 
     /// Takes what the control thread asked for. False if there was nothing.
     virtual bool handle_commands(Instant now) = 0;
@@ -102,6 +104,7 @@ private:
     bool read_tun(Instant now);
     void run_timers(Instant now);
     void drain_handler(Instant now);
+    void drain_tun_packets();
     void flush_udp();
     void flush_tun();
     void retry_binding(Instant now);

@@ -14,7 +14,8 @@ namespace {
 class ClientSession final : public DeviceSession {
 public:
     explicit ClientSession(ClientOptions options)
-        : DeviceSession{std::move(options.device)}, tunnel_{.wants_internet = options.activate_internet_resource} {}
+        : DeviceSession{std::move(options.device)},
+          tunnel_{.dns_records = earlier_records(), .wants_internet = options.activate_internet_resource} {}
 
 private:
     [[nodiscard]] std::unique_ptr<ShardGroup> make_shards(std::vector<io::TunDevice> tuns,
@@ -49,6 +50,17 @@ private:
         kSessionLog.debug("Resources changed", log::field("count", changed.resources.size()));
     }
     void handle(tunnel::KeyChanged& changed) { connect(changed.public_key); }
+    /// Kept beyond this session: what applications remember of names must not lead elsewhere in the next one.
+    void handle(tunnel::DnsRecordsChanged& changed) { earlier_records() = std::move(changed.records); }
+    /// Nobody asks the host's resolvers for us yet.
+    void handle(dns::Ask& ask) { static_cast<void>(shards_->post(tunnel::DnsFailure{ask.id})); }
+    void handle(dns::StopAsking& /*stop*/) {}
+
+    /// Of this process.
+    static std::vector<dns::ProxyRecord>& earlier_records() {
+        static std::vector<dns::ProxyRecord> records;
+        return records;
+    }
 
     tunnel::ClientOptions tunnel_;
     Shards<tunnel::ClientTunnel>* shards_ = nullptr;

@@ -23,6 +23,8 @@ public:
     /// All shards hear the same of the interface and of resources, so the first one speaks for all.
     [[nodiscard]] bool passes(std::size_t shard, const tunnel::TunInterfaceUpdated& /*event*/) { return shard == 0; }
     [[nodiscard]] bool passes(std::size_t shard, const tunnel::ResourcesChanged& /*event*/) { return shard == 0; }
+    /// A client has one shard.
+    [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::DnsRecordsChanged& /*event*/) { return true; }
     /// Each shard speaks for its own peers.
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::SendToPortal& /*event*/) { return true; }
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::LookUpName& /*event*/) { return true; }

@@ -127,6 +127,13 @@ private:
 
     std::optional<Instant> poll_timeout() override { return state_.poll_timeout(); }
     std::optional<net::Transmit> poll_transmit() override { return state_.poll_transmit(); }
+    std::optional<Bytes> poll_tun_packet() override {
+        if constexpr (requires { state_.poll_tun_packet(); }) {
+            return state_.poll_tun_packet();
+        } else {
+            return std::nullopt;
+        }
+    }
 
     bool handle_commands(Instant now) override {
         const auto commands = commands_.take();

@@ -15,6 +15,10 @@ inline constexpr std::size_t kWaitingPackets = 128;
 /// How long a client waits before it asks again for access to the same resource. Asking is driven by traffic only.
 inline constexpr Duration kIntentInterval = std::chrono::seconds{2};
 
+/// How long new addresses of names are gathered before the host is told of all of them. Ours to choose: there may be
+/// many, and the next session needs them, not this one.
+inline constexpr Duration kRecordsInterval = std::chrono::seconds{1};
+
 /// Gateways that a client remembers for affinity, most recent first.
 inline constexpr std::size_t kRecentGateways = 100;
 

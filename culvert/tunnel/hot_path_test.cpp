@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/base/testing/allocation_counter.h"
+#include "culvert/dns/test_messages.h"
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/testing/test_values.h"
 #include "culvert/tunnel/testing/tunnel_network.h"
@@ -65,6 +66,36 @@ TEST_F(HotPath, AllocatesNothingInEitherDirection) {
                transfer(gateway.state, client.state, gateway.address, reply);
     };
     ASSERT_EQ(round(), 2U);  // each buffer is allocated on its first use
+    const auto before = testing_support::allocations.load();
+    std::size_t arrived = 0;
+
+    for (int i = 0; i < 1000; ++i) {
+        network.now += 1us;
+        arrived += round();
+    }
+
+    EXPECT_EQ(testing_support::allocations.load(), before);
+    EXPECT_EQ(arrived, 2000U);
+}
+
+TEST_F(HotPath, AllocatesNothingForNamesEither) {
+    auto& client = network.client;
+    client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now);
+    network.add_resource(dns(2, "*.corp.example"));
+    network.send(packet::make_udp(socket("100.64.0.1:40000"), socket("100.100.111.1:53"),
+                                  dns::test::query("wiki.corp.example")));
+    const auto to_name = packet::make_udp(socket("100.64.0.1:5000"), socket("100.96.0.1:80"), Bytes(1200));
+    const auto from_name = packet::make_udp(socket("10.0.0.7:80"), socket("100.64.0.1:5000"), Bytes(1200));
+    network.send(to_name);
+    network.run_for(3s);
+    ASSERT_EQ(gateway.look_ups.size(), 1U);
+    network.command(gateway, NameFound{.id = gateway.look_ups[0].id, .addresses = {ip("10.0.0.7")}, .lifetime = 1h});
+    network.run_for(1s);
+    const auto round = [&] {
+        return transfer(client.state, gateway.state, client.address, to_name) +
+               transfer(gateway.state, client.state, gateway.address, from_name);
+    };
+    ASSERT_EQ(round(), 2U);
     const auto before = testing_support::allocations.load();
     std::size_t arrived = 0;
 

@@ -76,7 +76,8 @@ void AccessRequests::describe(Snapshot& out) const {
         out.line("access_request")
             .field("resource", resource)
             .field("last_intent", request.last_intent)
-            .field("packets", request.packets.size());
+            .field("packets", request.waiting.packets.size())
+            .field("queries", request.waiting.queries.size());
     }
 }
 
@@ -105,13 +106,32 @@ void SiteStatuses::describe(Snapshot& out) const {
     }
 }
 
+void NameSetups::describe(Snapshot& out) const {
+    for (const auto& [key, setup] : setups_) {
+        out.line("name")
+            .field("gateway", key.gateway)
+            .field("resource", key.resource)
+            .field("domain", key.domain)
+            .field("state", static_cast<int>(setup.state))
+            .field("should_buffer", setup.should_buffer)
+            .field("packets", setup.packets.size())
+            .field("sent", setup.sent_at)
+            .field("repeats_left", setup.repeats_left)
+            .field("repeats", setup.repeats_at);
+    }
+}
+
 std::string ClientTunnel::debug_snapshot(Instant now) const {
     Snapshot out{now};
     out.line("client")
         .field("resources_changed", resources_changed_)
+        .field("records_changed", records_changed_)
+        .field("dns_events", dns_events_.size())
+        .field("wants_internet", resources_.wants_internet())
         .field("key_changed", key_changed_.has_value())
         .field("flows", flows_.size());
     core_.describe(out);
+    due_.describe(out);
     out.nested([&] {
         core_.describe_interface(out);
         resources_.describe(out);
@@ -120,6 +140,8 @@ std::string ClientTunnel::debug_snapshot(Instant now) const {
         reauthorise_throttle_.describe(out);
         recent_gateways_.describe(out);
         statuses_.describe(out);
+        dns_.describe(out);
+        names_.describe(out);
     });
     return out.text() + '\n' + core_.node_snapshot(now);
 }

@@ -16,14 +16,14 @@ bool AccessRequests::request(const ResourceId& resource, Instant now) {
     return true;
 }
 
-PacketBuffer* AccessRequests::packets(const ResourceId& resource) {
+AccessRequests::Waiting* AccessRequests::waiting(const ResourceId& resource) {
     const auto request = requests_.find(resource);
-    return request == requests_.end() ? nullptr : &request->second.packets;
+    return request == requests_.end() ? nullptr : &request->second.waiting;
 }
 
-std::optional<PacketBuffer> AccessRequests::take(const ResourceId& resource) {
+std::optional<AccessRequests::Waiting> AccessRequests::take(const ResourceId& resource) {
     auto request = requests_.extract(resource);
-    return request ? std::optional{std::move(request.mapped().packets)} : std::nullopt;
+    return request ? std::optional{std::move(request.mapped().waiting)} : std::nullopt;
 }
 
 }  // namespace culvert::tunnel

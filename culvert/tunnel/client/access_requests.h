@@ -23,11 +23,16 @@ public:
     /// Notes that `resource` is wanted. Whether the portal must be asked now.
     [[nodiscard]] bool request(const ResourceId& resource, Instant now);
 
-    /// The packets that wait for `resource`, or null if access to it was not requested.
-    [[nodiscard]] PacketBuffer* packets(const ResourceId& resource);
+    /// What waits for a resource.
+    struct Waiting {
+        PacketBuffer packets{kWaitingPackets};  ///< Of the host.
+        PacketBuffer queries{kWaitingPackets};  ///< Our own, to resolvers behind it.
+    };
+    /// What waits for `resource`, or null if access to it was not requested.
+    [[nodiscard]] Waiting* waiting(const ResourceId& resource);
 
     /// Ends the request and hands out what waited for it.
-    [[nodiscard]] std::optional<PacketBuffer> take(const ResourceId& resource);
+    [[nodiscard]] std::optional<Waiting> take(const ResourceId& resource);
     void erase(const ResourceId& resource) { requests_.erase(resource); }
 
     /// For snapshots.
@@ -36,7 +41,7 @@ public:
 private:
     struct Request {
         Instant last_intent;
-        PacketBuffer packets{kWaitingPackets};
+        Waiting waiting;
     };
 
     std::map<ResourceId, Request> requests_;

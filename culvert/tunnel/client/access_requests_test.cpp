@@ -29,12 +29,12 @@ TEST(AccessRequests, KeepsResourcesApart) {
     EXPECT_TRUE(requests.request(kA, kStart));
 
     EXPECT_TRUE(requests.request(kB, kStart));
-    requests.packets(kA)->push(as_bytes("a"));
+    requests.waiting(kA)->packets.push(as_bytes("a"));
 
-    EXPECT_EQ(requests.packets(kB)->size(), 0U);
-    EXPECT_EQ(requests.take(kA)->size(), 1U);
-    EXPECT_EQ(requests.packets(kA), nullptr);
-    EXPECT_NE(requests.packets(kB), nullptr);
+    EXPECT_EQ(requests.waiting(kB)->packets.size(), 0U);
+    EXPECT_EQ(requests.take(kA)->packets.size(), 1U);
+    EXPECT_EQ(requests.waiting(kA), nullptr);
+    EXPECT_NE(requests.waiting(kB), nullptr);
 }
 
 TEST(AccessRequests, StartsAfreshOnceAFlowHasEnded) {

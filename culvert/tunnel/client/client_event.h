@@ -5,6 +5,7 @@
 
 #include "culvert/crypto/keys.h"
 #include "culvert/dns/proxy_addresses.h"
+#include "culvert/dns/stub_io.h"
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/device/device_event.h"
 
@@ -27,6 +28,10 @@ struct KeyChanged {
 };
 
 /// What a client asks its host to do (spec/tunnel.md section 3.16).
-using ClientEvent = std::variant<TunInterfaceUpdated, SendToPortal, ReconnectToPortal, ResourcesChanged, KeyChanged>;
+///
+/// A dns::Ask is for a resolver that is reached around the tunnel (ViaHost or DohServer); what comes of it comes back
+/// as DnsResponse or DnsFailure.
+using ClientEvent = std::variant<TunInterfaceUpdated, SendToPortal, ReconnectToPortal, ResourcesChanged, KeyChanged,
+                                 DnsRecordsChanged, dns::Ask, dns::StopAsking>;
 
 }  // namespace culvert::tunnel

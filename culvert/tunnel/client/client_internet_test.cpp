@@ -16,10 +16,10 @@ using namespace std::chrono_literals;
 using portal_api::ResourceCreatedOrUpdated;
 using portal_api::ResourceDeleted;
 
-constexpr std::string_view kHere = "100.64.0.1:5000";
-constexpr std::string_view kThere = "198.51.100.200:53";
+constexpr std::string_view kOurSocket = "100.64.0.1:5000";
+constexpr std::string_view kOutside = "198.51.100.200:53";
 
-Bytes udp_packet(std::string_view from, std::string_view to, std::uint8_t number = 0) {
+Bytes internet_packet(std::string_view from, std::string_view to, std::uint8_t number = 0) {
     return packet::make_udp(socket(from), socket(to), Bytes(1, std::byte{number}));
 }
 
@@ -45,9 +45,9 @@ protected:
     /// Has the host send a packet, and the gateway answer it; whether the answer got through.
     bool is_answered(std::string_view there) {
         network.client.received.clear();
-        network.send(udp_packet(kHere, there));
+        network.send(internet_packet(kOurSocket, there));
         network.run_for(1s);
-        network.send_from_rogue_gateway(udp_packet(there, kHere));
+        network.send_from_rogue_gateway(internet_packet(there, kOurSocket));
         network.run_for(1s);
         return !network.client.received.empty();
     }
@@ -62,13 +62,13 @@ protected:
 
 TEST_F(ClientInternet, IsOffUntilItIsWanted) {
     EXPECT_FALSE(has_default_routes());
-    network.send(udp_packet(kHere, kThere));
+    network.send(internet_packet(kOurSocket, kOutside));
     EXPECT_TRUE(intents.empty()) << "nothing leaks";
 
     use_internet();
 
     EXPECT_TRUE(has_default_routes());
-    network.send(udp_packet(kHere, kThere));
+    network.send(internet_packet(kOurSocket, kOutside));
     ASSERT_EQ(intents.size(), 1U);
     EXPECT_EQ(intents[0].resource_id, id<ResourceId>(1));
 }
@@ -96,12 +96,12 @@ TEST_F(ClientInternet, CarriesWhatNoOtherResourceServes) {
     network.add_gateway(1);
     network.add_resource(2, "10.1.0.0/16", {.gateway = 1, .filters = {}, .expires_at = {}});
     use_internet();
-    network.connect_rogue_gateway(1, udp_packet(kHere, kThere));
+    network.connect_rogue_gateway(1, internet_packet(kOurSocket, kOutside));
     EXPECT_TRUE(is_answered("192.0.2.77:443"));
-    EXPECT_TRUE(is_answered(kThere));
+    EXPECT_TRUE(is_answered(kOutside));
     network.rogue_gateway->received.clear();
 
-    network.send(udp_packet(kHere, "10.1.0.5:53"));
+    network.send(internet_packet(kOurSocket, "10.1.0.5:53"));
     network.run_for(3s);
 
     EXPECT_EQ(network.gateways.at(1).received.size(), 1U);
@@ -112,20 +112,20 @@ TEST_F(ClientInternet, TakesNothingThatIsOfTheTunnelOrOfNoHost) {
     use_internet();
     for (const auto* destination : {"100.64.0.77:1", "100.96.0.1:1", "100.100.111.77:53", "224.0.0.251:5353",
                                     "255.255.255.255:67", "169.254.169.254:80"}) {
-        network.send(udp_packet(kHere, destination));
+        network.send(internet_packet(kOurSocket, destination));
         EXPECT_TRUE(intents.empty()) << destination;
     }
     for (const auto* destination : {"[fd00:2021:1111::77]:1", "[fd00:2021:1111:8000::]:1",
                                     "[fd00:2021:1111:8000:100:100:111:77]:53", "[ff02::fb]:5353", "[fe80::1]:1"}) {
-        network.send(udp_packet("[fd00:2021:1111::1]:5000", destination));
+        network.send(internet_packet("[fd00:2021:1111::1]:5000", destination));
         EXPECT_TRUE(intents.empty()) << destination;
     }
 }
 
 TEST_F(ClientInternet, EndsWithItsFlowsWhenItIsNotWantedAnyMore) {
     use_internet();
-    network.connect_rogue_gateway(1, udp_packet(kHere, kThere));
-    ASSERT_TRUE(is_answered(kThere));
+    network.connect_rogue_gateway(1, internet_packet(kOurSocket, kOutside));
+    ASSERT_TRUE(is_answered(kOutside));
     const auto updates = network.client.tun_updates;
 
     use_internet(false);
@@ -133,7 +133,7 @@ TEST_F(ClientInternet, EndsWithItsFlowsWhenItIsNotWantedAnyMore) {
     network.run_for(1s);
     EXPECT_TRUE(has_heard_goodbye()) << "it served nothing else";
     intents.clear();
-    EXPECT_FALSE(is_answered(kThere));
+    EXPECT_FALSE(is_answered(kOutside));
     EXPECT_TRUE(intents.empty());
     use_internet(false);
 
@@ -143,12 +143,12 @@ TEST_F(ClientInternet, EndsWithItsFlowsWhenItIsNotWantedAnyMore) {
 TEST_F(ClientInternet, DropsWhatWaitedForItWhenItIsNotWantedAnyMore) {
     network.is_portal_answering = false;
     use_internet();
-    network.send(udp_packet(kHere, kThere));
+    network.send(internet_packet(kOurSocket, kOutside));
     ASSERT_EQ(intents.size(), 1U);
 
     use_internet(false);
     use_internet(true);
-    network.send(udp_packet(kHere, "192.0.2.77:443"));
+    network.send(internet_packet(kOurSocket, "192.0.2.77:443"));
 
     EXPECT_EQ(intents.size(), 2U) << "asked for at once: the request before has ended";
 }
@@ -167,29 +167,29 @@ TEST_F(ClientInternet, MustBeWantedAgainOnceItWasTakenAway) {
 
 TEST_F(ClientInternet, SurvivesAListThatStillHasIt) {
     use_internet();
-    network.connect_rogue_gateway(1, udp_packet(kHere, kThere));
+    network.connect_rogue_gateway(1, internet_packet(kOurSocket, kOutside));
 
     network.init_client();
 
     EXPECT_TRUE(has_default_routes());
-    EXPECT_TRUE(is_answered(kThere));
+    EXPECT_TRUE(is_answered(kOutside));
 }
 
 TEST_F(ClientInternet, LeavesItsDestinationsToANewNarrowerResource) {
     network.add_gateway(1);
     use_internet();
-    network.connect_rogue_gateway(1, udp_packet(kHere, kThere));
-    ASSERT_TRUE(is_answered(kThere));
+    network.connect_rogue_gateway(1, internet_packet(kOurSocket, kOutside));
+    ASSERT_TRUE(is_answered(kOutside));
     network.add_resource(2, "198.51.100.0/24", {.gateway = 1, .filters = {}, .expires_at = {}});
     network.rogue_gateway->received.clear();
 
-    network.send(udp_packet(kHere, kThere));
+    network.send(internet_packet(kOurSocket, kOutside));
     network.run_for(3s);
 
     EXPECT_EQ(network.gateways.at(1).received.size(), 1U);
     EXPECT_TRUE(network.rogue_gateway->received.empty());
     network.client.received.clear();
-    network.send_from_rogue_gateway(udp_packet(kThere, kHere));
+    network.send_from_rogue_gateway(internet_packet(kOutside, kOurSocket));
     network.run_for(1s);
     EXPECT_TRUE(network.client.received.empty()) << "the flow goes through the other gateway now";
 }

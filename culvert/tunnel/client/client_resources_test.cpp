@@ -72,7 +72,7 @@ TEST_F(ClientResources, ComeWithASearchDomain) {
     network.add_resource(1, "10.1.0.0/16");
     EXPECT_EQ(network.client.tun_config->search_domain, "corp.example") << "it outlives a change of routes";
 
-    network.to_client(portal_api::ConfigChanged{{network.client.ipv4, network.client.ipv6, {}, {}}});
+    network.to_client(portal_api::ConfigChanged{{network.client.ipv4, network.client.ipv6, {}, {}, {}}});
     EXPECT_EQ(network.client.tun_config->search_domain, std::nullopt);
 }
 
@@ -86,26 +86,29 @@ TEST_F(ClientResources, AreReplacedWhenTheirAddressChanges) {
     EXPECT_THAT(shown(), ElementsAre("resource 1 10.2.0.0/16 Unknown"));
 }
 
-TEST_F(ClientResources, AreIgnoredIfTheirTypeIsNotSupported) {
+TEST_F(ClientResources, MayChangeTheirType) {
     network.add_resource(1, "10.1.0.0/16");
 
-    network.to_client(ResourceCreatedOrUpdated{dns(2, "*.example.com")});
     network.to_client(ResourceCreatedOrUpdated{dns(1, "*.example.com")});
-
-    EXPECT_TRUE(shown().empty()) << "the CIDR resource is gone as well";
+    EXPECT_THAT(shown(), ElementsAre("resource 1 *.example.com Unknown"));
     EXPECT_FALSE(has_route("10.1.0.0/16"));
+
+    network.to_client(ResourceCreatedOrUpdated{cidr(1, "10.1.0.0/16")});
+    EXPECT_THAT(shown(), ElementsAre("resource 1 10.1.0.0/16 Unknown"));
+    EXPECT_TRUE(has_route("10.1.0.0/16"));
 }
 
 TEST_F(ClientResources, AreExactlyThoseOfTheLastFullList) {
     network.add_resource(1, "10.1.0.0/16");
     network.add_resource(2, "10.2.0.0/16");
 
-    portal_api::ClientInit init{{network.client.ipv4, network.client.ipv6, {}, {}},
+    portal_api::ClientInit init{{network.client.ipv4, network.client.ipv6, {}, {}, {}},
                                 {cidr(3, "10.3.0.0/16"), dns(5, "example.com"), cidr(4, "10.4.0.0/16")},
                                 network.relays()};
     network.to_client(init);
 
-    EXPECT_THAT(shown(), ElementsAre("resource 3 10.3.0.0/16 Unknown", "resource 4 10.4.0.0/16 Unknown"));
+    EXPECT_THAT(shown(), ElementsAre("resource 3 10.3.0.0/16 Unknown", "resource 4 10.4.0.0/16 Unknown",
+                                     "resource 5 example.com Unknown"));
 }
 
 TEST_F(ClientResources, KeepTheirConnectionThroughAnIdenticalList) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <map>
 #include <set>
 #include <utility>
 #include <variant>
@@ -17,6 +18,7 @@
 #include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/filter_set.h"
 #include "culvert/tunnel/p2p/control_packet.h"
+#include "culvert/tunnel/p2p/messages.h"
 #include "culvert/tunnel/tun_read.h"
 
 namespace culvert::tunnel {
@@ -43,8 +45,12 @@ Service service_of(const packet::EmbeddedPacket& refused) {
 ClientTunnel::ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now,
                            const ClientOptions& options)
     : core_{connectivity::Role::kClient, seeds, now, wall_now},
+      dns_{seeds.own.child("dns")},
       flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, seeds.own.child("flows")} {
     resources_.want_internet(options.wants_internet);
+    if (const auto refused = dns_.restore(options.dns_records); refused != 0) {
+        kLog.warn("Some addresses of names were not taken over", log::field("count", refused));
+    }
 }
 
 // --- Packets ---
@@ -54,14 +60,18 @@ void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
     if (!parsed || !is_from_us(*parsed)) {
         return;
     }
-    packet::Segmenter segments{*parsed, packet.offload};
-
     const auto key = outbound_flow(*parsed);
     if (auto* flow = key ? flows_.find(*key, now) : nullptr; flow != nullptr && flows_.is_judged(*flow)) {
         flows_.note_sent(*flow, *parsed, now);
+        packet::Segmenter segments{*parsed, packet.offload};
         core_.send(FlowTable::peer_of(*flow), segments, out, now);
         return;
     }
+    if (dns_.handle_packet_from_host(*parsed, packet.offload, now)) {
+        settle_names(now);
+        return;
+    }
+    packet::Segmenter segments{*parsed, packet.offload};
     if (const auto gateway = route(parsed->destination(), segments, now)) {
         if (key) {
             open_flow(*key, *gateway, *parsed, now);
@@ -96,23 +106,42 @@ std::optional<GatewayId> ClientTunnel::route(const net::IpAddress& destination, 
         }
         return gateway;
     }
-    const auto* resource = resources_.match(destination);
-    if (resource == nullptr) {
+    const auto target = target_of(destination);
+    if (target.resource == nullptr) {
         kLog.trace("Dropped packet to unknown resource", log::field("destination", destination));
         return std::nullopt;
     }
-    const auto gateway = peers_.gateway_of(id_of(*resource));
+    const auto& resource = id_of(*target.resource);
+    const auto gateway = peers_.gateway_of(resource);
     if (!gateway) {
-        request_access(id_of(*resource), "packet-for-resource", now);
-        buffer_packets(id_of(*resource), segments);
+        request_access(resource, "packet-for-resource", now);
+        buffer_packets(resource, segments);
+        return std::nullopt;
+    }
+    if (target.name != nullptr && wait_for_name(*gateway, target, segments, now)) {
+        return std::nullopt;
     }
     return gateway;
 }
 
+/// Proxy IPs belong to a name or to nobody: neither networks nor the Internet resource get what stands for a name that
+/// cannot be reached any more.
+ClientTunnel::Target ClientTunnel::target_of(const net::IpAddress& destination) const {
+    if (!is_proxy_address(destination)) {
+        return {.resource = resources_.match(destination)};
+    }
+    const auto* name = dns_.proxies().find(destination);
+    if (name == nullptr) {
+        return {};
+    }
+    const auto* resource = resources_.find_name(name->resource(), name->domain(), destination.family());
+    return resource == nullptr ? Target{} : Target{.resource = resource, .name = name};
+}
+
 void ClientTunnel::buffer_packets(const ResourceId& resource, packet::Segmenter& segments) {
-    auto* packets = access_requests_.packets(resource);
+    auto& packets = access_requests_.waiting(resource)->packets;
     while (const auto packet = segments.next()) {
-        switch (packets->push(*packet)) {
+        switch (packets.push(*packet)) {
             case PacketBuffer::Outcome::kAppended:
                 kLog.debug("Buffered packet", log::field("rid", resource), log::field("bytes", packet->size()));
                 break;
@@ -163,6 +192,10 @@ bool ClientTunnel::accept(const GatewayId& gateway, const packet::IpPacket& pack
     if (flow != nullptr && flows_.admit(*flow, packet, now)) {
         return true;
     }
+    if (flow == nullptr && may_send_from(gateway, packet.source()) && dns_.handle_packet_from_tunnel(packet, now)) {
+        settle_names(now);
+        return false;
+    }
     kLog.debug("Dropped packet that answers nothing", log::field("gid", gateway),
                log::field("source", packet.source()));
     return false;
@@ -181,8 +214,16 @@ FlowTable::Flow* ClientTunnel::find_flow(const FlowKey& key, const GatewayId& ga
         return nullptr;
     }
     // A flow that was not judged lately may be of a resource that is gone.
-    const bool is_served = flows_.is_judged(*flow) || peers_.may_send_from(gateway, key.remote);
+    const bool is_served = flows_.is_judged(*flow) || may_send_from(gateway, key.remote);
     return is_served ? flow : nullptr;
+}
+
+bool ClientTunnel::may_send_from(const GatewayId& gateway, const net::IpAddress& source) const {
+    if (!is_proxy_address(source)) {
+        return peers_.may_send_from(gateway, source);
+    }
+    const auto target = target_of(source);
+    return target.resource != nullptr && peers_.gateway_of(id_of(*target.resource)) == gateway;
 }
 
 void ClientTunnel::handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now) {
@@ -190,12 +231,22 @@ void ClientTunnel::handle_control_packet(const GatewayId& gateway, ByteSpan pack
     if (!control) {
         return;
     }
-    if (control->event_type != static_cast<std::uint8_t>(p2p::EventType::kGoodbye)) {
-        kLog.debug("Ignoring control event", log::field("gid", gateway), log::field("event", control->event_type));
-        return;
+    switch (control->event_type) {
+        case static_cast<std::uint8_t>(p2p::EventType::kGoodbye):
+            kLog.debug("Gateway said goodbye", log::field("gid", gateway));
+            forget_gateway(gateway, now);
+            return;
+        case static_cast<std::uint8_t>(p2p::EventType::kDomainStatus):
+            if (const auto status = p2p::decode_domain_status(control->payload)) {
+                names_.handle_status(gateway, *status);
+                settle_names(now);
+            } else {
+                kLog.debug("Ignoring malformed control event", log::field("gid", gateway));
+            }
+            return;
+        default:
+            kLog.debug("Ignoring control event", log::field("gid", gateway), log::field("event", control->event_type));
     }
-    kLog.debug("Gateway said goodbye", log::field("gid", gateway));
-    forget_gateway(gateway, now);
 }
 
 /// An error changes what this host does with the packets that it is about: a gateway has a say in those that go through
@@ -204,6 +255,9 @@ void ClientTunnel::handle_control_packet(const GatewayId& gateway, ByteSpan pack
 bool ClientTunnel::accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     const auto about = quoted_flow(packet);
     const bool is_from_a_host = !is_reserved(packet.source()) && !core_.is_own_address(packet.source());
+    if (about && is_from_a_host && accept_error_about_query(*about, gateway, packet, now)) {
+        return false;
+    }
     if (!about || !is_from_a_host || find_flow(*about, gateway, now) == nullptr) {
         kLog.debug("Dropped ICMP message that is about nothing that we sent", log::field("gid", gateway),
                    log::field("source", packet.source()));
@@ -215,8 +269,25 @@ bool ClientTunnel::accept_error(const GatewayId& gateway, const packet::IpPacket
     return true;
 }
 
+/// Our own queries are no flows of the host.
+bool ClientTunnel::accept_error_about_query(const FlowKey& about, const GatewayId& gateway,
+                                            const packet::IpPacket& packet, Instant now) {
+    if (flows_.find(about, now) != nullptr || !may_send_from(gateway, about.remote)) {
+        return false;
+    }
+    const auto error = packet::inspect_icmp_error(packet);
+    if (!error || !*error || !dns_.handle_icmp_error(**error, now)) {
+        return false;
+    }
+    if ((*error)->is_prohibited()) {
+        reauthorise((*error)->embedded, now);
+    }
+    settle_names(now);
+    return true;
+}
+
 void ClientTunnel::reauthorise(const packet::EmbeddedPacket& refused, Instant now) {
-    const auto* resource = resources_.match(refused.destination);
+    const auto* resource = target_of(refused.destination).resource;
     if (resource == nullptr) {
         return;
     }
@@ -233,27 +304,23 @@ void ClientTunnel::reauthorise(const packet::EmbeddedPacket& refused, Instant no
 
 void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant now) {
     std::visit([&](const auto& any) { handle(any, now); }, message);
+    settle_names(now);
     core_.note_input(now);
     drain_connections(now);
 }
 
 void ClientTunnel::handle(const portal_api::ClientInit& message, Instant now) {
-    set_interface(message.interface);
+    set_interface(message.interface, now);
     set_resources(message.resources, now);
     core_.update_relays({}, message.relays, now);
 }
 
-void ClientTunnel::handle(const portal_api::ConfigChanged& message, Instant) {
-    set_interface(message.interface);
+void ClientTunnel::handle(const portal_api::ConfigChanged& message, Instant now) {
+    set_interface(message.interface, now);
 }
 
 void ClientTunnel::handle(const portal_api::ResourceCreatedOrUpdated& message, Instant now) {
-    if (is_supported(message.resource)) {
-        add_resource(message.resource, now);
-        return;
-    }
-    kLog.info("Ignoring resource of unsupported type", log::field("rid", id_of(message.resource)));
-    remove_resource(id_of(message.resource), now);  // it may have been of another type before
+    add_resource(message.resource, now);
 }
 
 void ClientTunnel::handle(const portal_api::ResourceDeleted& message, Instant now) {
@@ -272,7 +339,7 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
         kLog.warn("Ignoring flow for unknown resource", log::field("rid", id), log::field("gid", gateway));
         return;
     }
-    if (access_requests_.packets(id) == nullptr) {
+    if (access_requests_.waiting(id) == nullptr) {
         kLog.debug("Ignoring flow that nobody waits for", log::field("rid", id), log::field("gid", gateway));
         return;
     }
@@ -290,7 +357,10 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     const auto waiting = access_requests_.take(id);
     if (*upserted == connectivity::Upserted::kReplaced) {
         // The gateway has started anew and allows nothing of what it once did: each resource is asked for again.
-        peers_.remove(gateway);
+        remove_peer(gateway);
+    }
+    if (peers_.gateway_of(id) != gateway) {
+        names_.forget_resource(id);  // what another gateway knows
     }
 
     statuses_.set_site(gateway, message.site_id);
@@ -299,12 +369,24 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     peers_.assign(id, gateway, networks_of(*resource));
     flows_.invalidate();
     close_unused_gateways(now);  // the resource may have moved here from another gateway
-    for (std::size_t i = 0; i < waiting->size(); ++i) {
-        send_waiting(gateway, (*waiting)[i], now);
+    for (std::size_t i = 0; i < waiting->queries.size(); ++i) {
+        core_.send(gateway.uuid(), waiting->queries[i], now);
+    }
+    if (std::holds_alternative<portal_api::ClientDnsResource>(*resource)) {
+        tell_names(id, gateway, waiting->packets, now);
+        dns_.handle_site_connected(id, {.ipv4 = message.gateway_ipv4, .ipv6 = message.gateway_ipv6}, now);
+        return;
+    }
+    for (std::size_t i = 0; i < waiting->packets.size(); ++i) {
+        send_waiting(gateway, waiting->packets[i], now);
     }
 }
 
 void ClientTunnel::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant now) {
+    if (p2p::is_control_packet(bytes)) {
+        core_.send(gateway.uuid(), bytes, now);
+        return;
+    }
     auto copy = to_bytes(bytes);
     const auto packet = packet::IpPacket::parse(copy);
     if (const auto key = packet ? outbound_flow(*packet) : std::nullopt) {
@@ -338,36 +420,36 @@ void ClientTunnel::handle(const portal_api::InvalidateGatewayIceCandidates& mess
 
 // --- Resources and the interface ---
 
-void ClientTunnel::set_interface(const portal_api::Interface& interface) {
-    core_.set_tun_config({.ipv4 = interface.ipv4,
-                          .ipv6 = interface.ipv6,
-                          .ipv4_routes = {},
-                          .ipv6_routes = {},
-                          .search_domain = interface.search_domain});
-    update_routes();
+void ClientTunnel::set_interface(const portal_api::Interface& interface, Instant now) {
+    TunConfig config{.ipv4 = interface.ipv4, .ipv6 = interface.ipv6, .ipv4_routes = {}, .ipv6_routes = {}};
+    config.search_domain = interface.search_domain;
+    core_.set_tun_config(std::move(config));
+    dns_.set_addresses(interface.ipv4, interface.ipv6, now);
+
+    portal_resolvers_ = {};
+    for (const auto& server : interface.upstream_dns) {
+        portal_resolvers_.do53.push_back(server.address);
+    }
+    for (const auto& url : interface.upstream_doh) {
+        portal_resolvers_.doh.push_back({url});
+    }
+    update_resolvers(now);
 }
 
 void ClientTunnel::set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now) {
-    std::set<ResourceId> supported;
+    std::set<ResourceId> listed;
     for (const auto& resource : resources) {
-        if (is_supported(resource)) {
-            supported.insert(id_of(resource));
-        }
+        listed.insert(id_of(resource));
     }
-    if (supported.size() < resources.size()) {
-        kLog.info("Ignoring resources of unsupported types", log::field("count", resources.size() - supported.size()));
-    }
-    for (const auto& id : resources_.ids_except(supported)) {
+    for (const auto& id : resources_.ids_except(listed)) {
         remove_resource(id, now);
     }
     for (const auto& resource : resources) {
-        if (is_supported(resource)) {
-            add_resource(resource, now);
-        }
+        add_resource(resource, now);
     }
     resources_.recompute(is_connected());
     flows_.invalidate();
-    update_routes();
+    update_routing(now);
     resources_changed_ = true;
 }
 
@@ -376,12 +458,18 @@ void ClientTunnel::add_resource(const portal_api::ClientResource& resource, Inst
     if (const auto* known = resources_.find(id); known != nullptr && is_addressability_change(*known, resource)) {
         remove_resource(id, now);
     }
+    const bool is_new = resources_.find(id) == nullptr;
     if (resources_.upsert(resource, is_connected())) {
         kLog.info("Activating resource", log::field("rid", id));
         kLog.debug("Resource", log::field("rid", id), log::field("name", name_of(resource)));
     }
+    const auto* names = std::get_if<portal_api::ClientDnsResource>(&resource);
+    if (is_new && names != nullptr && !dns_.add_resource(id, names->address, stack_of(*names))) {
+        kLog.warn("The address of a resource is no pattern: it has no names", log::field("rid", id),
+                  log::field("address", names->address));
+    }
     flows_.invalidate();
-    update_routes();
+    update_routing(now);
     resources_changed_ = true;
 }
 
@@ -394,9 +482,10 @@ void ClientTunnel::remove_resource(const ResourceId& id, Instant now) {
         resources_.want_internet(false);  // until the user asks for it again
     }
     end_access(id, now);
+    dns_.remove_resource(id, now);
     resources_.remove(id, is_connected());
     flows_.invalidate();
-    update_routes();
+    update_routing(now);
     resources_changed_ = true;
 }
 
@@ -404,6 +493,8 @@ void ClientTunnel::end_access(const ResourceId& id, Instant now) {
     kLog.info("Deactivating resource", log::field("rid", id));
     access_requests_.erase(id);
     reauthorise_throttle_.erase(id);
+    names_.forget_resource(id);
+    dns_.handle_site_lost(id);
     if (peers_.unassign(id)) {
         close_unused_gateways(now);
     }
@@ -419,8 +510,9 @@ void ClientTunnel::set_internet_resource(bool is_wanted, Instant now) {
     } else if (const auto* after = resources_.active_internet()) {
         kLog.info("Activating resource", log::field("rid", id_of(*after)));
     }
-    update_routes();
+    update_routing(now);
     flows_.invalidate();
+    settle_names(now);
     core_.note_input(now);
 }
 
@@ -428,7 +520,18 @@ ResourceSet::IsConnected ClientTunnel::is_connected() const {
     return [this](const ResourceId& id) { return peers_.gateway_of(id).has_value(); };
 }
 
-void ClientTunnel::update_routes() {
+void ClientTunnel::update_routing(Instant now) {
+    std::map<net::IpAddress, ResourceId> tunnelled;
+    for (const auto& server : portal_resolvers_.do53) {
+        if (const auto* resource = resources_.match(server.ip)) {
+            tunnelled.insert_or_assign(server.ip, id_of(*resource));
+        }
+    }
+    dns_.set_tunnelled(std::move(tunnelled), now);
+    update_tun_config();
+}
+
+void ClientTunnel::update_tun_config() {
     if (!core_.tun_config()) {
         return;
     }
@@ -444,6 +547,10 @@ void ClientTunnel::update_routes() {
     auto config = *core_.tun_config();
     config.ipv4_routes.assign(routes.begin(), first_v6);
     config.ipv6_routes.assign(first_v6, routes.end());
+    config.dns_servers.clear();
+    for (const auto& mapping : dns_.sentinels().mappings()) {
+        config.dns_servers.push_back(mapping.sentinel);
+    }
     core_.set_tun_config(std::move(config));
 }
 
@@ -473,12 +580,20 @@ void ClientTunnel::close_gateway(const GatewayId& gateway, Instant now) {
 
 void ClientTunnel::forget_gateway(const GatewayId& gateway, Instant now) {
     core_.forget(gateway.uuid(), now);
-    if (!peers_.remove(gateway)) {
+    if (!remove_peer(gateway)) {
         return;
     }
     statuses_.set_unknown(gateway);
     resources_changed_ = true;
     flows_.invalidate();
+}
+
+bool ClientTunnel::remove_peer(const GatewayId& gateway) {
+    for (const auto& resource : peers_.resources_of(gateway)) {
+        dns_.handle_site_lost(resource);
+    }
+    names_.forget_gateway(gateway);
+    return peers_.remove(gateway);
 }
 
 void ClientTunnel::forget_all_gateways(Instant now) {
@@ -506,10 +621,20 @@ void ClientTunnel::drain_connections(Instant now) {
 void ClientTunnel::handle_timeout(Instant now) {
     core_.handle_timeout(now);
     drain_connections(now);
+    names_.handle_timeout(now);
+    dns_.handle_timeout(now);
+    due_.expire(now, [&](Due due) {
+        switch (due) {
+            case Due::kRecords:
+                records_changed_ = true;
+                break;
+        }
+    });
+    settle_names(now);
 }
 
 std::optional<Instant> ClientTunnel::poll_timeout() {
-    return core_.poll_timeout();
+    return earliest(core_.poll_timeout(), names_.poll_timeout(), dns_.poll_timeout(), due_.next());
 }
 
 std::optional<ClientEvent> ClientTunnel::poll_event() {
@@ -526,6 +651,14 @@ std::optional<ClientEvent> ClientTunnel::poll_event() {
             return ResourcesChanged{std::move(views)};
         }
     }
+    if (!dns_events_.empty()) {
+        auto event = std::move(dns_events_.front());
+        dns_events_.pop_front();
+        return event;
+    }
+    if (std::exchange(records_changed_, false)) {
+        return DnsRecordsChanged{dns_.proxies().records()};
+    }
     return std::nullopt;
 }
 
@@ -535,6 +668,8 @@ void ClientTunnel::reset(std::string_view reason, Instant now) {
     drain_connections(now);
     forget_all_gateways(now);
     recent_gateways_.clear();
+    dns_.handle_network_reset(now);
+    settle_names(now);
     key_changed_ = KeyChanged{public_key()};
 }
 
@@ -549,6 +684,9 @@ void ClientTunnel::apply(const Command& command, Instant now) {
     std::visit(overloaded{[&](const portal_api::ToClient& message) { handle_portal(message, now); },
                           [&](const Reset& reset_command) { reset(reset_command.reason, now); },
                           [&](const SetInternetResource& internet) { set_internet_resource(internet.is_active, now); },
+                          [&](const SetSystemResolvers& system) { set_system_resolvers(system.servers, now); },
+                          [&](const DnsResponse& response) { handle_dns_response(response.id, response.message, now); },
+                          [&](const DnsFailure& failure) { handle_dns_failure(failure.id, now); },
                           [&](const ShutDown&) { shut_down(now); }},
                command);
 }

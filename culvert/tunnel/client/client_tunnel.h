@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/deadlines.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
@@ -17,6 +20,7 @@
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/client/access_requests.h"
 #include "culvert/tunnel/client/client_event.h"
+#include "culvert/tunnel/client/dns/client_dns.h"
 #include "culvert/tunnel/client/gateway_peers.h"
 #include "culvert/tunnel/client/reauthorise_throttle.h"
 #include "culvert/tunnel/client/recent_gateways.h"
@@ -25,6 +29,7 @@
 #include "culvert/tunnel/device/commands.h"
 #include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
+#include "culvert/tunnel/names/name_setups.h"
 
 namespace culvert::packet {
 class Coalescer;
@@ -37,16 +42,19 @@ namespace culvert::tunnel {
 
 /// What a client starts with.
 struct ClientOptions {
+    /// Addresses that an earlier session of this process gave to names (DnsRecordsChanged).
+    std::vector<dns::ProxyRecord> dns_records = {};
     /// Whether the Internet resource is wanted, should there be one.
     bool wants_internet = false;
 };
 
 /// The client's side of the tunnel: decides for each packet of the host which resource and gateway it belongs to, asks
 /// the portal for access when there is none yet, and lets in only what answers this host: of a gateway, and of a flow
-/// that this host opened through it.
+/// that this host opened through it. It is the host's resolver, gives names of DNS resources addresses of its own, and
+/// tells gateways which names those stand for.
 ///
-/// Sans-IO. After a batch of inputs drain poll_event() and poll_transmit(), and call handle_timeout() once
-/// poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
+/// Sans-IO. After a batch of inputs drain poll_event(), poll_transmit() and poll_tun_packet(), and call
+/// handle_timeout() once poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
 class ClientTunnel {
 public:
     ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now, const ClientOptions& options = {});
@@ -74,12 +82,19 @@ public:
     /// resource. Off again when the portal takes it away (section 3.5).
     void set_internet_resource(bool is_wanted, Instant now);
 
+    /// The resolvers that the host itself uses, or would use without us.
+    void set_system_resolvers(std::vector<net::IpAddress> servers, Instant now);
+    /// What came of a dns::Ask.
+    void handle_dns_response(dns::AskId id, ByteSpan message, Instant now);
+    void handle_dns_failure(dns::AskId id, Instant now);
+
     /// Says goodbye to all gateways. Flush poll_transmit() for up to a second, then stop.
     void shut_down(Instant now);
 
     /// These as messages, for who runs this in another thread.
     using PortalMessage = portal_api::ToClient;
-    using Command = std::variant<PortalMessage, Reset, SetInternetResource, ShutDown>;
+    using Command =
+        std::variant<PortalMessage, Reset, SetInternetResource, SetSystemResolvers, DnsResponse, DnsFailure, ShutDown>;
     using Event = ClientEvent;
     void apply(const Command& command, Instant now);
     /// The gateway that a command is about: only who has the connection to it needs to know. nullopt: about no one.
@@ -87,6 +102,8 @@ public:
 
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }
+    /// A packet of our own for the TUN device: an answer of the resolver.
+    [[nodiscard]] std::optional<Bytes> poll_tun_packet() { return dns_.poll_to_host(); }
     [[nodiscard]] std::optional<ClientEvent> poll_event();
     /// For the log (log_report()).
     [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
@@ -107,14 +124,16 @@ private:
     void handle(const portal_api::InvalidateGatewayIceCandidates& message, Instant now);
 
     // Resources and the interface.
-    void set_interface(const portal_api::Interface& interface);
+    void set_interface(const portal_api::Interface& interface, Instant now);
     void set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now);
     void add_resource(const portal_api::ClientResource& resource, Instant now);
     void remove_resource(const ResourceId& id, Instant now);
     /// Ends what goes on for the resource.
     void end_access(const ResourceId& id, Instant now);
     [[nodiscard]] ResourceSet::IsConnected is_connected() const;
-    void update_routes();
+    /// What packets belong to has changed.
+    void update_routing(Instant now);
+    void update_tun_config();
 
     // Flows and gateways.
     void request_access(const ResourceId& resource, std::string_view trigger, Instant now);
@@ -123,9 +142,17 @@ private:
     void close_gateway(const GatewayId& gateway, Instant now);
     void forget_gateway(const GatewayId& gateway, Instant now);
     void forget_all_gateways(Instant now);
+    /// The gateway serves nothing any more. False if it was unknown.
+    bool remove_peer(const GatewayId& gateway);
     void drain_connections(Instant now);
 
     // Packets.
+    /// What a packet belongs to, and the name that its address stands for, if it is a proxy IP. Both may be null.
+    struct Target {
+        const portal_api::ClientResource* resource = nullptr;
+        const dns::ProxyAddresses::Assignment* name = nullptr;
+    };
+    [[nodiscard]] Target target_of(const net::IpAddress& destination) const;
     [[nodiscard]] bool is_from_us(const packet::IpPacket& packet) const;
     /// The gateway for packets to `destination`. Without one, they wait for it or are dropped.
     [[nodiscard]] std::optional<GatewayId> route(const net::IpAddress& destination, packet::Segmenter& segments,
@@ -138,7 +165,30 @@ private:
     void open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
     /// The flow, if it goes through the gateway and may still do so; null otherwise.
     [[nodiscard]] FlowTable::Flow* find_flow(const FlowKey& key, const GatewayId& gateway, Instant now);
+    /// Whether packets from `gateway` may carry this source address: its own, or one of what it serves.
+    [[nodiscard]] bool may_send_from(const GatewayId& gateway, const net::IpAddress& source) const;
+    /// Whether it is, and was taken note of.
+    [[nodiscard]] bool accept_error_about_query(const FlowKey& about, const GatewayId& gateway,
+                                                const packet::IpPacket& packet, Instant now);
     void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
+
+    // Names, in client_names.cpp.
+
+    enum class Due : std::uint8_t { kRecords };
+
+    /// Whether packets to the name wait for the gateway to know it; they are taken out of `segments` then.
+    [[nodiscard]] bool wait_for_name(const GatewayId& gateway, const Target& target, packet::Segmenter& segments,
+                                     Instant now);
+    [[nodiscard]] NameSetups::Assignment setup_of(const Target& target) const;
+    /// The gateway has just been granted the resource: tells it of all names, and has `packets` wait for its answer.
+    void tell_names(const ResourceId& resource, const GatewayId& gateway, const PacketBuffer& packets, Instant now);
+    /// An application was told the addresses of a name: makes sure that they lead somewhere.
+    void handle_name_answered(const dns::Name& name, Instant now);
+    /// A packet of our own resolver into the tunnel.
+    void send_query(Bytes bytes, Instant now);
+    /// Hands on what resolver and names have for each other, for gateways and for the host.
+    void settle_names(Instant now);
+    void update_resolvers(Instant now);
 
     DeviceCore core_;
     ResourceSet resources_;
@@ -147,6 +197,14 @@ private:
     ReauthoriseThrottle reauthorise_throttle_;
     RecentGateways recent_gateways_;
     SiteStatuses statuses_;
+
+    ClientDns dns_;
+    NameSetups names_;
+    dns::PortalResolvers portal_resolvers_;
+    std::vector<net::IpAddress> system_resolvers_;
+    std::deque<ClientEvent> dns_events_;
+    bool records_changed_ = false;
+    Deadlines<Due> due_;
 
     /// What this host opened, with the gateways that it goes through.
     FlowTable flows_;

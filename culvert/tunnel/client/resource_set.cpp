@@ -90,8 +90,16 @@ std::vector<net::IpNetwork> networks_of(const ClientResource& resource) {
                       resource);
 }
 
-bool is_supported(const ClientResource& resource) {
-    return !std::holds_alternative<ClientDnsResource>(resource);
+dns::IpStack stack_of(const ClientDnsResource& resource) {
+    switch (resource.ip_stack) {
+        case portal_api::IpStack::kDual:
+            return dns::IpStack::kDual;
+        case portal_api::IpStack::kIpv4Only:
+            return dns::IpStack::kIpv4Only;
+        case portal_api::IpStack::kIpv6Only:
+            return dns::IpStack::kIpv6Only;
+    }
+    return dns::IpStack::kDual;
 }
 
 bool is_addressability_change(const ClientResource& known, const ClientResource& changed) {
@@ -104,7 +112,13 @@ bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_c
         resources_.insert_or_assign(id, resource);
         return false;  // who has which network stays as it is, or running flows might change gateways without reason
     }
+    remove(id, is_connected);
     resources_.insert_or_assign(id, resource);
+    if (const auto* names = std::get_if<ClientDnsResource>(&resource)) {
+        if (auto pattern = dns::Pattern::parse(names->address)) {
+            patterns_.insert_or_assign(id, std::move(*pattern));
+        }
+    }
     const auto* cidr = std::get_if<ClientCidrResource>(&resource);
     if (cidr == nullptr) {
         return std::holds_alternative<ClientDnsResource>(resource) || active_internet() == find(id);
@@ -117,10 +131,14 @@ bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_c
 }
 
 bool ResourceSet::remove(const ResourceId& id, const IsConnected& is_connected) {
-    if (resources_.erase(id) == 0) {
+    const auto resource = resources_.extract(id);
+    if (!resource) {
         return false;
     }
-    recompute(is_connected);
+    patterns_.erase(id);
+    if (std::holds_alternative<ClientCidrResource>(resource.mapped())) {
+        recompute(is_connected);
+    }
     return true;
 }
 
@@ -152,6 +170,15 @@ const ClientResource* ResourceSet::match(const net::IpAddress& destination) cons
         return find(*match->value);
     }
     return destination.is_link_local() ? nullptr : active_internet();
+}
+
+const ClientResource* ResourceSet::find_name(const ResourceId& id, const dns::Name& domain, net::Family family) const {
+    const auto pattern = patterns_.find(id);
+    if (pattern == patterns_.end() || !pattern->second.matches(domain)) {
+        return nullptr;
+    }
+    const auto* resource = find(id);
+    return dns::has_family(stack_of(std::get<ClientDnsResource>(*resource)), family) ? resource : nullptr;
 }
 
 bool ResourceSet::want_internet(bool is_wanted) {

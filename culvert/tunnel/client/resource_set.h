@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "culvert/base/uuid.h"
+#include "culvert/dns/name.h"
+#include "culvert/dns/pattern.h"
+#include "culvert/dns/proxy_addresses.h"
 #include "culvert/net/prefix_table.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/client/resource_view.h"
@@ -25,12 +28,12 @@ namespace culvert::tunnel {
 /// Empty for types that have none.
 [[nodiscard]] std::span<const portal_api::Filter> filters_of(const portal_api::ClientResource& resource);
 
+/// Which addresses the names of a DNS resource have.
+[[nodiscard]] dns::IpStack stack_of(const portal_api::ClientDnsResource& resource);
+
 /// The networks that a gateway serves for the resource. Those of names are addresses of their own
 /// (dns::ProxyAddresses).
 [[nodiscard]] std::vector<net::IpNetwork> networks_of(const portal_api::ClientResource& resource);
-
-/// Whether this client can route to resources of that type.
-[[nodiscard]] bool is_supported(const portal_api::ClientResource& resource);
 
 /// Whether `changed` must be reached differently than `known`, so that running connections are of no use. Names,
 /// descriptions, filters and the names of sites are not part of it (spec/tunnel.md section 3.3).
@@ -56,8 +59,14 @@ public:
     /// host.
     [[nodiscard]] const portal_api::ClientResource* match(const net::IpAddress& destination) const;
 
+    /// The DNS resource of this id, if `domain` is a name of it and it has addresses of that family; else null. Proxy
+    /// IPs outlive the resource that they were given for, its pattern and its stack (spec/dns.md section 6).
+    [[nodiscard]] const portal_api::ClientResource* find_name(const ResourceId& id, const dns::Name& domain,
+                                                              net::Family family) const;
+
     /// Whether the Internet resource shall get traffic if there is one (section 3.5). False if that was so before.
     bool want_internet(bool is_wanted);
+    [[nodiscard]] bool wants_internet() const { return wants_internet_; }
     /// The Internet resource, if there is one and it is wanted.
     [[nodiscard]] const portal_api::ClientResource* active_internet() const;
 
@@ -74,6 +83,8 @@ public:
 private:
     std::map<ResourceId, portal_api::ClientResource> resources_;
     net::PrefixTable<ResourceId> cidrs_;
+    /// Of DNS resources, if they are patterns.
+    std::map<ResourceId, dns::Pattern> patterns_;
     bool wants_internet_ = false;
 };
 

@@ -28,11 +28,8 @@ std::optional<Bytes> make_message(const NameSetups::Assignment& assignment) {
 
 void NameSetups::update(const GatewayId& gateway, const Assignment& assignment, std::vector<Bytes> packets,
                         Instant now) {
-    auto found = setups_.find({gateway, assignment.domain});
-    if (found != setups_.end() && found->second.resource != assignment.resource) {
-        erase(found);  // the name is of another resource now, with other proxy IPs
-        found = setups_.end();
-    }
+    const Key key{gateway, assignment.resource, assignment.domain};
+    auto found = setups_.find(key);
     if (found == setups_.end()) {
         auto message = make_message(assignment);
         if (!message) {
@@ -40,8 +37,7 @@ void NameSetups::update(const GatewayId& gateway, const Assignment& assignment, 
                       log::field("rid", assignment.resource));
             return;
         }
-        found = setups_.try_emplace({gateway, assignment.domain}).first;
-        found->second.resource = assignment.resource;
+        found = setups_.try_emplace(key).first;
         found->second.message = std::move(*message);
         begin(found, std::move(packets), now);
         return;
@@ -71,21 +67,45 @@ void NameSetups::update(const GatewayId& gateway, const Assignment& assignment, 
     }
 }
 
-void NameSetups::recreate(const dns::Name& domain) {
+bool NameSetups::recreate(const dns::Name& domain) {
+    bool will_wait = false;
     for (auto& [key, setup] : setups_) {
-        if (key.second != domain) {
-            continue;
+        if (key.domain == domain) {
+            will_wait |= recreate(setup);
         }
-        if (setup.state == State::kConfirmed || setup.state == State::kFailed) {
-            setup.should_buffer = setup.state == State::kFailed;
-            setup.state = State::kRecreating;
+    }
+    return will_wait;
+}
+
+void NameSetups::recreate(const ResourceId& resource) {
+    for (auto& [key, setup] : setups_) {
+        if (key.resource == resource) {
+            recreate(setup);
         }
     }
 }
 
-NameSetups::Outcome NameSetups::handle_outgoing(const GatewayId& gateway, const dns::Name& domain, ByteSpan packet,
+bool NameSetups::recreate(Setup& setup) {
+    if (setup.state == State::kConfirmed || setup.state == State::kFailed) {
+        setup.should_buffer = setup.state == State::kFailed;
+        setup.state = State::kRecreating;
+        return setup.should_buffer;
+    }
+    return false;
+}
+
+bool NameSetups::is_told(const GatewayId& gateway, const NameOf& name) const {
+    return setups_.contains({gateway, name.resource, name.domain});
+}
+
+bool NameSetups::holds(const GatewayId& gateway, const NameOf& name) const {
+    const auto found = setups_.find({gateway, name.resource, name.domain});
+    return found != setups_.end() && found->second.state == State::kPending && found->second.should_buffer;
+}
+
+NameSetups::Outcome NameSetups::handle_outgoing(const GatewayId& gateway, const NameOf& name, ByteSpan packet,
                                                 Instant now) {
-    const auto found = setups_.find({gateway, domain});
+    const auto found = setups_.find({gateway, name.resource, name.domain});
     if (found == setups_.end() || found->second.state != State::kPending) {
         return Outcome::kPass;
     }
@@ -99,8 +119,8 @@ NameSetups::Outcome NameSetups::handle_outgoing(const GatewayId& gateway, const 
 
 void NameSetups::handle_status(const GatewayId& gateway, const p2p::DomainStatus& status) {
     const auto domain = dns::Name::parse(status.domain);
-    const auto found = domain ? setups_.find({gateway, *domain}) : setups_.end();
-    if (found == setups_.end() || found->second.resource != status.resource) {
+    const auto found = domain ? setups_.find({gateway, status.resource, *domain}) : setups_.end();
+    if (found == setups_.end()) {
         kLog.debug("A gateway speaks of a name that it was not told", log::field("gid", gateway));
         return;
     }
@@ -112,7 +132,8 @@ void NameSetups::handle_status(const GatewayId& gateway, const p2p::DomainStatus
             outputs_.push_back({gateway, to_bytes(setup.packets[i])});
         }
     } else {
-        kLog.debug("A gateway does not know a name", log::field("gid", gateway), log::field("domain", *domain));
+        kLog.debug("A gateway does not know a name", log::field("gid", gateway), log::field("rid", status.resource),
+                   log::field("domain", *domain));
         setup.state = State::kFailed;
     }
     empty_buffer(setup);
@@ -120,14 +141,14 @@ void NameSetups::handle_status(const GatewayId& gateway, const p2p::DomainStatus
 
 void NameSetups::forget_gateway(const GatewayId& gateway) {
     for (auto it = setups_.begin(); it != setups_.end();) {
-        it = it->first.first == gateway ? erase(it) : std::next(it);
+        it = it->first.gateway == gateway ? erase(it) : std::next(it);
     }
     std::erase_if(outputs_, [&](const Output& output) { return output.gateway == gateway; });
 }
 
 void NameSetups::forget_resource(const ResourceId& resource) {
     for (auto it = setups_.begin(); it != setups_.end();) {
-        it = it->second.resource == resource ? erase(it) : std::next(it);
+        it = it->first.resource == resource ? erase(it) : std::next(it);
     }
 }
 
@@ -168,8 +189,8 @@ void NameSetups::begin(Setups::iterator it, std::vector<Bytes> packets, Instant 
     setup.state = State::kPending;
     setup.repeats_left = kAssignedIpsRepeats;
     setup.packets = PacketBuffer{kNamePackets};
-    kLog.debug("Telling a gateway about a name", log::field("gid", it->first.first), log::field("rid", setup.resource),
-               log::field("domain", it->first.second));
+    kLog.debug("Telling a gateway about a name", log::field("gid", it->first.gateway),
+               log::field("rid", it->first.resource), log::field("domain", it->first.domain));
     if (setup.should_buffer) {
         for (const auto& packet : packets) {
             static_cast<void>(buffer(it, packet));
@@ -177,7 +198,7 @@ void NameSetups::begin(Setups::iterator it, std::vector<Bytes> packets, Instant 
         send(it, now);
     } else {
         send(it, now);
-        pass_on(it->first.first, std::move(packets));
+        pass_on(it->first.gateway, std::move(packets));
     }
 }
 
@@ -191,17 +212,19 @@ void NameSetups::send_if_old(Setups::iterator it, Instant now) {
 
 void NameSetups::send(Setups::iterator it, Instant now) {
     auto& setup = it->second;
-    outputs_.push_back({it->first.first, setup.message});
+    outputs_.push_back({it->first.gateway, setup.message});
     setup.sent_at = now;
     schedule(it, now + kAssignedIpsInterval);
 }
 
+/// While nothing waits and nothing goes on, nobody needs the name: the next packet to it repeats the message.
 void NameSetups::schedule(Setups::iterator it, std::optional<Instant> at) {
     auto& setup = it->second;
     if (setup.repeats_at) {
         repeats_.erase({*setup.repeats_at, it->first});
     }
-    const bool repeats = at && setup.repeats_left > 0 && !setup.packets.empty();
+    const bool is_used = !setup.packets.empty() || !setup.should_buffer;
+    const bool repeats = at && setup.repeats_left > 0 && is_used;
     setup.repeats_at = repeats ? at : std::nullopt;
     if (repeats) {
         repeats_.emplace(*at, it->first);

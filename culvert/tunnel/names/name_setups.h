@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -18,10 +19,14 @@
 #include "culvert/tunnel/p2p/messages.h"
 #include "culvert/tunnel/packet_buffer.h"
 
+namespace culvert {
+class Snapshot;
+}
+
 namespace culvert::tunnel {
 
-/// The client's side of setting up names: for each gateway and name, whether the gateway knows what the name's proxy
-/// IPs stand for (spec/tunnel.md section 4.4). Until it does, packets to them wait here.
+/// The client's side of setting up names: for each gateway and name of a resource, whether the gateway knows what the
+/// name's proxy IPs stand for (spec/tunnel.md section 4.4). Until it does, packets to them wait here.
 ///
 /// While a name that works is only confirmed again, its packets go on; a buffer of a few packets would break a running
 /// transfer. A name that the gateway refused is asked for again only if an application asks for its address again.
@@ -47,11 +52,22 @@ public:
     /// gateway; they wait on, or come out again.
     void update(const GatewayId& gateway, const Assignment& assignment, std::vector<Bytes> packets, Instant now);
     /// An application asked for the name: the next update() tells each gateway of it again that knows it or refused it.
-    void recreate(const dns::Name& domain);
+    /// Whether its packets will wait somewhere that did not.
+    [[nodiscard]] bool recreate(const dns::Name& domain);
+    /// The same for all names of the resource: access to it was granted anew, and what the gateway knew may be gone.
+    void recreate(const ResourceId& resource);
 
+    /// What gateways have been told of: a name, and the resource that it is reached through.
+    struct NameOf {
+        const ResourceId& resource;
+        const dns::Name& domain;
+    };
+    /// Whether the gateway was told of the name, whatever it said.
+    [[nodiscard]] bool is_told(const GatewayId& gateway, const NameOf& name) const;
+    /// Whether packets to the name wait for the gateway's answer: hand them to handle_outgoing().
+    [[nodiscard]] bool holds(const GatewayId& gateway, const NameOf& name) const;
     /// A packet to a proxy IP of the name. kPass: send it yourself.
-    [[nodiscard]] Outcome handle_outgoing(const GatewayId& gateway, const dns::Name& domain, ByteSpan packet,
-                                          Instant now);
+    [[nodiscard]] Outcome handle_outgoing(const GatewayId& gateway, const NameOf& name, ByteSpan packet, Instant now);
     /// What a gateway says about a name; of one that it was not told, nothing.
     void handle_status(const GatewayId& gateway, const p2p::DomainStatus& status);
 
@@ -67,6 +83,9 @@ public:
     /// Packets that wait, in all.
     [[nodiscard]] std::size_t buffered() const { return buffered_; }
 
+    /// For snapshots.
+    void describe(Snapshot& out) const;
+
 private:
     enum class State : std::uint8_t {
         kPending,     ///< Told, and not answered.
@@ -74,9 +93,14 @@ private:
         kConfirmed,
         kFailed
     };
-    using Key = std::pair<GatewayId, dns::Name>;
-    struct Setup {
+    struct Key {
+        GatewayId gateway;
         ResourceId resource;
+        dns::Name domain;
+
+        friend std::weak_ordering operator<=>(const Key&, const Key&) = default;
+    };
+    struct Setup {
         Bytes message;  ///< The AssignedIps packet.
         State state = State::kPending;
         bool should_buffer = true;
@@ -87,6 +111,7 @@ private:
     };
     using Setups = std::map<Key, Setup>;
 
+    static bool recreate(Setup& setup);
     void pass_on(const GatewayId& gateway, std::vector<Bytes> packets);
     void begin(Setups::iterator setup, std::vector<Bytes> packets, Instant now);
     void send(Setups::iterator setup, Instant now);

@@ -26,7 +26,9 @@ dns::Name name(std::string_view text) {
 class NameSetupsTest : public ::testing::Test {
 protected:
     void update(std::vector<Bytes> packets = {}) { setups.update(gateway, wiki, std::move(packets), now); }
-    Outcome send(const Bytes& packet) { return setups.handle_outgoing(gateway, wiki.domain, packet, now); }
+    Outcome send(const Bytes& packet) {
+        return setups.handle_outgoing(gateway, {wiki.resource, wiki.domain}, packet, now);
+    }
     void say(std::string_view status, std::string_view domain = "wiki.corp.example", std::uint8_t resource = 7) {
         const auto text = R"({"resource":")" + id<ResourceId>(resource).to_string() + R"(","domain":")" +
                           std::string{domain} + R"(","status":")" + std::string{status} + R"("})";
@@ -114,7 +116,7 @@ TEST_F(NameSetupsTest, ANameThatTheGatewayRefusedIsAskedForOnlyIfAnApplicationDo
     EXPECT_EQ(outputs(), Sent{});
     EXPECT_EQ(send(datagram(2)), Outcome::kPass) << "the gateway answers it";
 
-    setups.recreate(name("WIKI.corp.example"));
+    EXPECT_TRUE(setups.recreate(name("WIKI.corp.example")));
     update();
 
     EXPECT_EQ(outputs(), Sent{"told"});
@@ -126,7 +128,7 @@ TEST_F(NameSetupsTest, WhatWorksGoesOnWhileItIsConfirmedAgain) {
     say("Active");
     outputs();
 
-    setups.recreate(wiki.domain);
+    EXPECT_FALSE(setups.recreate(wiki.domain));
     EXPECT_EQ(send(datagram(1)), Outcome::kPass);
     update({datagram(2)});
 
@@ -139,7 +141,7 @@ TEST_F(NameSetupsTest, WhatWorksGoesOnWhileItIsConfirmedAgain) {
 
 TEST_F(NameSetupsTest, AFurtherQueryLosesNothing) {
     update({datagram(1)});
-    setups.recreate(wiki.domain);
+    EXPECT_FALSE(setups.recreate(wiki.domain));
     update();
 
     say("Active");
@@ -211,7 +213,7 @@ TEST_F(NameSetupsTest, ManyNamesTakeNoMoreThanTheirShareOfMemory) {
         one.domain = name("n" + std::to_string(i) + ".example");
         setups.update(gateway, one, {}, now);
         for (std::uint8_t packet = 0; packet < kNamePackets; ++packet) {
-            const auto outcome = setups.handle_outgoing(gateway, one.domain, datagram(packet), now);
+            const auto outcome = setups.handle_outgoing(gateway, {one.resource, one.domain}, datagram(packet), now);
             EXPECT_EQ(outcome == Outcome::kDropped,
                       setups.buffered() == kAllNamesPackets &&
                           static_cast<std::size_t>(i) * kNamePackets + packet >= kAllNamesPackets);
@@ -249,15 +251,34 @@ TEST_F(NameSetupsTest, GatewaysAndNamesAreKeptApart) {
     EXPECT_EQ(outputs(), Sent{"1"});
 }
 
-TEST_F(NameSetupsTest, ANameOfAnotherResourceStartsOver) {
+TEST_F(NameSetupsTest, ANameInTwoResourcesIsTwoNames) {
     update({datagram(1)});
-    auto moved = wiki;
-    moved.resource = id<ResourceId>(8);
-    moved.proxy_ips = {ip("100.96.0.5"), ip("100.96.0.6"), ip("100.96.0.7"), ip("100.96.0.8")};
-    setups.update(gateway, moved, {}, now);
-
+    auto other = wiki;
+    other.resource = id<ResourceId>(8);
+    other.proxy_ips = {ip("100.96.0.5"), ip("100.96.0.6"), ip("100.96.0.7"), ip("100.96.0.8")};
+    setups.update(gateway, other, {datagram(2)}, now);
     EXPECT_EQ(outputs(), (Sent{"told", "told"}));
-    EXPECT_EQ(setups.buffered(), 0U) << "they went to addresses of the other resource";
+
+    say("Active", "wiki.corp.example", 8);
+
+    EXPECT_EQ(outputs(), Sent{"2"});
+    EXPECT_TRUE(setups.holds(gateway, {wiki.resource, wiki.domain}));
+    EXPECT_FALSE(setups.holds(gateway, {other.resource, other.domain}));
+}
+
+TEST_F(NameSetupsTest, AResourceIsToldAnewOnceAccessWasGrantedAgain) {
+    update();
+    say("Active");
+    outputs();
+
+    setups.recreate(wiki.resource);
+    update();
+
+    EXPECT_EQ(outputs(), Sent{"told"});
+    EXPECT_FALSE(setups.holds(gateway, {wiki.resource, wiki.domain})) << "what runs goes on";
+    EXPECT_EQ(setups.poll_timeout(), now + 2s) << "the message may be lost";
+    say("Active");
+    EXPECT_EQ(setups.poll_timeout(), std::nullopt);
 }
 
 TEST_F(NameSetupsTest, AResourceThatIsGoneTakesItsNamesAlong) {

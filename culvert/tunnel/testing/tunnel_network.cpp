@@ -310,8 +310,17 @@ void TunnelNetwork::drain_client() {
                        },
                        [&](ReconnectToPortal&) { ++client.portal_reconnects; },
                        [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
+                       [&](DnsRecordsChanged& changed) {
+                           client.dns_records = std::move(changed.records);
+                           ++client.dns_record_updates;
+                       },
+                       [&](dns::Ask& ask) { client.asks.push_back(std::move(ask)); },
+                       [&](dns::StopAsking& stop) { client.stopped_asks.push_back(stop.id); },
                    },
                    *event);
+    }
+    while (auto packet = client.state.poll_tun_packet()) {
+        client.received.push_back(std::move(*packet));
     }
     while (auto drops = client.state.poll_drops()) {
         client.drops.push_back(std::move(*drops));

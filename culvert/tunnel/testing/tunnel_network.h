@@ -37,6 +37,10 @@ public:
         std::vector<portal_api::CreateFlow> intents;
         std::optional<TunConfig> tun_config;
         std::vector<ResourceView> resources;
+        std::vector<dns::Ask> asks = {};  ///< of resolvers that are reached around the tunnel
+        std::vector<dns::AskId> stopped_asks = {};
+        std::vector<dns::ProxyRecord> dns_records = {};
+        std::size_t dns_record_updates = 0;
         std::size_t tun_updates = 0;
         std::size_t resource_updates = 0;
         std::size_t portal_reconnects = 0;

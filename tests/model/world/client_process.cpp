@@ -28,8 +28,12 @@ void ClientProcess::handle_portal_event(portal_channel::Event& event, Instant no
 }
 
 bool ClientProcess::drain(Instant now) {
-    const bool has_sent = send_outputs(state_, number_, port_, environment_);
-    return drain_events(now) || has_sent;
+    bool has_output = send_outputs(state_, number_, port_, environment_);
+    while (const auto packet = state_.poll_tun_packet()) {
+        pass_on(*packet);
+        has_output = true;
+    }
+    return drain_events(now) || has_output;
 }
 
 bool ClientProcess::drain_events(Instant now) {

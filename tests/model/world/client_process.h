@@ -38,6 +38,10 @@ private:
     void handle(tunnel::ResourcesChanged& event, Instant now);
     void handle(tunnel::ReconnectToPortal& event, Instant now);
     void handle(tunnel::KeyChanged& event, Instant now);
+    // Nobody asks for names here yet.
+    void handle(tunnel::DnsRecordsChanged& /*event*/, Instant /*now*/) {}
+    void handle(dns::Ask& event, Instant now) { state_.handle_dns_failure(event.id, now); }
+    void handle(dns::StopAsking& /*event*/, Instant /*now*/) {}
 
     ClientNo number_;
     std::uint16_t port_;

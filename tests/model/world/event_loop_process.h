@@ -104,6 +104,13 @@ private:
         void handle_timeout(Instant now) override { program_.handle_timeout(now); }
         std::optional<Instant> poll_timeout() override { return program_.poll_timeout(); }
         std::optional<net::Transmit> poll_transmit() override { return program_.state().poll_transmit(); }
+        std::optional<Bytes> poll_tun_packet() override {
+            if constexpr (requires { program_.state().poll_tun_packet(); }) {
+                return program_.state().poll_tun_packet();
+            } else {
+                return std::nullopt;
+            }
+        }
         bool handle_commands(Instant) override { return false; }
         int commands_fd() const override { return -1; }
         void forward_events(Instant) override {}
