@@ -65,6 +65,9 @@ void Cache::insert(const Message& query, const Message& response, Instant now) {
 }
 
 std::optional<Bytes> Cache::find(const Message& query, Instant now) {
+    if (entries_.empty()) {
+        return std::nullopt;
+    }
     const auto key = key_of(query);
     const auto found = key ? entries_.find(*key) : entries_.end();
     if (found == entries_.end()) {

@@ -4,11 +4,12 @@
 #include <compare>
 #include <cstddef>
 #include <list>
-#include <map>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/hash_salt.h"
 #include "culvert/base/time.h"
 #include "culvert/dns/message.h"
 #include "culvert/dns/record.h"
@@ -45,7 +46,7 @@ private:
         bool wants_dnssec;
         bool is_checking_disabled;
 
-        friend auto operator<=>(const Key&, const Key&) = default;
+        friend bool operator==(const Key&, const Key&) = default;
     };
     struct Entry {
         std::vector<Record> records;
@@ -54,7 +55,12 @@ private:
         std::size_t bytes;
         std::list<Key>::iterator recency;
     };
-    using Entries = std::map<Key, Entry>;
+    struct Hash {
+        std::size_t operator()(const Key& key) const {
+            return salted(key.name.hash() ^ static_cast<std::size_t>(key.type));
+        }
+    };
+    using Entries = std::unordered_map<Key, Entry, Hash>;
 
     /// nullopt for queries whose answers are not kept.
     [[nodiscard]] static std::optional<Key> key_of(const Message& query);

@@ -1,6 +1,8 @@
 #include "culvert/dns/name.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 namespace culvert::dns {
 
@@ -12,6 +14,22 @@ constexpr std::size_t kHeaderSize = 12;
 
 std::uint8_t octet(ByteSpan message, std::size_t at) {
     return std::to_integer<std::uint8_t>(message[at]);
+}
+
+constexpr std::size_t kWord = sizeof(std::uint64_t);
+
+/// Eight octets as a number that orders like them, letters in lower case. The octets that count are below 'A', and so
+/// are no letters.
+std::uint64_t lower_word(std::string_view wire, std::size_t at) {
+    constexpr auto of_each = [](std::uint64_t octet) { return octet * 0x0101010101010101U; };
+    const auto word = load_be<std::uint64_t>(as_bytes(wire.substr(at)));
+    // Added up without carry from octet to octet, the highest bit says whether it is at least 'A', and whether it is
+    // above 'Z'.
+    const auto low_bits = word & of_each(0x7f);
+    const auto from_a = low_bits + of_each(0x80 - 'A');
+    const auto above_z = low_bits + of_each(0x7f - 'Z');
+    const auto is_upper = (from_a ^ above_z) & ~word & of_each(0x80);
+    return word | is_upper >> 2;
 }
 
 bool is_digit(char c) {
@@ -67,7 +85,8 @@ std::optional<Name> Name::parse(std::string_view text) {
 }
 
 std::expected<Name, NameError> Name::read(ByteSpan message, std::size_t& at) {
-    Name name;
+    std::array<char, kMaxSize> wire;
+    std::size_t written = 0;
     std::size_t reading = at;
     std::size_t lowest = at;
     std::size_t pointers = 0;
@@ -83,7 +102,8 @@ std::expected<Name, NameError> Name::read(ByteSpan message, std::size_t& at) {
         const auto size = octet(message, reading);
         if (size == 0) {
             move_behind(reading + 1);
-            return name;
+            wire[written] = '\0';
+            return Name{std::string{wire.data(), written + 1}};
         }
         if (size >= kPointer) {
             if (reading + 2 > message.size()) {
@@ -100,13 +120,16 @@ std::expected<Name, NameError> Name::read(ByteSpan message, std::size_t& at) {
         if (size > kMaxLabelSize) {
             return std::unexpected{NameError::kBadLabel};
         }
-        if (reading + 1 + size > message.size()) {
+        const std::size_t whole = 1 + std::size_t{size};
+        if (reading + whole > message.size()) {
             return std::unexpected{NameError::kTooShort};
         }
-        if (!name.append(as_text(message.subspan(reading + 1, size)))) {
+        if (written + whole + 1 > kMaxSize) {
             return std::unexpected{NameError::kTooLong};
         }
-        reading += 1 + std::size_t{size};
+        std::memcpy(wire.data() + written, message.data() + reading, whole);
+        written += whole;
+        reading += whole;
     }
 }
 
@@ -131,12 +154,54 @@ std::size_t Name::label_count() const {
     return count;
 }
 
+bool operator==(const Name& a, const Name& b) {
+    if (a.wire_.size() != b.wire_.size()) {
+        return false;
+    }
+    std::size_t at = 0;
+    for (; at + kWord <= a.wire_.size(); at += kWord) {
+        if (lower_word(a.wire_, at) != lower_word(b.wire_, at)) {
+            return false;
+        }
+    }
+    return std::equal(a.wire_.begin() + static_cast<std::ptrdiff_t>(at), a.wire_.end(),
+                      b.wire_.begin() + static_cast<std::ptrdiff_t>(at),
+                      [](char x, char y) { return to_lower(x) == to_lower(y); });
+}
+
 std::weak_ordering operator<=>(const Name& a, const Name& b) {
-    // The octets that count are below 'A': no letters.
-    return std::lexicographical_compare_three_way(
-        a.wire_.begin(), a.wire_.end(), b.wire_.begin(), b.wire_.end(), [](char x, char y) -> std::weak_ordering {
-            return static_cast<unsigned char>(to_lower(x)) <=> static_cast<unsigned char>(to_lower(y));
-        });
+    const auto shorter = std::min(a.wire_.size(), b.wire_.size());
+    std::size_t at = 0;
+    for (; at + kWord <= shorter; at += kWord) {
+        if (const auto order = lower_word(a.wire_, at) <=> lower_word(b.wire_, at); order != 0) {
+            return order;
+        }
+    }
+    for (; at < shorter; ++at) {
+        const auto order =
+            static_cast<unsigned char>(to_lower(a.wire_[at])) <=> static_cast<unsigned char>(to_lower(b.wire_[at]));
+        if (order != 0) {
+            return order;
+        }
+    }
+    return a.wire_.size() <=> b.wire_.size();
+}
+
+std::size_t Name::hash() const {
+    constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15U;
+    std::uint64_t hash = wire_.size();
+    const auto mix = [&](std::uint64_t word) {
+        hash = (hash ^ word) * kFactor;
+        hash ^= hash >> 32;
+    };
+    std::size_t at = 0;
+    for (; at + kWord <= wire_.size(); at += kWord) {
+        mix(lower_word(wire_, at));
+    }
+    for (; at < wire_.size(); ++at) {
+        mix(static_cast<unsigned char>(to_lower(wire_[at])));
+    }
+    return static_cast<std::size_t>(hash);
 }
 
 bool Name::append(std::string_view label) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "culvert/base/bytes.h"
 
@@ -50,11 +51,14 @@ public:
         }
     }
 
-    friend bool operator==(const Name& a, const Name& b) { return (a <=> b) == 0; }
+    friend bool operator==(const Name& a, const Name& b);
     /// Some order; not the canonical one of DNSSEC.
     friend std::weak_ordering operator<=>(const Name& a, const Name& b);
+    /// The same for names that are the same.
+    [[nodiscard]] std::size_t hash() const;
 
 private:
+    explicit Name(std::string wire) : wire_{std::move(wire)} {}
     /// Refuses what does not fit.
     bool append(std::string_view label);
 

@@ -58,6 +58,39 @@ TEST(Name, IsReadFromAMessage) {
     EXPECT_EQ(at, 12U + 17U);
 }
 
+TEST(Name, IsComparedAsOctetByOctet) {
+    auto rng = Rng::from_number(1);
+    const auto lower = [](const Name& name) {
+        std::basic_string<unsigned char> octets;
+        for (const auto octet : as_text(name.wire())) {
+            octets += static_cast<unsigned char>(to_lower(octet));
+        }
+        return octets;
+    };
+    const auto some_name = [&] {
+        // Few different octets, at the ends of ranges of letters, so that many names are alike.
+        constexpr std::string_view kOctets = "@AZ[`az{\x7f\x80\xc1\xda\xff";
+        Bytes wire;
+        for (auto labels = rng.below(4); labels > 0; --labels) {
+            const auto size = 1 + rng.below(6);
+            wire.push_back(static_cast<std::byte>(size));
+            for (std::uint64_t i = 0; i < size; ++i) {
+                wire.push_back(static_cast<std::byte>(kOctets[rng.below(i == size - 1 ? kOctets.size() : 3)]));
+            }
+        }
+        wire.push_back(std::byte{0});
+        std::size_t at = 0;
+        return Name::read(wire, at).value();
+    };
+    for (int i = 0; i < 20'000; ++i) {
+        const auto a = some_name();
+        const auto b = some_name();
+        ASSERT_EQ(a == b, lower(a) == lower(b)) << a.to_string() << ' ' << b.to_string();
+        ASSERT_EQ(a <=> b, std::weak_ordering{lower(a) <=> lower(b)}) << a.to_string() << ' ' << b.to_string();
+        ASSERT_TRUE(a != b || a.hash() == b.hash()) << a.to_string() << ' ' << b.to_string();
+    }
+}
+
 TEST(Name, IsDecompressed) {
     const auto bytes = behind_header(
         "03636f6d00"

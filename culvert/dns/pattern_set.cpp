@@ -51,7 +51,34 @@ struct PatternSet::Node {
 };
 
 struct PatternSet::Search {
-    [[nodiscard]] std::optional<ResourceId> visit(const Node& node, const Positions& ends, bool is_literal) {
+    /// With all tokens so far literal: a name has one place at most where they may end, and most of what is looked at
+    /// is of this kind.
+    [[nodiscard]] std::optional<ResourceId> visit_literals(const Node& node, std::size_t end) {
+        if (!node.resources.empty() && (end == text.size() || end == text.apex())) {
+            return node.resources.back();
+        }
+        for (const auto& edge : node.edges) {
+            std::optional<ResourceId> found;
+            if (edge.token.is_literal()) {
+                const auto next = edge.token.advance(text, end, true);
+                cost += next || !edge.token.first() ? 1 : 0;
+                found = next ? visit_literals(*edge.node, *next) : std::nullopt;
+            } else {
+                ++cost;
+                Positions ends;
+                ends.add(end);
+                const auto next = edge.token.advance(text, ends, true);
+                found = next.empty() ? std::nullopt : visit(*edge.node, next);
+            }
+            if (found) {
+                return found;
+            }
+        }
+        return std::nullopt;
+    }
+
+    /// Behind a wildcard.
+    [[nodiscard]] std::optional<ResourceId> visit(const Node& node, const Positions& ends) {
         if (!node.resources.empty() && (ends.contains(text.size()) || ends.contains(text.apex()))) {
             return node.resources.back();
         }
@@ -61,11 +88,11 @@ struct PatternSet::Search {
                 continue;
             }
             ++cost;
-            const auto next = edge.token.advance(text, ends, is_literal);
+            const auto next = edge.token.advance(text, ends, false);
             if (next.empty()) {
                 continue;
             }
-            if (const auto found = visit(*edge.node, next, is_literal && edge.token.is_literal())) {
+            if (const auto found = visit(*edge.node, next)) {
                 return found;
             }
         }
@@ -98,17 +125,13 @@ std::optional<ResourceId> PatternSet::match(const Name& name) const {
     if (name.is_root()) {
         return std::nullopt;
     }
-    Positions start;
-    start.add(0);
     Search search{NameText{name}};
-    return search.visit(*root_, start, true);
+    return search.visit_literals(*root_, 0);
 }
 
 std::size_t PatternSet::cost(const Name& name) const {
-    Positions start;
-    start.add(0);
     Search search{NameText{name}};
-    static_cast<void>(search.visit(*root_, start, true));
+    static_cast<void>(search.visit_literals(*root_, 0));
     return search.cost;
 }
 

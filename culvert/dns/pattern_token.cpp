@@ -57,18 +57,10 @@ Positions Token::advance(const NameText& text, const Positions& from, bool is_be
     const auto size = text.size();
     switch (kind_) {
         case Kind::kLiteral:
-            from.for_each([&](std::size_t at) {
-                if (at < size && text[at] == to_lower(literal_)) {
-                    to.add(at + 1);
-                }
-            });
-            return to;
         case Kind::kSeparator:
             from.for_each([&](std::size_t at) {
-                if (at < size && text[at] == NameText::kSeparator) {
-                    to.add(at + 1);
-                } else if (at == size && is_behind_literals) {
-                    to.add(text.apex());
+                if (const auto end = advance(text, at, is_behind_literals)) {
+                    to.add(*end);
                 }
             });
             return to;

@@ -102,6 +102,16 @@ public:
     /// Where this token may end if it begins at one of `from`. `is_behind_literals`: all tokens before were literal, so
     /// that the name may be what follows `*.`.
     [[nodiscard]] Positions advance(const NameText& text, const Positions& from, bool is_behind_literals) const;
+    /// The same for a literal, which has at most one such place for each, from a single one. Requires is_literal().
+    [[nodiscard]] std::optional<std::size_t> advance(const NameText& text, std::size_t from,
+                                                     bool is_behind_literals) const {
+        if (from < text.size() &&
+            text[from] == (kind_ == Kind::kSeparator ? NameText::kSeparator : to_lower(literal_))) {
+            return from + 1;
+        }
+        const bool is_apex = kind_ == Kind::kSeparator && from == text.size() && is_behind_literals;
+        return is_apex ? std::optional{text.apex()} : std::nullopt;
+    }
 
     /// The one character, in lower case, that this token can begin with; nullopt for all but literals.
     [[nodiscard]] std::optional<char> first() const {

@@ -8,6 +8,8 @@ namespace {
 
 constexpr log::Logger kLog{"dns"};
 
+constexpr std::size_t kRecentNames = 1024;
+
 }  // namespace
 
 bool Resources::add(ResourceId id, std::string_view address, IpStack stack) {
@@ -24,13 +26,21 @@ bool Resources::add(ResourceId id, std::string_view address, IpStack stack) {
 }
 
 void Resources::remove(ResourceId id) {
+    ++changes_;
     patterns_.remove(id);
     stacks_.erase(id);
 }
 
 std::optional<Resources::Match> Resources::match(const Name& name) const {
-    const auto id = patterns_.match(name);
-    return id ? std::optional{Match{*id, stacks_.find(*id)->second}} : std::nullopt;
+    recent_.resize(kRecentNames);
+    auto& found = recent_[name.hash() % kRecentNames];
+    if (found.changes != changes_ || found.name != name) {
+        const auto id = patterns_.match(name);
+        found = {.name = name,
+                 .match = id ? std::optional{Match{*id, stacks_.find(*id)->second}} : std::nullopt,
+                 .changes = changes_};
+    }
+    return found.match;
 }
 
 }  // namespace culvert::dns

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "culvert/base/uuid.h"
 #include "culvert/dns/name.h"
@@ -30,8 +33,19 @@ public:
     [[nodiscard]] bool contains(ResourceId id) const { return stacks_.contains(id); }
 
 private:
+    /// What was found for a name, as long as nothing changed since.
+    struct Found {
+        Name name;
+        std::optional<Match> match;
+        std::uint64_t changes = 0;
+    };
+
     PatternSet patterns_;
     std::map<ResourceId, IpStack> stacks_;
+    /// Names that were asked for lately, each at the place that its hash says: machines ask for few names, over and
+    /// over.
+    mutable std::vector<Found> recent_;
+    std::uint64_t changes_ = 1;
 };
 
 }  // namespace culvert::dns

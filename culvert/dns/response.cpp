@@ -1,6 +1,7 @@
 #include "culvert/dns/response.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "culvert/dns/constants.h"
@@ -15,6 +16,7 @@ constexpr std::uint16_t kTruncated = 0x0200;
 constexpr std::uint16_t kRecursionDesired = 0x0100;
 
 constexpr std::size_t kFlagsAt = 2;
+constexpr std::size_t kQuestionCountAt = 4;
 constexpr std::size_t kAnswerCountAt = 6;
 constexpr std::uint16_t kPointer = 0xc000;
 constexpr std::size_t kFarthestPointer = 0x3fff;
@@ -22,16 +24,17 @@ constexpr std::uint16_t kPointerToQuestion = kPointer | Message::kHeaderSize;
 
 }  // namespace
 
-ResponseBuilder::ResponseBuilder(const Message& query, ResponseCode code) {
+ResponseBuilder::ResponseBuilder(const Message& query, ResponseCode code) : question_{query.question().name} {
     const auto question = query.question_bytes();
     bytes_.reserve(Message::kHeaderSize + question.size() + 4 * 28);
-    append_be(bytes_, query.id());
-    append_be(bytes_, static_cast<std::uint16_t>(kResponse | (query.flags() & (kOpcode | kRecursionDesired)) |
-                                                 static_cast<std::uint16_t>(code)));
-    append_be(bytes_, std::uint16_t{1});
-    append_be(bytes_, std::uint16_t{0});
-    append_be(bytes_, std::uint32_t{0});
-    names_.emplace_back(query.question().name, static_cast<std::uint16_t>(Message::kHeaderSize));
+    std::array<std::byte, Message::kHeaderSize> header{};
+    const MutableByteSpan head{header};
+    store_be(head, query.id());
+    store_be(head.subspan(kFlagsAt),
+             static_cast<std::uint16_t>(kResponse | (query.flags() & (kOpcode | kRecursionDesired)) |
+                                        static_cast<std::uint16_t>(code)));
+    store_be(head.subspan(kQuestionCountAt), std::uint16_t{1});
+    append(bytes_, header);
     append(bytes_, question);
 }
 
@@ -52,6 +55,10 @@ void ResponseBuilder::add(const Record& record, std::uint32_t ttl) {
 }
 
 void ResponseBuilder::add_owner(const Name& owner) {
+    if (owner == question_) {
+        append_be(bytes_, kPointerToQuestion);
+        return;
+    }
     const auto known = std::ranges::find(names_, owner, &std::pair<Name, std::uint16_t>::first);
     if (known != names_.end()) {
         append_be(bytes_, static_cast<std::uint16_t>(kPointer | known->second));
@@ -69,10 +76,13 @@ void ResponseBuilder::remember(const Name& name, std::size_t at) {
 
 void ResponseBuilder::add_head(RecordType type, std::uint16_t record_class, std::uint32_t ttl, ByteSpan data) {
     assert(data.size() <= UINT16_MAX);
-    append_be(bytes_, static_cast<std::uint16_t>(type));
-    append_be(bytes_, record_class);
-    append_be(bytes_, ttl);
-    append_be(bytes_, static_cast<std::uint16_t>(data.size()));
+    std::array<std::byte, 10> fields;
+    const MutableByteSpan head{fields};
+    store_be(head, static_cast<std::uint16_t>(type));
+    store_be(head.subspan(2), record_class);
+    store_be(head.subspan(4), ttl);
+    store_be(head.subspan(8), static_cast<std::uint16_t>(data.size()));
+    append(bytes_, fields);
     append(bytes_, data);
     const auto count = MutableByteSpan{bytes_}.subspan(kAnswerCountAt);
     store_be(count, static_cast<std::uint16_t>(load_be<std::uint16_t>(count) + 1));

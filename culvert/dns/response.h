@@ -13,6 +13,8 @@ namespace culvert::dns {
 
 /// Builds a response of our own to a query (spec/dns.md section 4.3): id, opcode and RD are the query's, so is the
 /// question, letter by letter; no authority, no additional records, and no OPT.
+///
+/// The query must live until take().
 class ResponseBuilder {
 public:
     ResponseBuilder(const Message& query, ResponseCode code);
@@ -32,8 +34,9 @@ private:
     /// Later records may point there.
     void remember(const Name& name, std::size_t at);
 
+    const Name& question_;
     Bytes bytes_;
-    std::vector<std::pair<Name, std::uint16_t>> names_;  // and where they are
+    std::vector<std::pair<Name, std::uint16_t>> names_;  // others, and where they are
 };
 
 [[nodiscard]] Bytes empty_response(const Message& query, ResponseCode code);
