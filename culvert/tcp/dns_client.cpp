@@ -255,7 +255,6 @@ void DnsClient::handle(const Endpoints::Event& event, Instant now) {
             }
             break;
         case Signal::kPeerClosed:
-            endpoints_.close(resolver.connection, now);
             lose(found, Loss::kMayAskAgain, now);
             break;
         case Signal::kClosed:
@@ -312,6 +311,8 @@ void DnsClient::lose(Resolvers::iterator found, Loss loss, Instant now) {
     resolvers_.erase(found);
     if (loss == Loss::kFails || endpoints_.unacknowledged(resolver.connection) > 0 || !resolver.was_opened) {
         endpoints_.abort(resolver.connection, now);
+    } else {
+        endpoints_.close(resolver.connection, now);
     }
     std::vector<QueryId> again;
     for (const auto& [wire_id, id] : resolver.asked) {

@@ -193,6 +193,18 @@ TEST_F(DnsClientTest, ListensNoLongerToWhoTalksNonsense) {
     EXPECT_EQ(answers().at(query), Bytes{}) << "its own query is no answer";
 }
 
+TEST_F(DnsClientTest, ClosesAConnectionOnWhichTooMuchIsNeverAnswered) {
+    for (std::size_t i = 0; i < DnsClient::kMaxQueries; ++i) {
+        ask(1);
+    }
+    pass(DnsClient::kQueryTime);
+    EXPECT_EQ(answers().size(), DnsClient::kMaxQueries);
+
+    EXPECT_EQ(closed, 1);
+    ask(1);
+    EXPECT_EQ(connections, 2);
+}
+
 TEST_F(DnsClientTest, TakesAnErrorWithoutAQuestion) {
     const auto query = ask(1);
     Bytes refused = asked[0].message;

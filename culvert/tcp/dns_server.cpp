@@ -136,24 +136,37 @@ void DnsServer::read(ConnectionId id, Connection& connection, Instant now) {
     const auto route = endpoints_.route(id);
     // Only while nothing is on its way back: who reads no answers asks no further questions.
     while (route && endpoints_.unacknowledged(id) == 0 && connection.waiting.size() < kMaxWaiting) {
-        const auto bytes = endpoints_.readable(id);
-        if (bytes.empty()) {
-            break;
-        }
-        std::size_t taken = 0;
-        auto message = connection.reader.read(bytes, taken);
-        endpoints_.consume(id, taken, now);
-        if (connection.reader.is_broken()) {
-            reset(id, now);
+        auto message =
+            connection.next ? std::exchange(connection.next, std::nullopt) : read_message(id, connection, now);
+        if (!connections_.contains(id)) {
             return;
         }
-        if (message) {
-            endpoints_.restart_idle(id, now);
-            connection.waiting.insert(id_of(*message));
-            queries_.push_back({id, route->local, route->remote, std::move(*message)});
+        if (!message) {
+            break;
         }
+        if (!connection.waiting.insert(id_of(*message)).second) {
+            connection.next = std::move(message);
+            break;
+        }
+        queries_.push_back({id, route->local, route->remote, std::move(*message)});
     }
     finish_if_done(id, connection, now);
+}
+
+std::optional<Bytes> DnsServer::read_message(ConnectionId id, Connection& connection, Instant now) {
+    const auto bytes = endpoints_.readable(id);
+    if (bytes.empty()) {
+        return std::nullopt;
+    }
+    std::size_t taken = 0;
+    auto message = connection.reader.read(bytes, taken);
+    endpoints_.consume(id, taken, now);
+    if (connection.reader.is_broken()) {
+        reset(id, now);
+    } else if (message) {
+        endpoints_.restart_idle(id, now);
+    }
+    return message;
 }
 
 void DnsServer::finish_if_done(ConnectionId id, const Connection& connection, Instant now) {

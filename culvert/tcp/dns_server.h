@@ -72,13 +72,17 @@ public:
 private:
     struct Connection {
         MessageReader reader;
-        std::set<std::uint16_t> waiting;  ///< Ids. One that is used twice at a time is answered once.
+        std::set<std::uint16_t> waiting;  ///< Ids.
+        /// Has the id of one that waits, whose answer could be taken for its own: it is handed out after that.
+        std::optional<Bytes> next;
         bool peer_closed = false;
     };
 
     void handle_events(Instant now);
     void handle(const Endpoints::Event& event, Instant now);
     void read(ConnectionId id, Connection& connection, Instant now);
+    /// The next query, once it is complete; what is none resets the connection.
+    [[nodiscard]] std::optional<Bytes> read_message(ConnectionId id, Connection& connection, Instant now);
     void finish_if_done(ConnectionId id, const Connection& connection, Instant now);
     void close(ConnectionId id, Instant now);
     void reset(ConnectionId id, Instant now);

@@ -257,6 +257,31 @@ TEST_F(DnsServerTest, ReadsNoFurtherWhileTooMuchIsUnanswered) {
     EXPECT_EQ(heard(id).size(), 300U);
 }
 
+TEST_F(DnsServerTest, HandsOutQueriesOfOneIdOneAfterTheOther) {
+    const auto id = connect();
+    Bytes stream;
+    for (int i = 0; i < 300; ++i) {
+        append(stream, with_length(dns_message(7, "a.example", false)));
+    }
+    append(stream, with_length(dns_message(7, "b.example", false)));
+    say(id, stream);
+    ASSERT_TRUE(server.poll_query().has_value());
+    ASSERT_FALSE(server.poll_query().has_value()) << "nobody could tell whose the next answer is";
+
+    for (int i = 0; i < 299; ++i) {
+        server.respond(ConnectionId{1}, dns_message(7, "a.example", true), now);
+        pass(20ms);
+        ASSERT_TRUE(server.poll_query().has_value()) << i;
+    }
+    server.respond(ConnectionId{1}, dns_message(7, "a.example", true), now);
+    pass(20ms);
+
+    const auto last = server.poll_query();
+    ASSERT_TRUE(last.has_value());
+    EXPECT_EQ(last->message, dns_message(7, "b.example", false));
+    EXPECT_EQ(heard(id).size(), 300U);
+}
+
 TEST_F(DnsServerTest, ResetsWhoReadsNoAnswers) {
     const auto id = connect();
     Bytes stream;
