@@ -27,7 +27,8 @@ int run(Options options) {
     }
     command_line::DeviceNeeds needs{.account = sandbox::kClientAccount,
                                     .portal_port = options.device.portal.url.port(),
-                                    .log_directory = options.log.directory};
+                                    .log_directory = options.log.directory,
+                                    .connects_to_resolvers = true};
     if (options.metrics) {
         needs.listeners.push_back(*options.metrics);
     }
@@ -63,6 +64,7 @@ int run(Options options) {
 int main(int argc, char** argv) {
     culvert::sandbox::forbid_core_dumps();
     culvert::command_line::hold_signals();
+    culvert::command_line::raise_descriptor_limit();  // each query about a name needs one
     try {
         auto options = culvert::client::parse_options(argc, argv);
         return options ? culvert::client::run(std::move(*options)) : options.error().code;

@@ -49,6 +49,9 @@ std::expected<void, std::string> confine_device(const SandboxFlags& flags, const
         sandbox.files.listen(address.port);
     }
     sandbox.files.connect(needs.portal_port).connect(kDnsPort);
+    if (needs.connects_to_resolvers) {
+        sandbox.files.connect_anywhere();
+    }
     if (writes_files) {
         sandbox.files.manage(needs.log_directory);
     }

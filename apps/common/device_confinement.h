@@ -19,7 +19,8 @@ struct DeviceNeeds {
     std::vector<net::SocketAddress> listeners;
     /// Empty: no log files. They are root's, so with them the process stays root if it is.
     std::string log_directory;
-    bool forwards = false;  ///< keeps nftables rules
+    bool forwards = false;               ///< keeps nftables rules
+    bool connects_to_resolvers = false;  ///< of any port: the portal names them later
 };
 
 /// Gives up everything else. Where root can become nobody else (a container without CAP_SETUID), it stays root, without

@@ -67,6 +67,7 @@ int run(Options options) {
 int main(int argc, char** argv) {
     culvert::sandbox::forbid_core_dumps();
     culvert::command_line::hold_signals();
+    culvert::command_line::raise_descriptor_limit();  // each query about a name needs one
     try {
         auto options = culvert::gateway::parse_options(argc, argv);
         if (!options) {

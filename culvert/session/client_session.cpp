@@ -4,7 +4,9 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
+#include "culvert/io/constants.h"
 #include "culvert/io/entropy.h"
+#include "culvert/resolver/resolver.h"
 #include "culvert/session/shards.h"
 #include "culvert/tunnel/client/client_tunnel.h"
 
@@ -26,8 +28,17 @@ private:
                                             io::wall_now(), tunnel_};
             });
         shards_ = shards.get();
+        resolver_.emplace(
+            loop().context(), resolver::Resolver::Options{.mark = io::kSocketMark},
+            resolver::QueryObserver{
+                .on_response = [this](dns::AskId id,
+                                      Bytes message) { post(tunnel::DnsResponse{id, std::move(message)}); },
+                .on_failure = [this](dns::AskId id) { post(tunnel::DnsFailure{id}); }});
         return shards;
     }
+
+    /// What an overloaded shard does not take counts as not answered.
+    void post(tunnel::ClientTunnel::Command command) { static_cast<void>(shards_->post(std::move(command))); }
 
     void handle_hangup() override {
         kSessionLog.info("Received SIGHUP: dropping all connections and starting afresh");
@@ -37,6 +48,7 @@ private:
     void handle_network_change() override {
         kSessionLog.info("The host's network changed: dropping all connections and starting afresh");
         shards_->post_always(tunnel::Reset{"network changed"});
+        resolver_->handle_network_change();
     }
 
     void handle_shard_events() override {
@@ -52,9 +64,8 @@ private:
     void handle(tunnel::KeyChanged& changed) { connect(changed.public_key); }
     /// Kept beyond this session: what applications remember of names must not lead elsewhere in the next one.
     void handle(tunnel::DnsRecordsChanged& changed) { earlier_records() = std::move(changed.records); }
-    /// Nobody asks the host's resolvers for us yet.
-    void handle(dns::Ask& ask) { static_cast<void>(shards_->post(tunnel::DnsFailure{ask.id})); }
-    void handle(dns::StopAsking& /*stop*/) {}
+    void handle(dns::Ask& ask) { resolver_->ask(ask); }
+    void handle(dns::StopAsking& stop) { resolver_->stop(stop); }
 
     /// Of this process.
     static std::vector<dns::ProxyRecord>& earlier_records() {
@@ -64,6 +75,7 @@ private:
 
     tunnel::ClientOptions tunnel_;
     Shards<tunnel::ClientTunnel>* shards_ = nullptr;
+    std::optional<resolver::Resolver> resolver_;
 };
 
 }  // namespace

@@ -78,6 +78,7 @@ protected:
 
     static constexpr log::Logger kSessionLog{"session"};
 
+    [[nodiscard]] ControlLoop& loop() { return loop_; }
     [[nodiscard]] HostWatch& host_watch() { return host_watch_; }
     [[nodiscard]] const std::string& tun_name() const { return options_.tun_name; }
 

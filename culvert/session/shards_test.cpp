@@ -142,7 +142,8 @@ protected:
                                       },
                                       [&](const tunnel::TunInterfaceUpdated&) { ++interface_updates_; },
                                       [&](const tunnel::ReconnectToPortal&) { ++requests_for_relays_; },
-                                      [&](const tunnel::ResourcesChanged&) {},
+                                      [&](const tunnel::ResourcesChanged&) {}, [&](const tunnel::DnsRecordsChanged&) {},
+                                      [&](const dns::Ask&) {}, [&](const dns::StopAsking&) {},
                                       [&](const tunnel::KeyChanged&) { ++new_keys_; }},
                            event);
             }
