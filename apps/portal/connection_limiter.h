@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <map>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/net/ip_network.h"
-#include "culvert/portal/rate_limiter.h"
 
 namespace culvert::portal_server {
 
@@ -29,9 +29,9 @@ public:
 private:
     struct Place {
         std::size_t waiting = 0;
-        portal::RateLimiter upgrades;
-        portal::RateLimiter signed_upgrades;
-        portal::RateLimiter wrong_tokens;
+        RateLimiter upgrades;
+        RateLimiter signed_upgrades;
+        RateLimiter wrong_tokens;
     };
 
     Place& place_of(const net::IpAddress& address, Instant now);

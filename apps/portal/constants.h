@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "culvert/portal/rate_limiter.h"
+#include "culvert/base/rate_limiter.h"
 
 /// Timers and limits of the server around the control plane. Those of the control plane itself: portal/constants.h.
 namespace culvert::portal_server {
@@ -20,10 +20,10 @@ inline constexpr std::uint8_t kV6PlaceLength = 48;
 inline constexpr std::size_t kMaxWaitingOfPlace = 128;
 inline constexpr std::size_t kMaxWaiting = 2048;
 /// Upgrades of one place without and with a token that the portal has signed.
-inline constexpr portal::Rate kUpgrades{50, 500};
-inline constexpr portal::Rate kSignedUpgrades{500, 5000};
+inline constexpr Rate kUpgrades{50, 500};
+inline constexpr Rate kSignedUpgrades{500, 5000};
 /// Beyond that the answer comes late.
-inline constexpr portal::Rate kWrongTokens{1, 20};
+inline constexpr Rate kWrongTokens{1, 20};
 
 // --- Connections of devices ---
 

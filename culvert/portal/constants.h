@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
-#include "culvert/portal/rate_limiter.h"
 
 /// Timers and limits of the control plane. What administrators can change is in limits.h.
 namespace culvert::portal {

@@ -7,10 +7,10 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/portal/candidate_budget.h"
 #include "culvert/portal/granted_flows.h"
 #include "culvert/portal/model.h"
-#include "culvert/portal/rate_limiter.h"
 #include "culvert/portal/version.h"
 #include "culvert/portal_api/role.h"
 

@@ -5,7 +5,7 @@
 
 #include "culvert/base/time.h"
 
-namespace culvert::portal {
+namespace culvert {
 
 /// How often something may happen: `per_second` in the long run, `burst` at once.
 struct Rate {
@@ -41,4 +41,4 @@ private:
     Instant full_at_{};
 };
 
-}  // namespace culvert::portal
+}  // namespace culvert
