@@ -7,6 +7,7 @@
 #include "culvert/stun/message.h"
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/channel_data.h"
+#include "culvert/turn/constants.h"
 #include "culvert/turn/server/credentials.h"
 #include "culvert/turn/server/responses.h"
 #include "tests/model/world/forged_packets.h"
@@ -14,7 +15,6 @@
 namespace culvert::model {
 namespace {
 
-constexpr std::uint16_t kListenPort = 3478;
 constexpr std::size_t kSeen = 64;
 constexpr std::string_view kSoftware = "liar";
 
@@ -63,7 +63,7 @@ bool LyingRelay::twist(std::uint16_t port, const net::SocketAddress& to, ByteSpa
     if (now >= until_) {
         return false;
     }
-    const bool is_data = port != kListenPort || is_channel_data(payload);
+    const bool is_data = port != turn::kRelayPort || is_channel_data(payload);
     const auto random = [this](std::uint64_t bound) { return static_cast<unsigned>(rng_.below(bound)); };
     switch (deceit_) {
         case Deceit::kDrop:
@@ -112,7 +112,7 @@ bool LyingRelay::twist_response(const net::SocketAddress& to, ByteSpan payload, 
     const auto key = key_of(to);
     const auto& header = message->header();
     const auto answer = [&](Bytes bytes) {
-        tell(now, {kListenPort, to, std::move(bytes)});
+        tell(now, {turn::kRelayPort, to, std::move(bytes)});
         return true;
     };
     if (deceit_ == Deceit::kRefuse) {
