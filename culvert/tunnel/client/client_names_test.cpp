@@ -221,6 +221,14 @@ TEST_F(ClientNames, OutliveASessionOfTheProcess) {
     EXPECT_THAT(look_ups(), testing::UnorderedElementsAre("wiki.corp.example", "mail.corp.example"));
 }
 
+TEST_F(ClientNames, OfTheLastMomentOutliveTheSessionAsWell) {
+    ask("wiki.corp.example");
+    network.client.state.shut_down(network.now);
+    network.drain();
+
+    EXPECT_THAT(network.client.dns_records, SizeIs(1));
+}
+
 // --- Packets ---
 
 TEST_F(ClientNames, LeadToWhereTheGatewaySaysThatTheyAre) {

@@ -675,6 +675,10 @@ void ClientTunnel::reset(std::string_view reason, Instant now) {
 
 void ClientTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
+    if (due_.is_set(Due::kRecords)) {  // the next session has to know the names of the last moment as well
+        due_.clear(Due::kRecords);
+        records_changed_ = true;
+    }
     core_.close_all(now);
     forget_all_gateways(now);
     drain_connections(now);
