@@ -330,11 +330,13 @@ TEST_F(ClientNames, AreAllToldAgainAfterTheGatewayWasGone) {
     gateway.look_ups.clear();
     network.restart(gateway);
     network.run_for(30s);
+    network.client.received.clear();
 
     send(kWiki, 1);
     network.run_for(3s);
 
     ASSERT_THAT(intents, SizeIs(1));
+    EXPECT_THAT(network.client.received, IsEmpty()) << "no packet went ahead, to be refused";
     EXPECT_THAT(look_ups(), testing::UnorderedElementsAre("wiki.corp.example", "mail.corp.example"));
 }
 
@@ -350,16 +352,21 @@ TEST_F(ClientNames, StayTheSameOverAReset) {
     network.run_for(3s);
 
     EXPECT_THAT(look_ups(), ElementsAre("wiki.corp.example"));
-    resolve("10.0.0.8");
-    EXPECT_THAT(summaries_of(gateway.received), ElementsAre("100.64.0.1:5000 > 10.0.0.8:80"));
+    resolve("10.0.0.7");
+    EXPECT_THAT(summaries_of(gateway.received), ElementsAre("100.64.0.1:5000 > 10.0.0.7:80"));
 }
 
 TEST_F(ClientNames, AreToldAgainWhenAccessWasTakenAway) {
     connect();
+    network.add_resource(2, "10.1.0.0/16");
+    send("10.1.0.5:53");
+    network.run_for(3s);
+    ASSERT_THAT(summaries_of(gateway.received), SizeIs(1));
+    intents.clear();
     network.to_gateway(gateway, portal_api::RejectAccess{network.client.id, id<ResourceId>(1)});
     network.run_for(1s);
 
-    send(kWiki, 1);
+    send(kWiki, 1);  // is refused
     network.run_for(3s);
 
     ASSERT_THAT(intents, SizeIs(1));
@@ -488,14 +495,19 @@ TEST_F(ClientNames, AreAnsweredForByTheirOwnGatewayOnly) {
 
 TEST_F(ClientNames, AreNotAnsweredForByAGatewayThatServedThemOnce) {
     ask("wiki.corp.example");
-    network.add_resource(2, "10.1.0.0/16");
     connect_rogue();
     say("wiki.corp.example");
+    network.add_resource(2, "10.1.0.0/16");
+    network.is_portal_answering = false;
+    send("10.1.0.5:53");
+    auto flow = network.rogue_flow_created;
+    flow.resource_id = id<ResourceId>(2);
+    network.to_client(flow);
     ASSERT_TRUE(rogue_reaches_us(name_packet(kWiki, kAsker)));
-    network.connect_rogue_gateway(2, name_packet(kAsker, "10.1.0.5:53"));
 
     network.to_client(ResourceDeleted{id<ResourceId>(1)});
 
+    EXPECT_TRUE(rogue_reaches_us(name_packet("10.1.0.5:53", kAsker)));
     EXPECT_FALSE(rogue_reaches_us(name_packet(kWiki, kAsker)));
 }
 

@@ -437,6 +437,7 @@ void TunnelNetwork::connect_rogue_gateway(std::uint8_t resource, ByteSpan packet
                                 {remote.username, remote.password}, now)) {
         throw std::runtime_error{"no relays"};
     }
+    rogue_flow_created = message;
     to_client(message);
     run_for(std::chrono::seconds{3});
     is_portal_answering = was_answering;

@@ -140,6 +140,8 @@ public:
     std::optional<RogueGateway> rogue_gateway;
     /// The client sends `packet` to the resource, and the portal gives it the rogue gateway for it.
     void connect_rogue_gateway(std::uint8_t resource, ByteSpan packet);
+    /// What the client was told then.
+    portal_api::FlowCreated rogue_flow_created;
     void send_from_rogue_gateway(ByteSpan packet);
 
     /// Datagrams that are lost on the way, by sender and receiver.
