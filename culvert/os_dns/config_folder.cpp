@@ -30,8 +30,11 @@ std::expected<ConfigFolder, std::error_code> ConfigFolder::open(const std::files
     return ConfigFolder{std::move(folder), std::move(fault)};
 }
 
-bool ConfigFolder::lock() {
-    return ::flock(folder_.get(), LOCK_EX | LOCK_NB) == 0;
+bool ConfigFolder::lock(const std::string& name) {
+    // Not the folder itself: everybody may open it, so any user of the machine could have the lock, and keep us out.
+    lock_ = io::FileDescriptor{::openat(folder_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    const bool is_read_only = !lock_ && errno == EROFS;
+    return ::flock(is_read_only ? folder_.get() : lock_.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
 std::expected<ConfigFile, std::error_code> ConfigFolder::read(const std::string& name) const {

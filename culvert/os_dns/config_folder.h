@@ -34,8 +34,9 @@ public:
     [[nodiscard]] static std::expected<ConfigFolder, std::error_code> open(const std::filesystem::path& path,
                                                                            Fault fault = {});
 
-    /// Nobody else who asks has it until this object goes; false if somebody has it already.
-    [[nodiscard]] bool lock();
+    /// Nobody else who asks has it until this object goes; false if somebody has it already. Leaves an empty file of
+    /// that name, which nobody else may open.
+    [[nodiscard]] bool lock(const std::string& name);
 
     /// Errors: ENOENT; ELOOP for a symbolic link; EINVAL for what is no file otherwise; EFBIG; ...
     [[nodiscard]] std::expected<ConfigFile, std::error_code> read(const std::string& name) const;
@@ -62,6 +63,7 @@ private:
     [[nodiscard]] io::FileDescriptor open_to_write(const std::string& name) const;
 
     io::FileDescriptor folder_;
+    io::FileDescriptor lock_;
     Fault fault_;
 };
 

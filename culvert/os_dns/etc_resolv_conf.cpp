@@ -15,6 +15,7 @@ namespace {
 
 using Result = DnsControl::Result;
 
+constexpr const char* kLockName = ".resolv.conf.lock";
 constexpr std::chrono::milliseconds kLockPause{100};
 
 /// Whoever creates a file writes it a moment later.
@@ -38,10 +39,10 @@ std::expected<std::unique_ptr<EtcResolvConf>, std::string> EtcResolvConf::open(O
     if (!folder) {
         return std::unexpected{"cannot open " + path.string() + ": " + folder.error().message() + '.'};
     }
-    bool is_locked = folder->lock();
+    bool is_locked = folder->lock(kLockName);
     for (auto waited = kLockPause; !is_locked && waited <= options.lock_patience; waited += kLockPause) {
         std::this_thread::sleep_for(kLockPause);
-        is_locked = folder->lock();
+        is_locked = folder->lock(kLockName);
     }
     if (!is_locked) {
         return std::unexpected{"another client controls " + (path / kLiveName).string() +

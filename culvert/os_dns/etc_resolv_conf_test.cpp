@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -267,6 +268,17 @@ TEST_F(EtcResolvConfTest, HasOneOwnerAtATime) {
     const auto second = EtcResolvConf::open({.root = folder.root(), .lock_patience = std::chrono::milliseconds{100}});
     ASSERT_FALSE(second);
     EXPECT_THAT(second.error(), HasSubstr("another client"));
+}
+
+TEST_F(EtcResolvConfTest, IsKeptOutByNobodyWhoMayOnlyRead) {
+    const auto folder_of_all = (folder.root() / "etc").string();
+    const int fd = ::open(folder_of_all.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ASSERT_EQ(::flock(fd, LOCK_EX | LOCK_NB), 0);
+
+    EXPECT_TRUE(EtcResolvConf::open({.root = folder.root(), .lock_patience = std::chrono::milliseconds{100}}));
+
+    EXPECT_EQ(TestFolder::status(folder.root() / "etc/.resolv.conf.lock").st_mode & 07777, 0600U);
+    ::close(fd);
 }
 
 TEST_F(EtcResolvConfTest, LeavesTheOldFileWhenWritingFails) {
