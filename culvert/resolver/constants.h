@@ -12,7 +12,10 @@ namespace culvert::resolver {
 /// Queries that are open at a time: each has a socket. The stub itself keeps to 1000 names, but asks a second server
 /// for one that is slow. Ours to choose.
 inline constexpr std::size_t kMaxHostQueries = 1024;
-/// And over HTTPS.
+/// Messages with the id of a query that are passed on over UDP: whoever guesses ids has had luck once or twice, and
+/// more is a server that floods. Ours to choose.
+inline constexpr unsigned kMaxResponses = 16;
+/// Queries over HTTPS that are open at a time.
 inline constexpr std::size_t kMaxDohQueries = 1024;
 
 /// Names that a gateway looks up at a time, and how long one may take.

@@ -103,6 +103,9 @@ void HostQueries::receive_datagrams(dns::AskId id) {
         }
         const auto message = ByteSpan{buffer_}.first(static_cast<std::size_t>(received));
         if (dns::is_response_to(message, entry->second.wire_id)) {
+            if (++entry->second.responses > kMaxResponses) {
+                return fail(entry);
+            }
             observer_.on_response(id, to_bytes(message));
         }
     }

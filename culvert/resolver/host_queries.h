@@ -27,7 +27,7 @@ public:
     HostQueries(boost::asio::io_context& context, SocketMark mark, QueryObserver observer);
 
     /// Too many open queries, or one that cannot be sent, is a failure at once. Over UDP the query is open until stop()
-    /// or a failure, over TCP it ends with the response.
+    /// or a failure, which is also kMaxResponses responses that nobody wanted; over TCP it ends with the response.
     void ask(dns::AskId id, const net::SocketAddress& server, dns::Transport transport, ByteSpan message);
     /// Nobody is told of it any more.
     void stop(dns::AskId id);
@@ -40,6 +40,7 @@ private:
         io::FileDescriptor socket;
         dns::Transport transport = dns::Transport::kUdp;
         dns::MessageId wire_id = 0;
+        unsigned responses = 0;
         // TCP
         Bytes unsent;
         bool is_connected = false;

@@ -137,6 +137,20 @@ TEST_F(HostQueriesTest, GoesOnListeningAfterAResponseThatWasNotGoodEnough) {
     EXPECT_TRUE(await_response(2));
 }
 
+TEST_F(HostQueriesTest, EndsWithAServerThatFloods) {
+    UdpServer server;
+    queries_.ask(kAsk, server.address(), Transport::kUdp, query_);
+    const auto to = await(server).from;
+
+    for (unsigned i = 0; i <= kMaxResponses; ++i) {
+        server.send(to, response_);
+    }
+
+    EXPECT_TRUE(await_failure());
+    EXPECT_EQ(results_.responses[kAsk].size(), kMaxResponses);
+    EXPECT_EQ(queries_.size(), 0U);
+}
+
 TEST_F(HostQueriesTest, SaysNothingMoreAfterStop) {
     UdpServer server;
     queries_.ask(kAsk, server.address(), Transport::kUdp, query_);
