@@ -9,16 +9,19 @@ std::uint16_t id_of(ByteSpan message) {
     return load_be<std::uint16_t>(message);
 }
 
+Endpoints::Limits limits_for(DnsServer::Peers peers) {
+    const bool are_strangers = peers == DnsServer::Peers::kStrangers;
+    const auto per_peer = are_strangers ? DnsServer::kMaxConnectionsPerStranger : DnsServer::kMaxConnections;
+    return {.connections = DnsServer::kMaxConnections,
+            .per_listener = are_strangers ? DnsServer::kMaxConnections : DnsServer::kMaxConnectionsPerSentinel,
+            .per_peer = per_peer,
+            .half_open_per_peer = per_peer,
+            .idle_time = DnsServer::kIdleTime};
+}
+
 }  // namespace
 
-// All who ask are programs of one machine, behind one address.
-DnsServer::DnsServer(Rng rng)
-    : endpoints_{{.connections = kMaxConnections,
-                  .per_listener = kMaxConnectionsPerSentinel,
-                  .per_peer = kMaxConnections,
-                  .half_open_per_peer = kMaxConnections,
-                  .idle_time = kIdleTime},
-                 std::move(rng)} {}
+DnsServer::DnsServer(Rng rng, Peers peers) : endpoints_{limits_for(peers), std::move(rng)} {}
 
 void DnsServer::set_addresses(std::set<net::SocketAddress> addresses, Instant now) {
     if (addresses == addresses_) {

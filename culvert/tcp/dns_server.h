@@ -28,9 +28,10 @@ namespace culvert::tcp {
 /// whoever takes the queries parses them, and calls reject() for one that is none.
 class DnsServer {
 public:
-    /// In all, and to one sentinel.
+    /// In all, to one sentinel, and of one stranger.
     static constexpr std::size_t kMaxConnections = 256;
     static constexpr std::size_t kMaxConnectionsPerSentinel = 10;
+    static constexpr std::size_t kMaxConnectionsPerStranger = 10;
     /// Queries of one connection that are not answered; further ones wait to be read.
     static constexpr std::size_t kMaxWaiting = 100;
     /// A connection without a query in this time is closed, and one with only a part of a query is reset (RFC 7766
@@ -45,7 +46,9 @@ public:
         Bytes message;
     };
 
-    explicit DnsServer(Rng rng);
+    /// Who connects: programs of one machine, behind one address, or machines of which none shall keep the others out.
+    enum class Peers : std::uint8_t { kOneMachine, kStrangers };
+    explicit DnsServer(Rng rng, Peers peers = Peers::kOneMachine);
 
     /// Where queries are taken. If this is not what it was, all connections end: the answers of whoever was asked
     /// before are none of the new one's.

@@ -181,5 +181,80 @@ TEST(ClientPolicy, AgreesWithTheRuleSpelledOut) {
     }
 }
 
+portal_api::GatewayDnsResource names(std::uint8_t number, std::string_view pattern,
+                                     std::vector<portal_api::Filter> filters = {}) {
+    return {.id = id<ResourceId>(number), .name = {}, .address = std::string{pattern}, .filters = std::move(filters)};
+}
+dns::Name name(std::string_view text) {
+    return dns::Name::parse(text).value();
+}
+
+TEST(ClientPolicy, CoversTheNamesOfItsDnsResources) {
+    ClientPolicy policy;
+    EXPECT_FALSE(policy.has_names());
+    policy.allow(names(1, "*.example"), {});
+    policy.allow(names(2, "wiki.test"), {});
+    policy.allow(gateway_cidr(3, "10.0.0.0/24"), {});
+
+    EXPECT_TRUE(policy.has_names());
+    EXPECT_TRUE(policy.covers(id<ResourceId>(1), name("A.Example")));
+    EXPECT_FALSE(policy.covers(id<ResourceId>(1), name("wiki.test")));
+    EXPECT_TRUE(policy.covers(id<ResourceId>(2), name("wiki.test")));
+    EXPECT_FALSE(policy.covers(id<ResourceId>(3), name("wiki.test")));
+    EXPECT_FALSE(policy.covers(id<ResourceId>(4), name("wiki.test")));
+
+    policy.revoke(id<ResourceId>(2));
+    EXPECT_FALSE(policy.covers(id<ResourceId>(2), name("wiki.test")));
+    policy.revoke(id<ResourceId>(1));
+    EXPECT_FALSE(policy.has_names());
+}
+
+TEST(ClientPolicy, AnAddressThatIsNoPatternCoversNothing) {
+    ClientPolicy policy;
+    policy.allow(names(1, "a..b"), {});
+
+    EXPECT_TRUE(policy.contains(id<ResourceId>(1)));
+    EXPECT_FALSE(policy.covers(id<ResourceId>(1), name("a.b")));
+}
+
+TEST(ClientPolicy, SaysWhetherAResourceHasMoved) {
+    ClientPolicy policy;
+    EXPECT_FALSE(policy.allow(names(1, "*.example"), {}));
+    EXPECT_FALSE(policy.allow(names(1, "*.example", {tcp(80, 80)}), {})) << "only its filters";
+    EXPECT_TRUE(policy.allow(names(1, "*.test"), {}));
+    EXPECT_TRUE(policy.allow(gateway_cidr(1, "10.0.0.0/24"), {}));
+}
+
+TEST(ClientPolicy, FiltersNamesByTheirResourceAlone) {
+    ClientPolicy policy;
+    policy.allow(names(1, "*.example", {tcp(80, 80)}), {});
+    policy.allow(gateway_cidr(2, "0.0.0.0/0"), {});
+
+    EXPECT_TRUE(policy.check(id<ResourceId>(1), tcp_port(80)).has_value());
+    EXPECT_EQ(policy.check(id<ResourceId>(1), tcp_port(81)), std::unexpected{Refusal::kTcpPort});
+    EXPECT_EQ(policy.check(id<ResourceId>(2), tcp_port(80)), std::unexpected{Refusal::kNoFilter}) << "has no names";
+    ASSERT_TRUE(policy.update_filters(names(1, "*.example", {tcp(81, 81)})).has_value());
+    EXPECT_TRUE(policy.check(id<ResourceId>(1), tcp_port(81)).has_value());
+}
+
+TEST(ClientPolicy, TheInternetIsEverythingButPrivateNetworks) {
+    ClientPolicy policy;
+    policy.allow(portal_api::GatewayInternetResource{id<ResourceId>(1)}, {});
+    EXPECT_TRUE(permits(policy, "1.1.1.1", udp_port(53)));
+    EXPECT_TRUE(permits(policy, "2606:4700::1", kPing));
+    EXPECT_EQ(policy.classify(ip("10.0.0.1"), kPing), std::unexpected{Refusal::kPrivateAddress});
+    EXPECT_EQ(policy.classify(ip("fd12::1"), kPing), std::unexpected{Refusal::kPrivateAddress});
+
+    policy.allow(gateway_cidr(2, "10.0.0.0/24", {tcp(80, 80)}), {});
+    policy.allow(gateway_cidr(3, "9.9.9.0/24", {tcp(80, 80)}), {});
+    EXPECT_EQ(policy.classify(ip("10.0.0.1"), udp_port(53)), std::unexpected{Refusal::kUdpPort});
+    EXPECT_EQ(policy.classify(ip("9.9.9.9"), tcp_port(80)), id<ResourceId>(3));
+    EXPECT_EQ(policy.classify(ip("9.9.9.9"), udp_port(53)), id<ResourceId>(1)) << "is the Internet as well";
+
+    policy.revoke(id<ResourceId>(1));
+    EXPECT_FALSE(permits(policy, "1.1.1.1", udp_port(53)));
+    EXPECT_FALSE(permits(policy, "9.9.9.9", udp_port(53)));
+}
+
 }  // namespace
 }  // namespace culvert::tunnel

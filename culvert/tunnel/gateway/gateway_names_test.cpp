@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "culvert/dns/test_messages.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/constants.h"
 #include "culvert/packet/icmp_error.h"
@@ -628,6 +629,44 @@ TEST_F(GatewayNamesTest, OfAnotherClientAreOutOfReach) {
     network.send_from_other_rogue(gateway, udp_from(kClient4, 1000, "100.96.0.1"));
     network.run_for(50ms);
     EXPECT_THAT(gateway.received, IsEmpty());
+}
+
+// --- Queries to the gateway itself ---
+
+TEST_F(GatewayNamesTest, MayBeAskedAboutByWhoHasSome) {
+    network.command(gateway, SetSystemResolvers{{ip("192.0.2.53")}});
+    network.drain();
+    for (const auto& probe : std::exchange(gateway.asks, {})) {
+        network.command(gateway, DnsResponse{probe.id, dns::test::response(probe.message, {}, 0x8180)});
+    }
+    const auto query = packet::make_udp(socket("100.64.0.1:4000"), socket("100.64.1.1:53535"),
+                                        dns::test::query("a.example", dns::RecordType::kTxt));
+    EXPECT_EQ(send(query), "nothing") << "the kernel sees nothing of it";
+    ASSERT_THAT(gateway.asks, SizeIs(1));
+    network.command(gateway, DnsResponse{gateway.asks[0].id, dns::test::response(gateway.asks[0].message, {}, 0x8180)});
+    network.run_for(50ms);
+    EXPECT_EQ(answer(), "100.64.1.1:53535 > 100.64.0.1:4000");
+
+    EXPECT_EQ(send(query), "nothing");
+    ASSERT_THAT(gateway.asks, SizeIs(2));
+    allow(gateway_cidr(2, "10.9.0.0/24"));
+    network.to_gateway(gateway, portal_api::RejectAccess{network.rogue->id, id<ResourceId>(1)});
+    network.rogue->received.clear();
+    network.command(gateway, DnsResponse{gateway.asks[1].id, dns::test::response(gateway.asks[1].message, {}, 0x8180)});
+    network.run_for(50ms);
+    EXPECT_EQ(answer(), "none") << "has none any more";
+    EXPECT_EQ(refusal(query), "3/13 from 100.64.1.1 about 100.64.0.1:4000 > 100.64.1.1:53535");
+    EXPECT_THAT(gateway.asks, SizeIs(2));
+}
+
+TEST_F(GatewayNamesTest, AreNotAskedAboutInTheNameOfOthers) {
+    network.command(gateway, SetSystemResolvers{{ip("192.0.2.53")}});
+    network.run_for(50ms);
+    gateway.asks.clear();
+    EXPECT_EQ(send(packet::make_udp(socket("100.64.0.9:4000"), socket("100.64.1.1:53535"),
+                                    dns::test::query("a.example", dns::RecordType::kTxt))),
+              "nothing");
+    EXPECT_THAT(gateway.asks, IsEmpty());
 }
 
 // --- The Internet Resource ---

@@ -50,6 +50,7 @@ GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, Wall
     : core_{connectivity::Role::kGateway, seeds, now, wall_now},
       shard_{shard},
       names_{seeds.own.child("names")},
+      site_dns_{seeds.own.child("site DNS"), now},
       flows_{{.total = kGatewayFlows,
               .per_peer = kGatewayFlowsPerClient,
               .per_owner = kGatewayFlowsPerActor,
@@ -216,6 +217,11 @@ bool GatewayTunnel::accept_outbound(const ClientId& client, Peer& peer, packet::
         refuse_outbound(client, packet, target.error(), now);
         return false;
     }
+    if (core_.is_own_address(packet.destination()) && SiteDns::is_query(packet)) {
+        site_dns_.handle_packet(packet, now);
+        send_dns_answers(now);
+        return false;  // it has arrived
+    }
     if (!key) {
         return true;
     }
@@ -246,7 +252,7 @@ std::expected<GatewayTunnel::Target, Refusal> GatewayTunnel::judge_outbound(cons
         return real ? std::expected<Target, Refusal>{*real} : std::unexpected{real.error()};
     }
     const auto verdict =
-        core_.is_own_address(destination) ? check_to_gateway(packet) : check_outbound(peer.policy, packet);
+        core_.is_own_address(destination) ? check_to_gateway(peer.policy, packet) : check_outbound(peer.policy, packet);
     if (!verdict) {
         return std::unexpected{verdict.error()};
     }
@@ -359,6 +365,38 @@ void GatewayTunnel::send_status(const ClientId& client, const p2p::DomainStatus&
     }
 }
 
+// --- Queries about names ---
+
+void GatewayTunnel::set_nameservers(const SetSystemResolvers& resolvers, Instant now) {
+    site_dns_.set_nameservers(resolvers.servers, now);
+    send_dns_answers(now);
+}
+
+void GatewayTunnel::handle_dns_response(const DnsResponse& response, Instant now) {
+    if (const auto number = number_in_shard(shard_, response.id.number)) {
+        site_dns_.handle_response({*number}, response.message, now);
+        send_dns_answers(now);
+    }
+}
+
+void GatewayTunnel::handle_dns_failure(const DnsFailure& failure, Instant now) {
+    if (const auto number = number_in_shard(shard_, failure.id.number)) {
+        site_dns_.handle_failure({*number}, now);
+        send_dns_answers(now);
+    }
+}
+
+void GatewayTunnel::send_dns_answers(Instant now) {
+    while (auto answer = site_dns_.poll_transmit()) {
+        const auto packet = packet::IpPacket::parse(*answer);
+        const auto client = clients_by_address_.find(packet.value().destination());
+        if (client == clients_by_address_.end() || !peers_.at(client->second).policy.has_names()) {
+            continue;  // may not ask any more
+        }
+        core_.send(client->second.uuid(), *answer, now);
+    }
+}
+
 // --- Messages of the portal ---
 
 void GatewayTunnel::handle_portal(const portal_api::ToGateway& message, Instant now, UnixSeconds wall_now) {
@@ -384,6 +422,7 @@ void GatewayTunnel::handle(const portal_api::GatewayInit& message, Instant now) 
                           .ipv6 = message.interface.ipv6,
                           .ipv4_routes = {peer_range(net::Family::kIpv4)},
                           .ipv6_routes = {peer_range(net::Family::kIpv6)}});
+    site_dns_.set_addresses(message.interface.ipv4, message.interface.ipv6, now);
     reconcile(message.authorizations);
     flows_.invalidate();
 }
@@ -581,6 +620,8 @@ void GatewayTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
     drain_connections();
     names_.handle_timeout(now);
     finish_name_requests(now);
+    site_dns_.handle_timeout(now);
+    send_dns_answers(now);
     due_.expire(now, [&](Due due) {
         switch (due) {
             case Due::kExpirySweep:
@@ -592,7 +633,7 @@ void GatewayTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
 }
 
 std::optional<Instant> GatewayTunnel::poll_timeout() {
-    return earliest(core_.poll_timeout(), due_.next(), names_.poll_timeout());
+    return earliest(core_.poll_timeout(), due_.next(), names_.poll_timeout(), site_dns_.poll_timeout());
 }
 
 std::optional<GatewayEvent> GatewayTunnel::poll_event() {
@@ -601,6 +642,14 @@ std::optional<GatewayEvent> GatewayTunnel::poll_event() {
     }
     if (auto look_up = names_.poll_lookup()) {
         return LookUpName{{id_of_shard(shard_, look_up->id.number)}, std::move(look_up->domain)};
+    }
+    if (auto event = site_dns_.poll_event()) {
+        return std::visit(
+            [&](auto& any) -> GatewayEvent {
+                any.id.number = id_of_shard(shard_, any.id.number);
+                return std::move(any);
+            },
+            *event);
     }
     return std::nullopt;
 }
@@ -622,7 +671,10 @@ void GatewayTunnel::apply(const Command& command, Instant now, UnixSeconds wall_
     std::visit(overloaded{[&](const portal_api::ToGateway& message) { handle_portal(message, now, wall_now); },
                           [&](const ShutDown&) { shut_down(now); },
                           [&](const NameFound& found) { handle_name_found(found, now); },
-                          [&](const NameLookUpFailed& failed) { handle_name_failure(failed, now); }},
+                          [&](const NameLookUpFailed& failed) { handle_name_failure(failed, now); },
+                          [&](const DnsResponse& response) { handle_dns_response(response, now); },
+                          [&](const DnsFailure& failure) { handle_dns_failure(failure, now); },
+                          [&](const SetSystemResolvers& resolvers) { set_nameservers(resolvers, now); }},
                command);
 }
 

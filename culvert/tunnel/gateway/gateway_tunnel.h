@@ -25,6 +25,7 @@
 #include "culvert/tunnel/gateway/gateway_commands.h"
 #include "culvert/tunnel/gateway/gateway_event.h"
 #include "culvert/tunnel/gateway/gateway_names.h"
+#include "culvert/tunnel/gateway/site_dns.h"
 
 namespace culvert::packet {
 class Coalescer;
@@ -64,10 +65,15 @@ public:
     /// Ids of other shards are none of ours, and ignored.
     void handle_name_found(const NameFound& found, Instant now);
     void handle_name_failure(const NameLookUpFailed& failed, Instant now);
+    /// The same for what was asked of nameservers, which are those of the host.
+    void handle_dns_response(const DnsResponse& response, Instant now);
+    void handle_dns_failure(const DnsFailure& failure, Instant now);
+    void set_nameservers(const SetSystemResolvers& resolvers, Instant now);
 
     /// The inputs above but packets, for who runs this in another thread.
     using PortalMessage = portal_api::ToGateway;
-    using Command = std::variant<PortalMessage, ShutDown, NameFound, NameLookUpFailed>;
+    using Command =
+        std::variant<PortalMessage, ShutDown, NameFound, NameLookUpFailed, DnsResponse, DnsFailure, SetSystemResolvers>;
     using Event = GatewayEvent;
     void apply(const Command& command, Instant now, UnixSeconds wall_now);
     /// The client that a command is about: only who has the connection to it needs to know. nullopt: about no one.
@@ -123,6 +129,7 @@ private:
     void handle_assigned_ips(const ClientId& client, const ClientPolicy& policy, ByteSpan payload, Instant now);
     void finish_name_requests(Instant now);
     void send_status(const ClientId& client, const p2p::DomainStatus& status, Instant now);
+    void send_dns_answers(Instant now);
     /// A packet from `client` that belongs to no flow that was judged already. Whether it may go on, translated if it
     /// goes to a name; answers refused ones.
     [[nodiscard]] bool accept_outbound(const ClientId& client, Peer& peer, packet::IpPacket& packet,
@@ -155,6 +162,7 @@ private:
     std::unordered_map<net::IpAddress, ClientId> clients_by_address_;
     std::uint64_t shard_;
     GatewayNames names_;
+    SiteDns site_dns_;
     /// When refuse_expired() may warn again.
     Instant next_clock_warning_;
 

@@ -2,6 +2,7 @@
 
 #include "culvert/tunnel/address_ranges.h"
 #include "culvert/tunnel/flow_key.h"
+#include "culvert/tunnel/gateway/site_dns.h"
 #include "culvert/tunnel/service.h"
 
 namespace culvert::tunnel {
@@ -88,8 +89,11 @@ std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const pac
     return check_address(policy, source, answering_service(packet));
 }
 
-std::expected<void, Refusal> check_to_gateway(const packet::IpPacket& packet) {
+std::expected<void, Refusal> check_to_gateway(const ClientPolicy& policy, const packet::IpPacket& packet) {
     if (is_echo_request(packet)) {
+        return {};
+    }
+    if (SiteDns::is_query(packet) && policy.has_names()) {
         return {};
     }
     return std::unexpected{Refusal::kGatewayItself};

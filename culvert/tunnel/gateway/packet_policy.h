@@ -38,7 +38,8 @@ namespace culvert::tunnel {
 
 /// For a packet from a client to one of the gateway's own TUN addresses: what the machine of a gateway offers to
 /// clients is in this function, and nowhere else.
-[[nodiscard]] std::expected<void, Refusal> check_to_gateway(const packet::IpPacket& packet);
+/// Who may use names may ask about them (spec/dns.md section 10.4).
+[[nodiscard]] std::expected<void, Refusal> check_to_gateway(const ClientPolicy& policy, const packet::IpPacket& packet);
 
 /// For a packet from one of the gateway's own TUN addresses to a client: what check_to_gateway() lets a client ask for,
 /// and the errors of the machine's kernel about what it forwards.

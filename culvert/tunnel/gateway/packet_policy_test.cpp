@@ -10,6 +10,7 @@ namespace {
 
 using test::gateway_cidr;
 using test::icmp;
+using test::id;
 using test::ip;
 using test::socket;
 using test::tcp;
@@ -186,8 +187,8 @@ TEST(InboundPolicy, RefusesPeersAndProxiesAsSources) {
 
 constexpr auto kGateway = "100.64.1.1";
 
-bool reaches_gateway(Bytes packet) {
-    return check_to_gateway(packet::IpPacket::parse(packet).value()).has_value();
+bool reaches_gateway(Bytes packet, const ClientPolicy& policy = {}) {
+    return check_to_gateway(policy, packet::IpPacket::parse(packet).value()).has_value();
 }
 bool leaves_gateway(Bytes packet) {
     return check_from_gateway(packet::IpPacket::parse(packet).value()).has_value();
@@ -212,6 +213,18 @@ TEST(GatewayItself, IsAskedNothingButForAnEcho) {
     EXPECT_FALSE(
         reaches_gateway(packet::make_icmp(ip("fd00:2021:1111::1"), ip("fd00:2021:1111::2"), 135, 0, 0, Bytes(16))))
         << "neighbour solicitation";
+}
+
+TEST(GatewayItself, IsAskedAboutNamesByWhoMayUseSome) {
+    ClientPolicy policy;
+    policy.allow(gateway_cidr(1, "0.0.0.0/0"), {});
+    EXPECT_FALSE(reaches_gateway(udp_to("100.64.1.1:53535"), policy));
+
+    policy.allow(portal_api::GatewayDnsResource{id<ResourceId>(2), "", "*.example", {}}, {});
+    EXPECT_TRUE(reaches_gateway(udp_to("100.64.1.1:53535"), policy));
+    EXPECT_TRUE(reaches_gateway(packet::make_tcp(socket(kClient), socket("100.64.1.1:53535"), {}, {}), policy));
+    EXPECT_FALSE(reaches_gateway(udp_to("100.64.1.1:53"), policy));
+    EXPECT_FALSE(reaches_gateway(packet::make_tcp(socket(kClient), socket("100.64.1.1:22"), {}, {}), policy));
 }
 
 TEST(GatewayItself, SendsNothingButEchoesAndErrors) {
