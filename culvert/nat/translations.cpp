@@ -71,6 +71,11 @@ const Translations::Target* Translations::find(const net::IpAddress& proxy) cons
     return found == by_proxy_.end() ? nullptr : &found->second.target;
 }
 
+const std::string* Translations::name_of(const net::IpAddress& proxy) const {
+    const auto found = by_proxy_.find(proxy);
+    return found == by_proxy_.end() ? nullptr : &found->second.name->first.second;
+}
+
 void Translations::forget_resource(const ResourceId& resource) {
     for (auto it = by_name_.lower_bound({resource, {}}); it != by_name_.end() && it->first.first == resource;) {
         forget(it++);

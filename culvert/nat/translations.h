@@ -45,6 +45,9 @@ public:
     /// Null: nobody was given this proxy IP.
     [[nodiscard]] const Target* find(const net::IpAddress& proxy) const;
 
+    /// In lower case. Null: nobody was given this proxy IP.
+    [[nodiscard]] const std::string* name_of(const net::IpAddress& proxy) const;
+
     void forget_resource(const ResourceId& resource);
     void clear();
 

@@ -4,6 +4,10 @@
 #include "culvert/io/entropy.h"
 #include "culvert/io/forwarding_rules.h"
 #include "culvert/io/gateway_host.h"
+#include "culvert/io/local_addresses.h"
+#include "culvert/os_dns/file_watch.h"
+#include "culvert/os_dns/resolv_conf_reader.h"
+#include "culvert/resolver/resolver.h"
 #include "culvert/session/shards.h"
 #include "culvert/tunnel/gateway/gateway_tunnel.h"
 
@@ -23,8 +27,44 @@ private:
                                              io::wall_now(), static_cast<std::uint16_t>(number)};
             });
         shards_ = shards.get();
+        start_resolver();
         return shards;
     }
+
+    void start_resolver() {
+        resolver_.emplace(
+            loop().context(), resolver::Resolver::Options{.mark = {}},
+            resolver::QueryObserver{
+                .on_response = [this](dns::AskId id,
+                                      Bytes message) { post(tunnel::DnsResponse{id, std::move(message)}); },
+                .on_failure = [this](dns::AskId id) { post(tunnel::DnsFailure{id}); }});
+        auto watch = os_dns::FileWatch::open("/", os_dns::kResolvConf);
+        if (watch) {
+            resolv_conf_.emplace(std::move(*watch));
+            loop().watch(resolv_conf_->fd(), [this] {
+                if (resolv_conf_->take()) {
+                    follow_nameservers();
+                }
+            });
+        } else {
+            kSessionLog.warn("Cannot follow changes of the name servers", log::field("error", watch.error().message()));
+        }
+        follow_nameservers();
+        post(tunnel::SetHostAddresses{io::local_addresses()});
+    }
+
+    void follow_nameservers() {
+        const auto servers = os_dns::read_resolv_conf();
+        if (servers.empty()) {
+            kSessionLog.warn("This machine has no name servers: resources with names will not work",
+                             log::field("file", std::string_view{os_dns::kResolvConf}));
+        }
+        resolver_->set_system_resolvers(servers);
+        post(tunnel::SetSystemResolvers{servers});
+    }
+
+    /// What is dropped because a shard is overloaded counts as not answered.
+    void post(tunnel::GatewayTunnel::Command command) { static_cast<void>(shards_->post(std::move(command))); }
 
     std::expected<void, std::string> prepare_host() override {
         auto host = io::GatewayHost::set_up({.tun_name = tun_name()});
@@ -51,6 +91,8 @@ private:
     void handle_network_change() override {
         kSessionLog.info("The host's network changed: connecting to the portal afresh");
         reconnect();
+        resolver_->handle_network_change();
+        post(tunnel::SetHostAddresses{io::local_addresses()});
     }
 
     void handle_shard_events() override {
@@ -60,13 +102,22 @@ private:
     }
 
     using DeviceSession::handle;
-    /// Clients are told that the name is not known, and ask again with the next query.
-    void handle(tunnel::LookUpName& wanted) { static_cast<void>(shards_->post(tunnel::NameLookUpFailed{wanted.id})); }
-    void handle(dns::Ask& /*ask*/) {}
-    void handle(dns::StopAsking& /*stop*/) {}
+    void handle(const tunnel::LookUpName& wanted) {
+        resolver_->look_up(wanted.domain, [this, id = wanted.id](std::optional<resolver::AddressLookUp::Found> found) {
+            if (found) {
+                post(tunnel::NameFound{id, std::move(found->addresses), found->lifetime});
+            } else {
+                post(tunnel::NameLookUpFailed{id});
+            }
+        });
+    }
+    void handle(const dns::Ask& ask) { resolver_->ask(ask); }
+    void handle(const dns::StopAsking& stop) { resolver_->stop(stop); }
 
     Shards<tunnel::GatewayTunnel>* shards_ = nullptr;
     std::optional<io::GatewayHost> host_;
+    std::optional<os_dns::FileWatch> resolv_conf_;
+    std::optional<resolver::Resolver> resolver_;
 };
 
 }  // namespace

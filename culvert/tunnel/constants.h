@@ -77,6 +77,8 @@ inline constexpr std::size_t kGatewayFlowsPerActor = kGatewayFlows / 4;
 /// some tenths of a second at the most.
 inline constexpr Duration kGatewayFlowInterval = std::chrono::milliseconds{2};
 inline constexpr unsigned kGatewayFlowBurst = 2048;
+/// A flow that is silent for longer is over for the log of flows.
+inline constexpr Duration kLoggedFlowIdleTime = std::chrono::minutes{2};
 /// A client that is slowed down is mentioned at most this often.
 inline constexpr Duration kFlowNoticeInterval = std::chrono::minutes{5};
 

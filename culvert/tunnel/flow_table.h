@@ -75,6 +75,8 @@ public:
     [[nodiscard]] bool admit(Flow& flow, const packet::IpPacket& packet, Instant now);
 
     [[nodiscard]] static const Uuid& peer_of(const Flow& flow);
+    /// What the user of the table keeps with a flow; 0 at first.
+    [[nodiscard]] static std::uint64_t& tag_of(Flow& flow);
 
     void forget_peer(const Uuid& peer);
 
@@ -157,6 +159,7 @@ struct FlowTable::Flow {
     std::uint8_t state = 0;
     Kind kind = Kind::kEcho;
     std::uint32_t judged_in = 0;
+    std::uint64_t tag = 0;
     Uuid peer_id;
     Peer* peer = nullptr;
     /// When it was used last by either side and by the client, as of some fraction of a second.
@@ -174,6 +177,10 @@ inline bool FlowTable::is_judged(const Flow& flow) const {
 
 inline const Uuid& FlowTable::peer_of(const Flow& flow) {
     return flow.peer_id;
+}
+
+inline std::uint64_t& FlowTable::tag_of(Flow& flow) {
+    return flow.tag;
 }
 
 }  // namespace culvert::tunnel

@@ -128,13 +128,17 @@ std::expected<ResourceId, Refusal> ClientPolicy::classify(const net::IpAddress& 
         }
         refusal = *filtered;
     }
-    if (internet_ && !is_private(address)) {
+    if (internet_ && is_internet(address)) {
         return *internet_;
     }
     if (internet_ && refusal == Refusal::kNoFilter && !is_tunnel_address(address)) {
         refusal = Refusal::kPrivateAddress;
     }
     return std::unexpected{refusal};
+}
+
+bool ClientPolicy::is_internet(const net::IpAddress& address) const {
+    return !is_private(address) && (host_addresses_ == nullptr || !host_addresses_->contains(address));
 }
 
 std::expected<void, Refusal> ClientPolicy::check(const ResourceId& dns_resource, const Service& service) const {

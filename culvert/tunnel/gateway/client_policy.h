@@ -2,9 +2,11 @@
 
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "culvert/base/time.h"
@@ -53,6 +55,10 @@ public:
     /// network, and counts only where no filter of the former permits the traffic.
     [[nodiscard]] std::expected<ResourceId, Refusal> classify(const net::IpAddress& address,
                                                               const Service& service) const;
+    /// Addresses that are no part of the Internet either: those of the gateway's host.
+    using Addresses = std::set<net::IpAddress>;
+    void set_host_addresses(std::shared_ptr<const Addresses> addresses) { host_addresses_ = std::move(addresses); }
+
     /// Whether traffic between the client and `service` of a name of the DNS resource is permitted.
     [[nodiscard]] std::expected<void, Refusal> check(const ResourceId& dns_resource, const Service& service) const;
     /// Whether it is a name of that DNS resource, and the client may use it.
@@ -80,12 +86,14 @@ private:
     template <typename Predicate>
     std::vector<ResourceId> revoke_if(Predicate is_over);
     void rebuild_rules();
+    [[nodiscard]] bool is_internet(const net::IpAddress& address) const;
     void add_names(const portal_api::GatewayDnsResource& resource);
 
     std::map<ResourceId, Grant> resources_;
     net::PrefixTable<Rule> rules_;
     std::map<ResourceId, NameRule> names_;
     std::optional<ResourceId> internet_;
+    std::shared_ptr<const Addresses> host_addresses_;
 };
 
 }  // namespace culvert::tunnel

@@ -20,4 +20,10 @@ struct NameLookUpFailed {
     NameRequests::LookUpId id;
 };
 
+/// The host's own addresses. What it serves there is for clients that have a resource with the address, and not part of
+/// the Internet.
+struct SetHostAddresses {
+    std::vector<net::IpAddress> addresses;
+};
+
 }  // namespace culvert::tunnel

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/dns/test_messages.h"
+#include "culvert/observability/log_capture.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/constants.h"
 #include "culvert/packet/icmp_error.h"
@@ -631,6 +632,93 @@ TEST_F(GatewayNamesTest, OfAnotherClientAreOutOfReach) {
     EXPECT_THAT(gateway.received, IsEmpty());
 }
 
+// --- The log of flows ---
+
+class LoggedFlows : public GatewayNamesTest {
+protected:
+    void SetUp() override {
+        GatewayNamesTest::SetUp();
+        allow(gateway_cidr(3, "10.0.0.0/24"));
+        set_up("foo.example", {"100.96.0.1"}, {"10.0.0.1"});
+    }
+    std::string value(std::size_t line, std::string_view key) const {
+        for (const auto& field : lines.at(line)) {
+            if (field.key == key) {
+                return field.value;
+            }
+        }
+        return "none";
+    }
+
+    std::vector<std::vector<log::TextField>> lines;
+    log::CaptureScope capture{log::Level::kTrace, [this](log::Level, std::string_view target, std::string_view,
+                                                         const std::vector<log::TextField>& fields) {
+                                  if (target.starts_with("flow_logs")) {
+                                      lines.push_back(fields);
+                                  }
+                              }};
+};
+
+TEST_F(LoggedFlows, TellWhatIsBehindANameAndWhatIsNot) {
+    udp(5000, "10.0.0.1");
+    udp(5000, "100.96.0.1");
+    EXPECT_NE(reply(udp_from("10.0.0.1", 80, kClient4, 5001)), "none");
+    EXPECT_NE(reply(udp_from("10.0.0.1", 80, kClient4, 5000)), "none");
+    EXPECT_NE(reply(udp_from("10.0.0.1", 80, kClient4, 5000)), "none");
+    EXPECT_THAT(lines, IsEmpty());
+    network.run_for(125s);
+
+    ASSERT_THAT(lines, SizeIs(2));
+    for (const std::size_t line : {0U, 1U}) {
+        const bool is_name = value(line, "inner_domain") != "none";
+        EXPECT_EQ(value(line, "inner_domain"), is_name ? "foo.example" : "none");
+        EXPECT_EQ(value(line, "resource_id"), id<ResourceId>(is_name ? 1 : 3).to_string());
+        EXPECT_EQ(value(line, "client_id"), network.rogue->id.to_string());
+        EXPECT_EQ(value(line, "inner_src_port"), "5000") << "the client's own";
+        EXPECT_EQ(value(line, "inner_dst_ip"), "10.0.0.1");
+        EXPECT_EQ(value(line, "tx_packets"), "1");
+        EXPECT_EQ(value(line, "rx_packets"), is_name ? "1" : "2");
+        EXPECT_EQ(value(line, "rx_bytes"), is_name ? "20" : "40");
+        EXPECT_EQ(value(line, "outer_dst_port"), "52625");
+    }
+}
+
+TEST_F(LoggedFlows, AreThoseThatPass) {
+    allow(gateway_dns(1, "*.example", {test::udp(80, 80)}));
+    EXPECT_EQ(udp(1, "100.96.0.1", 81), "nothing");
+    EXPECT_EQ(udp(1, "10.9.9.9"), "nothing");
+    send(packet::make_icmp_echo_request(ip(kClient4), ip("10.0.0.1"), 1, 1, {}));
+    send(tcp_from(kClient4, 1, "10.0.0.1", 80, packet::kTcpRst));
+    network.run_for(125s);
+    EXPECT_THAT(lines, IsEmpty());
+}
+
+TEST_F(LoggedFlows, AreToldOfAtTheEndOfTheProgram) {
+    udp(1, "100.96.0.1");
+    gateway.state.shut_down(network.now);
+    EXPECT_THAT(lines, SizeIs(1));
+}
+
+TEST_F(LoggedFlows, OfClientsThatAreGoneAreToldOf) {
+    udp(1, "100.96.0.1");
+    network.send_from_rogue(gateway, p2p::goodbye_packet());
+    network.run_for(125s);
+    ASSERT_THAT(lines, SizeIs(1));
+    EXPECT_EQ(value(0, "client_id"), network.rogue->id.to_string());
+}
+
+TEST_F(GatewayNamesTest, FlowsAreNotToldOfUnlessThatIsWanted) {
+    std::size_t lines = 0;
+    const log::CaptureScope capture{log::Level::kDebug, [&](log::Level, std::string_view target, std::string_view,
+                                                            const std::vector<log::TextField>&) {
+                                        lines += target.starts_with("flow_logs") ? 1 : 0;
+                                    }};
+    allow(gateway_cidr(3, "10.0.0.0/24"));
+    udp(1, "10.0.0.1");
+    network.run_for(125s);
+    EXPECT_EQ(lines, 0U);
+}
+
 // --- Queries to the gateway itself ---
 
 TEST_F(GatewayNamesTest, MayBeAskedAboutByWhoHasSome) {
@@ -690,6 +778,25 @@ TEST_F(GatewayNamesTest, TheInternetIsWhatBelongsToNobody) {
          {"fd12::1", "fe80::1", "fec0::1", "::1", "fd00:2021:1111::67", "ff02::1", "::ffff:1.1.1.1"}) {
         EXPECT_EQ(udp(2, address), "nothing") << address;
     }
+}
+
+TEST_F(GatewayNamesTest, TheInternetIsNotTheGatewayItself) {
+    allow(portal_api::GatewayInternetResource{id<ResourceId>(3)});
+    EXPECT_NE(udp(1, "8.8.8.8", 22), "nothing");
+    network.command(gateway, SetHostAddresses{{ip("8.8.8.8"), ip("2606:4700::2")}});
+    EXPECT_EQ(udp(1, "8.8.8.8", 22), "nothing") << "what ran before is over too";
+    EXPECT_EQ(udp(1, "2606:4700::2", 22), "nothing");
+    EXPECT_NE(udp(1, "8.8.8.9", 22), "nothing");
+
+    network.connect_other_rogue(gateway, portal_api::GatewayInternetResource{id<ResourceId>(3)});
+    gateway.received.clear();
+    network.send_from_other_rogue(gateway, udp_from("100.64.0.67", 1, "8.8.8.8"));
+    network.run_for(50ms);
+    EXPECT_THAT(gateway.received, IsEmpty()) << "whoever comes later";
+
+    allow(gateway_cidr(4, "8.8.8.8/32", {test::udp(22, 22)}));
+    EXPECT_NE(udp(1, "8.8.8.8", 22), "nothing") << "unless it is a resource";
+    EXPECT_EQ(udp(1, "8.8.8.8", 23), "nothing");
 }
 
 TEST_F(GatewayNamesTest, TheInternetOpensNoOtherResource) {

@@ -56,7 +56,8 @@ GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, Wall
               .per_owner = kGatewayFlowsPerActor,
               .interval = kGatewayFlowInterval,
               .burst = kGatewayFlowBurst},
-             seeds.own.child("flows")} {}
+             seeds.own.child("flows")},
+      flow_log_{now, wall_now, kGatewayFlows} {}
 
 // --- Packets: from resources to clients ---
 
@@ -82,11 +83,13 @@ void GatewayTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQue
     packet::Segmenter segments{*parsed, packet.offload};
     if (flow != nullptr && flows_.is_judged(*flow)) {
         if (flows_.admit(*flow, *parsed, now)) {
+            log_received(flow, *parsed, segments.remaining(), now);
             core_.send(FlowTable::peer_of(*flow), segments, out, now);
         }
         return;
     }
     if (const auto client = accept_inbound(*parsed, flow, now)) {
+        log_received(flow, *parsed, segments.remaining(), now);
         core_.send(client->uuid(), segments, out, now);
     }
 }
@@ -206,6 +209,9 @@ void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::
             return;
         }
     }
+    if (flow_log_.is_on() && key) {
+        log_sent(client, *key, packet, {.remote = from, .local = local}, now);
+    }
     packet::apply_outer_ecn(packet, ecn);
     tun.push(packet);
 }
@@ -318,6 +324,53 @@ void GatewayTunnel::handle_goodbye(const ClientId& client, Instant now) {
     }
     kLog.debug("Client said goodbye", log::field("cid", client));
     forget_client(client, now);
+}
+
+// --- The log of flows ---
+
+void GatewayTunnel::log_sent(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet,
+                             const FlowLog::Outer& outer, Instant now) {
+    auto* flow = flows_.find(key, now);
+    if (flow == nullptr) {
+        return;
+    }
+    auto& handle = FlowTable::tag_of(*flow);
+    if (!flow_log_.note_sent(handle, outer, packet, now) && FlowLog::may_start(packet)) {
+        handle = start_logging(client, key, packet, outer, now);
+    }
+}
+
+FlowLog::Handle GatewayTunnel::start_logging(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet,
+                                             const FlowLog::Outer& outer, Instant now) {
+    FlowLog::Start start{.client = client,
+                         .resource = {},
+                         .source = {key.client, key.client_value},
+                         .destination = {packet.destination(), key.remote_value},
+                         .domain = {},
+                         .outer = outer};
+    if (is_proxy_address(key.remote)) {
+        const auto& translations = names_.of(client);
+        const auto* target = translations.find(key.remote);
+        if (target == nullptr) {
+            return 0;
+        }
+        start.resource = target->resource;
+        start.domain = *translations.name_of(key.remote);
+    } else {
+        const auto resource = peers_.at(client).policy.classify(key.remote, requested_service(packet));
+        if (!resource) {
+            return 0;
+        }
+        start.resource = *resource;
+    }
+    return flow_log_.start(std::move(start), packet, now);
+}
+
+void GatewayTunnel::log_received(FlowTable::Flow* flow, const packet::IpPacket& packet, std::size_t packets,
+                                 Instant now) {
+    if (flow_log_.is_on() && flow != nullptr) {
+        flow_log_.note_received(FlowTable::tag_of(*flow), packet, packets, now);
+    }
 }
 
 // --- Names ---
@@ -460,6 +513,7 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
     }
     auto& peer = peers_.try_emplace(client.id, Peer{.ipv4 = client.ipv4, .ipv6 = client.ipv6}).first->second;
     const auto actor = message.subject.actor_id ? Uuid::parse(*message.subject.actor_id) : std::nullopt;
+    peer.policy.set_host_addresses(host_addresses_);
     peer.owner = actor ? *actor : client.id.uuid();
     // A client may ask for the same again and again, and must not bury what it asked for before.
     kLog.log(peer.policy.contains(resource) ? log::Level::kDebug : log::Level::kInfo, "Allowing access to resource",
@@ -468,6 +522,7 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
     if (peer.policy.allow(message.resource, message.expires_at)) {
         names_.forget_resource(client.id, resource);
     }
+    flow_log_.note_authorization(message);
     peer.reused_at = *upserted == connectivity::Upserted::kReused ? std::optional{now} : std::nullopt;
     peer.leaves_at.reset();
     clients_by_address_.insert_or_assign(peer.ipv4, client.id);
@@ -523,6 +578,14 @@ void GatewayTunnel::handle(const portal_api::InvalidateClientIceCandidates& mess
 
 // --- Clients and what they may reach ---
 
+void GatewayTunnel::set_host_addresses(const SetHostAddresses& host) {
+    host_addresses_ = std::make_shared<const ClientPolicy::Addresses>(host.addresses.begin(), host.addresses.end());
+    for (auto& [client, peer] : peers_) {
+        peer.policy.set_host_addresses(host_addresses_);
+    }
+    flows_.invalidate();
+}
+
 void GatewayTunnel::reconcile(const std::vector<portal_api::Authorization>& authorizations) {
     std::map<ClientId, std::set<ResourceId>> listed;
     for (const auto& authorization : authorizations) {
@@ -576,7 +639,9 @@ void GatewayTunnel::sweep(Instant now, UnixSeconds wall_now) {
         kLog.debug("Client said goodbye, and was not heard of since", log::field("cid", client));
         forget_client(client, now);
     }
-    due_.set(Due::kExpirySweep, peers_.empty() ? std::nullopt : std::optional{now + kExpirySweepInterval});
+    flow_log_.sweep(now, wall_now);
+    const bool is_idle = peers_.empty() && flow_log_.size() == 0;
+    due_.set(Due::kExpirySweep, is_idle ? std::nullopt : std::optional{now + kExpirySweepInterval});
 }
 
 void GatewayTunnel::close_client(const ClientId& client, Instant now) {
@@ -599,6 +664,7 @@ void GatewayTunnel::forget_client(const ClientId& client, Instant now) {
         }
     }
     peers_.erase(peer);
+    flow_log_.forget_client(client);
     names_.forget_client(client);
     flows_.forget_peer(client.uuid());
     flows_.invalidate();
@@ -656,6 +722,7 @@ std::optional<GatewayEvent> GatewayTunnel::poll_event() {
 
 void GatewayTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
+    flow_log_.finish_all(now);
     core_.close_all(now);
     for (const auto& [client, peer] : peers_) {
         names_.forget_client(client);
@@ -674,7 +741,8 @@ void GatewayTunnel::apply(const Command& command, Instant now, UnixSeconds wall_
                           [&](const NameLookUpFailed& failed) { handle_name_failure(failed, now); },
                           [&](const DnsResponse& response) { handle_dns_response(response, now); },
                           [&](const DnsFailure& failure) { handle_dns_failure(failure, now); },
-                          [&](const SetSystemResolvers& resolvers) { set_nameservers(resolvers, now); }},
+                          [&](const SetSystemResolvers& resolvers) { set_nameservers(resolvers, now); },
+                          [&](const SetHostAddresses& host) { set_host_addresses(host); }},
                command);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@
 #include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
 #include "culvert/tunnel/gateway/client_policy.h"
+#include "culvert/tunnel/gateway/flow_log.h"
 #include "culvert/tunnel/gateway/gateway_commands.h"
 #include "culvert/tunnel/gateway/gateway_event.h"
 #include "culvert/tunnel/gateway/gateway_names.h"
@@ -69,11 +71,12 @@ public:
     void handle_dns_response(const DnsResponse& response, Instant now);
     void handle_dns_failure(const DnsFailure& failure, Instant now);
     void set_nameservers(const SetSystemResolvers& resolvers, Instant now);
+    void set_host_addresses(const SetHostAddresses& host);
 
     /// The inputs above but packets, for who runs this in another thread.
     using PortalMessage = portal_api::ToGateway;
-    using Command =
-        std::variant<PortalMessage, ShutDown, NameFound, NameLookUpFailed, DnsResponse, DnsFailure, SetSystemResolvers>;
+    using Command = std::variant<PortalMessage, ShutDown, NameFound, NameLookUpFailed, DnsResponse, DnsFailure,
+                                 SetSystemResolvers, SetHostAddresses>;
     using Event = GatewayEvent;
     void apply(const Command& command, Instant now, UnixSeconds wall_now);
     /// The client that a command is about: only who has the connection to it needs to know. nullopt: about no one.
@@ -150,6 +153,13 @@ private:
     /// Whether it is part of a flow that the client opened, or an error about one.
     [[nodiscard]] bool is_asked_for(const ClientId& client, const packet::IpPacket& packet, FlowTable::Flow* flow,
                                     Instant now);
+    /// Once the packet has passed, and is translated.
+    void log_sent(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet,
+                  const FlowLog::Outer& outer, Instant now);
+    [[nodiscard]] FlowLog::Handle start_logging(const ClientId& client, const FlowKey& key,
+                                                const packet::IpPacket& packet, const FlowLog::Outer& outer,
+                                                Instant now);
+    void log_received(FlowTable::Flow* flow, const packet::IpPacket& packet, std::size_t packets, Instant now);
     /// Whether the client may open a flow with this packet, or it belongs to none.
     [[nodiscard]] bool open_flow(const FlowKey& key, const ClientId& client, Peer& peer, const packet::IpPacket& packet,
                                  Instant now);
@@ -166,8 +176,11 @@ private:
     /// When refuse_expired() may warn again.
     Instant next_clock_warning_;
 
+    std::shared_ptr<const ClientPolicy::Addresses> host_addresses_;
+
     /// What clients opened.
     FlowTable flows_;
+    FlowLog flow_log_;
 };
 
 static_assert(SansIo<GatewayTunnel>);
