@@ -5,6 +5,7 @@
 
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "culvert/dns/test_messages.h"
@@ -77,9 +78,27 @@ protected:
         return result.value_or(std::nullopt);
     }
 
+    struct Servers {
+        UdpServer udp;
+        TcpServer tcp;
+    };
+    /// On one port, which others may have for TCP.
+    static Servers make_servers() {
+        while (true) {
+            try {
+                UdpServer udp;
+                const auto address = udp.address();
+                return {std::move(udp), TcpServer{address}};
+            } catch (const std::runtime_error&) {
+                continue;
+            }
+        }
+    }
+
     test::Loop loop_;
-    UdpServer server_;
-    TcpServer tcp_server_{server_.address()};
+    Servers servers_ = make_servers();
+    UdpServer& server_ = servers_.udp;
+    TcpServer& tcp_server_ = servers_.tcp;
     std::vector<TcpServer::Stream> streams_;
     std::map<RecordType, Answer> answers_;
     std::map<RecordType, Answer> tcp_answers_;

@@ -231,7 +231,7 @@ TEST_F(HostQueriesTest, LimitsOpenQueries) {
         queries_.ask({i}, server.address(), Transport::kUdp, query_);
     }
     EXPECT_LE(queries_.size(), kMaxHostQueries);
-    EXPECT_FALSE(results_.failures.empty());
+    ASSERT_FALSE(results_.failures.empty());
     EXPECT_EQ(results_.failures.back(), AskId{kMaxHostQueries});
 }
 
