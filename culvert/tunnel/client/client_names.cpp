@@ -102,15 +102,15 @@ void ClientTunnel::tell_names(const ResourceId& resource, const GatewayId& gatew
 }
 
 void ClientTunnel::handle_name_answered(const dns::Name& name, Instant now) {
-    if (names_.recreate(name)) {
-        flows_.invalidate();
-    }
     const auto match = dns_.resources().match(name);
     const auto* resource = match ? resources_.find(match->id) : nullptr;
     const auto* assignment = resource == nullptr ? nullptr : dns_.proxies().find(name, match->id);
     const auto gateway = assignment == nullptr ? std::nullopt : peers_.gateway_of(match->id);
     if (!gateway) {
         return;
+    }
+    if (names_.recreate(*gateway, {match->id, name})) {
+        flows_.invalidate();
     }
     auto setup = setup_of({.resource = resource, .name = assignment});
     if (!setup.proxy_ips.empty()) {

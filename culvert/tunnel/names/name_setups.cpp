@@ -67,14 +67,9 @@ void NameSetups::update(const GatewayId& gateway, const Assignment& assignment, 
     }
 }
 
-bool NameSetups::recreate(const dns::Name& domain) {
-    bool will_wait = false;
-    for (auto& [key, setup] : setups_) {
-        if (key.domain == domain) {
-            will_wait |= recreate(setup);
-        }
-    }
-    return will_wait;
+bool NameSetups::recreate(const GatewayId& gateway, const NameOf& name) {
+    const auto found = setups_.find({gateway, name.resource, name.domain});
+    return found != setups_.end() && recreate(found->second);
 }
 
 void NameSetups::recreate(const ResourceId& resource) {

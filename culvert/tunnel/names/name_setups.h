@@ -51,17 +51,18 @@ public:
     /// Makes sure that the gateway knows the name, or was told a moment ago. `packets` go to it and have waited for the
     /// gateway; they wait on, or come out again.
     void update(const GatewayId& gateway, const Assignment& assignment, std::vector<Bytes> packets, Instant now);
-    /// An application asked for the name: the next update() tells each gateway of it again that knows it or refused it.
-    /// Whether its packets will wait somewhere that did not.
-    [[nodiscard]] bool recreate(const dns::Name& domain);
-    /// The same for all names of the resource: access to it was granted anew, and what the gateway knew may be gone.
-    void recreate(const ResourceId& resource);
 
     /// What gateways have been told of: a name, and the resource that it is reached through.
     struct NameOf {
         const ResourceId& resource;
         const dns::Name& domain;
     };
+    /// An application asked for the name: the next update() tells the gateway of it again if it knows it or refused it.
+    /// Whether packets to it will wait that did not.
+    [[nodiscard]] bool recreate(const GatewayId& gateway, const NameOf& name);
+    /// The same for all names of the resource: access to it was granted anew, and what the gateway knew may be gone.
+    void recreate(const ResourceId& resource);
+
     /// Whether the gateway was told of the name, whatever it said.
     [[nodiscard]] bool is_told(const GatewayId& gateway, const NameOf& name) const;
     /// Whether packets to the name wait for the gateway's answer: hand them to handle_outgoing().

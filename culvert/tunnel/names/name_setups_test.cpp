@@ -116,7 +116,7 @@ TEST_F(NameSetupsTest, ANameThatTheGatewayRefusedIsAskedForOnlyIfAnApplicationDo
     EXPECT_EQ(outputs(), Sent{});
     EXPECT_EQ(send(datagram(2)), Outcome::kPass) << "the gateway answers it";
 
-    EXPECT_TRUE(setups.recreate(name("WIKI.corp.example")));
+    EXPECT_TRUE(setups.recreate(gateway, {wiki.resource, name("WIKI.corp.example")}));
     update();
 
     EXPECT_EQ(outputs(), Sent{"told"});
@@ -128,7 +128,7 @@ TEST_F(NameSetupsTest, WhatWorksGoesOnWhileItIsConfirmedAgain) {
     say("Active");
     outputs();
 
-    EXPECT_FALSE(setups.recreate(wiki.domain));
+    EXPECT_FALSE(setups.recreate(gateway, {wiki.resource, wiki.domain}));
     EXPECT_EQ(send(datagram(1)), Outcome::kPass);
     update({datagram(2)});
 
@@ -141,7 +141,7 @@ TEST_F(NameSetupsTest, WhatWorksGoesOnWhileItIsConfirmedAgain) {
 
 TEST_F(NameSetupsTest, AFurtherQueryLosesNothing) {
     update({datagram(1)});
-    EXPECT_FALSE(setups.recreate(wiki.domain));
+    EXPECT_FALSE(setups.recreate(gateway, {wiki.resource, wiki.domain}));
     update();
 
     say("Active");
