@@ -84,7 +84,7 @@ TEST_F(ClientDnsHost, KeepsConnectionsApart) {
     const auto second = connect();
     say(first, query("a.example.org", RecordType::kA, {.id = 1}));
     say(second, query("b.example.org", RecordType::kA, {.id = 1}));
-    say(first, query("app.example.com", RecordType::kA, {.id = 1}));
+    say(first, query("app.example.com", RecordType::kA, {.id = 2}));
     ASSERT_EQ(asks.size(), 2U);
     respond(asks[1], "b.example.org");
     EXPECT_EQ(hear_answers(second), "NOERROR 198.51.100.7");
