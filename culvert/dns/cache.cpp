@@ -50,10 +50,13 @@ void Cache::insert(const Message& query, const Message& response, Instant now) {
     if (!ttl || *ttl < kMinTtl) {
         return;
     }
+    const auto size = size_of(*records);
+    if (size > kMaxAnswerBytes) {
+        return;
+    }
     if (const auto known = entries_.find(*key); known != entries_.end()) {
         erase(known);
     }
-    const auto size = size_of(*records);
     recent_.push_front(*key);
     entries_.emplace(*key, Entry{.records = std::move(*records),
                                  .since = now,

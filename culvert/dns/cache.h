@@ -27,6 +27,8 @@ public:
     static constexpr std::chrono::seconds kMaxTtl{std::chrono::hours{24}};
     static constexpr std::size_t kMaxEntries = 4096;
     static constexpr std::size_t kMaxBytes = 4U << 20;
+    /// Of one answer. What is longer is rare, and with all names uncompressed might be no DNS message any more.
+    static constexpr std::size_t kMaxAnswerBytes = 48U << 10;
 
     /// Keeps `response` to `query` if it may be kept.
     void insert(const Message& query, const Message& response, Instant now);

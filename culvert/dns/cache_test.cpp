@@ -50,6 +50,27 @@ TEST_F(DnsCache, AnswersWithTheTimeThatIsLeft) {  // C1
     EXPECT_EQ(Message::parse_response(*found)->flags(), 0x8100);
 }
 
+TEST_F(DnsCache, LeavesOutWhatMightBeTooLongToSayAgain) {
+    std::vector<Record> records{a_record("www.example.com", 3600, "192.0.2.1")};
+    const auto size_with = [&](std::size_t padding) {
+        auto all = records;
+        all.push_back({.owner = test::name("www.example.com"), .type = RecordType::kTxt, .ttl = 3600, .data = {}});
+        for (std::size_t left = padding; left > 0; left -= std::min<std::size_t>(left, 255)) {
+            const auto part = std::min<std::size_t>(left, 255);
+            all.back().data.push_back(static_cast<std::byte>(part));
+            all.back().data.resize(all.back().data.size() + part);
+        }
+        return all;
+    };
+    insert(www, size_with(1000));
+    EXPECT_NE(find(www), std::nullopt);
+    cache.clear();
+
+    insert(www, size_with(60'000));
+
+    EXPECT_EQ(find(www), std::nullopt);
+}
+
 TEST_F(DnsCache, ForgetsWhenTheFirstRecordExpires) {  // C2
     insert(www, {a_record("www.example.com", 1800, "192.0.2.1"), a_record("www.example.com", 3600, "192.0.2.2")});
     now += 100s;

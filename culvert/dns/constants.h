@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
 
 /// Sizes, times and ports of names inside the tunnel. Source: spec/dns.md sections 1 and 13.
@@ -55,6 +56,10 @@ inline constexpr std::size_t kLateAnswers = 1024;
 inline constexpr std::size_t kMaxSiteUdpMessage = 1200;
 /// Of the queries in flight, those of one client.
 inline constexpr std::size_t kSiteQueriesPerClient = 256;
+/// The same while half of all are in flight, so that a few clients do not take the rest.
+inline constexpr std::size_t kScarceSiteQueriesPerClient = 32;
+/// And how often it may ask: far more than people do, far less than what keeps a gateway or its nameserver busy.
+inline constexpr Rate kSiteQueryRate{.per_second = 100, .burst = 1000};
 /// How often its nameservers are compared, how long they have, and how many are asked at once, over UDP and TCP.
 inline constexpr Duration kEvaluationInterval = std::chrono::seconds{60};
 inline constexpr Duration kEvaluationTimeout = std::chrono::seconds{2};

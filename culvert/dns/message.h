@@ -12,7 +12,14 @@
 
 namespace culvert::dns {
 
-enum class ResponseCode : std::uint8_t { kNoError = 0, kFormErr = 1, kServFail = 2, kNxDomain = 3 };
+enum class ResponseCode : std::uint8_t {
+    kNoError = 0,
+    kFormErr = 1,
+    kServFail = 2,
+    kNxDomain = 3,
+    kNotImp = 4,
+    kRefused = 5
+};
 
 /// Distinguishes queries of one requester.
 using MessageId = std::uint16_t;

@@ -46,6 +46,12 @@ std::vector<net::IpAddress> ProxyAddresses::Assignment::addresses() const {
 
 const ProxyAddresses::Assignment& ProxyAddresses::assign(const Name& domain, ResourceId resource, IpStack stack) {
     const auto known = by_name_.find(Key{domain, resource});
+    if (known == by_name_.end() && !has_free(stack)) {
+        // Not remembered: whoever makes a machine ask for names, like a page on the web, has no end of them.
+        static const Assignment kNothing{Name{}, ResourceId{}};
+        warn_once();
+        return kNothing;
+    }
     auto& assignment = known != by_name_.end() ? **known : add(domain, resource);
     for (const auto family : kFamilies) {
         if (has_family(stack, family) && assignment.groups_[index_of(family)] == Assignment::kNone) {
@@ -106,11 +112,23 @@ void ProxyAddresses::give(Assignment& assignment, net::Family family) {
     if (next < group_count(family)) {
         own(assignment, family, next);
         has_changed_ = true;
-    } else if (!std::exchange(has_warned_, true)) {
+    } else {
+        warn_once();
+    }
+}
+
+void ProxyAddresses::warn_once() {
+    if (!std::exchange(has_warned_, true)) {
         kLog.warn(
             "No proxy addresses are left: names that were not asked for yet cannot be reached until the program "
             "is started again");
     }
+}
+
+bool ProxyAddresses::has_free(IpStack stack) const {
+    return std::ranges::any_of(kFamilies, [&](net::Family family) {
+        return has_family(stack, family) && families_[index_of(family)].owners.size() < group_count(family);
+    });
 }
 
 bool ProxyAddresses::restore(const ProxyRecord& record) {

@@ -68,7 +68,8 @@ public:
     ProxyAddresses(ProxyAddresses&&) = default;
     ProxyAddresses& operator=(ProxyAddresses&&) = default;
 
-    /// The addresses of `domain` as a name of `resource`; gives it those of `stack` that it does not have yet.
+    /// The addresses of `domain` as a name of `resource`; gives it those of `stack` that it does not have yet. Once
+    /// there are none left, new names have none, and are not remembered.
     const Assignment& assign(const Name& domain, ResourceId resource, IpStack stack);
 
     [[nodiscard]] const Assignment* find(const Name& domain, ResourceId resource) const;
@@ -109,6 +110,8 @@ private:
 
     Assignment& add(const Name& domain, ResourceId resource);
     void give(Assignment& assignment, net::Family family);
+    void warn_once();
+    [[nodiscard]] bool has_free(IpStack stack) const;
     bool restore(const ProxyRecord& record);
     [[nodiscard]] bool is_free(net::Family family, std::uint32_t group) const;
     void own(Assignment& assignment, net::Family family, std::uint32_t group);

@@ -158,6 +158,7 @@ TEST(ProxyAddresses, RunOutWithoutHarmToWhatWasGiven) {
     EXPECT_EQ(assign(proxies, "later.example", IpStack::kIpv4Only), "");
     EXPECT_EQ(proxies.find(taken[3])->domain(), name("last.example"));
     EXPECT_EQ(proxies.records().size(), 2U);
+    EXPECT_EQ(proxies.assignments().size(), 2U) << "names without end take no memory";
 }
 
 }  // namespace

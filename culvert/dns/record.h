@@ -21,6 +21,8 @@ enum class RecordType : std::uint16_t {
     kOpt = 41,
     kSvcb = 64,
     kHttps = 65,
+    kIxfr = 251,
+    kAxfr = 252,
     kAny = 255,
     kCaa = 257,
 };

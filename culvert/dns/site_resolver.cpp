@@ -25,6 +25,18 @@ Bytes address_query(const Name& name) {
     return query;
 }
 
+/// Nameservers of a site may let the gateway's address do more than ask: change records (RFC 2136), or have whole
+/// zones. Its clients may not.
+std::optional<ResponseCode> refusal_of(const Message& query) {
+    constexpr unsigned kStandardQuery = 0;
+    if (query.opcode() != kStandardQuery) {
+        return ResponseCode::kNotImp;
+    }
+    const auto type = query.question().type;
+    const bool wants_zone = type == RecordType::kAxfr || type == RecordType::kIxfr;
+    return wants_zone ? std::optional{ResponseCode::kRefused} : std::nullopt;
+}
+
 }  // namespace
 
 SiteResolver::SiteResolver(std::vector<net::IpAddress> nameservers, Name probe_name, const Rng& rng, Instant now)
@@ -42,8 +54,13 @@ std::expected<void, MessageError> SiteResolver::handle_query(const Requester& fr
         kLog.debug("Ignoring malformed query of a client", log::field("error", to_string(query.error())));
         return std::unexpected{query.error()};
     }
+    if (const auto refusal = refusal_of(*query)) {
+        kLog.debug("A client asks a nameserver for more than answers", log::field("opcode", query->opcode()));
+        outputs_.emplace_back(Answer{from, empty_response(*query, *refusal)});
+        return {};
+    }
     const auto server = nameserver();
-    if (!server || !has_room(from.client.ip)) {
+    if (!server || !may_ask(from.client.ip, now)) {
         kLog.debug("Cannot ask any nameserver", log::field("has_nameserver", server.has_value()));
         outputs_.emplace_back(Answer{from, empty_response(*query, ResponseCode::kServFail)});
         return {};
@@ -150,6 +167,7 @@ void SiteResolver::evaluate(Instant now) {
         }
     }
     due_.set(Due::kEvaluation, now + kEvaluationInterval);
+    std::erase_if(rates_, [&](const auto& entry) { return entry.second.is_full(now); });
 }
 
 void SiteResolver::rate(const OpenAsk& ask, const Message& response, Instant now) {
@@ -195,9 +213,13 @@ void SiteResolver::finish(Entry entry) {
     }
 }
 
-bool SiteResolver::has_room(const net::IpAddress& client) const {
-    const auto of_client = by_client_.find(client);
-    return queries_ < kHostQueries && (of_client == by_client_.end() || of_client->second < kSiteQueriesPerClient);
+bool SiteResolver::may_ask(const net::IpAddress& client, Instant now) {
+    const auto found = by_client_.find(client);
+    const auto of_client = found == by_client_.end() ? 0 : found->second;
+    const bool is_scarce = queries_ >= kHostQueries / 2;
+    const bool has_room =
+        queries_ < kHostQueries && of_client < (is_scarce ? kScarceSiteQueriesPerClient : kSiteQueriesPerClient);
+    return has_room && rates_[client].take(kSiteQueryRate, now);
 }
 
 }  // namespace culvert::dns

@@ -12,6 +12,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/base/deadlines.h"
+#include "culvert/base/rate_limiter.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
@@ -22,8 +23,9 @@
 
 namespace culvert::dns {
 
-/// What a gateway answers on its tunnel addresses: any query of any client, by asking the fastest of the nameservers
-/// that the machine has (spec/dns.md sections 10.4 and 10.5). Unlike the stub it never leaves a query without answer.
+/// What a gateway answers on its tunnel addresses: any query of any client that changes nothing and wants no zone, by
+/// asking the fastest of the nameservers that the machine has (spec/dns.md sections 10.4 and 10.5). Unlike the stub it
+/// never leaves a query without answer.
 ///
 /// Sans-IO, as the stub is: outputs are Answer, Ask over the host's network and StopAsking.
 class SiteResolver {
@@ -76,7 +78,7 @@ private:
     void ask(OpenAsk ask);
     void fail(Entry entry);
     void finish(Entry entry);
-    [[nodiscard]] bool has_room(const net::IpAddress& client) const;
+    [[nodiscard]] bool may_ask(const net::IpAddress& client, Instant now);
 
     std::vector<net::IpAddress> nameservers_;
     Bytes probe_;
@@ -87,6 +89,7 @@ private:
     std::map<AskId, OpenAsk> asks_;
     std::set<std::pair<Instant, AskId>> schedule_;
     std::map<net::IpAddress, std::size_t> by_client_;
+    std::map<net::IpAddress, RateLimiter> rates_;
     std::size_t queries_ = 0;
 
     std::optional<Rating> best_;    // of the last comparison, as far as it has come

@@ -124,6 +124,22 @@ TEST_F(SiteResolverTest, ForgetsANameserverThatDied) {
     EXPECT_EQ(resolver.nameserver(), std::nullopt);
 }
 
+TEST_F(SiteResolverTest, LetsClientsChangeNothingAndHaveNoZones) {
+    choose();
+    constexpr std::uint16_t kUpdate = 5U << 11U;
+    const auto answer_to = [&](const Bytes& message) {
+        EXPECT_TRUE(resolver.handle_query(from("100.64.0.1", Transport::kTcp), message, now));
+        drain();
+        EXPECT_TRUE(asks.empty());
+        const auto all = std::exchange(answers, {});
+        return all.empty() ? ResponseCode::kNoError : Message::parse_response(all[0].message)->response_code();
+    };
+
+    EXPECT_EQ(answer_to(query("corp.example", RecordType::kSoa, {.flags = kUpdate})), ResponseCode::kNotImp);
+    EXPECT_EQ(answer_to(query("corp.example", RecordType::kAxfr)), ResponseCode::kRefused);
+    EXPECT_EQ(answer_to(query("corp.example", RecordType::kIxfr)), ResponseCode::kRefused);
+}
+
 TEST_F(SiteResolverTest, PassesQueriesOn) {
     choose();
     for (const auto transport : {Transport::kUdp, Transport::kTcp}) {
@@ -189,6 +205,40 @@ TEST_F(SiteResolverTest, LeavesRoomForOtherClients) {
     ask("a.corp.example");
     EXPECT_EQ(take_answers(), "SERVFAIL");
     ask("a.corp.example", Transport::kUdp, "100.64.0.9");
+    EXPECT_EQ(take_answers(), "");
+}
+
+TEST_F(SiteResolverTest, AFewClientsDoNotTakeItAll) {
+    choose();
+    for (int client = 1; client <= 16; ++client) {
+        for (std::size_t i = 0; i < kSiteQueriesPerClient; ++i) {
+            ask("a.corp.example", Transport::kUdp, "100.64.0." + std::to_string(client));
+        }
+    }
+    answers.clear();
+
+    ask("b.corp.example", Transport::kUdp, "100.64.0.17");
+
+    EXPECT_EQ(take_answers(), "");
+}
+
+TEST_F(SiteResolverTest, AsksForAClientOnlySoOften) {
+    choose();
+    for (std::uint32_t i = 0; i < kSiteQueryRate.burst; ++i) {
+        ask("www.example.org");
+        respond(take_ask());
+    }
+    EXPECT_EQ(answers.size(), kSiteQueryRate.burst);
+    answers.clear();
+
+    ask("www.example.org");
+    EXPECT_EQ(take_answers(), "SERVFAIL");
+    ask("www.example.org", Transport::kUdp, "100.64.0.3");
+    EXPECT_EQ(take_answers(), "") << "that of another is asked";
+    asks.clear();
+
+    now += 1s;
+    ask("www.example.org");
     EXPECT_EQ(take_answers(), "");
 }
 

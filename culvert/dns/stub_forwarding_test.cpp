@@ -286,6 +286,18 @@ TEST_F(StubForwarding, LetsApplicationsAskAgainOnAnotherNetwork) {
     EXPECT_EQ(take_answers(), "SERVFAIL");  // over TCP
 }
 
+TEST_F(StubForwarding, ForgetsOnAnotherNetworkWhatWasSaidOnThisOne) {
+    ask("www.example.org");
+    respond(take_ask(), "203.0.113.66", 3600);
+    EXPECT_EQ(take_answers(), "NOERROR 203.0.113.66");
+
+    stub.handle_network_reset(now);
+    ask("www.example.org");
+
+    EXPECT_TRUE(answers.empty()) << "whoever answered there is not who answers here";
+    EXPECT_EQ(take_routes(), "host udp 192.0.2.1:53");
+}
+
 TEST_F(StubForwarding, AsksOverHttpsWithoutId) {
     const PortalResolvers portal{.doh = {{"https://dns.example/dns-query"}}};
     stub.set_resolvers(portal, {}, now);

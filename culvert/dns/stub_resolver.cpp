@@ -125,6 +125,7 @@ void StubResolver::handle_site_connected(ResourceId resource, const SiteAddresse
 }
 
 void StubResolver::handle_network_reset(Instant now) {
+    cache_.clear();  // what somebody in a café said must not count at home, and resolvers there may share an address
     health_.clear();
     sites_.clear();
     for (auto entry = pending_.begin(); entry != pending_.end();) {

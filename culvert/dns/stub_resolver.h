@@ -95,8 +95,8 @@ public:
     void handle_site_connected(ResourceId resource, const SiteAddresses& addresses, Instant now);
     void handle_site_lost(ResourceId resource) { sites_.erase(resource); }
 
-    /// The machine is on another network. What was asked gets no answer, so that it is asked again, but over TCP, where
-    /// nothing gets lost, it fails.
+    /// The machine is on another network. What was learned on this one is forgotten. What was asked gets no answer, so
+    /// that it is asked again, but over TCP, where nothing gets lost, it fails.
     void handle_network_reset(Instant now);
 
     // --- Time and outputs ---
