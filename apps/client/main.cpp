@@ -21,7 +21,6 @@ constexpr log::Logger kLog{"client"};
 
 int run(Options options) {
     log::init(options.log);
-    command_line::raise_descriptor_limit();  // each query that is asked for somebody takes one
     if (options.check_only) {
         kLog.info("Check passed");
         return EXIT_SUCCESS;

@@ -30,7 +30,6 @@ std::unique_ptr<http::Endpoint> or_warn(std::expected<std::unique_ptr<http::Endp
 
 int run(Options options) {
     log::init(options.log);
-    command_line::raise_descriptor_limit();  // each query that is asked for somebody takes one
     command_line::warn_about_argument(options.token_argument);
     command_line::DeviceNeeds needs{.account = sandbox::kGatewayAccount,
                                     .portal_port = options.device.portal.url.port(),

@@ -30,5 +30,9 @@ inline constexpr unsigned kRandomPorts = 64;
 
 /// Names that a client has translated at a time; the one that was set up longest ago gives way. Ours to choose.
 inline constexpr std::size_t kMaxNames = 4096;
+/// So many give way at a time, since all sessions are looked through for theirs.
+inline constexpr std::size_t kNamesThatGiveWay = 256;
+/// Of one name: four of each family (spec/dns.md section 6).
+inline constexpr std::size_t kMaxProxies = 8;
 
 }  // namespace culvert::nat

@@ -30,14 +30,6 @@ Translations::Change Translations::assign(const ResourceId& resource, const std:
                                           std::span<const net::IpAddress> resolved) {
     const Name name{resource, domain};
     auto change = Change::kNone;
-    const bool is_of_another = std::ranges::any_of(proxies, [&](const auto& proxy) {
-        const auto found = by_proxy_.find(proxy);
-        return found != by_proxy_.end() && found->second.name->first != name;
-    });
-    if (is_of_another) {
-        clear();
-        change = Change::kStartedOver;
-    }
     std::map<net::IpAddress, Target> before;
     if (const auto known = by_name_.find(name); known != by_name_.end()) {
         for (const auto& proxy : known->second.proxies) {
@@ -45,22 +37,37 @@ Translations::Change Translations::assign(const ResourceId& resource, const std:
         }
         forget(known);
     }
+    auto own = sorted(proxies);
+    const bool is_of_another =
+        std::ranges::any_of(own, [&](const net::IpAddress& proxy) { return by_proxy_.contains(proxy); });
+    for (const auto& [proxy, target] : before) {
+        own.push_back(proxy);
+    }
+    own = sorted(own);
+    if (is_of_another || own.size() > kMaxProxies) {
+        clear();
+        own = sorted(proxies);
+        change = Change::kStartedOver;
+    }
     if (by_name_.size() >= kMaxNames) {
-        forget(by_name_.find(ages_.front()));
+        for (std::size_t i = 0; i < kNamesThatGiveWay; ++i) {
+            forget(by_name_.find(ages_.front()));
+        }
+        change = Change::kMadeRoom;
     }
     const auto assignment =
-        by_name_.emplace(name, Assignment{.proxies = sorted(proxies), .age = ages_.insert(ages_.end(), name)}).first;
+        by_name_.emplace(name, Assignment{.proxies = std::move(own), .age = ages_.insert(ages_.end(), name)}).first;
     const auto all = sorted(resolved);
     for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
         const auto reals = of_family(all, family);
-        const auto own = of_family(assignment->second.proxies, family);
-        for (std::size_t i = 0; i < own.size(); ++i) {
+        const auto of_name = of_family(assignment->second.proxies, family);
+        for (std::size_t i = 0; i < of_name.size(); ++i) {
             const Target target{resource, reals.empty() ? std::nullopt : std::optional{reals[i % reals.size()]}};
-            const auto old = before.find(own[i]);
+            const auto old = before.find(of_name[i]);
             if (change == Change::kNone && old != before.end() && old->second != target) {
                 change = Change::kElsewhere;
             }
-            by_proxy_.emplace(own[i], Entry{target, assignment});
+            by_proxy_.emplace(of_name[i], Entry{target, assignment});
         }
     }
     return change;

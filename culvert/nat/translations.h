@@ -17,8 +17,11 @@ namespace culvert::nat {
 
 /// What the proxy IPs of one client stand for: the addresses that names resolved to (spec/tunnel.md section 6.5).
 ///
-/// Only says where a new session goes; see SessionTable for those that run. At most kMaxNames names; the one that was
-/// set up longest ago gives way.
+/// Only says where a new session goes; see SessionTable for those that run. At most kMaxNames names; those that were
+/// set up longest ago give way.
+///
+/// A proxy IP stands for one name until the client numbers anew: a session that began towards one must never serve
+/// what another resource permits.
 class Translations {
 public:
     struct Target {
@@ -32,13 +35,16 @@ public:
     enum class Change : std::uint8_t {
         kNone,       ///< The same as before, or only more of it.
         kElsewhere,  ///< New sessions go elsewhere; those that run go on.
-        /// A proxy IP was of another name or resource: the client numbers anew. All other translations are gone, and
-        /// its sessions have to go as well.
+        /// Others gave way: sessions of proxy IPs that stand for nothing any more have to go as well.
+        kMadeRoom,
+        /// A proxy IP was of another name or resource, or the name has others than it had: the client numbers anew. All
+        /// other translations are gone, and its sessions have to go as well.
         kStartedOver
     };
-    /// Maps each of `proxies` to one of `resolved` of its family, both in ascending order, over and over again, as
-    /// every name with fewer addresses than proxy IPs needs it. Requires lower-case names, and proxy IPs and addresses
-    /// that may be what they claim to be.
+    /// Maps each of `proxies`, and those that the name had before, to one of `resolved` of its family, both in
+    /// ascending order, over and over again, as every name with fewer addresses than proxy IPs needs it. Requires
+    /// lower-case names, and proxy IPs and addresses that may be what they claim to be, of the former at most
+    /// kMaxProxies.
     Change assign(const ResourceId& resource, const std::string& domain, std::span<const net::IpAddress> proxies,
                   std::span<const net::IpAddress> resolved);
 

@@ -101,12 +101,26 @@ TEST_F(TranslationsTest, StartOverIfAProxyIpIsOfAnotherResource) {
     EXPECT_EQ(translations.find(address("100.96.0.1"))->resource, resource_id(2));
 }
 
-TEST_F(TranslationsTest, ForgetWhatANameNoLongerHas) {
-    translations.assign(resource_id(1), "a.example", kProxies, addresses({"10.0.0.1"}));
-    translations.assign(resource_id(1), "a.example", kProxies4, addresses({"10.0.0.1"}));
+TEST_F(TranslationsTest, KeepWhatANameWasGivenBefore) {
+    translations.assign(resource_id(1), "a.example", kProxies, addresses({"10.0.0.1", "2001:db8::1"}));
+    translations.assign(resource_id(1), "a.example", kProxies4, addresses({"10.0.0.2", "2001:db8::2"}));
 
-    EXPECT_EQ(real("fd00:2021:1111:8000::"), "unknown");
-    EXPECT_EQ(translations.size(), 4U);
+    EXPECT_EQ(real("100.96.0.1"), "10.0.0.2");
+    EXPECT_EQ(real("fd00:2021:1111:8000::"), "2001:db8::2");
+    EXPECT_EQ(translations.size(), 8U);
+    EXPECT_EQ(translations.assign(resource_id(2), "b.example", addresses({"fd00:2021:1111:8000::"}), {}),
+              Change::kStartedOver)
+        << "or sessions of the one would go by the rules of the other";
+}
+
+TEST_F(TranslationsTest, StartOverIfANameHasOthersThanItHad) {
+    translations.assign(resource_id(1), "a.example", kProxies, addresses({"10.0.0.1"}));
+
+    EXPECT_EQ(translations.assign(resource_id(1), "a.example", addresses({"100.96.0.9"}), addresses({"10.0.0.1"})),
+              Change::kStartedOver);
+
+    EXPECT_EQ(real("100.96.0.1"), "unknown");
+    EXPECT_EQ(real("100.96.0.9"), "10.0.0.1");
 }
 
 TEST_F(TranslationsTest, TakeARepeatedProxyIpOnce) {
@@ -135,17 +149,22 @@ TEST_F(TranslationsTest, KeepSoManyNamesAndNoMore) {
         return net::IpAddress{
             std::array<std::uint8_t, 4>{100, 97, static_cast<std::uint8_t>(i >> 8U), static_cast<std::uint8_t>(i)}};
     };
-    for (std::size_t i = 0; i < kMaxNames + 1; ++i) {
+    const auto assign_name = [&](std::size_t i) {
         const std::vector one{proxy(i)};
-        translations.assign(resource_id(1), "n" + std::to_string(i) + ".example", one, {});
-        if (i + 1 == kMaxNames) {
-            translations.assign(resource_id(1), "n0.example", std::vector{proxy(0)}, {});  // is young again
-        }
+        return translations.assign(resource_id(1), "n" + std::to_string(i) + ".example", one, {});
+    };
+    for (std::size_t i = 0; i < kMaxNames; ++i) {
+        EXPECT_EQ(assign_name(i), Change::kNone);
     }
+    assign_name(0);  // is young again
 
-    EXPECT_EQ(translations.names(), kMaxNames);
+    EXPECT_EQ(assign_name(kMaxNames), Change::kMadeRoom);
+
+    EXPECT_EQ(translations.names(), kMaxNames - kNamesThatGiveWay + 1);
     EXPECT_NE(translations.find(proxy(0)), nullptr);
     EXPECT_EQ(translations.find(proxy(1)), nullptr);
+    EXPECT_EQ(translations.find(proxy(kNamesThatGiveWay)), nullptr);
+    EXPECT_NE(translations.find(proxy(kNamesThatGiveWay + 1)), nullptr);
 }
 
 }  // namespace

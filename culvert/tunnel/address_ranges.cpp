@@ -46,9 +46,13 @@ bool is_reserved(const net::IpAddress& address) {
            (address.is_v6() && address.is_link_local());
 }
 
-const net::IpNetwork& link_local_range() {
-    static const net::IpNetwork kRange = net::IpNetwork::parse("169.254.0.0/16").value();
-    return kRange;
+const net::IpNetwork* platform_range(const net::IpAddress& address) {
+    // Link-local; Azure's "wire server"; the metadata of Amazon's and Google's machines over IPv6.
+    static const std::vector<net::IpNetwork> kRanges =
+        networks({"169.254.0.0/16", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::/64"});
+    const auto found =
+        std::ranges::find_if(kRanges, [&](const net::IpNetwork& network) { return network.contains(address); });
+    return found == kRanges.end() ? nullptr : &*found;
 }
 
 bool is_private(const net::IpAddress& address) {

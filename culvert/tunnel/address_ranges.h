@@ -30,9 +30,10 @@ using dns::sentinel_range;
 /// TUN device, some would be for the machine itself.
 [[nodiscard]] bool is_reserved(const net::IpAddress& address);
 
-/// 169.254.0.0/16, where machines keep what is only for themselves: a cloud's metadata, for example. Only a resource
-/// whose network lies in it has such an address.
-[[nodiscard]] const net::IpNetwork& link_local_range();
+/// Where `address` is, if machines keep there what is only for themselves: 169.254.0.0/16, and where clouds have the
+/// like elsewhere, for example the credentials of a virtual machine. Only a resource whose network lies in that range
+/// has such an address. Else null.
+[[nodiscard]] const net::IpNetwork* platform_range(const net::IpAddress& address);
 
 /// Networks that are somebody's own (RFC 1918, 4193, 3927, 6598) or nobody's (RFC 1112 section 4): no part of the
 /// Internet.

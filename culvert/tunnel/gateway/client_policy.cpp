@@ -17,9 +17,9 @@ using portal_api::GatewayResource;
 
 constexpr log::Logger kLog{"tunnel"};
 
-bool is_only_around_link_local(const net::IpNetwork& network, const net::IpAddress& address) {
-    const auto& link_local = link_local_range();
-    return address.is_v4() && link_local.contains(address) && network.prefix() < link_local.prefix();
+bool is_only_around_platform(const net::IpNetwork& network, const net::IpAddress& address) {
+    const auto* platform = platform_range(address);
+    return platform != nullptr && network.prefix() < platform->prefix();
 }
 
 bool have_one_address(const GatewayResource& a, const GatewayResource& b) {
@@ -121,7 +121,7 @@ std::expected<ClientPolicy::Expiry, ClientPolicy::UpdateError> ClientPolicy::upd
 
 std::expected<ResourceId, Refusal> ClientPolicy::classify(const net::IpAddress& address, const Service& service) const {
     auto refusal = Refusal::kNoFilter;
-    if (const auto match = rules_.match(address); match && !is_only_around_link_local(match->network, address)) {
+    if (const auto match = rules_.match(address); match && !is_only_around_platform(match->network, address)) {
         const auto filtered = match->value->filters.check(service);
         if (!filtered) {
             return match->value->resource;
@@ -138,7 +138,8 @@ std::expected<ResourceId, Refusal> ClientPolicy::classify(const net::IpAddress& 
 }
 
 bool ClientPolicy::is_internet(const net::IpAddress& address) const {
-    return !is_private(address) && (host_addresses_ == nullptr || !host_addresses_->contains(address));
+    return !is_private(address) && (host_addresses_ == nullptr || !host_addresses_->contains(address)) &&
+           platform_range(address) == nullptr;
 }
 
 std::expected<void, Refusal> ClientPolicy::check(const ResourceId& dns_resource, const Service& service) const {

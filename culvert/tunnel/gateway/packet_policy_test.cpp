@@ -131,6 +131,17 @@ TEST(OutboundPolicy, ReachesLinkLocalAddressesOnlyByAResourceOfThatRange) {
     EXPECT_TRUE(outbound(policy("169.0.0.0/8"), udp_to("169.1.2.3:80")));
 }
 
+TEST(OutboundPolicy, ReachesWhatCloudsKeepForAMachineOnlyByAResourceOfThat) {
+    const auto wire_server = udp_to("168.63.129.16:80");
+
+    EXPECT_EQ(outbound(policy("0.0.0.0/0"), wire_server), std::unexpected{Refusal::kNoFilter});
+    EXPECT_TRUE(outbound(policy("168.63.129.16/32"), wire_server));
+    EXPECT_TRUE(outbound(policy("0.0.0.0/0"), udp_to("168.63.129.17:80")));
+    const auto metadata = packet::make_udp(socket("[fd00:2021:1111::1]:5000"), {ip("fd00:ec2::254"), 80}, {});
+    EXPECT_EQ(outbound(policy("fc00::/7"), metadata), std::unexpected{Refusal::kNoFilter});
+    EXPECT_TRUE(outbound(policy("fd00:ec2::254/128"), metadata));
+}
+
 TEST(OutboundPolicy, LetsOtherProtocolsThroughOnlyWithoutFilters) {
     const auto gre = packet::make_ip(ip("100.64.0.1"), ip("10.0.0.5"), 47, Bytes(8));
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
 
 /// Sizes and times of setting up names of DNS resources between client and gateway. Source: spec/tunnel.md sections 1.2
@@ -29,6 +30,13 @@ inline constexpr Duration kMaxResolvedTime = std::chrono::hours{1};
 /// session that starts again sets up all its names at once.
 inline constexpr std::size_t kMaxResolutions = 1000;
 inline constexpr std::size_t kMaxResolutionsPerClient = 256;
+/// The same while half of all are taken, so that a few clients do not take the rest.
+inline constexpr std::size_t kScarceResolutionsPerClient = 32;
+/// How often a client may have one begin. Ours to choose: far more than people need, far less than what keeps a gateway
+/// or its nameserver busy.
+inline constexpr Rate kResolutionRate{.per_second = 50, .burst = 512};
+/// Of each family. Proxy IPs stand for the first few; somebody with a name of his own may have thousands.
+inline constexpr std::size_t kMaxAddressesPerFamily = 16;
 /// Names that are remembered. Ours to choose.
 inline constexpr std::size_t kMaxResolvedNames = 4096;
 

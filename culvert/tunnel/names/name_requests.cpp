@@ -6,6 +6,18 @@
 #include "culvert/tunnel/names/constants.h"
 
 namespace culvert::tunnel {
+namespace {
+
+void keep_first(std::vector<net::IpAddress>& addresses) {
+    std::ranges::sort(addresses);
+    std::size_t v4 = 0;
+    std::size_t v6 = 0;
+    std::erase_if(addresses, [&](const net::IpAddress& address) {
+        return ++(address.is_v4() ? v4 : v6) > kMaxAddressesPerFamily;
+    });
+}
+
+}  // namespace
 
 bool NameRequests::submit(Request request, Instant now) {
     if (const auto known = known_.find(request.domain); known != known_.end() && known->second.until > now) {
@@ -23,10 +35,14 @@ bool NameRequests::submit(Request request, Instant now) {
             return true;
         }
     }
-    if (waiting_of(request.client) >= kMaxResolutionsPerClient) {
+    const bool is_scarce = waiting_.size() >= kMaxResolutions / 2;
+    if (waiting_of(request.client) >= (is_scarce ? kScarceResolutionsPerClient : kMaxResolutionsPerClient)) {
         return false;
     }
     if (found == by_name_.end() && waiting_.size() >= kMaxResolutions) {
+        return false;
+    }
+    if (found == by_name_.end() && !rates_[request.client].take(kResolutionRate, now)) {
         return false;
     }
     ++per_client_[request.client];
@@ -51,6 +67,7 @@ void NameRequests::handle_addresses(LookUpId id, std::vector<net::IpAddress> add
     if (found == waiting_.end()) {
         return;  // too late
     }
+    keep_first(addresses);
     remember(found->second.domain, addresses, now + std::min(lifetime, kMaxResolvedTime), now);
     answer(found, true, addresses);
 }
@@ -99,6 +116,7 @@ void NameRequests::forget_client(const ClientId& client) {
         std::erase_if(waiting.requests, [&](const Request& request) { return request.client == client; });
     }
     per_client_.erase(client);
+    rates_.erase(client);
     std::erase_if(resolved_, [&](const Resolved& resolved) { return resolved.request.client == client; });
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
 #include "culvert/dns/name.h"
@@ -21,8 +22,9 @@ namespace culvert::tunnel {
 /// section 6.5 steps 1 and 2). A name is looked up once for all who wait for it, and what was found is remembered for a
 /// while: clients ask again with every query of an application.
 ///
-/// There is a limit for look-ups, and one for what each client has waiting; requests beyond are refused, and their
-/// clients repeat them.
+/// There is a limit for look-ups, and for each client one for what it has waiting, which is lower while many do, and
+/// one for how often it has something looked up; requests beyond are refused, and their clients repeat them. Of what a
+/// name has only the first addresses are kept.
 ///
 /// Sans-IO: look-ups are polled, and their results come in. Knows nothing of permissions: check them before and, since
 /// time has passed, after.
@@ -86,6 +88,7 @@ private:
     LookUps waiting_;
     std::map<dns::Name, LookUpId> by_name_;
     std::map<ClientId, std::size_t> per_client_;
+    std::map<ClientId, RateLimiter> rates_;
     std::map<dns::Name, Known> known_;
     std::deque<LookUp> lookups_;
     std::deque<Resolved> resolved_;

@@ -135,7 +135,8 @@ TEST_F(NameRequestsTest, RefusesWhatIsTooMuchOfOneClientOrOfAll) {
     EXPECT_TRUE(submit(2, "n0.example")) << "others have room";
 
     for (std::size_t i = kMaxResolutionsPerClient; i < kMaxResolutions; ++i) {
-        EXPECT_TRUE(submit(static_cast<std::uint8_t>(3 + i / 200), "n" + std::to_string(i) + ".example"));
+        const auto client = static_cast<std::uint8_t>(i < kMaxResolutions - 10 ? 3 + i % 200 : 210 + i % 10);
+        EXPECT_TRUE(submit(client, "n" + std::to_string(i) + ".example"));
     }
     EXPECT_FALSE(submit(2, "more.example"));
     EXPECT_TRUE(submit(2, "n1.example")) << "that is looked up anyway";
@@ -146,9 +147,55 @@ TEST_F(NameRequestsTest, RefusesWhatIsTooMuchOfOneClientOrOfAll) {
     EXPECT_TRUE(submit(1, "more.example"));
 }
 
+TEST_F(NameRequestsTest, AFewClientsDoNotTakeItAll) {
+    for (std::uint8_t client = 1; client <= 16; ++client) {
+        for (std::size_t i = 0; i < kMaxResolutionsPerClient; ++i) {
+            submit(client, "n" + std::to_string(client) + "-" + std::to_string(i) + ".example");
+        }
+    }
+    EXPECT_TRUE(submit(17, "wiki.example"));
+    EXPECT_TRUE(submit(18, "mail.example"));
+}
+
+TEST_F(NameRequestsTest, LooksUpForAClientOnlySoOften) {
+    std::size_t looked_up = 0;
+    const auto submit_many = [&](std::size_t count) {
+        looked_up = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            submit(1, "n" + std::to_string(i) + ".example");
+            while (const auto next = requests.poll_lookup()) {
+                requests.handle_failure(next->id);
+                ++looked_up;
+            }
+        }
+    };
+    submit_many(10'000);
+    EXPECT_EQ(looked_up, kResolutionRate.burst);
+    EXPECT_TRUE(submit(2, "wiki.example")) << "another may";
+
+    now += 1s;
+    submit_many(10'000);
+    EXPECT_EQ(looked_up, kResolutionRate.per_second + 1) << "that of the other, too";
+}
+
+TEST_F(NameRequestsTest, KeepsTheFirstAddressesOnly) {
+    submit(1, "many.example");
+    std::vector<net::IpAddress> many{ip("2001:db8::1")};
+    for (std::uint8_t i = 255; i > 0; --i) {
+        many.emplace_back(std::array<std::uint8_t, 4>{10, 0, 0, i});
+    }
+    requests.handle_addresses(look_up("many.example"), many, kResolvedTime, now);
+
+    const auto next = requests.poll_resolved();
+    ASSERT_TRUE(next.has_value());
+    ASSERT_EQ(next->addresses.size(), kMaxAddressesPerFamily + 1);
+    EXPECT_EQ(next->addresses.front(), ip("10.0.0.1"));
+    EXPECT_EQ(next->addresses.back(), ip("2001:db8::1"));
+}
+
 TEST_F(NameRequestsTest, RemembersOnlySoManyNames) {
     for (std::size_t i = 0; i < kMaxResolvedNames + 10; ++i) {
-        submit(1, "n" + std::to_string(i) + ".example");
+        submit(static_cast<std::uint8_t>(1 + i / 100), "n" + std::to_string(i) + ".example");
         const auto next = requests.poll_lookup();
         requests.handle_addresses(next->id, {ip("10.0.0.1")}, 30s + std::chrono::milliseconds{i}, now);
     }

@@ -18,7 +18,7 @@ bool may_be_proxy_ip(const net::IpAddress& address) {
 }
 
 bool may_be_resource(const net::IpAddress& address) {
-    return !is_reserved(address) && !is_tunnel_address(address) && !address.is_link_local();
+    return !is_reserved(address) && !is_tunnel_address(address) && platform_range(address) == nullptr;
 }
 
 std::string lower_case(const dns::Name& name) {
@@ -56,9 +56,18 @@ p2p::DomainStatus set_up(const NameRequests::Resolved& resolved, nat::Translatio
     }
     const auto change = translations.assign(message.resource, lower_case(domain), message.proxy_ips,
                                             usable_addresses(resolved.addresses));
-    if (change == nat::Translations::Change::kStartedOver) {
-        kLog.debug("A client numbers its names anew", log::field("cid", client));
-        sessions.forget_client(client);
+    switch (change) {
+        case nat::Translations::Change::kNone:
+        case nat::Translations::Change::kElsewhere:
+            break;
+        case nat::Translations::Change::kMadeRoom:
+            sessions.forget_proxies(client,
+                                    [&](const net::IpAddress& proxy) { return translations.find(proxy) == nullptr; });
+            break;
+        case nat::Translations::Change::kStartedOver:
+            kLog.debug("A client numbers its names anew", log::field("cid", client));
+            sessions.forget_client(client);
+            break;
     }
     return {.resource = message.resource, .domain = message.domain, .status = p2p::NatStatus::kActive};
 }

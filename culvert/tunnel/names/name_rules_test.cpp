@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/nat/constants.h"
 #include "culvert/packet/builder.h"
 #include "culvert/tunnel/testing/test_values.h"
 
@@ -43,10 +44,11 @@ TEST(NameRules, RefuseNamesThatAreNone) {
 }
 
 TEST(NameRules, NamesLeadNobodyWhereResourcesAreNot) {
-    const std::vector all{ip("10.0.0.1"),    ip("127.0.0.1"),         ip("0.0.0.0"),     ip("169.254.169.254"),
-                          ip("224.0.0.1"),   ip("255.255.255.255"),   ip("100.64.0.7"),  ip("100.96.0.1"),
-                          ip("::1"),         ip("fe80::1"),           ip("ff02::1"),     ip("::ffff:127.0.0.1"),
-                          ip("2001:db8::1"), ip("fd00:2021:1111::7"), ip("192.168.1.10")};
+    const std::vector all{ip("10.0.0.1"),      ip("127.0.0.1"),         ip("0.0.0.0"),      ip("169.254.169.254"),
+                          ip("224.0.0.1"),     ip("255.255.255.255"),   ip("100.64.0.7"),   ip("100.96.0.1"),
+                          ip("::1"),           ip("fe80::1"),           ip("ff02::1"),      ip("::ffff:127.0.0.1"),
+                          ip("2001:db8::1"),   ip("fd00:2021:1111::7"), ip("192.168.1.10"), ip("168.63.129.16"),
+                          ip("fd00:ec2::254"), ip("fd20:ce::254")};
 
     EXPECT_EQ(usable_addresses(all), (std::vector{ip("10.0.0.1"), ip("2001:db8::1"), ip("192.168.1.10")}));
 }
@@ -104,6 +106,21 @@ TEST_F(SetUpTest, AClientThatNumbersAnewKeepsNoSessions) {
     EXPECT_EQ(sessions.size(kClient), 1U) << "a name that moved keeps what runs";
     set_up_name("other.example", "100.96.0.1", "10.0.0.3");
     EXPECT_EQ(sessions.size(kClient), 0U);
+}
+
+TEST_F(SetUpTest, SessionsOfNamesThatGaveWayEnd) {
+    set_up_name("oldest.example", "100.96.0.1", "10.0.0.1");
+    auto bytes = packet::make_udp(socket("100.64.0.1:4000"), socket("100.96.0.1:53"), {});
+    auto packet = packet::IpPacket::parse(bytes).value();
+    ASSERT_TRUE(sessions.open(kClient, packet, ip("10.0.0.1"), Instant{}));
+    for (std::size_t i = 0; i < nat::kMaxNames; ++i) {
+        const net::IpAddress proxy{
+            std::array<std::uint8_t, 4>{100, 97, static_cast<std::uint8_t>(i >> 8U), static_cast<std::uint8_t>(i)}};
+        set_up_name("n" + std::to_string(i) + ".example", proxy.to_string(), "10.0.0.2");
+    }
+
+    EXPECT_EQ(translations.find(ip("100.96.0.1")), nullptr);
+    EXPECT_EQ(sessions.size(kClient), 0U) << "or whatever the proxy IP stands for next would lead there";
 }
 
 }  // namespace
