@@ -48,8 +48,10 @@ int run(Options options) {
         options.device.on_ready = [] { std::raise(SIGTERM); };
     }
     options.device.on_ending = [&] { metrics.reset(); };
-    if (const auto result = session::run_client(
-            {.device = std::move(options.device), .activate_internet_resource = options.activate_internet_resource});
+    if (const auto result = session::run_client({.device = std::move(options.device),
+                                                 .activate_internet_resource = options.activate_internet_resource,
+                                                 .dns_control = options.dns_control,
+                                                 .confines_keeper = !options.sandbox.no_sandbox});
         !result) {
         kLog.error("Giving up", log::field("reason", result.error()));
         return EXIT_FAILURE;

@@ -28,6 +28,7 @@ struct RawOptions {
     std::string max_partition_time;
     command_line::SandboxFlags sandbox;
     bool activate_internet_resource = false;
+    std::string dns_control{os_dns::to_string(os_dns::Method::kSystemdResolved)};
     bool check = false;
     bool exit = false;
 };
@@ -46,6 +47,12 @@ void describe(CLI::App& app, RawOptions& raw) {
                  "Send everything through the tunnel that no other resource serves, if the portal offers that "
                  "[FIREZONE_ACTIVATE_INTERNET_RESOURCE]")
         ->envname("FIREZONE_ACTIVATE_INTERNET_RESOURCE");
+    app.add_option(
+           "--dns-control", raw.dns_control,
+           "How this machine is made to ask the client about names: systemd-resolved (default), etc-resolv-conf "
+           "or disabled [FIREZONE_DNS_CONTROL]")
+        ->envname("FIREZONE_DNS_CONTROL")
+        ->option_text("METHOD");
     app.add_flag("--check", raw.check, "Check the configuration, then exit");
     app.add_flag("--exit", raw.exit, "Exit once the tunnel is ready");
     command_line::describe(app, raw.sandbox, sandbox::kClientAccount);
@@ -115,6 +122,13 @@ std::expected<Options, Complaint> check(const RawOptions& raw) {
     options.check_only = raw.check;
     options.sandbox = raw.sandbox;
     options.exit_when_ready = raw.exit;
+    const auto dns_control = os_dns::parse_method(raw.dns_control);
+    if (!dns_control) {
+        return std::unexpected{"\"" + raw.dns_control +
+                               "\" is no way to control DNS. Give --dns-control systemd-resolved, etc-resolv-conf or "
+                               "disabled."};
+    }
+    options.dns_control = *dns_control;
     if (!raw.max_partition_time.empty()) {
         options.max_partition_time = parse_duration(raw.max_partition_time);
         if (!options.max_partition_time) {

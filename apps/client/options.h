@@ -6,6 +6,7 @@
 
 #include "apps/common/command_line.h"
 #include "apps/common/sandbox_flags.h"
+#include "culvert/os_dns/method.h"
 #include "culvert/session/device_session.h"
 
 namespace culvert::client {
@@ -18,6 +19,7 @@ struct Options {
     std::optional<net::SocketAddress> metrics;
     command_line::SandboxFlags sandbox;
     bool activate_internet_resource = false;
+    os_dns::Method dns_control = os_dns::Method::kSystemdResolved;
     bool check_only = false;       ///< --check: everything but running
     bool exit_when_ready = false;  ///< --exit
 };

@@ -89,6 +89,18 @@ TEST_F(ClientOptions, UseTheInternetResourceIfToldTo) {
     ::unsetenv("FIREZONE_ACTIVATE_INTERNET_RESOURCE");
 }
 
+TEST_F(ClientOptions, SayHowTheMachinesDnsIsControlled) {
+    EXPECT_EQ(parsed({}).dns_control, os_dns::Method::kSystemdResolved);
+    set("FIREZONE_TOKEN", "secret");
+    set("FIREZONE_DNS_CONTROL", "etc-resolv-conf");
+    EXPECT_EQ(parsed({}).dns_control, os_dns::Method::kEtcResolvConf);
+    set("FIREZONE_TOKEN", "secret");
+    EXPECT_EQ(parsed({"--dns-control", "disabled"}).dns_control, os_dns::Method::kDisabled);
+    ::unsetenv("FIREZONE_DNS_CONTROL");
+    EXPECT_EQ(exit_code(parse_options, {"--dns-control", "nrpt"}), 2);
+    EXPECT_EQ(exit_code(parse_options, {"--dns-control", ""}), 2);
+}
+
 TEST_F(ClientOptions, UnderstandDurations) {
     EXPECT_EQ(partition_time("90s"), std::chrono::seconds{90});
     EXPECT_EQ(partition_time("5m"), std::chrono::minutes{5});

@@ -48,7 +48,7 @@ HostDns::~HostDns() {
 }
 
 std::vector<HostDns::Event> HostDns::take_events() {
-    auto events = std::exchange(early_, {});
+    std::vector<Event> events;
     while (!has_failed_) {
         auto report = receive();
         if (!report) {
@@ -142,8 +142,7 @@ std::expected<void, std::string> HostDns::wait_for_start() {
         if (const auto* notice = std::get_if<Notice>(&*report)) {
             note(*notice);
         }
-        if (auto* found = std::get_if<SystemResolvers>(&*report)) {
-            early_.emplace_back(std::move(*found));
+        if (std::holds_alternative<Started>(*report)) {
             return {};
         }
     }

@@ -19,8 +19,8 @@ class HostDns {
 public:
     using Event = std::variant<SystemResolvers, Applied, Failed>;
 
-    /// Puts back what a killed predecessor left, and finds out whom the machine asks. Call it as root, or whoever may
-    /// change the machine's DNS, before there is a second thread. The error is for a person.
+    /// Puts back what a killed predecessor left. The first event says whom the machine asks. Call it as root, or
+    /// whoever may change the machine's DNS, before there is a second thread. The error is for a person.
     [[nodiscard]] static std::expected<std::unique_ptr<HostDns>, std::string> start(const KeeperOptions& options);
     /// As end(); waits until all is as before, for kEndLimit at the most.
     ~HostDns();
@@ -52,7 +52,6 @@ private:
     void note(const Notice& notice) const;
 
     io::FileDescriptor line_;
-    std::vector<Event> early_;  ///< those that came while we waited for the start
     bool is_closed_ = false;
     bool has_failed_ = false;
     bool is_applying_ = false;

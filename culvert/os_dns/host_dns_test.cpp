@@ -59,6 +59,10 @@ protected:
     static std::optional<T> next(HostDns& host) {
         std::optional<T> found;
         comes_true([&] {
+            pollfd polled{host.fd(), POLLIN, 0};
+            if (::poll(&polled, 1, 100) <= 0) {
+                return false;
+            }
             for (auto& event : host.take_events()) {
                 if (auto* wanted = std::get_if<T>(&event); wanted != nullptr && !found) {
                     found = std::move(*wanted);

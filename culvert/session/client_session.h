@@ -3,6 +3,7 @@
 #include <expected>
 #include <string>
 
+#include "culvert/os_dns/method.h"
 #include "culvert/session/device_session.h"
 
 namespace culvert::session {
@@ -11,6 +12,10 @@ struct ClientOptions {
     DeviceOptions device;
     /// Whether the Internet resource is used, should there be one. Off again when it is taken away.
     bool activate_internet_resource = false;
+    /// How the machine is made to ask the client about names.
+    os_dns::Method dns_control = os_dns::Method::kSystemdResolved;
+    /// Whether the process that does that is confined beyond its privileges.
+    bool confines_keeper = true;
 };
 
 /// Runs a client until SIGINT or SIGTERM (success) or until it cannot go on; the error is for a person. SIGHUP makes it

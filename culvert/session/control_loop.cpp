@@ -43,13 +43,22 @@ struct ControlLoop::Implementation {
                                             return;
                                         }
                                         watch.handler();
-                                        wait_for(watch);
+                                        if (watch.descriptor.is_open()) {
+                                            wait_for(watch);
+                                        }
                                     });
     }
 
     ~Implementation() {
         for (auto& watch : watches) {
-            watch.descriptor.release();  // the descriptor is not ours to close
+            let_go(watch);
+        }
+    }
+
+    /// The descriptor is not ours to close.
+    static void let_go(Watch& watch) {
+        if (watch.descriptor.is_open()) {
+            watch.descriptor.release();
         }
     }
 };
@@ -76,6 +85,14 @@ void ControlLoop::watch(int fd, std::function<void()> handler) {
     auto& watch = implementation_->watches.emplace_back(
         Implementation::Watch{asio::posix::stream_descriptor{implementation_->context, fd}, std::move(handler)});
     implementation_->wait_for(watch);
+}
+
+void ControlLoop::unwatch(int fd) {
+    for (auto& watch : implementation_->watches) {
+        if (watch.descriptor.is_open() && watch.descriptor.native_handle() == fd) {
+            Implementation::let_go(watch);
+        }
+    }
 }
 
 void ControlLoop::after(Duration delay, std::function<void()> handler) {

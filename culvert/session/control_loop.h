@@ -25,8 +25,12 @@ public:
     /// Calls `handler` with the number of each SIGINT, SIGTERM or SIGHUP.
     void on_signal(std::function<void(int)> handler);
 
-    /// Calls `handler` whenever `fd` is readable. The descriptor stays the caller's and must outlive the loop.
+    /// Calls `handler` whenever `fd` is readable. The descriptor stays the caller's and must outlive the loop, or
+    /// unwatch().
     void watch(int fd, std::function<void()> handler);
+
+    /// No more calls for `fd`, which may be closed then.
+    void unwatch(int fd);
 
     /// Calls `handler` once, after `delay`.
     void after(Duration delay, std::function<void()> handler);

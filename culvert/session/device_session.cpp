@@ -123,10 +123,17 @@ void DeviceSession::handle(tunnel::TunInterfaceUpdated& updated) {
         fail(set.error());
         return;
     }
+    const bool is_dns_set = set_host_dns(config);
     auto routes = config.ipv4_routes;
     routes.insert(routes.end(), config.ipv6_routes.begin(), config.ipv6_routes.end());
     interface_->set_routes(routes);
     follow_routes();
+    if (is_dns_set) {
+        become_ready();
+    }
+}
+
+void DeviceSession::become_ready() {
     if (!std::exchange(is_ready_, true)) {
         kSessionLog.info("Tunnel ready", log::field("elapsed_ms", milliseconds(io::monotonic_now() - started_at_)));
         if (options_.on_ready) {
@@ -226,6 +233,7 @@ void DeviceSession::shut_down() {
         return;
     }
     host_watch_.stop();
+    release_host();
     shards_->shut_down();
     connection_->close();
     loop_.after(kShutdownLimit, [this] { loop_.stop(); });

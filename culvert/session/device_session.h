@@ -68,6 +68,11 @@ protected:
     /// Puts back what somebody else took away of what prepare_host() did; whether anything was missing.
     virtual std::expected<bool, std::string> repair_host() { return false; }
 
+    /// Whether the machine's DNS is as `config` wants it. False: become_ready() is called once it is.
+    [[nodiscard]] virtual bool set_host_dns(const tunnel::TunConfig& /*config*/) { return true; }
+    /// Called once when the session begins to end: what is still answered now will not be for long.
+    virtual void release_host() {}
+
     void handle(tunnel::TunInterfaceUpdated& updated);
     void handle(tunnel::SendToPortal& sent);
     void handle(tunnel::ReconnectToPortal& asked);
@@ -76,17 +81,21 @@ protected:
     void reconnect() { connection_->reconnect(); }
     void connect(const crypto::PublicKey& public_key);
 
+    /// Does nothing if it has happened before.
+    void become_ready();
+    /// Says goodbye to peers and portal, then ends run() with this error.
+    void fail(std::string error);
+
     static constexpr log::Logger kSessionLog{"session"};
 
     [[nodiscard]] ControlLoop& loop() { return loop_; }
     [[nodiscard]] HostWatch& host_watch() { return host_watch_; }
     [[nodiscard]] const std::string& tun_name() const { return options_.tun_name; }
+    [[nodiscard]] unsigned tun_index() const { return interface_->index(); }
 
 private:
     std::expected<void, std::string> start();
     [[nodiscard]] std::expected<std::vector<io::TunDevice>, std::string> open_tun() const;
-    /// Says goodbye to peers and portal, then ends run() with this error.
-    void fail(std::string error);
     void shut_down();
     void stop_if_done();
     void handle_signal(int number);

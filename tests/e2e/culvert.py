@@ -73,7 +73,8 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={"PATH": os.environ["PATH"], **(environment or {})},
+            # Namespaces share the machine's /etc and D-Bus, which are nobody's to change here.
+            env={"PATH": os.environ["PATH"], "FIREZONE_DNS_CONTROL": "disabled", **(environment or {})},
         )
 
     @property

@@ -127,7 +127,7 @@ def test_portal_is_broken_for_now(bare_system, answer):
 
 def test_portal_host_is_unknown(bare_system):
     result = subprocess.run(
-        in_namespace("client", BIN / "culvert-client", "--api-url", "ws://portal.invalid:8081"),
+        in_namespace("client", BIN / "culvert-client", "--dns-control", "disabled", "--api-url", "ws://portal.invalid:8081"),
         env={"FIREZONE_TOKEN": ".a.b.c", "FIREZONE_ID": "x"}, capture_output=True, text=True, timeout=30,
     )
     assert result.returncode == 1
