@@ -24,6 +24,7 @@
 #include "culvert/os_dns/etc_resolv_conf.h"
 #include "culvert/os_dns/keeper_messages.h"
 #include "culvert/os_dns/no_control.h"
+#include "culvert/os_dns/resolv_conf_text.h"
 #include "culvert/os_dns/systemd_resolved.h"
 #include "culvert/sandbox/sandbox.h"
 
@@ -37,14 +38,23 @@ constexpr int kLine = 3;
 
 using OnNotice = std::function<void(const Notice&)>;
 
+/// An earlier run may have been told to write the file, and been killed. Nothing is touched unless that is so.
+void repair_file(const KeeperOptions& options, const OnNotice& on_notice) {
+    const auto folder = ConfigFolder::open(options.root / "etc");
+    const auto live = folder ? folder->read(kLiveName) : std::unexpected{folder.error()};
+    if (!live || !is_ours(live->text)) {
+        return;
+    }
+    if (auto left = EtcResolvConf::open(
+            {.root = options.root, .on_notice = on_notice, .lock_patience = std::chrono::milliseconds{0}})) {
+        static_cast<void>((*left)->revert());
+    }
+}
+
 std::expected<std::unique_ptr<DnsControl>, std::string> open_control(const KeeperOptions& options, OnNotice on_notice) {
     switch (options.method) {
         case Method::kSystemdResolved:
-            // An earlier run may have been told to write the file, and been killed.
-            if (auto left = EtcResolvConf::open(
-                    {.root = options.root, .on_notice = on_notice, .lock_patience = std::chrono::milliseconds{0}})) {
-                static_cast<void>((*left)->revert());
-            }
+            repair_file(options, on_notice);
             return SystemdResolved::open(
                 {.interface_index = options.interface_index, .on_notice = std::move(on_notice)});
         case Method::kEtcResolvConf:
