@@ -115,6 +115,12 @@ void TunnelNetwork::add_resource(const portal_api::ClientResource& resource, Gra
     }
 }
 
+void TunnelNetwork::remove_resource(const ResourceId& id) {
+    resources_.erase(id);
+    grants.erase(id);
+    to_client(portal_api::ResourceDeleted{id});
+}
+
 // --- The portal ---
 
 std::vector<portal_api::ClientResource> TunnelNetwork::resources() const {
@@ -240,7 +246,11 @@ void TunnelNetwork::handle(Gateway& gateway, portal_api::FromGateway message) {
                    [&](portal_api::FlowAuthorized& authorized) {
                        ++gateway.flows_authorized;
                        if (const auto resource = ResourceId::parse(authorized.ref)) {
-                           later([this, resource] { to_client(flow_created(*resource)); });
+                           later([this, resource] {
+                               if (grants.contains(*resource)) {
+                                   to_client(flow_created(*resource));
+                               }
+                           });
                        }
                    },
                    [&](portal_api::BroadcastClientIceCandidates& broadcast) {
@@ -384,7 +394,8 @@ void TunnelNetwork::connect_rogue(Gateway& gateway, const portal_api::GatewayRes
 }
 
 void TunnelNetwork::connect_other_rogue(Gateway& gateway, const portal_api::GatewayResource& resource) {
-    connect(other_rogue.emplace(std::uint8_t{68}, ip("100.64.0.67"), ip("fd00:2021:1111::67"), now), gateway, resource);
+    other_rogue_authorization = connect(
+        other_rogue.emplace(std::uint8_t{68}, ip("100.64.0.67"), ip("fd00:2021:1111::67"), now), gateway, resource);
 }
 
 portal_api::AuthorizeFlow TunnelNetwork::connect(Rogue& newcomer, Gateway& gateway,

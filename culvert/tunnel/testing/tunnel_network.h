@@ -81,6 +81,7 @@ public:
     void add_resource(std::uint8_t number, std::string_view network, Grant grant = {});
     /// The same for one of any kind.
     void add_resource(const portal_api::ClientResource& resource, Grant grant = {});
+    void remove_resource(const ResourceId& id);
     /// Sends `init` to the client, or to a gateway, with everything the portal knows.
     void init_client();
     void init_gateway(Gateway& gateway, std::vector<portal_api::Authorization> authorizations = {});
@@ -123,6 +124,7 @@ public:
     void send_from_rogue(Gateway& gateway, ByteSpan packet);
     /// One more, with the TUN addresses 100.64.0.67 and fd00:2021:1111::67.
     std::optional<Rogue> other_rogue;
+    portal_api::AuthorizeFlow other_rogue_authorization;
     void connect_other_rogue(Gateway& gateway, const portal_api::GatewayResource& resource);
     void send_from_other_rogue(Gateway& gateway, ByteSpan packet);
 
