@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "apps/client/options.h"
 #include "apps/common/device_confinement.h"
@@ -35,8 +36,8 @@ int run(Options options) {
     options.device.on_prepared = [&] { return command_line::confine_device(options.sandbox, needs); };
     std::unique_ptr<http::Endpoint> metrics;
     if (options.metrics) {
-        options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
-            auto started = command_line::serve_metrics(address, counters);
+        options.device.on_counters = [&, address = *options.metrics](std::vector<const io::ShardCounters*> shards) {
+            auto started = command_line::serve_metrics(address, std::move(shards));
             if (!started) {
                 kLog.warn("Not serving metrics", log::field("error", started.error()));
                 return;

@@ -1,5 +1,7 @@
 #include "apps/common/metrics.h"
 
+#include <utility>
+
 #include "culvert/observability/metrics_page.h"
 #include "culvert/session/device_metrics.h"
 
@@ -10,9 +12,9 @@ using http::Request;
 using http::Response;
 
 std::expected<std::unique_ptr<Endpoint>, std::string> serve_metrics(const net::SocketAddress& address,
-                                                                    const io::ShardCounters& counters) {
-    return Endpoint::start(address, {{"/metrics", {[&counters](const Request&) {
-                                          return Response{200, session::render_metrics(counters),
+                                                                    std::vector<const io::ShardCounters*> shards) {
+    return Endpoint::start(address, {{"/metrics", {[shards = std::move(shards)](const Request&) {
+                                          return Response{200, session::render_metrics(shards),
                                                           observability::MetricsPage::kContentType};
                                       }}}});
 }

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "culvert/http/endpoint.h"
 #include "culvert/session/device_session.h"
@@ -9,9 +10,9 @@
 namespace culvert::command_line {
 
 /// Serves /metrics of a client's or gateway's data path at `address` for as long as it lives, which must not be
-/// longer than `counters` does. The error is for a person.
+/// longer than the counters of its shards do. The error is for a person.
 [[nodiscard]] std::expected<std::unique_ptr<http::Endpoint>, std::string> serve_metrics(
-    const net::SocketAddress& address, const io::ShardCounters& counters);
+    const net::SocketAddress& address, std::vector<const io::ShardCounters*> shards);
 
 /// Answers /healthz with 200 for as long as it lives.
 [[nodiscard]] std::expected<std::unique_ptr<http::Endpoint>, std::string> serve_health(

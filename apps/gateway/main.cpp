@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "apps/common/device_confinement.h"
 #include "apps/common/metrics.h"
@@ -48,8 +49,8 @@ int run(Options options) {
     };
     std::unique_ptr<http::Endpoint> metrics;
     if (options.metrics) {
-        options.device.on_counters = [&, address = *options.metrics](const io::ShardCounters& counters) {
-            metrics = or_warn(command_line::serve_metrics(address, counters));
+        options.device.on_counters = [&, address = *options.metrics](std::vector<const io::ShardCounters*> shards) {
+            metrics = or_warn(command_line::serve_metrics(address, std::move(shards)));
         };
     }
     options.device.on_ending = [&] { metrics.reset(); };

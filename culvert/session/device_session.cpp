@@ -6,14 +6,10 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
+#include "culvert/session/constants.h"
 
 namespace culvert::session {
 namespace {
-
-/// Goodbyes must be said by then.
-constexpr Duration kShutdownLimit = std::chrono::seconds{3};
-/// Before the portal is asked to repeat what an overloaded data plane did not take.
-constexpr Duration kOverloadPause = std::chrono::seconds{1};
 
 std::int64_t milliseconds(Duration duration) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -76,7 +72,7 @@ std::expected<void, std::string> DeviceSession::start() {
         return started;
     }
     if (options_.on_counters) {
-        options_.on_counters(*shards_->counters().front());
+        options_.on_counters(shards_->counters());
     }
     loop_.on_signal([this](int number) { handle_signal(number); });
     watch_shards();
@@ -147,7 +143,6 @@ void DeviceSession::handle(tunnel::SendToPortal& sent) {
 }
 
 void DeviceSession::handle(tunnel::ReconnectToPortal& /*asked*/) {
-    kSessionLog.debug("No usable relay left: asking the portal for fresh ones");
     connect();
 }
 

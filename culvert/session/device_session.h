@@ -33,8 +33,8 @@ struct DeviceOptions {
     std::function<std::expected<void, std::string>()> on_prepared;
     /// Called once, when the TUN interface carries its addresses and routes for the first time.
     std::function<void()> on_ready;
-    /// Called once with the data path's counters, which live until the session ends; of the first shard.
-    std::function<void(const io::ShardCounters&)> on_counters;
+    /// Called once with the counters of each shard, which live until the session ends.
+    std::function<void(std::vector<const io::ShardCounters*>)> on_counters;
     /// Called once before the counters go away.
     std::function<void()> on_ending;
 };

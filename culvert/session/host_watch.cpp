@@ -5,6 +5,7 @@
 
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
+#include "culvert/session/constants.h"
 
 namespace culvert::session {
 namespace {

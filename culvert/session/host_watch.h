@@ -40,11 +40,6 @@ public:
     void stop() { is_stopped_ = true; }
 
 private:
-    /// A new network comes in several steps: link, address, route.
-    static constexpr Duration kSettling = std::chrono::milliseconds{500};
-    /// A host whose routes never stop changing gets an answer as well.
-    static constexpr Duration kLongestSettling = std::chrono::seconds{5};
-
     void note_change_of_host();
     void check_host_after(Duration delay);
     void check_host();
