@@ -15,6 +15,7 @@
 #include "apps/common/token.h"
 #include "culvert/portal_api/external_id.h"
 #include "culvert/portal_api/user_agent.h"
+#include "culvert/portal_channel/constants.h"
 
 namespace culvert::gateway {
 namespace {
@@ -23,8 +24,6 @@ using command_line::Complaint;
 using command_line::EarlyExit;
 
 constexpr const char* kIdFile = "/var/lib/firezone/gateway_id";
-/// After so long without the portal the process ends, and a supervisor starts it again.
-constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
 
 struct RawOptions {
     command_line::DeviceFlags device;
@@ -127,7 +126,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
         std::cerr << "error: " << device.error() << '\n';
         return std::unexpected{EarlyExit{EXIT_FAILURE}};
     }
-    device->portal.max_partition_time = kMaxPartitionTime;
+    device->portal.max_partition_time = portal_channel::kMaxPartitionTime;
     options->device = std::move(*device);
     options->token_argument = raw.token.argument;
     return *std::move(options);

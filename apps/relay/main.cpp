@@ -17,6 +17,7 @@
 #include "apps/common/process.h"
 #include "apps/common/token.h"
 #include "apps/relay/confinement.h"
+#include "apps/relay/constants.h"
 #include "apps/relay/metrics.h"
 #include "apps/relay/options.h"
 #include "apps/relay/portal_link.h"
@@ -112,8 +113,10 @@ class Endpoints {
 public:
     Endpoints(const Options& options, const RelayLoop& relay, const PortalLink& portal) {
         start(options.health_check, "/healthz", {[&portal](const auto&) {
-                  return portal.is_healthy(io::monotonic_now()) ? http::Response{200, ""}
-                                                                : http::Response{400, "no heartbeat for 15 minutes\n"};
+                  return portal.is_healthy(io::monotonic_now())
+                             ? http::Response{200, ""}
+                             : http::Response{
+                                   400, "no heartbeat for " + std::to_string(kMaxHeartbeatAge.count()) + " minutes\n"};
               }});
         start(options.control, "/log_filter", {set_log_filter, /*accepts_post=*/true});
         if (options.metrics) {

@@ -5,26 +5,23 @@
 #include <variant>
 
 #include "apps/common/user_agent.h"
+#include "apps/relay/constants.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_api/url.h"
+#include "culvert/portal_channel/constants.h"
 
 namespace culvert::relay_server {
 namespace {
 
 constexpr log::Logger kLog{"relay"};
 
-/// How long a relay goes on without its portal (spec/relay.md section 11.3).
-constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
-/// The age of the last heartbeat from which the relay counts as stuck (spec/relay.md section 11.6).
-constexpr auto kMaxHeartbeatAge = std::chrono::minutes{15};
-
 }  // namespace
 
 std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const Options& options,
                                                                          std::string stamp_secret, Rng rng,
-                                                                         GiveUp give_up, ObeyUsers obey_users) {
+                                                                         GiveUp give_up, ApplyRules apply_rules) {
     const portal_api::LoginParameters parameters{.role = portal_api::Role::kRelay,
                                                  .token = options.token,
                                                  .name = options.name,
@@ -40,9 +37,9 @@ std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const O
         .url = *std::move(url),
         .user_agent = command_line::user_agent(io::read_host_info(), "relay", CULVERT_VERSION),
         .stamp_secret = std::move(stamp_secret),
-        .max_partition_time = kMaxPartitionTime,
+        .max_partition_time = portal_channel::kMaxPartitionTime,
         .rng = rng};
-    auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up), std::move(obey_users)}};
+    auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up), std::move(apply_rules)}};
     auto opened = portal_link::PortalConnection::create(
         std::move(connection), [raw = link.get()](const portal_channel::Event& event) { raw->handle_event(event); });
     if (!opened) {
@@ -63,7 +60,7 @@ void PortalLink::handle_message(const portal_api::ToRelay& message) {
                    [&](const portal_api::TurnUsers& users) {
                        kLog.debug("Told of users", log::field("revoked", users.revoked.size()),
                                   log::field("extended", users.extended.size()));
-                       obey_users_(users);
+                       apply_rules_(users);
                    },
                },
                message);

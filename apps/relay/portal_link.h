@@ -21,13 +21,13 @@ public:
     /// Called once, on the link's thread, when the portal will not have this relay or has been away for too long.
     using GiveUp = std::function<void(const std::string& reason)>;
     /// Called on the link's thread with what the portal says about users of this relay.
-    using ObeyUsers = std::function<void(const portal_api::TurnUsers& users)>;
+    using ApplyRules = std::function<void(const portal_api::TurnUsers& users)>;
 
     /// Resolves the portal's host name. The error is a sentence for a person.
     [[nodiscard]] static std::expected<std::unique_ptr<PortalLink>, std::string> open(const Options& options,
                                                                                       std::string stamp_secret, Rng rng,
                                                                                       GiveUp give_up,
-                                                                                      ObeyUsers obey_users);
+                                                                                      ApplyRules apply_rules);
     void connect() { connection_->connect(std::nullopt); }
 
     /// False if heartbeats have stopped for so long that something must be stuck. True before the first one.
@@ -36,13 +36,13 @@ public:
     [[nodiscard]] std::uint64_t hiccups() const { return hiccups_; }
 
 private:
-    PortalLink(GiveUp give_up, ObeyUsers obey_users)
-        : give_up_{std::move(give_up)}, obey_users_{std::move(obey_users)} {}
+    PortalLink(GiveUp give_up, ApplyRules apply_rules)
+        : give_up_{std::move(give_up)}, apply_rules_{std::move(apply_rules)} {}
     void handle_message(const portal_api::ToRelay& message);
     void handle_event(const portal_channel::Event& event);
 
     GiveUp give_up_;
-    ObeyUsers obey_users_;
+    ApplyRules apply_rules_;
     std::atomic<Instant::rep> last_heartbeat_{0};
     std::atomic<bool> is_joined_{false};
     std::atomic<std::uint64_t> hiccups_{0};

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/relay/constants.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/loop.h"
 #include "culvert/observability/log.h"
@@ -17,20 +18,15 @@ namespace {
 
 constexpr log::Logger kLog{"relay"};
 
-/// Words of the portal that wait for the loop's next turn. Far more than a portal sends at once; an extension beyond
-/// that is lost, a revocation never.
-constexpr std::size_t kMaxUserWords = 65'536;
-constexpr auto kPublishInterval = std::chrono::milliseconds{100};
-constexpr auto kActivityInterval = std::chrono::seconds{10};
-
 }  // namespace
 
-RelayLoop::RelayLoop(std::unique_ptr<relay::DataPlane> plane) : plane_{std::move(plane)}, user_words_{kMaxUserWords} {}
+RelayLoop::RelayLoop(std::unique_ptr<relay::DataPlane> plane)
+    : plane_{std::move(plane)}, user_rules_{kMaxWaitingRules} {}
 
 void RelayLoop::run() {
     activity_logged_at_ = io::monotonic_now();
     while (!is_stopping_) {
-        obey_user_words();
+        apply_user_rules();
         const auto now = io::monotonic_now();
         const auto turn = plane_->turn(now, io::wall_now());
         has_unpublished_ = true;
@@ -44,7 +40,7 @@ void RelayLoop::run() {
 
 void RelayLoop::sleep() const {
     auto wait = plane_->wait();
-    wait.add(user_words_.fd(), POLLIN);
+    wait.add(user_rules_.fd(), POLLIN);
     auto deadline = activity_logged_at_ + kActivityInterval;
     if (has_unpublished_) {
         deadline = std::min(deadline, published_at_ + kPublishInterval);
@@ -55,25 +51,25 @@ void RelayLoop::sleep() const {
 
 void RelayLoop::stop() {
     is_stopping_ = true;
-    user_words_.wake();
+    user_rules_.wake();
 }
 
 void RelayLoop::extend_user(std::string salt, WallTime until) {
-    if (!user_words_.post({std::move(salt), until, /*revokes=*/false})) {
+    if (!user_rules_.post({std::move(salt), until, /*revokes=*/false})) {
         kLog.warn("Lost an extension of credentials: too many at once");
     }
 }
 
 void RelayLoop::revoke_user(std::string salt, WallTime until) {
-    user_words_.post_always({std::move(salt), until, /*revokes=*/true});
+    user_rules_.post_always({std::move(salt), until, /*revokes=*/true});
 }
 
-void RelayLoop::obey_user_words() {
-    for (const auto& word : user_words_.take()) {
-        if (word.revokes) {
-            plane_->revoke_user(word.salt, word.until);
+void RelayLoop::apply_user_rules() {
+    for (const auto& rule : user_rules_.take()) {
+        if (rule.revokes) {
+            plane_->revoke_user(rule.salt, rule.until);
         } else {
-            plane_->extend_user(word.salt, word.until);
+            plane_->extend_user(rule.salt, rule.until);
         }
     }
 }

@@ -37,19 +37,19 @@ public:
     [[nodiscard]] Snapshot snapshot() const;
 
 private:
-    struct UserWord {
+    struct UserRule {
         std::string salt;
         WallTime until;
         bool revokes;
     };
 
     void sleep() const;
-    void obey_user_words();
+    void apply_user_rules();
     void publish_if_due(Instant now);
     void log_activity_if_due(Instant now);
 
     std::unique_ptr<relay::DataPlane> plane_;
-    io::Mailbox<UserWord> user_words_;
+    io::Mailbox<UserRule> user_rules_;
     std::atomic<bool> is_stopping_{false};
 
     Instant published_at_{};

@@ -25,6 +25,10 @@ static_assert(kJoinTimeout < kHeartbeatInterval, "a join that fails is noticed b
 inline constexpr Duration kFirstRetryInterval = std::chrono::milliseconds{500};
 inline constexpr Duration kMaxRetryInterval = std::chrono::seconds{60};
 
+/// How long gateways and relays go on without their portal (spec/session-and-apps.md section 1.7); then they end, and
+/// what supervises them starts them again. A client's user may give it a time.
+inline constexpr Duration kMaxPartitionTime = std::chrono::minutes{15};
+
 /// What of a text of the portal's choosing is shown to people. Our own choice.
 inline constexpr std::size_t kMaxShownText = 200;
 
@@ -45,6 +49,9 @@ inline constexpr int kTcpUnsentBytes = 65'536;
 
 /// For connecting to any of the portal's addresses.
 inline constexpr Duration kTcpConnectTimeout = std::chrono::seconds{5};
+
+/// For TCP, TLS and the upgrade together. Our own choice.
+inline constexpr Duration kDialTimeout = std::chrono::seconds{15};
 
 /// For the closing handshake; our own choice.
 inline constexpr Duration kCloseTimeout = std::chrono::seconds{1};

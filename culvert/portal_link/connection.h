@@ -13,6 +13,7 @@
 #include "culvert/crypto/keys.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/portal_api/url.h"
+#include "culvert/portal_channel/constants.h"
 #include "culvert/portal_channel/event.h"
 
 namespace boost::asio {
@@ -34,7 +35,7 @@ struct ConnectionOptions {
     /// A PEM file with the certificate authorities to trust; unset: the system's store.
     std::optional<std::string> ca_file;
     /// For TCP, TLS and the upgrade together.
-    Duration dial_timeout = std::chrono::seconds{15};
+    Duration dial_timeout = portal_channel::kDialTimeout;
     /// For the jitter of delays.
     Rng rng = Rng::from_number(0);
 };

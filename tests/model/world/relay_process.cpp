@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "culvert/portal_channel/constants.h"
 #include "culvert/turn/server/credentials.h"
 
 namespace culvert::model {
 namespace {
-
-constexpr auto kMaxPartitionTime = std::chrono::minutes{15};
 
 /// What a kernel may do to a relay without any packet being lost.
 constexpr KernelFaults kHarmlessFaults{
@@ -106,7 +105,9 @@ std::size_t RelayProcess::table_entries() const {
 }
 
 portal_channel::ChannelOptions RelayProcess::channel_options() const {
-    return {.role = portal_api::Role::kRelay, .stamp_secret = stamp_secret_, .max_partition_time = kMaxPartitionTime};
+    return {.role = portal_api::Role::kRelay,
+            .stamp_secret = stamp_secret_,
+            .max_partition_time = portal_channel::kMaxPartitionTime};
 }
 
 std::string RelayProcess::snapshot(Instant now) const {
