@@ -136,7 +136,7 @@ bool Connection::may_have_channel(const net::SocketAddress& address, Instant now
     if (channels_.admit(address, now)) {
         return true;
     }
-    if (!std::exchange(has_warned_of_channels_, true)) {
+    if (!std::exchange(has_logged_channel_limit_, true)) {
         log_.debug("Peer has too many addresses, no more are reached through the relay",
                    log::field("limit", kMaxChannelsPerConnection));
     }

@@ -143,7 +143,7 @@ private:
     std::uint32_t index_;
     std::optional<RelayId> relay_;
     ChannelQuota channels_;
-    bool has_warned_of_channels_ = false;
+    bool has_logged_channel_limit_ = false;
     /// When the candidates that were counted are forgotten.
     Instant candidates_forgotten_at_;
 

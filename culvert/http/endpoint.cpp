@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "culvert/http/constants.h"
 #include "culvert/http/server.h"
 #include "culvert/observability/log.h"
 
@@ -14,9 +15,6 @@ namespace culvert::http {
 namespace {
 
 constexpr log::Logger kLog{"http"};
-
-constexpr std::size_t kMaxConnections = 64;
-constexpr std::size_t kMaxBodyBytes = 8 * 1024;
 
 Response answer(const Endpoint::Routes& routes, const Request& request) {
     const auto route = routes.find(request.path);
@@ -57,10 +55,13 @@ public:
     }
 
     [[nodiscard]] std::expected<void, std::string> start(const net::SocketAddress& listen) {
-        auto server = Server::listen(
-            context_,
-            {.listen = listen, .max_connections = kMaxConnections, .max_body = kMaxBodyBytes, .keeps_alive = true},
-            [this](const auto& exchange) { exchange->respond(answer(routes_, exchange->message())); });
+        auto server =
+            Server::listen(context_,
+                           {.listen = listen,
+                            .max_connections = kMaxEndpointConnections,
+                            .max_body = kMaxEndpointBody,
+                            .keeps_alive = true},
+                           [this](const auto& exchange) { exchange->respond(answer(routes_, exchange->message())); });
         if (!server) {
             return std::unexpected{std::move(server.error())};
         }

@@ -11,6 +11,7 @@
 #include <boost/beast/http/verb.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include "culvert/http/constants.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::http {
@@ -22,9 +23,6 @@ using boost::system::error_code;
 using Tcp = asio::ip::tcp;
 
 constexpr log::Logger kLog{"http"};
-
-/// After accept() failed, most likely for want of file descriptors.
-constexpr auto kAcceptPause = std::chrono::milliseconds{100};
 
 Tcp::endpoint to_endpoint(const net::SocketAddress& address) {
     const auto bytes = address.ip.bytes();
@@ -192,13 +190,13 @@ Exchange::~Exchange() {
 
 void Exchange::read() {
     parser_.emplace();
-    parser_->header_limit(Server::kMaxHeaderBytes);
+    parser_->header_limit(kMaxHeaderBytes);
     if (server_->options.max_body > 0) {
         parser_->body_limit(server_->options.max_body);
     }
     is_answered_ = false;
     server_->join(*this);
-    stream_.expires_after(Server::kStepTimeout);
+    stream_.expires_after(kStepTimeout);
     beast_http::async_read_header(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](const error_code& error, std::size_t) { self->handle_header(error); });
@@ -264,7 +262,7 @@ void Exchange::respond(Response response) {
         response_.body().clear();  // but keep Content-Length
     }
     server_->join(*this);
-    stream_.expires_after(Server::kStepTimeout);
+    stream_.expires_after(kStepTimeout);
     beast_http::async_write(stream_, response_, [self = shared_from_this()](const error_code& error, std::size_t) {
         if (error) {
             kLog.debug("Connection ended", log::field("error", error.message()));

@@ -29,10 +29,6 @@ class Exchange;
 /// connections that say nothing make room for those that do.
 class Server {
 public:
-    /// Of a request's header, and for each of its steps: to be read, an idle connection included, and to be answered.
-    static constexpr std::size_t kMaxHeaderBytes = 8 * 1024;
-    static constexpr std::chrono::seconds kStepTimeout{10};
-
     struct Options {
         net::SocketAddress listen;
         /// Connections at a time, without those that were taken over. The one that has waited longest makes room.

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "culvert/base/time.h"
+#include "culvert/io/constants.h"
 
 namespace culvert::io {
 
@@ -26,11 +26,6 @@ public:
     }
 
 private:
-    static constexpr Duration kFirstPause = std::chrono::milliseconds{250};
-    static constexpr Duration kLongestPause = std::chrono::seconds{30};
-    /// After so long without trouble all is forgotten.
-    static constexpr Duration kPeace = std::chrono::minutes{2};
-
     Duration pause_ = kFirstPause;
     std::optional<Instant> last_;
 };

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "culvert/base/deadlines.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/constants.h"
@@ -13,19 +14,7 @@
 namespace culvert::io {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr log::Logger kLog{"io"};
-
-/// Budgets per turn, so that both directions and the timers progress at least every millisecond or so.
-constexpr int kTunReadsPerTurn = 64;
-constexpr std::size_t kTunBytesPerTurn = 256 * 1024;
-/// Under load, deadlines are recomputed this often at the most; before sleeping always.
-constexpr Duration kTimerResolution = 1ms;
-/// A state machine may ask to be called again at once several times (ICE pacing is zero), but not for ever.
-constexpr int kTimeoutsPerTurn = 1000;
-constexpr Duration kShutdownFlush = 1s;
-constexpr Duration kBindingInterval = 1s;
 
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t value) {
     // One writer: a plain add without a locked instruction.
@@ -142,13 +131,7 @@ Wait Shard::wait() const {
     if (input != 0) {
         wait.add(handler_.commands_fd(), POLLIN);
     }
-    if (goodbye_limit_) {
-        wait.deadline = goodbye_limit_;
-    } else if (deadline_ && next_binding_) {
-        wait.deadline = std::min(*deadline_, *next_binding_);
-    } else {
-        wait.deadline = deadline_ ? deadline_ : next_binding_;
-    }
+    wait.deadline = goodbye_limit_ ? goodbye_limit_ : earliest(deadline_, next_binding_);
     return wait;
 }
 

@@ -8,18 +8,12 @@
 #include <utility>
 
 #include "culvert/observability/log.h"
+#include "culvert/relay/constants.h"
 
 namespace culvert::relay {
 namespace {
 
 constexpr log::Logger kLog{"relay"};
-
-constexpr std::size_t kListenBuffer = 16 * 1024 * 1024;
-/// There may be thousands of these sockets.
-constexpr std::size_t kAllocationBuffer = 2 * 1024 * 1024;
-constexpr std::size_t kMessagesAtOnce = 64;
-/// Dropping at once would cost the tunnelled connections dearly, waiting for long would starve everybody else.
-constexpr Duration kPatience = std::chrono::milliseconds{5};
 
 std::uint64_t encode(net::Family family, std::uint16_t port) {
     return std::uint64_t{static_cast<std::uint8_t>(family)} << 16 | port;

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <cassert>
 
+#include "culvert/relay/constants.h"
+
 namespace culvert::relay {
 namespace {
 
 using SendResult = io::UdpSocket::SendResult;
-
-/// UDP_SEGMENT does not fragment, so longer datagrams travel alone (1500 less IPv6 and UDP headers).
-constexpr std::size_t kMaxTrainSegmentSize = 1452;
-/// How far back to look for a flow's last train. Traffic of more flows at once just makes shorter trains.
-constexpr std::size_t kSearchDepth = 16;
 
 }  // namespace
 

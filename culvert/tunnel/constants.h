@@ -82,6 +82,15 @@ inline constexpr Duration kLoggedFlowIdleTime = std::chrono::minutes{2};
 /// A client that is slowed down is mentioned at most this often.
 inline constexpr Duration kFlowNoticeInterval = std::chrono::minutes{5};
 
+/// When a device whose relays all stopped answering asks the portal for others: the first time after the first value
+/// to twice as long, each further time after twice as long, up to the second. Ours to choose.
+inline constexpr Duration kFirstRelayRecovery = std::chrono::seconds{1};
+inline constexpr Duration kMaxRelayRecovery = std::chrono::minutes{5};
+/// The longest that a request waits which a connection causes that cannot be made for want of relays.
+inline constexpr Duration kMaxRelayRequestPause = std::chrono::minutes{1};
+/// Relays that stay for so long were worth asking for: the next loss starts from the beginning.
+inline constexpr Duration kRelaysProvenAfter = std::chrono::minutes{1};
+
 /// Dropped packets that are told of in one report; further ones are only counted.
 inline constexpr std::size_t kMaxDropsPerReport = 32;
 

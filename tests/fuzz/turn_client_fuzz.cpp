@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/packet/constants.h"
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/allocation.h"
 #include "culvert/turn/channel_data.h"
@@ -113,7 +114,7 @@ private:
     void drain() {
         for (int i = 0; auto transmit = client_.poll_transmit(); ++i) {
             require(i < 100'000);
-            require(transmit->payload.size() <= 1316);
+            require(transmit->payload.size() <= packet::kMaxTunnelDatagram);
             const auto message = stun::Message::parse(transmit->payload);
             require(message.has_value() && message->cls() == Class::kRequest);
             require(message->has_integrity() == (message->method() != stun::Method::kBinding));

@@ -145,7 +145,12 @@ std::optional<DeviceCore::Received> DeviceCore::receive(const net::SocketAddress
 // Time and outputs.
 
 void DeviceCore::handle_timeout(Instant now) {
-    due_.clear(Due::kAfterInput);
+    due_.expire(now, [](Due due) {
+        switch (due) {
+            case Due::kAfterInput:
+                return;  // what follows is what it waits for
+        }
+    });
     node_.handle_timeout(now);
     recover_relays(now);
 }

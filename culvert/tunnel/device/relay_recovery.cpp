@@ -18,9 +18,9 @@ void RelayRecovery::handle_list(bool has_relays, Instant now) {
 }
 
 bool RelayRecovery::handle_no_relays(const crypto::PublicKey& key, Instant now) {
-    if (listed_at_ && now - *listed_at_ >= kProvenAfter) {
+    if (listed_at_ && now - *listed_at_ >= kRelaysProvenAfter) {
         next_request_ = now;
-        request_delay_ = kInitialDelay;
+        request_delay_ = kFirstRelayRecovery;
     }
     if (now < next_request_) {
         return false;
@@ -28,7 +28,7 @@ bool RelayRecovery::handle_no_relays(const crypto::PublicKey& key, Instant now) 
     ask_at_.reset();
     listed_at_.reset();
     next_request_ = now + request_delay_ + std::chrono::duration_cast<Duration>(request_delay_ * share_of(key));
-    request_delay_ = std::min(2 * request_delay_, kMaxRequestDelay);
+    request_delay_ = std::min(2 * request_delay_, kMaxRelayRequestPause);
     return true;
 }
 
@@ -38,11 +38,11 @@ bool RelayRecovery::handle_timeout(bool has_relays, const crypto::PublicKey& key
         return false;
     }
     if (!ask_at_) {
-        if (now - *listed_at_ >= kProvenAfter) {
-            delay_ = kInitialDelay;
+        if (now - *listed_at_ >= kRelaysProvenAfter) {
+            delay_ = kFirstRelayRecovery;
         }
         ask_at_ = now + delay_ + std::chrono::duration_cast<Duration>(delay_ * share_of(key));
-        delay_ = std::min(2 * delay_, kMaxDelay);
+        delay_ = std::min(2 * delay_, kMaxRelayRecovery);
         return false;
     }
     if (*ask_at_ > now) {

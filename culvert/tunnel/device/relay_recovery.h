@@ -4,6 +4,7 @@
 
 #include "culvert/base/time.h"
 #include "culvert/crypto/keys.h"
+#include "culvert/tunnel/constants.h"
 
 namespace culvert::tunnel {
 
@@ -14,18 +15,11 @@ namespace culvert::tunnel {
 /// packets. Relays that the portal itself withdrew are none of our business: it pushes others by itself.
 class RelayRecovery {
 public:
-    /// The first attempt comes after kInitialDelay to twice as long, each further one after twice the time.
-    static constexpr Duration kInitialDelay = std::chrono::seconds{1};
-    static constexpr Duration kMaxDelay = std::chrono::minutes{5};
-    static constexpr Duration kMaxRequestDelay = std::chrono::minutes{1};
-    /// Relays that stay for so long were worth asking for: the next loss starts from the beginning.
-    static constexpr Duration kProvenAfter = std::chrono::minutes{1};
-
     /// The portal sent a list of relays; `has_relays`: what it listed leaves us with some.
     void handle_list(bool has_relays, Instant now);
     /// A connection cannot be made for want of relays. Whether the portal is to be asked at once; traffic soon needs
-    /// the same again, so further requests wait: kInitialDelay at first, then twice as long each time, up to
-    /// kMaxRequestDelay, until listed relays prove themselves.
+    /// the same again, so further requests wait: kFirstRelayRecovery at first, then twice as long each time, up to
+    /// kMaxRelayRequestPause, until listed relays prove themselves.
     [[nodiscard]] bool handle_no_relays(const crypto::PublicKey& key, Instant now);
     /// Whether the portal is to be asked now. `key` spreads devices that lost the same relay.
     [[nodiscard]] bool handle_timeout(bool has_relays, const crypto::PublicKey& key, Instant now);
@@ -35,10 +29,10 @@ private:
     /// Since when there have been relays, as far as the portal is concerned.
     std::optional<Instant> listed_at_;
     std::optional<Instant> ask_at_;
-    Duration delay_ = kInitialDelay;
+    Duration delay_ = kFirstRelayRecovery;
     /// Before it the portal is not asked for want of relays.
     Instant next_request_;
-    Duration request_delay_ = kInitialDelay;
+    Duration request_delay_ = kFirstRelayRecovery;
 };
 
 }  // namespace culvert::tunnel

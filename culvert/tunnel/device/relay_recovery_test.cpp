@@ -87,7 +87,7 @@ TEST(RelayRecovery, StartsFromTheBeginningAfterRelaysThatLasted) {
     lose_relays(recovery, kStart + 8s);
     recovery.handle_list(true, kStart + 20s);
 
-    EXPECT_EQ(lose_relays(recovery, kStart + 20s + RelayRecovery::kProvenAfter), 1s);
+    EXPECT_EQ(lose_relays(recovery, kStart + 20s + kRelaysProvenAfter), 1s);
 }
 
 TEST(RelayRecovery, LeavesRelaysThatThePortalWithdrewToThePortal) {
