@@ -60,10 +60,21 @@ inline constexpr std::size_t kMaxPings = 100;
 /// For what is queued and the closing handshake, once the portal has decided to part.
 inline constexpr std::chrono::seconds kCloseTimeout{2};
 
+/// Before a device that was told that too many connect at once may try again.
+inline constexpr std::chrono::seconds kCrowdPause{2};
+/// At the end: how often to look whether all connections have gone.
+inline constexpr std::chrono::milliseconds kGoneInterval{20};
+
+// --- The operators' endpoint ---
+
+/// A portal that does not get to a question within this time is in trouble: for the database it waits
+/// kServingLockTimeout.
+inline constexpr std::chrono::seconds kAnswerTime{2};
+/// How soon the endpoint notices that it is to stop while it waits.
+inline constexpr std::chrono::milliseconds kWaitSlice{20};
+
 // --- Database ---
 
-/// How often to look whether another process changed the database; half of what is promised remains for the rest.
-inline constexpr std::chrono::milliseconds kChangeInterval{250};
 /// Between two attempts to write, for readiness. While the database is locked, one costs all devices as long as the
 /// portal waits for a lock.
 inline constexpr std::chrono::seconds kTryWriteInterval{1};

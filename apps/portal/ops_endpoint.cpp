@@ -1,23 +1,16 @@
 #include "apps/portal/ops_endpoint.h"
 
-#include <chrono>
 #include <future>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
+#include "apps/portal/constants.h"
 #include "apps/portal/server.h"
 #include "culvert/observability/metrics_page.h"
 
 namespace culvert::portal_server {
-namespace {
-
-/// A portal that does not get to a question within this time is in trouble: it waits at most 100 ms for the database.
-constexpr auto kPatience = std::chrono::seconds{2};
-/// How soon the endpoint notices that it is to stop while it waits.
-constexpr auto kWaitSlice = std::chrono::milliseconds{20};
-
-}  // namespace
+namespace {}  // namespace
 
 OpsEndpoint::OpsEndpoint(const net::SocketAddress& listen, boost::asio::io_context& portal, Answers answers)
     : portal_{portal}, answers_{std::move(answers)} {
@@ -58,7 +51,7 @@ culvert::http::Response OpsEndpoint::ask(std::function<culvert::http::Response()
             answer->set_exception(std::current_exception());
         }
     });
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kAnswerTime;
     while (future.wait_for(kWaitSlice) != std::future_status::ready) {
         if (is_stopping_ || std::chrono::steady_clock::now() >= deadline) {
             return {503, "The portal does not answer.\n"};

@@ -55,15 +55,12 @@ using NotSentLowWater = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NO
 struct Endpoint {
     std::string_view path;
     Role role;
-    /// Drops a device that sends nothing for so long (spec/portal-protocol.md section 3.2).
-    std::chrono::seconds idle_timeout;
     /// What is read of a device, in bytes per second: many times what honest ones send.
     std::size_t read_rate;
 };
-constexpr std::array<Endpoint, 3> kEndpoints = {
-    {{"/client/websocket", Role::kClient, std::chrono::seconds{307}, 256 * 1024},
-     {"/gateway/websocket", Role::kGateway, std::chrono::seconds{37}, 2048 * 1024},
-     {"/relay/websocket", Role::kRelay, std::chrono::seconds{41}, 64 * 1024}}};
+constexpr std::array<Endpoint, 3> kEndpoints = {{{"/client/websocket", Role::kClient, 256 * 1024},
+                                                 {"/gateway/websocket", Role::kGateway, 2048 * 1024},
+                                                 {"/relay/websocket", Role::kRelay, 64 * 1024}}};
 
 /// All X-Forwarded-For headers, in order, as if they were one.
 std::string forwarded_for(const beast_http::fields& header) {
@@ -201,7 +198,7 @@ private:
             .remote_ip = client};
         if (!limiter_.may_upgrade(client, core_.has_signed_token(login), io::monotonic_now())) {
             kLog.debug("Refused a connection, too many of its place");
-            return respond(exchange, {503, "Too many connections at once. Try again soon.\n", std::chrono::seconds{2}});
+            return respond(exchange, {503, "Too many connections at once. Try again soon.\n", kCrowdPause});
         }
         const auto session = core_.connect(login, io::monotonic_now(), io::wall_now(),
                                            [this](const Uuid& owner) { return unread_.is_crowded(owner); });
@@ -232,7 +229,7 @@ private:
         stream.read_message_max(portal_api::max_device_frame_size(endpoint.role));
         const auto owner = core_.owner(id);
         const auto connection = std::make_shared<Connection>(
-            std::move(stream), id, endpoint.idle_timeout,
+            std::move(stream), id, portal::idle_timeout(endpoint.role),
             Connection::Handlers{
                 .on_frame =
                     [this, owner](SessionId from, std::string_view frame) {
@@ -374,7 +371,7 @@ private:
     }
 
     void poll_changes() {
-        poll_timer_.expires_after(kChangeInterval);
+        poll_timer_.expires_after(portal::kChangeInterval);
         poll_timer_.async_wait([this](beast::error_code error) {
             if (error) {
                 return;
@@ -419,7 +416,7 @@ private:
             context_.stop();
             return;
         }
-        poll_timer_.expires_after(std::chrono::milliseconds{20});
+        poll_timer_.expires_after(kGoneInterval);
         poll_timer_.async_wait([this](beast::error_code) { stop_when_empty(); });
     }
 

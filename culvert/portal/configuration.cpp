@@ -1,137 +1,25 @@
 #include "culvert/portal/configuration.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <set>
 
 #include <boost/json.hpp>
 
 #include "culvert/base/printable.h"
+#include "culvert/portal/configuration_value.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/duplicate_keys.h"
 #include "culvert/portal/resource_address.h"
-#include "culvert/portal/text.h"
 
 namespace culvert::portal {
 namespace {
 
 namespace json = boost::json;
 
-/// Thrown and caught in this file only: parsing has one way out from any depth.
-struct Problem {
-    std::string text;
-};
-
-/// A value and where it stands, for errors.
-class Node {
-public:
-    Node(const json::value& value, std::string place) : value_{&value}, place_{std::move(place)} {}
-
-    [[noreturn]] void fail(const std::string& what) const {
-        throw Problem{(place_.empty() ? "top level" : place_) + ": " + what};
-    }
-
-    /// Refuses keys that are not in `keys`.
-    void check_keys(std::initializer_list<std::string_view> keys) const {
-        if (!value_->is_object()) {
-            fail("must be an object");
-        }
-        for (const auto& member : value_->get_object()) {
-            const std::string_view key{member.key().data(), member.key().size()};
-            if (std::ranges::count(keys, key) == 0) {
-                std::string known;
-                for (const auto& name : keys) {
-                    known += (known.empty() ? "" : ", ") + std::string{name};
-                }
-                fail("unknown key \"" + std::string{key} + "\" (known: " + known + ")");
-            }
-        }
-    }
-
-    /// The member with that name; nullopt if it is absent or null.
-    [[nodiscard]] std::optional<Node> find(std::string_view key) const {
-        const auto* member = value_->get_object().if_contains({key.data(), key.size()});
-        if (member == nullptr || member->is_null()) {
-            return std::nullopt;
-        }
-        return Node{*member, (place_.empty() ? "" : place_ + ".") + std::string{key}};
-    }
-
-    [[nodiscard]] Node get(std::string_view key) const {
-        auto member = find(key);
-        if (!member) {
-            fail("\"" + std::string{key} + "\" is missing");
-        }
-        return *std::move(member);
-    }
-
-    [[nodiscard]] std::vector<Node> items() const {
-        if (!value_->is_array()) {
-            fail("must be a list");
-        }
-        std::vector<Node> nodes;
-        for (const auto& item : value_->get_array()) {
-            nodes.emplace_back(item, place_ + "[" + std::to_string(nodes.size()) + "]");
-        }
-        return nodes;
-    }
-
-    /// Trimmed, with at least `shortest` and at most `longest` characters.
-    [[nodiscard]] std::string text(std::size_t shortest, std::size_t longest) const {
-        if (!value_->is_string()) {
-            fail(value_->is_number() ? "must be a string: write \"" + json_text() + "\"" : "must be a string");
-        }
-        const auto view = trim({value_->get_string().data(), value_->get_string().size()});
-        const auto characters = count_characters(view);
-        if (characters < shortest || characters > longest) {
-            fail("must have " + std::to_string(shortest) + " to " + std::to_string(longest) + " characters");
-        }
-        if (!is_printable(view)) {
-            fail("must not have control characters or marks that turn the direction of writing");
-        }
-        return std::string{view};
-    }
-
-    [[nodiscard]] bool boolean() const {
-        if (!value_->is_bool()) {
-            fail("must be true or false");
-        }
-        return value_->get_bool();
-    }
-
-    /// `result` or its error, with this place in front.
-    template <typename T>
-    [[nodiscard]] T checked(std::expected<T, std::string> result) const {
-        if (!result) {
-            fail(std::move(result).error());
-        }
-        return *std::move(result);
-    }
-
-    template <typename T>
-    [[nodiscard]] T one_of(std::initializer_list<std::pair<std::string_view, T>> choices) const {
-        const auto chosen = text(0, 255);
-        std::string known;
-        for (const auto& [name, value] : choices) {
-            if (chosen == name) {
-                return value;
-            }
-            known += (known.empty() ? "" : ", ") + std::string{name};
-        }
-        fail("\"" + chosen + "\" is not one of " + known);
-    }
-
-private:
-    [[nodiscard]] std::string json_text() const { return json::serialize(*value_); }
-
-    const json::value* value_;
-    std::string place_;
-};
-
 /// Refuses a second entry with the same name.
 class Names {
 public:
-    void add(const Node& node, const std::string& name) {
+    void add(const ConfigurationValue& node, const std::string& name) {
         if (!seen_.insert(name).second) {
             node.fail("\"" + name + "\" is listed twice");
         }
@@ -142,7 +30,7 @@ private:
 };
 
 /// The former name, if the entry gives one. `former` sees to it that no two entries give the same.
-std::optional<std::string> parse_renamed_from(const Node& node, const std::string& name, Names& former) {
+std::optional<std::string> parse_renamed_from(const ConfigurationValue& node, const std::string& name, Names& former) {
     const auto renamed_from = node.find("renamed_from");
     if (!renamed_from) {
         return std::nullopt;
@@ -155,7 +43,7 @@ std::optional<std::string> parse_renamed_from(const Node& node, const std::strin
     return old;
 }
 
-std::string parse_slug(const Node& node) {
+std::string parse_slug(const ConfigurationValue& node) {
     auto slug = node.text(3, 100);
     std::ranges::transform(slug, slug.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -167,7 +55,7 @@ std::string parse_slug(const Node& node) {
     return slug;
 }
 
-Configuration::Dns parse_dns(const Node& node) {
+Configuration::Dns parse_dns(const ConfigurationValue& node) {
     node.check_keys({"search_domain", "upstream", "doh"});
     Configuration::Dns dns;
     if (const auto domain = node.find("search_domain")) {
@@ -197,7 +85,7 @@ Configuration::Dns parse_dns(const Node& node) {
     return dns;
 }
 
-Configuration::AccountSection parse_account(const Node& node) {
+Configuration::AccountSection parse_account(const ConfigurationValue& node) {
     node.check_keys({"name", "slug", "dns"});
     Configuration::AccountSection account;
     if (const auto name = node.find("name")) {
@@ -212,7 +100,7 @@ Configuration::AccountSection parse_account(const Node& node) {
     return account;
 }
 
-std::vector<Configuration::SiteEntry> parse_sites(const Node& section) {
+std::vector<Configuration::SiteEntry> parse_sites(const ConfigurationValue& section) {
     std::vector<Configuration::SiteEntry> sites;
     Names names;
     Names former;
@@ -225,7 +113,7 @@ std::vector<Configuration::SiteEntry> parse_sites(const Node& section) {
     return sites;
 }
 
-std::vector<Configuration::ActorEntry> parse_actors(const Node& section) {
+std::vector<Configuration::ActorEntry> parse_actors(const ConfigurationValue& section) {
     std::vector<Configuration::ActorEntry> actors;
     Names names;
     Names former;
@@ -249,7 +137,7 @@ std::vector<Configuration::ActorEntry> parse_actors(const Node& section) {
     return actors;
 }
 
-std::vector<std::string> parse_references(const Node& node) {
+std::vector<std::string> parse_references(const ConfigurationValue& node) {
     std::vector<std::string> references;
     Names names;
     for (const auto& item : node.items()) {
@@ -259,7 +147,7 @@ std::vector<std::string> parse_references(const Node& node) {
     return references;
 }
 
-std::vector<Configuration::GroupEntry> parse_groups(const Node& section) {
+std::vector<Configuration::GroupEntry> parse_groups(const ConfigurationValue& section) {
     std::vector<Configuration::GroupEntry> groups;
     Names names;
     Names former;
@@ -277,7 +165,7 @@ std::vector<Configuration::GroupEntry> parse_groups(const Node& section) {
     return groups;
 }
 
-ResourceFilter parse_filter(const Node& node) {
+ResourceFilter parse_filter(const ConfigurationValue& node) {
     node.check_keys({"protocol", "ports"});
     ResourceFilter filter;
     filter.protocol =
@@ -295,7 +183,7 @@ ResourceFilter parse_filter(const Node& node) {
     return filter;
 }
 
-Configuration::ResourceEntry parse_resource(const Node& node) {
+Configuration::ResourceEntry parse_resource(const ConfigurationValue& node) {
     node.check_keys({"name", "renamed_from", "type", "address", "address_description", "ip_stack", "sites", "filters"});
     Configuration::ResourceEntry entry;
     auto& resource = entry.resource;
@@ -334,7 +222,7 @@ Configuration::ResourceEntry parse_resource(const Node& node) {
     return entry;
 }
 
-std::vector<Configuration::ResourceEntry> parse_resources(const Node& section) {
+std::vector<Configuration::ResourceEntry> parse_resources(const ConfigurationValue& section) {
     std::vector<Configuration::ResourceEntry> resources;
     Names names;
     Names former;
@@ -351,7 +239,7 @@ std::vector<Configuration::ResourceEntry> parse_resources(const Node& section) {
     return resources;
 }
 
-std::vector<Configuration::PolicyEntry> parse_policies(const Node& section) {
+std::vector<Configuration::PolicyEntry> parse_policies(const ConfigurationValue& section) {
     std::vector<Configuration::PolicyEntry> policies;
     Names names;
     for (const auto& node : section.items()) {
@@ -423,7 +311,7 @@ std::string explain_syntax(std::string_view text, std::size_t consumed, const st
 }
 
 Configuration parse_document(const json::value& document) {
-    const Node root{document, ""};
+    const ConfigurationValue root{document, ""};
     root.check_keys({"account", "sites", "actors", "groups", "resources", "policies"});
     const auto section = [&](std::string_view name, auto parse, auto& out) {
         if (const auto node = root.find(name)) {
@@ -461,7 +349,7 @@ std::expected<Configuration, std::string> Configuration::parse(std::string_view 
     }
     try {
         return parse_document(parser.release());
-    } catch (const Problem& problem) {
+    } catch (const ConfigurationProblem& problem) {
         return std::unexpected{problem.text};
     }
 }

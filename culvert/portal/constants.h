@@ -6,6 +6,7 @@
 
 #include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
+#include "culvert/portal_api/role.h"
 
 /// Timers and limits of the control plane. What administrators can change is in limits.h.
 namespace culvert::portal {
@@ -15,6 +16,8 @@ namespace culvert::portal {
 /// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows; forgetting what gateways do not
 /// answer.
 inline constexpr Duration kHousekeepingInterval = std::chrono::seconds{60};
+/// How often to look whether another process changed the database; half of what is promised remains for the rest.
+inline constexpr Duration kChangeInterval = std::chrono::milliseconds{250};
 inline constexpr Duration kTokenReapInterval = std::chrono::minutes{5};
 /// Also from the start on: devices that were connected when the portal went down must have the time to come back.
 inline constexpr Duration kDeviceReapInterval = std::chrono::hours{1};
@@ -55,6 +58,18 @@ inline constexpr Rate kJoins{1, 10};
 /// Of all connections of one owner: twice as many as it may open.
 inline constexpr Rate kOwnerJoins{100, 1000};
 
+/// A connection on which a device sends nothing for so long is dropped (spec/portal-protocol.md section 3.2).
+[[nodiscard]] constexpr std::chrono::seconds idle_timeout(portal_api::Role role) {
+    switch (role) {
+        case portal_api::Role::kClient:
+            return std::chrono::seconds{307};
+        case portal_api::Role::kGateway:
+            return std::chrono::seconds{37};
+        case portal_api::Role::kRelay:
+            break;
+    }
+    return std::chrono::seconds{41};
+}
 /// Devices send a heartbeat each 30 s at least. One that is silent for longer is not there, whatever TCP says.
 inline constexpr Duration kDeviceSilence = std::chrono::seconds{45};
 /// A dispute about a device id is over when nobody was refused for so long.
@@ -96,8 +111,6 @@ inline constexpr std::size_t kMaxCandidateLength = 256;
 
 // --- Relays (spec/portal-protocol.md section 10) ---
 
-/// Where a relay listens that does not say.
-inline constexpr std::uint16_t kDefaultRelayPort = 3478;
 inline constexpr std::size_t kRelaysPerDevice = 2;
 /// A relay that is back within this time was never gone.
 inline constexpr Duration kRelayLeaveDebounce = std::chrono::seconds{3};
@@ -117,7 +130,5 @@ inline constexpr std::size_t kTurnUsersPerDevice = 16;
 inline constexpr std::size_t kFormerTurnUsersPerDevice = 16;
 /// Rules about users in one message to a relay: less than 100 KiB.
 inline constexpr std::size_t kMaxTurnUserRules = 1000;
-/// Revocations that relays are told; they keep no more (turn::kMaxUserRules). Those that last longest go first.
-inline constexpr std::size_t kMaxRevokedTurnUsers = 65'536;
 
 }  // namespace culvert::portal

@@ -9,13 +9,10 @@
 #include "culvert/crypto/pbkdf2.h"
 #include "culvert/portal/base32.h"
 #include "culvert/portal/constants.h"
+#include "culvert/turn/server/credentials.h"
 
 namespace culvert::portal {
 namespace {
-
-std::string sha256_base64(const std::string& text) {
-    return to_base64(crypto::sha256(as_bytes(text)), Base64::kStandardNoPadding);
-}
 
 UnixSeconds end_of_turn_period(UnixSeconds now, int periods, const std::optional<UnixSeconds>& limit) {
     const UnixSeconds end{(now.time_since_epoch() / kTurnPeriod + periods) * kTurnPeriod};
@@ -25,7 +22,7 @@ UnixSeconds end_of_turn_period(UnixSeconds now, int periods, const std::optional
 }  // namespace
 
 std::string turn_salt(const crypto::PublicKey& device) {
-    return sha256_base64(device.to_string());
+    return to_base64(crypto::sha256(as_bytes(device.to_string())), Base64::kStandardNoPadding);
 }
 
 UnixSeconds turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at) {
@@ -38,9 +35,10 @@ UnixSeconds latest_turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>
 
 TurnCredentials turn_credentials(const crypto::PublicKey& device, std::string_view stamp_secret,
                                  UnixSeconds expires_at) {
-    const auto expiry = std::to_string(expires_at.time_since_epoch().count());
     const auto salt = turn_salt(device);
-    return {expiry + ":" + salt, sha256_base64(expiry + ":" + std::string{stamp_secret} + ":" + salt)};
+    const turn::RelayUsername username{.expiry = static_cast<std::uint64_t>(expires_at.time_since_epoch().count()),
+                                       .salt = salt};
+    return {username.to_string(), turn::relay_password(username, stamp_secret)};
 }
 
 PairIceCredentials ice_credentials(const ClientId& client, const crypto::PublicKey& client_key,

@@ -11,6 +11,7 @@
 #include "culvert/net/ip_address.h"
 #include "culvert/net/socket_address.h"
 #include "culvert/portal_api/messages.h"
+#include "culvert/turn/constants.h"
 
 /// What the portal keeps. Source: spec/portal-product.md section 1. One installation serves one account.
 namespace culvert::portal {
@@ -185,7 +186,7 @@ struct RelayServer {
     /// At least one of the two addresses is set, and they are of the family the name says.
     std::optional<net::IpAddress> ipv4;
     std::optional<net::IpAddress> ipv6;
-    std::uint16_t port = 3478;
+    std::uint16_t port = turn::kRelayPort;
     LastSeen last_seen;
 };
 

@@ -9,6 +9,7 @@
 #include "culvert/portal/constants.h"
 #include "culvert/portal/derivations.h"
 #include "culvert/portal/text.h"
+#include "culvert/turn/constants.h"
 
 namespace culvert::portal {
 namespace {
@@ -88,7 +89,7 @@ public:
     std::uint16_t port() {
         const auto value = find("port");
         if (!value) {
-            return kDefaultRelayPort;
+            return turn::kRelayPort;
         }
         std::uint16_t port = 0;
         const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), port);

@@ -13,6 +13,7 @@
 #include "culvert/portal/constants.h"
 #include "culvert/portal/directory.h"
 #include "culvert/portal/token.h"
+#include "culvert/turn/constants.h"
 
 /// What the portal needs of a database. Source: spec/portal-product.md sections 1.16 and 1.17.
 namespace culvert::portal {
@@ -63,7 +64,7 @@ struct RelayReport {
     std::optional<std::string> name;
     std::optional<net::IpAddress> ipv4;
     std::optional<net::IpAddress> ipv6;
-    std::uint16_t port = kDefaultRelayPort;
+    std::uint16_t port = turn::kRelayPort;
     LastSeen last_seen;
 };
 

@@ -6,6 +6,7 @@
 
 #include "culvert/observability/log.h"
 #include "culvert/portal/constants.h"
+#include "culvert/turn/server/constants.h"
 
 namespace culvert::portal {
 namespace {
@@ -28,11 +29,11 @@ void TurnUserRules::relay_joined(SessionId session) {
 }
 
 void TurnUserRules::set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds now) {
-    if (revoked.size() > kMaxRevokedTurnUsers) {
+    if (revoked.size() > turn::kMaxUserRules) {
         kLog.warn("More credentials for relays are revoked than relays can remember; the first to expire are left out",
-                  log::field("revoked", revoked.size()), log::field("told", kMaxRevokedTurnUsers));
+                  log::field("revoked", revoked.size()), log::field("told", turn::kMaxUserRules));
         std::ranges::sort(revoked, std::greater{}, &RevokedTurnUser::until);
-        revoked.resize(kMaxRevokedTurnUsers);
+        revoked.resize(turn::kMaxUserRules);
     }
     std::map<std::string, UnixSeconds> current;
     for (auto& user : revoked) {

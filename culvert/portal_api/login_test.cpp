@@ -41,7 +41,8 @@ TEST(LoginUrl, OfRelaysHasAddressesAndNoIdentity) {
                                                           .token = "t",
                                                           .external_id = "not sent",
                                                           .public_ipv4 = net::IpAddress::parse("203.0.113.20"),
-                                                          .public_ipv6 = net::IpAddress::parse("2001:db8:20::1")});
+                                                          .public_ipv6 = net::IpAddress::parse("2001:db8:20::1"),
+                                                          .port = 3478});
     ASSERT_TRUE(url) << url.error();
     EXPECT_EQ(url->target(std::nullopt),
               "/relay/websocket?token=t&ipv4=203.0.113.20&ipv6=2001%3Adb8%3A20%3A%3A1&port=3478");

@@ -30,7 +30,7 @@ struct LoginParameters {
     DeviceInfo device;                          // clients
     std::optional<net::IpAddress> public_ipv4;  // relays: one of the two at least
     std::optional<net::IpAddress> public_ipv6;
-    std::uint16_t port = 3478;  // relays
+    std::uint16_t port = 0;  // relays: where they listen
 };
 
 /// Holds the token: never log it.

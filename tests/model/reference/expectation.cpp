@@ -4,6 +4,7 @@
 #include <iterator>
 #include <set>
 
+#include "culvert/portal/constants.h"
 #include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
@@ -19,9 +20,8 @@ constexpr Duration kHalfOpen = 7s;
 constexpr unsigned kEnoughPorts = 64;
 /// Longer than any packet has to arrive.
 constexpr Duration kExpiryIsNear = 15s;
-/// After this the portal knows that a device is gone: its idle timeout for gateways (spec/portal-protocol.md
-/// section 3.2).
-constexpr Duration kPresenceTimeout = 37s;
+/// After this the portal knows that a gateway is gone.
+constexpr Duration kPresenceTimeout = portal::idle_timeout(portal_api::Role::kGateway);
 /// Timers of late drivers go off so much after they are due, at the worst.
 constexpr Duration kLateTimers = 5200ms;
 /// What the rules of LIV hold for: one way, and how much more time a set-up may take for each millisecond above it.

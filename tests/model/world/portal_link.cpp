@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal_api/codec.h"
 #include "culvert/portal_api/user_agent.h"
 #include "culvert/portal_channel/constants.h"
@@ -142,19 +143,6 @@ void PortalLink::log_in_as_others(unsigned count, Instant now) {
 
 // --- The portal's end ---
 
-Duration PortalLink::idle_timeout() const {
-    // As apps/portal listens: spec/portal-protocol.md section 2.
-    switch (role_) {
-        case portal_api::Role::kClient:
-            return 307s;
-        case portal_api::Role::kGateway:
-            return 37s;
-        case portal_api::Role::kRelay:
-            return 41s;
-    }
-    return 37s;
-}
-
 portal::ConnectRequest PortalLink::make_request(const Connection& connection) const {
     using Parameters = std::vector<std::pair<std::string, std::string>>;
     portal::ConnectRequest request{.role = role_,
@@ -226,7 +214,7 @@ void PortalLink::read_up(Connection& connection, Instant now) {
     }
     if (connection.session && connection.up.has_ended(now)) {
         end_session(connection, "the device hung up", now);
-    } else if (connection.session && now >= connection.idle_since + idle_timeout()) {
+    } else if (connection.session && now >= connection.idle_since + portal::idle_timeout(role_)) {
         end_session(connection, "the device was silent", now);
     }
 }
@@ -445,7 +433,7 @@ std::optional<Instant> PortalLink::poll_portal_timeout() const {
             if (const auto frame_arrives = connection.up.poll_timeout()) {
                 keep_earliest(earliest, std::max(*frame_arrives, connection.read_from));
             }
-            keep_earliest(earliest, connection.idle_since + idle_timeout());
+            keep_earliest(earliest, connection.idle_since + portal::idle_timeout(role_));
         }
     }
     return earliest;

@@ -98,7 +98,6 @@ private:
     [[nodiscard]] std::string make_newer_and_compare(const std::string& text, const Meaning& meaning, Instant now);
     void read_down(Instant now, Instant local_now);
     [[nodiscard]] portal::ConnectRequest make_request(const Connection& connection) const;
-    [[nodiscard]] Duration idle_timeout() const;
     [[nodiscard]] bool is_black_hole() const;
 
     Device device_;

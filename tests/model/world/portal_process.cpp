@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
+#include "culvert/portal/constants.h"
 #include "tests/model/scenario/ids.h"
 #include "tests/model/world/hidden_work.h"
 
 namespace culvert::model {
 namespace {
-
-/// As `culvert-portal serve` looks for changes of other processes.
-constexpr Duration kPollInterval = std::chrono::milliseconds{250};
 
 template <typename No>
 No number(std::size_t index) {
@@ -152,7 +150,7 @@ void PortalProcess::stop() {
 void PortalProcess::administer(const std::function<void(portal::Storage&)>& change, Instant now) {
     storage_.in_transaction([&] { change(storage_); });
     if (plane_ && !changes_due_) {
-        changes_due_ = now + Duration{static_cast<Duration::rep>(rng_.below(kPollInterval.count()))};
+        changes_due_ = now + Duration{static_cast<Duration::rep>(rng_.below(portal::kChangeInterval.count()))};
     }
 }
 
