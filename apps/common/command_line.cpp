@@ -9,6 +9,19 @@
 #include "culvert/portal_api/url.h"
 
 namespace culvert::command_line {
+namespace {
+
+std::optional<Complaint> check_api_url(const std::string& url, portal_api::Role role) {
+    if (url.empty()) {
+        return "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com.";
+    }
+    if (const auto parsed = portal_api::LoginUrl::build(url, {.role = role}); !parsed) {
+        return parsed.error() + " Set --api-url or FIREZONE_API_URL.";
+    }
+    return std::nullopt;
+}
+
+}  // namespace
 
 void accept_without_effect(CLI::App& app, std::initializer_list<const char*> switches) {
     for (const auto* name : switches) {
@@ -47,16 +60,6 @@ std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& t
     return *address;
 }
 
-std::optional<Complaint> check_api_url(const std::string& url, portal_api::Role role) {
-    if (url.empty()) {
-        return "no portal. Pass --api-url or set FIREZONE_API_URL, for example wss://portal.example.com.";
-    }
-    if (const auto parsed = portal_api::LoginUrl::build(url, {.role = role}); !parsed) {
-        return parsed.error() + " Set --api-url or FIREZONE_API_URL.";
-    }
-    return std::nullopt;
-}
-
 std::optional<std::size_t> environment_size(const char* name) {
     const auto text = environment(name);
     std::size_t size = 0;
@@ -78,6 +81,25 @@ std::expected<log::Options, Complaint> log_options(const std::string& format) {
         options.filter = std::move(*filter);
     }
     return options;
+}
+
+std::expected<CheckedFlags, Complaint> check(const CommonFlags& flags, portal_api::Role role) {
+    if (const auto complaint = check_api_url(flags.api_url, role)) {
+        return std::unexpected{*complaint};
+    }
+    auto log = log_options(flags.log_format);
+    if (!log) {
+        return std::unexpected{log.error()};
+    }
+    CheckedFlags checked{.log = std::move(*log), .metrics = {}};
+    if (!flags.metrics.empty()) {
+        const auto metrics = parse_endpoint(flags.metrics, "--metrics-addr");
+        if (!metrics) {
+            return std::unexpected{metrics.error()};
+        }
+        checked.metrics = *metrics;
+    }
+    return checked;
 }
 
 }  // namespace culvert::command_line

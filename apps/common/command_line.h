@@ -43,14 +43,27 @@ void accept_without_effect(CLI::App& app, std::initializer_list<const char*> swi
 [[nodiscard]] std::expected<net::SocketAddress, Complaint> parse_endpoint(const std::string& text,
                                                                           std::string_view flag);
 
-/// What is wrong with the URL of the portal, if anything. There is no default: a device that was not told where its
-/// portal is must not show its token to somebody else's.
-[[nodiscard]] std::optional<Complaint> check_api_url(const std::string& url, portal_api::Role role);
-
 /// A size in bytes from the environment. A bad one is ignored, as operators are used to.
 [[nodiscard]] std::optional<std::size_t> environment_size(const char* name);
 
 /// `format` is "human" or "json"; the filter comes from RUST_LOG, default info.
 [[nodiscard]] std::expected<log::Options, Complaint> log_options(const std::string& format);
+
+/// Flags that client, gateway and relay share, as text; empty: not given.
+struct CommonFlags {
+    std::string api_url;
+    std::string log_format = "human";
+    std::string metrics;
+};
+
+/// What a program needs of them before it starts.
+struct CheckedFlags {
+    log::Options log;
+    std::optional<net::SocketAddress> metrics;
+};
+
+/// What can be said about the shared flags without looking at the machine. There is no default for the portal: a device
+/// that was not told where it is must not show its token to somebody else's. The complaint is for a person.
+[[nodiscard]] std::expected<CheckedFlags, Complaint> check(const CommonFlags& flags, portal_api::Role role);
 
 }  // namespace culvert::command_line

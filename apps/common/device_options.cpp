@@ -49,25 +49,6 @@ void describe(CLI::App& app, DeviceFlags& flags) {
         ->option_text("ADDR:PORT");
 }
 
-std::expected<CheckedDeviceFlags, Complaint> check(const DeviceFlags& flags, portal_api::Role role) {
-    if (const auto complaint = check_api_url(flags.api_url, role)) {
-        return std::unexpected{*complaint};
-    }
-    auto log = log_options(flags.log_format);
-    if (!log) {
-        return std::unexpected{log.error()};
-    }
-    CheckedDeviceFlags checked{.log = std::move(*log), .metrics = {}};
-    if (!flags.metrics.empty()) {
-        const auto metrics = parse_endpoint(flags.metrics, "--metrics-addr");
-        if (!metrics) {
-            return std::unexpected{metrics.error()};
-        }
-        checked.metrics = *metrics;
-    }
-    return checked;
-}
-
 std::expected<session::DeviceOptions, Complaint> make_device_options(const DeviceFlags& flags, const DeviceKind& kind,
                                                                      const std::string& token) {
     Rng rng{io::os_seed()};

@@ -17,24 +17,12 @@ class App;
 namespace culvert::command_line {
 
 /// The flags that client and gateway share, as text; empty: not given.
-struct DeviceFlags {
-    std::string api_url;
+struct DeviceFlags : CommonFlags {
     std::string name;
     std::string id;
-    std::string log_format = "human";
-    std::string metrics;
 };
 
 void describe(CLI::App& app, DeviceFlags& flags);
-
-/// What a program needs of them before there is a session.
-struct CheckedDeviceFlags {
-    log::Options log;
-    std::optional<net::SocketAddress> metrics;
-};
-
-/// What can be said about the shared flags without looking at the machine. The complaint is for a person.
-[[nodiscard]] std::expected<CheckedDeviceFlags, Complaint> check(const DeviceFlags& flags, portal_api::Role role);
 
 /// What distinguishes one kind of device from the other.
 struct DeviceKind {

@@ -24,14 +24,12 @@ struct RawOptions {
     std::vector<std::string> denied_peers;
     std::size_t max_allocations_per_user = turn::kMaxAllocationsPerUser;
     std::size_t max_channels_per_user = turn::kMaxChannelsPerUser;
-    std::string api_url;
+    command_line::CommonFlags common;
     command_line::TokenFlags token;
     std::string name;
     std::optional<std::uint64_t> rng_seed;
-    std::string log_format = "human";
     std::string health_check = "0.0.0.0:8080";
     std::string control = "127.0.0.1:9999";
-    std::string metrics;
     command_line::SandboxFlags sandbox;
 };
 
@@ -60,7 +58,7 @@ void describe(CLI::App& app, RawOptions& raw) {
     add(app, "name", raw.name, "FIREZONE_NAME", "[NAME]", "Name of this relay in the portal");
     add(app, "--public-ip4-addr", raw.public_v4, "PUBLIC_IP4_ADDR", "ADDR", "IPv4 address clients reach this relay at");
     add(app, "--public-ip6-addr", raw.public_v6, "PUBLIC_IP6_ADDR", "ADDR", "IPv6 address clients reach this relay at");
-    add(app, "--api-url", raw.api_url, "FIREZONE_API_URL", "URL",
+    add(app, "--api-url", raw.common.api_url, "FIREZONE_API_URL", "URL",
         "Portal to register with: wss://HOST or ws://HOST:PORT");
     add(app, "--listen-port", raw.listen_port, "LISTEN_PORT", "PORT",
         "UDP port for STUN and TURN; default " + std::to_string(turn::kRelayPort));
@@ -82,9 +80,9 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Where /healthz answers; default 0.0.0.0:8080");
     add(app, "--control-endpoint", raw.control, "CONTROL_ENDPOINT", "ADDR:PORT",
         "Where POST /log_filter?directives=FILTER answers; default 127.0.0.1:9999");
-    add(app, "--metrics-addr", raw.metrics, "METRICS_ADDR", "ADDR:PORT",
+    add(app, "--metrics-addr", raw.common.metrics, "METRICS_ADDR", "ADDR:PORT",
         "Where /metrics answers Prometheus; default off");
-    add(app, "--log-format", raw.log_format, "LOG_FORMAT", "FORMAT", "human or json; default human");
+    add(app, "--log-format", raw.common.log_format, "LOG_FORMAT", "FORMAT", "human or json; default human");
     add(app, "--rng-seed", raw.rng_seed, "RNG_SEED", "NUMBER", "For tests only: makes all secrets predictable");
     command_line::describe(app, raw.sandbox, sandbox::kRelayAccount);
     command_line::accept_without_effect(app, {"--telemetry"});
@@ -152,9 +150,12 @@ std::expected<Options, Complaint> check(const RawOptions& raw) {
     }
     options.allowed_peers = *std::move(allowed);
     options.denied_peers = *std::move(denied);
-    if (const auto complaint = command_line::check_api_url(raw.api_url, portal_api::Role::kRelay)) {
-        return std::unexpected{*complaint};
+    auto common = command_line::check(raw.common, portal_api::Role::kRelay);
+    if (!common) {
+        return std::unexpected{common.error()};
     }
+    options.log = std::move(common->log);
+    options.metrics = common->metrics;
     const auto token = command_line::find_token(raw.token, "relay");
     if (!token) {
         return std::unexpected{token.error()};
@@ -184,7 +185,7 @@ std::expected<Options, Complaint> check(const RawOptions& raw) {
     }
     options.max_allocations_per_user = raw.max_allocations_per_user;
     options.max_channels_per_user = raw.max_channels_per_user;
-    options.api_url = raw.api_url;
+    options.api_url = raw.common.api_url;
     options.token = *token;
     options.token_argument = raw.token.argument;
     if (!raw.name.empty()) {
@@ -200,19 +201,7 @@ std::expected<Options, Complaint> check(const RawOptions& raw) {
     }
     options.health_check = *health;
     options.control = *control;
-    if (!raw.metrics.empty()) {
-        const auto metrics = command_line::parse_endpoint(raw.metrics, "--metrics-addr");
-        if (!metrics) {
-            return std::unexpected{metrics.error()};
-        }
-        options.metrics = *metrics;
-    }
 
-    auto log = command_line::log_options(raw.log_format);
-    if (!log) {
-        return std::unexpected{log.error()};
-    }
-    options.log = std::move(*log);
     options.receive_buffer = command_line::environment_size("FIREZONE_UDP_RECV_BUFFER_SIZE");
     options.send_buffer = command_line::environment_size("FIREZONE_UDP_SEND_BUFFER_SIZE");
     return options;
