@@ -4,12 +4,11 @@
 #include <compare>
 #include <cstddef>
 #include <list>
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "culvert/base/bytes.h"
-#include "culvert/base/hash_salt.h"
 #include "culvert/base/time.h"
 #include "culvert/dns/message.h"
 #include "culvert/dns/record.h"
@@ -48,7 +47,7 @@ private:
         bool wants_dnssec;
         bool is_checking_disabled;
 
-        friend bool operator==(const Key&, const Key&) = default;
+        friend auto operator<=>(const Key&, const Key&) = default;
     };
     struct Entry {
         std::vector<Record> records;
@@ -57,12 +56,7 @@ private:
         std::size_t bytes;
         std::list<Key>::iterator recency;
     };
-    struct Hash {
-        std::size_t operator()(const Key& key) const {
-            return salted(key.name.hash() ^ static_cast<std::size_t>(key.type));
-        }
-    };
-    using Entries = std::unordered_map<Key, Entry, Hash>;
+    using Entries = std::map<Key, Entry>;
 
     /// nullopt for queries whose answers are not kept.
     [[nodiscard]] static std::optional<Key> key_of(const Message& query);

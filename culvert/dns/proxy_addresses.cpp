@@ -89,9 +89,7 @@ std::size_t ProxyAddresses::restore(std::span<const ProxyRecord> records) {
 }
 
 void ProxyAddresses::describe(Snapshot& out) const {
-    std::vector<const Assignment*> in_order{by_name_.begin(), by_name_.end()};
-    std::ranges::sort(in_order, {}, [](const Assignment* assignment) { return key(assignment); });
-    for (const auto* assignment : in_order) {
+    for (const auto* assignment : by_name_) {
         out.line("proxy").field("domain", assignment->domain()).field("rid", assignment->resource());
         for (const auto family : kFamilies) {
             const auto group = assignment->addresses(family);

@@ -5,12 +5,11 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <span>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "culvert/base/hash_salt.h"
 #include "culvert/base/uuid.h"
 #include "culvert/dns/name.h"
 #include "culvert/dns/proxy_sequence.h"
@@ -92,16 +91,11 @@ public:
 
 private:
     using Key = std::pair<const Name&, ResourceId>;
-    static Key key(const Assignment* assignment) { return {assignment->domain(), assignment->resource()}; }
-    static Key key(const Key& key) { return key; }
-    struct Hash {
+    struct Less {
         using is_transparent = void;
-        // A name is in few resources.
-        std::size_t operator()(const auto& a) const { return salted(key(a).first.hash()); }
-    };
-    struct Equal {
-        using is_transparent = void;
-        bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
+        static Key key(const Assignment* assignment) { return {assignment->domain(), assignment->resource()}; }
+        static Key key(const Key& key) { return key; }
+        bool operator()(const auto& a, const auto& b) const { return key(a) < key(b); }
     };
     struct Family {
         /// Who has the groups that were given out.
@@ -117,7 +111,7 @@ private:
     void own(Assignment& assignment, net::Family family, std::uint32_t group);
 
     std::deque<Assignment> assignments_;
-    std::unordered_set<Assignment*, Hash, Equal> by_name_;
+    std::set<Assignment*, Less> by_name_;
     std::array<Family, 2> families_;
     bool has_changed_ = false;
     bool has_warned_ = false;
