@@ -102,7 +102,7 @@ public:
 
 private:
     std::expected<void, std::string> start() {
-        auto control = open_control(options_, [this](const Notice& notice) { report(notice); });
+        auto control = open_control(options_, [](const Notice& notice) { report(notice); });
         if (!control) {
             return std::unexpected{control.error()};
         }

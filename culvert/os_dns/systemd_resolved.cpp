@@ -32,7 +32,7 @@ constexpr const char* kOtherMethods = "Pass --dns-control etc-resolv-conf or --d
 
 /// Released when the scope ends.
 struct Error {
-    sd_bus_error value = SD_BUS_ERROR_NULL;
+    sd_bus_error value{};
 
     Error() = default;
     Error(const Error&) = delete;
