@@ -465,8 +465,7 @@ void ClientTunnel::add_resource(const portal_api::ClientResource& resource, Inst
     }
     const auto* names = std::get_if<portal_api::ClientDnsResource>(&resource);
     if (is_new && names != nullptr && !dns_.add_resource(id, names->address, stack_of(*names))) {
-        kLog.warn("The address of a resource is no pattern: it has no names", log::field("rid", id),
-                  log::field("address", names->address));
+        kLog.warn("The address of a resource is no pattern: it has no names", log::field("rid", id));
     }
     flows_.invalidate();
     update_routing(now);
