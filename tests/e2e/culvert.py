@@ -67,7 +67,9 @@ class Process:
         self.log_path = pathlib.Path(log_path)
         self._log = open(self.log_path, "ab")
         self._start_offset = self.log_path.stat().st_size
-        prefix = in_namespace(namespace) if namespace else []
+        # A client may write to /etc.
+        own_etc = LAB_STATE / f"on-{namespace}"
+        prefix = [own_etc] if own_etc.exists() else in_namespace(namespace) if namespace else []
         self.popen = subprocess.Popen(
             [*prefix, *map(str, command)],
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import names
-from culvert import API_URL, BIN, wait_until
+from culvert import API_URL, BIN, LAB_STATE, wait_until
 from names import CLIENT_RESOLV_CONF, CLIENT_RESOLVER, GREETING, SENTINEL, answers
 
 ORIGINAL = f"# by hand\nnameserver {CLIENT_RESOLVER}\noptions timeout:2\n"
@@ -21,8 +21,7 @@ def system(bare_system):
     bare_system.start_portal()
     bare_system.start_relay()
     bare_system.start_gateway()
-    yield bare_system
-    Path("/etc/resolv.conf.before-firezone").unlink(missing_ok=True)
+    return bare_system
 
 
 def resolv_conf():
@@ -81,10 +80,9 @@ def test_a_new_system_resolver_is_noticed(system):
 
 
 def test_a_symbolic_link_is_refused_and_the_way_out_named(system):
-    # On a copy of /etc, since what "ip netns exec" shows is a file.
-    linked = "umount /etc/resolv.conf; mount -t tmpfs none /mnt && cp -a /etc /mnt/etc && ln -sf elsewhere /mnt/etc/resolv.conf && " \
-             f"mount --bind /mnt/etc /etc && exec {BIN / 'culvert-client'}"
-    client = system.start("linked", "client", ["unshare", "--mount", "sh", "-c", linked], {
+    linked = f"umount /etc/resolv.conf {LAB_STATE}/etc-client/resolv.conf && ln -sf elsewhere /etc/resolv.conf && " \
+             f"exec {BIN / 'culvert-client'}"
+    client = system.start("linked", "client", ["sh", "-c", linked], {
         "FIREZONE_TOKEN": system.token("client", "--actor", "robot"), "FIREZONE_API_URL": API_URL, "FIREZONE_ID": "linked",
         "FIREZONE_NAME": "linked", **names.in_resolv_conf()})
     assert client.wait() != 0
