@@ -108,6 +108,19 @@ TEST_F(ClientInternet, CarriesWhatNoOtherResourceServes) {
     EXPECT_TRUE(network.rogue_gateway->received.empty());
 }
 
+TEST_F(ClientInternet, GoesThroughAGatewayOfOurs) {
+    auto& gateway = network.add_gateway(1);
+    use_internet();
+
+    network.send(internet_packet(kOurSocket, "192.0.2.77:443"));
+    network.run_for(3s);
+    ASSERT_EQ(gateway.received.size(), 1U);
+    network.send(gateway, internet_packet("192.0.2.77:443", kOurSocket));
+    network.run_for(1s);
+
+    EXPECT_EQ(network.client.received.size(), 1U);
+}
+
 TEST_F(ClientInternet, TakesNothingThatIsOfTheTunnelOrOfNoHost) {
     use_internet();
     for (const auto* destination : {"100.64.0.77:1", "100.96.0.1:1", "100.100.111.77:53", "224.0.0.251:5353",

@@ -541,6 +541,23 @@ TEST_F(ClientNames, HaveTheirSiteAskedForWhatOnlyItKnows) {
     EXPECT_THAT(at_rogue(), testing::Contains("goodbye"));
 }
 
+TEST_F(ClientNames, HaveTheirGatewayAnswerForItsSite) {
+    network.command(gateway, SetSystemResolvers{{ip("10.0.0.53")}});
+    network.drain();
+    for (const auto& probe : std::exchange(gateway.asks, {})) {
+        network.command(gateway, DnsResponse{probe.id, dns::test::response(probe.message, {})});
+    }
+    EXPECT_EQ(ask("wiki.corp.example", dns::RecordType::kTxt), "nothing");
+    network.run_for(3s);
+    ASSERT_THAT(gateway.asks, SizeIs(1));
+    const auto asked = gateway.asks[0];
+
+    network.command(gateway, DnsResponse{asked.id, dns::test::response(asked.message, {})});
+    network.run_for(1s);
+
+    EXPECT_EQ(take_answer(), "NOERROR");
+}
+
 class ClientNamesBehindTheTunnel : public ClientNames {
 protected:
     void SetUp() override {
