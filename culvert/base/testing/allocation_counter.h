@@ -26,6 +26,14 @@ void* operator new(std::size_t size) {
 void* operator new[](std::size_t size) {
     return culvert::testing_support::allocate_counted(size);
 }
+// For std::stable_partition() and its like, which go on without. Sanitizers want both ways to be ours.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    ++culvert::testing_support::allocations;
+    return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t& nothrow) noexcept {
+    return operator new(size, nothrow);
+}
 // Not inlined: the compiler would see std::free() meet what another operator new gave, and warn.
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
     std::free(memory);
