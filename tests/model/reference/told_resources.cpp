@@ -198,7 +198,11 @@ std::optional<tunnel::TunConfig> ToldResources::tun_config() const {
     if (!interface_) {
         return std::nullopt;
     }
-    tunnel::TunConfig config{.ipv4 = interface_->ipv4, .ipv6 = interface_->ipv6, .ipv4_routes = {}, .ipv6_routes = {}};
+    tunnel::TunConfig config{.ipv4 = interface_->ipv4,
+                             .ipv6 = interface_->ipv6,
+                             .ipv4_routes = {},
+                             .ipv6_routes = {},
+                             .search_domain = interface_->search_domain};
     for (const auto route : kFixedRoutes) {
         add_route(network(route), config);
     }
