@@ -222,7 +222,7 @@ private:
         const auto& sent = sent_[input.u8() % sent_.size()];
         auto about = sent;
         damage(input, about);
-        const bool is_v4 = sent[0] >> 4 == std::byte{4};
+        const bool is_v4 = (sent[0] >> 4) == std::byte{4};
         auto bytes = is_v4 ? packet::make_icmp(kServers[0], kOwnV4, 3, 1, 0, about)
                            : packet::make_icmp(kServers[2], kOwnV6, 1, 0, 0, about);
         const auto packet = packet::IpPacket::parse(bytes);
