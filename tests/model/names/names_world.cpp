@@ -357,6 +357,7 @@ void NamesWorld::restart_client() {
     note("restart client");
     auto& state = network_.client.state;
     state.shut_down(network_.now);
+    network_.drain();
     run_for(50ms);
     judge_.end_flows(kClient);
     const tunnel::ClientOptions options{.dns_records = network_.client.dns_records,
