@@ -50,7 +50,7 @@ private:
             kSessionLog.warn("Cannot follow changes of the name servers", log::field("error", watch.error().message()));
         }
         follow_nameservers();
-        post(tunnel::SetHostAddresses{io::local_addresses()});
+        shards_->post_always(tunnel::SetHostAddresses{io::local_addresses()});
     }
 
     void follow_nameservers() {
@@ -60,7 +60,7 @@ private:
                              log::field("file", std::string_view{os_dns::kResolvConf}));
         }
         resolver_->set_system_resolvers(servers);
-        post(tunnel::SetSystemResolvers{servers});
+        shards_->post_always(tunnel::SetSystemResolvers{servers});
     }
 
     /// What is dropped because a shard is overloaded counts as not answered.
@@ -92,7 +92,7 @@ private:
         kSessionLog.info("The host's network changed: connecting to the portal afresh");
         reconnect();
         resolver_->handle_network_change();
-        post(tunnel::SetHostAddresses{io::local_addresses()});
+        shards_->post_always(tunnel::SetHostAddresses{io::local_addresses()});
     }
 
     void handle_shard_events() override {
