@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "culvert/dns/constants.h"
 #include "culvert/dns/records.h"
 #include "culvert/dns/response.h"
 
@@ -47,7 +48,7 @@ void Cache::insert(const Message& query, const Message& response, Instant now) {
     }
     auto records = read_answers(response);
     const auto ttl = records ? lifetime(*records, key->type) : std::nullopt;
-    if (!ttl || *ttl < kMinTtl) {
+    if (!ttl || *ttl < kMinCachedTtl) {
         return;
     }
     const auto size = size_of(*records);
@@ -60,7 +61,7 @@ void Cache::insert(const Message& query, const Message& response, Instant now) {
     recent_.push_front(*key);
     entries_.emplace(*key, Entry{.records = std::move(*records),
                                  .since = now,
-                                 .until = now + std::min(*ttl, kMaxTtl),
+                                 .until = now + std::min(*ttl, kMaxCachedTtl),
                                  .bytes = size,
                                  .recency = recent_.begin()});
     bytes_ += size;

@@ -20,10 +20,6 @@ namespace culvert::dns {
 /// What lies in it is bounded: what was asked for least recently gives way.
 class Cache {
 public:
-    /// Answers that live shorter are not worth it, or mean to be asked for each time.
-    static constexpr std::chrono::seconds kMinTtl{5};
-    /// Nobody is better off with an answer of the day before.
-    static constexpr std::chrono::seconds kMaxTtl{std::chrono::hours{24}};
     static constexpr std::size_t kMaxEntries = 4096;
     static constexpr std::size_t kMaxBytes = 4U << 20;
     /// Of one answer. What is longer is rare, and with all names uncompressed might be no DNS message any more.

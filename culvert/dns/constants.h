@@ -65,4 +65,9 @@ inline constexpr Duration kEvaluationInterval = std::chrono::seconds{60};
 inline constexpr Duration kEvaluationTimeout = std::chrono::seconds{2};
 inline constexpr std::size_t kEvaluatedServers = 10;
 
+/// Answers that live shorter are not worth remembering, or mean to be asked for each time.
+inline constexpr std::chrono::seconds kMinCachedTtl{5};
+/// Nobody is better off with an answer of the day before.
+inline constexpr std::chrono::seconds kMaxCachedTtl{std::chrono::hours{24}};
+
 }  // namespace culvert::dns

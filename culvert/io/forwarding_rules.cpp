@@ -44,10 +44,6 @@ constexpr std::size_t kMostConnectionsPerAddress = 8192;
 /// have clients, and more.
 constexpr std::size_t kCountedAddresses = 65'536;
 
-/// How fast an address may open connections, as the gateway's state machine has it for what it knows by port; the
-/// kernel also tracks SCTP, GRE and others by what is in them, and what was refused it counts again with each packet.
-constexpr std::string_view kOpeningsTooFast = " limit rate over 500/second burst 2048 packets } drop\n";
-
 std::string set_of_addresses(std::string_view name, std::string_view type, std::string_view flags) {
     return "  set " + std::string{name} + " { type " + std::string{type} + "; size " +
            std::to_string(kCountedAddresses) + "; flags " + std::string{flags} + "; }\n";
@@ -55,13 +51,15 @@ std::string set_of_addresses(std::string_view name, std::string_view type, std::
 
 /// For the packets that would add a connection to the kernel's table. First the cheap question. A set that is full lets
 /// pass; clients cannot fill it, since the gateway admits their own addresses only.
-std::string count_chain(std::optional<std::size_t> connections) {
+std::string count_chain(const ForwardingRules& limits) {
+    const auto too_fast = " limit rate over " + std::to_string(limits.openings.per_second) + "/second burst " +
+                          std::to_string(limits.openings.burst) + " packets } drop\n";
     std::string sets = set_of_addresses("opening_ipv4", "ipv4_addr", "dynamic, timeout; timeout 1m") +
                        set_of_addresses("opening_ipv6", "ipv6_addr", "dynamic, timeout; timeout 1m");
-    std::string rules = "    update @opening_ipv4 { ip saddr" + std::string{kOpeningsTooFast} +
-                        "    update @opening_ipv6 { ip6 saddr" + std::string{kOpeningsTooFast};
-    if (connections) {
-        const auto count = " ct count over " + std::to_string(*connections) + " } drop\n";
+    std::string rules =
+        "    update @opening_ipv4 { ip saddr" + too_fast + "    update @opening_ipv6 { ip6 saddr" + too_fast;
+    if (limits.connections_per_address) {
+        const auto count = " ct count over " + std::to_string(*limits.connections_per_address) + " } drop\n";
         sets += set_of_addresses("counted_ipv4", "ipv4_addr", "dynamic") +
                 set_of_addresses("counted_ipv6", "ipv6_addr", "dynamic");
         rules += "    add @counted_ipv4 { ip saddr" + count + "    add @counted_ipv6 { ip6 saddr" + count;
@@ -130,7 +128,7 @@ std::string install_commands(const ForwardingRules& rules) {
     std::string text = remove_commands();
     text += std::string{"table inet "} + kGatewayTable + " {\n";
     text += record_chain(rules.record);
-    text += count_chain(rules.connections_per_address);
+    text += count_chain(rules);
     // Before destination NAT: a port that the host publishes to its own networks (containers) must not be reachable at
     // the tunnel address either.
     text +=

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/io/sysctl_changes.h"
 
 namespace culvert::io {
@@ -22,6 +23,9 @@ struct ForwardingRules {
     /// Connections that the kernel tracks for one address of the tunnel; a client has two addresses. Further ones are
     /// dropped, what is established goes on. nullopt: as many as fit.
     std::optional<std::size_t> connections_per_address;
+    /// How fast such an address may open connections of any kind; the kernel also tracks SCTP, GRE and others by what
+    /// is in them. What was refused it counts again with each packet.
+    Rate openings;
     /// Kept in the table as well: it survives a crash also where no file can be written.
     std::vector<SysctlChange> record;
 };

@@ -80,6 +80,7 @@ std::expected<GatewayHost, std::string> GatewayHost::set_up(const Options& optio
                              .ipv4_routers = survey.ipv4_routers,
                              .ipv6_routers = survey.ipv6_routers,
                              .connections_per_address = options.connections_per_address,
+                             .openings = options.openings,
                              .record = survey.changes},
                             options.nft);
     if (!commands) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/io/host_record.h"
 #include "culvert/io/nftables.h"
 #include "culvert/io/sysctl_changes.h"
@@ -25,6 +26,8 @@ class GatewayHost {
 public:
     struct Options {
         std::string tun_name;
+        /// How fast an address of a client may open connections.
+        Rate openings;
         std::filesystem::path record_folder = kRecordFolder;
         /// Connections that the kernel tracks for one address of a client; by default a share of what it tracks in all.
         std::optional<std::size_t> connections_per_address = std::nullopt;

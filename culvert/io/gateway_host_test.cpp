@@ -21,6 +21,7 @@
 namespace culvert::io {
 namespace {
 
+constexpr Rate kOpenings{.per_second = 500, .burst = 2048};
 const auto kClientV4 = *net::SocketAddress::parse("100.64.0.7:4000");
 const auto kClientV6 = *net::SocketAddress::parse("[fd00:2021:1111::7]:4000");
 
@@ -57,8 +58,10 @@ struct Host : TunnelHost {
     }
 
     void become_gateway() {
-        auto made = GatewayHost::set_up(
-            {.tun_name = kTunName, .record_folder = folder.path(), .connections_per_address = connections_per_address});
+        auto made = GatewayHost::set_up({.tun_name = kTunName,
+                                         .openings = kOpenings,
+                                         .record_folder = folder.path(),
+                                         .connections_per_address = connections_per_address});
         ASSERT_TRUE(made) << made.error();
         gateway.emplace(std::move(*made));
     }
@@ -350,8 +353,10 @@ TEST(GatewayHost, DoesWithoutCountingWhereTheKernelCannot) {
             }
             return run_nft(commands);
         };
-        auto made =
-            GatewayHost::set_up({.tun_name = kTunName, .record_folder = host.folder.path(), .nft = without_counting});
+        auto made = GatewayHost::set_up({.tun_name = kTunName,
+                                         .openings = kOpenings,
+                                         .record_folder = host.folder.path(),
+                                         .nft = without_counting});
         ASSERT_TRUE(made) << made.error();
         host.gateway.emplace(std::move(*made));
         EXPECT_EQ(opened(host, kClientV4), 10);
@@ -469,7 +474,8 @@ TEST(GatewayHost, RemembersWithoutAFile) {
         Host host;
         const auto before = settings();
         for (int i = 0; i < 2; ++i) {
-            auto made = GatewayHost::set_up({.tun_name = kTunName, .record_folder = "/proc/read-only"});
+            auto made =
+                GatewayHost::set_up({.tun_name = kTunName, .openings = kOpenings, .record_folder = "/proc/read-only"});
             ASSERT_TRUE(made) << made.error();
             host.gateway.emplace(std::move(*made));
             host.kill_gateway();
@@ -484,7 +490,7 @@ TEST(GatewayHost, BelievesNoRecordOfAnotherNetwork) {
     Folder folder;
     in_new_network([&] {
         Host host;
-        auto made = GatewayHost::set_up({.tun_name = kTunName, .record_folder = folder.path()});
+        auto made = GatewayHost::set_up({.tun_name = kTunName, .openings = kOpenings, .record_folder = folder.path()});
         ASSERT_TRUE(made);
         host.gateway.emplace(std::move(*made));
         host.kill_gateway();
@@ -492,7 +498,7 @@ TEST(GatewayHost, BelievesNoRecordOfAnotherNetwork) {
     in_new_network([&] {
         Host host;
         set("net/ipv4/ip_forward", "1");
-        auto made = GatewayHost::set_up({.tun_name = kTunName, .record_folder = folder.path()});
+        auto made = GatewayHost::set_up({.tun_name = kTunName, .openings = kOpenings, .record_folder = folder.path()});
         ASSERT_TRUE(made);
         EXPECT_EQ(read_sysctl("net/ipv4/ip_forward"), "1");
         host.lan.send(udp("10.20.0.10:80", "10.30.0.10:80"));
@@ -516,7 +522,8 @@ TEST(GatewayHost, DoesNotSwitchIpv6On) {
         set("net/ipv6/conf/all/disable_ipv6", "1");
         set("net/ipv6/conf/default/disable_ipv6", "1");
         Folder folder;
-        const auto made = GatewayHost::set_up({.tun_name = kTunName, .record_folder = folder.path()});
+        const auto made =
+            GatewayHost::set_up({.tun_name = kTunName, .openings = kOpenings, .record_folder = folder.path()});
         ASSERT_TRUE(made) << made.error();
         EXPECT_EQ(read_sysctl("net/ipv6/conf/all/disable_ipv6"), "1");
     });
@@ -558,7 +565,8 @@ TEST(GatewayHost, RefusesWhereNftablesIsOutOfReachAndChangesNothing) {
         Host host;
         const auto before = settings();
         // A name that nftables cannot take.
-        EXPECT_FALSE(GatewayHost::set_up({.tun_name = "bad\"name", .record_folder = host.folder.path()}));
+        EXPECT_FALSE(
+            GatewayHost::set_up({.tun_name = "bad\"name", .openings = kOpenings, .record_folder = host.folder.path()}));
         EXPECT_EQ(settings(), before);
     });
 }

@@ -1,4 +1,5 @@
 #include "culvert/log_output/line_writer.h"
+#include "culvert/log_output/constants.h"
 
 #include <poll.h>
 #include <pthread.h>

@@ -39,8 +39,6 @@ public:
     LineWriter(const LineWriter&) = delete;
     LineWriter& operator=(const LineWriter&) = delete;
 
-    static constexpr std::chrono::milliseconds kFlushTime{1000};
-
     /// From now on write() does not wait. Call once, when the program has taken off its privileges, since a thread
     /// keeps those that it was born with. Throws std::system_error if there can be no thread.
     void start();

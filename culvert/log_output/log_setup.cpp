@@ -19,6 +19,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 
+#include "culvert/log_output/constants.h"
 #include "culvert/log_output/line_writer.h"
 #include "culvert/observability/log_format.h"
 #include "culvert/observability/log_sink.h"
@@ -30,8 +31,6 @@ namespace {
 constexpr std::size_t kMaxFileBytes = 16 * 1024 * 1024;
 constexpr std::size_t kMaxFiles = 8;
 
-/// What a crash waits for its last words to get out.
-constexpr std::chrono::milliseconds kCrashFlush{500};
 constexpr auto kCrashes = std::to_array({SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT});
 
 /// RFC 3339 in UTC with milliseconds.
@@ -170,7 +169,7 @@ void handle_crash(int signal) {
             ::sigaction(signal, &g_handlers_before[i], nullptr);
         }
     }
-    g_crash_output->flush(kCrashFlush);
+    g_crash_output->flush(kCrashFlushTime);
     ::raise(signal);
 }
 

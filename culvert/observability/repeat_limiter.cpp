@@ -23,7 +23,7 @@ bool RepeatLimiter::admit(Level level, std::string_view target, std::string_view
         return true;
     }
     auto& kind = find(level, target, message, now);
-    if (now - kind.since >= kWindow && kind.left_out == 0) {
+    if (now - kind.since >= kRepeatWindow && kind.left_out == 0) {
         kind.since = now;
         kind.written = 0;
     }
@@ -32,7 +32,7 @@ bool RepeatLimiter::admit(Level level, std::string_view target, std::string_view
         return true;
     }
     ++kind.left_out;
-    next_report_ = std::min(next_report_, kind.since + kWindow);
+    next_report_ = std::min(next_report_, kind.since + kRepeatWindow);
     return false;
 }
 
@@ -55,8 +55,9 @@ RepeatLimiter::Kind& RepeatLimiter::find(Level level, std::string_view target, s
 }
 
 void RepeatLimiter::forget_old(Clock::time_point now) {
-    std::erase_if(kinds_,
-                  [&](const auto& entry) { return entry.second.left_out == 0 && now - entry.second.since >= kWindow; });
+    std::erase_if(kinds_, [&](const auto& entry) {
+        return entry.second.left_out == 0 && now - entry.second.since >= kRepeatWindow;
+    });
 }
 
 std::vector<RepeatLimiter::Repeated> RepeatLimiter::take(Clock::time_point now, bool all) {
@@ -69,8 +70,8 @@ std::vector<RepeatLimiter::Repeated> RepeatLimiter::take(Clock::time_point now, 
         if (kind.left_out == 0) {
             continue;
         }
-        if (!all && now - kind.since < kWindow) {
-            next_report_ = std::min(next_report_, kind.since + kWindow);
+        if (!all && now - kind.since < kRepeatWindow) {
+            next_report_ = std::min(next_report_, kind.since + kRepeatWindow);
             continue;
         }
         repeated.push_back({kind.level, kind.target, kind.message, std::exchange(kind.left_out, 0)});

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "culvert/observability/constants.h"
 #include "culvert/observability/log.h"
 
 namespace culvert::log {
@@ -19,11 +20,10 @@ class RepeatLimiter {
 public:
     using Clock = std::chrono::steady_clock;
 
-    /// Lines of one kind that pass in each window of time.
+    /// Lines of one kind that pass in each kRepeatWindow.
     static constexpr unsigned kWarnings = 10;
     /// More than one device can bring about with what it is allowed to ask: who does what must stay readable.
     static constexpr unsigned kInfos = 2000;
-    static constexpr std::chrono::seconds kWindow{30};
     /// Kinds that are told apart; further ones share one budget. Our programs have some hundred.
     static constexpr std::size_t kMaxKinds = 512;
 

@@ -32,7 +32,7 @@ protected:
 TEST_F(Repeats, AFewPassAndTheRestIsCounted) {
     EXPECT_EQ(warn(1000), kWarnings);
     EXPECT_EQ(reported(), 0U) << "the window is not over";
-    now += RepeatLimiter::kWindow;
+    now += kRepeatWindow;
     EXPECT_EQ(reported(), 1000U - RepeatLimiter::kWarnings);
     EXPECT_EQ(reported(), 0U) << "once";
     EXPECT_EQ(warn(1000), kWarnings) << "a new window";
@@ -41,7 +41,7 @@ TEST_F(Repeats, AFewPassAndTheRestIsCounted) {
 TEST_F(Repeats, SomethingRareIsNeverLeftOut) {
     for (int i = 0; i < 1000; ++i) {
         ASSERT_EQ(warn(kWarnings), kWarnings);
-        now += RepeatLimiter::kWindow;
+        now += kRepeatWindow;
         ASSERT_EQ(reported(), 0U);
     }
 }
@@ -83,7 +83,7 @@ TEST_F(Repeats, MemoryIsBoundedEvenIfMessagesAreNot) {
         written += warn(1, "message " + std::to_string(i));
     }
     EXPECT_LE(written, static_cast<int>(RepeatLimiter::kMaxKinds) + kWarnings);
-    now += RepeatLimiter::kWindow;
+    now += kRepeatWindow;
     EXPECT_EQ(reported(), 100'000U - static_cast<unsigned>(written));
     EXPECT_EQ(warn(1, "a new one"), 1) << "old kinds are forgotten";
 }

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "culvert/os_dns/constants.h"
 #include "culvert/os_dns/resolv_conf_reader.h"
 #include "culvert/os_dns/resolv_conf_text.h"
 
@@ -16,10 +17,6 @@ namespace {
 using Result = DnsControl::Result;
 
 constexpr const char* kLockName = ".resolv.conf.lock";
-constexpr std::chrono::milliseconds kLockPause{100};
-
-/// Whoever creates a file writes it a moment later.
-constexpr Duration kSettling = std::chrono::milliseconds{100};
 
 constexpr const char* kOtherMethods =
     "Pass --dns-control systemd-resolved if systemd-resolved runs here, or --dns-control disabled.";
@@ -143,7 +140,7 @@ std::expected<bool, std::string> EtcResolvConf::process(Instant now) {
     if (is_changed && applied_ && !rewrite_at_) {
         const auto live = folder_.read(kLiveName);
         if (live && !is_ours(*live)) {
-            rewrite_at_ = now + std::max(kSettling, rewrites_.delay(now));
+            rewrite_at_ = now + std::max(kFileSettling, rewrites_.delay(now));
         } else if (!live && live.error() != std::errc::no_such_file_or_directory) {
             warn(explain(live.error(), kLiveName, "take over again"));
         }

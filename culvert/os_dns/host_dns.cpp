@@ -8,6 +8,7 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/observability/log.h"
+#include "culvert/os_dns/constants.h"
 
 namespace culvert::os_dns {
 namespace {
@@ -34,7 +35,7 @@ std::expected<std::unique_ptr<HostDns>, std::string> HostDns::start(const Keeper
 
 HostDns::~HostDns() {
     end();
-    const auto limit = std::chrono::steady_clock::now() + kEndLimit;
+    const auto limit = std::chrono::steady_clock::now() + kKeeperEndLimit;
     while (!is_closed_ && wait_until(limit)) {
         const auto report = receive();
         const auto* const failed = report ? std::get_if<Failed>(&*report) : nullptr;
@@ -130,7 +131,7 @@ bool HostDns::wait_until(std::chrono::steady_clock::time_point limit) const {
 }
 
 std::expected<void, std::string> HostDns::wait_for_start() {
-    const auto limit = std::chrono::steady_clock::now() + kStartLimit;
+    const auto limit = std::chrono::steady_clock::now() + kKeeperStartLimit;
     while (wait_until(limit)) {
         auto report = receive();
         if (!report) {

@@ -22,7 +22,7 @@ public:
     /// Puts back what a killed predecessor left. The first event says whom the machine asks. Call it as root, or
     /// whoever may change the machine's DNS, before there is a second thread. The error is for a person.
     [[nodiscard]] static std::expected<std::unique_ptr<HostDns>, std::string> start(const KeeperOptions& options);
-    /// As end(); waits until all is as before, for kEndLimit at the most.
+    /// As end(); waits until all is as before, for kKeeperEndLimit at the most.
     ~HostDns();
     HostDns(const HostDns&) = delete;
     HostDns& operator=(const HostDns&) = delete;
@@ -37,9 +37,6 @@ public:
     void flush_caches();
     /// Everything as before. The last call; there are no events any more.
     void end();
-
-    static constexpr std::chrono::milliseconds kStartLimit{15'000};
-    static constexpr std::chrono::milliseconds kEndLimit{4'000};
 
 private:
     explicit HostDns(io::FileDescriptor line) : line_{std::move(line)} {}

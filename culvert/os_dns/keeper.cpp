@@ -21,6 +21,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log_sink.h"
+#include "culvert/os_dns/constants.h"
 #include "culvert/os_dns/etc_resolv_conf.h"
 #include "culvert/os_dns/keeper_messages.h"
 #include "culvert/os_dns/no_control.h"
@@ -31,8 +32,6 @@
 namespace culvert::os_dns {
 namespace {
 
-/// A change of resolvers often comes in several steps.
-constexpr Duration kSettling = std::chrono::milliseconds{100};
 /// Where the keeper has its end of the line.
 constexpr int kLine = 3;
 
@@ -129,7 +128,7 @@ private:
                 return false;
             }
             if (*has_news && !look_at_) {
-                look_at_ = now + kSettling;
+                look_at_ = now + kResolversSettling;
             }
         }
         if (look_at_ && now >= *look_at_) {

@@ -15,6 +15,7 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/io/clock.h"
+#include "culvert/os_dns/constants.h"
 
 namespace culvert::os_dns {
 namespace {
@@ -23,10 +24,6 @@ constexpr const char* kService = "org.freedesktop.resolve1";
 constexpr const char* kPath = "/org/freedesktop/resolve1";
 constexpr const char* kManager = "org.freedesktop.resolve1.Manager";
 constexpr std::uint16_t kDnsPort = 53;
-
-/// It hears of a new interface from the kernel, a moment after us.
-constexpr int kLinkAttempts = 20;
-constexpr std::chrono::milliseconds kLinkPause{100};
 
 constexpr const char* kOtherMethods = "Pass --dns-control etc-resolv-conf or --dns-control disabled to do without it.";
 

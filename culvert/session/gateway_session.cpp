@@ -9,6 +9,7 @@
 #include "culvert/os_dns/resolv_conf_reader.h"
 #include "culvert/resolver/resolver.h"
 #include "culvert/session/shards.h"
+#include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/gateway/gateway_tunnel.h"
 
 namespace culvert::session {
@@ -67,7 +68,7 @@ private:
     void post(tunnel::GatewayTunnel::Command command) { static_cast<void>(shards_->post(std::move(command))); }
 
     std::expected<void, std::string> prepare_host() override {
-        auto host = io::GatewayHost::set_up({.tun_name = tun_name()});
+        auto host = io::GatewayHost::set_up({.tun_name = tun_name(), .openings = tunnel::kGatewayFlowRate});
         if (!host) {
             return std::unexpected{host.error()};
         }

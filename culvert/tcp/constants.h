@@ -64,4 +64,14 @@ inline constexpr std::uint16_t kLastDynamicPort = 65535;
 /// Packets that wait to be polled. What exceeds that is lost, and repeated as anything that is lost.
 inline constexpr std::size_t kMaxQueuedPackets = 4096;
 
+// DNS over TCP.
+
+/// A client's connection without a query in this time is closed, and one with only a part of a query is reset (RFC 7766
+/// section 6.2.3: in the order of seconds).
+inline constexpr Duration kDnsServerIdleTime = std::chrono::seconds{30};
+/// After which our own connection to a resolver is closed if nobody asks.
+inline constexpr Duration kDnsClientIdleTime = std::chrono::seconds{10};
+/// How long a resolver has for its answer, the connection included.
+inline constexpr Duration kDnsQueryTime = std::chrono::seconds{10};
+
 }  // namespace culvert::tcp

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "culvert/base/deadlines.h"
+#include "culvert/tcp/constants.h"
 
 namespace culvert::tcp {
 namespace {
@@ -62,7 +63,7 @@ bool answers(ByteSpan response, ByteSpan query) {
 
 }  // namespace
 
-DnsClient::DnsClient(Rng rng) : endpoints_{{.idle_time = kIdleTime}, rng.fork()}, rng_{std::move(rng)} {}
+DnsClient::DnsClient(Rng rng) : endpoints_{{.idle_time = kDnsClientIdleTime}, rng.fork()}, rng_{std::move(rng)} {}
 
 void DnsClient::set_local_addresses(std::optional<net::IpAddress> v4, std::optional<net::IpAddress> v6, Instant now) {
     assert((!v4 || v4->is_v4()) && (!v6 || v6->is_v6()));
@@ -83,7 +84,7 @@ QueryId DnsClient::ask(const net::SocketAddress& resolver, Bytes query, Instant 
         answers_.push_back({id, {}});
         return id;
     }
-    queries_.emplace(id, Query{.resolver = resolver, .message = std::move(query), .ends_at = now + kQueryTime});
+    queries_.emplace(id, Query{.resolver = resolver, .message = std::move(query), .ends_at = now + kDnsQueryTime});
     send(id, now);
     return id;
 }

@@ -31,16 +31,13 @@ struct QueryId {
 /// spec/dns.md section 8.3). One connection per resolver, opened by the first query and closed when idle; all queries
 /// go over it, under ids of our own choice, since some systems always use the same.
 ///
-/// Each query has exactly one answer, within kQueryTime; an empty one means that there is none, and SERVFAIL for
+/// Each query has exactly one answer, within kDnsQueryTime; an empty one means that there is none, and SERVFAIL for
 /// whoever asked. A resolver that closes the connection under a query is asked once more. One that answers what it was
 /// not asked is not listened to any further: all that it was asked fails.
 ///
 /// Sans-IO (base/sans_io.h).
 class DnsClient {
 public:
-    static constexpr Duration kQueryTime = std::chrono::seconds{10};
-    /// After which a connection without queries is closed.
-    static constexpr Duration kIdleTime = std::chrono::seconds{10};
     /// Queries without an answer, in all; further ones fail.
     static constexpr std::size_t kMaxQueries = 1000;
 

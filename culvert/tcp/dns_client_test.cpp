@@ -4,6 +4,7 @@
 
 #include "culvert/base/sans_io.h"
 #include "culvert/packet/builder.h"
+#include "culvert/tcp/constants.h"
 #include "culvert/tcp/testing/dns_text.h"
 
 namespace culvert::tcp {
@@ -197,7 +198,7 @@ TEST_F(DnsClientTest, ClosesAConnectionOnWhichTooMuchIsNeverAnswered) {
     for (std::size_t i = 0; i < DnsClient::kMaxQueries; ++i) {
         ask(1);
     }
-    pass(DnsClient::kQueryTime);
+    pass(kDnsQueryTime);
     EXPECT_EQ(answers().size(), DnsClient::kMaxQueries);
 
     EXPECT_EQ(closed, 1);

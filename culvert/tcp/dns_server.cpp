@@ -1,4 +1,5 @@
 #include "culvert/tcp/dns_server.h"
+#include "culvert/tcp/constants.h"
 
 #include <utility>
 
@@ -16,7 +17,7 @@ Endpoints::Limits limits_for(DnsServer::Peers peers) {
             .per_listener = are_strangers ? DnsServer::kMaxConnections : DnsServer::kMaxConnectionsPerSentinel,
             .per_peer = per_peer,
             .half_open_per_peer = per_peer,
-            .idle_time = DnsServer::kIdleTime};
+            .idle_time = kDnsServerIdleTime};
 }
 
 }  // namespace

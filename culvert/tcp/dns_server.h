@@ -34,9 +34,6 @@ public:
     static constexpr std::size_t kMaxConnectionsPerStranger = 10;
     /// Queries of one connection that are not answered; further ones wait to be read.
     static constexpr std::size_t kMaxWaiting = 100;
-    /// A connection without a query in this time is closed, and one with only a part of a query is reset (RFC 7766
-    /// section 6.2.3: in the order of seconds).
-    static constexpr Duration kIdleTime = std::chrono::seconds{30};
 
     struct Query {
         ConnectionId connection;

@@ -19,6 +19,7 @@
 #include "culvert/packet/icmp_error.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/tcp/connection.h"
+#include "culvert/tcp/constants.h"
 #include "culvert/tcp/packet_queue.h"
 
 namespace culvert::tcp {
@@ -52,7 +53,7 @@ public:
         /// Connections that have ended and are remembered.
         std::size_t time_wait = 64;
         /// After which Signal::kIdle comes.
-        Duration idle_time = std::chrono::seconds{30};
+        Duration idle_time = kDnsServerIdleTime;
     };
 
     struct Event {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
 
 /// Sizes and times of the tunnel state machines. Source: spec/tunnel.md sections 1.2 and 1.3.
@@ -75,10 +76,11 @@ inline constexpr std::size_t kGatewayFlowsPerActor = kGatewayFlows / 4;
 /// for two minutes (Linux), and that table has room for 262,144 on most machines: a scan at this speed takes a quarter
 /// of it. A person's programs open some dozens a second. A burst costs the kernel's counting (io/forwarding_rules.cpp)
 /// some tenths of a second at the most.
-inline constexpr Duration kGatewayFlowInterval = std::chrono::milliseconds{2};
-inline constexpr unsigned kGatewayFlowBurst = 2048;
+inline constexpr Rate kGatewayFlowRate{.per_second = 500, .burst = 2048};
 /// A flow that is silent for longer is over for the log of flows.
 inline constexpr Duration kLoggedFlowIdleTime = std::chrono::minutes{2};
+/// How far the clocks may drift apart before it looks at civil time anew.
+inline constexpr Duration kLoggedClockTolerance = std::chrono::seconds{2};
 /// A client that is slowed down is mentioned at most this often.
 inline constexpr Duration kFlowNoticeInterval = std::chrono::minutes{5};
 

@@ -100,3 +100,23 @@ def test_planted_chance_is_found():
     code = sources.without_comments("// std::mt19937\nauto text = \"std::mt19937\";\nstd::mt19937 rng{1};\n"
                                     "std::chrono::steady_clock::now();")
     assert [line for line, _ in sources.chance(code)] == [3, 4]
+
+
+TIMER = re.compile(r"constexpr\s+(?:std::chrono::\w+|Duration)\s+(k\w+)")
+
+
+def stray_timers(folder):
+    """A timer stands in its folder's constants.h, where somebody who looks for it finds it beside its siblings. Those
+    that follow from others stay with the code that computes them."""
+    for path, text in cpp_files(folder).items():
+        is_test = "_test." in path.name or "testing" in path.parts or path.name.endswith(("_fixture.h", "_contract.h"))
+        if path.name in ("constants.h", "limits.h") or is_test:
+            continue
+        for line, content in enumerate(text.splitlines(), 1):
+            timer = TIMER.search(content)
+            if timer and not re.search(r"=[^;]*\bk[A-Z]", content):
+                yield f"{path.relative_to(ROOT)}:{line}: {timer[1]}"
+
+
+def test_timers_stand_in_constants():
+    assert not list(stray_timers(ROOT / "culvert")), "\n".join(stray_timers(ROOT / "culvert"))

@@ -20,9 +20,6 @@ constexpr std::string_view kUdpTarget = "flow_logs::udp";
 constexpr log::Logger kTcpLog{kTcpTarget};
 constexpr log::Logger kUdpLog{kUdpTarget};
 
-/// How far the clocks may drift apart before civil time is looked at anew.
-constexpr Duration kClockTolerance = std::chrono::seconds{2};
-
 void add(std::vector<log::TextField>& fields, std::string_view key, const std::optional<std::string>& value) {
     if (value) {
         fields.push_back({key, *value});
@@ -200,7 +197,7 @@ void FlowLog::note_end(Flow& flow, const packet::IpPacket& packet, bool& fin, In
 void FlowLog::sweep(Instant now, UnixSeconds wall_now) {
     refresh();
     const auto expected = wall_anchor_ + (now - anchor_);
-    if (expected > wall_now + kClockTolerance || expected + kClockTolerance < wall_now) {
+    if (expected > wall_now + kLoggedClockTolerance || expected + kLoggedClockTolerance < wall_now) {
         anchor_ = now;
         wall_anchor_ = wall_now;
     }

@@ -54,8 +54,8 @@ GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, Wall
       flows_{{.total = kGatewayFlows,
               .per_peer = kGatewayFlowsPerClient,
               .per_owner = kGatewayFlowsPerActor,
-              .interval = kGatewayFlowInterval,
-              .burst = kGatewayFlowBurst},
+              .interval = kGatewayFlowRate.cost(),
+              .burst = kGatewayFlowRate.burst},
              seeds.own.child("flows")},
       flow_log_{now, wall_now, kGatewayFlows} {}
 
@@ -290,8 +290,7 @@ bool GatewayTunnel::open_flow(const FlowKey& key, const ClientId& client, Peer& 
         peer.next_flow_notice = now + kFlowNoticeInterval;
     }
     kLog.log(tells ? log::Level::kInfo : log::Level::kDebug, "Client opens flows too fast: dropped the first packet",
-             log::field("cid", client),
-             log::field("a_second", Duration{std::chrono::seconds{1}} / kGatewayFlowInterval));
+             log::field("cid", client), log::field("a_second", kGatewayFlowRate.per_second));
     return false;
 }
 

@@ -546,11 +546,11 @@ TEST_F(GatewayAndRogue, FlowsOpenNoFasterThanAHostCanTrack) {
         network.rogue->received.clear();
         return passed;
     };
-    EXPECT_NEAR(static_cast<double>(scan(1)), kGatewayFlowBurst, 10);
+    EXPECT_NEAR(static_cast<double>(scan(1)), kGatewayFlowRate.burst, 10);
     EXPECT_TRUE(is_connected()) << "the flow that it has goes on";
     EXPECT_TRUE(network.rogue->received.empty()) << "no error, or clients would ask for access again";
     network.run_for(1s);
-    EXPECT_NEAR(static_cast<double>(scan(2)), 1.2s / kGatewayFlowInterval, 20);
+    EXPECT_NEAR(static_cast<double>(scan(2)), 1.2s / kGatewayFlowRate.cost(), 20);
     EXPECT_EQ(notices, 1);
 }
 
