@@ -101,7 +101,7 @@ SessionTable::Out SessionTable::translate_out(const ClientId& client, packet::Ip
     }
     // A new connection between the ports of an old one is free to go elsewhere.
     if (index != kNone && is_opening(packet) && is_closed_by_both(sessions_[index].state)) {
-        erase(index);
+        finish(index, now);
         index = kNone;
     }
     if (index == kNone) {
@@ -126,7 +126,7 @@ bool SessionTable::open(const ClientId& client, packet::IpPacket& packet, const 
     Side outside{inside.client, real, inside.value};
     const auto try_port = [&](std::uint16_t port) {
         outside.value.value = port;
-        return is_free(client, outside, now) && (!may_use || may_use(port));
+        return is_free(client, inside, outside, now) && (!may_use || may_use(port));
     };
     auto port = inside.value.value;
     bool is_found = try_port(port);
@@ -150,13 +150,14 @@ bool SessionTable::open(const ClientId& client, packet::IpPacket& packet, const 
     return true;
 }
 
-bool SessionTable::is_free(const ClientId& client, const Side& outside, Instant now) const {
+bool SessionTable::is_free(const ClientId& client, const Side& inside, const Side& outside, Instant now) const {
     const auto index = find_outside(outside);
     if (index == kNone) {
         return true;
     }
     const auto& session = sessions_[index];
-    return session.kind == Kind::kOver || is_expired(session, now) || session.client_id != client;
+    const bool is_same_again = session.kind == Kind::kOver && session.inside == inside;
+    return is_same_again || is_expired(session, now) || session.client_id != client;
 }
 
 std::optional<SessionTable::Inside> SessionTable::session_like(const ClientId& client, const packet::IpPacket& packet,
@@ -382,20 +383,30 @@ SessionTable::Client& SessionTable::largest_client(const Client& newcomer) {
 }
 
 void SessionTable::forget_client(const ClientId& client) {
-    forget_proxies(client, [](const auto&) { return true; });
-    clients_.erase(client);
-}
-
-void SessionTable::forget_proxies(const ClientId& client, const std::function<bool(const net::IpAddress&)>& is_gone) {
     const auto found = clients_.find(client);
     if (found == clients_.end()) {
         return;
     }
     for (const auto& list : found->second.lists) {
-        for (auto index = list.oldest; index != kNone;) {
+        while (list.oldest != kNone) {
+            erase(list.oldest);
+        }
+    }
+    clients_.erase(found);
+}
+
+void SessionTable::finish_proxies(const ClientId& client, const std::function<bool(const net::IpAddress&)>& is_gone,
+                                  Instant now) {
+    const auto found = clients_.find(client);
+    if (found == clients_.end()) {
+        return;
+    }
+    auto& over = found->second.list(Kind::kOver);
+    for (const auto& list : found->second.lists) {
+        for (auto index = &list == &over ? kNone : list.oldest; index != kNone;) {
             const auto newer = sessions_[index].newer;
             if (is_gone(sessions_[index].inside.other)) {
-                erase(index);
+                finish(index, now);
             }
             index = newer;
         }

@@ -30,7 +30,7 @@ namespace culvert::nat {
 /// full, of the client that has most; so nobody loses a session to others while he has no more than they. What is over
 /// goes first, then echoes, TCP connections that are being opened or closed, datagrams, and established TCP
 /// connections; of each kind the one that was idle for longest. What is over is remembered for a while, so that what
-/// still comes for it is not taken for something else.
+/// still comes for it is not taken for something else, and its port, as the other side saw it, is nobody else's yet.
 ///
 /// Translating changes packets in place and allocates nothing; only open() does, and seldom, and ICMP errors.
 class SessionTable {
@@ -93,8 +93,8 @@ public:
 
     /// Its sessions are gone without a trace.
     void forget_client(const ClientId& client);
-    /// The same for those with some proxy IPs.
-    void forget_proxies(const ClientId& client, const std::function<bool(const net::IpAddress&)>& is_gone);
+    /// Those with some proxy IPs are over.
+    void finish_proxies(const ClientId& client, const std::function<bool(const net::IpAddress&)>& is_gone, Instant now);
 
     /// Those that are over as well, while they are remembered.
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -144,7 +144,7 @@ private:
     [[nodiscard]] static Side outward_side(const packet::IpPacket& packet, packet::L4Value source);
     [[nodiscard]] Index find_inside(const ClientId& client, const Side& side) const;
     [[nodiscard]] Index find_outside(const Side& side) const;
-    [[nodiscard]] bool is_free(const ClientId& client, const Side& outside, Instant now) const;
+    [[nodiscard]] bool is_free(const ClientId& client, const Side& inside, const Side& outside, Instant now) const;
 
     void note_sent(Index index, const packet::IpPacket& packet, Instant now);
     void note_received(Index index, const packet::IpPacket& packet, Instant now);

@@ -344,16 +344,36 @@ TEST_F(SessionTableTest, ForgetsAClientOrSomeOfItsProxies) {
         auto of_other = udp("100.64.0.2:5000", proxy);
         ASSERT_TRUE(send(table, 2, of_other, "10.0.0.1", now));
     }
-    table.forget_proxies(client_id(1), [](const auto& proxy) { return proxy == address("100.96.0.1"); });
+    table.finish_proxies(client_id(1), [](const auto& proxy) { return proxy == address("100.96.0.1"); }, now);
     auto gone = udp("10.0.0.1:53", "100.64.0.1:5000");
     auto kept = udp("10.0.0.2:53", "100.64.0.1:5000");
-    EXPECT_EQ(receive(gone), In::kNotTranslated);
+    EXPECT_EQ(receive(gone), In::kLate);
     EXPECT_EQ(receive(kept), In::kTranslated);
 
     table.forget_client(client_id(1));
 
     EXPECT_EQ(table.size(client_id(1)), 0U);
     EXPECT_EQ(table.size(client_id(2)), 2U);
+}
+
+TEST_F(SessionTableTest, KeepsThePortOfWhatIsOverFromOtherProxies) {
+    auto first = udp("100.64.0.1:5000", "100.96.0.1:53");
+    ASSERT_TRUE(send(table, 1, first, "10.0.0.1", now));
+    table.finish_proxies(client_id(1), [](const auto&) { return true; }, now);
+
+    auto other = udp("100.64.0.1:5000", "100.96.0.2:53");
+    ASSERT_TRUE(send(table, 1, other, "10.0.0.1", now));
+    EXPECT_EQ(source_of(other).port, 5001) << "its answers could not be told from those to the first";
+
+    auto again = udp("100.64.0.1:5000", "100.96.0.1:53");
+    ASSERT_TRUE(send(table, 1, again, "10.0.0.1", now));
+    EXPECT_EQ(source_of(again).port, 5000);
+
+    table.finish_proxies(client_id(1), [](const auto&) { return true; }, now);
+    now += kLateTime + kTimeResolution;
+    auto later = udp("100.64.0.1:5000", "100.96.0.3:53");
+    ASSERT_TRUE(send(table, 1, later, "10.0.0.1", now));
+    EXPECT_EQ(source_of(later).port, 5000);
 }
 
 // --- The dumbest possible model ---

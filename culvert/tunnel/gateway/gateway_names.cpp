@@ -35,7 +35,7 @@ std::optional<p2p::DomainStatus> GatewayNames::handle_request(const ClientId& cl
 }
 
 p2p::DomainStatus GatewayNames::finish_request(const NameRequests::Resolved& resolved, const ClientPolicy& policy,
-                                               FlowTable& flows) {
+                                               FlowTable& flows, Instant now) {
     const auto& [client, domain, message] = resolved.request;
     if (!policy.covers(message.resource, domain)) {
         kLog.debug("The client may not use a name any more", log::field("cid", client),
@@ -50,7 +50,7 @@ p2p::DomainStatus GatewayNames::finish_request(const NameRequests::Resolved& res
     if (!is_repeated) {
         flows.invalidate();  // flows to these proxy IPs may have been judged by another resource's filters
     }
-    return set_up(resolved, translations, sessions_);
+    return set_up(resolved, translations, sessions_, now);
 }
 
 // --- Ending ---
@@ -61,15 +61,15 @@ void GatewayNames::forget_client(const ClientId& client) {
     translations_.erase(client);
 }
 
-void GatewayNames::forget_resource(const ClientId& client, const ResourceId& resource) {
+void GatewayNames::forget_resource(const ClientId& client, const ResourceId& resource, Instant now) {
     const auto translations = translations_.find(client);
     if (translations == translations_.end()) {
         return;
     }
     translations->second.forget_resource(resource);
     // Those of names that gave way to others as well: nobody can tell any more what they belonged to.
-    sessions_.forget_proxies(client,
-                             [&](const net::IpAddress& proxy) { return translations->second.find(proxy) == nullptr; });
+    sessions_.finish_proxies(
+        client, [&](const net::IpAddress& proxy) { return translations->second.find(proxy) == nullptr; }, now);
 }
 
 // --- Packets ---

@@ -51,7 +51,7 @@ public:
     /// To be set up, or refused: time has passed.
     [[nodiscard]] std::optional<NameRequests::Resolved> poll_resolved() { return requests_.poll_resolved(); }
     [[nodiscard]] p2p::DomainStatus finish_request(const NameRequests::Resolved& resolved, const ClientPolicy& policy,
-                                                   FlowTable& flows);
+                                                   FlowTable& flows, Instant now);
 
     void handle_timeout(Instant now) { requests_.handle_timeout(now); }
     [[nodiscard]] std::optional<Instant> poll_timeout() const { return requests_.poll_timeout(); }
@@ -60,7 +60,7 @@ public:
 
     void forget_client(const ClientId& client);
     /// Nothing passes to or from its names any more.
-    void forget_resource(const ClientId& client, const ResourceId& resource);
+    void forget_resource(const ClientId& client, const ResourceId& resource, Instant now);
 
     // Packets.
 

@@ -405,7 +405,7 @@ void GatewayTunnel::finish_name_requests(Instant now) {
     while (const auto resolved = names_.poll_resolved()) {
         const auto& client = resolved->request.client;
         if (const auto peer = peers_.find(client); peer != peers_.end()) {
-            send_status(client, names_.finish_request(*resolved, peer->second.policy, flows_), now);
+            send_status(client, names_.finish_request(*resolved, peer->second.policy, flows_, now), now);
         }
     }
 }
@@ -475,7 +475,7 @@ void GatewayTunnel::handle(const portal_api::GatewayInit& message, Instant now) 
                           .ipv4_routes = {peer_range(net::Family::kIpv4)},
                           .ipv6_routes = {peer_range(net::Family::kIpv6)}});
     site_dns_.set_addresses(message.interface.ipv4, message.interface.ipv6, now);
-    reconcile(message.authorizations);
+    reconcile(message.authorizations, now);
     flows_.invalidate();
 }
 
@@ -519,7 +519,7 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
              log::field("cid", client.id), log::field("rid", resource),
              log::field("expires_at", to_text(message.expires_at)));
     if (peer.policy.allow(message.resource, message.expires_at)) {
-        names_.forget_resource(client.id, resource);
+        names_.forget_resource(client.id, resource, now);
     }
     flow_log_.note_authorization(message);
     peer.reused_at = *upserted == connectivity::Upserted::kReused ? std::optional{now} : std::nullopt;
@@ -545,7 +545,7 @@ void GatewayTunnel::handle(const portal_api::RejectAccess& message, Instant now)
     }
     kLog.info("Revoking access to resource", log::field("cid", message.client_id),
               log::field("rid", message.resource_id));
-    names_.forget_resource(message.client_id, message.resource_id);
+    names_.forget_resource(message.client_id, message.resource_id, now);
     flows_.invalidate();
     if (peer->second.policy.empty()) {
         close_client(message.client_id, now);
@@ -585,7 +585,7 @@ void GatewayTunnel::set_host_addresses(const SetHostAddresses& host) {
     flows_.invalidate();
 }
 
-void GatewayTunnel::reconcile(const std::vector<portal_api::Authorization>& authorizations) {
+void GatewayTunnel::reconcile(const std::vector<portal_api::Authorization>& authorizations, Instant now) {
     std::map<ClientId, std::set<ResourceId>> listed;
     for (const auto& authorization : authorizations) {
         listed[authorization.client_id].insert(authorization.resource_id);
@@ -594,7 +594,7 @@ void GatewayTunnel::reconcile(const std::vector<portal_api::Authorization>& auth
     for (auto& [client, peer] : peers_) {
         for (const auto& resource : peer.policy.retain(listed[client])) {
             kLog.info("Revoking access to resource", log::field("cid", client), log::field("rid", resource));
-            names_.forget_resource(client, resource);
+            names_.forget_resource(client, resource, now);
         }
     }
     for (const auto& [client, resource, expires_at] : authorizations) {
@@ -622,7 +622,7 @@ void GatewayTunnel::sweep(Instant now, UnixSeconds wall_now) {
     for (auto& [client, peer] : peers_) {
         for (const auto& resource : peer.policy.revoke_expired(wall_now)) {
             kLog.info("Access to resource expired", log::field("cid", client), log::field("rid", resource));
-            names_.forget_resource(client, resource);
+            names_.forget_resource(client, resource, now);
             flows_.invalidate();
         }
         if (peer.policy.empty()) {

@@ -118,7 +118,7 @@ private:
     // Clients and what they may reach.
     void authorize(const portal_api::AuthorizeFlow& message, Instant now);
     void refuse_expired(const portal_api::AuthorizeFlow& message, Instant now, UnixSeconds wall_now);
-    void reconcile(const std::vector<portal_api::Authorization>& authorizations);
+    void reconcile(const std::vector<portal_api::Authorization>& authorizations, Instant now);
     void update_expiry(const ClientId& client, const ResourceId& resource, UnixSeconds expires_at);
     void sweep(Instant now, UnixSeconds wall_now);
     /// To close it says goodbye, to forget it does not.

@@ -48,7 +48,7 @@ std::vector<net::IpAddress> usable_addresses(std::span<const net::IpAddress> add
 }
 
 p2p::DomainStatus set_up(const NameRequests::Resolved& resolved, nat::Translations& translations,
-                         nat::SessionTable& sessions) {
+                         nat::SessionTable& sessions, Instant now) {
     const auto& [client, domain, message] = resolved.request;
     if (!resolved.is_found) {
         kLog.debug("A name was not resolved", log::field("cid", client), log::field("domain", domain));
@@ -61,12 +61,12 @@ p2p::DomainStatus set_up(const NameRequests::Resolved& resolved, nat::Translatio
         case nat::Translations::Change::kElsewhere:
             break;
         case nat::Translations::Change::kMadeRoom:
-            sessions.forget_proxies(client,
-                                    [&](const net::IpAddress& proxy) { return translations.find(proxy) == nullptr; });
+            sessions.finish_proxies(
+                client, [&](const net::IpAddress& proxy) { return translations.find(proxy) == nullptr; }, now);
             break;
         case nat::Translations::Change::kStartedOver:
             kLog.debug("A client numbers its names anew", log::field("cid", client));
-            sessions.forget_client(client);
+            sessions.finish_proxies(client, [](const net::IpAddress&) { return true; }, now);
             break;
     }
     return {.resource = message.resource, .domain = message.domain, .status = p2p::NatStatus::kActive};

@@ -25,7 +25,7 @@ namespace culvert::tunnel {
 /// Sets up a name that is resolved, and says what to tell the client. Requires that the client may use the resource,
 /// and that the name is one of it. Change::kStartedOver has been followed already.
 [[nodiscard]] p2p::DomainStatus set_up(const NameRequests::Resolved& resolved, nat::Translations& translations,
-                                       nat::SessionTable& sessions);
+                                       nat::SessionTable& sessions, Instant now);
 /// What to tell a client whose request goes no further.
 [[nodiscard]] p2p::DomainStatus refuse(const p2p::AssignedIps& message);
 
