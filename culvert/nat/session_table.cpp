@@ -382,17 +382,9 @@ SessionTable::Client& SessionTable::largest_client(const Client& newcomer) {
         ->second;
 }
 
-void SessionTable::forget_client(const ClientId& client) {
-    const auto found = clients_.find(client);
-    if (found == clients_.end()) {
-        return;
-    }
-    for (const auto& list : found->second.lists) {
-        while (list.oldest != kNone) {
-            erase(list.oldest);
-        }
-    }
-    clients_.erase(found);
+void SessionTable::finish_client(const ClientId& client, Instant now) {
+    finish_proxies(client, [](const auto&) { return true; }, now);
+    std::erase_if(clients_, [](const auto& entry) { return entry.second.size == 0; });
 }
 
 void SessionTable::finish_proxies(const ClientId& client, const std::function<bool(const net::IpAddress&)>& is_gone,

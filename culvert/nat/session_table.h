@@ -91,9 +91,9 @@ public:
     [[nodiscard]] std::optional<Bytes> translate_error_out(const ClientId& client, const packet::IpPacket& packet,
                                                            const packet::IcmpError& error, Instant now) const;
 
-    /// Its sessions are gone without a trace.
-    void forget_client(const ClientId& client);
-    /// Those with some proxy IPs are over.
+    /// Its sessions are over.
+    void finish_client(const ClientId& client, Instant now);
+    /// Those with some proxy IPs are.
     void finish_proxies(const ClientId& client, const std::function<bool(const net::IpAddress&)>& is_gone, Instant now);
 
     /// Those that are over as well, while they are remembered.

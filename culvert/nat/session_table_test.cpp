@@ -350,10 +350,11 @@ TEST_F(SessionTableTest, ForgetsAClientOrSomeOfItsProxies) {
     EXPECT_EQ(receive(gone), In::kLate);
     EXPECT_EQ(receive(kept), In::kTranslated);
 
-    table.forget_client(client_id(1));
+    table.finish_client(client_id(1), now);
 
-    EXPECT_EQ(table.size(client_id(1)), 0U);
-    EXPECT_EQ(table.size(client_id(2)), 2U);
+    EXPECT_EQ(receive(kept), In::kLate);
+    auto of_other = udp("10.0.0.1:53", "100.64.0.2:5000");
+    EXPECT_EQ(receive(of_other, 2), In::kTranslated);
 }
 
 TEST_F(SessionTableTest, KeepsThePortOfWhatIsOverFromOtherProxies) {

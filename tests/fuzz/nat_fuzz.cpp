@@ -65,7 +65,7 @@ public:
                 break;
             default:
                 if (input.u8() % 8 == 0) {
-                    table_.forget_client(id(client));
+                    table_.finish_client(id(client), now_);
                 }
                 break;
         }

@@ -55,9 +55,9 @@ p2p::DomainStatus GatewayNames::finish_request(const NameRequests::Resolved& res
 
 // --- Ending ---
 
-void GatewayNames::forget_client(const ClientId& client) {
+void GatewayNames::forget_client(const ClientId& client, Instant now) {
     requests_.forget_client(client);
-    sessions_.forget_client(client);
+    sessions_.finish_client(client, now);
     translations_.erase(client);
 }
 

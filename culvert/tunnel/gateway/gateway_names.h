@@ -58,7 +58,7 @@ public:
 
     // Ending.
 
-    void forget_client(const ClientId& client);
+    void forget_client(const ClientId& client, Instant now);
     /// Nothing passes to or from its names any more.
     void forget_resource(const ClientId& client, const ResourceId& resource, Instant now);
 

@@ -664,7 +664,7 @@ void GatewayTunnel::forget_client(const ClientId& client, Instant now) {
     }
     peers_.erase(peer);
     flow_log_.forget_client(client);
-    names_.forget_client(client);
+    names_.forget_client(client, now);
     flows_.forget_peer(client.uuid());
     flows_.invalidate();
 }
@@ -724,7 +724,7 @@ void GatewayTunnel::shut_down(Instant now) {
     flow_log_.finish_all(now);
     core_.close_all(now);
     for (const auto& [client, peer] : peers_) {
-        names_.forget_client(client);
+        names_.forget_client(client, now);
     }
     peers_.clear();
     clients_by_address_.clear();

@@ -66,7 +66,7 @@ p2p::DomainStatus set_up(const NameRequests::Resolved& resolved, nat::Translatio
             break;
         case nat::Translations::Change::kStartedOver:
             kLog.debug("A client numbers its names anew", log::field("cid", client));
-            sessions.finish_proxies(client, [](const net::IpAddress&) { return true; }, now);
+            sessions.finish_client(client, now);
             break;
     }
     return {.resource = message.resource, .domain = message.domain, .status = p2p::NatStatus::kActive};

@@ -54,6 +54,16 @@ std::vector<net::IpAddress> NamesJudge::proxies_of_client(unsigned name) const {
     return found;
 }
 
+std::vector<Bytes> NamesJudge::repeatable_answers(Instant now) const {
+    std::vector<Bytes> packets;
+    for (const auto& answer : answers_) {
+        if (now - answer.at < kFlowLasts) {
+            packets.push_back(answer.packet);
+        }
+    }
+    return packets;
+}
+
 std::optional<Bytes> NamesJudge::handle_forwarded(ByteSpan bytes, Instant now) {
     auto copy = to_bytes(bytes);
     const auto packet = packet::IpPacket::parse(copy);
@@ -101,7 +111,7 @@ std::optional<Bytes> NamesJudge::handle_forwarded(ByteSpan bytes, Instant now) {
                   : sent.protocol == packet::kProtocolUdp
                       ? packet::make_udp(from, to, payload)
                       : packet::make_tcp(from, to, {.flags = packet::kTcpSyn | packet::kTcpAck}, payload);
-    answers_.push_back(answer);
+    answers_.push_back({answer, now});
     if (answers_.size() > kRememberedAnswers) {
         answers_.erase(answers_.begin());
     }

@@ -43,12 +43,11 @@ public:
         if (peer == kHostile) {
             asked_.at(peer).fill(false);  // the other one tells the gateway again by itself
         }
-        end_flows(peer);
     }
-    /// The gateway forgets what the client has going, so that it may use ports
-    /// again at once.
-    void end_flows(unsigned peer) {
-        std::erase_if(flows_, [&](const auto& entry) { return entry.second.first.peer == peer; });
+    /// Another gateway in the place of the one before, which knows of none of its flows.
+    void restart_gateway() {
+        flows_.clear();
+        answers_.clear();
     }
     void ask(unsigned peer, unsigned name) { asked_.at(peer).at(name) = true; }
     /// The client's resolver told an application that the name is at these
@@ -68,8 +67,8 @@ public:
     std::optional<Bytes> handle_forwarded(ByteSpan packet, Instant now);
     /// A packet came out of the tunnel at `peer`, other than a control packet.
     void handle_delivered(unsigned peer, ByteSpan packet, Instant now);
-    /// A host sends this again, unasked.
-    [[nodiscard]] const std::vector<Bytes>& answers() const { return answers_; }
+    /// What a network may still deliver once more: answers are on their way for no longer than a flow lasts.
+    [[nodiscard]] std::vector<Bytes> repeatable_answers(Instant now) const;
 
     [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
     [[nodiscard]] unsigned forwarded() const { return forwarded_; }
@@ -91,7 +90,11 @@ private:
     std::map<std::uint64_t, Sent> sent_;
     std::map<std::uint64_t, unsigned> times_forwarded_;
     std::map<Flow, Use> flows_;
-    std::vector<Bytes> answers_;
+    struct Answer {
+        Bytes packet;
+        Instant at;
+    };
+    std::vector<Answer> answers_;
     std::vector<std::string> violations_;
     unsigned forwarded_ = 0;
     unsigned delivered_ = 0;

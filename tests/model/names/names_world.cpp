@@ -290,11 +290,12 @@ void NamesWorld::submit(const Sent& request) {
 }
 
 void NamesWorld::answer_again() {
-    if (judge_.answers().empty()) {
+    const auto answers = judge_.repeatable_answers(network_.now);
+    if (answers.empty()) {
         return;
     }
     note("answer again");
-    network_.send(gateway_, judge_.answers().at(draw(static_cast<unsigned>(judge_.answers().size()))));
+    network_.send(gateway_, answers.at(draw(static_cast<unsigned>(answers.size()))));
     run_for(50ms);
 }
 
@@ -359,7 +360,6 @@ void NamesWorld::restart_client() {
     state.shut_down(network_.now);
     network_.drain();
     run_for(50ms);
-    judge_.end_flows(kClient);
     const tunnel::ClientOptions options{.dns_records = network_.client.dns_records,
                                         .wants_internet = is_internet_wanted_};
     std::destroy_at(&state);
@@ -374,7 +374,7 @@ void NamesWorld::restart_gateway() {
     note("restart gateway");
     run_for(10ms);
     network_.restart(gateway_);
-    judge_.end_flows(kClient);
+    judge_.restart_gateway();
     judge_.revoke(kHostile);
     connect_hostile();
     run_for(1s);
