@@ -37,6 +37,7 @@ bool StubResolver::set_resolvers(const PortalResolvers& portal, std::span<const 
 void StubResolver::set_tunnelled(std::set<net::IpAddress> servers, Instant now) {
     if (servers != tunnelled_) {
         tunnelled_ = std::move(servers);
+        cache_.clear();  // a resolver may say something else to who comes another way
         fail_all([&](const Pending& pending) { return is_in_tunnel_stream(pending); }, now);
     }
 }

@@ -608,6 +608,39 @@ TEST_F(ClientNamesBehindTheTunnel, AreAskedForAroundItWithoutAResource) {
     EXPECT_THAT(network.client.asks, SizeIs(2));
 }
 
+TEST_F(ClientNamesBehindTheTunnel, AreAskedForAroundItIfItsFiltersLeaveOutATransport) {
+    auto resource = cidr(2, "10.0.0.0/8");
+    resource.filters = {{.protocol = portal_api::FilterProtocol::kUdp, .port_range_start = 53, .port_range_end = 53}};
+    network.add_resource(resource);
+    EXPECT_EQ(ask("www.example.org", dns::RecordType::kA, kPortalSentinel), "nothing");
+    ASSERT_THAT(network.client.asks, SizeIs(1));
+    EXPECT_EQ(std::get<dns::ViaHost>(network.client.asks[0].route).server, socket("10.0.0.53:53"));
+    EXPECT_THAT(intents, IsEmpty());
+
+    resource.filters.push_back({.protocol = portal_api::FilterProtocol::kTcp});
+    network.add_resource(resource);
+    EXPECT_EQ(ask("www.example.net", dns::RecordType::kA, kPortalSentinel), "nothing");
+    EXPECT_THAT(network.client.asks, SizeIs(1));
+    EXPECT_THAT(intents, SizeIs(1));
+}
+
+TEST_F(ClientNamesBehindTheTunnel, AreForgottenWhenTheyAreAskedForAnotherWay) {
+    ask("www.example.org", dns::RecordType::kA, kPortalSentinel);
+    ASSERT_THAT(network.client.asks, SizeIs(1));
+    const auto asked = network.client.asks[0];
+    network.client.state.apply(
+        DnsResponse{asked.id,
+                    dns::test::response(asked.message, {dns::test::a_record("www.example.org", 60, "198.51.100.7")})},
+        network.now);
+    network.drain();
+    EXPECT_EQ(take_answer(), "NOERROR 198.51.100.7");
+    EXPECT_EQ(ask("www.example.org", dns::RecordType::kA, kPortalSentinel), "NOERROR 198.51.100.7");
+
+    network.add_resource(2, "10.0.0.0/8");
+
+    EXPECT_EQ(ask("www.example.org", dns::RecordType::kA, kPortalSentinel), "nothing");
+}
+
 TEST_F(ClientNames, AreInTheListOfResources) {
     ASSERT_THAT(network.client.resources, SizeIs(1));
     EXPECT_EQ(network.client.resources[0].type, ResourceType::kDns);

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/dns/constants.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/ecn.h"
@@ -38,6 +39,19 @@ Service service_of(const packet::EmbeddedPacket& refused) {
             break;
     }
     return {Service::Protocol::kIcmp, 0};
+}
+
+/// Whether a resolver inside the resource can be asked over both transports: an answer that is too long for one comes
+/// over the other (spec/dns.md section 14.3).
+bool permits_dns(const portal_api::ClientResource& resource) {
+    const auto* network = std::get_if<portal_api::ClientCidrResource>(&resource);
+    if (network == nullptr) {
+        return true;
+    }
+    FilterSet filters;
+    filters.add(network->filters);
+    return filters.permits({Service::Protocol::kUdp, dns::kDnsPort}) &&
+           filters.permits({Service::Protocol::kTcp, dns::kDnsPort});
 }
 
 }  // namespace
@@ -522,7 +536,7 @@ ResourceSet::IsConnected ClientTunnel::is_connected() const {
 void ClientTunnel::update_routing(Instant now) {
     std::map<net::IpAddress, ResourceId> tunnelled;
     for (const auto& server : portal_resolvers_.do53) {
-        if (const auto* resource = resources_.match(server.ip)) {
+        if (const auto* resource = resources_.match(server.ip); resource != nullptr && permits_dns(*resource)) {
             tunnelled.insert_or_assign(server.ip, id_of(*resource));
         }
     }
