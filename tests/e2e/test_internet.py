@@ -1,5 +1,6 @@
 """The Internet resource: off until it is switched on; then nothing but the tunnel's own packets leaves another way."""
 
+import re
 import signal
 import subprocess
 import time
@@ -109,6 +110,23 @@ def test_nothing_leaves_another_way_while_the_gateway_is_gone(system, client):
         system.gateway = system.start_gateway()
         wait_until(lambda: fetch(system, PUBLIC_V4, seconds=2) == PUBLIC_GREETING, 30, "return of the Internet")
     assert leaks.found == ""
+
+
+@pytest.mark.parametrize("family, address", [("-4", PUBLIC_V4), ("-6", PUBLIC_V6)])
+def test_nothing_leaves_another_way_once_the_start_has_begun_to_take_it(system, family, address):
+    """Before the client knows of the resource, packets go as ever. None does after the first that did not."""
+    with Leaks() as leaks:
+        pings = subprocess.Popen(in_namespace("client", "ping", "-n", family, "-i", "0.01", address),
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        time.sleep(0.5)
+        client = system.start_client(environment=ACTIVE)
+        time.sleep(1.5)
+        pings.send_signal(signal.SIGINT)
+        answered = {int(number) for number in re.findall(r"seq=(\d+)", pings.communicate()[0])}
+    client.stop()
+    outside = sorted(int(number) for number in re.findall(r"request.*seq (\d+)", leaks.found))
+    assert outside == list(range(1, len(outside) + 1)), "a packet left beside the tunnel after one that went through it"
+    assert max(answered) > len(outside) + 10, "the Internet works through the tunnel"
 
 
 def test_nothing_leaves_another_way_before_the_end(system):

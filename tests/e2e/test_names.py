@@ -1,6 +1,7 @@
 """Nobody types an address: names of the private network work in the programs that people use."""
 
 import json
+import pathlib
 import time
 
 import pytest
@@ -53,6 +54,7 @@ def test_a_name_with_addresses_of_one_family(system, family, name):
     ["getent", "ahosts", "wiki.corp.example"],
     ["getent", "ahosts", "wiki"],
     ["python3", "-c", "import socket; [print(i[4][0]) for i in socket.getaddrinfo('wiki.corp.example', 80)]"],
+    ["java", pathlib.Path(__file__).with_name("Resolve.java"), "wiki.corp.example"],
 ])
 def test_system_resolvers_give_addresses_that_stand_for_the_name(system, command):
     lines = run_in("client", *command).stdout.splitlines()
