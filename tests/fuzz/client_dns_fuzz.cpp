@@ -19,6 +19,7 @@
 #include "culvert/packet/ip_packet.h"
 #include "culvert/tcp/message_reader.h"
 #include "culvert/tunnel/client/dns/client_dns.h"
+#include "tests/fuzz/input.h"
 
 namespace {
 
@@ -31,29 +32,7 @@ void require(bool holds) {
     }
 }
 
-class Input {
-public:
-    Input(const std::uint8_t* data, std::size_t size) : rest_{data, size} {}
-    [[nodiscard]] bool empty() const { return rest_.empty(); }
-    std::uint8_t u8() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = rest_[0];
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-    Bytes some_bytes() {
-        const std::size_t wanted = u8();
-        const auto size = std::min(wanted, rest_.size());
-        const auto bytes = to_bytes(std::as_bytes(rest_.first(size)));
-        rest_ = rest_.subspan(size);
-        return bytes;
-    }
-
-private:
-    std::span<const std::uint8_t> rest_;
-};
+using fuzz::Input;
 
 net::IpAddress ip(std::string_view text) {
     return net::IpAddress::parse(text).value();

@@ -15,6 +15,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/dns/constants.h"
 #include "culvert/dns/stub_resolver.h"
+#include "tests/fuzz/input.h"
 
 namespace {
 
@@ -28,29 +29,7 @@ void require(bool holds) {
     }
 }
 
-class Input {
-public:
-    Input(const std::uint8_t* data, std::size_t size) : rest_{data, size} {}
-    [[nodiscard]] bool empty() const { return rest_.empty(); }
-    std::uint8_t u8() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = rest_[0];
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-    Bytes some_bytes() {
-        const std::size_t wanted = u8();
-        const auto size = std::min(wanted, rest_.size());
-        const auto bytes = to_bytes(std::as_bytes(rest_.first(size)));
-        rest_ = rest_.subspan(size);
-        return bytes;
-    }
-
-private:
-    std::span<const std::uint8_t> rest_;
-};
+using fuzz::Input;
 
 net::IpAddress some_server(std::uint8_t selector) {
     if (selector % 4 == 3) {

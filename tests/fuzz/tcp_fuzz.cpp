@@ -12,6 +12,7 @@
 #include "culvert/tcp/dns_client.h"
 #include "culvert/tcp/dns_server.h"
 #include "culvert/tcp/endpoints.h"
+#include "tests/fuzz/input.h"
 
 namespace {
 
@@ -25,22 +26,7 @@ void require(bool holds) {
     }
 }
 
-class Input {
-public:
-    Input(const std::uint8_t* data, std::size_t size) : rest_{data, size} {}
-    [[nodiscard]] bool empty() const { return rest_.empty(); }
-    std::uint8_t u8() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = rest_[0];
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-
-private:
-    std::span<const std::uint8_t> rest_;
-};
+using fuzz::Input;
 
 const auto kListener = *net::SocketAddress::parse("100.100.111.1:53");
 const auto kResolver = *net::SocketAddress::parse("10.0.0.53:53");

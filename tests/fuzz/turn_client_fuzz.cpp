@@ -15,6 +15,7 @@
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/allocation.h"
 #include "culvert/turn/channel_data.h"
+#include "tests/fuzz/input.h"
 
 namespace {
 
@@ -30,22 +31,7 @@ void require(bool holds) {
     }
 }
 
-class Input {
-public:
-    Input(const std::uint8_t* data, std::size_t size) : rest_{data, size} {}
-    [[nodiscard]] bool empty() const { return rest_.empty(); }
-    std::uint8_t u8() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = rest_[0];
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-
-private:
-    std::span<const std::uint8_t> rest_;
-};
+using fuzz::Input;
 
 const auto kRelay4 = *net::SocketAddress::parse("203.0.113.21:3478");
 const auto kRelay6 = *net::SocketAddress::parse("[2001:db8:113::21]:3478");
