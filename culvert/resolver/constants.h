@@ -27,6 +27,8 @@ inline constexpr std::size_t kMaxAddressesPerFamily = 32;
 inline constexpr Duration kMinLifetime = std::chrono::seconds{5};
 inline constexpr Duration kMaxLifetime = std::chrono::hours{24};
 
+/// Resolvers over HTTPS of which it is remembered that they were said not to answer; an account has a handful.
+inline constexpr std::size_t kMaxFailingResolvers = 64;
 /// The only port of resolvers over HTTPS.
 inline constexpr std::uint16_t kDohPort = 443;
 /// How long the look-up of such a server's own name may take, and how long each resolver that is asked for it has.

@@ -165,7 +165,7 @@ void DohQueries::handle_result(dns::AskId id, std::expected<HttpsTransfers::Resp
     const auto entry = queries_.find(id);
     entry->second.transfer.reset();
     if (!result) {
-        kLog.debug("Query over HTTPS failed", log::field("error", result.error().text));
+        note_failure(entry->second.host, result.error().text);
         const auto server = servers_.find(entry->second.host);
         if (result.error().is_unreachable && server != servers_.end()) {
             server->second.known_until = {};
@@ -173,15 +173,25 @@ void DohQueries::handle_result(dns::AskId id, std::expected<HttpsTransfers::Resp
         return fail(id);
     }
     if (result->status != 200 || result->content_type != kMediaType) {
-        kLog.debug("Resolver over HTTPS answered with something else", log::field("status", result->status),
-                   log::field("content_type", result->content_type));
+        note_failure(entry->second.host, "HTTP status " + std::to_string(result->status) + ", content of type \"" +
+                                             result->content_type + '"');
         return fail(id);
     }
     if (!dns::is_response_to(result->body, kWireId)) {
+        note_failure(entry->second.host, "no DNS answer");
         return fail(id);
+    }
+    if (failing_.erase(entry->second.host) > 0) {
+        kLog.info("A resolver over HTTPS answers again", log::field("host", entry->second.host));
     }
     queries_.erase(entry);
     observer_.on_response(id, std::move(result->body));
+}
+
+void DohQueries::note_failure(const std::string& host, const std::string& error) {
+    const bool is_news = failing_.size() < kMaxFailingResolvers && failing_.insert(host).second;
+    kLog.log(is_news ? log::Level::kWarn : log::Level::kDebug, "A resolver over HTTPS does not answer",
+             log::field("host", host), log::field("error", error));
 }
 
 void DohQueries::fail(dns::AskId id) {

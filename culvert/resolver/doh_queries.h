@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,6 +65,9 @@ private:
     };
     using Entry = std::map<dns::AskId, Query>::iterator;
 
+    /// Somebody has to know, but once is enough until it works again.
+    void note_failure(const std::string& host, const std::string& error);
+
     void start(Entry entry);
     void send(Entry entry, const std::vector<net::IpAddress>& addresses);
     [[nodiscard]] bool make_room();
@@ -76,7 +80,8 @@ private:
     Options options_;
     QueryObserver observer_;
     std::vector<net::IpAddress> name_servers_;
-    std::map<std::string, Server> servers_;  // by host
+    std::map<std::string, Server> servers_;
+    std::set<std::string> failing_;  // by host
     std::map<dns::AskId, Query> queries_;
     HttpsTransfers transfers_;
 };

@@ -1,6 +1,9 @@
 """Where the account names a resolver that is asked over HTTPS, nobody on the way reads what is asked for."""
 
+import os
+import pathlib
 import subprocess
+import tempfile
 
 import pytest
 
@@ -62,8 +65,11 @@ class Resolver:
 
 
 @pytest.fixture(scope="module")
-def resolver(tmp_path_factory):
-    return Resolver(tmp_path_factory.mktemp("resolver"))
+def resolver():
+    # Programs that have given up their privileges have to read the certificate.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Resolver(pathlib.Path(folder))
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +103,7 @@ def test_no_other_resolver_is_asked_in_its_place(system, resolver):
     resolver.stop()
     try:
         assert status(f"@{SENTINEL}", "www.public.example") == "SERVFAIL", "the network's own resolver knows it"
+        assert f"A resolver over HTTPS does not answer host={HOST}" in system.client.log
         assert system.curl("http://wiki.corp.example/").stdout == names.GREETING
     finally:
         resolver.start()

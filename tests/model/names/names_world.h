@@ -27,6 +27,7 @@ public:
     [[nodiscard]] const NamesJudge& judge() const { return judge_; }
     /// What was done so far, for a person.
     [[nodiscard]] const std::string& history() const { return history_; }
+    void note(const std::string& what) { history_ += what + "\n"; }
 
 private:
     enum class Resolver : std::uint8_t { kHonest, kDead, kFails, kLies };
@@ -52,7 +53,6 @@ private:
     void resolve();
     void collect();
     void encapsulate(unsigned peer, ByteSpan packet);
-    void note(const std::string& what) { history_ += what + "\n"; }
     [[nodiscard]] net::Family draw_family() { return draw(2) == 0 ? net::Family::kIpv4 : net::Family::kIpv6; }
     [[nodiscard]] unsigned draw(unsigned bound) { return static_cast<unsigned>(rng_.below(bound)); }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "culvert/observability/log_capture.h"
 #include "tests/model/names/names_world.h"
 
 namespace culvert::model::names {
@@ -20,8 +21,16 @@ struct Counts {
     std::uint64_t answers = 0;
 };
 
-void run(std::uint64_t seed, Counts& counts) {
+void run(std::uint64_t seed, log::Level level, Counts& counts) {
     NamesWorld world{seed};
+    const log::CaptureScope capture{level, [&](log::Level, std::string_view target, std::string_view message,
+                                               const std::vector<log::TextField>& fields) {
+                                        std::string line = fmt::format("{}: {}", target, message);
+                                        for (const auto& field : fields) {
+                                            line += fmt::format(" {}={}", field.key, field.value);
+                                        }
+                                        world.note(line);
+                                    }};
     for (unsigned i = 0; i < kSteps && world.violations().empty(); ++i) {
         world.step();
     }
@@ -49,9 +58,11 @@ int main(int argc, char** argv) {
         return index < argc ? std::strtoull(argv[index], nullptr, 10) : std::uint64_t{1};
     };
     const auto first = number(1);
+    // Of a single case one wants to see what the programs say as well.
+    const auto level = number(2) == 1 ? culvert::log::Level::kTrace : culvert::log::Level::kError;
     culvert::model::names::Counts counts;
     for (auto seed = first; seed < first + number(2); ++seed) {
-        culvert::model::names::run(seed, counts);
+        culvert::model::names::run(seed, level, counts);
     }
     fmt::print("{} cases, {} failures; {} packets reached a host, {} answers came back\n", counts.cases,
                counts.failures, counts.packets, counts.answers);
