@@ -54,7 +54,8 @@ void show(const tunnel::ClientEvent& event) {
                        }
                    },
                    [](const tunnel::SendToPortal& sent) {
-                       std::cout << "to the portal: " << portal_api::encode_from_device(sent.message, 1) << '\n';
+                       std::cout << "to the portal: "
+                                 << portal_api::encode_from_device(sent.message, portal_api::Dialect::kV1, 1) << '\n';
                    },
                    [](const tunnel::ReconnectToPortal&) { std::cout << "connect to the portal anew\n"; },
                    [](const tunnel::KeyChanged&) { std::cout << "connect to the portal with another key\n"; },
@@ -90,7 +91,7 @@ int main() {
     tunnel::ClientTunnel client{Rng::from_number(1), now, WallTime{std::chrono::seconds{1'800'000'000}}};
     std::cout << "public key: " << to_hex(client.public_key().bytes) << '\n';
 
-    const auto frame = portal_api::decode_to_device(portal_api::Role::kClient, kInit);
+    const auto frame = portal_api::decode_to_device(portal_api::Role::kClient, portal_api::Dialect::kV1, kInit);
     if (!frame) {
         std::cerr << "the portal's message is wrong: " << frame.error().text << '\n';
         return EXIT_FAILURE;

@@ -108,7 +108,7 @@ Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant
     if (session->second.identity) {
         claims_.heard(*session->second.identity, id, now);
     }
-    const auto frame = portal_api::decode_from_device(session->second.role, text);
+    const auto frame = portal_api::decode_from_device(session->second.role, portal_api::Dialect::kV1, text);
     if (!frame) {
         kLog.debug("Closed a connection that sent an undecodable frame", log::field("reason", frame.error().text));
         close(id, "undecodable frame", now);
@@ -316,7 +316,7 @@ void ControlPlane::leave(Session& session, Instant now) {
 }
 
 void ControlPlane::send(SessionId id, const portal_api::ToDevice& message) {
-    send_text(id, portal_api::encode_to_device(message));
+    send_text(id, portal_api::encode_to_device(message, portal_api::Dialect::kV1));
 }
 
 void ControlPlane::reply_ok(SessionId id, std::string_view topic, const portal_api::Ref& ref) {

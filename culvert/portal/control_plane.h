@@ -179,6 +179,7 @@ private:
     [[nodiscard]] bool record_flow(ConnectedGateway& gateway, const Flow& flow);
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource);
+    void name_relays(const Session& session);
     void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref);
     /// nullptr: no gateway can serve the client.
     [[nodiscard]] Session* choose_gateway(const Session& client, const Resource& resource,

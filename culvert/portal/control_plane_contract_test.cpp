@@ -119,11 +119,12 @@ private:
     std::string signalling(Role role) {
         if (role == Role::kClient) {
             return below(2) == 0
-                       ? encode_from_device(FromClient{CreateFlow{resource_.id, {}}}, 1)
-                       : encode_from_device(FromClient{BroadcastGatewayIceCandidates{gateways_, {"candidate"}}}, 1);
+                       ? encode_from_device(FromClient{CreateFlow{resource_.id, {}}}, Dialect::kV1, 1)
+                       : encode_from_device(FromClient{BroadcastGatewayIceCandidates{gateways_, {"candidate"}}},
+                                            Dialect::kV1, 1);
         }
         if (role == Role::kGateway && !refs_.empty()) {
-            return encode_from_device(FromGateway{FlowAuthorized{refs_[below(refs_.size())]}}, 1);
+            return encode_from_device(FromGateway{FlowAuthorized{refs_[below(refs_.size())]}}, Dialect::kV1, 1);
         }
         return encode_heartbeat(1);
     }
@@ -188,7 +189,7 @@ private:
 
     /// What devices have to know for what they say next.
     void note(Role role, const std::string& text) {
-        const auto frame = decode_to_device(role, text);
+        const auto frame = decode_to_device(role, Dialect::kV1, text);
         ASSERT_TRUE(frame) << text;
         const auto* message = std::get_if<MessageFrame>(&*frame);
         const auto* to_gateway = message == nullptr ? nullptr : std::get_if<ToGateway>(&message->message);

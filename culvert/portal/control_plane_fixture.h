@@ -179,7 +179,7 @@ protected:
         collect();
     }
     void send(const Device& device, const portal_api::FromDevice& message) {
-        send_text(device, portal_api::encode_from_device(message, 7));
+        send_text(device, portal_api::encode_from_device(message, portal_api::Dialect::kV1, 7));
     }
     void join(const Device& device, const std::string& stamp_secret = "5ec2e7") {
         send_text(device, portal_api::encode_join(
@@ -243,7 +243,7 @@ protected:
     std::vector<T> take(const Device& device) {
         std::vector<T> messages;
         for (const auto& text : take_frames(device)) {
-            const auto frame = portal_api::decode_to_device(device.role, text);
+            const auto frame = portal_api::decode_to_device(device.role, portal_api::Dialect::kV1, text);
             EXPECT_TRUE(frame) << text;
             if (!frame) {
                 continue;

@@ -46,6 +46,9 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref&, cons
                                portal_api::InvalidateClientIceCandidates{client, std::move(candidates)}};
                        });
                    },
+                   [&](const portal_api::NoRelays&) { name_relays(session); },
+                   // Whether a device can do without ICE makes no difference: none is told to.
+                   [&](const portal_api::SnownetCapabilities&) {},
                },
                message);
 }
@@ -67,6 +70,8 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref& ref, 
                         portal_api::InvalidateGatewayIceCandidates{gateway, std::move(candidates)}};
                 });
             },
+            [&](const portal_api::NoRelays&) { name_relays(session); },
+            [&](const portal_api::SnownetCapabilities&) {},
         },
         message);
 }
@@ -223,6 +228,16 @@ void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_s
     kLog.debug("Asked a gateway to let a client through", log::field("cid", client.id),
                log::field("gid", gateway.device.id), log::field("rid", flow.resource));
     send(gateway_session.id, portal_api::ToGateway{std::move(message)});
+}
+
+/// Devices that lost their last allocation wait for this, and do not reconnect (spec/newer-dialect.md section 7.3).
+void ControlPlane::name_relays(const Session& session) {
+    portal_api::RelaysPresence presence{.disconnected_ids = {}, .connected = relays_.relays_of(session.id)};
+    if (session.role == portal_api::Role::kClient) {
+        send(session.id, portal_api::ToClient{std::move(presence)});
+    } else {
+        send(session.id, portal_api::ToGateway{std::move(presence)});
+    }
 }
 
 void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref) {

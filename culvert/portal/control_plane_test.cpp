@@ -111,7 +111,7 @@ TEST_F(Joining, GivesAClientItsAddressesResourcesAndDns) {
     const auto frames = take_frames(client);
 
     ASSERT_EQ(frames.size(), 2U);
-    const auto reply = decode_to_device(Role::kClient, frames[0]);
+    const auto reply = decode_to_device(Role::kClient, Dialect::kV1, frames[0]);
     EXPECT_TRUE(reply && std::holds_alternative<OkReply>(*reply)) << frames[0];
 
     join(client);

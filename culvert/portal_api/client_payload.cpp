@@ -7,6 +7,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_api/payload.h"
+#include "culvert/portal_api/vocabulary.h"
 
 namespace culvert::portal_api {
 namespace {
@@ -17,7 +18,8 @@ constexpr log::Logger kLog{"portal_api"};
 
 constexpr std::array kFlowFailures{std::pair{std::string_view{"not_found"}, FlowFailure::kNotFound},
                                    std::pair{std::string_view{"offline"}, FlowFailure::kOffline},
-                                   std::pair{std::string_view{"forbidden"}, FlowFailure::kForbidden}};
+                                   std::pair{std::string_view{"forbidden"}, FlowFailure::kForbidden},
+                                   std::pair{std::string_view{"version_mismatch"}, FlowFailure::kVersionMismatch}};
 
 constexpr std::array kIpStacks{std::pair{std::string_view{"dual"}, IpStack::kDual},
                                std::pair{std::string_view{"ipv4_only"}, IpStack::kIpv4Only},
@@ -37,8 +39,7 @@ std::string_view name_of(const Table& table, Value value, std::string_view other
 
 std::vector<Site> read_sites(const ObjectReader& reader) {
     std::vector<Site> sites;
-    // The portal's later releases say `sites`.
-    const auto* key = reader.find("gateway_groups") || !reader.find("sites") ? "gateway_groups" : "sites";
+    const auto key = reader.find(kVocabularyV2.sites) ? kVocabularyV2.sites : kVocabularyV1.sites;
     reader.each(key, [&](const json::value& value, const Place& place) {
         const ObjectReader site{value, place, reader.problem()};
         sites.push_back({.id = site.id<SiteId>("id"), .name = site.string("name")});
@@ -143,31 +144,31 @@ json::array to_json(const std::vector<Site>& sites) {
     return array;
 }
 
-json::value to_json(const ClientResource& resource) {
-    return std::visit(overloaded{[](const ClientDnsResource& r) -> json::value {
+json::value to_json(const ClientResource& resource, const Vocabulary& words) {
+    return std::visit(overloaded{[&](const ClientDnsResource& r) -> json::value {
                                      return {{"id", r.id.to_string()},
                                              {"type", "dns"},
                                              {"name", r.name},
                                              {"address", r.address},
                                              {"address_description", to_json(r.address_description)},
                                              {"ip_stack", name_of(kIpStacks, r.ip_stack, "dual")},
-                                             {"gateway_groups", to_json(r.sites)},
+                                             {words.sites, to_json(r.sites)},
                                              {"filters", to_json(r.filters)}};
                                  },
-                                 [](const ClientCidrResource& r) -> json::value {
+                                 [&](const ClientCidrResource& r) -> json::value {
                                      return {{"id", r.id.to_string()},
                                              {"type", "cidr"},
                                              {"name", r.name},
                                              {"address", r.address.to_string()},
                                              {"address_description", to_json(r.address_description)},
-                                             {"gateway_groups", to_json(r.sites)},
+                                             {words.sites, to_json(r.sites)},
                                              {"filters", to_json(r.filters)}};
                                  },
-                                 [](const ClientInternetResource& r) -> json::value {
+                                 [&](const ClientInternetResource& r) -> json::value {
                                      return {{"id", r.id.to_string()},
                                              {"type", "internet"},
                                              {"can_be_disabled", true},
-                                             {"gateway_groups", to_json(r.sites)}};
+                                             {words.sites, to_json(r.sites)}};
                                  }},
                       resource);
 }
@@ -182,11 +183,12 @@ ClientInit read_init(const ObjectReader& reader) {
         }
     });
     message.relays = read_relays(reader, "relays", true);
+    message.flow_logs = read_flow_log_settings(reader);
     return message;
 }
 
 FlowCreated read_flow_created(const ObjectReader& reader) {
-    const auto* site = reader.find("gateway_group_id") || !reader.find("site_id") ? "gateway_group_id" : "site_id";
+    const auto site = reader.find(kVocabularyV2.site_id) ? kVocabularyV2.site_id : kVocabularyV1.site_id;
     return {.resource_id = reader.id<ResourceId>("resource_id"),
             .gateway_id = reader.id<GatewayId>("gateway_id"),
             .gateway_public_key = reader.public_key("gateway_public_key"),
@@ -195,7 +197,8 @@ FlowCreated read_flow_created(const ObjectReader& reader) {
             .site_id = reader.id<SiteId>(site),
             .preshared_key = reader.preshared_key("preshared_key"),
             .client_ice_credentials = read_ice_credentials(reader.object("client_ice_credentials")),
-            .gateway_ice_credentials = read_ice_credentials(reader.object("gateway_ice_credentials"))};
+            .gateway_ice_credentials = read_ice_credentials(reader.object("gateway_ice_credentials")),
+            .flow_logs_ingest_token = reader.optional_string("flow_logs_ingest_token")};
 }
 
 FlowCreationFailed read_flow_creation_failed(const ObjectReader& reader) {
@@ -226,6 +229,12 @@ json::value to_json(const Interface& interface) {
                         {"ipv6", interface.ipv6.to_string()},
                         {"upstream_dns", std::move(servers)},
                         {"search_domain", to_json(interface.search_domain)}};
+    if (!interface.upstream_do53.empty()) {
+        auto& list = object["upstream_do53"].emplace_array();
+        for (const auto& server : interface.upstream_do53) {
+            list.push_back(json::object{{"ip", server.to_string()}});
+        }
+    }
     if (!interface.upstream_doh.empty()) {
         auto& list = object["upstream_doh"].emplace_array();
         for (const auto& url : interface.upstream_doh) {
@@ -235,26 +244,30 @@ json::value to_json(const Interface& interface) {
     return object;
 }
 
-json::value to_json(const ClientInit& message) {
+json::value to_json(const ClientInit& message, const Vocabulary& words) {
     json::array resources;
     for (const auto& resource : message.resources) {
-        resources.push_back(to_json(resource));
+        resources.push_back(to_json(resource, words));
     }
-    return {{"interface", to_json(message.interface)},
-            {"resources", std::move(resources)},
-            {"relays", to_json(message.relays)}};
+    json::object object{{"interface", to_json(message.interface)},
+                        {"resources", std::move(resources)},
+                        {"relays", to_json(message.relays)}};
+    add_flow_log_settings(object, message.flow_logs);
+    return object;
 }
 
-json::value to_json(const FlowCreated& message) {
-    return {{"resource_id", message.resource_id.to_string()},
-            {"gateway_id", message.gateway_id.to_string()},
-            {"gateway_group_id", message.site_id.to_string()},
-            {"gateway_public_key", message.gateway_public_key.to_string()},
-            {"gateway_ipv4", message.gateway_ipv4.to_string()},
-            {"gateway_ipv6", message.gateway_ipv6.to_string()},
-            {"preshared_key", to_json(message.preshared_key)},
-            {"client_ice_credentials", to_json(message.client_ice_credentials)},
-            {"gateway_ice_credentials", to_json(message.gateway_ice_credentials)}};
+json::value to_json(const FlowCreated& message, const Vocabulary& words) {
+    json::object object{{"resource_id", message.resource_id.to_string()},
+                        {"gateway_id", message.gateway_id.to_string()},
+                        {words.site_id, message.site_id.to_string()},
+                        {"gateway_public_key", message.gateway_public_key.to_string()},
+                        {"gateway_ipv4", message.gateway_ipv4.to_string()},
+                        {"gateway_ipv6", message.gateway_ipv6.to_string()},
+                        {"preshared_key", to_json(message.preshared_key)},
+                        {"client_ice_credentials", to_json(message.client_ice_credentials)},
+                        {"gateway_ice_credentials", to_json(message.gateway_ice_credentials)}};
+    add_ingest_token(object, message.flow_logs_ingest_token);
+    return object;
 }
 
 json::value to_json(const FlowCreationFailed& message) {
@@ -276,8 +289,8 @@ std::string_view to_string(FlowFailure reason) {
     return name_of(kFlowFailures, reason, "unknown");
 }
 
-Decoded<ToClient> decode_client_payload(std::string_view event, const json::value& payload, const Place& place,
-                                        Problem& problem) {
+Decoded<ToClient> decode_client_payload(Dialect dialect, std::string_view event, const json::value& payload,
+                                        const Place& place, Problem& problem) {
     if (event == "resource_deleted") {
         return ResourceDeleted{ObjectReader::to_id<ResourceId>(payload, place, problem)};
     }
@@ -286,16 +299,26 @@ Decoded<ToClient> decode_client_payload(std::string_view event, const json::valu
         return resource ? Decoded<ToClient>{ResourceCreatedOrUpdated{*std::move(resource)}} : std::nullopt;
     }
 
+    const auto& words = vocabulary(dialect);
+    if (event == words.flow_created) {
+        return read_flow_created(ObjectReader{payload, place, problem});
+    }
+    if (event == words.flow_creation_failed) {
+        return read_flow_creation_failed(ObjectReader{payload, place, problem});
+    }
+
     using Read = ToClient (*)(const ObjectReader&);
     static constexpr std::array<std::pair<std::string_view, Read>, 7> kReaders{{
         {"init", [](const ObjectReader& r) -> ToClient { return read_init(r); }},
         {"config_changed",
          [](const ObjectReader& r) -> ToClient { return ConfigChanged{read_interface(r.object("interface"))}; }},
         {"relays_presence", [](const ObjectReader& r) -> ToClient { return read_relays_presence(r); }},
-        {"flow_created", [](const ObjectReader& r) -> ToClient { return read_flow_created(r); }},
-        {"flow_creation_failed", [](const ObjectReader& r) -> ToClient { return read_flow_creation_failed(r); }},
         {"ice_candidates", [](const ObjectReader& r) -> ToClient { return read_candidates<GatewayIceCandidates>(r); }},
         {"invalidate_ice_candidates",
+         [](const ObjectReader& r) -> ToClient { return read_candidates<InvalidateGatewayIceCandidates>(r); }},
+        {"gateway_ice_candidates",
+         [](const ObjectReader& r) -> ToClient { return read_candidates<GatewayIceCandidates>(r); }},
+        {"invalidate_gateway_ice_candidates",
          [](const ObjectReader& r) -> ToClient { return read_candidates<InvalidateGatewayIceCandidates>(r); }},
     }};
     for (const auto& [name, read] : kReaders) {
@@ -307,22 +330,23 @@ Decoded<ToClient> decode_client_payload(std::string_view event, const json::valu
     return std::nullopt;
 }
 
-EncodedMessage encode_payload(const ToClient& message) {
+EncodedMessage encode_payload(const ToClient& message, Dialect dialect) {
+    const auto& words = vocabulary(dialect);
     return std::visit(
         overloaded{
-            [](const ClientInit& m) -> EncodedMessage { return {"init", to_json(m)}; },
+            [&](const ClientInit& m) -> EncodedMessage { return {"init", to_json(m, words)}; },
             [](const ConfigChanged& m) -> EncodedMessage {
                 return {"config_changed", {{"interface", to_json(m.interface)}}};
             },
-            [](const ResourceCreatedOrUpdated& m) -> EncodedMessage {
-                return {"resource_created_or_updated", to_json(m.resource)};
+            [&](const ResourceCreatedOrUpdated& m) -> EncodedMessage {
+                return {"resource_created_or_updated", to_json(m.resource, words)};
             },
             [](const ResourceDeleted& m) -> EncodedMessage {
                 return {"resource_deleted", json::value(m.resource_id.to_string())};
             },
             [](const RelaysPresence& m) -> EncodedMessage { return {"relays_presence", to_json(m)}; },
-            [](const FlowCreated& m) -> EncodedMessage { return {"flow_created", to_json(m)}; },
-            [](const FlowCreationFailed& m) -> EncodedMessage { return {"flow_creation_failed", to_json(m)}; },
+            [&](const FlowCreated& m) -> EncodedMessage { return {words.flow_created, to_json(m, words)}; },
+            [&](const FlowCreationFailed& m) -> EncodedMessage { return {words.flow_creation_failed, to_json(m)}; },
             [](const GatewayIceCandidates& m) -> EncodedMessage { return {"ice_candidates", candidates_to_json(m)}; },
             [](const InvalidateGatewayIceCandidates& m) -> EncodedMessage {
                 return {"invalidate_ice_candidates", candidates_to_json(m)};

@@ -6,10 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "culvert/portal_api/dialect.h"
 #include "culvert/portal_api/frame.h"
 #include "culvert/portal_api/role.h"
 
-/// Frames and messages from and to JSON text, for both ends. Source: spec/portal-protocol.md sections 3 and 5 to 8.
+/// Frames and messages from and to JSON text, for both ends. Source: spec/portal-protocol.md sections 3 and 5 to 8, and
+/// spec/newer-dialect.md sections 4 to 8. Nothing above this knows how the dialects differ.
 ///
 /// Decoding is tolerant exactly where the specification asks for it: unknown members are ignored; a client skips a
 /// resource of unknown type (DEBUG) or with a malformed body (WARN); everything else that does not fit invalidates the
@@ -40,20 +42,22 @@ struct DecodeError {
 // --- Device's end ---
 
 /// Decodes what the portal sent to a device of the given role. A MessageFrame then holds that role's alternative.
-[[nodiscard]] std::expected<ToDeviceFrame, DecodeError> decode_to_device(Role role, std::string_view text);
+[[nodiscard]] std::expected<ToDeviceFrame, DecodeError> decode_to_device(Role role, Dialect dialect,
+                                                                         std::string_view text);
 
 /// `phx_join`; `stamp_secret` is for relays only, which announce what they understand beyond the specification as well.
 [[nodiscard]] std::string encode_join(Role role, std::uint64_t ref, const std::optional<std::string>& stamp_secret);
 [[nodiscard]] std::string encode_heartbeat(std::uint64_t ref);
-[[nodiscard]] std::string encode_from_device(const FromDevice& message, std::uint64_t ref);
+[[nodiscard]] std::string encode_from_device(const FromDevice& message, Dialect dialect, std::uint64_t ref);
 
 // --- Portal's end ---
 
 /// Decodes what a device of the given role sent. An error means that the connection is to be closed (3.1).
-[[nodiscard]] std::expected<FromDeviceFrame, DecodeError> decode_from_device(Role role, std::string_view text);
+[[nodiscard]] std::expected<FromDeviceFrame, DecodeError> decode_from_device(Role role, Dialect dialect,
+                                                                             std::string_view text);
 
 /// A push, with `"ref":null`.
-[[nodiscard]] std::string encode_to_device(const ToDevice& message);
+[[nodiscard]] std::string encode_to_device(const ToDevice& message, Dialect dialect);
 [[nodiscard]] std::string encode_ok_reply(std::string_view topic, const Ref& ref);
 [[nodiscard]] std::string encode_error_reply(std::string_view topic, const Ref& ref, std::string_view reason);
 /// `phx_error`

@@ -84,8 +84,8 @@ std::optional<ToDeviceFrame> to_frame(Decoded<Message> message, std::string topi
     return MessageFrame{.topic = std::move(topic), .message = *std::move(message)};
 }
 
-std::optional<ToDeviceFrame> decode_message(Role role, std::string_view event, const ObjectReader& frame,
-                                            std::string topic) {
+std::optional<ToDeviceFrame> decode_message(Role role, Dialect dialect, std::string_view event,
+                                            const ObjectReader& frame, std::string topic) {
     const auto* payload = frame.find("payload");
     if (!payload) {
         frame.problem().report(kPayload, "missing");
@@ -94,16 +94,18 @@ std::optional<ToDeviceFrame> decode_message(Role role, std::string_view event, c
     static_cast<void>(read_ref(frame));  // ignored, but a wrong type still makes the frame undecodable
     switch (role) {
         case Role::kClient:
-            return to_frame(decode_client_payload(event, *payload, kPayload, frame.problem()), std::move(topic));
+            return to_frame(decode_client_payload(dialect, event, *payload, kPayload, frame.problem()),
+                            std::move(topic));
         case Role::kGateway:
-            return to_frame(decode_gateway_payload(event, *payload, kPayload, frame.problem()), std::move(topic));
+            return to_frame(decode_gateway_payload(dialect, event, *payload, kPayload, frame.problem()),
+                            std::move(topic));
         case Role::kRelay:
             break;
     }
     return to_frame(decode_relay_payload(event, *payload, kPayload, frame.problem()), std::move(topic));
 }
 
-std::optional<ToDeviceFrame> decode_frame(Role role, const ObjectReader& frame) {
+std::optional<ToDeviceFrame> decode_frame(Role role, Dialect dialect, const ObjectReader& frame) {
     auto topic = frame.string("topic");
     const auto event = frame.string("event");
     if (event == "phx_reply") {
@@ -120,7 +122,7 @@ std::optional<ToDeviceFrame> decode_frame(Role role, const ObjectReader& frame) 
     if (event == "disconnect") {
         return Disconnect{std::move(topic), frame.object("payload").string("reason")};
     }
-    return decode_message(role, event, frame, std::move(topic));
+    return decode_message(role, dialect, event, frame, std::move(topic));
 }
 
 std::string encode_frame(std::string_view topic, std::string_view event, json::value payload, std::uint64_t ref) {
@@ -130,14 +132,14 @@ std::string encode_frame(std::string_view topic, std::string_view event, json::v
 
 }  // namespace
 
-std::expected<ToDeviceFrame, DecodeError> decode_to_device(Role role, std::string_view text) {
+std::expected<ToDeviceFrame, DecodeError> decode_to_device(Role role, Dialect dialect, std::string_view text) {
     JsonDocument document;
     const auto root = document.parse(text, kMaxMessageSize, kMaxDepth);
     if (!root) {
         return std::unexpected{root.error()};
     }
     Problem problem;
-    auto frame = decode_frame(role, ObjectReader{**root, {}, problem});
+    auto frame = decode_frame(role, dialect, ObjectReader{**root, {}, problem});
     if (!problem.is_none()) {
         return std::unexpected{DecodeError{.text = problem.text()}};
     }
@@ -156,9 +158,9 @@ std::string encode_heartbeat(std::uint64_t ref) {
     return encode_frame("phoenix", "heartbeat", json::object{}, ref);
 }
 
-std::string encode_from_device(const FromDevice& message, std::uint64_t ref) {
+std::string encode_from_device(const FromDevice& message, Dialect dialect, std::uint64_t ref) {
     const auto role = std::holds_alternative<FromClient>(message) ? Role::kClient : Role::kGateway;
-    auto encoded = std::visit([](const auto& m) { return encode_payload(m); }, message);
+    auto encoded = std::visit([&](const auto& m) { return encode_payload(m, dialect); }, message);
     return encode_frame(to_topic(role), encoded.event, std::move(encoded.payload), ref);
 }
 

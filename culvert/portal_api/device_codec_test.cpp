@@ -28,7 +28,7 @@ std::string with_payload(std::string_view event, std::string_view payload) {
 /// The message in a frame that must decode.
 template <typename Message, typename Set>
 Message decoded(Role role, std::string_view text) {
-    const auto frame = decode_to_device(role, text);
+    const auto frame = decode_to_device(role, Dialect::kV1, text);
     if (!frame) {
         ADD_FAILURE() << frame.error().text << " in " << text;
         return {};
@@ -52,7 +52,7 @@ Message to_gateway(std::string_view text) {
 }
 
 std::string error_of(Role role, std::string_view text) {
-    const auto frame = decode_to_device(role, text);
+    const auto frame = decode_to_device(role, Dialect::kV1, text);
     if (frame) {
         return "decoded";
     }
@@ -186,20 +186,21 @@ constexpr std::string_view kRelayJoin =
 TEST(DeviceCodec, TellsRelaysWhatThePortalSaysAboutUsers) {
     const TurnUsers message{.revoked = {{"c2FsdA", UnixSeconds{std::chrono::seconds{1'767'225'600}}}},
                             .extended = {{"b3RoZXI", UnixSeconds{std::chrono::seconds{1'770'000'000}}}}};
-    const auto text = encode_to_device(ToRelay{message});
+    const auto text = encode_to_device(ToRelay{message}, Dialect::kV1);
     EXPECT_EQ(
         parse(text),
         parse(
             R"json({"topic":"relay","event":"turn_users","payload":{"revoked":[{"salt":"c2FsdA","until":1767225600}],"extended":[{"salt":"b3RoZXI","until":1770000000}]},"ref":null})json"));
 
-    const auto frame = decode_to_device(Role::kRelay, text);
+    const auto frame = decode_to_device(Role::kRelay, Dialect::kV1, text);
     ASSERT_TRUE(frame) << frame.error().text;
     EXPECT_EQ(std::get<TurnUsers>(std::get<ToRelay>(std::get<MessageFrame>(*frame).message)), message);
 
     for (const auto* const payload : {R"([])", R"({"revoked":{}})", R"({"revoked":[{"salt":"x"}]})",
                                       R"({"revoked":[{"salt":1,"until":2}]})", R"({"extended":[7]})"}) {
-        EXPECT_FALSE(decode_to_device(Role::kRelay, R"({"topic":"relay","event":"turn_users","ref":null,"payload":)" +
-                                                        std::string{payload} + "}"))
+        EXPECT_FALSE(decode_to_device(
+            Role::kRelay, Dialect::kV1,
+            R"({"topic":"relay","event":"turn_users","ref":null,"payload":)" + std::string{payload} + "}"))
             << payload;
     }
 }
@@ -216,11 +217,11 @@ TEST(DeviceCodec, EncodesWhatTheSpecificationShows) {
           std::pair{Role::kGateway, spec::kFlowAuthorized},
           std::pair{Role::kGateway, spec::kBroadcastClientIceCandidates},
           std::pair{Role::kGateway, spec::kBroadcastInvalidatedClientIceCandidates}}) {
-        const auto frame = decode_from_device(role, text);
+        const auto frame = decode_from_device(role, Dialect::kV1, text);
         ASSERT_TRUE(frame) << text;
         const auto& message = std::get<DeviceMessageFrame>(*frame);
         const auto ref = parse(text).as_object().at("ref").to_number<std::uint64_t>();
-        EXPECT_EQ(parse(encode_from_device(message.message, ref)), parse(text));
+        EXPECT_EQ(parse(encode_from_device(message.message, Dialect::kV1, ref)), parse(text));
     }
 }
 
@@ -228,32 +229,33 @@ TEST(DeviceCodec, EncodesWhatTheSpecificationShows) {
 
 TEST(DeviceCodec, TellsTruncatedFromUndecodable) {
     for (const auto* text : {"", "  ", "{", R"({"topic":"cli)", R"({"topic":"client","event":"init","payload":{})"}) {
-        const auto frame = decode_to_device(Role::kClient, text);
+        const auto frame = decode_to_device(Role::kClient, Dialect::kV1, text);
         ASSERT_FALSE(frame);
         EXPECT_EQ(frame.error().kind, DecodeError::Kind::kTruncated) << text;
     }
     for (const auto* text :
          {"nonsense", "[]", "12", "\"init\"", "{}", "{} {}", R"({"topic":"\ud800"})", "{\"a\":\xff}"}) {
-        const auto frame = decode_to_device(Role::kClient, text);
+        const auto frame = decode_to_device(Role::kClient, Dialect::kV1, text);
         ASSERT_FALSE(frame);
         EXPECT_EQ(frame.error().kind, DecodeError::Kind::kUndecodable) << text;
     }
-    EXPECT_FALSE(decode_to_device(Role::kClient, std::string(100'000, '[')));
+    EXPECT_FALSE(decode_to_device(Role::kClient, Dialect::kV1, std::string(100'000, '[')));
 }
 
 TEST(DeviceCodec, DecodesReplies) {
-    const auto ok = decode_to_device(Role::kClient, spec::kHeartbeatReply);
+    const auto ok = decode_to_device(Role::kClient, Dialect::kV1, spec::kHeartbeatReply);
     EXPECT_EQ(std::get<OkReply>(*ok).ref, 7U);
     EXPECT_EQ(std::get<OkReply>(*ok).topic, "phoenix");
 
-    const auto null = decode_to_device(
-        Role::kClient, R"({"topic":"client","event":"phx_reply","ref":3,"payload":{"status":"ok","response":null}})");
+    const auto null =
+        decode_to_device(Role::kClient, Dialect::kV1,
+                         R"({"topic":"client","event":"phx_reply","ref":3,"payload":{"status":"ok","response":null}})");
     EXPECT_EQ(std::get<NullReply>(*null).ref, 3U);
 
-    const auto unmatched = decode_to_device(Role::kClient, spec::kUnmatchedTopicReply);
+    const auto unmatched = decode_to_device(Role::kClient, Dialect::kV1, spec::kUnmatchedTopicReply);
     EXPECT_EQ(std::get<ErrorReply>(*unmatched).reason, ErrorReason::kUnmatchedTopic);
     EXPECT_EQ(std::get<ErrorReply>(*unmatched).ref, 9U);
-    const auto unknown = decode_to_device(Role::kClient, spec::kUnknownMessageReply);
+    const auto unknown = decode_to_device(Role::kClient, Dialect::kV1, spec::kUnknownMessageReply);
     EXPECT_EQ(std::get<ErrorReply>(*unknown).reason, ErrorReason::kOther);
     EXPECT_EQ(std::get<ErrorReply>(*unknown).text, "unknown_message");
 }
@@ -279,9 +281,11 @@ TEST(DeviceCodec, RefusesRepliesThatItCannotRead) {
 }
 
 TEST(DeviceCodec, DecodesTheEndsOfAChannel) {
-    EXPECT_TRUE(std::holds_alternative<ChannelCrashed>(*decode_to_device(Role::kClient, spec::kPhxError)));
-    EXPECT_TRUE(std::holds_alternative<ChannelClosed>(*decode_to_device(Role::kClient, spec::kPhxClose)));
-    EXPECT_EQ(std::get<Disconnect>(*decode_to_device(Role::kGateway, spec::kDisconnect)).reason, "token_expired");
+    EXPECT_TRUE(
+        std::holds_alternative<ChannelCrashed>(*decode_to_device(Role::kClient, Dialect::kV1, spec::kPhxError)));
+    EXPECT_TRUE(std::holds_alternative<ChannelClosed>(*decode_to_device(Role::kClient, Dialect::kV1, spec::kPhxClose)));
+    EXPECT_EQ(std::get<Disconnect>(*decode_to_device(Role::kGateway, Dialect::kV1, spec::kDisconnect)).reason,
+              "token_expired");
 
     EXPECT_NE(error_of(Role::kClient, with_payload("phx_error", R"({"a":1})")), "decoded");
     EXPECT_NE(error_of(Role::kClient, with_payload("phx_close", "null")), "decoded");
@@ -334,7 +338,7 @@ TEST(DeviceCodec, RefusesTheWholeMessageIfAResourceHasNoType) {
 
 TEST(DeviceCodec, IgnoresAnUpdateOfAResourceThatItWouldSkip) {
     const auto unknown = decode_to_device(
-        Role::kClient, with_payload("resource_created_or_updated", R"({"type":"dynamic_device_pool"})"));
+        Role::kClient, Dialect::kV1, with_payload("resource_created_or_updated", R"({"type":"dynamic_device_pool"})"));
     ASSERT_TRUE(unknown);
     EXPECT_TRUE(std::holds_alternative<IgnoredFrame>(*unknown));
     EXPECT_NE(error_of(Role::kClient, with_payload("resource_created_or_updated", "{}")), "decoded");
@@ -412,7 +416,7 @@ TEST(DeviceCodec, RefusesKeysThatAreNot32Bytes) {
 TEST(DeviceCodec, ToleratesUnknownReasonsAndMembers) {
     const auto failed = to_client<FlowCreationFailed>(with_payload(
         "flow_creation_failed",
-        R"({"resource_id":"2c8b9f10-4d3e-4a6b-9f21-7e5a0c1d3b46","reason":"version_mismatch","new":{"a":[]},"violated_properties":["x"]})"));
+        R"({"resource_id":"2c8b9f10-4d3e-4a6b-9f21-7e5a0c1d3b46","reason":"disabled","new":{"a":[]},"violated_properties":["x"]})"));
     EXPECT_EQ(failed.reason, FlowFailure::kUnknown);
     EXPECT_EQ(failed.violated_properties, std::vector<std::string>{"x"});
 }
@@ -426,7 +430,7 @@ TEST(DeviceCodec, IsStrictAboutWhatGatewaysEnforce) {
     EXPECT_NE(error_of(Role::kGateway, replaced(R"("type":"dns")", R"("type":"pool")")), "decoded");
     EXPECT_NE(error_of(Role::kGateway, replaced(R"("protocol":"icmp")", R"("protocol":"sctp")")), "decoded");
     EXPECT_NE(error_of(Role::kGateway, replaced(R"("filters")", R"("no_filters")")), "decoded");
-    EXPECT_NE(error_of(Role::kGateway, replaced(R"("expires_at":1767225600)", R"("expiry":1)")), "decoded");
+    EXPECT_NE(error_of(Role::kGateway, replaced(R"("expires_at":1767225600)", R"("expires_at":"never")")), "decoded");
     EXPECT_NE(error_of(Role::kGateway, replaced(R"("port_range_start":443)", R"("port_range_start":70000)")),
               "decoded");
     EXPECT_EQ(to_gateway<AuthorizeFlow>(replaced(R"("expires_at":1767225600)", R"("expires_at":null)")).expires_at,

@@ -3,14 +3,57 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/portal_api/payload.h"
+#include "culvert/portal_api/vocabulary.h"
 
 /// Messages from clients and gateways (6.2, 7.2), and those to relays (8).
 namespace culvert::portal_api {
+namespace {
 
-Decoded<FromClient> decode_from_client_payload(std::string_view event, const json::value& payload, const Place& place,
-                                               Problem& problem) {
+/// What both kinds of device may say.
+template <typename From>
+Decoded<From> decode_from_either(std::string_view event, const ObjectReader& reader) {
+    if (event == "no_relays") {
+        return NoRelays{};
+    }
+    if (event == "set_snownet_capabilities") {
+        const auto* iceless = reader.find("iceless");
+        return SnownetCapabilities{.iceless = iceless != nullptr && iceless->is_bool() && iceless->get_bool()};
+    }
+    reader.problem().report({.name = "event"}, "unknown");
+    return std::nullopt;
+}
+
+EncodedMessage encode_from_either(const NoRelays&) {
+    return {"no_relays", json::object{}};
+}
+
+EncodedMessage encode_from_either(const SnownetCapabilities& message) {
+    return {"set_snownet_capabilities", {{"iceless", message.iceless}}};
+}
+
+/// Candidates for one gateway are for a list of one.
+template <typename Message>
+Message read_for_gateway(const ObjectReader& reader) {
+    return {.gateway_ids = {reader.id<GatewayId>("gateway_id")}, .candidates = reader.strings("candidates")};
+}
+
+/// Clients of the later dialect name one gateway at a time.
+template <typename Message>
+EncodedMessage encode_for_gateways(const Message& message, Dialect dialect, std::string_view to_one,
+                                   std::string_view to_many) {
+    if (dialect == Dialect::kV2 && message.gateway_ids.size() == 1) {
+        return {to_one,
+                {{"gateway_id", message.gateway_ids.front().to_string()}, {"candidates", to_json(message.candidates)}}};
+    }
+    return {to_many, {{"gateway_ids", to_json(message.gateway_ids)}, {"candidates", to_json(message.candidates)}}};
+}
+
+}  // namespace
+
+Decoded<FromClient> decode_from_client_payload(Dialect dialect, std::string_view event, const json::value& payload,
+                                               const Place& place, Problem& problem) {
     const ObjectReader reader{payload, place, problem};
-    if (event == "create_flow") {
+    if (event == vocabulary(dialect).create_flow) {
         return CreateFlow{.resource_id = reader.id<ResourceId>("resource_id"),
                           .connected_gateway_ids = reader.ids<GatewayId>("connected_gateway_ids")};
     }
@@ -22,14 +65,19 @@ Decoded<FromClient> decode_from_client_payload(std::string_view event, const jso
         return BroadcastInvalidatedGatewayIceCandidates{.gateway_ids = reader.ids<GatewayId>("gateway_ids"),
                                                         .candidates = reader.strings("candidates")};
     }
-    problem.report({.name = "event"}, "unknown");
-    return std::nullopt;
+    if (event == "new_gateway_ice_candidates") {
+        return read_for_gateway<BroadcastGatewayIceCandidates>(reader);
+    }
+    if (event == "invalidate_gateway_ice_candidates") {
+        return read_for_gateway<BroadcastInvalidatedGatewayIceCandidates>(reader);
+    }
+    return decode_from_either<FromClient>(event, reader);
 }
 
-Decoded<FromGateway> decode_from_gateway_payload(std::string_view event, const json::value& payload, const Place& place,
-                                                 Problem& problem) {
+Decoded<FromGateway> decode_from_gateway_payload(Dialect dialect, std::string_view event, const json::value& payload,
+                                                 const Place& place, Problem& problem) {
     const ObjectReader reader{payload, place, problem};
-    if (event == "flow_authorized") {
+    if (event == vocabulary(dialect).flow_authorized) {
         return FlowAuthorized{reader.string("ref")};
     }
     if (event == "broadcast_ice_candidates") {
@@ -40,8 +88,7 @@ Decoded<FromGateway> decode_from_gateway_payload(std::string_view event, const j
         return BroadcastInvalidatedClientIceCandidates{.client_ids = reader.ids<ClientId>("client_ids"),
                                                        .candidates = reader.strings("candidates")};
     }
-    problem.report({.name = "event"}, "unknown");
-    return std::nullopt;
+    return decode_from_either<FromGateway>(event, reader);
 }
 
 namespace {
@@ -78,27 +125,29 @@ Decoded<ToRelay> decode_relay_payload(std::string_view event, const json::value&
     return std::nullopt;
 }
 
-EncodedMessage encode_payload(const FromClient& message) {
-    return std::visit(
-        overloaded{[](const CreateFlow& m) -> EncodedMessage {
-                       return {"create_flow",
-                               {{"resource_id", m.resource_id.to_string()},
-                                {"connected_gateway_ids", to_json(m.connected_gateway_ids)}}};
-                   },
-                   [](const BroadcastGatewayIceCandidates& m) -> EncodedMessage {
-                       return {"broadcast_ice_candidates",
-                               {{"gateway_ids", to_json(m.gateway_ids)}, {"candidates", to_json(m.candidates)}}};
-                   },
-                   [](const BroadcastInvalidatedGatewayIceCandidates& m) -> EncodedMessage {
-                       return {"broadcast_invalidated_ice_candidates",
-                               {{"gateway_ids", to_json(m.gateway_ids)}, {"candidates", to_json(m.candidates)}}};
-                   }},
-        message);
+EncodedMessage encode_payload(const FromClient& message, Dialect dialect) {
+    return std::visit(overloaded{[&](const CreateFlow& m) -> EncodedMessage {
+                                     return {vocabulary(dialect).create_flow,
+                                             {{"resource_id", m.resource_id.to_string()},
+                                              {"connected_gateway_ids", to_json(m.connected_gateway_ids)}}};
+                                 },
+                                 [&](const BroadcastGatewayIceCandidates& m) {
+                                     return encode_for_gateways(m, dialect, "new_gateway_ice_candidates",
+                                                                "broadcast_ice_candidates");
+                                 },
+                                 [&](const BroadcastInvalidatedGatewayIceCandidates& m) {
+                                     return encode_for_gateways(m, dialect, "invalidate_gateway_ice_candidates",
+                                                                "broadcast_invalidated_ice_candidates");
+                                 },
+                                 [](const auto& m) { return encode_from_either(m); }},
+                      message);
 }
 
-EncodedMessage encode_payload(const FromGateway& message) {
+EncodedMessage encode_payload(const FromGateway& message, Dialect dialect) {
     return std::visit(
-        overloaded{[](const FlowAuthorized& m) -> EncodedMessage { return {"flow_authorized", {{"ref", m.ref}}}; },
+        overloaded{[&](const FlowAuthorized& m) -> EncodedMessage {
+                       return {vocabulary(dialect).flow_authorized, {{"ref", m.ref}}};
+                   },
                    [](const BroadcastClientIceCandidates& m) -> EncodedMessage {
                        return {"broadcast_ice_candidates",
                                {{"client_ids", to_json(m.client_ids)}, {"candidates", to_json(m.candidates)}}};
@@ -106,11 +155,12 @@ EncodedMessage encode_payload(const FromGateway& message) {
                    [](const BroadcastInvalidatedClientIceCandidates& m) -> EncodedMessage {
                        return {"broadcast_invalidated_ice_candidates",
                                {{"client_ids", to_json(m.client_ids)}, {"candidates", to_json(m.candidates)}}};
-                   }},
+                   },
+                   [](const auto& m) { return encode_from_either(m); }},
         message);
 }
 
-EncodedMessage encode_payload(const ToRelay& message) {
+EncodedMessage encode_payload(const ToRelay& message, Dialect) {
     return std::visit(overloaded{[](const RelayInit&) -> EncodedMessage { return {"init", json::object{}}; },
                                  [](const TurnUsers& m) -> EncodedMessage {
                                      return {kTurnUsersFeature, json::object{{"revoked", to_json(m.revoked)},

@@ -6,6 +6,7 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/portal_api/payload.h"
+#include "culvert/portal_api/vocabulary.h"
 
 namespace culvert::portal_api {
 namespace {
@@ -73,6 +74,7 @@ GatewayInit read_init(const ObjectReader& reader) {
     const auto config = reader.object("config");
     message.ipv4_masquerade_enabled = config.boolean("ipv4_masquerade_enabled");
     message.ipv6_masquerade_enabled = config.boolean("ipv6_masquerade_enabled");
+    message.flow_logs = read_flow_log_settings(reader);
     message.relays = read_relays(reader, "relays", true);
     message.account_slug = reader.optional_string("account_slug");
     reader.each_if_present("authorizations", [&](const json::value& value, const Place& place) {
@@ -112,7 +114,9 @@ AuthorizeFlow read_authorize_flow(const ObjectReader& reader) {
                           .client = read_flow_client(reader.object("client")),
                           .client_ice_credentials = read_ice_credentials(reader.object("client_ice_credentials")),
                           .gateway_ice_credentials = read_ice_credentials(reader.object("gateway_ice_credentials")),
-                          .expires_at = reader.nullable_timestamp("expires_at")};
+                          .subject = {},
+                          .expires_at = reader.optional_timestamp("expires_at"),
+                          .flow_logs_ingest_token = reader.optional_string("flow_logs_ingest_token")};
     if (reader.find("subject")) {
         message.subject = read_subject(reader.object("subject"));
     }
@@ -141,6 +145,7 @@ json::value to_json(const GatewayInit& message) {
     if (message.account_slug) {
         object["account_slug"] = *message.account_slug;
     }
+    add_flow_log_settings(object, message.flow_logs);
     return object;
 }
 
@@ -160,17 +165,20 @@ json::value to_json(const FlowClient& client) {
 }
 
 json::value to_json(const AuthorizeFlow& message) {
-    return {{"ref", message.ref},
-            {"resource", to_json(message.resource)},
-            {"client", to_json(message.client)},
-            {"client_ice_credentials", to_json(message.client_ice_credentials)},
-            {"gateway_ice_credentials", to_json(message.gateway_ice_credentials)},
-            {"subject",
-             {{"identity_id", to_json(message.subject.identity_id)},
-              {"identity_name", to_json(message.subject.identity_name)},
-              {"actor_id", to_json(message.subject.actor_id)},
-              {"actor_email", to_json(message.subject.actor_email)}}},
-            {"expires_at", message.expires_at ? json::value(to_json(*message.expires_at)) : json::value(nullptr)}};
+    json::object object{
+        {"ref", message.ref},
+        {"resource", to_json(message.resource)},
+        {"client", to_json(message.client)},
+        {"client_ice_credentials", to_json(message.client_ice_credentials)},
+        {"gateway_ice_credentials", to_json(message.gateway_ice_credentials)},
+        {"subject",
+         {{"identity_id", to_json(message.subject.identity_id)},
+          {"identity_name", to_json(message.subject.identity_name)},
+          {"actor_id", to_json(message.subject.actor_id)},
+          {"actor_email", to_json(message.subject.actor_email)}}},
+        {"expires_at", message.expires_at ? json::value(to_json(*message.expires_at)) : json::value(nullptr)}};
+    add_ingest_token(object, message.flow_logs_ingest_token);
+    return object;
 }
 
 template <typename Message>
@@ -180,12 +188,15 @@ json::value candidates_to_json(const Message& message) {
 
 }  // namespace
 
-Decoded<ToGateway> decode_gateway_payload(std::string_view event, const json::value& payload, const Place& place,
-                                          Problem& problem) {
+Decoded<ToGateway> decode_gateway_payload(Dialect dialect, std::string_view event, const json::value& payload,
+                                          const Place& place, Problem& problem) {
+    if (event == vocabulary(dialect).authorize_flow) {
+        return read_authorize_flow(ObjectReader{payload, place, problem});
+    }
+
     using Read = ToGateway (*)(const ObjectReader&);
-    static constexpr std::array<std::pair<std::string_view, Read>, 8> kReaders{{
+    static constexpr std::array<std::pair<std::string_view, Read>, 7> kReaders{{
         {"init", [](const ObjectReader& r) -> ToGateway { return read_init(r); }},
-        {"authorize_flow", [](const ObjectReader& r) -> ToGateway { return read_authorize_flow(r); }},
         {"access_authorization_expiry_updated",
          [](const ObjectReader& r) -> ToGateway {
              return AccessAuthorizationExpiryUpdated{.client_id = r.id<ClientId>("client_id"),
@@ -212,11 +223,11 @@ Decoded<ToGateway> decode_gateway_payload(std::string_view event, const json::va
     return std::nullopt;
 }
 
-EncodedMessage encode_payload(const ToGateway& message) {
+EncodedMessage encode_payload(const ToGateway& message, Dialect dialect) {
     return std::visit(
         overloaded{
             [](const GatewayInit& m) -> EncodedMessage { return {"init", to_json(m)}; },
-            [](const AuthorizeFlow& m) -> EncodedMessage { return {"authorize_flow", to_json(m)}; },
+            [&](const AuthorizeFlow& m) -> EncodedMessage { return {vocabulary(dialect).authorize_flow, to_json(m)}; },
             [](const AccessAuthorizationExpiryUpdated& m) -> EncodedMessage {
                 return {"access_authorization_expiry_updated",
                         {{"client_id", m.client_id.to_string()},

@@ -1,6 +1,7 @@
 #include "culvert/portal_api/json_reader.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <boost/json/array.hpp>
 
@@ -120,13 +121,29 @@ std::uint16_t ObjectReader::port_or(std::string_view key, std::uint16_t otherwis
     return static_cast<std::uint16_t>(*number);
 }
 
+std::uint32_t ObjectReader::count(std::string_view key) const {
+    const auto* value = require(key);
+    if (!value) {
+        return 0;
+    }
+    constexpr auto kLargest = std::numeric_limits<std::uint32_t>::max();
+    if (const auto* number = value->if_int64(); number && *number >= 0) {
+        return static_cast<std::uint32_t>(std::min<std::int64_t>(*number, kLargest));
+    }
+    if (value->is_uint64()) {
+        return kLargest;
+    }
+    problem_.report({&place_, key}, "expected a number");
+    return 0;
+}
+
 UnixSeconds ObjectReader::timestamp(std::string_view key) const {
     const auto* value = require(key);
     return value ? to_timestamp(*value, {&place_, key}, problem_) : UnixSeconds{};
 }
 
-std::optional<UnixSeconds> ObjectReader::nullable_timestamp(std::string_view key) const {
-    const auto* value = require(key);
+std::optional<UnixSeconds> ObjectReader::optional_timestamp(std::string_view key) const {
+    const auto* value = find(key);
     if (!value || value->is_null()) {
         return std::nullopt;
     }
@@ -156,6 +173,10 @@ net::IpAddress ObjectReader::address(std::string_view key, net::Family family) c
     const auto* what = family == net::Family::kIpv4 ? "expected an IPv4 address" : "expected an IPv6 address";
     auto address = parsed<net::IpAddress>(key, parse, what);
     return address.family() == family ? address : net::IpAddress::unspecified(family);
+}
+
+net::IpAddress ObjectReader::address(std::string_view key) const {
+    return parsed<net::IpAddress>(key, net::IpAddress::parse, "expected an IP address");
 }
 
 net::SocketAddress ObjectReader::socket_address(std::string_view key) const {

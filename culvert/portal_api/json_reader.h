@@ -63,13 +63,17 @@ public:
     [[nodiscard]] bool boolean(std::string_view key) const;
     /// May be absent.
     [[nodiscard]] std::uint16_t port_or(std::string_view key, std::uint16_t otherwise) const;
+    /// An integer that is not negative; what is too large counts as the largest.
+    [[nodiscard]] std::uint32_t count(std::string_view key) const;
 
     /// Unix seconds within the years that calendars agree on.
     [[nodiscard]] UnixSeconds timestamp(std::string_view key) const;
-    /// May be null, but not absent.
-    [[nodiscard]] std::optional<UnixSeconds> nullable_timestamp(std::string_view key) const;
+    /// May be absent or null.
+    [[nodiscard]] std::optional<UnixSeconds> optional_timestamp(std::string_view key) const;
 
     [[nodiscard]] net::IpAddress address(std::string_view key, net::Family family) const;
+    /// Of either family.
+    [[nodiscard]] net::IpAddress address(std::string_view key) const;
     [[nodiscard]] net::SocketAddress socket_address(std::string_view key) const;
     [[nodiscard]] net::IpNetwork network(std::string_view key) const;
     [[nodiscard]] crypto::PublicKey public_key(std::string_view key) const;

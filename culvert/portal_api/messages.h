@@ -14,7 +14,7 @@
 #include "culvert/net/socket_address.h"
 
 /// The messages between portal and devices, typed. Source: spec/portal-protocol.md sections 5 to 8; names are those of
-/// the wire. JSON conversion is in codec.h.
+/// the wire, in the dialect of 2025. JSON conversion, for that dialect and the one of 2026, is in codec.h.
 namespace culvert::portal_api {
 
 // --- Shared pieces (section 5) ---
@@ -33,8 +33,19 @@ struct Interface {
     /// URLs of resolvers that are asked over HTTPS where `upstream_dns` has none (spec/dns.md section 14.1).
     std::vector<std::string> upstream_doh;
     std::optional<std::string> search_domain;
+    /// As `upstream_dns`, at port 53, for devices of 2026, which count these first (spec/dns.md section 14.1).
+    std::vector<net::IpAddress> upstream_do53;
 
     friend bool operator==(const Interface&, const Interface&) = default;
+};
+
+/// Where and how often to upload records of flows (spec/newer-dialect.md section 5.3). An interval of 0 means never.
+struct FlowLogSettings {
+    std::string api_url;
+    std::uint32_t upload_interval_secs = 0;
+    std::uint32_t upload_batch_size = 0;  // 0: as many as the device likes
+
+    friend bool operator==(const FlowLogSettings&, const FlowLogSettings&) = default;
 };
 
 /// One address of a TURN relay. A dual-stack relay is two adjacent entries with one id (section 5.4).
@@ -145,6 +156,7 @@ struct ClientInit {
     Interface interface;
     std::vector<ClientResource> resources;
     std::vector<Relay> relays;
+    std::optional<FlowLogSettings> flow_logs;  // portals of 2026 send them always
 
     friend bool operator==(const ClientInit&, const ClientInit&) = default;
 };
@@ -179,10 +191,12 @@ struct FlowCreated {
     crypto::PresharedKey preshared_key;
     IceCredentials client_ice_credentials;
     IceCredentials gateway_ice_credentials;
+    /// A JSON Web Token; portals of 2026 send one always (spec/newer-dialect.md section 10).
+    std::optional<std::string> flow_logs_ingest_token;
 
     friend bool operator==(const FlowCreated&, const FlowCreated&) = default;
 };
-enum class FlowFailure { kNotFound, kOffline, kForbidden, kUnknown };
+enum class FlowFailure { kNotFound, kOffline, kForbidden, kVersionMismatch, kUnknown };
 /// As on the wire.
 [[nodiscard]] std::string_view to_string(FlowFailure reason);
 
@@ -231,7 +245,19 @@ struct BroadcastInvalidatedGatewayIceCandidates {
                            const BroadcastInvalidatedGatewayIceCandidates&) = default;
 };
 
-using FromClient = std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates>;
+/// From clients and gateways of 2026: the device has no relay left and asks for the ones there are.
+struct NoRelays {
+    friend bool operator==(const NoRelays&, const NoRelays&) = default;
+};
+/// From clients and gateways of 2026, after each join.
+struct SnownetCapabilities {
+    bool iceless = false;
+
+    friend bool operator==(const SnownetCapabilities&, const SnownetCapabilities&) = default;
+};
+
+using FromClient = std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates,
+                                NoRelays, SnownetCapabilities>;
 
 // --- Portal -> gateway (7.1) ---
 
@@ -249,6 +275,7 @@ struct GatewayInit {
     std::vector<Relay> relays;
     std::optional<std::string> account_slug;
     std::vector<Authorization> authorizations;
+    std::optional<FlowLogSettings> flow_logs;  // portals of 2026 send them always
 
     friend bool operator==(const GatewayInit&, const GatewayInit&) = default;
 };
@@ -285,6 +312,8 @@ struct AuthorizeFlow {
     IceCredentials gateway_ice_credentials;
     Subject subject;
     std::optional<UnixSeconds> expires_at;  // unset: never
+    /// A JSON Web Token; portals of 2026 send one always (spec/newer-dialect.md section 10).
+    std::optional<std::string> flow_logs_ingest_token;
 
     friend bool operator==(const AuthorizeFlow&, const AuthorizeFlow&) = default;
 };
@@ -343,7 +372,8 @@ struct BroadcastInvalidatedClientIceCandidates {
                            const BroadcastInvalidatedClientIceCandidates&) = default;
 };
 
-using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates>;
+using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates,
+                                 NoRelays, SnownetCapabilities>;
 
 // --- Portal -> relay (8) ---
 

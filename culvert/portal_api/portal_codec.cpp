@@ -65,15 +65,16 @@ FromDeviceFrame to_frame(Decoded<Message> message, const Problem& problem, std::
         .topic = std::move(topic), .ref = std::move(ref), .event = std::move(event), .why = problem.text()};
 }
 
-FromDeviceFrame decode_message(Role role, const json::value& payload, std::string topic, std::string event, Ref ref) {
+FromDeviceFrame decode_message(Role role, Dialect dialect, const json::value& payload, std::string topic,
+                               std::string event, Ref ref) {
     Problem problem;
     switch (role) {
         case Role::kClient: {
-            auto message = decode_from_client_payload(event, payload, kPayload, problem);
+            auto message = decode_from_client_payload(dialect, event, payload, kPayload, problem);
             return to_frame(std::move(message), problem, std::move(topic), std::move(event), std::move(ref));
         }
         case Role::kGateway: {
-            auto message = decode_from_gateway_payload(event, payload, kPayload, problem);
+            auto message = decode_from_gateway_payload(dialect, event, payload, kPayload, problem);
             return to_frame(std::move(message), problem, std::move(topic), std::move(event), std::move(ref));
         }
         case Role::kRelay:
@@ -107,7 +108,7 @@ std::string_view topic_of(const ToDevice& message) {
 
 }  // namespace
 
-std::expected<FromDeviceFrame, DecodeError> decode_from_device(Role role, std::string_view text) {
+std::expected<FromDeviceFrame, DecodeError> decode_from_device(Role role, Dialect dialect, std::string_view text) {
     JsonDocument document;
     const auto root = document.parse(text, max_device_frame_size(role), kMaxDepth);
     if (!root) {
@@ -138,11 +139,11 @@ std::expected<FromDeviceFrame, DecodeError> decode_from_device(Role role, std::s
     if (event == "heartbeat" && topic == "phoenix") {
         return HeartbeatFrame{std::move(ref)};
     }
-    return decode_message(role, *payload, std::move(topic), std::move(event), std::move(ref));
+    return decode_message(role, dialect, *payload, std::move(topic), std::move(event), std::move(ref));
 }
 
-std::string encode_to_device(const ToDevice& message) {
-    const auto encoded = std::visit([](const auto& m) { return encode_payload(m); }, message);
+std::string encode_to_device(const ToDevice& message, Dialect dialect) {
+    const auto encoded = std::visit([&](const auto& m) { return encode_payload(m, dialect); }, message);
     return encode_frame(topic_of(message), encoded.event, encoded.payload, "null");
 }
 

@@ -37,7 +37,7 @@ json::value normalised(json::value value) {
 }
 
 TEST(PortalCodec, DecodesWhatClientsSend) {
-    const auto frame = decode_from_device(Role::kClient, spec::kCreateFlow);
+    const auto frame = decode_from_device(Role::kClient, Dialect::kV1, spec::kCreateFlow);
     ASSERT_TRUE(frame);
     const auto& message = std::get<DeviceMessageFrame>(*frame);
     EXPECT_EQ(message.ref.json, "3");
@@ -47,7 +47,7 @@ TEST(PortalCodec, DecodesWhatClientsSend) {
 }
 
 TEST(PortalCodec, DecodesWhatGatewaysSend) {
-    const auto frame = decode_from_device(Role::kGateway, spec::kFlowAuthorized);
+    const auto frame = decode_from_device(Role::kGateway, Dialect::kV1, spec::kFlowAuthorized);
     ASSERT_TRUE(frame);
     const auto& authorized =
         std::get<FlowAuthorized>(std::get<FromGateway>(std::get<DeviceMessageFrame>(*frame).message));
@@ -55,23 +55,25 @@ TEST(PortalCodec, DecodesWhatGatewaysSend) {
 }
 
 TEST(PortalCodec, DecodesControlFrames) {
-    const auto client = decode_from_device(Role::kClient, spec::kClientJoin);
+    const auto client = decode_from_device(Role::kClient, Dialect::kV1, spec::kClientJoin);
     EXPECT_EQ(std::get<JoinFrame>(*client).topic, "client");
     EXPECT_EQ(std::get<JoinFrame>(*client).stamp_secret, std::nullopt);
-    const auto relay = decode_from_device(Role::kRelay, spec::kRelayJoin);
+    const auto relay = decode_from_device(Role::kRelay, Dialect::kV1, spec::kRelayJoin);
     EXPECT_EQ(std::get<JoinFrame>(*relay).stamp_secret,
               "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
-    EXPECT_EQ(std::get<HeartbeatFrame>(*decode_from_device(Role::kGateway, spec::kHeartbeat)).ref.json, "7");
+    EXPECT_EQ(std::get<HeartbeatFrame>(*decode_from_device(Role::kGateway, Dialect::kV1, spec::kHeartbeat)).ref.json,
+              "7");
     const auto leave = decode_from_device(
-        Role::kClient, R"({"topic":"client","event":"phx_leave","payload":{},"ref":"4","join_ref":"1"})");
+        Role::kClient, Dialect::kV1, R"({"topic":"client","event":"phx_leave","payload":{},"ref":"4","join_ref":"1"})");
     EXPECT_EQ(std::get<LeaveFrame>(*leave).ref.json, R"("4")");
     EXPECT_FALSE(std::get<JoinFrame>(*relay).takes_turn_users);
-    const auto ours = decode_from_device(Role::kRelay, encode_join(Role::kRelay, 0, "secret"));
+    const auto ours = decode_from_device(Role::kRelay, Dialect::kV1, encode_join(Role::kRelay, 0, "secret"));
     EXPECT_TRUE(std::get<JoinFrame>(*ours).takes_turn_users);
     for (const auto* const features : {R"("turn_users")", R"([7,"other"])", "null"}) {
         const auto odd = decode_from_device(
-            Role::kRelay, R"({"topic":"relay","event":"phx_join","ref":0,"payload":{"stamp_secret":"s","features":)" +
-                              std::string{features} + "}}");
+            Role::kRelay, Dialect::kV1,
+            R"({"topic":"relay","event":"phx_join","ref":0,"payload":{"stamp_secret":"s","features":)" +
+                std::string{features} + "}}");
         EXPECT_EQ(std::get<JoinFrame>(*odd).stamp_secret, "s") << features;
         EXPECT_FALSE(std::get<JoinFrame>(*odd).takes_turn_users) << features;
     }
@@ -87,7 +89,7 @@ TEST(PortalCodec, AnswersUnknownWhatItCannotUse) {
          std::pair{Role::kClient, R"({"topic":"client","event":"create_flow","payload":null,"ref":1})"},
          std::pair{Role::kGateway, R"({"topic":"gateway","event":"flow_authorized","payload":{"ref":7},"ref":1})"},
          std::pair{Role::kRelay, R"({"topic":"relay","event":"anything","payload":{},"ref":1})"}}) {
-        const auto frame = decode_from_device(role, text);
+        const auto frame = decode_from_device(role, Dialect::kV1, text);
         ASSERT_TRUE(frame) << text;
         ASSERT_TRUE(std::holds_alternative<UnknownFrame>(*frame)) << text;
         EXPECT_EQ(std::get<UnknownFrame>(*frame).ref.json, "1");
@@ -101,11 +103,11 @@ TEST(PortalCodec, RefusesWhatIsNotAFrame) {
           R"({"topic":"client","event":"phx_join","payload":null})",
           R"({"topic":"client","event":"phx_join","payload":null,"ref":{}})",
           R"({"topic":7,"event":"phx_join","payload":null,"ref":0})"}) {
-        EXPECT_FALSE(decode_from_device(Role::kClient, text)) << text;
+        EXPECT_FALSE(decode_from_device(Role::kClient, Dialect::kV1, text)) << text;
     }
     const std::string deep =
         R"({"topic":"client","event":"x","ref":0,"payload":)" + std::string(40, '[') + std::string(40, ']') + "}";
-    EXPECT_FALSE(decode_from_device(Role::kClient, deep));
+    EXPECT_FALSE(decode_from_device(Role::kClient, Dialect::kV1, deep));
 }
 
 /// Blanks around it count as well.
@@ -117,8 +119,8 @@ std::string heartbeat_of_size(std::size_t size) {
 
 TEST(PortalCodec, RefusesWhatIsLongerThanItsRoleEverSends) {
     for (const auto& [role, size] : {std::pair{Role::kClient, 64U}, {Role::kRelay, 64U}, {Role::kGateway, 256U}}) {
-        EXPECT_TRUE(decode_from_device(role, heartbeat_of_size(size * 1024))) << to_topic(role);
-        EXPECT_FALSE(decode_from_device(role, heartbeat_of_size(size * 1024 + 1))) << to_topic(role);
+        EXPECT_TRUE(decode_from_device(role, Dialect::kV1, heartbeat_of_size(size * 1024))) << to_topic(role);
+        EXPECT_FALSE(decode_from_device(role, Dialect::kV1, heartbeat_of_size(size * 1024 + 1))) << to_topic(role);
     }
 }
 
@@ -128,9 +130,11 @@ TEST(PortalCodec, RefusesWhatItsAnswerWouldRepeatAtLength) {
     };
     const std::string longest(128, 'x');
     const auto longest_ref = '"' + std::string(126, 'x') + '"';
-    EXPECT_TRUE(decode_from_device(Role::kClient, frame(longest, longest_ref)));
-    EXPECT_EQ(decode_from_device(Role::kClient, frame(longest + "x", "1")).error().text, "topic: too long");
-    EXPECT_EQ(decode_from_device(Role::kClient, frame("client", '"' + longest + '"')).error().text, "ref: too long");
+    EXPECT_TRUE(decode_from_device(Role::kClient, Dialect::kV1, frame(longest, longest_ref)));
+    EXPECT_EQ(decode_from_device(Role::kClient, Dialect::kV1, frame(longest + "x", "1")).error().text,
+              "topic: too long");
+    EXPECT_EQ(decode_from_device(Role::kClient, Dialect::kV1, frame("client", '"' + longest + '"')).error().text,
+              "ref: too long");
 }
 
 TEST(PortalCodec, EncodesEveryPushOfTheSpecification) {
@@ -153,26 +157,26 @@ TEST(PortalCodec, EncodesEveryPushOfTheSpecification) {
                                      {Role::kGateway, spec::kClientIceCandidates},
                                      {Role::kGateway, spec::kInvalidateClientIceCandidates},
                                      {Role::kRelay, spec::kRelayInit}}) {
-        const auto frame = decode_to_device(role, text);
+        const auto frame = decode_to_device(role, Dialect::kV1, text);
         ASSERT_TRUE(frame) << frame.error().text << " in " << text;
         const auto& message = std::get<MessageFrame>(*frame).message;
 
-        const auto encoded = encode_to_device(message);
+        const auto encoded = encode_to_device(message, Dialect::kV1);
 
         EXPECT_EQ(normalised(parse(encoded)), normalised(parse(text)));
         EXPECT_TRUE(parse(encoded).as_object().at("ref").is_null());
-        const auto again = decode_to_device(role, encoded);
+        const auto again = decode_to_device(role, Dialect::kV1, encoded);
         ASSERT_TRUE(again) << again.error().text;
         EXPECT_EQ(std::get<MessageFrame>(*again).message, message);
     }
 }
 
 TEST(PortalCodec, SendsTheSearchDomainAndServersEvenIfThereAreNone) {
-    const auto encoded = parse(encode_to_device(ToClient{ConfigChanged{}}));
+    const auto encoded = parse(encode_to_device(ToClient{ConfigChanged{}}, Dialect::kV1));
     const auto& interface = encoded.at("payload").at("interface").as_object();
     EXPECT_TRUE(interface.at("search_domain").is_null());
     EXPECT_TRUE(interface.at("upstream_dns").as_array().empty());
-    const auto gateway = parse(encode_to_device(ToGateway{GatewayInit{}}));
+    const auto gateway = parse(encode_to_device(ToGateway{GatewayInit{}}, Dialect::kV1));
     EXPECT_FALSE(gateway.at("payload").at("interface").as_object().contains("upstream_dns"));
 }
 
@@ -180,15 +184,17 @@ TEST(PortalCodec, SendsResolversOverHttpsIfThereAreSome) {
     ConfigChanged changed;
     changed.interface.ipv4 = *net::IpAddress::parse("100.64.0.1");
     changed.interface.ipv6 = *net::IpAddress::parse("fd00:2021:1111::1");
-    EXPECT_EQ(encode_to_device(ToClient{changed}).find("doh"), std::string::npos) << "old devices do not know it";
+    EXPECT_EQ(encode_to_device(ToClient{changed}, Dialect::kV1).find("doh"), std::string::npos)
+        << "old devices do not know it";
 
     changed.interface.upstream_doh = {"https://dns.example/dns-query", "https://9.9.9.9/dns-query"};
-    EXPECT_EQ(parse(encode_to_device(ToClient{changed})).at("payload").at("interface").at("upstream_doh"),
+    EXPECT_EQ(parse(encode_to_device(ToClient{changed}, Dialect::kV1)).at("payload").at("interface").at("upstream_doh"),
               parse(R"([{"url":"https://dns.example/dns-query"},{"url":"https://9.9.9.9/dns-query"}])"));
 }
 
 TEST(PortalCodec, WritesAnExpiryThatNeverComesAsNull) {
-    const auto encoded = parse(encode_to_device(ToGateway{AuthorizeFlow{.resource = GatewayInternetResource{}}}));
+    const auto encoded =
+        parse(encode_to_device(ToGateway{AuthorizeFlow{.resource = GatewayInternetResource{}}}, Dialect::kV1));
     EXPECT_TRUE(encoded.at("payload").as_object().at("expires_at").is_null());
 }
 

@@ -75,6 +75,9 @@ Interface read_interface(const ObjectReader& reader) {
         }
         interface.upstream_dns.push_back({server.socket_address("address")});
     });
+    reader.each_if_present("upstream_do53", [&](const json::value& value, const Place& place) {
+        interface.upstream_do53.push_back(ObjectReader{value, place, reader.problem()}.address("ip"));
+    });
     reader.each_if_present("upstream_doh", [&](const json::value& value, const Place& place) {
         const ObjectReader server{value, place, reader.problem()};
         interface.upstream_doh.push_back(server.string("url"));
@@ -87,6 +90,16 @@ Interface read_interface(const ObjectReader& reader) {
         reader.problem().report({&reader.place(), "search_domain"}, "expected a domain");
     }
     return interface;
+}
+
+std::optional<FlowLogSettings> read_flow_log_settings(const ObjectReader& message) {
+    if (!message.find("flow_logs")) {
+        return std::nullopt;
+    }
+    const auto settings = message.object("flow_logs");
+    return FlowLogSettings{.api_url = settings.string("api_url"),
+                           .upload_interval_secs = settings.count("upload_interval_secs"),
+                           .upload_batch_size = settings.count("upload_batch_size")};
 }
 
 std::vector<Relay> read_relays(const ObjectReader& reader, std::string_view key, bool may_be_absent) {
@@ -126,6 +139,20 @@ std::optional<Filter> read_filter(const json::value& value, const Place& place, 
     return Filter{.protocol = protocol == "tcp" ? FilterProtocol::kTcp : FilterProtocol::kUdp,
                   .port_range_start = reader.port_or("port_range_start", 0),
                   .port_range_end = reader.port_or("port_range_end", 65535)};
+}
+
+void add_flow_log_settings(json::object& message, const std::optional<FlowLogSettings>& settings) {
+    if (settings) {
+        message["flow_logs"] = json::object{{"api_url", settings->api_url},
+                                            {"upload_interval_secs", settings->upload_interval_secs},
+                                            {"upload_batch_size", settings->upload_batch_size}};
+    }
+}
+
+void add_ingest_token(json::object& message, const std::optional<std::string>& token) {
+    if (token) {
+        message["flow_logs_ingest_token"] = *token;
+    }
 }
 
 json::array to_json(const std::vector<Relay>& relays) {

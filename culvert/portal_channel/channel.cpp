@@ -144,7 +144,7 @@ void PhoenixChannel::handle_text(std::string_view text, Instant now) {
         return;
     }
     kReceiveLog.trace("Received frame", log::field("bytes", text.size()));
-    auto frame = portal_api::decode_to_device(options_.role, text);
+    auto frame = portal_api::decode_to_device(options_.role, portal_api::Dialect::kV1, text);
     if (frame) {
         std::visit([&](auto&& f) { handle_frame(std::forward<decltype(f)>(f), now); }, *std::move(frame));
     } else if (frame.error().kind == portal_api::DecodeError::Kind::kTruncated) {
@@ -296,7 +296,7 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
     if (!message) {
         return std::nullopt;
     }
-    auto frame = portal_api::encode_from_device(*message, next_ref_++);
+    auto frame = portal_api::encode_from_device(*message, portal_api::Dialect::kV1, next_ref_++);
     kSendLog.trace("Sending frame", log::field("frame", frame));
     return frame;
 }

@@ -119,7 +119,8 @@ TEST(PhoenixChannel, DialsWithTheKeyAndJoinsFirst) {
 
     c.channel.handle_text(ok_reply(0), c.now);
     EXPECT_EQ(c.events_of<Joined>().size(), 1U);
-    EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_from_device(flow(1), 1)});
+    EXPECT_EQ(c.frames(),
+              std::vector<std::string>{portal_api::encode_from_device(flow(1), portal_api::Dialect::kV1, 1)});
 }
 
 TEST(PhoenixChannel, StartsOverAtOnceInAnotherNetwork) {
@@ -163,7 +164,8 @@ TEST(PhoenixChannel, NeverReusesARef) {
     Channel c;
     c.join();
     c.channel.send(flow(1));
-    EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_from_device(flow(1), 1)});
+    EXPECT_EQ(c.frames(),
+              std::vector<std::string>{portal_api::encode_from_device(flow(1), portal_api::Dialect::kV1, 1)});
 
     c.channel.handle_connection_lost("reset", c.now);
     c.advance(0s);
@@ -177,7 +179,9 @@ TEST(PhoenixChannel, NeverReusesARef) {
 TEST(PhoenixChannel, DeliversMessages) {
     Channel c;
     c.join();
-    c.channel.handle_text(portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}), c.now);
+    c.channel.handle_text(
+        portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}, portal_api::Dialect::kV1),
+        c.now);
     const auto messages = c.events_of<MessageReceived>();
     ASSERT_EQ(messages.size(), 1U);
     const auto& message = std::get<portal_api::ToClient>(messages[0].message);
@@ -226,13 +230,14 @@ TEST(PhoenixChannel, IgnoresThatThePortalsEndCrashedUntilAMessageIsRefused) {
     EXPECT_TRUE(c.actions().empty());
     c.channel.send(flow(1));
     c.channel.send(flow(2));
-    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(1), 1));
+    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(1), portal_api::Dialect::kV1, 1));
 
     c.channel.handle_text(portal_api::encode_error_reply("client", {"1"}, "unmatched topic"), c.now);
 
     EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_join(Role::kClient, 2, std::nullopt)});
     c.channel.handle_text(ok_reply(2), c.now);
-    EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_from_device(flow(2), 3)});
+    EXPECT_EQ(c.frames(),
+              std::vector<std::string>{portal_api::encode_from_device(flow(2), portal_api::Dialect::kV1, 3)});
     EXPECT_EQ(c.events_of<Joined>().size(), 1U);
 }
 
@@ -475,10 +480,10 @@ TEST(PhoenixChannel, SendsHeartbeatsBeforeWhatWaits) {
     for (int i = 0; i < 50; ++i) {
         c.channel.send(flow(i));
     }
-    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(0), 1));
+    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(0), portal_api::Dialect::kV1, 1));
     c.advance(10s);
     EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_heartbeat(2));
-    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(1), 3));
+    EXPECT_EQ(c.channel.poll_frame(c.now), portal_api::encode_from_device(flow(1), portal_api::Dialect::kV1, 3));
 }
 
 TEST(PhoenixChannel, GivesUpAConnectionThatLeavesThreeHeartbeatsUnanswered) {
@@ -539,7 +544,9 @@ TEST(PhoenixChannel, DoesNotTakePushesForAnswers) {
     Channel c;
     c.join();
     for (int second = 0; second < 40; ++second) {
-        c.channel.handle_text(portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}), c.now);
+        c.channel.handle_text(
+            portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}, portal_api::Dialect::kV1),
+            c.now);
         c.advance(1s);
     }
     EXPECT_EQ(c.events_of<Hiccup>().size(), 1U) << "the portal speaks, but does not hear us";
@@ -564,7 +571,8 @@ TEST(PhoenixChannel, DropsNothingWhileJoined) {
     const auto frames = c.frames();
     ASSERT_EQ(frames.size(), std::size_t{kMessages});
     for (std::size_t i = 0; i < frames.size(); ++i) {
-        EXPECT_EQ(frames[i], portal_api::encode_from_device(flow(static_cast<int>(i) % 200), 1 + i));
+        EXPECT_EQ(frames[i],
+                  portal_api::encode_from_device(flow(static_cast<int>(i) % 200), portal_api::Dialect::kV1, 1 + i));
     }
 }
 
@@ -599,7 +607,8 @@ TEST(PhoenixChannel, ReconnectsIfThePortalLeavesTooMuchUnread) {
     c.channel.handle_connected(c.now);
     EXPECT_EQ(c.frames().size(), 1U);
     c.channel.handle_text(ok_reply(2), c.now);
-    EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_from_device(flow(3), 3)});
+    EXPECT_EQ(c.frames(),
+              std::vector<std::string>{portal_api::encode_from_device(flow(3), portal_api::Dialect::kV1, 3)});
 }
 
 TEST(PhoenixChannel, DropsAllWaitingMessagesWhenMoreThan32Wait) {
@@ -612,7 +621,8 @@ TEST(PhoenixChannel, DropsAllWaitingMessagesWhenMoreThan32Wait) {
     c.channel.handle_connected(c.now);
     EXPECT_EQ(c.frames().size(), 1U);
     c.channel.handle_text(ok_reply(0), c.now);
-    EXPECT_EQ(c.frames(), std::vector<std::string>{portal_api::encode_from_device(flow(100), 1)});
+    EXPECT_EQ(c.frames(),
+              std::vector<std::string>{portal_api::encode_from_device(flow(100), portal_api::Dialect::kV1, 1)});
 }
 
 TEST(PhoenixChannel, Keeps33MessagesInOrderAcrossReconnects) {
@@ -629,7 +639,8 @@ TEST(PhoenixChannel, Keeps33MessagesInOrderAcrossReconnects) {
     const auto frames = c.frames();
     ASSERT_EQ(frames.size(), 33U);
     for (std::size_t i = 0; i < frames.size(); ++i) {
-        EXPECT_EQ(frames[i], portal_api::encode_from_device(flow(static_cast<int>(i)), 2 + i));
+        EXPECT_EQ(frames[i],
+                  portal_api::encode_from_device(flow(static_cast<int>(i)), portal_api::Dialect::kV1, 2 + i));
     }
 }
 

@@ -41,7 +41,8 @@ crypto::PublicKey key(int number) {
     return key;
 }
 
-const std::string kPush = portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}});
+const std::string kPush =
+    portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}, portal_api::Dialect::kV1);
 
 std::string response(int status, const std::string& body = "", const std::string& headers = "") {
     return "HTTP/1.1 " + std::to_string(status) + " Reason\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
@@ -146,10 +147,11 @@ TEST(PortalConnection, JoinsAndExchangesMessages) {
     connection->close();
     connection.expect<Closed>();
     EXPECT_TRUE(eventually([&] { return server.messages().size() == 3; }));
-    EXPECT_THAT(
-        server.messages(),
-        ElementsAre(portal_api::encode_join(Role::kClient, 0, std::nullopt),
-                    portal_api::encode_from_device(portal_api::FromClient{portal_api::CreateFlow{}}, 1), "<close>"));
+    EXPECT_THAT(server.messages(),
+                ElementsAre(portal_api::encode_join(Role::kClient, 0, std::nullopt),
+                            portal_api::encode_from_device(portal_api::FromClient{portal_api::CreateFlow{}},
+                                                           portal_api::Dialect::kV1, 1),
+                            "<close>"));
 }
 
 TEST(PortalConnection, SendsEverythingThatAGatewaySaysAtOnce) {
@@ -164,7 +166,8 @@ TEST(PortalConnection, SendsEverythingThatAGatewaySaysAtOnce) {
     for (std::size_t i = 0; i < kClients * kMessagesEach; ++i) {
         portal_api::CreateFlow message;
         message.resource_id = ResourceId{Uuid{std::array<std::uint8_t, 16>{static_cast<std::uint8_t>(i % kClients)}}};
-        expected.push_back(portal_api::encode_from_device(portal_api::FromClient{message}, 1 + i));
+        expected.push_back(
+            portal_api::encode_from_device(portal_api::FromClient{message}, portal_api::Dialect::kV1, 1 + i));
         connection->send(portal_api::FromClient{message});
     }
 
@@ -294,7 +297,8 @@ TEST(PortalConnection, ReadsFragmentsAndBinaryMessages) {
 TEST(PortalConnection, ReadsMessagesOfManyMegabytes) {
     portal_api::GatewayIceCandidates candidates;
     candidates.candidates.assign(100'000, std::string(100, 'x'));
-    Server server{{{.after_join = frame(1, portal_api::encode_to_device(portal_api::ToClient{candidates}))}}};
+    Server server{{{.after_join = frame(
+                        1, portal_api::encode_to_device(portal_api::ToClient{candidates}, portal_api::Dialect::kV1))}}};
     Connection connection{server.port()};
     connection->connect(key(1));
     connection.expect<Joined>();

@@ -305,7 +305,8 @@ private:
             return true;
         }
         remember(messages, message.payload);
-        const auto decoded = portal_api::decode_from_device(portal_api::Role::kClient, message.payload);
+        const auto decoded =
+            portal_api::decode_from_device(portal_api::Role::kClient, portal_api::Dialect::kV1, message.payload);
         const auto* join = decoded ? std::get_if<portal_api::JoinFrame>(&*decoded) : nullptr;
         if (join && !script.ignores_join) {
             pipe.write(frame(1, portal_api::encode_ok_reply(join->topic, join->ref)) + script.after_join);

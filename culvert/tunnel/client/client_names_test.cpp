@@ -157,9 +157,14 @@ TEST_F(ClientNames, HaveAResolverThatTheHostIsToldOf) {
                 ElementsAre(ip("100.100.111.2"), ip("fd00:2021:1111:8000:100:100:111:0")))
         << "new ones, so that nobody remembers";
 
-    const portal_api::Interface interface{network.client.ipv4, network.client.ipv6, {{socket("10.0.0.53:53")}}, {}, {}};
+    portal_api::Interface interface{network.client.ipv4, network.client.ipv6, {{socket("10.0.0.53:53")}}, {}, {}};
     network.to_client(portal_api::ConfigChanged{interface});
     EXPECT_THAT(network.client.tun_config->dns_servers, ElementsAre(ip("100.100.111.1"))) << "the portal's come first";
+
+    interface.upstream_do53 = {ip("2001:db8::53")};
+    network.to_client(portal_api::ConfigChanged{interface});
+    EXPECT_THAT(network.client.tun_config->dns_servers, ElementsAre(ip("fd00:2021:1111:8000:100:100:111:0")))
+        << "those without ports before the others";
 }
 
 TEST_F(ClientNames, AreAskedForAroundTheTunnelIfTheyAreNoResources) {

@@ -441,8 +441,13 @@ void ClientTunnel::set_interface(const portal_api::Interface& interface, Instant
     dns_.set_addresses(interface.ipv4, interface.ipv6, now);
 
     portal_resolvers_ = {};
-    for (const auto& server : interface.upstream_dns) {
-        portal_resolvers_.do53.push_back(server.address);
+    for (const auto& server : interface.upstream_do53) {
+        portal_resolvers_.do53.emplace_back(server, dns::kDnsPort);
+    }
+    if (interface.upstream_do53.empty()) {
+        for (const auto& server : interface.upstream_dns) {
+            portal_resolvers_.do53.push_back(server.address);
+        }
     }
     for (const auto& url : interface.upstream_doh) {
         portal_resolvers_.doh.push_back({url});

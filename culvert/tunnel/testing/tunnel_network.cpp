@@ -236,6 +236,8 @@ void TunnelNetwork::handle(portal_api::FromClient message) {
                     }
                 });
             },
+            [](portal_api::NoRelays&) {},
+            [](portal_api::SnownetCapabilities&) {},
         },
         message);
 }
@@ -271,6 +273,8 @@ void TunnelNetwork::handle(Gateway& gateway, portal_api::FromGateway message) {
                            to_client(portal_api::InvalidateGatewayIceCandidates{id, broadcast.candidates});
                        });
                    },
+                   [](portal_api::NoRelays&) {},
+                   [](portal_api::SnownetCapabilities&) {},
                },
                message);
 }

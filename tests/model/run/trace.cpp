@@ -81,13 +81,15 @@ const char* message_name(const portal_api::FromDevice& message) {
     using namespace portal_api;
     return std::visit(overloaded{[](const FromClient& any) {
                                      constexpr std::array kNames = {"create_flow", "broadcast_ice_candidates",
-                                                                    "broadcast_invalidated_ice_candidates"};
+                                                                    "broadcast_invalidated_ice_candidates", "no_relays",
+                                                                    "set_snownet_capabilities"};
                                      static_assert(kNames.size() == std::variant_size_v<FromClient>);
                                      return kNames.at(any.index());
                                  },
                                  [](const FromGateway& any) {
                                      constexpr std::array kNames = {"flow_authorized", "broadcast_ice_candidates",
-                                                                    "broadcast_invalidated_ice_candidates"};
+                                                                    "broadcast_invalidated_ice_candidates", "no_relays",
+                                                                    "set_snownet_capabilities"};
                                      static_assert(kNames.size() == std::variant_size_v<FromGateway>);
                                      return kNames.at(any.index());
                                  }},
@@ -284,17 +286,20 @@ void TraceHash::observe(const Observation& observation, Instant now) {
     mix(static_cast<std::uint64_t>(now.time_since_epoch().count()));
     mix(observation.index());
     std::visit(
-        overloaded{[&](const DatagramSent& o) { mix(o.payload); }, [&](const DatagramReceived& o) { mix(o.payload); },
-                   [&](const PacketSubmitted& o) { mix(o.packet); }, [&](const PacketDelivered& o) { mix(o.packet); },
-                   [&](const PacketForwarded& o) { mix(o.packet); }, [&](const PacketReturned& o) { mix(o.packet); },
-                   [&](const PacketForged& o) { mix(o.packet); }, [&](const PacketBetrayed& o) { mix(o.packet); },
-                   [&](const SessionOpened& o) { mix(o.public_key.bytes); },
-                   [&](const LogLine& o) { mix(as_bytes(o.message)); },
-                   [&](const MessageToPortal& o) { mix(as_bytes(portal_api::encode_from_device(o.message, 0))); },
-                   [&](const MessageToDevice& o) { mix(as_bytes(portal_api::encode_to_device(o.message))); },
-                   ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, TransferStarted,
-                           TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed, Settled,
-                           StatesShown>},
+        overloaded{
+            [&](const DatagramSent& o) { mix(o.payload); }, [&](const DatagramReceived& o) { mix(o.payload); },
+            [&](const PacketSubmitted& o) { mix(o.packet); }, [&](const PacketDelivered& o) { mix(o.packet); },
+            [&](const PacketForwarded& o) { mix(o.packet); }, [&](const PacketReturned& o) { mix(o.packet); },
+            [&](const PacketForged& o) { mix(o.packet); }, [&](const PacketBetrayed& o) { mix(o.packet); },
+            [&](const SessionOpened& o) { mix(o.public_key.bytes); },
+            [&](const LogLine& o) { mix(as_bytes(o.message)); },
+            [&](const MessageToPortal& o) {
+                mix(as_bytes(portal_api::encode_from_device(o.message, Dialect::kV1, 0)));
+            },
+            [&](const MessageToDevice& o) { mix(as_bytes(portal_api::encode_to_device(o.message, Dialect::kV1))); },
+            ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, TransferStarted,
+                    TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed, Settled,
+                    StatesShown>},
         observation);
 }
 

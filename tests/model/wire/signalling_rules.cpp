@@ -48,7 +48,9 @@ void SignallingRules::handle_message(Host& host, const portal_api::FromDevice& m
                    },
                    [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
                        handle_withdrawal(host, uuids(m.client_ids), m.candidates, now);
-                   }};
+                   },
+                   [](const portal_api::NoRelays&) {},
+                   [](const portal_api::SnownetCapabilities&) {}};
     std::visit([&](const auto& from) { std::visit(handle, from); }, message);
 }
 

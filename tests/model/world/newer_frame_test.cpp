@@ -17,7 +17,7 @@ std::string init() {
     const portal_api::ClientCidrResource resource{.name = "a \"name\" with { and [",
                                                   .address = *net::IpNetwork::parse("10.0.0.0/24")};
     message.resources = {resource};
-    return portal_api::encode_to_device(portal_api::ToClient{message});
+    return portal_api::encode_to_device(portal_api::ToClient{message}, portal_api::Dialect::kV1);
 }
 
 TEST(NewerFrame, SaysTheSame) {
@@ -26,11 +26,11 @@ TEST(NewerFrame, SaysTheSame) {
     std::set<std::string> made;
     for (int i = 0; i < 100; ++i) {
         const auto newer = make_newer(frame, rng);
-        const auto decoded = portal_api::decode_to_device(Role::kClient, newer);
+        const auto decoded = portal_api::decode_to_device(Role::kClient, portal_api::Dialect::kV1, newer);
         ASSERT_TRUE(decoded) << newer;
         const auto* message = std::get_if<portal_api::MessageFrame>(&*decoded);
         ASSERT_NE(message, nullptr) << newer;
-        EXPECT_EQ(portal_api::encode_to_device(message->message), frame);
+        EXPECT_EQ(portal_api::encode_to_device(message->message, portal_api::Dialect::kV1), frame);
         made.insert(newer);
     }
 
@@ -48,7 +48,7 @@ TEST(NewerFrame, LeavesEmptyObjectsEmpty) {
     auto rng = Rng::from_number(1);
     for (int i = 0; i < 20; ++i) {
         const auto newer = make_newer(portal_api::encode_channel_closed("client"), rng);
-        const auto decoded = portal_api::decode_to_device(Role::kClient, newer);
+        const auto decoded = portal_api::decode_to_device(Role::kClient, portal_api::Dialect::kV1, newer);
         EXPECT_TRUE(decoded && std::holds_alternative<portal_api::ChannelClosed>(*decoded)) << newer;
     }
 }

@@ -205,7 +205,7 @@ void PortalLink::read_up(Connection& connection, Instant now) {
             break;
         }
         connection.idle_since = now;
-        if (const auto decoded = portal_api::decode_from_device(role_, *frame)) {
+        if (const auto decoded = portal_api::decode_from_device(role_, portal_api::Dialect::kV1, *frame)) {
             if (const auto* message = std::get_if<portal_api::DeviceMessageFrame>(&*decoded)) {
                 environment_.observe(MessageToPortal{device_, message->message});
             }
@@ -390,12 +390,13 @@ std::string PortalLink::to_device_text(std::string text, Instant now) {
         return text;
     }
     const auto meaning = [&](std::string_view frame) -> std::string {
-        const auto decoded = portal_api::decode_to_device(role_, frame);
+        const auto decoded = portal_api::decode_to_device(role_, portal_api::Dialect::kV1, frame);
         if (!decoded) {
             return "undecodable";
         }
         const auto* message = std::get_if<portal_api::MessageFrame>(&*decoded);
-        return message != nullptr ? portal_api::encode_to_device(message->message) : std::to_string(decoded->index());
+        return message != nullptr ? portal_api::encode_to_device(message->message, portal_api::Dialect::kV1)
+                                  : std::to_string(decoded->index());
     };
     return make_newer_and_compare(text, meaning, now);
 }
@@ -405,12 +406,12 @@ std::string PortalLink::from_device_text(std::string text, Instant now) {
         return text;
     }
     const auto meaning = [&](std::string_view frame) -> std::string {
-        const auto decoded = portal_api::decode_from_device(role_, frame);
+        const auto decoded = portal_api::decode_from_device(role_, portal_api::Dialect::kV1, frame);
         if (!decoded) {
             return "undecodable";
         }
         const auto* message = std::get_if<portal_api::DeviceMessageFrame>(&*decoded);
-        return message != nullptr ? portal_api::encode_from_device(message->message, 0)
+        return message != nullptr ? portal_api::encode_from_device(message->message, portal_api::Dialect::kV1, 0)
                                   : std::to_string(decoded->index());
     };
     return make_newer_and_compare(text, meaning, now);
