@@ -286,20 +286,21 @@ void TraceHash::observe(const Observation& observation, Instant now) {
     mix(static_cast<std::uint64_t>(now.time_since_epoch().count()));
     mix(observation.index());
     std::visit(
-        overloaded{
-            [&](const DatagramSent& o) { mix(o.payload); }, [&](const DatagramReceived& o) { mix(o.payload); },
-            [&](const PacketSubmitted& o) { mix(o.packet); }, [&](const PacketDelivered& o) { mix(o.packet); },
-            [&](const PacketForwarded& o) { mix(o.packet); }, [&](const PacketReturned& o) { mix(o.packet); },
-            [&](const PacketForged& o) { mix(o.packet); }, [&](const PacketBetrayed& o) { mix(o.packet); },
-            [&](const SessionOpened& o) { mix(o.public_key.bytes); },
-            [&](const LogLine& o) { mix(as_bytes(o.message)); },
-            [&](const MessageToPortal& o) {
-                mix(as_bytes(portal_api::encode_from_device(o.message, Dialect::kV1, 0)));
-            },
-            [&](const MessageToDevice& o) { mix(as_bytes(portal_api::encode_to_device(o.message, Dialect::kV1))); },
-            ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, TransferStarted,
-                    TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed, Settled,
-                    StatesShown>},
+        overloaded{[&](const DatagramSent& o) { mix(o.payload); }, [&](const DatagramReceived& o) { mix(o.payload); },
+                   [&](const PacketSubmitted& o) { mix(o.packet); }, [&](const PacketDelivered& o) { mix(o.packet); },
+                   [&](const PacketForwarded& o) { mix(o.packet); }, [&](const PacketReturned& o) { mix(o.packet); },
+                   [&](const PacketForged& o) { mix(o.packet); }, [&](const PacketBetrayed& o) { mix(o.packet); },
+                   [&](const SessionOpened& o) { mix(o.public_key.bytes); },
+                   [&](const LogLine& o) { mix(as_bytes(o.message)); },
+                   [&](const MessageToPortal& o) {
+                       mix(as_bytes(portal_api::encode_from_device(o.message, portal_api::Dialect::kV1, 0)));
+                   },
+                   [&](const MessageToDevice& o) {
+                       mix(as_bytes(portal_api::encode_to_device(o.message, portal_api::Dialect::kV1)));
+                   },
+                   ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, TransferStarted,
+                           TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed, Settled,
+                           StatesShown>},
         observation);
 }
 
