@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/portal/constants.h"
+#include "culvert/crypto/hash.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -31,6 +32,17 @@ void ConnectionLimiter::closed(const net::IpAddress& peer) {
 bool ConnectionLimiter::may_upgrade(const net::IpAddress& client, bool shows_token, Instant now) {
     auto& place = place_of(client, now);
     return shows_token ? place.signed_upgrades.take(kSignedUpgrades, now) : place.upgrades.take(kUpgrades, now);
+}
+
+bool ConnectionLimiter::may_log_in(const net::IpAddress& client, std::string_view token, const Rate& rate,
+                                   Instant now) {
+    if (logins_.size() >= next_login_clean_up_) {
+        std::erase_if(logins_, [&](const auto& entry) { return entry.second.is_full(now); });
+        next_login_clean_up_ = std::max<std::size_t>(1024, 2 * logins_.size());
+    }
+    TokenMark mark;
+    std::ranges::copy_n(crypto::sha256(as_bytes(token)).begin(), mark.size(), mark.begin());
+    return logins_[{client, mark}].take(rate, now);
 }
 
 bool ConnectionLimiter::may_answer_wrong_token(const net::IpAddress& client, Instant now) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
+#include <string_view>
+#include <utility>
 
 #include "culvert/base/rate_limiter.h"
 #include "culvert/net/ip_network.h"
@@ -21,10 +24,14 @@ public:
     /// `shows_token`: one that this portal signed. Strangers share their place with devices, behind a NAT or in a
     /// cloud's /48, and must not use it up for them.
     [[nodiscard]] bool may_upgrade(const net::IpAddress& client, bool shows_token, Instant now);
+    /// Whether somebody may try this token from this address now. Which token it is follows from a part of its hash, so
+    /// that none is kept here.
+    [[nodiscard]] bool may_log_in(const net::IpAddress& client, std::string_view token, const Rate& rate, Instant now);
     /// Whether the answer to a wrong token may go out at once.
     [[nodiscard]] bool may_answer_wrong_token(const net::IpAddress& client, Instant now);
 
     [[nodiscard]] std::size_t size() const { return places_.size(); }
+    [[nodiscard]] std::size_t login_count() const { return logins_.size(); }
 
 private:
     struct Place {
@@ -38,6 +45,9 @@ private:
 
     std::map<net::IpAddress, Place> places_;
     std::size_t next_clean_up_ = 1024;
+    using TokenMark = std::array<std::byte, 8>;
+    std::map<std::pair<net::IpAddress, TokenMark>, RateLimiter> logins_;
+    std::size_t next_login_clean_up_ = 1024;
 };
 
 }  // namespace culvert::portal_server

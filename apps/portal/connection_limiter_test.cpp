@@ -52,6 +52,34 @@ TEST(ConnectionLimiter, LimitsUpgradesAndRecovers) {
     EXPECT_EQ(admitted, kUpgrades.per_second);
 }
 
+TEST(ConnectionLimiter, TriesOneTokenOfOneAddressOnceASecond) {
+    ConnectionLimiter limiter;
+    Instant now{std::chrono::hours{1}};
+    constexpr Rate kOnce{1, 1};
+    const auto may = [&](const std::string& address, std::string_view token) {
+        return limiter.may_log_in(ip(address), token, kOnce, now);
+    };
+    EXPECT_TRUE(may("198.51.100.7", "token"));
+    EXPECT_FALSE(may("198.51.100.7", "token"));
+    EXPECT_TRUE(may("198.51.100.7", "another"));
+    EXPECT_TRUE(may("198.51.100.8", "token"));
+    now += std::chrono::milliseconds{999};
+    EXPECT_FALSE(may("198.51.100.7", "token"));
+    now += std::chrono::milliseconds{1};
+    EXPECT_TRUE(may("198.51.100.7", "token"));
+    EXPECT_FALSE(may("198.51.100.7", "token"));
+}
+
+TEST(ConnectionLimiter, ForgetsTokensThatAreNotTriedAnyMore) {
+    ConnectionLimiter limiter;
+    Instant now{std::chrono::hours{1}};
+    for (int i = 0; i < 10'000; ++i) {
+        now += std::chrono::milliseconds{1};
+        EXPECT_TRUE(limiter.may_log_in(ip("198.51.100.7"), std::to_string(i), {1, 1}, now));
+    }
+    EXPECT_LT(limiter.login_count(), 3000U);
+}
+
 TEST(ConnectionLimiter, StrangersDoNotKeepTheDevicesOfTheirPlaceOut) {
     ConnectionLimiter limiter;
     const Instant now{std::chrono::hours{1}};

@@ -140,6 +140,13 @@ Commands describe(CLI::App& app, RawOptions& raw) {
         ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
         ->option_text("NUMBER");
     commands.serve
+        ->add_option("--max-logins", raw.limits.logins_per_second,
+                     "Connections per second with one token from one address; more for a fleet that shares both "
+                     "(default 1) [CULVERT_MAX_LOGINS]")
+        ->envname("CULVERT_MAX_LOGINS")
+        ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{1'000'000}))
+        ->option_text("NUMBER");
+    commands.serve
         ->add_option("--forget-devices-after", raw.forget_devices_after,
                      "Delete devices that were not connected for so long; they come back with other addresses "
                      "(default 90d, at least 7d) [CULVERT_FORGET_DEVICES_AFTER]")

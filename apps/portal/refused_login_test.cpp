@@ -161,10 +161,10 @@ TEST_F(RefusedLogin, ForItsTokenLeavesTheDatabaseAsItWas) {
 TEST_F(RefusedLogin, ForWhatItSaysLeavesTheDatabaseAsItWas) {
     auto nameless = client("one");
     nameless.user_agent = "curl";
-    expect_refusal(422, nameless, "unknown component");
-    expect_refusal(422, with(client("one"), "external_id", ""), "no id");
-    expect_refusal(422, with(gateway("one"), "public_key", "AAAA"), "no key");
-    expect_refusal(422, with(relay(), "ipv4", ""), "no address");
+    expect_refusal(400, nameless, "unknown component");
+    expect_refusal(400, with(client("one"), "external_id", ""), "no id");
+    expect_refusal(400, with(gateway("one"), "public_key", "AAAA"), "no key");
+    expect_refusal(400, with(relay(), "ipv4", ""), "no address");
 }
 
 TEST_F(RefusedLogin, OfOneDeviceTooManyLeavesTheForgottenOneItsKey) {
@@ -213,7 +213,7 @@ TEST_F(RefusedLogin, WaitsForNobodyWhoWrites) {
         const auto session = portal_->connect(request, now_, wall_);
         return session ? "accepted" : session.error().text.substr(0, 16);
     };
-    EXPECT_EQ(refusal(client("two")), "Storage failure\n") << "nobody else is let in meanwhile";
+    EXPECT_EQ(refusal(client("two")), "Storage failure") << "nobody else is let in meanwhile";
     EXPECT_EQ(refusal(client("three")), "Too many devices");
     EXPECT_EQ(refusal(gateway("three")), "Too many devices");
     EXPECT_EQ(refusal(with(client("one"), "public_key", key("two"))), "public_key: anot");

@@ -29,6 +29,7 @@
 #include "apps/portal/expiry_watch.h"
 #include "apps/portal/metrics.h"
 #include "apps/portal/ops_endpoint.h"
+#include "apps/portal/problem.h"
 #include "apps/portal/query.h"
 #include "apps/portal/readiness.h"
 #include "apps/portal/unread_output.h"
@@ -46,6 +47,7 @@ namespace beast = boost::beast;
 namespace beast_http = beast::http;
 namespace websocket = beast::websocket;
 using portal::SessionId;
+using portal_api::Dialect;
 using portal_api::Role;
 
 constexpr log::Logger kLog{"portal_server"};
@@ -55,12 +57,18 @@ using NotSentLowWater = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NO
 struct Endpoint {
     std::string_view path;
     Role role;
+    Dialect dialect;
     /// What is read of a device, in bytes per second: many times what honest ones send.
     std::size_t read_rate;
 };
-constexpr std::array<Endpoint, 3> kEndpoints = {{{"/client/websocket", Role::kClient, 256 * 1024},
-                                                 {"/gateway/websocket", Role::kGateway, 2048 * 1024},
-                                                 {"/relay/websocket", Role::kRelay, 64 * 1024}}};
+constexpr std::size_t kClientRate = 256 * 1024;
+constexpr std::size_t kGatewayRate = 2048 * 1024;
+constexpr std::size_t kRelayRate = 64 * 1024;
+constexpr std::array<Endpoint, 5> kEndpoints = {{{"/client/websocket", Role::kClient, Dialect::kV1, kClientRate},
+                                                 {"/client/v2/websocket", Role::kClient, Dialect::kV2, kClientRate},
+                                                 {"/gateway/websocket", Role::kGateway, Dialect::kV1, kGatewayRate},
+                                                 {"/gateway/v2/websocket", Role::kGateway, Dialect::kV2, kGatewayRate},
+                                                 {"/relay/websocket", Role::kRelay, Dialect::kV1, kRelayRate}}};
 
 /// All X-Forwarded-For headers, in order, as if they were one.
 std::string forwarded_for(const beast_http::fields& header) {
@@ -80,6 +88,7 @@ public:
     State(const ServeCommand& command, SqliteStorage& storage, const Rng& rng)
         : storage_{storage},
           trusted_proxies_{command.trusted_proxies},
+          login_rate_{command.limits.logins_per_second, command.limits.logins_per_second},
           seen_changes_{storage.foreign_changes()},
           core_{storage, rng, io::monotonic_now(), command.limits},
           readiness_{storage},
@@ -152,7 +161,7 @@ private:
         } catch (const std::exception& failure) {
             kLog.error("Unexpected failure while answering a request",
                        log::field("error", std::string_view{failure.what()}));
-            respond(exchange, 500, "The portal failed.\n");
+            respond(exchange, {500, "unhandled_connect_error", "The portal failed."});
         }
     }
 
@@ -185,7 +194,8 @@ private:
         const auto& message = exchange->message();
         for (const auto& [key, value] : target.parameters) {
             if (key == "vsn" && !value.starts_with("1.")) {
-                return respond(exchange, 403, "Only version 1 of the channel protocol is served here.\n");
+                return respond(exchange,
+                               {403, "unsupported_version", "Only version 1 of the channel protocol is served here."});
             }
         }
         const auto client = client_address(exchange->peer(), forwarded_for(message), trusted_proxies_);
@@ -193,12 +203,17 @@ private:
         const auto authorization = message["X-Authorization"];
         const portal::ConnectRequest login{
             .role = endpoint.role,
+            .dialect = endpoint.dialect,
             .parameters = with_header_token(target.parameters, {authorization.data(), authorization.size()}),
             .user_agent = printable_ascii({agent.data(), agent.size()}),
             .remote_ip = client};
         if (!limiter_.may_upgrade(client, core_.has_signed_token(login), io::monotonic_now())) {
             kLog.debug("Refused a connection, too many of its place");
-            return respond(exchange, {503, "Too many connections at once. Try again soon.\n", kCrowdPause});
+            return respond(exchange, {503, "rate_limit", "Too many connections at once. Try again soon.", kCrowdPause});
+        }
+        const auto token = portal::shown_token(login);
+        if (token && !limiter_.may_log_in(client, *token, login_rate_, io::monotonic_now())) {
+            return respond(exchange, {503, "rate_limit", "Rate limit exceeded", kLoginPause});
         }
         const auto session = core_.connect(login, io::monotonic_now(), io::wall_now(),
                                            [this](const Uuid& owner) { return unread_.is_crowded(owner); });
@@ -299,7 +314,7 @@ private:
     }
 
     static void respond(const ExchangePtr& exchange, const portal::Refusal& refusal) {
-        exchange->respond({.status = refusal.status, .body = refusal.text, .retry_after = refusal.retry_after});
+        exchange->respond(to_problem(refusal));
     }
     static void respond(const ExchangePtr& exchange, unsigned status, std::string text) {
         exchange->respond({.status = status, .body = std::move(text)});
@@ -422,6 +437,7 @@ private:
 
     SqliteStorage& storage_;
     std::vector<net::IpNetwork> trusted_proxies_;
+    Rate login_rate_;
     std::int64_t seen_changes_;  // read before core_ reads the rest, so that nothing falls in between
     portal::ControlPlane core_;
     // Before what holds requests, which leave them when they end.

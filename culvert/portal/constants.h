@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
@@ -13,8 +14,7 @@ namespace culvert::portal {
 
 // --- Timers ---
 
-/// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows; forgetting what gateways do not
-/// answer.
+/// Re-evaluation of resources, pruning of gateways' flows, deletion of expired flows.
 inline constexpr Duration kHousekeepingInterval = std::chrono::seconds{60};
 /// How often to look whether another process changed the database; half of what is promised remains for the rest.
 inline constexpr Duration kChangeInterval = std::chrono::milliseconds{250};
@@ -58,7 +58,8 @@ inline constexpr Rate kJoins{1, 10};
 /// Of all connections of one owner: twice as many as it may open.
 inline constexpr Rate kOwnerJoins{100, 1000};
 
-/// A connection on which a device sends nothing for so long is dropped (spec/portal-protocol.md section 3.2).
+/// A connection on which a device sends nothing for so long is dropped (spec/portal-protocol.md section 3.2). Devices
+/// of 2025 send a heartbeat each 30 s, so it may be no less than 37 s for any of them.
 [[nodiscard]] constexpr std::chrono::seconds idle_timeout(portal_api::Role role) {
     switch (role) {
         case portal_api::Role::kClient:
@@ -95,9 +96,18 @@ inline constexpr Rate kFlows{20, 256};
 inline constexpr Rate kOwnerFlows{200, 4000};
 /// That one gateway is asked, whoever asks: more than one owner may ask, so that others still get through.
 inline constexpr Rate kAsked{1000, 10'000};
-/// Unanswered requests of each of two generations. With that many the older ones are forgotten at once: their clients
-/// ask again on further traffic.
-inline constexpr std::size_t kMaxPendingOfGeneration = 32'768;
+/// What a gateway answers with of which no client is to hear.
+inline constexpr std::string_view kUnaskedRef = "unasked";
+/// How long a gateway may take to answer. Then the client is told that none is there (spec/newer-dialect.md
+/// section 6.4).
+inline constexpr Duration kAuthorizationAnswer = std::chrono::seconds{15};
+/// For how much longer its answer is known as one that is late.
+inline constexpr Duration kLateAnswer = std::chrono::seconds{60};
+/// Unanswered questions to gateways. With that many the oldest ones are forgotten at once: their clients ask again on
+/// further traffic.
+inline constexpr std::size_t kMaxPendingAuthorizations = 65'536;
+/// The same of one client for one resource. Honest ones ask each 2 s.
+inline constexpr std::size_t kMaxPendingOfRequest = 16;
 
 /// Connections that one message with candidates may go to. Devices name one receiver at a time; a message that names
 /// thousands, or one thousands of times, is an attempt to make the portal multiply it.
@@ -115,7 +125,8 @@ inline constexpr std::size_t kRelaysPerDevice = 2;
 /// A relay that is back within this time was never gone.
 inline constexpr Duration kRelayLeaveDebounce = std::chrono::seconds{3};
 
-/// Credentials for relays expire at multiples of this, so that they are the same for that long.
+/// Clients' credentials for relays expire at multiples of this, so that they are the same for that long. Gateways' stay
+/// the same for ever, unless their token ends.
 inline constexpr std::chrono::seconds kTurnPeriod = std::chrono::days{30};
 /// How long before they expire credentials of a device that is still connected are renewed.
 inline constexpr std::chrono::seconds kTurnRenewAhead = std::chrono::days{3};

@@ -19,6 +19,13 @@ using portal_api::to_topic;
 
 constexpr log::Logger kLog{"portal"};
 
+constexpr std::uint16_t kDnsPort = 53;
+
+/// Later devices do not understand an `init` that has none. An interval of 0 says that they shall not upload.
+portal_api::FlowLogSettings no_flow_logs() {
+    return {.api_url = "https://flow-logs.invalid/", .upload_interval_secs = 0, .upload_batch_size = 0};
+}
+
 UnixSeconds to_seconds(WallTime time) {
     return std::chrono::floor<std::chrono::seconds>(time);
 }
@@ -30,6 +37,7 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
       rng_{rng.child("core")},
       limits_{limits},
       keys_{storage.token_keys()},
+      ingest_key_{rng.child("ingest").array<32>()},
       directory_{storage.load_directory()},
       relays_{rng.child("relays")} {
     due_.set(Due::kTokenReap, now + kTokenReapInterval);
@@ -40,7 +48,7 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
 std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now,
                                                         const std::function<bool(const Uuid& owner)>& is_crowded) {
     std::expected<Registration, Refusal> registration =
-        std::unexpected{Refusal{503, "Storage failure\n", std::chrono::seconds{1}}};
+        std::unexpected{Refusal{503, "unavailable", "Storage failure", std::chrono::seconds{1}}};
     try {
         registration = register_device(
             request, keys_, storage_, rng_, to_seconds(wall_now),
@@ -54,7 +62,8 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
     if (!registration) {
         ++statistics_.connects_refused;
         kLog.debug("Refused a connection", log::field("role", to_topic(request.role)),
-                   log::field("status", registration.error().status), log::field("reason", registration.error().text));
+                   log::field("status", registration.error().status), log::field("code", registration.error().code),
+                   log::field("reason", registration.error().text));
         return std::unexpected{std::move(registration).error()};
     }
 
@@ -66,11 +75,12 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
         endings_.emplace(*session.ends_at, id);
     }
     session.role = request.role;
+    session.dialect = request.dialect;
     session.token = registration->token;
     ++sessions_of_token_[session.token];
     session.recorded_at = now;
     session.identity = registration->identity;
-    session.turn_expires_at = turn_expiry(to_seconds(wall_now), registration->expires_at);
+    session.turn_expires_at = turn_expiry(request.role, to_seconds(wall_now), registration->expires_at);
     session.expires_at = registration->expires_at;
     session.user_agent = registration->user_agent;
     session.remote_ip = registration->remote_ip;
@@ -93,7 +103,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
         report("Cannot register a device", error, now);
         disconnect(id, now);
         ++statistics_.connects_refused;
-        return std::unexpected{Refusal{503, "Storage failure\n", std::chrono::seconds{1}}};
+        return std::unexpected{Refusal{503, "unavailable", "Storage failure", std::chrono::seconds{1}}};
     }
     return id;
 }
@@ -108,7 +118,7 @@ Duration ControlPlane::handle_frame(SessionId id, std::string_view text, Instant
     if (session->second.identity) {
         claims_.heard(*session->second.identity, id, now);
     }
-    const auto frame = portal_api::decode_from_device(session->second.role, portal_api::Dialect::kV1, text);
+    const auto frame = portal_api::decode_from_device(session->second.role, session->second.dialect, text);
     if (!frame) {
         kLog.debug("Closed a connection that sent an undecodable frame", log::field("reason", frame.error().text));
         close(id, "undecodable frame", now);
@@ -144,10 +154,14 @@ void ControlPlane::handle_timeout(Instant now, WallTime wall_now) {
     relays_.handle_timeout(now);
     send_relay_pushes();
     while (!endings_.empty() && endings_.begin()->first <= now) {
-        close(endings_.begin()->second, "token expired", now);
+        const auto id = endings_.begin()->second;
+        tell_token_expired(id);
+        close(id, "token expired", now);
     }
     due_.expire(now, [&](Due due) {
         switch (due) {
+            case Due::kUnanswered:
+                return fail_unanswered(now);
             case Due::kTokenReap:
                 return reap_tokens(now, to_seconds(wall_now));
             case Due::kDeviceReap:
@@ -258,6 +272,7 @@ void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_n
 
     portal_api::ClientInit init;
     init.interface = client_interface(state.device);
+    init.flow_logs = no_flow_logs();
     std::set<ResourceId> reachable;
     for (const auto& [resource_id, resource] : state.resources) {
         reachable.insert(resource_id);
@@ -316,7 +331,7 @@ void ControlPlane::leave(Session& session, Instant now) {
 }
 
 void ControlPlane::send(SessionId id, const portal_api::ToDevice& message) {
-    send_text(id, portal_api::encode_to_device(message, portal_api::Dialect::kV1));
+    send_text(id, portal_api::encode_to_device(message, sessions_.at(id).dialect));
 }
 
 void ControlPlane::reply_ok(SessionId id, std::string_view topic, const portal_api::Ref& ref) {
@@ -330,6 +345,12 @@ void ControlPlane::reply_error(SessionId id, std::string_view topic, const porta
 
 void ControlPlane::end_channel(SessionId id, std::string_view topic) {
     send_text(id, portal_api::encode_channel_closed(topic));
+}
+
+void ControlPlane::tell_token_expired(SessionId id) {
+    const auto topic = to_topic(sessions_.at(id).role);
+    send_text(id, portal_api::encode_disconnect(topic, "token_expired"));
+    end_channel(id, topic);
 }
 
 void ControlPlane::send_text(SessionId id, std::string text) {
@@ -366,9 +387,16 @@ portal_api::Interface ControlPlane::client_interface(const Client& client) const
                                     .ipv6 = client.ipv6,
                                     .upstream_dns = {},
                                     .upstream_doh = directory_.account.upstream_doh,
-                                    .search_domain = directory_.account.search_domain};
+                                    .search_domain = directory_.account.search_domain,
+                                    .upstream_do53 = {}};
     for (const auto& server : directory_.account.upstream_dns) {
         interface.upstream_dns.push_back({server});
+        interface.upstream_do53.push_back(server.ip);
+    }
+    // Which has no ports: devices that know it fall back to the other list.
+    if (!std::ranges::all_of(directory_.account.upstream_dns,
+                             [](const auto& server) { return server.port == kDnsPort; })) {
+        interface.upstream_do53.clear();
     }
     return interface;
 }
@@ -379,6 +407,7 @@ void ControlPlane::send_init(Session& session, std::vector<portal_api::Relay> re
     init.interface.ipv4 = gateway.device.ipv4;
     init.interface.ipv6 = gateway.device.ipv6;
     init.account_slug = directory_.account.slug;
+    init.flow_logs = no_flow_logs();
     init.authorizations = gateway.flows.authorizations();
     init.relays = std::move(relays);
     std::set<ResourceId> granted;

@@ -14,6 +14,7 @@
 
 #include "culvert/base/deadlines.h"
 #include "culvert/base/sans_io.h"
+#include "culvert/portal/authorization_messages.h"
 #include "culvert/portal/device_claims.h"
 #include "culvert/portal/limits.h"
 #include "culvert/portal/pending_authorizations.h"
@@ -106,7 +107,7 @@ private:
     using Sessions = std::map<SessionId, Session>;
 
     /// In the order in which they are done at one moment: what was reaped is told by the housekeeping.
-    enum class Due : std::uint8_t { kTokenReap, kDeviceReap, kHousekeeping };
+    enum class Due : std::uint8_t { kUnanswered, kTokenReap, kDeviceReap, kHousekeeping };
 
     /// What all sessions of one actor, site or (relays) token may do together.
     struct Owner {
@@ -125,11 +126,13 @@ private:
     void join_client(Session& session, Instant now, UnixSeconds wall_now);
     void join_gateway(Session& session, Instant now, UnixSeconds wall_now);
     void leave(Session& session, Instant now);
-    // The only ones that know a codec, besides handle_frame().
+    // The only ones that know a codec, and a dialect, besides handle_frame().
     void send(SessionId id, const portal_api::ToDevice& message);
     void reply_ok(SessionId id, std::string_view topic, const portal_api::Ref& ref);
     void reply_error(SessionId id, std::string_view topic, const portal_api::Ref& ref, std::string_view reason);
     void end_channel(SessionId id, std::string_view topic);
+    /// Says that the token is dead; the session is then to be closed.
+    void tell_token_expired(SessionId id);
     void send_text(SessionId id, std::string text);
     void close(SessionId id, std::string reason, Instant now);
     void send_relay_pushes();
@@ -176,14 +179,17 @@ private:
     [[nodiscard]] FlowOutcome try_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
                                        UnixSeconds wall_now);
     [[nodiscard]] Owner& owner_of(const Session& session);
-    [[nodiscard]] bool record_flow(ConnectedGateway& gateway, const Flow& flow);
+    [[nodiscard]] bool record_flow(ConnectedGateway& gateway, Flow& flow);
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
-                     const portal_api::GatewayResource& resource);
+                     const portal_api::GatewayResource& resource, Instant now, UnixSeconds wall_now);
+    [[nodiscard]] std::string ingest_token(const FlowEnds& ends, portal_api::FlowRole role, UnixSeconds wall_now) const;
     void name_relays(const Session& session);
-    void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref);
-    /// nullptr: no gateway can serve the client.
-    [[nodiscard]] Session* choose_gateway(const Session& client, const Resource& resource,
-                                          const std::vector<GatewayId>& connected);
+    void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref, Instant now);
+    void fail_unanswered(Instant now);
+    void watch_unanswered() { due_.set(Due::kUnanswered, pending_.next_deadline()); }
+    /// Why not, if no gateway can serve the client.
+    [[nodiscard]] std::expected<Session*, portal_api::FlowFailure> choose_gateway(
+        const Session& client, const Resource& resource, const std::vector<GatewayId>& connected);
     void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason);
     /// `message` makes of those candidates of `named` that may go what the receivers are told.
     template <typename DeviceId, typename Message>
@@ -201,6 +207,7 @@ private:
     void reconcile_flows(Session& session, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
+    void tell_expiry(Session& session, const Flow& flow, UnixSeconds now);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
 
     // snapshot.cpp
@@ -210,6 +217,7 @@ private:
     Rng rng_;
     Limits limits_;
     TokenKeys keys_;
+    portal_api::IngestKey ingest_key_;
     Directory directory_;
     RelayPresence relays_;
     Sessions sessions_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "culvert/observability/log.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane.h"
 #include "culvert/portal/resource_view.h"
 
@@ -69,6 +70,7 @@ void ControlPlane::close_revoked_sessions(Instant now) {
         }
     }
     for (const auto id : without_token) {
+        tell_token_expired(id);
         close_revoked(id, "token revoked", now);
     }
     for (const auto id : without_device) {
@@ -173,7 +175,7 @@ void ControlPlane::reconcile_flows(Session& session, UnixSeconds now) {
     }
     state.flows.prune(now);
     for (const auto& lost : state.flows.take_missing(existing)) {
-        if (!state.flows.expiry({lost.client, lost.resource})) {
+        if (!state.flows.contains({lost.client, lost.resource})) {
             const auto renewed = try_renew(lost, state.device, now);
             if (!renewed) {
                 reject_access(session.id, lost.client, lost.resource);
@@ -181,10 +183,29 @@ void ControlPlane::reconcile_flows(Session& session, UnixSeconds now) {
             }
             state.flows.add(*renewed);
         }
-        const auto expires_at = *state.flows.expiry({lost.client, lost.resource});
-        send(session.id, portal_api::ToGateway{
-                             portal_api::AccessAuthorizationExpiryUpdated{lost.client, lost.resource, expires_at}});
+        tell_expiry(session, state.flows.longest({lost.client, lost.resource}), now);
     }
+}
+
+/// Until when access lasts, now that it rests on `flow`. A gateway that does not take the date alone is told to let the
+/// client through once more, of which the client need not hear: it has the same secrets.
+void ControlPlane::tell_expiry(Session& session, const Flow& flow, UnixSeconds now) {
+    if (handles_expiry_updates(session.version)) {
+        return send(session.id, portal_api::ToGateway{portal_api::AccessAuthorizationExpiryUpdated{
+                                    flow.client, flow.resource, flow.expires_at}});
+    }
+    const auto client = storage_.find_client(flow.client);
+    const auto resource = directory_.resources.find(flow.resource);
+    const auto adapted =
+        resource == directory_.resources.end() ? std::nullopt : to_gateway(resource->second, session.version);
+    if (!client || !adapted) {
+        return reject_access(session.id, flow.client, flow.resource);
+    }
+    const FlowEnds ends{flow, *client, session.gateway().device};
+    auto message = authorize_flow(ends, *adapted, directory_);
+    message.ref = kUnaskedRef;
+    message.flow_logs_ingest_token = ingest_token(ends, portal_api::FlowRole::kResponder, now);
+    send(session.id, portal_api::ToGateway{std::move(message)});
 }
 
 /// Without the database nobody can say that access may go on, so it ends: the client will ask again.

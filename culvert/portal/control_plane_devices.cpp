@@ -22,14 +22,15 @@ std::optional<Refusal> ControlPlane::admit(const Token& token, const std::option
     using namespace std::chrono_literals;
     const auto count = sessions_of_token_.find(token.id);
     if (count != sessions_of_token_.end() && count->second >= limits_.sessions_per_token) {
-        return Refusal{503, "Too many connections with this token. See --max-sessions of the portal.\n", 60s};
+        return Refusal{503, "limits_exceeded",
+                       "Too many connections with this token. See --max-sessions of the portal.", 60s};
     }
     const auto owner = applicant ? applicant->identity.owner : token.id.uuid();
     if (is_crowded && is_crowded(owner)) {
-        return Refusal{503, "Too much waits for devices of this owner to read it. Try again soon.\n", 5s};
+        return Refusal{503, "overload", "Too much waits for devices of this owner to read it. Try again soon.", 5s};
     }
     if (!owners_[owner].connects.take(kConnects, now)) {
-        return Refusal{503, "Too many connections at once. Try again soon.\n", 2s};
+        return Refusal{503, "rate_limit", "Too many connections at once. Try again soon.", 2s};
     }
     return applicant ? admit(*applicant, now) : std::nullopt;
 }
@@ -50,16 +51,18 @@ std::optional<Refusal> ControlPlane::admit(const Applicant& applicant, Instant n
         case DeviceClaims::Verdict::Kind::kAdmitted:
             return std::nullopt;
         case DeviceClaims::Verdict::Kind::kWait:
-            return Refusal{503, "Another machine is connected with this device id. Trying again may help.\n", 15s};
+            return Refusal{503, "device_in_use",
+                           "Another machine is connected with this device id. Trying again may help.", 15s};
         case DeviceClaims::Verdict::Kind::kDuplicate:
             break;
     }
-    // Not 401: the token is good, and devices would delete it. This ends older devices, with the text for their user.
+    // Not 401: the token is good, and devices would delete it. This ends older devices, with the text for their user;
+    // later ones wait until the other machine is gone.
     return Refusal{
-        409,
+        409, "device_in_use",
         "Another machine uses this device id, perhaps because the disk was copied. Give this one an id of its "
-        "own: set FIREZONE_ID, or remove the file with its id, and start again.\n",
-        std::nullopt};
+        "own: set FIREZONE_ID, or remove the file with its id, and start again.",
+        60s};
 }
 
 Duration ControlPlane::charge_frame(Session& session, std::size_t size, Instant now) {
@@ -104,9 +107,9 @@ void ControlPlane::claim_device(const Session& session, const crypto::PublicKey&
 std::vector<portal_api::Relay> ControlPlane::give_relays(Session& session, const crypto::PublicKey& key,
                                                          UnixSeconds wall_now) {
     if (session.turn_expires_at < wall_now + kTurnRenewAhead) {
-        session.turn_expires_at = turn_expiry(wall_now, session.expires_at);
+        session.turn_expires_at = turn_expiry(session.role, wall_now, session.expires_at);
     }
-    return relays_.device_joined(session.id, key, session.turn_expires_at, session.expires_at);
+    return relays_.device_joined(session.id, {session.role, key, session.turn_expires_at, session.expires_at});
 }
 
 /// A device whose credentials were revoked has shown a token that is good: its relays must know before it does.

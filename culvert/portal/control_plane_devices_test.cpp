@@ -77,7 +77,7 @@ TEST_F(Devices, BeyondALimitDoNotLockTheDatabase) {
     EXPECT_EQ(refusal(client_request(token, 2)), 503U);
     EXPECT_EQ(refusal(gateway_request(gateway_text)), 503U);
     EXPECT_EQ(refusal(relay_request(relay_text)), 503U);
-    EXPECT_EQ(refusal(with(client_request(client_token()), "public_key", "none")), 422U);
+    EXPECT_EQ(refusal(with(client_request(client_token()), "public_key", "none")), 400U);
     EXPECT_EQ(storage_.transactions, before);
 
     restart({});

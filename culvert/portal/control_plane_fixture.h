@@ -93,6 +93,7 @@ protected:
     struct Device {
         SessionId session{};
         portal_api::Role role = portal_api::Role::kClient;
+        portal_api::Dialect dialect = portal_api::Dialect::kV1;
     };
 
     ControlPlaneTest() : storage_{rng_} {
@@ -144,6 +145,14 @@ protected:
                 .user_agent = "Debian/12.0.0 gateway/" + version,
                 .remote_ip = *net::IpAddress::parse("203.0.113.40")};
     }
+    /// The same of a device of 2026.
+    static ConnectRequest newer(ConnectRequest request) {
+        request.dialect = portal_api::Dialect::kV2;
+        request.user_agent = request.role == portal_api::Role::kClient
+                                 ? "Ubuntu/24.4.0 headless-client/1.5.12 (x86_64; 6.8.0)"
+                                 : "Debian/12.0.0 gateway/1.6.1";
+        return request;
+    }
     ConnectRequest relay_request(const std::string& token, std::uint8_t number = 1) {
         return {.role = portal_api::Role::kRelay,
                 .parameters = {{"token", token},
@@ -166,8 +175,8 @@ protected:
 
     Device connect(const ConnectRequest& request) {
         const auto session = portal_->connect(request, now_, wall());
-        EXPECT_TRUE(session) << session.error().status << " " << session.error().text;
-        return {session.value_or(SessionId{}), request.role};
+        EXPECT_TRUE(session) << (session ? "" : session.error().text);
+        return {session.value_or(SessionId{}), request.role, request.dialect};
     }
     /// 0 if the portal accepts.
     unsigned refusal(const ConnectRequest& request) {
@@ -179,7 +188,7 @@ protected:
         collect();
     }
     void send(const Device& device, const portal_api::FromDevice& message) {
-        send_text(device, portal_api::encode_from_device(message, portal_api::Dialect::kV1, 7));
+        send_text(device, portal_api::encode_from_device(message, device.dialect, 7));
     }
     void join(const Device& device, const std::string& stamp_secret = "5ec2e7") {
         send_text(device, portal_api::encode_join(
@@ -243,7 +252,7 @@ protected:
     std::vector<T> take(const Device& device) {
         std::vector<T> messages;
         for (const auto& text : take_frames(device)) {
-            const auto frame = portal_api::decode_to_device(device.role, portal_api::Dialect::kV1, text);
+            const auto frame = portal_api::decode_to_device(device.role, device.dialect, text);
             EXPECT_TRUE(frame) << text;
             if (!frame) {
                 continue;

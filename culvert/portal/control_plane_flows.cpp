@@ -8,7 +8,6 @@
 #include "culvert/observability/log.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane.h"
-#include "culvert/portal/derivations.h"
 #include "culvert/portal/resource_view.h"
 
 namespace culvert::portal {
@@ -58,7 +57,7 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref& ref, 
     const auto& gateway = session.gateway().device.id;
     std::visit(
         overloaded{
-            [&](const portal_api::FlowAuthorized& m) { flow_authorized(session, ref, m.ref); },
+            [&](const portal_api::FlowAuthorized& m) { flow_authorized(session, ref, m.ref, now); },
             [&](const portal_api::BroadcastClientIceCandidates& m) {
                 forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
                     return portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, std::move(candidates)}};
@@ -107,11 +106,12 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
         fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound);
         return FlowOutcome::kAnswered;
     }
-    auto* const gateway = choose_gateway(session, resource->second, request.connected_gateway_ids);
-    if (gateway == nullptr) {
-        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kOffline);
+    const auto chosen = choose_gateway(session, resource->second, request.connected_gateway_ids);
+    if (!chosen) {
+        fail_flow(session.id, request.resource_id, chosen.error());
         return FlowOutcome::kAnswered;
     }
+    auto* const gateway = *chosen;
     if (!gateway->asked.take(kAsked, now)) {
         ++statistics_.flows_throttled;
         kLog.debug("Dropped a request for access, too many to one gateway", log::field("rid", request.resource_id));
@@ -137,7 +137,7 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
         flow.policy = grant.policy;
         flow.membership = grant.membership;
         if (record_flow(gateway->gateway(), flow)) {
-            ask_gateway(session, *gateway, flow, *adapted);
+            ask_gateway(session, *gateway, flow, *adapted, now, wall_now);
             return FlowOutcome::kAnswered;
         }
     }
@@ -146,9 +146,10 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
 
 /// False if something that the flow cites was deleted or disabled a moment ago, of which the news is on its way to
 /// everybody. Another policy may still grant it.
-bool ControlPlane::record_flow(ConnectedGateway& gateway, const Flow& flow) {
+bool ControlPlane::record_flow(ConnectedGateway& gateway, Flow& flow) {
     // A client asks again for as long as its gateway does not answer; that need not fill the database.
-    if (gateway.flows.has_equal(flow)) {
+    if (const auto known = gateway.flows.find_equal(flow)) {
+        flow.id = *known;
         return true;
     }
     if (!storage_.insert(flow)) {
@@ -158,15 +159,20 @@ bool ControlPlane::record_flow(ConnectedGateway& gateway, const Flow& flow) {
     return true;
 }
 
-Session* ControlPlane::choose_gateway(const Session& client, const Resource& resource,
-                                      const std::vector<GatewayId>& connected) {
+std::expected<Session*, portal_api::FlowFailure> ControlPlane::choose_gateway(const Session& client,
+                                                                              const Resource& resource,
+                                                                              const std::vector<GatewayId>& connected) {
+    auto failure = portal_api::FlowFailure::kOffline;
     const std::set<GatewayId> connected_ids{connected.begin(), connected.end()};
     std::vector<Session*> suitable;
     std::vector<Session*> connected_already;
     for (const auto& [gateway_id, sessions] : gateways_.all()) {
         auto& session = sessions_.at(sessions.back());
-        if (session.is_congested || std::ranges::count(resource.sites, session.gateway().device.site) == 0 ||
-            !are_compatible(client.version, session.version) || !to_gateway(resource, session.version)) {
+        if (session.is_congested || std::ranges::count(resource.sites, session.gateway().device.site) == 0) {
+            continue;
+        }
+        if (!are_compatible(client.version, session.version) || !to_gateway(resource, session.version)) {
+            failure = portal_api::FlowFailure::kVersionMismatch;
             continue;
         }
         suitable.push_back(&session);
@@ -176,58 +182,36 @@ Session* ControlPlane::choose_gateway(const Session& client, const Resource& res
         }
     }
     const auto& choices = connected_already.empty() ? suitable : connected_already;
-    return choices.empty() ? nullptr : choices[rng_.below(choices.size())];
+    if (choices.empty()) {
+        return std::unexpected{failure};
+    }
+    return choices[rng_.below(choices.size())];
 }
 
 void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
-                               const portal_api::GatewayResource& resource) {
-    const auto& client = client_session.client().device;
-    auto& gateway = gateway_session.gateway();
-    const auto ice = ice_credentials(client.id, client.public_key, gateway.device.id, gateway.device.public_key);
-    const auto psk = preshared_key(client.id, client.public_key, client.psk_base, gateway.device.id,
-                                   gateway.device.public_key, gateway.device.psk_base);
-
-    portal_api::AuthorizeFlow message{.ref = {},
-                                      .resource = resource,
-                                      .client = {.id = client.id,
-                                                 .public_key = client.public_key,
-                                                 .preshared_key = psk,
-                                                 .ipv4 = client.ipv4,
-                                                 .ipv6 = client.ipv6,
-                                                 .version = client_session.version.to_string(),
-                                                 .device_serial = client.device_serial,
-                                                 .device_uuid = client.device_uuid,
-                                                 .identifier_for_vendor = client.identifier_for_vendor,
-                                                 .firebase_installation_id = client.firebase_installation_id},
-                                      .client_ice_credentials = ice.client,
-                                      .gateway_ice_credentials = ice.gateway,
-                                      .subject = {},
-                                      .expires_at = flow.expires_at};
-    if (const auto agent = UserAgent::parse(client_session.user_agent)) {
-        message.client.device_os_name = agent->os_name;
-        message.client.device_os_version = agent->os_version;
-    }
-    message.subject.actor_id = client.actor.to_string();
-    if (const auto actor = directory_.actors.find(client.actor); actor != directory_.actors.end()) {
-        message.subject.identity_name = actor->second.name;
-        message.subject.actor_email = actor->second.email;
-    }
-    message.ref = pending_.add({client_session.id,
-                                gateway.device.id,
-                                {.resource_id = flow.resource,
-                                 .gateway_id = gateway.device.id,
-                                 .gateway_public_key = gateway.device.public_key,
-                                 .gateway_ipv4 = gateway.device.ipv4,
-                                 .gateway_ipv6 = gateway.device.ipv6,
-                                 .site_id = gateway.device.site,
-                                 .preshared_key = psk,
-                                 .client_ice_credentials = ice.client,
-                                 .gateway_ice_credentials = ice.gateway}},
-                               rng_);
+                               const portal_api::GatewayResource& resource, Instant now, UnixSeconds wall_now) {
+    const FlowEnds ends{flow, client_session.client().device, gateway_session.gateway().device};
+    auto answer = flow_created(ends);
+    answer.flow_logs_ingest_token = ingest_token(ends, portal_api::FlowRole::kInitiator, wall_now);
+    auto message = authorize_flow(ends, resource, directory_);
+    message.flow_logs_ingest_token = ingest_token(ends, portal_api::FlowRole::kResponder, wall_now);
+    message.ref = pending_.add({.client = ends.client.id,
+                                .client_key = ends.client.public_key,
+                                .gateway = ends.gateway.id,
+                                .answer = std::move(answer)},
+                               now, rng_);
+    watch_unanswered();
     ++statistics_.flows_authorized;
-    kLog.debug("Asked a gateway to let a client through", log::field("cid", client.id),
-               log::field("gid", gateway.device.id), log::field("rid", flow.resource));
+    kLog.debug("Asked a gateway to let a client through", log::field("cid", ends.client.id),
+               log::field("gid", ends.gateway.id), log::field("rid", flow.resource));
     send(gateway_session.id, portal_api::ToGateway{std::move(message)});
+}
+
+/// For devices that drop an authorization which has none. It says that nothing is to be recorded.
+std::string ControlPlane::ingest_token(const FlowEnds& ends, portal_api::FlowRole role, UnixSeconds wall_now) const {
+    auto claims = ingest_claims(ends, directory_, wall_now);
+    claims.role = role;
+    return portal_api::sign_ingest_token(claims, ingest_key_);
 }
 
 /// Devices that lost their last allocation wait for this, and do not reconnect (spec/newer-dialect.md section 7.3).
@@ -240,18 +224,37 @@ void ControlPlane::name_relays(const Session& session) {
     }
 }
 
-void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref) {
-    auto pending = pending_.take(flow_ref, session.gateway().device.id);
-    if (!pending) {
+void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref,
+                                   Instant now) {
+    if (flow_ref == kUnaskedRef) {
+        return reply_ok(session.id, portal_api::to_topic(session.role), ref);
+    }
+    auto pending = pending_.take(flow_ref, session.gateway().device.id, now);
+    watch_unanswered();
+    if (!pending && pending.error() == PendingAuthorizations::NotPending::kUnknown) {
         reply_error(session.id, portal_api::to_topic(session.role), ref, "invalid_ref");
         return;
     }
     reply_ok(session.id, portal_api::to_topic(session.role), ref);
-    // If the client has reconnected meanwhile it will ask again.
-    const auto client = sessions_.find(pending->client);
-    if (client != sessions_.end() && client->second.is_joined) {
-        send(client->first, portal_api::ToClient{std::move(pending->answer)});
+    if (!pending) {
+        return;
     }
+    // The client may have connected again meanwhile, but with another key it will ask again.
+    const auto sessions = clients_.sessions(pending->client);
+    if (!sessions.empty() && sessions_.at(sessions.back()).client().device.public_key == pending->client_key) {
+        send(sessions.back(), portal_api::ToClient{std::move(pending->answer)});
+    }
+}
+
+void ControlPlane::fail_unanswered(Instant now) {
+    while (const auto request = pending_.take_unanswered(now)) {
+        const auto& [client, resource] = *request;
+        const auto sessions = clients_.sessions(client);
+        if (!sessions.empty()) {
+            fail_flow(sessions.back(), resource, portal_api::FlowFailure::kOffline);
+        }
+    }
+    watch_unanswered();
 }
 
 void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason) {

@@ -105,12 +105,22 @@ TEST_F(Flows, FailWithAGatewayOfAnotherSite) {
 }
 
 TEST_F(Flows, FailWithAnIncompatibleGateway) {
-    join(gateway_request(gateway_token(), 1, "1.3.9"));
+    const auto token = gateway_token();
+    join(gateway_request(token, 1, "1.3.9"));
     const auto client = join(client_request(client_token()));
+    const auto ask = [&] {
+        send(client, FromClient{CreateFlow{resource_.id, {}}});
+        return take_one<FlowCreationFailed>(client).reason;
+    };
+    EXPECT_EQ(ask(), FlowFailure::kVersionMismatch);
+    const auto too_new = join(gateway_request(token, 2, "1.7.0"));
+    EXPECT_EQ(ask(), FlowFailure::kVersionMismatch);
+    disconnect(too_new);
 
+    const auto busy = join(gateway_request(token, 3));
+    EXPECT_EQ(take<GatewayInit>(busy).size(), 1U);
     send(client, FromClient{CreateFlow{resource_.id, {}}});
-
-    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
+    EXPECT_EQ(take<AuthorizeFlow>(busy).size(), 1U) << "one that fits is enough";
 }
 
 TEST_F(Flows, ThatCannotBeStoredFailAndCostNobodyTheConnection) {
@@ -283,22 +293,81 @@ TEST_F(Flows, AnsweredAfterTheClientLeftAreForgotten) {
     EXPECT_EQ(take<OkReply>(gateway).size(), 1U);
 }
 
-TEST_F(Flows, NotAnsweredForMinutesAreForgotten) {
+/// A client that lost nothing but its connection to the portal does not ask again (spec/newer-dialect.md section 9.5).
+TEST_F(Flows, AnsweredAfterTheClientCameBackWithItsKeyAreTold) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto token = client_token();
+    const auto old = join(client_request(token));
+    send(old, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+
+    disconnect(old);
+    const auto again = join(client_request(token));
+    EXPECT_TRUE(take_frames(gateway).empty()) << "which is none of its business";
+    take_frames(again);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+
+    EXPECT_EQ(take_one<FlowCreated>(again).resource_id, resource_.id);
+}
+
+TEST_F(Flows, AnsweredAfterTheClientCameBackWithAnotherKeyAreForgotten) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto token = client_token();
+    const auto old = join(client_request(token));
+    send(old, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+
+    const auto again = join(with(client_request(token), "public_key", key_text(50)));
+    take_frames(again);
+    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
+
+    EXPECT_TRUE(take_frames(again).empty()) << "its secrets are of the old key";
+    EXPECT_EQ(take<OkReply>(gateway).size(), 1U);
+}
+
+TEST_F(Flows, ThatNoGatewayAnswersInTimeFail) {
     const auto gateway = join(gateway_request(gateway_token()));
     const auto client = join(client_request(client_token()));
     send(client, FromClient{CreateFlow{resource_.id, {}}});
-    const auto late = take_one<AuthorizeFlow>(gateway);
-    wait(std::chrono::seconds{65});
+    const auto first = take_one<AuthorizeFlow>(gateway);
+    std::string last;
+    for (int i = 0; i < 7; ++i) {
+        wait(std::chrono::seconds{2});
+        send(client, FromClient{CreateFlow{resource_.id, {}}});
+        last = take_one<AuthorizeFlow>(gateway).ref;
+    }
+    take_frames(client);
+    wait(std::chrono::milliseconds{999});
+    EXPECT_TRUE(take_frames(client).empty());
+
+    wait(std::chrono::milliseconds{1});
+    const auto failed = take_one<FlowCreationFailed>(client);
+    EXPECT_EQ(failed.reason, FlowFailure::kOffline);
+    EXPECT_EQ(failed.resource_id, resource_.id);
+    for (const auto& late : {first.ref, last}) {
+        send(gateway, FromGateway{FlowAuthorized{late}});
+        EXPECT_EQ(take<OkReply>(gateway).size(), 1U) << "it is not to blame";
+    }
+    EXPECT_TRUE(take_frames(client).empty());
+
     send(client, FromClient{CreateFlow{resource_.id, {}}});
-    const auto timely = take_one<AuthorizeFlow>(gateway);
-    wait(std::chrono::seconds{55});
+    send(gateway, FromGateway{FlowAuthorized{take_one<AuthorizeFlow>(gateway).ref}});
+    EXPECT_EQ(take<FlowCreated>(client).size(), 1U);
+    wait(std::chrono::minutes{1});
+    EXPECT_TRUE(take_frames(client).empty());
+}
+
+TEST_F(Flows, ThatNoGatewayAnswersFailInSilenceIfTheClientIsGone) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    disconnect(client);
     take_frames(client);
 
-    send(gateway, FromGateway{FlowAuthorized{late.ref}});
-    EXPECT_EQ(take_one<ErrorReply>(gateway).text, "invalid_ref");
+    wait(std::chrono::minutes{1});
+
     EXPECT_TRUE(take_frames(client).empty());
-    send(gateway, FromGateway{FlowAuthorized{timely.ref}});
-    EXPECT_EQ(take<FlowCreated>(client).size(), 1U);
+    EXPECT_TRUE(take<FlowCreationFailed>(gateway).empty());
 }
 
 TEST_F(Flows, AreListedToAGatewayThatComesBack) {

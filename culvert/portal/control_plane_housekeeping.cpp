@@ -22,7 +22,6 @@ constexpr log::Logger kLog{"portal"};
 void ControlPlane::keep_house(Instant now, WallTime wall_now) {
     due_.set(Due::kHousekeeping, now + kHousekeepingInterval);
     const auto wall_seconds = std::chrono::floor<std::chrono::seconds>(wall_now);
-    pending_.start_generation();
     claims_.prune(now);
     std::erase_if(owners_, [&](const auto& owner) {
         return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&
@@ -88,7 +87,8 @@ void ControlPlane::renew_turn_users(UnixSeconds wall_now) {
         const auto& session = found->second;
         const auto device = session.role == Role::kClient ? std::get<ConnectedClient>(session.state).device.id.uuid()
                                                           : std::get<ConnectedGateway>(session.state).device.id.uuid();
-        storage_.put(TurnUser{renewal.salt, session.token, device, latest_turn_expiry(wall_now, session.expires_at)});
+        storage_.put(TurnUser{renewal.salt, session.token, device,
+                              latest_turn_expiry(session.role, wall_now, session.expires_at)});
         if (renewal.extended_until) {
             turn_users_.extend(renewal.salt, *renewal.extended_until);
         }

@@ -31,7 +31,7 @@ TEST_F(Relaying, DevicesGetTwoRelaysWithCredentialsOfTheirOwn) {
     EXPECT_FALSE(client[1].addr.is_v4());
     EXPECT_EQ(client[0].expires_at, expires_at);
     ASSERT_EQ(gateway.size(), 4U);
-    EXPECT_EQ(gateway[0].expires_at, turn_expiry(wall_seconds(), std::nullopt));
+    EXPECT_EQ(gateway[0].expires_at, kNever);
     const auto number = client[0].addr.ip.to_string().back() - '0';
     const auto expected =
         turn_credentials(*crypto::PublicKey::parse(key_text(1)), "secret-" + std::to_string(number), expires_at);
@@ -126,29 +126,50 @@ using std::chrono::days;
 
 TEST_F(Relaying, CredentialsEndWithinSixtyDaysAndStayTheSameAtReconnects) {
     join(relay_request(relay_token()));
-    const auto token = gateway_token();
-    const auto first = take_one<GatewayInit>(join(gateway_request(token))).relays.front();
+    const auto token = client_token();
+    const auto first = take_one<ClientInit>(join(client_request(token))).relays.front();
     EXPECT_GE(first.expires_at, wall_seconds() + days{30});
     EXPECT_LE(first.expires_at, wall_seconds() + days{60});
 
-    const auto never = take_one<ClientInit>(join(client_request(client_token()))).relays.front();
-    EXPECT_EQ(never.expires_at, first.expires_at);
     const auto late = take_one<ClientInit>(join(client_request(client_token(wall_seconds() + days{400}), 2)));
     EXPECT_EQ(late.relays.front().expires_at, first.expires_at);
 
     const auto end_of_period = first.expires_at - days{30};
     wait_coarsely(end_of_period - wall_seconds() - seconds{1});
+    const auto again = take<ClientInit>(join(client_request(token)));
+    ASSERT_FALSE(again.empty());
+    EXPECT_EQ(again.front().relays.front(), first);
+}
+
+/// Changed ones would interrupt what it relays.
+TEST_F(Relaying, CredentialsOfAGatewayNeverChangeUnlessItsTokenEnds) {
+    const auto relay = join(relay_request(relay_token()));
+    const auto token = gateway_token();
+    const auto first = take_one<GatewayInit>(join(gateway_request(token))).relays.front();
+    EXPECT_EQ(first.expires_at, UnixSeconds{seconds{2'145'916'800}});
+    wait_coarsely(days{80});
     const auto again = take<GatewayInit>(join(gateway_request(token)));
     ASSERT_FALSE(again.empty());
     EXPECT_EQ(again.front().relays.front(), first);
+
+    const auto end = wall_seconds() + days{400};
+    const auto limited = create_token({.type = TokenType::kGateway, .site = site_.id}, end);
+    EXPECT_EQ(take_one<GatewayInit>(join(gateway_request(limited, 2))).relays.front().expires_at, end);
+
+    take_frames(relay);
+    EXPECT_TRUE(storage_.erase(last_token_));
+    announce_changes();
+    const auto told = take_one<TurnUsers>(relay);
+    ASSERT_EQ(told.revoked.size(), 1U);
+    EXPECT_EQ(told.revoked[0].until, end) << "as long as its user name counts";
 }
 
 TEST_F(Relaying, CredentialsOfAConnectedDeviceAreExtendedAtOurRelaysAndReplacedForOthers) {
     const auto ours = join(relay_request(relay_token(), 1));
     const auto foreign = connect(relay_request(relay_token(), 2));
     send_text(foreign, R"({"topic":"relay","event":"phx_join","ref":0,"payload":{"stamp_secret":"foreign"}})");
-    const auto gateway = join(gateway_request(gateway_token()));
-    const auto given = take_one<GatewayInit>(gateway).relays;
+    const auto client = join(client_request(client_token()));
+    const auto given = take_one<ClientInit>(client).relays;
     ASSERT_EQ(given.size(), 4U);
     const auto expires_at = given.front().expires_at;
     take_frames(ours);
@@ -158,12 +179,12 @@ TEST_F(Relaying, CredentialsOfAConnectedDeviceAreExtendedAtOurRelaysAndReplacedF
     wait_coarsely(days{2});
     const auto told = take_one<TurnUsers>(ours);
     ASSERT_EQ(told.extended.size(), 1U);
-    EXPECT_EQ(told.extended[0].salt, turn_salt(*crypto::PublicKey::parse(key_text(1001))));
+    EXPECT_EQ(told.extended[0].salt, turn_salt(*crypto::PublicKey::parse(key_text(1))));
     EXPECT_GE(told.extended[0].until, expires_at + days{20});
-    EXPECT_TRUE(take<RelaysPresence>(gateway).empty()) << "its allocations are left alone";
+    EXPECT_TRUE(take<RelaysPresence>(client).empty()) << "its allocations are left alone";
 
     wait_coarsely(days{2} - std::chrono::minutes{30});
-    const auto push = take_one<RelaysPresence>(gateway);
+    const auto push = take_one<RelaysPresence>(client);
     EXPECT_TRUE(push.disconnected_ids.empty());
     ASSERT_EQ(push.connected.size(), 4U);
     int unchanged = 0;
@@ -177,7 +198,7 @@ TEST_F(Relaying, CredentialsOfAConnectedDeviceAreExtendedAtOurRelaysAndReplacedF
     const auto back = join(relay_request(relay_token(), 1));
     EXPECT_EQ(take_one<TurnUsers>(back).extended, told.extended);
     wait(hours{1});
-    EXPECT_FALSE(is_closed(gateway));
+    EXPECT_FALSE(is_closed(client));
 }
 
 TEST_F(Relaying, WhoLosesHisTokenIsRevokedAtOurRelays) {
@@ -196,7 +217,8 @@ TEST_F(Relaying, WhoLosesHisTokenIsRevokedAtOurRelays) {
     const auto told = take_one<TurnUsers>(relay);
     ASSERT_EQ(told.revoked.size(), 1U);
     EXPECT_EQ(told.revoked[0].salt, salt);
-    EXPECT_GE(told.revoked[0].until, turn_expiry(wall_seconds(), std::nullopt)) << "as long as its user name counts";
+    EXPECT_GE(told.revoked[0].until, turn_expiry(Role::kClient, wall_seconds(), std::nullopt))
+        << "as long as its user name counts";
     EXPECT_TRUE(told.extended.empty());
     announce_changes();
     EXPECT_TRUE(take<TurnUsers>(relay).empty()) << "once is enough";

@@ -40,24 +40,24 @@ TEST_F(Connecting, WithAnExpiredTokenIs401) {
     EXPECT_EQ(refusal(client_request(token)), 401U);
 }
 
-TEST_F(Connecting, WithInvalidParametersIs422) {
+TEST_F(Connecting, WithInvalidParametersIs400) {
     const auto good = client_request(client_token());
-    EXPECT_EQ(refusal(with(good, "external_id", std::nullopt)), 422U);
-    EXPECT_EQ(refusal(with(good, "public_key", std::nullopt)), 422U);
-    EXPECT_EQ(refusal(with(good, "public_key", "short")), 422U);
-    EXPECT_EQ(refusal(with(good, "name", std::string(256, 'n'))), 422U);
-    EXPECT_EQ(refusal(with(good, "name", "a\x1b[2J")), 422U);
-    EXPECT_EQ(refusal(with(good, "external_id", "a\nb")), 422U);
-    EXPECT_EQ(refusal(with(good, "device_serial", "a\xc2\x9b")), 422U);
+    EXPECT_EQ(refusal(with(good, "external_id", std::nullopt)), 400U);
+    EXPECT_EQ(refusal(with(good, "public_key", std::nullopt)), 400U);
+    EXPECT_EQ(refusal(with(good, "public_key", "short")), 400U);
+    EXPECT_EQ(refusal(with(good, "name", std::string(256, 'n'))), 400U);
+    EXPECT_EQ(refusal(with(good, "name", "a\x1b[2J")), 400U);
+    EXPECT_EQ(refusal(with(good, "external_id", "a\nb")), 400U);
+    EXPECT_EQ(refusal(with(good, "device_serial", "a\xc2\x9b")), 400U);
     EXPECT_EQ(refusal(with(good, "name", std::nullopt)), 0U);
 
     auto browser = good;
     browser.user_agent = "Mozilla/5.0";
-    EXPECT_EQ(refusal(browser), 422U);
+    EXPECT_EQ(refusal(browser), 400U);
     browser.user_agent = "";
-    EXPECT_EQ(refusal(browser), 422U);
+    EXPECT_EQ(refusal(browser), 400U);
     browser.user_agent = "Debian/12 headless-client/latest";
-    EXPECT_EQ(refusal(browser), 422U);
+    EXPECT_EQ(refusal(browser), 400U);
 }
 
 TEST_F(Connecting, OfARelayNeedsAnAddressAndAPort) {
@@ -65,10 +65,10 @@ TEST_F(Connecting, OfARelayNeedsAnAddressAndAPort) {
     EXPECT_EQ(refusal(good), 0U);
     EXPECT_EQ(refusal(with(good, "ipv4", std::nullopt)), 0U);
     EXPECT_EQ(refusal(with(good, "port", std::nullopt)), 0U);
-    EXPECT_EQ(refusal(with(with(good, "ipv4", std::nullopt), "ipv6", std::nullopt)), 422U);
-    EXPECT_EQ(refusal(with(good, "ipv4", "2001:db8::1")), 422U);
+    EXPECT_EQ(refusal(with(with(good, "ipv4", std::nullopt), "ipv6", std::nullopt)), 400U);
+    EXPECT_EQ(refusal(with(good, "ipv4", "2001:db8::1")), 400U);
     for (const auto* port : {"0", "65536", "-1", "x", "3478x"}) {
-        EXPECT_EQ(refusal(with(good, "port", port)), 422U) << port;
+        EXPECT_EQ(refusal(with(good, "port", port)), 400U) << port;
     }
 }
 

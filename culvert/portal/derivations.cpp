@@ -9,13 +9,16 @@
 #include "culvert/crypto/pbkdf2.h"
 #include "culvert/portal/base32.h"
 #include "culvert/portal/constants.h"
+#include "culvert/portal/model.h"
 #include "culvert/turn/server/credentials.h"
 
 namespace culvert::portal {
 namespace {
 
-UnixSeconds end_of_turn_period(UnixSeconds now, int periods, const std::optional<UnixSeconds>& limit) {
-    const UnixSeconds end{(now.time_since_epoch() / kTurnPeriod + periods) * kTurnPeriod};
+UnixSeconds end_of_turn_period(portal_api::Role role, UnixSeconds now, int periods,
+                               const std::optional<UnixSeconds>& limit) {
+    const bool is_gateway = role == portal_api::Role::kGateway;
+    const auto end = is_gateway ? kNever : UnixSeconds{(now.time_since_epoch() / kTurnPeriod + periods) * kTurnPeriod};
     return limit ? std::min(end, *limit) : end;
 }
 
@@ -25,12 +28,13 @@ std::string turn_salt(const crypto::PublicKey& device) {
     return to_base64(crypto::sha256(as_bytes(device.to_string())), Base64::kStandardNoPadding);
 }
 
-UnixSeconds turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at) {
-    return end_of_turn_period(now, 2, token_expires_at);
+UnixSeconds turn_expiry(portal_api::Role role, UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at) {
+    return end_of_turn_period(role, now, 2, token_expires_at);
 }
 
-UnixSeconds latest_turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at) {
-    return end_of_turn_period(now, 3, token_expires_at);
+UnixSeconds latest_turn_expiry(portal_api::Role role, UnixSeconds now,
+                               const std::optional<UnixSeconds>& token_expires_at) {
+    return end_of_turn_period(role, now, 3, token_expires_at);
 }
 
 TurnCredentials turn_credentials(const crypto::PublicKey& device, std::string_view stamp_secret,

@@ -8,6 +8,7 @@
 #include "culvert/base/uuid.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/portal_api/messages.h"
+#include "culvert/portal_api/role.h"
 
 /// Secrets the portal derives instead of storing, so that asking twice gives the same answer. Source:
 /// spec/portal-protocol.md sections 10.3 and 10.5.
@@ -16,12 +17,14 @@ namespace culvert::portal {
 /// What relays know a device by: the part of its user names that stays. Its public key is the text's only input.
 [[nodiscard]] std::string turn_salt(const crypto::PublicKey& device);
 
-/// Until when credentials that are given out now count: the token's end, or a point that is 30 to 60 days ahead and the
-/// same for 30 days. Devices replace an allocation whose credentials changed, which interrupts what is relayed, so that
-/// must not happen at each reconnect.
-[[nodiscard]] UnixSeconds turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at);
+/// Until when credentials that are given out now count: the token's end, or, for gateways, kNever, and for clients a
+/// point that is 30 to 60 days ahead and the same for 30 days. Devices replace an allocation whose credentials changed,
+/// which interrupts what is relayed, so that must not happen at each reconnect.
+[[nodiscard]] UnixSeconds turn_expiry(portal_api::Role role, UnixSeconds now,
+                                      const std::optional<UnixSeconds>& token_expires_at);
 /// No credentials that are given out before the next renewal count longer than this.
-[[nodiscard]] UnixSeconds latest_turn_expiry(UnixSeconds now, const std::optional<UnixSeconds>& token_expires_at);
+[[nodiscard]] UnixSeconds latest_turn_expiry(portal_api::Role role, UnixSeconds now,
+                                             const std::optional<UnixSeconds>& token_expires_at);
 
 struct TurnCredentials {
     std::string username;

@@ -49,31 +49,28 @@ std::vector<Flow> GrantedFlows::take_missing(const std::set<FlowId>& existing) {
     return missing;
 }
 
-bool GrantedFlows::has_equal(const Flow& flow) const {
+std::optional<FlowId> GrantedFlows::find_equal(const Flow& flow) const {
     const auto entry = flows_.find({flow.client, flow.resource});
-    return entry != flows_.end() && std::ranges::any_of(entry->second, [&](const auto& known) {
-               auto other = known.second;
-               other.id = flow.id;
-               return other == flow;
-           });
-}
-
-std::optional<UnixSeconds> GrantedFlows::expiry(const Pair& pair) const {
-    const auto entry = flows_.find(pair);
     if (entry == flows_.end()) {
         return std::nullopt;
     }
-    std::optional<UnixSeconds> latest;
-    for (const auto& [id, flow] : entry->second) {
-        latest = latest ? std::max(*latest, flow.expires_at) : flow.expires_at;
-    }
-    return latest;
+    const auto equal = std::ranges::find_if(entry->second, [&](const auto& known) {
+        auto other = known.second;
+        other.id = flow.id;
+        return other == flow;
+    });
+    return equal == entry->second.end() ? std::nullopt : std::optional{equal->first};
+}
+
+const Flow& GrantedFlows::longest(const Pair& pair) const {
+    const auto& flows = flows_.at(pair);
+    return std::ranges::max_element(flows, {}, [](const auto& flow) { return flow.second.expires_at; })->second;
 }
 
 std::vector<portal_api::Authorization> GrantedFlows::authorizations() const {
     std::vector<portal_api::Authorization> authorizations;
     for (const auto& [pair, flows] : flows_) {
-        authorizations.push_back({pair.first, pair.second, *expiry(pair)});
+        authorizations.push_back({pair.first, pair.second, longest(pair).expires_at});
     }
     return authorizations;
 }

@@ -34,11 +34,12 @@ public:
     /// would have lasted longest.
     std::vector<Flow> take_missing(const std::set<FlowId>& existing);
 
-    /// Whether there is a flow that differs from `flow` by nothing but its id.
-    [[nodiscard]] bool has_equal(const Flow& flow) const;
-
-    /// Latest expiry of the pair's flows; nullopt: none is left.
-    [[nodiscard]] std::optional<UnixSeconds> expiry(const Pair& pair) const;
+    /// Whether the pair has any.
+    [[nodiscard]] bool contains(const Pair& pair) const { return flows_.contains(pair); }
+    /// The flow of the pair that lasts longest. Requires contains(pair). Valid until a flow is added or dropped.
+    [[nodiscard]] const Flow& longest(const Pair& pair) const;
+    /// One that differs from `flow` by nothing but its id.
+    [[nodiscard]] std::optional<FlowId> find_equal(const Flow& flow) const;
 
     /// Every pair with its latest expiry, ordered by client.
     [[nodiscard]] std::vector<portal_api::Authorization> authorizations() const;

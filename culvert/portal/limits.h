@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace culvert::portal {
 
@@ -12,6 +13,8 @@ struct Limits {
     std::size_t devices_per_owner = 2000;
     /// Connections at a time.
     std::size_t sessions_per_token = 4000;
+    /// Connections per second with one token from one address. What exceeds it is answered with 503.
+    std::uint32_t logins_per_second = 1;
     /// Devices that were not seen for so long are deleted; never one that is connected.
     std::chrono::seconds forget_devices_after = std::chrono::days{90};
 };

@@ -28,7 +28,7 @@ TokenType token_type(Role role) {
     return TokenType::kRelay;
 }
 
-/// Takes values out of the query and collects what is wrong with them, a line for each.
+/// Takes values out of the query and collects what is wrong with them.
 class Parameters {
 public:
     explicit Parameters(const std::vector<std::pair<std::string, std::string>>& pairs) : pairs_{pairs} {}
@@ -62,6 +62,9 @@ public:
         }
         return value.value_or("");
     }
+
+    /// Which the reference takes under two names.
+    std::string external_id() { return find("external_id") ? required_text("external_id") : firezone_id(); }
 
     crypto::PublicKey public_key() {
         const auto value = find("public_key");
@@ -100,19 +103,26 @@ public:
     }
 
     void fail(std::string_view name, std::string_view message) {
-        problems_ += std::string{name} + ": " + std::string{message} + "\n";
+        problems_ += problems_.empty() ? "" : "; ";
+        problems_ += name;
+        problems_ += ' ';
+        problems_ += message;
     }
 
     [[nodiscard]] bool has_problems() const { return !problems_.empty(); }
-    [[nodiscard]] Refusal refusal() const { return {422, problems_}; }
+    [[nodiscard]] Refusal refusal() const { return {400, "invalid_connect_params", problems_}; }
 
 private:
+    std::string firezone_id() {
+        return find("firezone_id") ? required_text("firezone_id") : required_text("external_id");
+    }
+
     const std::vector<std::pair<std::string, std::string>>& pairs_;
     std::string problems_;
 };
 
 Refusal invalid_token() {
-    return {401, "Invalid token"};
+    return {401, "invalid_token", "Token is invalid or expired"};
 }
 
 std::expected<Token, Refusal> authenticate(std::string_view text, Role role, const TokenKeys& keys, Storage& storage,
@@ -135,25 +145,25 @@ Refusal refuse(RegisterError error) {
     using namespace std::chrono_literals;
     switch (error) {
         case RegisterError::kPublicKeyTaken:
-            return {503,
+            return {503, "public_key_taken",
                     "public_key: another device of this account uses it. Start this one again, so that it makes itself "
-                    "a new key.\n",
+                    "a new key.",
                     60s};
         case RegisterError::kRevoked:
-            // What makes devices of every generation give up, rather than knock for ever.
-            return {401, "This device was revoked\n"};
+            // For this device no token counts any more. Makes every generation give up, rather than knock for ever.
+            return {401, "invalid_token", "This device was revoked"};
         case RegisterError::kNoTunnelAddressLeft:
-            return {503,
+            return {503, "limits_exceeded",
                     "No tunnel address is left for another device. Delete devices that are no longer used, or have "
-                    "them forgotten sooner with --forget-devices-after.\n",
+                    "them forgotten sooner with --forget-devices-after.",
                     300s};
         case RegisterError::kTooManyDevices:
-            return {503,
+            return {503, "limits_exceeded",
                     "Too many devices have signed in with this account's or site's tokens. Delete those that are no "
-                    "longer used, or raise --max-devices.\n",
+                    "longer used, or raise --max-devices.",
                     300s};
     }
-    return {503, "Registration failed.\n", 60s};
+    return {503, "unavailable", "Registration failed.", 60s};
 }
 
 std::string random_name(Rng& rng) {
@@ -164,7 +174,7 @@ ClientReport client_report(Parameters& parameters, const Token& token, const Las
                            const RegistrationLimits& limits) {
     return {.actor = *token.actor,
             .token = token.id,
-            .external_id = parameters.required_text("external_id"),
+            .external_id = parameters.external_id(),
             .name = parameters.text("name").value_or(random_name(rng)),
             .public_key = parameters.public_key(),
             .device_serial = parameters.text("device_serial"),
@@ -179,7 +189,7 @@ GatewayReport gateway_report(Parameters& parameters, const Token& token, const L
                              const RegistrationLimits& limits) {
     return {.site = *token.site,
             .token = token.id,
-            .external_id = parameters.required_text("external_id"),
+            .external_id = parameters.external_id(),
             .name = parameters.text("name").value_or(random_name(rng)),
             .public_key = parameters.public_key(),
             .last_seen = last_seen,
@@ -248,8 +258,12 @@ std::expected<Device, RegisterError> store(const Report& report, Storage& storag
 
 }  // namespace
 
+std::optional<std::string> shown_token(const ConnectRequest& request) {
+    return Parameters{request.parameters}.find("token");
+}
+
 bool has_signed_token(const ConnectRequest& request, const TokenKeys& keys) {
-    const auto text = Parameters{request.parameters}.find("token");
+    const auto text = shown_token(request);
     return text && verify_token(*text, token_type(request.role), keys).has_value();
 }
 
@@ -257,9 +271,9 @@ std::expected<Registration, Refusal> register_device(const ConnectRequest& reque
                                                      Storage& storage, Rng& rng, UnixSeconds now,
                                                      const RegistrationLimits& limits, const Admission& admit) {
     Parameters parameters{request.parameters};
-    const auto token_text = parameters.find("token");
+    const auto token_text = shown_token(request);
     if (!token_text) {
-        return std::unexpected{Refusal{401, "Missing token"}};
+        return std::unexpected{Refusal{401, "missing_token", "Token is missing"}};
     }
     const auto token = authenticate(*token_text, request.role, keys, storage, now);
     if (!token) {
@@ -301,7 +315,7 @@ std::expected<Registration, Refusal> register_device(const ConnectRequest& reque
         const auto record_turn_user = [&](const auto& row) {
             if constexpr (requires { row.public_key; }) {
                 storage.put(TurnUser{turn_salt(row.public_key), token->id, row.id.uuid(),
-                                     latest_turn_expiry(now, token->expires_at)});
+                                     latest_turn_expiry(request.role, now, token->expires_at)});
             }
         };
         std::visit(record_turn_user, *device);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "culvert/portal/session.h"
 #include "culvert/portal/storage.h"
 #include "culvert/portal/version.h"
+#include "culvert/portal_api/dialect.h"
 #include "culvert/portal_api/role.h"
 
 /// The checks before a WebSocket is accepted. Source: spec/portal-protocol.md sections 2.1, 2.3, 2.4, 9.1 and 9.2.
@@ -20,15 +22,20 @@ namespace culvert::portal {
 /// An HTTP upgrade, decoded.
 struct ConnectRequest {
     portal_api::Role role = portal_api::Role::kClient;
+    /// As the path says.
+    portal_api::Dialect dialect = portal_api::Dialect::kV1;
     /// The query's parameters, percent-decoded, in order.
     std::vector<std::pair<std::string, std::string>> parameters;
     std::string user_agent;
     net::IpAddress remote_ip;
 };
 
-/// The HTTP status and body that a device is turned away with.
+/// What a device is turned away with. What it does depends on status and code (spec/newer-dialect.md section 3): 401
+/// makes it forget its token, so nothing else may be answered with that.
 struct Refusal {
     unsigned status = 401;
+    std::string_view code;
+    /// For a person.
     std::string text;
     /// When to try again, for devices that heed it.
     std::optional<std::chrono::seconds> retry_after = std::nullopt;
@@ -55,6 +62,9 @@ struct Registration {
     std::optional<DeviceIdentity> identity;
     std::variant<Client, Gateway, RelayServer> device;
 };
+
+/// The token that the request shows, whatever it is worth.
+[[nodiscard]] std::optional<std::string> shown_token(const ConnectRequest& request);
 
 /// Whether the request's token was signed with these keys; it may have been revoked, or have expired, since.
 [[nodiscard]] bool has_signed_token(const ConnectRequest& request, const TokenKeys& keys);

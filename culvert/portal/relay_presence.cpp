@@ -23,11 +23,11 @@ void RelayPresence::relay_joined(SessionId session, const RelayServer& relay, co
             device.leaving.erase(relay.id);
             if (known->second.stamp != stamp) {
                 // The old credentials are dead already, so this does not wait.
-                known->second = {stamp, device.expires_at};
+                known->second = {stamp, device.user.expires_at};
                 push(device_session, device, {relay.id});
             }
         } else if (device.assigned.size() - device.leaving.size() < kRelaysPerDevice) {
-            device.assigned.emplace(relay.id, Assignment{stamp, device.expires_at});
+            device.assigned.emplace(relay.id, Assignment{stamp, device.user.expires_at});
             push(device_session, device, {});
         }
     }
@@ -56,11 +56,9 @@ void RelayPresence::relay_left(SessionId session, const RelayId& relay, Instant 
     }
 }
 
-std::vector<portal_api::Relay> RelayPresence::device_joined(SessionId session, const crypto::PublicKey& key,
-                                                            UnixSeconds expires_at,
-                                                            const std::optional<UnixSeconds>& limit) {
+std::vector<portal_api::Relay> RelayPresence::device_joined(SessionId session, const User& user) {
     auto& device = devices_[session];
-    device = {.key = key, .expires_at = expires_at, .limit = limit, .assigned = {}, .leaving = {}};
+    device = {.user = user, .assigned = {}, .leaving = {}};
     fill_up(device);
     return entries(device);
 }
@@ -68,22 +66,22 @@ std::vector<portal_api::Relay> RelayPresence::device_joined(SessionId session, c
 std::vector<RelayPresence::Renewal> RelayPresence::renew(UnixSeconds now) {
     std::vector<Renewal> renewals;
     for (auto& [session, device] : devices_) {
-        if (device.expires_at < now + kTurnRenewAhead) {
-            device.expires_at = turn_expiry(now, device.limit);
+        if (device.user.expires_at < now + kTurnRenewAhead) {
+            device.user.expires_at = turn_expiry(device.user.role, now, device.user.limit);
         }
         std::optional<UnixSeconds> extended_until;
         bool is_replaced = false;
         for (auto& [relay, assignment] : device.assigned) {
-            if (assignment.counts_until >= now + kTurnRenewAhead || assignment.counts_until >= device.expires_at) {
+            if (assignment.counts_until >= now + kTurnRenewAhead || assignment.counts_until >= device.user.expires_at) {
                 continue;
             }
             const auto* process = find_online(relay);
             if (process != nullptr && process->takes_turn_users) {
-                assignment.counts_until = device.expires_at;
-                extended_until = device.expires_at;
+                assignment.counts_until = device.user.expires_at;
+                extended_until = device.user.expires_at;
             } else if (assignment.counts_until < now + kTurnReplaceAhead) {
-                assignment.expires_at = device.expires_at;
-                assignment.counts_until = device.expires_at;
+                assignment.expires_at = device.user.expires_at;
+                assignment.counts_until = device.user.expires_at;
                 is_replaced = true;
             }
         }
@@ -91,7 +89,7 @@ std::vector<RelayPresence::Renewal> RelayPresence::renew(UnixSeconds now) {
             push(session, device, {});
         }
         if (extended_until || is_replaced) {
-            renewals.push_back({session, turn_salt(device.key), extended_until});
+            renewals.push_back({session, turn_salt(device.user.key), extended_until});
         }
     }
     return renewals;
@@ -149,7 +147,7 @@ void RelayPresence::fill_up(Device& device) {
     }
     while (device.assigned.size() - device.leaving.size() < kRelaysPerDevice && !candidates.empty()) {
         const auto chosen = candidates.begin() + static_cast<std::ptrdiff_t>(rng_.below(candidates.size()));
-        device.assigned.emplace(*chosen, Assignment{find_online(*chosen)->stamp, device.expires_at});
+        device.assigned.emplace(*chosen, Assignment{find_online(*chosen)->stamp, device.user.expires_at});
         candidates.erase(chosen);
     }
 }
@@ -161,7 +159,7 @@ std::vector<portal_api::Relay> RelayPresence::entries(const Device& device) cons
             continue;
         }
         const auto& stamp = assignment.stamp;
-        const auto credentials = turn_credentials(device.key, stamp.secret, assignment.expires_at);
+        const auto credentials = turn_credentials(device.user.key, stamp.secret, assignment.expires_at);
         // Both addresses of one relay must be neighbours, IPv4 first: receivers merge only those.
         for (const auto& address : {stamp.v4, stamp.v6}) {
             if (address) {

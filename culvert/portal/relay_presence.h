@@ -30,11 +30,15 @@ public:
                       bool takes_turn_users);
     void relay_left(SessionId session, const RelayId& relay, Instant now);
 
-    /// Chooses relays for a device that joins, or joins again. Credentials are valid until `expires_at`, and renewed up
-    /// to `limit`.
-    [[nodiscard]] std::vector<portal_api::Relay> device_joined(SessionId session, const crypto::PublicKey& key,
-                                                               UnixSeconds expires_at,
-                                                               const std::optional<UnixSeconds>& limit);
+    /// Whoever needs relays, with credentials that are valid until `expires_at` and renewed up to `limit`.
+    struct User {
+        portal_api::Role role = portal_api::Role::kClient;
+        crypto::PublicKey key;
+        UnixSeconds expires_at;
+        std::optional<UnixSeconds> limit;
+    };
+    /// Chooses relays for a device that joins, or joins again.
+    [[nodiscard]] std::vector<portal_api::Relay> device_joined(SessionId session, const User& user);
     void device_left(SessionId session) { devices_.erase(session); }
 
     /// What device_joined() or the last push gave to the device.
@@ -86,10 +90,8 @@ private:
         UnixSeconds counts_until = expires_at;
     };
     struct Device {
-        crypto::PublicKey key;
-        /// Of credentials for further relays.
-        UnixSeconds expires_at;
-        std::optional<UnixSeconds> limit;
+        /// Its expiry is that of credentials for further relays.
+        User user;
         std::map<RelayId, Assignment> assigned;
         /// Assigned relays that went away, and when to report that unless they are back.
         std::map<RelayId, Instant> leaving;

@@ -12,6 +12,7 @@
 #include "culvert/portal/granted_flows.h"
 #include "culvert/portal/model.h"
 #include "culvert/portal/version.h"
+#include "culvert/portal_api/dialect.h"
 #include "culvert/portal_api/role.h"
 
 namespace culvert::portal {
@@ -46,6 +47,7 @@ struct DeviceIdentity {
 struct Session {
     SessionId id{};
     portal_api::Role role = portal_api::Role::kClient;
+    portal_api::Dialect dialect = portal_api::Dialect::kV1;
     bool is_joined = false;
     TokenId token;
     std::optional<UnixSeconds> expires_at;

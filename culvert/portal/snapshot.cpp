@@ -33,7 +33,7 @@ void RelayPresence::describe(Snapshot& out) const {
         }
     }
     for (const auto& [session, device] : devices_) {
-        out.line("relays_of").field("session", session).field("expires", device.expires_at).nested([&] {
+        out.line("relays_of").field("session", session).field("expires", device.user.expires_at).nested([&] {
             for (const auto& [id, assignment] : device.assigned) {
                 out.line("assigned")
                     .field("expires", assignment.expires_at)

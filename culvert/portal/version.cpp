@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 namespace culvert::portal {
 namespace {
@@ -104,6 +105,7 @@ std::optional<UserAgent> UserAgent::parse(std::string_view text) {
         const auto word = text.substr(0, space);
         for (const auto component : kComponents) {
             if (word.starts_with(component)) {
+                agent.component = component.substr(0, component.size() - 1);
                 agent.version = word.substr(component.size());
                 return agent;
             }
@@ -114,13 +116,28 @@ std::optional<UserAgent> UserAgent::parse(std::string_view text) {
 }
 
 ClientComponent client_component(std::string_view user_agent, bool is_service_account) {
-    if (user_agent.starts_with("Mac OS") || user_agent.starts_with("iOS")) {
+    static constexpr std::array kWords{std::pair{std::string_view{"headless-client"}, ClientComponent::kHeadless},
+                                       std::pair{std::string_view{"gui-client"}, ClientComponent::kGui},
+                                       std::pair{std::string_view{"apple-client"}, ClientComponent::kApple},
+                                       std::pair{std::string_view{"android-client"}, ClientComponent::kAndroid}};
+    if (const auto agent = UserAgent::parse(user_agent)) {
+        for (const auto& [word, component] : kWords) {
+            if (agent->component == word) {
+                return component;
+            }
+        }
+    }
+    if (user_agent.starts_with("Mac OS") || user_agent.starts_with("macOS") || user_agent.starts_with("iOS")) {
         return ClientComponent::kApple;
     }
     if (user_agent.starts_with("Android")) {
         return ClientComponent::kAndroid;
     }
     return is_service_account ? ClientComponent::kHeadless : ClientComponent::kGui;
+}
+
+bool handles_expiry_updates(const Version& gateway) {
+    return gateway < Version{1, 6, 0};
 }
 
 bool handles_site_changes(ClientComponent component, const Version& version) {

@@ -30,7 +30,9 @@ enum class ClientComponent { kApple, kAndroid, kHeadless, kGui };
 
 /// What a User-Agent says: "Ubuntu/24.4.0 headless-client/1.5.5 (x86_64; 6.8.0)".
 struct UserAgent {
-    /// Text after the first known component name, e.g. "1.5.5"; not necessarily a valid version.
+    /// The first known component name, e.g. "headless-client".
+    std::string component;
+    /// Text after it, e.g. "1.5.5"; not necessarily a valid version.
     std::string version;
     std::string os_name;
     std::string os_version;
@@ -39,9 +41,15 @@ struct UserAgent {
     [[nodiscard]] static std::optional<UserAgent> parse(std::string_view text);
 };
 
+/// By the component that it names, else by its system (spec/newer-dialect.md section 2.2). Clients of before September
+/// 2025 all name the same one.
 [[nodiscard]] ClientComponent client_component(std::string_view user_agent, bool is_service_account);
 
 /// Whether a client takes a changed set of sites in place. Others need the resource deleted and created again.
 [[nodiscard]] bool handles_site_changes(ClientComponent component, const Version& version);
+
+/// Whether a gateway takes another expiry of what it granted by itself. Others need the authorization again
+/// (spec/newer-dialect.md section 8).
+[[nodiscard]] bool handles_expiry_updates(const Version& gateway);
 
 }  // namespace culvert::portal

@@ -66,6 +66,11 @@ TEST(ClientComponent, FollowsSystemThenKindOfActor) {
     EXPECT_EQ(client_component("Android/14 android-client/1.5.7", false), ClientComponent::kAndroid);
     EXPECT_EQ(client_component("Ubuntu/24 headless-client/1.5.5", true), ClientComponent::kHeadless);
     EXPECT_EQ(client_component("Windows/11 gui-client/1.5.9", false), ClientComponent::kGui);
+    EXPECT_EQ(client_component("Mac OS/15 headless-client/1.5.12", false), ClientComponent::kHeadless);
+    EXPECT_EQ(client_component("Ubuntu/24 gui-client/1.5.17", true), ClientComponent::kGui) << "whose token it is";
+    EXPECT_EQ(client_component("macOS/15 connlib/1.5.1", false), ClientComponent::kApple);
+    EXPECT_EQ(client_component("Android/14 connlib/1.5.1", false), ClientComponent::kAndroid);
+    EXPECT_EQ(client_component("Debian/12 connlib/1.5.1", true), ClientComponent::kHeadless);
 }
 
 TEST(ClientComponent, HandlesSiteChangesFromItsVersionOn) {
