@@ -297,7 +297,7 @@ def main():
         }
         command("apply", "-", input=json.dumps(configuration))
         with open(f"{folder}/log", "w") as log:
-            portal = subprocess.Popen([*start, "serve", "--api-listen", f"127.0.0.1:{PORT}"], stdout=log, stderr=log)
+            portal = subprocess.Popen([*start, "serve", "--api-listen", f"127.0.0.1:{PORT}", "--max-logins", "1000000"], stdout=log, stderr=log)
             try:
                 for _ in range(100):
                     if socket.socket().connect_ex(("127.0.0.1", PORT)) == 0:

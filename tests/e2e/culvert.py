@@ -161,7 +161,8 @@ class System:
         process = self.start(
             "portal",
             "portal",
-            [BIN / "culvert-portal", "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"{PORTAL_ADDRESS}:8081"],
+            [BIN / "culvert-portal", "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"{PORTAL_ADDRESS}:8081",
+             "--max-logins", "1000"],
         )
         ready = lambda: run_in("portal", "curl", "-sf", "http://127.0.0.1:8082/readyz", check=False).returncode == 0
         wait_until(ready, 10, "readiness of the portal")

@@ -149,7 +149,7 @@ def test_strangers_are_told_when_to_come_back_and_devices_of_their_place_get_in(
 
         # Of the same place, with a token that the portal has signed: all that is missing is the rest.
         [head] = ask_at_once(portal, 1, {"token": token_of(portal, "robot")}, "198.51.100.7")
-        assert head.startswith("http/1.1 422 ")
+        assert head.startswith("http/1.1 400 ")
 
 
 # --- With a token ----------------------------------------------------------------------------------------------------

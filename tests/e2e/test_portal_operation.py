@@ -127,7 +127,7 @@ def test_a_token_that_is_about_to_expire_is_warned_of(portal):
 
 def test_no_name_acts_on_a_terminal(portal):
     hostile = "a\x1b[2J"
-    assert connect_client(portal, name=hostile).status == 422
+    assert connect_client(portal, name=hostile).status == 400
     assert connect_client(portal, number=2, name="x\u202egnp").status == 101
     error = one_error(portal.apply({"sites": [{"name": hostile}]}, check=False))
     assert "control characters" in error

@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from phoenix_peer import Peer  # noqa: E402
 from portal_process import ACME, Portal  # noqa: E402
 
 
@@ -35,3 +36,16 @@ def phoenix_modules():
         installed.write_text(wanted)
     shutil.copy(source / "peer.mjs", folder)
     return folder
+
+
+@pytest.fixture
+def connect(phoenix_modules, portal):
+    peers = []
+
+    def start(path, agent, parameters, token=""):
+        peers.append(Peer(phoenix_modules, portal, path, agent, parameters, token))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.stop()

@@ -1,6 +1,6 @@
 // The official Phoenix JavaScript client, driven by JSON lines on standard input; prints JSON lines of what happens.
 //
-//   node peer.mjs URL USER_AGENT QUERY_AS_JSON
+//   node peer.mjs URL USER_AGENT QUERY_AS_JSON [TOKEN_FOR_THE_HEADER]
 //
 // Commands: {"join": TOPIC, "payload": P}, {"push": EVENT, "payload": P}, {"leave": true}. Output: {"joined": R},
 // {"join_failed": R}, {"event": NAME, "payload": P}, {"reply": STATUS, "to": EVENT, "response": R}, {"error": TEXT},
@@ -11,12 +11,13 @@ import { createInterface } from "node:readline";
 import { Socket } from "phoenix";
 import WebSocket from "ws";
 
-const [url, userAgent, query] = process.argv.slice(2);
+const [url, userAgent, query, token] = process.argv.slice(2);
+const headers = { "User-Agent": userAgent, ...(token ? { "X-Authorization": `Bearer ${token}` } : {}) };
 const say = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 
 class Transport extends WebSocket {
   constructor(address, protocols) {
-    super(address, protocols, { headers: { "User-Agent": userAgent } });
+    super(address, protocols, { headers });
     // The portal must never ping: devices take that for the end of the connection.
     this.on("ping", () => say({ error: "the portal sent a WebSocket ping" }));
   }

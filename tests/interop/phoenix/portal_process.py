@@ -14,6 +14,8 @@ BINARY = pathlib.Path(os.environ.get("CULVERT_BUILD_DIR", "build/release")).reso
 
 CLIENT_AGENT = "Ubuntu/24.4.0 headless-client/1.5.5 (x86_64; 6.8.0-49-generic)"
 GATEWAY_AGENT = "Debian/12.0.0 gateway/1.4.18 (x86_64; 6.1.0)"
+NEWER_CLIENT_AGENT = "Ubuntu/24.4.0 headless-client/1.5.12 (x86_64; 6.8.0-49-generic)"
+NEWER_GATEWAY_AGENT = "Debian/12.0.0 gateway/1.6.1 (x86_64; 6.1.0)"
 RELAY_AGENT = "Debian/12.0.0 relay/0.1.0 (x86_64; 6.1.0)"
 
 ACME = {
@@ -68,7 +70,7 @@ class Portal:
         self.process = subprocess.Popen(
             [BINARY, "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"127.0.0.1:{self.port}",
              "--ops-listen", f"127.0.0.1:{self.ops_port}", *arguments],
-            stderr=self.log.open("ab"), env={**os.environ, "RUST_LOG": "debug"})
+            stderr=self.log.open("ab"), env={"CULVERT_MAX_LOGINS": "1000000", **os.environ, "RUST_LOG": "debug"})
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:
@@ -96,11 +98,22 @@ class Portal:
         finally:
             connection.close()
 
-    def upgrade(self, role, parameters, agent=CLIENT_AGENT):
-        """HTTP status and body of a WebSocket upgrade."""
-        headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-                   "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "User-Agent": agent}
-        return self.get(f"/{role}/websocket?{urllib.parse.urlencode(parameters)}", headers=headers)
+    def upgrade(self, path, parameters, agent=CLIENT_AGENT, headers=None):
+        """HTTP status and body of a WebSocket upgrade at `path`/websocket."""
+        status, _, body = self.upgrade_in_full(path, parameters, agent, headers)
+        return status, body
+
+    def upgrade_in_full(self, path, parameters, agent=CLIENT_AGENT, headers=None):
+        """Status, headers and body; those of a refusal say what a device goes by."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", f"/{path}/websocket?{urllib.parse.urlencode(parameters)}", headers={
+                "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "User-Agent": agent, **(headers or {})})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read().decode()
+        finally:
+            connection.close()
 
     def metric(self, name):
         for line in self.get("/metrics", port=self.ops_port)[1].splitlines():

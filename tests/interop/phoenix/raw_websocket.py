@@ -11,13 +11,13 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 class RawWebSocket:
-    def __init__(self, port, role, parameters, agent, host="127.0.0.1"):
+    def __init__(self, port, role, parameters, agent, host="127.0.0.1", headers=()):
         self.socket = socket.create_connection((host, port), timeout=5)
         query = urllib.parse.urlencode(parameters)
         self.socket.sendall((
             f"GET /{role}/websocket?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
-            f"User-Agent: {agent}\r\n\r\n").encode())
+            f"User-Agent: {agent}\r\n{''.join(header + chr(13) + chr(10) for header in headers)}\r\n").encode())
         self.buffer = b""
         while b"\r\n\r\n" not in self.buffer:
             self.fill()

@@ -1,84 +1,10 @@
 """The official Phoenix JavaScript client as client, gateway and relay of the portal."""
 
-import json
-import queue
-import subprocess
-import threading
-import time
 import uuid
-
-import pytest
 
 from portal_process import ACME, CLIENT_AGENT, GATEWAY_AGENT, RELAY_AGENT, key
 
 STAMP_SECRET = "00112233445566778899aabbccddeeff" * 2
-
-
-class Peer:
-    """One peer.mjs."""
-
-    def __init__(self, folder, portal, role, agent, parameters):
-        self.role = role
-        self.process = subprocess.Popen(
-            ["node", "peer.mjs", f"ws://127.0.0.1:{portal.port}/{role}", agent, json.dumps(parameters)],
-            cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.lines = queue.Queue()
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.put(json.loads(line))
-
-    def command(self, **command):
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-
-    def wait(self, **wanted):
-        """The next line that has these members."""
-        seen = []
-        end = time.monotonic() + 60
-        while True:
-            try:
-                line = self.lines.get(timeout=max(0, end - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"{self.role}: no {wanted} in {seen}") from None
-            seen.append(line)
-            if all(name in line and (value is ... or line[name] == value) for name, value in wanted.items()):
-                return line
-
-    def event(self, name):
-        return self.wait(event=name)["payload"]
-
-    def expect_nothing(self, name, seconds=1.0):
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            try:
-                line = self.lines.get(timeout=left)
-            except queue.Empty:
-                return
-            assert line.get("event") != name, line
-
-    def join(self, payload=None):
-        self.command(join=self.role, payload=payload or {})
-        assert self.wait(joined=...)["joined"] == {}
-        return self.event("init")
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(60)
-
-
-@pytest.fixture
-def connect(phoenix_modules, portal):
-    peers = []
-
-    def start(role, agent, parameters):
-        peers.append(Peer(phoenix_modules, portal, role, agent, parameters))
-        return peers[-1]
-
-    yield start
-    for peer in peers:
-        peer.stop()
 
 
 def client_parameters(portal, number=1):
@@ -258,5 +184,6 @@ def test_token_revoked_closes_the_socket(portal, connect):
 
     portal.command("token", "revoke", parameters["token"])
 
+    assert client.event("disconnect") == {"reason": "token_expired"}
     assert client.wait(closed=...)["closed"] == 1000
     assert portal.upgrade("client", parameters)[0] == 401

@@ -45,10 +45,10 @@ def test_health_and_metrics_answer(portal):
     ({"token": None}, 401),
     ({"token": ""}, 401),
     ({"token": "x"}, 401),
-    ({"external_id": None}, 422),
-    ({"public_key": None}, 422),
-    ({"public_key": "AAAA"}, 422),
-    ({"name": "n" * 256}, 422),
+    ({"external_id": None}, 400),
+    ({"public_key": None}, 400),
+    ({"public_key": "AAAA"}, 400),
+    ({"name": "n" * 256}, 400),
     ({"name": "\u00fc" * 255}, 101),
     ({"vsn": "1.0.0"}, 101),
     ({"vsn": "2.0.0"}, 403),
@@ -61,10 +61,10 @@ def test_upgrade_statuses(portal, change, status):
     connection.close()
 
 
-def test_upgrade_without_a_known_component_is_422(portal):
+def test_upgrade_without_a_known_component_is_400(portal):
     status, body = portal.upgrade("client", client_parameters(portal), agent="curl/8.0")
-    assert status == 422
-    assert body.startswith("user_agent: ")
+    assert status == 400
+    assert json.loads(body)["detail"].startswith("user_agent ")
 
 
 def test_upgrade_answer_suits_old_devices(portal):
