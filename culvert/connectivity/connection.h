@@ -9,6 +9,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/connectivity/channel_quota.h"
+#include "culvert/connectivity/connection_state.h"
 #include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/events.h"
 #include "culvert/connectivity/outbox.h"
@@ -111,6 +112,7 @@ public:
     /// What the peer may ask of a node under load from there.
     wireguard::HandshakeBudget handshake_budget;
 
+    [[nodiscard]] ConnectionState state() const;
     /// For snapshots.
     void describe(Snapshot& out) const;
 

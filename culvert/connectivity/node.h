@@ -14,6 +14,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
+#include "culvert/connectivity/connection_state.h"
 #include "culvert/connectivity/decapsulate_error.h"
 #include "culvert/connectivity/events.h"
 #include "culvert/connectivity/index_table.h"
@@ -130,6 +131,7 @@ public:
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();
     [[nodiscard]] std::optional<Event> poll_event() { return outbox_.poll_event(); }
 
+    [[nodiscard]] ConnectionStates state() const;
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
 

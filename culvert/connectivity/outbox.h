@@ -6,6 +6,7 @@
 
 #include "culvert/base/time.h"
 #include "culvert/connectivity/events.h"
+#include "culvert/connectivity/peer_socket.h"
 #include "culvert/connectivity/relays.h"
 #include "culvert/ice/agent.h"
 #include "culvert/net/transmit.h"
@@ -15,16 +16,6 @@ class Snapshot;
 }
 
 namespace culvert::connectivity {
-
-/// A nominated pair as the node sends through it (spec/connectivity.md section 6).
-struct PeerSocket {
-    net::SocketAddress source;
-    net::SocketAddress destination;
-    /// `source` is an address on one of our relays: packets travel as ChannelData.
-    bool is_relayed = false;
-
-    friend bool operator==(const PeerSocket&, const PeerSocket&) = default;
-};
 
 /// Collects what leaves the node off the hot path: packets to peers, directly or through a relay, and events.
 class Outbox {

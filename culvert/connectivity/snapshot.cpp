@@ -1,4 +1,4 @@
-// The state of a node as text.
+// The state of a node, and as text.
 
 #include "culvert/base/snapshot.h"
 #include "culvert/connectivity/connection.h"
@@ -6,6 +6,11 @@
 #include "culvert/connectivity/node.h"
 
 namespace culvert::connectivity {
+
+ConnectionState Connection::state() const {
+    return {created_at_, socket_, agent_.local_credentials().username, agent_.remote_credentials().username,
+            tunnel_.state()};
+}
 
 void Connection::describe(Snapshot& out) const {
     out.line("connection")
@@ -43,6 +48,14 @@ void RecentlyDisconnected::describe(Snapshot& out, Instant now) const {
 
 void Outbox::describe(Snapshot& out) const {
     out.line("outbox").field("transmits", transmits_.size()).field("events", events_.size());
+}
+
+ConnectionStates Node::state() const {
+    ConnectionStates states;
+    for (const auto& [id, connection] : connections_) {
+        states.emplace(id, connection->state());
+    }
+    return states;
 }
 
 std::string Node::debug_snapshot(Instant now) const {

@@ -191,6 +191,7 @@ Statistics ControlPlane::statistics() const {
     statistics.clients_online = clients_.device_count();
     statistics.gateways_online = gateways_.device_count();
     statistics.relays_online = relays_.online_count();
+    statistics.pending_authorizations = pending_.size();
     return statistics;
 }
 

@@ -47,6 +47,7 @@ struct Statistics {
     std::size_t clients_online = 0;
     std::size_t gateways_online = 0;
     std::size_t relays_online = 0;
+    std::size_t pending_authorizations = 0;  ///< what gateways were asked and have not answered
     std::uint64_t connects_refused = 0;
     std::uint64_t frames_received = 0;
     std::uint64_t frames_sent = 0;

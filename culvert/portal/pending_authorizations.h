@@ -52,6 +52,7 @@ public:
     [[nodiscard]] std::optional<Request> take_unanswered(Instant now);
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
+    [[nodiscard]] std::size_t size() const { return asked_.size(); }
     void describe(Snapshot& out) const;
 
 private:

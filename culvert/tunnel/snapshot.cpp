@@ -1,4 +1,4 @@
-// The state of client and gateway as text.
+// The state of client and gateway, and as text.
 
 #include "culvert/base/snapshot.h"
 #include "culvert/tunnel/client/client_tunnel.h"
@@ -66,7 +66,7 @@ void GatewayPeers::describe(Snapshot& out) const {
     for (const auto& [id, peer] : peers_) {
         out.line("gateway").field("id", id).field("ipv4", peer.ipv4).field("ipv6", peer.ipv6);
     }
-    for (const auto& [resource, gateway] : gateways_) {
+    for (const auto& [resource, gateway] : assignments()) {
         out.line("assignment").field("resource", resource).field("gateway", gateway);
     }
 }
@@ -148,9 +148,17 @@ std::string ClientTunnel::debug_snapshot(Instant now) const {
 
 // --- Gateway ---
 
-void ClientPolicy::describe(Snapshot& out) const {
+GrantStates ClientPolicy::grants() const {
+    GrantStates grants;
     for (const auto& [id, grant] : resources_) {
-        out.line("grant").field("resource", id).field("expires", grant.expires_at);
+        grants.emplace(id, grant.expires_at);
+    }
+    return grants;
+}
+
+void ClientPolicy::describe(Snapshot& out) const {
+    for (const auto& [id, expires_at] : grants()) {
+        out.line("grant").field("resource", id).field("expires", expires_at);
     }
 }
 
@@ -169,6 +177,14 @@ void GatewayNames::describe(Snapshot& out) const {
             });
         }
     });
+}
+
+GatewayState GatewayTunnel::state() const {
+    GatewayState state{{}, core_.connections()};
+    for (const auto& [id, peer] : peers_) {
+        state.grants.emplace(id, peer.policy.grants());
+    }
+    return state;
 }
 
 std::string GatewayTunnel::debug_snapshot(Instant now) const {

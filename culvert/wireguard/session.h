@@ -9,15 +9,9 @@
 #include "culvert/wireguard/error.h"
 #include "culvert/wireguard/handshake.h"
 #include "culvert/wireguard/replay_window.h"
-
-namespace culvert {
-class Snapshot;
-}
+#include "culvert/wireguard/tunnel_state.h"
 
 namespace culvert::wireguard {
-
-/// Which side of its handshake a session was made on.
-enum class HandshakeRole : std::uint8_t { kInitiator, kResponder };
 
 /// The transport keys that one handshake yielded, and what was sent and received with them.
 class Session {
@@ -44,8 +38,7 @@ public:
     [[nodiscard]] bool is_confirmed() const { return confirmed_; }
     void confirm() { confirmed_ = true; }
 
-    /// For snapshots.
-    void describe(Snapshot& out) const;
+    [[nodiscard]] SessionState state() const;
 
 private:
     HandshakeRole role_;

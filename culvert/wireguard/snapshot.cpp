@@ -1,4 +1,4 @@
-// The state of this folder's objects as text.
+// The state of this folder's objects, and as text.
 
 #include "culvert/base/snapshot.h"
 #include "culvert/crypto/fingerprint.h"
@@ -11,21 +11,26 @@ void Timers::describe(Snapshot& out) const {
     due_.describe(out);
 }
 
-void Session::describe(Snapshot& out) const {
-    out.line("session")
-        .field("role", role_)
-        .field("local_index", local_index_)
-        .field("peer_index", peer_index_)
-        .field("confirmed", confirmed_)
-        .field("established", established_at_)
-        .field("stops_sending", stops_sending_at_)
-        .field("next_counter", next_counter_);
+SessionState Session::state() const {
+    return {role_, local_index_, peer_index_, confirmed_, established_at_, stops_sending_at_, next_counter_};
+}
+
+TunnelState Tunnel::state() const {
+    TunnelState state{identities_.peer, crypto::fingerprint(identities_.preshared), {}};
+    for (const auto& session : sessions_) {
+        if (session != nullptr) {
+            state.sessions.push_back(session->state());
+            state.sessions.back().is_current = session.get() == current_;
+        }
+    }
+    return state;
 }
 
 void Tunnel::describe(Snapshot& out) const {
+    const auto state = this->state();
     out.line("tunnel")
-        .field("peer", identities_.peer)
-        .field("preshared_key", crypto::fingerprint(identities_.preshared))
+        .field("peer", state.peer)
+        .field("preshared_key", state.preshared_key)
         .field("index", id24_)
         .field("last_handshake", last_handshake_at_)
         .field("outstanding", outstanding_ ? std::optional{outstanding_->index} : std::nullopt)
@@ -35,11 +40,16 @@ void Tunnel::describe(Snapshot& out) const {
         .field("expired", expired_)
         .nested([&] {
             timers_.describe(out);
-            for (const auto& session : sessions_) {
-                if (session != nullptr) {
-                    session->describe(out);
-                    out.field("current", session.get() == current_);
-                }
+            for (const auto& session : state.sessions) {
+                out.line("session")
+                    .field("role", session.role)
+                    .field("local_index", session.local_index)
+                    .field("peer_index", session.peer_index)
+                    .field("confirmed", session.is_confirmed)
+                    .field("established", session.established_at)
+                    .field("stops_sending", session.stops_sending_at)
+                    .field("next_counter", session.next_counter)
+                    .field("current", session.is_current);
             }
         });
 }

@@ -85,6 +85,7 @@ public:
     /// s. It sends and accepts nothing from then on.
     [[nodiscard]] bool is_expired() const { return expired_; }
 
+    [[nodiscard]] TunnelState state() const;
     /// For snapshots.
     void describe(Snapshot& out) const;
 

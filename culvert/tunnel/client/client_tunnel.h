@@ -20,6 +20,7 @@
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/client/access_requests.h"
 #include "culvert/tunnel/client/client_event.h"
+#include "culvert/tunnel/client/client_state.h"
 #include "culvert/tunnel/client/dns/client_dns.h"
 #include "culvert/tunnel/client/gateway_peers.h"
 #include "culvert/tunnel/client/reauthorise_throttle.h"
@@ -108,6 +109,7 @@ public:
     /// For the log (log_report()).
     [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
 
+    [[nodiscard]] ClientState state() const { return {peers_.assignments(), core_.connections()}; }
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
 

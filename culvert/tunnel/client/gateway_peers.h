@@ -46,6 +46,7 @@ public:
     /// Addresses of the tunnel are in no network. False for unknown gateways.
     [[nodiscard]] bool may_send_from(const GatewayId& gateway, const net::IpAddress& source) const;
 
+    [[nodiscard]] const std::map<ResourceId, GatewayId>& assignments() const { return gateways_; }
     /// For snapshots.
     void describe(Snapshot& out) const;
 

@@ -127,6 +127,7 @@ public:
     void describe(Snapshot& out) const;
     /// And lines below it.
     void describe_interface(Snapshot& out) const { tun_config_.describe(out); }
+    [[nodiscard]] connectivity::ConnectionStates connections() const { return node_.state(); }
     [[nodiscard]] std::string node_snapshot(Instant now) const { return node_.debug_snapshot(now); }
 
 private:

@@ -17,6 +17,7 @@
 #include "culvert/net/prefix_table.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/filter_set.h"
+#include "culvert/tunnel/gateway/gateway_state.h"
 
 namespace culvert {
 class Snapshot;
@@ -66,6 +67,7 @@ public:
     /// Whether the client may use any DNS resource.
     [[nodiscard]] bool has_names() const { return !names_.empty(); }
 
+    [[nodiscard]] GrantStates grants() const;
     /// For snapshots.
     void describe(Snapshot& out) const;
 

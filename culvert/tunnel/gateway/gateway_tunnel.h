@@ -27,6 +27,7 @@
 #include "culvert/tunnel/gateway/gateway_commands.h"
 #include "culvert/tunnel/gateway/gateway_event.h"
 #include "culvert/tunnel/gateway/gateway_names.h"
+#include "culvert/tunnel/gateway/gateway_state.h"
 #include "culvert/tunnel/gateway/site_dns.h"
 
 namespace culvert::packet {
@@ -88,6 +89,7 @@ public:
     /// For the log (log_report()).
     [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
 
+    [[nodiscard]] GatewayState state() const;
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
 

@@ -33,6 +33,8 @@ struct ServerChannel {
     Instant expires_at;
     /// False in cool-down: no data flows, but number and peer stay reserved for each other.
     bool is_bound = true;
+
+    friend bool operator==(const ServerChannel&, const ServerChannel&) = default;
 };
 
 struct ServerAllocation {
@@ -47,7 +49,12 @@ struct ServerAllocation {
     std::map<net::SocketAddress, std::uint16_t> numbers;  ///< by peer, likewise in cool-down
 
     [[nodiscard]] bool has(net::Family family) const { return family == net::Family::kIpv4 ? has_v4 : has_v6; }
+
+    friend bool operator==(const ServerAllocation&, const ServerAllocation&) = default;
 };
+
+/// By client.
+using ServerAllocations = std::map<net::SocketAddress, ServerAllocation>;
 
 /// All state of the relay's clients, with its limits and timers; knows nothing of messages (spec/relay.md section 5).
 ///
@@ -113,6 +120,7 @@ public:
     [[nodiscard]] std::size_t allocations() const { return allocations_.size(); }
     [[nodiscard]] std::size_t bound_channels() const { return to_peer_.size(); }
 
+    [[nodiscard]] const ServerAllocations& state() const { return allocations_; }
     /// For snapshots.
     void describe(Snapshot& out) const;
 
@@ -151,7 +159,7 @@ private:
     PortRange ports_;
     Quotas quotas_;
     std::deque<Command>& commands_;
-    std::map<net::SocketAddress, ServerAllocation> allocations_;
+    ServerAllocations allocations_;
     std::map<std::uint16_t, net::SocketAddress> clients_by_port_;
     std::map<std::string, Usage, std::less<>> usage_;  ///< by user; nobody without allocations
     std::size_t channels_ = 0;

@@ -121,6 +121,8 @@ public:
     [[nodiscard]] std::size_t allocations() const { return table_.allocations(); }
     [[nodiscard]] std::size_t bound_channels() const { return table_.bound_channels(); }
 
+    /// What it keeps for its users.
+    [[nodiscard]] const ServerAllocations& state() const { return table_.state(); }
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
 

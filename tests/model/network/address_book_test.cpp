@@ -18,8 +18,7 @@ Host make_host() {
             .down = Link{Rng::from_number(2)},
             .latency = {},
             .addresses = {},
-            .segment = {},
-            .last_drop = {}};
+            .segment = {}};
 }
 
 void expect_distinct_addresses(AddressRange range, std::string_view network, int count) {

@@ -4,7 +4,6 @@
 #include <optional>
 #include <vector>
 
-#include "tests/model/network/drop.h"
 #include "tests/model/network/link.h"
 #include "tests/model/network/nat.h"
 #include "tests/model/scenario/names.h"
@@ -29,7 +28,6 @@ struct Host {
     std::vector<net::IpAddress> addresses;  ///< none: not attached
     /// Absent for a host that has neither NAT nor neighbours.
     std::shared_ptr<Segment> segment;
-    std::optional<Drop> last_drop;  ///< of a datagram from or to this host
 
     [[nodiscard]] bool is_attached() const { return !addresses.empty(); }
     [[nodiscard]] Nat* nat() const { return segment && segment->nat ? &*segment->nat : nullptr; }

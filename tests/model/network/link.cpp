@@ -53,11 +53,6 @@ void Link::replace() {
     last_exit_ = {};
 }
 
-bool Link::is_lossless() const {
-    return !impairment_ || (impairment_->loss == 0 && impairment_->corrupt == 0 && impairment_->rate == 0 &&
-                            (impairment_->mtu == 0 || impairment_->mtu >= kLargestMtu));
-}
-
 bool Link::chance(std::uint16_t per_mille) {
     return per_mille != 0 && rng_.below(kPerMille) < per_mille;
 }

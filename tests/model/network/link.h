@@ -10,7 +10,7 @@
 #include "culvert/base/time.h"
 #include "culvert/net/ecn.h"
 #include "culvert/net/ip_address.h"
-#include "tests/model/network/drop.h"
+#include "tests/model/network/drop_reason.h"
 #include "tests/model/scenario/action.h"
 
 namespace culvert::model {
@@ -44,8 +44,6 @@ public:
     /// Another link with the same impairment takes its place: what is queued is none of its business.
     void replace();
 
-    /// Whether datagrams of up to kLargestMtu come through unharmed, if not on time.
-    [[nodiscard]] bool is_lossless() const;
     /// A link that never was cannot delay anything.
     [[nodiscard]] bool was_ever_impaired() const { return was_ever_impaired_; }
 

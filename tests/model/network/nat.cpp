@@ -2,21 +2,20 @@
 
 #include <limits>
 
+#include "culvert/turn/constants.h"
 #include "tests/model/network/mix.h"
 
 namespace culvert::model {
 namespace {
 
-constexpr std::uint16_t kStunPort = 3478;  // RFC 8489 section 18.4
-
 /// The part of a remote end that a behaviour depends on.
 net::SocketAddress reduce(const net::SocketAddress& remote, Dependence dependence) {
     switch (dependence) {
-        case Dependence::kEndpointIndependent:
+        case Dependence::kIndependent:
             return {};
-        case Dependence::kAddressDependent:
+        case Dependence::kAddress:
             return {remote.ip, 0};
-        case Dependence::kAddressAndPortDependent:
+        case Dependence::kAddressAndPort:
             return remote;
     }
     return remote;
@@ -40,7 +39,7 @@ net::SocketAddress Nat::outbound(const net::SocketAddress& inner, const net::Soc
     const auto* existing = mappings_.refresh(key, now);
     const auto outer = existing != nullptr ? *existing : create_mapping(key, now);
 
-    if (box_.filtering != Dependence::kEndpointIndependent) {
+    if (box_.filtering != Dependence::kIndependent) {
         const FilterKey admission{outer, reduce(remote, box_.filtering)};
         if (admitted_.refresh(admission, now) == nullptr) {
             admitted_.insert(admission, {}, now);
@@ -55,7 +54,7 @@ std::expected<net::SocketAddress, DropReason> Nat::inbound(const net::SocketAddr
     if (!key) {
         return std::unexpected{DropReason::kNatNoMapping};
     }
-    if (box_.filtering != Dependence::kEndpointIndependent &&
+    if (box_.filtering != Dependence::kIndependent &&
         admitted_.find({outer, reduce(remote, box_.filtering)}, now) == nullptr) {
         return std::unexpected{DropReason::kNatFiltered};
     }
@@ -128,10 +127,10 @@ net::SocketAddress Nat::create_mapping(const MappingKey& key, Instant now) {
 
 // After expiry an endpoint-independent mapping gets the port it had, one that depends on the remote end a new one.
 std::uint16_t Nat::choose_port(const MappingKey& key, Instant now) {
-    const bool is_stable = box_.mapping == Dependence::kEndpointIndependent;
+    const bool is_stable = box_.mapping == Dependence::kIndependent;
     const bool is_first = !first_mapping_ || (is_stable && *first_mapping_ == key);
-    if (box_.maps_to_3478 && is_first && is_free(kStunPort, now)) {
-        return kStunPort;
+    if (box_.maps_to_3478 && is_first && is_free(turn::kRelayPort, now)) {
+        return turn::kRelayPort;
     }
     if (box_.keeps_port && is_free(key.inner.port, now)) {
         return key.inner.port;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "culvert/net/socket_address.h"
-#include "tests/model/network/drop.h"
+#include "tests/model/network/drop_reason.h"
 #include "tests/model/network/expiring_table.h"
 #include "tests/model/scenario/setup.h"
 

@@ -10,7 +10,7 @@ namespace {
 
 using enum Dependence;
 
-constexpr std::array kAll{kEndpointIndependent, kAddressDependent, kAddressAndPortDependent};
+constexpr std::array kAll{kIndependent, kAddress, kAddressAndPort};
 constexpr Duration kTick{1};
 constexpr Instant kStart{seconds{1000}};
 
@@ -33,7 +33,7 @@ Nat make(NatBox box) {
 }
 
 TEST(Nat, MapsEveryRemoteEndToOnePortIfEndpointIndependent) {
-    auto nat = make({.mapping = kEndpointIndependent});
+    auto nat = make({.mapping = kIndependent});
 
     const auto outer = nat.outbound(kInner, kRemote, kStart);
 
@@ -43,7 +43,7 @@ TEST(Nat, MapsEveryRemoteEndToOnePortIfEndpointIndependent) {
 }
 
 TEST(Nat, MapsEveryRemoteAddressToAPortIfAddressDependent) {
-    auto nat = make({.mapping = kAddressDependent});
+    auto nat = make({.mapping = kAddress});
 
     const auto outer = nat.outbound(kInner, kRemote, kStart);
 
@@ -52,7 +52,7 @@ TEST(Nat, MapsEveryRemoteAddressToAPortIfAddressDependent) {
 }
 
 TEST(Nat, MapsEveryRemoteEndToAPortIfAddressAndPortDependent) {
-    auto nat = make({.mapping = kAddressAndPortDependent});
+    auto nat = make({.mapping = kAddressAndPort});
 
     const auto outer = nat.outbound(kInner, kRemote, kStart);
 
@@ -76,8 +76,8 @@ void expect_admission(const net::SocketAddress& inner, const net::SocketAddress&
             };
 
             EXPECT_TRUE(admits(remote));
-            EXPECT_EQ(admits(remote_other_port), filtering != kAddressAndPortDependent);
-            EXPECT_EQ(admits(other), filtering == kEndpointIndependent);
+            EXPECT_EQ(admits(remote_other_port), filtering != kAddressAndPort);
+            EXPECT_EQ(admits(other), filtering == kIndependent);
         }
     }
 }
@@ -91,7 +91,7 @@ TEST(Nat, FiltersIpv6LikeIpv4) {
 }
 
 TEST(Nat, DoesNotTranslateIpv6) {
-    auto nat = make({.mapping = kAddressAndPortDependent});
+    auto nat = make({.mapping = kAddressAndPort});
 
     EXPECT_EQ(nat.inbound(kRemote6, kInner6, kStart).error(), DropReason::kNatNoMapping);
     EXPECT_EQ(nat.outbound(kInner6, kRemote6, kStart), kInner6);
@@ -129,8 +129,7 @@ TEST(Nat, OutboundPacketsKeepMappingAndFilterAlive) {
 
 TEST(Nat, InboundPacketsKeepTheMappingAliveIfTheBoxDoesSo) {
     for (const bool refreshes : {false, true}) {
-        const NatBox box{
-            .filtering = kEndpointIndependent, .inbound_refreshes = refreshes, .idle_timeout = seconds{60}};
+        const NatBox box{.filtering = kIndependent, .inbound_refreshes = refreshes, .idle_timeout = seconds{60}};
         auto nat = make(box);
         const auto outer = nat.outbound(kInner, kRemote, kStart);
         const auto later = kStart + box.idle_timeout - kTick;
@@ -142,7 +141,7 @@ TEST(Nat, InboundPacketsKeepTheMappingAliveIfTheBoxDoesSo) {
 }
 
 TEST(Nat, InboundPacketsDoNotKeepTheFilterOpen) {
-    const NatBox box{.filtering = kAddressDependent, .inbound_refreshes = true, .idle_timeout = seconds{60}};
+    const NatBox box{.filtering = kAddress, .inbound_refreshes = true, .idle_timeout = seconds{60}};
     auto nat = make(box);
     const auto outer = nat.outbound(kInner, kRemote, kStart);
     const auto later = kStart + box.idle_timeout - kTick;
@@ -153,7 +152,7 @@ TEST(Nat, InboundPacketsDoNotKeepTheFilterOpen) {
 }
 
 TEST(Nat, RejectedPacketsKeepNothingAlive) {
-    const NatBox box{.filtering = kAddressDependent, .inbound_refreshes = true, .idle_timeout = seconds{60}};
+    const NatBox box{.filtering = kAddress, .inbound_refreshes = true, .idle_timeout = seconds{60}};
     auto nat = make(box);
     const auto outer = nat.outbound(kInner, kRemote, kStart);
     const auto later = kStart + box.idle_timeout - kTick;
@@ -201,7 +200,7 @@ TEST(Nat, AfterExpiryOnlyAnEndpointIndependentMappingGetsItsPortBack) {
 
         const auto after = nat.outbound(kInner, kRemote, kStart + box.idle_timeout);
 
-        EXPECT_EQ(after == before, mapping == kEndpointIndependent);
+        EXPECT_EQ(after == before, mapping == kIndependent);
     }
 }
 
@@ -215,7 +214,7 @@ TEST(Nat, MapsOnlyTheFirstTo3478) {
 
         const auto after_expiry = kStart + box.idle_timeout;
         EXPECT_NE(nat.outbound({kInner.ip, 5001}, kRemote, after_expiry).port, 3478);
-        EXPECT_EQ(nat.outbound(kInner, kRemote, after_expiry).port == 3478, mapping == kEndpointIndependent);
+        EXPECT_EQ(nat.outbound(kInner, kRemote, after_expiry).port == 3478, mapping == kIndependent);
     }
 }
 
@@ -230,7 +229,7 @@ TEST(Nat, MapsTheFirstAfterARebootTo3478) {
 }
 
 TEST(Nat, ForgetsTheOldestMappingWhenItsTableIsFull) {
-    auto nat = make({.filtering = kEndpointIndependent});
+    auto nat = make({.filtering = kIndependent});
     const auto port_of = [](std::size_t i) { return static_cast<std::uint16_t>(1 + i); };
     for (std::size_t i = 0; i < Nat::kTableSize; ++i) {
         nat.outbound({kInner.ip, port_of(i)}, kRemote, kStart);
@@ -270,10 +269,10 @@ TEST(Nat, HasAnotherAddressWhenItIsRenumbered) {
 }
 
 TEST(Nat, BehavesLikeTheBoxThatReplacedIt) {
-    auto nat = make({.mapping = kEndpointIndependent});
+    auto nat = make({.mapping = kIndependent});
     const auto before = nat.outbound(kInner, kRemote, kStart);
 
-    nat.replace({.mapping = kAddressAndPortDependent, .idle_timeout = seconds{300}});
+    nat.replace({.mapping = kAddressAndPort, .idle_timeout = seconds{300}});
 
     EXPECT_FALSE(nat.inbound(kRemote, before, kStart));
     const auto after = nat.outbound(kInner, kRemote, kStart);

@@ -145,8 +145,7 @@ Host& Network::host(const Device& device) {
                               .down = Link{rng_of_link(device, false)},
                               .latency = {},
                               .addresses = {},
-                              .segment = {},
-                              .last_drop = {}})
+                              .segment = {}})
         .first->second;
 }
 
@@ -198,11 +197,11 @@ void Network::send_forged(const Device& device, const net::SocketAddress& from, 
 void Network::send(Host& sender, Datagram datagram, Instant now) {
     const auto to = datagram.to;
     if (has_lost(sender, to.family())) {
-        return drop(DropReason::kFamilyLost, datagram, now);
+        return drop(DropReason::kFamilyLost);
     }
     const auto source = bind(sender, datagram.from, to.family());
     if (!source) {
-        return drop(source.error(), datagram, now);
+        return drop(source.error());
     }
     datagram.from = *source;
 
@@ -219,15 +218,21 @@ void Network::send(Host& sender, Datagram datagram, Instant now) {
     send_to_internet(sender, std::move(datagram), now);
 }
 
-void Network::inject(const net::SocketAddress& from, const net::SocketAddress& to, ByteSpan payload, Instant now) {
+void Network::inject(const net::SocketAddress& from, const net::SocketAddress& to, ByteSpan payload, Instant now,
+                     bool is_authentic) {
     advance(now);
-    enter_core({.is_attack = true, .from = from, .to = to, .place = book_.find(to.ip), .payload = to_bytes(payload)},
+    enter_core({.is_attack = true,
+                .is_authentic = is_authentic,
+                .from = from,
+                .to = to,
+                .place = book_.find(to.ip),
+                .payload = to_bytes(payload)},
                now);
 }
 
 void Network::send_to_neighbour(Datagram datagram, Instant now) {
     if (ip_length(datagram.payload.size(), datagram.to.family()) > kLargestMtu) {
-        return drop(DropReason::kTooBig, datagram, now);
+        return drop(DropReason::kTooBig);
     }
     schedule(std::move(datagram), Stage::kLan, now + kLanLatency);
 }
@@ -235,10 +240,10 @@ void Network::send_to_neighbour(Datagram datagram, Instant now) {
 /// Hairpinning, with the outer source address (RFC 4787 section 6).
 void Network::send_through_own_nat(Datagram datagram, Instant now) {
     if (!datagram.sender->nat()->box().hairpins) {
-        return drop(DropReason::kNatNoHairpin, datagram, now);
+        return drop(DropReason::kNatNoHairpin);
     }
     if (ip_length(datagram.payload.size(), datagram.to.family()) > kLargestMtu) {
-        return drop(DropReason::kTooBig, datagram, now);
+        return drop(DropReason::kTooBig);
     }
     schedule(std::move(datagram), Stage::kNat, now + 2 * kLanLatency);
 }
@@ -246,7 +251,7 @@ void Network::send_through_own_nat(Datagram datagram, Instant now) {
 void Network::send_to_internet(Host& sender, Datagram datagram, Instant now) {
     const auto exits = sender.up.pass(datagram.payload, datagram.ecn, datagram.to.family(), now);
     if (!exits) {
-        return drop(exits.error(), datagram, now);
+        return drop(exits.error());
     }
     if (exits->duplicate) {
         enter_core(datagram, *exits->duplicate + sender.latency);
@@ -258,13 +263,13 @@ void Network::send_to_internet(Host& sender, Datagram datagram, Instant now) {
 void Network::enter_core(Datagram datagram, Instant at) {
     const auto* place = datagram.place;
     if (place == nullptr) {
-        return drop(DropReason::kNoSuchAddress, datagram, now_);
+        return drop(DropReason::kNoSuchAddress);
     }
     if (place->is_stale()) {
-        return drop(DropReason::kStaleAddress, datagram, now_);
+        return drop(DropReason::kStaleAddress);
     }
     if (place->is_private) {
-        return drop(DropReason::kPrivateUnreachable, datagram, now_);
+        return drop(DropReason::kPrivateUnreachable);
     }
     datagram.receiver = place->host != nullptr ? place->host : &behind_nat(*place->nat_of, datagram.to);
     // A link that never was impaired delays nothing: one stop less.
@@ -293,7 +298,7 @@ void Network::pass_downlink(Datagram datagram, Instant now) {
     auto& receiver = *datagram.receiver;
     const auto exits = receiver.down.pass(datagram.payload, datagram.ecn, datagram.to.family(), now);
     if (!exits) {
-        return drop(exits.error(), datagram, now);
+        return drop(exits.error());
     }
     if (exits->duplicate) {
         schedule(datagram, Stage::kNat, *exits->duplicate + receiver.latency);
@@ -304,38 +309,39 @@ void Network::pass_downlink(Datagram datagram, Instant now) {
 void Network::enter_nat(Datagram datagram, Instant now) {
     const auto* place = datagram.place;
     if (place->is_stale()) {
-        return drop(DropReason::kStaleAddress, datagram, now);
+        return drop(DropReason::kStaleAddress);
     }
     auto* segment = place->host != nullptr ? place->host->segment.get() : place->nat_of;
     if (segment != nullptr && segment->nat) {
         const auto inner = segment->nat->inbound(datagram.from, datagram.to, now);
         if (!inner) {
-            return drop(inner.error(), datagram, now);
+            return drop(inner.error());
         }
         datagram.to = *inner;
         datagram.place = book_.find(inner->ip);
     }
-    deliver(std::move(datagram), now);
+    deliver(std::move(datagram));
 }
 
-void Network::deliver(Datagram datagram, Instant now) {
+void Network::deliver(Datagram datagram) {
     const auto* place = datagram.place;
     if (place->is_stale()) {
-        return drop(DropReason::kStaleAddress, datagram, now);
+        return drop(DropReason::kStaleAddress);
     }
     const auto& receiver = *place->host;
     if (datagram.sender != nullptr && is_blocked(*datagram.sender, receiver)) {
-        return drop(DropReason::kBlocked, datagram, now);
+        return drop(DropReason::kBlocked);
     }
     if (has_lost(receiver, datagram.to.family())) {
-        return drop(DropReason::kFamilyLost, datagram, now);
+        return drop(DropReason::kFamilyLost);
     }
     arrived_.push_back({.host = receiver.device,
                         .from = datagram.from,
                         .to = datagram.to,
                         .ecn = datagram.ecn,
                         .payload = std::move(datagram.payload),
-                        .is_attack = datagram.is_attack});
+                        .is_attack = datagram.is_attack,
+                        .is_authentic = datagram.is_authentic});
 }
 
 std::optional<Instant> Network::poll_timeout() const {
@@ -377,20 +383,11 @@ void Network::advance(Instant now) {
                 enter_nat(std::move(datagram), now_);
                 break;
             case Stage::kLan:
-                deliver(std::move(datagram), now_);
+                deliver(std::move(datagram));
                 break;
         }
     }
     now_ = now;
-}
-
-void Network::drop(DropReason reason, const Datagram& datagram, Instant at) {
-    ++dropped_[static_cast<std::size_t>(reason)];
-    for (auto* end : {datagram.sender, datagram.receiver}) {
-        if (end != nullptr) {
-            end->last_drop = Drop{reason, at, datagram.from, datagram.to};
-        }
-    }
 }
 
 // --- Faults ---
@@ -447,15 +444,6 @@ void Network::replace_nat(const Device& device, const NatBox& box) {
     }
 }
 
-void Network::heal_all() {
-    for (auto& [device, healed] : hosts_) {
-        healed.up.heal();
-        healed.down.heal();
-    }
-    blocked_.clear();
-    lost_families_.clear();
-}
-
 // --- Observers ---
 
 std::vector<net::SocketAddress> Network::public_endpoints(const Device& device, std::uint16_t port, Instant now) const {
@@ -476,30 +464,10 @@ std::vector<net::SocketAddress> Network::public_endpoints(const Device& device, 
     return endpoints;
 }
 
-bool Network::is_lossless(const Device& from, const Device& to) const {
-    const auto* sender = find_host(from);
-    const auto* receiver = find_host(to);
-    if (sender == nullptr || receiver == nullptr || !sender->is_attached() || !receiver->is_attached() ||
-        is_blocked(*sender, *receiver)) {
-        return false;
-    }
-    for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
-        if (has_lost(*sender, family) || has_lost(*receiver, family)) {
-            return false;
-        }
-    }
-    return share_lan(*sender, *receiver) || (sender->up.is_lossless() && receiver->down.is_lossless());
-}
-
 bool Network::are_neighbours(const Device& a, const Device& b) const {
     const auto* first = find_host(a);
     const auto* second = find_host(b);
     return first != nullptr && second != nullptr && share_lan(*first, *second);
-}
-
-std::optional<Drop> Network::last_drop(const Device& device) const {
-    const auto* end = find_host(device);
-    return end == nullptr ? std::nullopt : end->last_drop;
 }
 
 bool Network::has_lost(const Host& host, net::Family family) const {

@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "culvert/base/bytes.h"
+#include "culvert/base/enumerators.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/net/ecn.h"
 #include "culvert/net/socket_address.h"
 #include "tests/model/network/address_book.h"
-#include "tests/model/network/drop.h"
+#include "tests/model/network/drop_reason.h"
 #include "tests/model/network/flight_queue.h"
 #include "tests/model/network/host.h"
 #include "tests/model/scenario/action.h"
@@ -33,6 +34,7 @@ struct Delivery {
     net::Ecn ecn = net::Ecn::kNotEct;
     Bytes payload;
     bool is_attack = false;
+    bool is_authentic = false;  ///< an attack that a relay must take for a user's own request
 };
 
 /// Carries UDP datagrams between hosts, under virtual time.
@@ -75,7 +77,8 @@ public:
     void send_forged(const Device& device, const net::SocketAddress& from, const net::SocketAddress& to,
                      ByteSpan payload, Instant now);
     /// An attacker somewhere on the Internet sends with any source address it likes.
-    void inject(const net::SocketAddress& from, const net::SocketAddress& to, ByteSpan payload, Instant now);
+    void inject(const net::SocketAddress& from, const net::SocketAddress& to, ByteSpan payload, Instant now,
+                bool is_authentic = false);
 
     /// When something happens next; there need not be a delivery then.
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
@@ -97,22 +100,16 @@ public:
     void reboot_nat(const Device& device);
     void renumber_nat(const Device& device);
     void replace_nat(const Device& device, const NatBox& box);
-    /// Ends impairments and blocks, and restores families.
-    void heal_all();
 
     // --- What an omniscient observer sees ---
 
     /// As what the Internet knows a port of the host: its own addresses, and what an IPv4 NAT has mapped it to.
     [[nodiscard]] std::vector<net::SocketAddress> public_endpoints(const Device& device, std::uint16_t port,
                                                                    Instant now) const;
-    /// Whether both are attached and nothing between them but a NAT can lose or change a datagram.
-    [[nodiscard]] bool is_lossless(const Device& from, const Device& to) const;
     /// Whether they are on one LAN, so that their access links do not matter.
     [[nodiscard]] bool are_neighbours(const Device& a, const Device& b) const;
     /// How many datagrams were lost for this reason.
     [[nodiscard]] std::uint64_t dropped(DropReason reason) const { return dropped_[static_cast<std::size_t>(reason)]; }
-    /// The last datagram from or to this host that was lost.
-    [[nodiscard]] std::optional<Drop> last_drop(const Device& device) const;
 
 private:
     enum class Stage : std::uint8_t {
@@ -123,6 +120,7 @@ private:
     struct Datagram {
         Stage stage = Stage::kNat;
         bool is_attack = false;
+        bool is_authentic = false;
         net::Ecn ecn = net::Ecn::kNotEct;
         Host* sender = nullptr;    ///< nullptr: an attacker
         Host* receiver = nullptr;  ///< whose downlink it takes
@@ -146,11 +144,11 @@ private:
     [[nodiscard]] Host& behind_nat(const Segment& segment, const net::SocketAddress& outer) const;
     void pass_downlink(Datagram datagram, Instant now);
     void enter_nat(Datagram datagram, Instant now);
-    void deliver(Datagram datagram, Instant now);
+    void deliver(Datagram datagram);
 
     void schedule(Datagram datagram, Stage stage, Instant at);
     void advance(Instant now);
-    void drop(DropReason reason, const Datagram& datagram, Instant at);
+    void drop(DropReason reason) { ++dropped_[static_cast<std::size_t>(reason)]; }
     [[nodiscard]] bool is_blocked(const Host& a, const Host& b) const;
     [[nodiscard]] bool has_lost(const Host& host, net::Family family) const;
 
@@ -164,7 +162,7 @@ private:
     FlightQueue<Datagram> in_flight_;
     std::deque<Delivery> arrived_;
     Instant now_{};
-    std::array<std::uint64_t, kDropReasons> dropped_{};
+    std::array<std::uint64_t, kEnumeratorCount<DropReason>> dropped_{};
 };
 
 }  // namespace culvert::model

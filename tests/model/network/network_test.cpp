@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/model/scenario/enumerators.h"
+
 namespace culvert::model {
 namespace {
 
@@ -121,7 +123,6 @@ TEST_F(NetworkTest, LosesWhatIsSentToNobody) {
     send(kClient, {net::IpAddress::parse("10.0.0.1").value(), 53});
 
     expect_dropped(DropReason::kNoSuchAddress);
-    EXPECT_EQ(network.last_drop(kClient)->reason, DropReason::kNoSuchAddress);
 }
 
 TEST_F(NetworkTest, LosesWhatIsSentToAnAddressOfThePast) {
@@ -193,7 +194,6 @@ TEST_F(NetworkTest, LosesWhatANatDoesNotAdmit) {
 
     send(kGateway, client);
     expect_dropped(DropReason::kNatFiltered);
-    EXPECT_EQ(network.last_drop(kGateway)->to, client);
     send(kGateway, {client.ip, 1});
     expect_dropped(DropReason::kNatNoMapping);
 }
@@ -241,9 +241,8 @@ TEST_F(NetworkTest, FiltersIpv6BehindANat) {
 
 TEST_F(NetworkTest, TurnsPacketsAroundOnlyInANatThatHairpins) {
     for (const bool hairpins : {false, true}) {
-        const Access access{.has_v6 = false,
-                            .nat = NatBox{.filtering = Dependence::kEndpointIndependent, .hairpins = hairpins},
-                            .lan = 1};
+        const Access access{
+            .has_v6 = false, .nat = NatBox{.filtering = Dependence::kIndependent, .hairpins = hairpins}, .lan = 1};
         const auto relay = attach_relay();
         attach(kClient, access);
         attach(kGateway, access);
@@ -341,16 +340,12 @@ TEST_F(NetworkTest, ImpairsOneDirection) {
 
     network.impair(kGateway, false, true, {.loss = 1000});
 
-    EXPECT_FALSE(network.is_lossless(kClient, kGateway));
-    EXPECT_TRUE(network.is_lossless(kGateway, kClient));
     send(kClient, gateway);
     expect_dropped(DropReason::kLoss);
-    EXPECT_EQ(network.last_drop(kGateway)->reason, DropReason::kLoss);
     send(kGateway, client);
     EXPECT_TRUE(run_one());
 
     network.heal(kGateway);
-    EXPECT_TRUE(network.is_lossless(kClient, kGateway));
     send(kClient, gateway);
     EXPECT_TRUE(run_one());
 }
@@ -401,7 +396,6 @@ TEST_F(NetworkTest, BlocksAPairOfHosts) {
     send(kGateway, client);
     EXPECT_TRUE(run().empty());
     EXPECT_EQ(network.dropped(DropReason::kBlocked), 2U);
-    EXPECT_FALSE(network.is_lossless(kGateway, kClient));
     send(kClient, relay);
     EXPECT_TRUE(run_one());
 
@@ -422,7 +416,6 @@ TEST_F(NetworkTest, LosesOneFamilyOfAHostBothWays) {
         network.lose_family(device, net::Family::kIpv6);
         send(kClient, v6);
         EXPECT_TRUE(run().empty());
-        EXPECT_FALSE(network.is_lossless(kClient, kGateway));
         send(kClient, v4);
         EXPECT_TRUE(run_one());
         network.restore_family(device, net::Family::kIpv6);
@@ -430,19 +423,6 @@ TEST_F(NetworkTest, LosesOneFamilyOfAHostBothWays) {
         EXPECT_TRUE(run_one());
     }
     EXPECT_EQ(network.dropped(DropReason::kFamilyLost), 2U);
-}
-
-TEST_F(NetworkTest, HealsEverything) {
-    attach(kClient, kV4);
-    const auto gateway = attach(kGateway, kV4);
-    network.block(kClient, kGateway);
-    network.impair(kClient, true, true, {.loss = 1000});
-    network.lose_family(kGateway, net::Family::kIpv4);
-
-    network.heal_all();
-
-    send(kClient, gateway);
-    EXPECT_TRUE(run_one());
 }
 
 TEST_F(NetworkTest, LosesTooLongPackets) {
@@ -508,7 +488,8 @@ TEST_F(NetworkTest, KeepsTheOrderOfAPairAcrossChangesOfItsLinks) {
         rng.below(2) == 0 ? network.impair(kGateway, rng.below(2) == 0, true, impairment)
                           : network.impair(kClient, true, false, impairment);
         if (rng.below(3) == 0) {
-            network.heal_all();
+            network.heal(kClient);
+            network.heal(kGateway);
         }
     }
     for (const auto& delivery : run()) {
@@ -548,7 +529,7 @@ TEST(Network, BreaksTiesByChanceButNotByOrderOfSending) {
 /// Everything that arrives in a network of impaired links, as text.
 std::string trace_of(std::uint64_t seed, bool with_third_host) {
     Network network{Rng::from_number(seed)};
-    const Access access{.nat = NatBox{.filtering = Dependence::kEndpointIndependent, .keeps_port = false}};
+    const Access access{.nat = NatBox{.filtering = Dependence::kIndependent, .keeps_port = false}};
     if (with_third_host) {
         network.attach_public(RelayNo{2}, true, true, milliseconds{10}, kStart);
         network.impair(RelayNo{2}, true, true, {.loss = 500});

@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "culvert/base/overloaded.h"
-#include "tests/model/observer/device_name.h"
-#include "tests/model/observer/state_text.h"
 
 namespace culvert::model {
 namespace {
@@ -31,18 +29,21 @@ void AgreementChecks::handle(const Settled&, Instant now) {
 }
 
 void AgreementChecks::handle(const StatesShown& event, Instant now) {
-    std::map<ClientNo, State> clients;
-    std::map<GatewayNo, State> gateways;
-    for (const auto& [device, text] : event.states) {
+    std::map<ClientNo, const tunnel::ClientState&> clients;
+    std::map<GatewayNo, const tunnel::GatewayState&> gateways;
+    for (const auto& [device, shown] : event.states) {
         if (const auto* client = std::get_if<ClientNo>(&device); client != nullptr && !situation_.is_hostile(*client)) {
-            check_assignments(*client, clients.emplace(*client, read(text)).first->second, now);
+            const auto& state = std::get<tunnel::ClientState>(shown);
+            clients.emplace(*client, state);
+            check_assignments(*client, state, now);
         } else if (const auto* gateway = std::get_if<GatewayNo>(&device);
                    gateway != nullptr && !situation_.is_hostile(*gateway)) {
-            const auto& state = gateways.emplace(*gateway, read(text)).first->second;
+            const auto& state = std::get<tunnel::GatewayState>(shown);
+            gateways.emplace(*gateway, state);
             check_grants(*gateway, state, now);
             check_goodbyes(*gateway, state, now);
         } else if (const auto* relay = std::get_if<RelayNo>(&device)) {
-            check_relay(*relay, text, now);
+            check_relay(*relay, std::get<turn::ServerAllocations>(shown), now);
         }
     }
     for (const auto& [client, at_client] : clients) {
@@ -81,7 +82,7 @@ void AgreementChecks::handle(const MessageToDevice& event, Instant) {
     std::visit([&](const auto& message) { std::visit(handle_one, message); }, event.message);
 }
 
-void AgreementChecks::check_relay(RelayNo relay, std::string_view text, Instant now) {
+void AgreementChecks::check_relay(RelayNo relay, const turn::ServerAllocations& allocations, Instant now) {
     if (situation_.calm().was_unreachable(relay, now - kRevocationTakes)) {
         return;
     }
@@ -90,53 +91,24 @@ void AgreementChecks::check_relay(RelayNo relay, std::string_view text, Instant 
             continue;
         }
         const auto& salts = salts_[device];
-        const auto lines = read_state(text);
-        const bool is_gone = std::ranges::none_of(
-            lines, [&](const StateLine& line) { return line.name == "allocation" && salts.contains(line["user"]); });
-        verdict_.check("SEC-12", is_gone, now, [&] {
-            return "relay" + std::to_string(relay.value) + " still serves a device whose token was revoked";
-        });
+        const bool is_gone =
+            std::ranges::none_of(allocations, [&](const auto& entry) { return salts.contains(entry.second.user); });
+        verdict_.check("SEC-12", is_gone, now,
+                       [&] { return name(relay) + " still serves a device whose token was revoked"; });
     }
-}
-
-AgreementChecks::State AgreementChecks::read(std::string_view text) {
-    State state;
-    Connection* connection = nullptr;
-    std::set<std::string_view>* grants = nullptr;
-    for (const auto& line : read_state(text)) {
-        if (line.name == "connection") {
-            connection = &state.connections[line["id"]];
-        } else if (line.name == "agent" && connection != nullptr) {
-            connection->local_ufrag = line["local_ufrag"];
-            connection->remote_ufrag = line["remote_ufrag"];
-        } else if (line.name == "tunnel" && connection != nullptr) {
-            connection->preshared_key = line["preshared_key"];
-        } else if (line.name == "session" && connection != nullptr) {
-            connection->sessions.push_back({line["local_index"], line["peer_index"], line["current"] == "yes"});
-        } else if (line.name == "assignment") {
-            state.assignments.emplace(line["resource"], line["gateway"]);
-        } else if (line.name == "client") {
-            grants = &state.grants[line["id"]];
-        } else if (line.name == "grant" && grants != nullptr) {
-            grants->insert(line["resource"]);
-        }
-    }
-    return state;
 }
 
 /// It may have fewer: with a goodbye it forgets the client.
-void AgreementChecks::check_grants(GatewayNo gateway, const State& state, Instant now) {
+void AgreementChecks::check_grants(GatewayNo gateway, const tunnel::GatewayState& state, Instant now) {
     const auto wall = std::chrono::floor<std::chrono::seconds>(situation_.wall_time_at(gateway, now));
-    for (const auto& [client_id, resources] : state.grants) {
-        const auto uuid = Uuid::parse(client_id);
-        const auto& told = situation_.grants(gateway).of(ClientId{uuid.value_or(Uuid{})});
-        for (const auto resource : resources) {
-            const bool is_granted = std::ranges::any_of(told, [&](const auto& entry) {
-                const auto& [id, grant] = entry;
-                return id.to_string() == resource && (!grant.expires_at || *grant.expires_at > wall - kExpiryTakes);
-            });
+    for (const auto& [client, grants] : state.grants) {
+        const auto& told = situation_.grants(gateway).of(client);
+        for (const auto& [resource, expires_at] : grants) {
+            const auto grant = told.find(resource);
+            const bool is_granted =
+                grant != told.end() && (!grant->second.expires_at || *grant->second.expires_at > wall - kExpiryTakes);
             verdict_.check("STA-4", is_granted, now, [&] {
-                return name(gateway) + " grants client " + std::string{client_id} + " " + std::string{resource} +
+                return name(gateway) + " grants client " + client.to_string() + " " + resource.to_string() +
                        " without having been told to";
             });
         }
@@ -144,7 +116,7 @@ void AgreementChecks::check_grants(GatewayNo gateway, const State& state, Instan
 }
 
 /// A client that is granted something again at once may overtake its goodbye.
-void AgreementChecks::check_goodbyes(GatewayNo gateway, const State& state, Instant now) {
+void AgreementChecks::check_goodbyes(GatewayNo gateway, const tunnel::GatewayState& state, Instant now) {
     for (const auto client : situation_.clients()) {
         const auto id = situation_.id_of(client);
         const auto goodbye = situation_.goodbye_at(client, gateway);
@@ -161,41 +133,35 @@ void AgreementChecks::check_goodbyes(GatewayNo gateway, const State& state, Inst
         if (is_back) {
             continue;
         }
-        const auto shown = state.grants.find(id->to_string());
-        const bool is_forgotten =
-            shown == state.grants.end() || std::ranges::none_of(told, [&](const auto& entry) {
-                return entry.second.since <= *goodbye && shown->second.contains(entry.first.to_string());
-            });
+        const auto shown = state.grants.find(*id);
+        const bool is_forgotten = shown == state.grants.end() || std::ranges::none_of(told, [&](const auto& entry) {
+                                      return entry.second.since <= *goodbye && shown->second.contains(entry.first);
+                                  });
         verdict_.check("RES-2", is_forgotten, now, [&] {
             return name(gateway) + " still grants " + name(client) + " what it did before its goodbye";
         });
     }
 }
 
-void AgreementChecks::check_assignments(ClientNo client, const State& state, Instant now) {
+void AgreementChecks::check_assignments(ClientNo client, const tunnel::ClientState& state, Instant now) {
     const auto& told = situation_.told(client);
     for (const auto& [resource, gateway] : state.assignments) {
-        const auto id = Uuid::parse(resource);
-        const auto gateway_id = Uuid::parse(gateway);
-        const bool is_given = id && gateway_id && told.is_given(ResourceId{*id}, GatewayId{*gateway_id});
-        verdict_.check("STA-4", is_given, now, [&] {
-            return name(client) + " reaches " + std::string{resource} + " through a gateway that it was not given";
+        verdict_.check("STA-4", told.is_given(resource, gateway), now, [&] {
+            return name(client) + " reaches " + resource.to_string() + " through a gateway that it was not given";
         });
     }
 }
 
-void AgreementChecks::check_pair(ClientNo client, const State& at_client, GatewayNo gateway, const State& at_gateway,
-                                 Instant now) {
+void AgreementChecks::check_pair(ClientNo client, const tunnel::ClientState& at_client, GatewayNo gateway,
+                                 const tunnel::GatewayState& at_gateway, Instant now) {
     const auto expiry = situation_.access().token_expiry(client);
     if (expiry && std::min(*expiry, *situation_.token_expiry_at(gateway, client)) <= now + kRounding) {
         return;  // with what it was granted its connections end, a moment later at one end than at the other
     }
     const auto id = situation_.id_of(client);
-    const auto other = std::ranges::find_if(at_client.connections, [&](const auto& entry) {
-        const auto uuid = Uuid::parse(entry.first);
-        return uuid && situation_.find(GatewayId{*uuid}) == gateway;
-    });
-    const auto own = id ? at_gateway.connections.find(id->to_string()) : at_gateway.connections.end();
+    const auto other = std::ranges::find_if(
+        at_client.connections, [&](const auto& entry) { return situation_.find(GatewayId{entry.first}) == gateway; });
+    const auto own = id ? at_gateway.connections.find(id->uuid()) : at_gateway.connections.end();
     const auto between = [&] { return "between " + name(client) + " and " + name(gateway); };
     const bool are_connected = other != at_client.connections.end() && own != at_gateway.connections.end();
     if (!verdict_.check("STA-4", are_connected, now,
@@ -205,21 +171,22 @@ void AgreementChecks::check_pair(ClientNo client, const State& at_client, Gatewa
     const auto& [gateway_id, client_end] = *other;
     const auto& gateway_end = own->second;
     verdict_.check("STA-4",
-                   client_end.preshared_key == gateway_end.preshared_key &&
+                   client_end.tunnel.preshared_key == gateway_end.tunnel.preshared_key &&
                        client_end.local_ufrag == gateway_end.remote_ufrag &&
                        client_end.remote_ufrag == gateway_end.local_ufrag,
                    now, [&] { return "keys or credentials differ " + between(); });
-    const bool is_shared = std::ranges::any_of(client_end.sessions, [&](const Session& session) {
-        return session.is_current && std::ranges::any_of(gateway_end.sessions, [&](const Session& peer) {
+    const bool is_shared = std::ranges::any_of(client_end.tunnel.sessions, [&](const wireguard::SessionState& session) {
+        return session.is_current &&
+               std::ranges::any_of(gateway_end.tunnel.sessions, [&](const wireguard::SessionState& peer) {
                    return peer.local_index == session.peer_index && peer.peer_index == session.local_index;
                });
     });
     verdict_.check("STA-4", is_shared, now, [&] { return "the client's session is not known to both " + between(); });
-    const auto granted = at_gateway.grants.find(id->to_string());
+    const auto granted = at_gateway.grants.find(*id);
     for (const auto& [resource, assigned] : at_client.assignments) {
-        if (assigned == gateway_id) {
+        if (assigned.uuid() == gateway_id) {
             verdict_.check("STA-4", granted != at_gateway.grants.end() && granted->second.contains(resource), now, [&] {
-                return name(gateway) + " does not grant " + std::string{resource} + ", for which " + name(client) +
+                return name(gateway) + " does not grant " + resource.to_string() + ", for which " + name(client) +
                        " uses it";
             });
         }

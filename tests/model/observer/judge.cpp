@@ -22,6 +22,7 @@ Judge::Judge(const Setup& setup)
       portal_{situation_, verdict_},
       state_{situation_, verdict_},
       log_{situation_, verdict_},
+      attacks_{situation_, verdict_},
       agreement_{situation_, verdict_} {}
 
 void Judge::observe(const Observation& observation, Instant now) {
@@ -33,6 +34,7 @@ void Judge::observe(const Observation& observation, Instant now) {
     portal_.observe(observation, now);
     state_.observe(observation, now);
     log_.observe(observation, now);
+    attacks_.observe(observation, now);
     agreement_.observe(observation, now);
     count_fault(observation);
 }

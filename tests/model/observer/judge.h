@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tests/model/observer/agreement_checks.h"
+#include "tests/model/observer/attack_checks.h"
 #include "tests/model/observer/log_checks.h"
 #include "tests/model/observer/portal_checks.h"
 #include "tests/model/observer/probe_checks.h"
@@ -33,6 +34,7 @@ private:
     PortalChecks portal_;
     StateChecks state_;
     LogChecks log_;
+    AttackChecks attacks_;
     AgreementChecks agreement_;
 };
 

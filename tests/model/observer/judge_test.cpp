@@ -426,16 +426,5 @@ TEST_F(JudgeTest, WantsNobodyWokenInTheCalm) {
     EXPECT_EQ(violations(), Ids{"RES-4"});
 }
 
-TEST_F(JudgeTest, HearsTheNoiseThatStrangersMake) {
-    const std::vector<log::TextField> no_fields;
-    see(DatagramReceived{kClient, at("198.51.100.1:1"), at("198.18.0.1:1"), Bytes(4), true});
-    see(LogLine{kClient, log::Level::kDebug, "wireguard", "no such session", no_fields});
-    EXPECT_EQ(violations(), Ids{});
-    EXPECT_EQ(judge.finish(now).checks().at("SEC-9"), 1U);
-    see(LogLine{kClient, log::Level::kInfo, "wireguard", "no such session", no_fields});
-
-    EXPECT_EQ(violations(), Ids{"SEC-9"});
-}
-
 }  // namespace
 }  // namespace culvert::model

@@ -1,60 +1,19 @@
 #include "tests/model/observer/log_checks.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "culvert/base/base64.h"
 #include "culvert/base/overloaded.h"
+#include "culvert/tunnel/constants.h"
 #include "culvert/turn/constants.h"
-#include "tests/model/reference/ignores.h"
 
 namespace culvert::model {
 namespace {
 
-constexpr std::string_view kNewConnection = "Creating connection";
-constexpr std::string_view kFollowsPeer = "Updating remote socket";
-
 /// The portal is asked for relays again at most five minutes, with its share of chance ten, after the last time.
-constexpr Duration kRelaysComeBack = std::chrono::seconds{610};
+constexpr Duration kRelaysComeBack = 2 * tunnel::kMaxRelayRecovery + std::chrono::seconds{10};
 /// So long a relay keeps an allocation, and with it a channel and its number, that its client has forgotten.
 constexpr Duration kRelayRemembers = turn::kChannelLifetime + turn::kChannelCoolDown;
-
-bool is_reset(const LogLine& line) {
-    return line.message == "Resetting network state" || line.message == "Reset network state";
-}
-
-/// The peer that a line about a connection names; empty if it is about none.
-std::string peer_of(const LogLine& line) {
-    const auto field =
-        std::ranges::find_if(line.fields, [](const auto& each) { return each.key == "gid" || each.key == "cid"; });
-    return field == line.fields.end() ? std::string{} : std::string{field->value};
-}
-
-/// Whether a datagram is a success response to a connectivity check, by itself or in ChannelData.
-bool is_answer_to_check(ByteSpan datagram) {
-    constexpr std::uint16_t kBindingSuccess = 0x0101;
-    if (datagram.size() > 4 && (std::to_integer<unsigned>(datagram[0]) & 0xc0U) == 0x40U) {
-        datagram = datagram.subspan(4);
-    }
-    return datagram.size() >= 2 && load_be<std::uint16_t>(datagram) == kBindingSuccess;
-}
-
-/// What a relay says about requests whose credentials it has checked.
-bool is_about_authentic_request(const LogLine& line) {
-    return line.target == "relay" &&
-           (line.message == "Created new allocation" || line.message == "Deleted allocation on request" ||
-            line.message == "Refused requests of users");
-}
-
-/// Whether the line about a connection says that it is at most so old.
-bool is_new_connection(const LogLine& line) {
-    constexpr std::uint64_t kNewFor = 5'000;  // ms
-    const auto field = std::ranges::find(line.fields, "since_request_ms", &log::TextField::key);
-    std::uint64_t age = 0;
-    return field != line.fields.end() &&
-           std::from_chars(field->value.data(), field->value.data() + field->value.size(), age).ec == std::errc{} &&
-           age <= kNewFor;
-}
 
 std::string describe(const LogLine& line) {
     std::string text{line.target};
@@ -72,57 +31,34 @@ void LogChecks::observe(const Observation& observation, Instant now) {
     std::visit([&](const auto& event) { handle(event, now); }, observation);
 }
 
-void LogChecks::end_attack(Instant now) {
-    if (attacked_) {
-        verdict_.check("SEC-9", true, now, [] { return ""; });
-        attacked_.reset();
-    }
-}
-
-void LogChecks::handle(const DatagramReceived& event, Instant now) {
-    end_attack(now);
-    // A relay's users have to tell somebody that it refuses them.
-    if (event.is_attack && !situation_.is_liar(event.from.ip)) {
-        attacked_ = Attacked{std::visit([](auto number) { return Process{number}; }, event.host), now,
-                             is_answer_to_check(event.payload)};
-    }
-}
-
-void LogChecks::handle(const MessageToDevice& event, Instant now) {
-    end_attack(now);
+void LogChecks::handle(const MessageToDevice& event, Instant) {
     std::visit(overloaded{[&](const portal_api::ToClient& message) {
                               if (const auto* init = std::get_if<portal_api::ClientInit>(&message)) {
                                   learn(init->relays);
-                              } else if (const auto* created = std::get_if<portal_api::FlowCreated>(&message)) {
-                                  learn(created->preshared_key);
-                                  learn(created->client_ice_credentials);
-                                  learn(created->gateway_ice_credentials);
+                              } else if (const auto* flow = std::get_if<portal_api::FlowCreated>(&message)) {
+                                  learn(flow->preshared_key, flow->client_ice_credentials,
+                                        flow->gateway_ice_credentials);
                               }
                           },
                           [&](const portal_api::ToGateway& message) {
                               if (const auto* init = std::get_if<portal_api::GatewayInit>(&message)) {
                                   learn(init->relays);
                               } else if (const auto* flow = std::get_if<portal_api::AuthorizeFlow>(&message)) {
-                                  learn(flow->client.preshared_key);
-                                  learn(flow->client_ice_credentials);
-                                  learn(flow->gateway_ice_credentials);
+                                  learn(flow->client.preshared_key, flow->client_ice_credentials,
+                                        flow->gateway_ice_credentials);
                               }
                           },
                           [](const portal_api::ToRelay&) {}},
                event.message);
 }
 
-void LogChecks::learn(const portal_api::IceCredentials& credentials) {
-    secrets_.insert(credentials.password);
-}
-
 void LogChecks::learn(const std::vector<portal_api::Relay>& relays) {
     std::ranges::transform(relays, std::inserter(secrets_, secrets_.end()), &portal_api::Relay::password);
 }
 
-void LogChecks::learn(const crypto::PresharedKey& key) {
-    secrets_.insert(to_base64(key.reveal()));
-    secrets_.insert(to_hex(key.reveal()));
+void LogChecks::learn(const crypto::PresharedKey& key, const portal_api::IceCredentials& client,
+                      const portal_api::IceCredentials& gateway) {
+    secrets_.insert({to_base64(key.reveal()), to_hex(key.reveal()), client.password, gateway.password});
 }
 
 void LogChecks::handle(const LogLine& event, Instant now) {
@@ -133,32 +69,8 @@ void LogChecks::handle(const LogLine& event, Instant now) {
                                             return !secret.empty() && line.find(secret) != std::string::npos;
                                         }),
                    now, [&] { return "a secret in the log: " + line; });
-    check_stranger(event, line, now);
     verdict_.check("RES-4", event.level < log::Level::kWarn || is_expected(event, now), now,
                    [&] { return "needs a person: " + line; });
-}
-
-void LogChecks::check_stranger(const LogLine& event, const std::string& line, Instant now) {
-    const bool follows_peer = event.message == kFollowsPeer && event.level == log::Level::kInfo;
-    const bool has_path = follows_peer && !has_path_.insert({event.process, peer_of(event)}).second;
-    if (event.message == kNewConnection) {
-        has_path_.erase({event.process, peer_of(event)});
-    }
-    // No datagram reaches a device's channel to the portal, and a reset is seen before the action that orders it.
-    if (!attacked_ || attacked_->process != event.process || attacked_->at != now || event.target == "portal_channel" ||
-        is_reset(event)) {
-        return;
-    }
-    if (is_about_authentic_request(event)) {
-        verdict_.tolerate(Excuse::kValidRequest);
-    } else if (follows_peer && (!has_path || is_new_connection(event))) {
-        verdict_.tolerate(Excuse::kRecordedCheck);  // only what is known to work is not given up for it
-    } else if (follows_peer && attacked_->is_answer) {
-        verdict_.tolerate(Excuse::kRecordedAnswer);  // it does not matter (spec/connectivity.md section 4.3)
-    } else {
-        verdict_.check("SEC-9", event.level <= log::Level::kDebug, now,
-                       [&] { return "a stranger's datagram makes noise: " + line; });
-    }
 }
 
 bool LogChecks::is_expected(const LogLine& line, Instant now) {

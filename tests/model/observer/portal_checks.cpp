@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "tests/model/observer/device_name.h"
 #include "tests/model/reference/expectation.h"
 #include "tests/model/reference/inner_packet.h"
 

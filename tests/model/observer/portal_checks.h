@@ -23,9 +23,9 @@ private:
     void handle(const PacketDelivered& event, Instant now);
     void handle(const ActionTaken& event, Instant now);
     template <OneOf<ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived,
-                    PacketSubmitted, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed, TransferStarted,
-                    TransferEnded, SessionOpened, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed,
-                    LogLine, Settled, StatesShown>
+                    PacketSubmitted, PacketForwarded, PacketReturned, AttackHandled, PacketForged, PacketBetrayed,
+                    TransferStarted, TransferEnded, SessionOpened, SessionClosed, DeviceFailed, InterfaceConfigured,
+                    ResourcesListed, LogLine, Settled, StatesShown>
                   Ignored>
     void handle(const Ignored&, Instant) {}
 

@@ -51,9 +51,9 @@ private:
     void handle(const PacketBetrayed& event, Instant now);
     void handle(const TransferStarted& event, Instant now);
     void handle(const TransferEnded& event, Instant now);
-    template <OneOf<ProcessChanged, HostAttached, NatReplaced, DatagramSent, DatagramReceived, PacketForged,
-                    SessionOpened, SessionClosed, MessageToDevice, MessageToPortal, DeviceFailed, InterfaceConfigured,
-                    ResourcesListed, LogLine, Settled, StatesShown>
+    template <OneOf<ProcessChanged, HostAttached, NatReplaced, DatagramSent, DatagramReceived, AttackHandled,
+                    PacketForged, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal, DeviceFailed,
+                    InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>
                   Ignored>
     void handle(const Ignored&, Instant) {}
 

@@ -12,13 +12,6 @@ namespace {
 /// What the portal has to end a session, or to hear that a token was deleted.
 constexpr Duration kTokenEnds = std::chrono::seconds{2};
 
-std::string name(const Device& device) {
-    return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
-                                 [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
-                                 [](RelayNo n) { return "relay" + std::to_string(n.value); }},
-                      device);
-}
-
 }  // namespace
 
 void StateChecks::observe(const Observation& observation, Instant now) {

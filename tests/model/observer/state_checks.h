@@ -26,8 +26,8 @@ private:
     void handle(const Settled& event, Instant now);
     template <
         OneOf<ActionTaken, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived, PacketSubmitted,
-              PacketDelivered, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed, TransferStarted,
-              TransferEnded, MessageToDevice, MessageToPortal, DeviceFailed, LogLine, StatesShown>
+              PacketDelivered, PacketForwarded, PacketReturned, AttackHandled, PacketForged, PacketBetrayed,
+              TransferStarted, TransferEnded, MessageToDevice, MessageToPortal, DeviceFailed, LogLine, StatesShown>
             Ignored>
     void handle(const Ignored&, Instant) {}
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "culvert/tunnel/address_ranges.h"
 #include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
@@ -18,13 +19,6 @@ std::string describe(const InnerPacket& packet) {
     return packet.source.to_string() + "." + std::to_string(packet.source_port) + " > " +
            packet.destination.to_string() + "." + std::to_string(packet.destination_port) + " protocol " +
            std::to_string(packet.protocol);
-}
-
-std::string name(ClientNo client) {
-    return "client" + std::to_string(client.value);
-}
-std::string name(GatewayNo gateway) {
-    return "gateway" + std::to_string(gateway.value);
 }
 
 bool is_control(const InnerPacket& packet) {
@@ -109,7 +103,7 @@ void TrafficChecks::check_grant(GatewayNo gateway, ClientNo client, const InnerP
     const auto& grants = situation_.grants(gateway);
     const auto own = situation_.gateway_interface(gateway);
     const bool is_own = own && (packet.destination == own->ipv4 || packet.destination == own->ipv6);
-    if (!verdict_.check("SEC-3", is_own || !is_tunnel_address(packet.destination), now, [&] {
+    if (!verdict_.check("SEC-3", is_own || !tunnel::is_peer_address(packet.destination), now, [&] {
             return name(gateway) + " forwarded from one tunnel address to another: " + describe(packet);
         })) {
         return;

@@ -33,10 +33,11 @@ private:
     void handle(const PacketDelivered& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
     void handle(const PacketBetrayed& event, Instant now);
-    template <OneOf<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramReceived,
-                    PacketForged, TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice,
-                    MessageToPortal, DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>
-                  Ignored>
+    template <
+        OneOf<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramReceived, AttackHandled,
+              PacketForged, TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice,
+              MessageToPortal, DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>
+            Ignored>
     void handle(const Ignored&, Instant) {}
 
     void check_form(const InnerPacket& packet, bool is_from_hostile, Instant now);

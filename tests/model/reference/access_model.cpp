@@ -5,22 +5,12 @@
 #include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
-namespace {
-
-template <typename No>
-No number(std::size_t index) {
-    return No{static_cast<std::uint8_t>(index + 1)};
-}
-
-}  // namespace
-
 AccessModel::AccessModel(const Setup& setup, Instant begin) : setup_{setup}, begin_{begin} {
-    for (std::size_t i = 0; i < setup_.sites; ++i) {
-        const auto site = number<SiteNo>(i);
-        site_names_[site] = "site" + std::to_string(site.value);
+    for (const auto site : numbers<SiteNo>(setup_.sites)) {
+        site_names_[site] = name(site);
     }
-    for (std::size_t i = 0; i < setup_.resources.size(); ++i) {
-        change(CreateResource{number<ResourceNo>(i)}, begin);
+    for (const auto resource : numbers<ResourceNo>(setup_.resources.size())) {
+        change(CreateResource{resource}, begin);
     }
     for (std::size_t i = 0; i < setup_.clients.size(); ++i) {
         for (const auto group : setup_.clients[i].groups) {
@@ -47,7 +37,7 @@ void AccessModel::change(const Action& action, Instant now) {
         const auto id = resource_id(create->resource, next);
         resources_[id] = {.number = create->resource,
                           .id = id,
-                          .name = "resource" + std::to_string(create->resource.value),
+                          .name = name(create->resource),
                           .address = setup.address,
                           .sites = {setup.sites.begin(), setup.sites.end()},
                           .filters = setup.filters,
@@ -122,8 +112,7 @@ bool AccessModel::compute_shown(ClientNo client, const Resource& resource) const
 }
 
 void AccessModel::update_standings(Instant now) {
-    for (std::size_t i = 0; i < setup_.clients.size(); ++i) {
-        const auto client = number<ClientNo>(i);
+    for (const auto client : numbers<ClientNo>(setup_.clients.size())) {
         auto& changed_at = changed_at_[client];
         for (const auto& [id, resource] : resources_) {
             const bool is_shown = compute_shown(client, resource);

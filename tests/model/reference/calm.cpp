@@ -38,8 +38,8 @@ bool is_calm(Instant disturbed_at, Instant at) {
 
 Calm::Calm(const Setup& setup) {
     const auto add = [&]<typename No>(No, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            devices_.insert(No{static_cast<std::uint8_t>(i + 1)});
+        for (const auto number : numbers<No>(count)) {
+            devices_.insert(number);
         }
     };
     add(ClientNo{}, setup.clients.size());
@@ -204,7 +204,7 @@ void Calm::handle(const ActionTaken& event, Instant now) {
     } else if (const auto* clock = std::get_if<SetClock>(&event.step.action)) {
         strike(clock->gateway, "LIV-4", now);
     } else if (const auto* attack = std::get_if<Attack>(&event.step.action);
-               attack != nullptr && attack->spoof == Spoof::kHandshakeGoodMac) {
+               attack != nullptr && attack->spoof == Spoof::kUnknownKeyInit) {
         // Beyond a hundred a second, honest handshakes are repeated with a cookie (spec/connectivity.md section 7.4).
         strike(as_process(attack->target), "LIV-1", now);
     }

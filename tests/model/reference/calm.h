@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-#include "tests/model/reference/ignores.h"
+#include "tests/model/scenario/ignores.h"
 #include "tests/model/world/observation.h"
 
 namespace culvert::model {
@@ -78,8 +78,8 @@ private:
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
     template <OneOf<DatagramSent, DatagramReceived, PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned,
-                    PacketForged, PacketBetrayed, TransferStarted, TransferEnded, MessageToDevice, MessageToPortal,
-                    DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>
+                    AttackHandled, PacketForged, PacketBetrayed, TransferStarted, TransferEnded, MessageToDevice,
+                    MessageToPortal, DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>
                   Ignored>
     void handle(const Ignored&, Instant) {}
     void lose_session(const Device& device, Instant now);

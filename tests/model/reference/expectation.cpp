@@ -5,6 +5,7 @@
 #include <set>
 
 #include "culvert/portal/constants.h"
+#include "culvert/tunnel/address_ranges.h"
 #include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
@@ -94,7 +95,7 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
     if (interface && packet.source != interface->ipv4 && packet.source != interface->ipv6) {
         return conclude(Outcome::kDropped, "its source is not the client's");
     }
-    if (is_tunnel_address(packet.destination)) {
+    if (tunnel::is_peer_address(packet.destination)) {
         const auto owner = situation.owner(packet.destination);
         const bool is_gateway = owner && std::holds_alternative<GatewayNo>(*owner);
         return is_gateway ? excuse(Excuse::kGatewayItself)

@@ -1,7 +1,11 @@
 #include "tests/model/reference/situation.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "culvert/turn/constants.h"
+#include "culvert/wireguard/constants.h"
+#include "culvert/wireguard/message.h"
 #include "tests/model/scenario/ids.h"
 
 namespace culvert::model {
@@ -12,10 +16,9 @@ const Grants kNothingGranted;
 
 /// A session that has carried data is renewed when it is 120 s old; over one that has not, the initiator sends nothing
 /// from 170 s on, so no goodbye either (spec/connectivity.md section 7.2).
-constexpr Duration kSessionLasts = std::chrono::seconds{160};
+constexpr Duration kSessionLasts = wireguard::kInitiatorStopsSending - std::chrono::seconds{10};
 
-constexpr std::size_t kChannelDataHeader = 4;
-constexpr std::uint32_t kTransportData = 4;  // WireGuard message type, little endian
+constexpr auto kTransportData = std::uint32_t{std::to_underlying(wireguard::PacketKind::kData)};
 
 /// Whether a NAT in front of the host forgets mappings sooner than keep-alives are promised to renew them
 /// (spec/testing.md section 7.2, item 8).
@@ -25,7 +28,7 @@ bool forgets_too_soon(const std::optional<NatBox>& nat) {
 }
 
 bool has_dependent_mapping(const std::optional<NatBox>& nat) {
-    return nat && nat->mapping != Dependence::kEndpointIndependent;
+    return nat && nat->mapping != Dependence::kIndependent;
 }
 
 }  // namespace
@@ -170,9 +173,9 @@ void Situation::learn(const Owner& owner, const portal_api::Interface& interface
 void Situation::handle(const DatagramSent& event, Instant now) {
     auto payload = event.payload;
     std::uint16_t channel = 0;
-    if (payload.size() > kChannelDataHeader && (std::to_integer<unsigned>(payload[0]) & 0xc0U) == 0x40U) {
+    if (payload.size() > turn::kChannelDataHeaderSize && (std::to_integer<unsigned>(payload[0]) & 0xc0U) == 0x40U) {
         channel = load_be<std::uint16_t>(payload);
-        payload = payload.subspan(kChannelDataHeader);
+        payload = payload.subspan(turn::kChannelDataHeaderSize);
     }
     if (payload.size() < 32 || load_le<std::uint32_t>(payload) != kTransportData) {
         return;
@@ -309,29 +312,11 @@ std::optional<portal_api::Interface> Situation::gateway_interface(GatewayNo gate
     return found == gateway_interfaces_.end() ? std::nullopt : std::optional{found->second};
 }
 
-std::vector<ClientNo> Situation::clients() const {
-    std::vector<ClientNo> result;
-    for (std::size_t i = 1; i <= setup_.clients.size(); ++i) {
-        result.push_back({static_cast<std::uint8_t>(i)});
-    }
-    return result;
-}
-
-std::vector<GatewayNo> Situation::gateways() const {
-    std::vector<GatewayNo> result;
-    for (std::size_t i = 1; i <= setup_.gateways.size(); ++i) {
-        result.push_back({static_cast<std::uint8_t>(i)});
-    }
-    return result;
-}
-
 std::vector<GatewayNo> Situation::gateways_of(const AccessModel::Resource& resource) const {
-    std::vector<GatewayNo> result;
-    for (std::size_t i = 0; i < setup_.gateways.size(); ++i) {
-        if (resource.sites.contains(setup_.gateways[i].site)) {
-            result.push_back({static_cast<std::uint8_t>(i + 1)});
-        }
-    }
+    auto result = gateways();
+    std::erase_if(result, [&](GatewayNo gateway) {
+        return !resource.sites.contains(setup_.gateways.at(gateway.value - 1U).site);
+    });
     return result;
 }
 

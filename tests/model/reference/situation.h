@@ -57,8 +57,8 @@ public:
     [[nodiscard]] std::optional<Owner> owner(const net::IpAddress& address) const;
     [[nodiscard]] std::optional<portal_api::Interface> gateway_interface(GatewayNo gateway) const;
     /// Honest and hostile ones.
-    [[nodiscard]] std::vector<ClientNo> clients() const;
-    [[nodiscard]] std::vector<GatewayNo> gateways() const;
+    [[nodiscard]] std::vector<ClientNo> clients() const { return numbers<ClientNo>(setup_.clients.size()); }
+    [[nodiscard]] std::vector<GatewayNo> gateways() const { return numbers<GatewayNo>(setup_.gateways.size()); }
     /// Those of the resource's sites.
     [[nodiscard]] std::vector<GatewayNo> gateways_of(const AccessModel::Resource& resource) const;
 
@@ -83,9 +83,9 @@ private:
     void handle(const PacketReturned& event, Instant now);
     void handle(const PacketDelivered& event, Instant now);
     void handle(const DatagramSent& event, Instant now);
-    template <OneOf<FaultChanged, DatagramReceived, PacketSubmitted, PacketForwarded, PacketForged, PacketBetrayed,
-                    TransferStarted, TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed,
-                    LogLine, Settled, StatesShown>
+    template <OneOf<FaultChanged, DatagramReceived, PacketSubmitted, PacketForwarded, AttackHandled, PacketForged,
+                    PacketBetrayed, TransferStarted, TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured,
+                    ResourcesListed, LogLine, Settled, StatesShown>
                   Ignored>
     void handle(const Ignored&, Instant) {}
     [[nodiscard]] bool is_connected(ClientNo client, GatewayNo gateway, Instant now) const;

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 #include <utility>
+
+#include "culvert/tunnel/address_ranges.h"
 
 namespace culvert::model {
 namespace {
@@ -11,18 +12,7 @@ namespace {
 /// A request may cross the answer to an earlier one.
 constexpr Duration kAnswersTogether = std::chrono::seconds{1};
 
-constexpr std::string_view kTunnelV4 = "100.64.0.0/11";
-constexpr std::string_view kTunnelV6 = "fd00:2021:1111::/107";
-constexpr std::array<std::string_view, 6> kFixedRoutes = {kTunnelV4,
-                                                          "100.96.0.0/11",
-                                                          "100.100.111.0/24",
-                                                          kTunnelV6,
-                                                          "fd00:2021:1111:8000::/107",
-                                                          "fd00:2021:1111:8000:100:100:111:0/120"};
-
-net::IpNetwork network(std::string_view text) {
-    return *net::IpNetwork::parse(text);
-}
+constexpr std::array kFamilies{net::Family::kIpv4, net::Family::kIpv6};
 
 void add_route(const net::IpNetwork& route, tunnel::TunConfig& config) {
     (route.family() == net::Family::kIpv4 ? config.ipv4_routes : config.ipv6_routes).push_back(route);
@@ -203,8 +193,10 @@ std::optional<tunnel::TunConfig> ToldResources::tun_config() const {
                              .ipv4_routes = {},
                              .ipv6_routes = {},
                              .search_domain = interface_->search_domain};
-    for (const auto route : kFixedRoutes) {
-        add_route(network(route), config);
+    for (const auto family : kFamilies) {
+        add_route(tunnel::peer_range(family), config);
+        add_route(tunnel::proxy_range(family), config);
+        add_route(tunnel::sentinel_range(family), config);
     }
     for (const auto& [id, resource] : resources_) {
         add_route(resource.address, config);
@@ -217,14 +209,8 @@ std::optional<tunnel::TunConfig> ToldResources::tun_config() const {
 tunnel::TunConfig gateway_tun_config(const portal_api::Interface& interface) {
     return {.ipv4 = interface.ipv4,
             .ipv6 = interface.ipv6,
-            .ipv4_routes = {network(kTunnelV4)},
-            .ipv6_routes = {network(kTunnelV6)}};
-}
-
-bool is_tunnel_address(const net::IpAddress& address) {
-    static const auto v4 = network(kTunnelV4);
-    static const auto v6 = network(kTunnelV6);
-    return v4.contains(address) || v6.contains(address);
+            .ipv4_routes = {tunnel::peer_range(net::Family::kIpv4)},
+            .ipv6_routes = {tunnel::peer_range(net::Family::kIpv6)}};
 }
 
 }  // namespace culvert::model

@@ -98,7 +98,4 @@ private:
 /// The TUN interface of a gateway that was told these addresses (spec/tunnel.md section 6.10).
 [[nodiscard]] tunnel::TunConfig gateway_tun_config(const portal_api::Interface& interface);
 
-/// Addresses of clients and gateways inside the tunnel (spec/tunnel.md section 1.1).
-[[nodiscard]] bool is_tunnel_address(const net::IpAddress& address);
-
 }  // namespace culvert::model

@@ -228,8 +228,6 @@ TEST(ToldResources, RoutesAreTheNetworksAndTheFixedRanges) {
     }
     EXPECT_EQ(routes, (std::vector<std::string>{"10.1.0.0/16", "100.64.0.0/11", "100.96.0.0/11", "100.100.111.0/24"}));
     EXPECT_EQ(config->ipv6_routes.size(), 4U);
-    EXPECT_TRUE(is_tunnel_address(config->ipv4));
-    EXPECT_FALSE(is_tunnel_address(ip("100.96.0.1")));
 }
 
 }  // namespace

@@ -7,16 +7,13 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/portal_api/codec.h"
-#include "tests/model/reference/ignores.h"
+#include "culvert/stun/constants.h"
+#include "tests/model/scenario/enumerators.h"
+#include "tests/model/scenario/ignores.h"
 #include "tests/model/scenario/script.h"
 
 namespace culvert::model {
 namespace {
-
-std::string_view state_name(ProcessState state) {
-    constexpr std::array<std::string_view, 4> kNames = {"stopped", "running", "hung", "suspended"};
-    return kNames[static_cast<std::size_t>(state)];
-}
 
 std::string_view stun_method(unsigned method) {
     switch (method) {
@@ -49,51 +46,21 @@ std::string summarise_wireguard(ByteSpan payload) {
     return fmt::format("WireGuard {} {}", kind < kKinds.size() ? kKinds[kind] : "?", payload.size());
 }
 
-const char* message_name(const portal_api::ToDevice& message) {
-    using namespace portal_api;
-    return std::visit(
-        overloaded{[](const ToClient& any) {
-                       constexpr std::array kNames = {"init",
-                                                      "config_changed",
-                                                      "resource_created_or_updated",
-                                                      "resource_deleted",
-                                                      "relays_presence",
-                                                      "flow_created",
-                                                      "flow_creation_failed",
-                                                      "ice_candidates",
-                                                      "invalidate_ice_candidates"};
-                       static_assert(kNames.size() == std::variant_size_v<ToClient>);
-                       return kNames.at(any.index());
-                   },
-                   [](const ToGateway& any) {
-                       constexpr std::array kNames = {
-                           "init",           "authorize_flow",           "access_authorization_expiry_updated",
-                           "reject_access",  "resource_updated",         "relays_presence",
-                           "ice_candidates", "invalidate_ice_candidates"};
-                       static_assert(kNames.size() == std::variant_size_v<ToGateway>);
-                       return kNames.at(any.index());
-                   },
-                   [](const ToRelay&) { return "init"; }},
-        message);
+std::string text_of(const portal_api::ToDevice& message) {
+    return portal_api::encode_to_device(message, portal_api::Dialect::kV1);
+}
+std::string text_of(const portal_api::FromDevice& message) {
+    return portal_api::encode_from_device(message, portal_api::Dialect::kV1, 0);
 }
 
-const char* message_name(const portal_api::FromDevice& message) {
-    using namespace portal_api;
-    return std::visit(overloaded{[](const FromClient& any) {
-                                     constexpr std::array kNames = {"create_flow", "broadcast_ice_candidates",
-                                                                    "broadcast_invalidated_ice_candidates", "no_relays",
-                                                                    "set_snownet_capabilities"};
-                                     static_assert(kNames.size() == std::variant_size_v<FromClient>);
-                                     return kNames.at(any.index());
-                                 },
-                                 [](const FromGateway& any) {
-                                     constexpr std::array kNames = {"flow_authorized", "broadcast_ice_candidates",
-                                                                    "broadcast_invalidated_ice_candidates", "no_relays",
-                                                                    "set_snownet_capabilities"};
-                                     static_assert(kNames.size() == std::variant_size_v<FromGateway>);
-                                     return kNames.at(any.index());
-                                 }},
-                      message);
+/// So much of it that it is known for what it is.
+std::string summary_of(std::string message) {
+    constexpr std::size_t kShown = 160;
+    if (message.size() > kShown) {
+        message.resize(kShown);
+        message += "...";
+    }
+    return message;
 }
 
 /// As it stands in a script.
@@ -118,72 +85,71 @@ std::string line_of(const Observation& observation) {
                 return fmt::format("ACTION {}{}", line_of(o.step), o.is_effective ? "" : " (no effect)");
             },
             [](const ProcessChanged& o) {
-                return fmt::format("{} {}{}", name_of(o.process), state_name(o.state), o.is_crash ? " (crash)" : "");
+                return fmt::format("{} {}{}", name(o.process), name_of(o.state), o.is_crash ? " (crash)" : "");
             },
             [](const HostAttached& o) {
-                std::string text = name_of(o.host) + " attached with";
+                std::string text = name(o.host) + " attached with";
                 for (const auto& address : o.addresses) {
                     text += " " + address.to_string();
                 }
                 return text;
             },
-            [](const NatReplaced& o) { return name_of(o.host) + " is behind another NAT"; },
+            [](const NatReplaced& o) { return name(o.host) + " is behind another NAT"; },
             [](const FaultChanged& o) {
-                return fmt::format("FAULT {} at {} {}", o.name, name_of(o.process), o.is_active ? "begins" : "ends");
+                return fmt::format("FAULT {} at {} {}", o.name, name(o.process), o.is_active ? "begins" : "ends");
             },
             [](const DatagramSent& o) {
-                return fmt::format("{} sends {} > {}: {}", name_of(o.host), o.from.to_string(), o.to.to_string(),
+                return fmt::format("{} sends {} > {}: {}", name(o.host), o.from.to_string(), o.to.to_string(),
                                    summarise_datagram(o.payload));
             },
             [](const DatagramReceived& o) {
-                return fmt::format("{} receives {} > {}: {}{}", name_of(o.host), o.from.to_string(), o.to.to_string(),
+                return fmt::format("{} receives {} > {}: {}{}", name(o.host), o.from.to_string(), o.to.to_string(),
                                    summarise_datagram(o.payload), o.is_attack ? " (attack)" : "");
             },
+            [](const AttackHandled& o) { return name(o.host) + " has dealt with the attack"; },
             [](const PacketSubmitted& o) {
-                return fmt::format("{} application sends {}", name_of(Device{o.client}), summarise_packet(o.packet));
+                return fmt::format("{} application sends {}", name(o.client), summarise_packet(o.packet));
             },
             [](const PacketDelivered& o) {
-                return fmt::format("{} application receives {}", name_of(Device{o.client}), summarise_packet(o.packet));
+                return fmt::format("{} application receives {}", name(o.client), summarise_packet(o.packet));
             },
             [](const PacketForwarded& o) {
-                return fmt::format("{} forwards {}", name_of(Device{o.gateway}), summarise_packet(o.packet));
+                return fmt::format("{} forwards {}", name(o.gateway), summarise_packet(o.packet));
             },
             [](const PacketReturned& o) {
-                return fmt::format("{} gets back {}", name_of(Device{o.gateway}), summarise_packet(o.packet));
+                return fmt::format("{} gets back {}", name(o.gateway), summarise_packet(o.packet));
             },
             [](const PacketForged& o) {
-                return fmt::format("{} forges for {}: {}", name_of(Device{o.client}), name_of(Device{o.gateway}),
-                                   summarise_packet(o.packet));
+                return fmt::format("{} forges for {}: {}", name(o.client), name(o.gateway), summarise_packet(o.packet));
             },
             [](const PacketBetrayed& o) {
-                return fmt::format("{} betrays {}: {}", name_of(Device{o.gateway}), name_of(Device{o.client}),
-                                   summarise_packet(o.packet));
+                return fmt::format("{} betrays {}: {}", name(o.gateway), name(o.client), summarise_packet(o.packet));
             },
             [](const TransferStarted& o) {
-                return fmt::format("{} transfer of {} bytes begins: {} {} {}", name_of(Device{o.transfer.client}),
+                return fmt::format("{} transfer of {} bytes begins: {} {} {}", name(o.transfer.client),
                                    o.transfer.bytes, o.client.to_string(), o.transfer.is_upload ? ">" : "<",
                                    o.server.to_string());
             },
             [](const TransferEnded& o) {
-                return fmt::format("{} transfer {}: {}", name_of(Device{o.transfer.client}), o.client.to_string(),
+                return fmt::format("{} transfer {}: {}", name(o.transfer.client), o.client.to_string(),
                                    o.is_complete ? "complete" : "failed");
             },
             [](const SessionOpened& o) {
-                return fmt::format("portal session of {} id {} key {}", name_of(o.device), o.id.to_string(),
+                return fmt::format("portal session of {} id {} key {}", name(o.device), o.id.to_string(),
                                    o.public_key.to_string().substr(0, 8));
             },
             [](const SessionClosed& o) {
-                return fmt::format("portal session of {} ends: {}", name_of(o.device), o.reason);
+                return fmt::format("portal session of {} ends: {}", name(o.device), o.reason);
             },
             [](const MessageToDevice& o) {
-                return fmt::format("portal to {}: {}", name_of(o.device), message_name(o.message));
+                return fmt::format("portal to {}: {}", name(o.device), summary_of(text_of(o.message)));
             },
             [](const MessageToPortal& o) {
-                return fmt::format("{} to portal: {}", name_of(o.device), message_name(o.message));
+                return fmt::format("{} to portal: {}", name(o.device), summary_of(text_of(o.message)));
             },
-            [](const DeviceFailed& o) { return fmt::format("{} gives up: {}", name_of(o.device), o.reason); },
+            [](const DeviceFailed& o) { return fmt::format("{} gives up: {}", name(o.device), o.reason); },
             [](const InterfaceConfigured& o) {
-                std::string text = name_of(o.device) + " interface " + o.config.ipv4.to_string() + " " +
+                std::string text = name(o.device) + " interface " + o.config.ipv4.to_string() + " " +
                                    o.config.ipv6.to_string() + " routes";
                 for (const auto& route : o.config.ipv4_routes) {
                     text += " " + route.to_string();
@@ -194,7 +160,7 @@ std::string line_of(const Observation& observation) {
                 return text;
             },
             [](const ResourcesListed& o) {
-                std::string text = name_of(Device{o.client}) + " lists";
+                std::string text = name(o.client) + " lists";
                 for (const auto& resource : o.resources) {
                     text +=
                         fmt::format(" {}={}({})", resource.name, resource.address, tunnel::to_string(resource.status));
@@ -202,9 +168,8 @@ std::string line_of(const Observation& observation) {
                 return text;
             },
             [](const LogLine& o) {
-                constexpr std::array<std::string_view, 6> kLevels = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", ""};
-                return fmt::format("{} log {} {}: {}{}", name_of(o.process), kLevels[static_cast<std::size_t>(o.level)],
-                                   o.target, o.message, fields_text(o.fields));
+                return fmt::format("{} log {} {}: {}{}", name(o.process), name_of(o.level), o.target, o.message,
+                                   fields_text(o.fields));
             },
             [](const Settled&) { return std::string{"SETTLED"}; },
             [](const StatesShown&) { return std::string{"STATES COMPARED"}; },
@@ -213,18 +178,6 @@ std::string line_of(const Observation& observation) {
 }
 
 }  // namespace
-
-std::string name_of(const Process& process) {
-    return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
-                                 [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
-                                 [](RelayNo n) { return "relay" + std::to_string(n.value); },
-                                 [](PortalNo) { return std::string{"portal"}; }},
-                      process);
-}
-
-std::string name_of(const Device& device) {
-    return std::visit([](auto number) { return name_of(Process{number}); }, device);
-}
 
 std::string time_text(Instant now) {
     const auto since = now.time_since_epoch() - std::chrono::hours{1};
@@ -250,7 +203,7 @@ std::string summarise_packet(ByteSpan bytes) {
 }
 
 std::string summarise_datagram(ByteSpan payload) {
-    if (payload.size() >= 20 && load_be<std::uint32_t>(payload.subspan(4)) == 0x2112a442 &&
+    if (payload.size() >= 20 && load_be<std::uint32_t>(payload.subspan(4)) == stun::kMagicCookie &&
         (std::to_integer<unsigned>(payload[0]) & 0xc0U) == 0) {
         return summarise_stun(payload);
     }
@@ -292,15 +245,11 @@ void TraceHash::observe(const Observation& observation, Instant now) {
                    [&](const PacketForged& o) { mix(o.packet); }, [&](const PacketBetrayed& o) { mix(o.packet); },
                    [&](const SessionOpened& o) { mix(o.public_key.bytes); },
                    [&](const LogLine& o) { mix(as_bytes(o.message)); },
-                   [&](const MessageToPortal& o) {
-                       mix(as_bytes(portal_api::encode_from_device(o.message, portal_api::Dialect::kV1, 0)));
-                   },
-                   [&](const MessageToDevice& o) {
-                       mix(as_bytes(portal_api::encode_to_device(o.message, portal_api::Dialect::kV1)));
-                   },
-                   ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, TransferStarted,
-                           TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed, Settled,
-                           StatesShown>},
+                   [&](const MessageToPortal& o) { mix(as_bytes(text_of(o.message))); },
+                   [&](const MessageToDevice& o) { mix(as_bytes(text_of(o.message))); },
+                   ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, AttackHandled,
+                           TransferStarted, TransferEnded, SessionClosed, DeviceFailed, InterfaceConfigured,
+                           ResourcesListed, Settled, StatesShown>},
         observation);
 }
 

@@ -33,9 +33,6 @@ private:
     Write write_;
 };
 
-/// "client1", "portal".
-[[nodiscard]] std::string name_of(const Process& process);
-[[nodiscard]] std::string name_of(const Device& device);
 /// What a UDP payload is and the inner addresses that can be read off it: "STUN binding request", "WireGuard data 96".
 [[nodiscard]] std::string summarise_datagram(ByteSpan payload);
 /// "icmp echo request 100.64.0.1 > 10.0.0.1 seq 3".

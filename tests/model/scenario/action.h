@@ -59,7 +59,12 @@ struct Probe {
     /// UDP over IPv4 may.
     bool without_checksum = false;
 
-    friend bool operator==(const Probe&, const Probe&) = default;
+    static constexpr auto kShape = shape("probe", word("client", &Probe::client), word("destination", &Probe::to),
+                                         word("protocol", &Probe::protocol), option("from", &Probe::source_port),
+                                         option("to", &Probe::destination_port), option("count", &Probe::count),
+                                         option("every", &Probe::interval), option("payload", &Probe::payload),
+                                         option("source", &Probe::source), option("class", &Probe::traffic_class),
+                                         option("ttl", &Probe::ttl), flag("no-checksum", &Probe::without_checksum));
 };
 /// A deadline, for scripts: an application sends echo requests with this id, five a second, and the first answer has to
 /// come within this time.
@@ -69,7 +74,8 @@ struct Expect {
     std::uint16_t source_port = 1;
     milliseconds within{3000};
 
-    friend bool operator==(const Expect&, const Expect&) = default;
+    static constexpr auto kShape = shape("expect", word("client", &Expect::client), word("destination", &Expect::to),
+                                         option("from", &Expect::source_port), option("within", &Expect::within));
 };
 /// An application fetches (or uploads) bytes over TCP and compares them with what the other end has.
 struct Transfer {
@@ -80,7 +86,10 @@ struct Transfer {
     std::uint32_t bytes = 10'000;
     bool is_upload = false;
 
-    friend bool operator==(const Transfer&, const Transfer&) = default;
+    static constexpr auto kShape =
+        shape("transfer", word("client", &Transfer::client), word("destination", &Transfer::to),
+              option("from", &Transfer::source_port), option("to", &Transfer::destination_port),
+              option("bytes", &Transfer::bytes), flag("upload", &Transfer::is_upload));
 };
 /// A host behind a gateway sends a UDP datagram to a client that did not ask for it.
 struct Unsolicited {
@@ -89,114 +98,127 @@ struct Unsolicited {
     HostOf from;
     std::uint16_t count = 1;
 
-    friend bool operator==(const Unsolicited&, const Unsolicited&) = default;
+    static constexpr auto kShape =
+        shape("unsolicited", word("gateway", &Unsolicited::gateway), word("client", &Unsolicited::client),
+              word("source", &Unsolicited::from), option("count", &Unsolicited::count));
 };
 
 // --- Administrators ---
 
+/// As in the setup, if an earlier action deleted it.
 struct CreateResource {
-    ResourceNo resource;  ///< as in the setup, if an earlier action deleted it; otherwise nothing happens
-    friend bool operator==(const CreateResource&, const CreateResource&) = default;
+    ResourceNo resource;
+    static constexpr auto kShape = shape("create-resource", word("resource", &CreateResource::resource));
 };
 struct DeleteResource {
     ResourceNo resource;
-    friend bool operator==(const DeleteResource&, const DeleteResource&) = default;
+    static constexpr auto kShape = shape("delete-resource", word("resource", &DeleteResource::resource));
 };
 struct SetAddress {
     ResourceNo resource;
     net::IpNetwork address;
-    friend bool operator==(const SetAddress&, const SetAddress&) = default;
+    static constexpr auto kShape =
+        shape("set-address", word("resource", &SetAddress::resource), word("address", &SetAddress::address));
 };
 struct SetFilters {
     ResourceNo resource;
     std::vector<portal_api::Filter> filters;
-    friend bool operator==(const SetFilters&, const SetFilters&) = default;
+    static constexpr auto kShape =
+        shape("set-filters", word("resource", &SetFilters::resource), option("filters", &SetFilters::filters));
 };
 struct SetSites {
     ResourceNo resource;
     std::vector<SiteNo> sites;
-    friend bool operator==(const SetSites&, const SetSites&) = default;
+    static constexpr auto kShape =
+        shape("set-sites", word("resource", &SetSites::resource), option("sites", &SetSites::sites));
 };
 struct CreatePolicy {
     GroupNo group;
     ResourceNo resource;
-    friend bool operator==(const CreatePolicy&, const CreatePolicy&) = default;
+    static constexpr auto kShape =
+        shape("create-policy", word("group", &CreatePolicy::group), word("resource", &CreatePolicy::resource));
 };
 struct DeletePolicy {
     GroupNo group;
     ResourceNo resource;
-    friend bool operator==(const DeletePolicy&, const DeletePolicy&) = default;
+    static constexpr auto kShape =
+        shape("delete-policy", word("group", &DeletePolicy::group), word("resource", &DeletePolicy::resource));
 };
 struct SetPolicyDisabled {
     GroupNo group;
     ResourceNo resource;
     bool is_disabled = true;
-    friend bool operator==(const SetPolicyDisabled&, const SetPolicyDisabled&) = default;
+    static constexpr auto kShape =
+        shape("set-policy-disabled", word("group", &SetPolicyDisabled::group),
+              word("resource", &SetPolicyDisabled::resource), word("yes or no", &SetPolicyDisabled::is_disabled));
 };
 struct JoinGroup {
     ClientNo client;
     GroupNo group;
-    friend bool operator==(const JoinGroup&, const JoinGroup&) = default;
+    static constexpr auto kShape = shape("join", word("client", &JoinGroup::client), word("group", &JoinGroup::group));
 };
 struct LeaveGroup {
     ClientNo client;
     GroupNo group;
-    friend bool operator==(const LeaveGroup&, const LeaveGroup&) = default;
+    static constexpr auto kShape =
+        shape("leave", word("client", &LeaveGroup::client), word("group", &LeaveGroup::group));
 };
 /// The device's token is deleted; it cannot come back.
 struct RevokeToken {
     Device device;
-    friend bool operator==(const RevokeToken&, const RevokeToken&) = default;
+    static constexpr auto kShape = shape("revoke-token", word("device", &RevokeToken::device));
 };
 struct RenameSite {
     SiteNo site;
-    friend bool operator==(const RenameSite&, const RenameSite&) = default;
+    static constexpr auto kShape = shape("rename-site", word("site", &RenameSite::site));
 };
 /// Changes the account's search domain, which only changes what interfaces are configured with.
 struct SetSearchDomain {
     std::optional<std::string> domain;
-    friend bool operator==(const SetSearchDomain&, const SetSearchDomain&) = default;
+    static constexpr auto kShape = shape("set-search-domain", option("domain", &SetSearchDomain::domain));
 };
 
 // --- Processes and hosts ---
 
 struct Start {
     Process process;
-    friend bool operator==(const Start&, const Start&) = default;
+    static constexpr auto kShape = shape("start", word("process", &Start::process));
 };
 /// Gracefully.
 struct Stop {
     Process process;
-    friend bool operator==(const Stop&, const Stop&) = default;
+    static constexpr auto kShape = shape("stop", word("process", &Stop::process));
 };
 /// All but what is on disk is lost; nothing is said to anybody.
 struct Crash {
     Process process;
-    friend bool operator==(const Crash&, const Crash&) = default;
+    static constexpr auto kShape = shape("crash", word("process", &Crash::process));
 };
 /// Gets no processor time; what arrives waits in bounded socket buffers.
 struct Hang {
     Process process;
     milliseconds duration{1000};
-    friend bool operator==(const Hang&, const Hang&) = default;
+    static constexpr auto kShape = shape("hang", word("process", &Hang::process), option("for", &Hang::duration));
 };
 /// The host sleeps: what arrives is lost, its monotonic clock stands still, its wall clock does not.
 struct Suspend {
     Process process;
     milliseconds duration{60'000};
-    friend bool operator==(const Suspend&, const Suspend&) = default;
+    static constexpr auto kShape =
+        shape("suspend", word("process", &Suspend::process), option("for", &Suspend::duration));
 };
 /// A client's host moves to another network: no network for `gap`, then new addresses and a reset.
 struct Roam {
     ClientNo client;
     Access access;
     milliseconds gap{0};
-    friend bool operator==(const Roam&, const Roam&) = default;
+    static constexpr auto kShape =
+        shape("roam", word("client", &Roam::client), option("gap", &Roam::gap), fields_of(&Roam::access));
 };
 /// SIGHUP: new sockets and keys, same network.
 struct Reset {
     ClientNo client;
-    friend bool operator==(const Reset&, const Reset&) = default;
+    static constexpr auto kShape = shape("reset", word("client", &Reset::client));
 };
 
 // --- Faults ---
@@ -219,7 +241,12 @@ struct Impairment {
     /// Longer IP packets are lost silently; 0: 1500.
     std::uint16_t mtu = 0;
 
-    friend bool operator==(const Impairment&, const Impairment&) = default;
+    static constexpr auto kShape =
+        shape("impairment", option("loss", &Impairment::loss), option("burst", &Impairment::burst),
+              option("duplicate", &Impairment::duplicate), option("corrupt", &Impairment::corrupt),
+              option("congestion", &Impairment::congestion), option("delay", &Impairment::delay),
+              option("jitter", &Impairment::jitter), flag("reorders", &Impairment::reorders),
+              option("rate", &Impairment::rate), option("mtu", &Impairment::mtu));
 };
 /// The access link of a device's host is impaired for a while, replacing an impairment that is active there.
 struct ImpairLink {
@@ -228,21 +255,25 @@ struct ImpairLink {
     bool down = true;
     Impairment impairment;
     milliseconds duration{5000};
-    friend bool operator==(const ImpairLink&, const ImpairLink&) = default;
+    static constexpr auto kShape = shape("impair", word("device", &ImpairLink::device),
+                                         flag("only-down", &ImpairLink::up), flag("only-up", &ImpairLink::down),
+                                         fields_of(&ImpairLink::impairment), option("for", &ImpairLink::duration));
 };
 /// Datagrams between these two hosts are lost, both ways; relays still reach both.
 struct BlockDirect {
     ClientNo client;
     GatewayNo gateway;
     milliseconds duration{60'000};
-    friend bool operator==(const BlockDirect&, const BlockDirect&) = default;
+    static constexpr auto kShape = shape("block-direct", word("client", &BlockDirect::client),
+                                         word("gateway", &BlockDirect::gateway), option("for", &BlockDirect::duration));
 };
 /// A device's datagrams to and from a relay are lost.
 struct BlockRelay {
     Device device;
     RelayNo relay;
     milliseconds duration{60'000};
-    friend bool operator==(const BlockRelay&, const BlockRelay&) = default;
+    static constexpr auto kShape = shape("block-relay", word("device", &BlockRelay::device),
+                                         word("relay", &BlockRelay::relay), option("for", &BlockRelay::duration));
 };
 enum class IpFamily : std::uint8_t { kV4, kV6 };
 /// The host neither sends nor receives datagrams of this family; it keeps its addresses, and is not told.
@@ -250,36 +281,40 @@ struct LoseFamily {
     Device device;
     IpFamily family = IpFamily::kV4;
     milliseconds duration{10'000};
-    friend bool operator==(const LoseFamily&, const LoseFamily&) = default;
+    static constexpr auto kShape = shape("lose-family", word("device", &LoseFamily::device),
+                                         word("family", &LoseFamily::family), option("for", &LoseFamily::duration));
 };
 /// The NAT forgets its mappings.
 struct RebootNat {
     Device device;
-    friend bool operator==(const RebootNat&, const RebootNat&) = default;
+    static constexpr auto kShape = shape("reboot-nat", word("device", &RebootNat::device));
 };
 /// The NAT gets another public address (and forgets its mappings).
 struct RenumberNat {
     Device device;
-    friend bool operator==(const RenumberNat&, const RenumberNat&) = default;
+    static constexpr auto kShape = shape("renumber-nat", word("device", &RenumberNat::device));
 };
 /// Another box takes the NAT's place and its public address; it knows of no mappings.
 struct ReplaceNat {
     Device device;
     NatBox nat;
-    friend bool operator==(const ReplaceNat&, const ReplaceNat&) = default;
+    static constexpr auto kShape =
+        shape("replace-nat", word("device", &ReplaceNat::device), fields_of(&ReplaceNat::nat));
 };
 /// The gateway's wall clock is set, to the right time or so far from it.
 struct SetClock {
     GatewayNo gateway;
     seconds ahead{0};
     seconds behind{0};
-    friend bool operator==(const SetClock&, const SetClock&) = default;
+    static constexpr auto kShape = shape("set-clock", word("gateway", &SetClock::gateway),
+                                         option("ahead", &SetClock::ahead), option("behind", &SetClock::behind));
 };
 /// The device's connection to the portal is reset after `bytes` more bytes in either direction.
 struct CutPortal {
     Device device;
     std::uint32_t bytes = 0;
-    friend bool operator==(const CutPortal&, const CutPortal&) = default;
+    static constexpr auto kShape =
+        shape("cut-portal", word("device", &CutPortal::device), option("after", &CutPortal::bytes));
 };
 enum class PortalFault : std::uint8_t {
     kRefused,    ///< existing connections stay, new ones are refused
@@ -294,7 +329,8 @@ struct PortalTrouble {
     Device device;
     PortalFault fault = PortalFault::kBlackHole;
     milliseconds duration{10'000};
-    friend bool operator==(const PortalTrouble&, const PortalTrouble&) = default;
+    static constexpr auto kShape = shape("portal-trouble", word("device", &PortalTrouble::device),
+                                         word("fault", &PortalTrouble::fault), option("for", &PortalTrouble::duration));
 };
 
 // --- Attackers ---
@@ -328,7 +364,9 @@ struct Forge {
     ResourceNo resource;
     ClientNo victim;
     std::uint16_t count = 1;
-    friend bool operator==(const Forge&, const Forge&) = default;
+    static constexpr auto kShape = shape("forge", word("client", &Forge::client), word("gateway", &Forge::gateway),
+                                         word("forgery", &Forge::forgery), option("resource", &Forge::resource),
+                                         option("victim", &Forge::victim), option("count", &Forge::count));
 };
 
 enum class Betrayal : std::uint8_t {
@@ -362,20 +400,22 @@ struct Betray {
     ResourceNo resource;
     ClientNo victim;
     std::uint16_t count = 1;
-    friend bool operator==(const Betray&, const Betray&) = default;
+    static constexpr auto kShape = shape("betray", word("gateway", &Betray::gateway), word("client", &Betray::client),
+                                         word("betrayal", &Betray::betrayal), option("resource", &Betray::resource),
+                                         option("victim", &Betray::victim), option("count", &Betray::count));
 };
 
 enum class Spoof : std::uint8_t {
-    kGarbage,           ///< random bytes
-    kStunBinding,       ///< binding requests with guessed user names
-    kStunResponse,      ///< binding responses to nothing
-    kTurnAllocate,      ///< unauthenticated allocate requests
-    kChannelData,       ///< ChannelData on guessed channels
-    kHandshakeBadMac,   ///< WireGuard initiations without valid MAC1
-    kHandshakeGoodMac,  ///< initiations with valid MAC1 from an unknown key
-    kDataGuess,         ///< transport data with guessed receiver indices
-    kReplay,            ///< datagrams seen on the wire, again
-    kTruncated,         ///< datagrams seen on the wire, cut short
+    kGarbage,         ///< random bytes
+    kStunBinding,     ///< binding requests with guessed user names
+    kStunResponse,    ///< binding responses to nothing
+    kTurnAllocate,    ///< unauthenticated allocate requests
+    kChannelData,     ///< ChannelData on guessed channels
+    kBadMacInit,      ///< WireGuard initiations without valid MAC1
+    kUnknownKeyInit,  ///< initiations with valid MAC1 from an unknown key
+    kDataGuess,       ///< transport data with guessed receiver indices
+    kReplay,          ///< datagrams seen on the wire, again
+    kTruncated,       ///< datagrams seen on the wire, cut short
 };
 /// Somebody on the Internet who sees nothing (but may replay what a friend recorded) sends datagrams to a device.
 struct Attack {
@@ -384,7 +424,9 @@ struct Attack {
     std::uint16_t count = 10;
     /// Whether the source address is that of one of the target's peers.
     bool forges_source = false;
-    friend bool operator==(const Attack&, const Attack&) = default;
+    static constexpr auto kShape =
+        shape("attack", word("target", &Attack::target), word("spoof", &Attack::spoof), option("count", &Attack::count),
+              flag("forged-source", &Attack::forges_source));
 };
 
 enum class RelayAbuse : std::uint8_t {
@@ -405,7 +447,8 @@ struct AbuseRelay {
     RelayNo relay;
     RelayAbuse abuse = RelayAbuse::kWrongPassword;
     std::uint16_t count = 10;
-    friend bool operator==(const AbuseRelay&, const AbuseRelay&) = default;
+    static constexpr auto kShape = shape("abuse-relay", word("relay", &AbuseRelay::relay),
+                                         word("abuse", &AbuseRelay::abuse), option("count", &AbuseRelay::count));
 };
 
 enum class Deceit : std::uint8_t {
@@ -425,7 +468,8 @@ struct Deceive {
     RelayNo relay;
     Deceit deceit = Deceit::kDrop;
     milliseconds duration{10'000};
-    friend bool operator==(const Deceive&, const Deceive&) = default;
+    static constexpr auto kShape = shape("deceive", word("relay", &Deceive::relay), word("deceit", &Deceive::deceit),
+                                         option("for", &Deceive::duration));
 };
 
 // --- Time ---
@@ -433,7 +477,7 @@ struct Deceive {
 /// Every fault is healed, every stopped process started, then the world runs until it is quiet (at most 90 s) and the
 /// state of all parties is compared with the model's.
 struct Settle {
-    friend bool operator==(const Settle&, const Settle&) = default;
+    static constexpr auto kShape = shape("settle");
 };
 
 using Action = std::variant<Probe, Expect, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress,
@@ -455,6 +499,8 @@ struct Scenario {
     std::vector<Step> steps;
     /// How long the world goes on after the last step.
     milliseconds tail{5000};
+
+    static constexpr auto kShape = shape("case", fields_of(&Scenario::setup), option("tail", &Scenario::tail));
 
     friend bool operator==(const Scenario&, const Scenario&) = default;
 };

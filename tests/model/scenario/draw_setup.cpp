@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 
+#include "culvert/turn/constants.h"
+
 namespace culvert::model {
 
 namespace {
@@ -27,9 +29,9 @@ Driver draw_driver(ChoiceSource& source) {
 std::uint16_t draw_port(ChoiceSource& source) {
     switch (source.weighted(std::array<unsigned, 3>{70, 10, 20})) {
         case 0:
-            return 52625;
+            return io::kPreferredPort;
         case 1:
-            return 3478;
+            return turn::kRelayPort;
         default:
             return small<std::uint16_t>(source, 1024, 65535);
     }
@@ -249,8 +251,7 @@ Setup draw_setup(ChoiceSource& source, const DecodeOptions& options) {
 }
 
 NatBox draw_nat(ChoiceSource& source) {
-    constexpr std::array kDependences{Dependence::kEndpointIndependent, Dependence::kAddressDependent,
-                                      Dependence::kAddressAndPortDependent};
+    constexpr std::array kDependences{Dependence::kIndependent, Dependence::kAddress, Dependence::kAddressAndPort};
     // From what routers do by default up to RFC 4787's recommendation. Less than 30 s, which the product's keep-alives
     // are made for (spec/testing.md section 7.2), would cut every idle connection.
     constexpr std::array kTimeouts{seconds{30}, seconds{60}, seconds{120}, seconds{300}};

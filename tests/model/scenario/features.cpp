@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "tests/model/scenario/shape.h"
 #include "tests/model/scenario/values.h"
 
 namespace culvert::model {
@@ -14,7 +13,7 @@ namespace {
 /// "action attack"; kept, because verdicts refer to it.
 template <typename S>
 std::string_view action_feature() {
-    static const auto text = "action " + std::string{kShape<S>.name};
+    static const auto text = "action " + std::string{S::kShape.name};
     return text;
 }
 
@@ -23,8 +22,8 @@ template <typename S, typename Kind>
 const std::vector<std::string>& kind_features() {
     static const auto texts = [] {
         std::vector<std::string> result;
-        for (const auto name : kNames<Kind>) {
-            result.push_back(std::string{kShape<S>.name} + " " + std::string{name});
+        for (const auto& name : names_of<Kind>()) {
+            result.push_back(std::string{S::kShape.name} + " " + name);
         }
         return result;
     }();

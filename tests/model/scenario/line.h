@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "culvert/base/overloaded.h"
-#include "tests/model/scenario/shape.h"
 #include "tests/model/scenario/values.h"
 
 /// The words of one line of a script: from a described part, and back.

@@ -3,7 +3,10 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <variant>
+#include <vector>
 
 #include "culvert/base/overloaded.h"
 
@@ -14,15 +17,35 @@ template <typename Tag>
 struct Number {
     std::uint8_t value = 1;
 
+    static constexpr std::string_view kKind = Tag::kName;
+
     friend auto operator<=>(const Number&, const Number&) = default;
 };
 
-using ClientNo = Number<struct ClientNoTag>;
-using GatewayNo = Number<struct GatewayNoTag>;
-using RelayNo = Number<struct RelayNoTag>;
-using SiteNo = Number<struct SiteNoTag>;
-using GroupNo = Number<struct GroupNoTag>;
-using ResourceNo = Number<struct ResourceNoTag>;
+struct ClientTag {
+    static constexpr std::string_view kName = "client";
+};
+struct GatewayTag {
+    static constexpr std::string_view kName = "gateway";
+};
+struct RelayTag {
+    static constexpr std::string_view kName = "relay";
+};
+struct SiteTag {
+    static constexpr std::string_view kName = "site";
+};
+struct GroupTag {
+    static constexpr std::string_view kName = "group";
+};
+struct ResourceTag {
+    static constexpr std::string_view kName = "resource";
+};
+using ClientNo = Number<ClientTag>;
+using GatewayNo = Number<GatewayTag>;
+using RelayNo = Number<RelayTag>;
+using SiteNo = Number<SiteTag>;
+using GroupNo = Number<GroupTag>;
+using ResourceNo = Number<ResourceTag>;
 
 /// There is one; it has no number.
 struct PortalNo {
@@ -43,6 +66,33 @@ using Process = std::variant<ClientNo, GatewayNo, RelayNo, PortalNo>;
     return std::visit(overloaded{[](PortalNo) -> std::optional<Device> { return std::nullopt; },
                                  [](auto number) -> std::optional<Device> { return number; }},
                       process);
+}
+
+/// The number of the element at this index of a list.
+template <typename No>
+[[nodiscard]] constexpr No number(std::size_t index) {
+    return No{static_cast<std::uint8_t>(index + 1)};
+}
+/// Those of all elements of a list with so many.
+template <typename No>
+[[nodiscard]] std::vector<No> numbers(std::size_t count) {
+    std::vector<No> all;
+    for (std::size_t i = 0; i < count; ++i) {
+        all.push_back(number<No>(i));
+    }
+    return all;
+}
+
+template <typename Tag>
+[[nodiscard]] std::string name(Number<Tag> thing) {
+    return std::string{Tag::kName} + std::to_string(thing.value);
+}
+[[nodiscard]] inline std::string name(PortalNo) {
+    return "portal";
+}
+template <typename... Things>
+[[nodiscard]] std::string name(const std::variant<Things...>& thing) {
+    return std::visit([](auto held) { return name(held); }, thing);
 }
 
 }  // namespace culvert::model

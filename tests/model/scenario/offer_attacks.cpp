@@ -1,6 +1,6 @@
 #include <array>
-#include <utility>
 
+#include "culvert/base/enumerators.h"
 #include "tests/model/scenario/offers.h"
 
 namespace culvert::model {
@@ -8,8 +8,8 @@ namespace culvert::model {
 namespace {
 
 template <typename Enum>
-Enum draw_enumerator(ChoiceSource& source, Enum last) {
-    return static_cast<Enum>(source.below(std::to_underlying(last) + std::uint64_t{1}));
+Enum draw(ChoiceSource& source) {
+    return static_cast<Enum>(source.below(kEnumeratorCount<Enum>));
 }
 
 // One for which the forgery is an offence, where there is one.
@@ -54,7 +54,7 @@ Action draw_betrayal(ChoiceSource& source, const Plan& plan, GatewayNo hostile, 
                      .to = HostOf{draw_bait(source, plan, client, hostile)},
                      .source_port = plan.unused_port(client, Protocol::kIcmp, 2000)};
     }
-    const auto betrayal = draw_enumerator(source, Betrayal::kPortalGarbage);
+    const auto betrayal = draw<Betrayal>(source);
     const auto resources = plan.resources();
     const auto resource = resources.empty() ? ResourceNo{1} : source.pick(resources).number;
     const auto victim = source.pick(clients);
@@ -65,16 +65,16 @@ Action draw_betrayal(ChoiceSource& source, const Plan& plan, GatewayNo hostile, 
 
 void offer_attacks(const Plan& plan, Offers& offers) {
     offers.about(4, plan.devices(), [](ChoiceSource& source, const Device& target) {
-        const auto spoof = draw_enumerator(source, Spoof::kTruncated);
+        const auto spoof = draw<Spoof>(source);
         const auto count = draw_count(source);
         return Attack{target, spoof, count, source.chance(40)};
     });
     offers.about(3, plan.relays(), [](ChoiceSource& source, RelayNo relay) {
-        const auto abuse = draw_enumerator(source, RelayAbuse::kGreed);
+        const auto abuse = draw<RelayAbuse>(source);
         return AbuseRelay{relay, abuse, draw_count(source)};
     });
     offers.about(60, plan.hostile_relays(), [](ChoiceSource& source, RelayNo relay) {
-        const auto deceit = draw_enumerator(source, Deceit::kRefuse);
+        const auto deceit = draw<Deceit>(source);
         return Deceive{relay, deceit, milliseconds{source.between(1, 30) * 1000}};
     });
     const auto gateways = plan.gateways();
@@ -89,7 +89,7 @@ void offer_attacks(const Plan& plan, Offers& offers) {
     }
     offers.about(25, plan.hostile_clients(), [&plan, gateways, victims](ChoiceSource& source, ClientNo hostile) {
         const auto gateway = source.pick(gateways);
-        const auto forgery = draw_enumerator(source, Forgery::kPortalFlood);
+        const auto forgery = draw<Forgery>(source);
         const auto goal = draw_goal(source, plan, hostile, forgery);
         const auto victim = source.pick(victims);
         return Forge{hostile, gateway, forgery, goal, victim, draw_count(source)};

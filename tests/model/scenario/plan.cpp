@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "culvert/base/overloaded.h"
+#include "tests/model/scenario/ignores.h"
 
 namespace culvert::model {
 
@@ -15,31 +16,27 @@ constexpr milliseconds kAftermath{3000};
 }  // namespace
 
 Plan::Plan(const Setup& setup) : sites_{setup.sites}, groups_{setup.groups} {
-    std::uint8_t number = 0;
-    for (const auto& client : setup.clients) {
-        const ClientNo no{++number};
+    for (const auto no : numbers<ClientNo>(setup.clients.size())) {
+        const auto& client = setup.clients[no.value - 1U];
         clients_[no] = {{client.groups.begin(), client.groups.end()}, client.is_hostile};
         accesses_[no] = client.access;
         devices_.insert(no);
     }
-    number = 0;
-    for (const auto& gateway : setup.gateways) {
-        const GatewayNo no{++number};
+    for (const auto no : numbers<GatewayNo>(setup.gateways.size())) {
+        const auto& gateway = setup.gateways[no.value - 1U];
         gateways_[no] = {gateway.site, gateway.is_hostile};
         accesses_[no] = gateway.access;
         devices_.insert(no);
     }
-    number = 0;
-    for (const auto& relay : setup.relays) {
-        const RelayNo no{++number};
+    for (const auto no : numbers<RelayNo>(setup.relays.size())) {
         devices_.insert(no);
-        if (relay.is_hostile) {
+        if (setup.relays[no.value - 1U].is_hostile) {
             hostile_relays_.insert(no);
         }
     }
-    number = 0;
     for (const auto& resource : setup.resources) {
-        all_resources_.push_back({{++number}, resource.address, resource.sites, resource.filters});
+        all_resources_.push_back(
+            {number<ResourceNo>(all_resources_.size()), resource.address, resource.sites, resource.filters});
     }
     for (const auto& policy : setup.policies) {
         policies_[{policy.group, policy.resource}] = policy.is_disabled;
@@ -59,12 +56,10 @@ void Plan::apply(const Action& action) {
                        used_ports_[{a.client, a.protocol}].insert(a.source_port);
                        visit(a.client, a.to);
                    },
-                   [](const Expect&) {},
                    [&](const Transfer& a) {
                        used_ports_[{a.client, Protocol::kTcp}].insert(a.source_port);
                        visit(a.client, a.to);
                    },
-                   [](const Unsolicited&) {},
                    [&](const CreateResource& a) { deleted_.erase(a.resource); },
                    [&](const DeleteResource& a) {
                        deleted_.insert(a.resource);
@@ -79,12 +74,10 @@ void Plan::apply(const Action& action) {
                    [&](const JoinGroup& a) { clients_[a.client].groups.insert(a.group); },
                    [&](const LeaveGroup& a) { clients_[a.client].groups.erase(a.group); },
                    [&](const RevokeToken& a) { revoked_.insert(a.device); },
-                   [](const RenameSite&) {},
                    [&](const SetSearchDomain& a) { search_domain_ = a.domain; },
                    [&](const Start& a) { stopped_.erase(a.process); },
                    [&](const Stop& a) { stopped_.insert(a.process); },
                    [&](const Crash& a) { stopped_.insert(a.process); },
-                   [&](const Hang& a) { begin_fault(a.duration); },
                    [&](const Suspend& a) {
                        asleep_[a.process] = now_ + a.duration;
                        begin_fault(a.duration);
@@ -93,22 +86,12 @@ void Plan::apply(const Action& action) {
                        accesses_[a.client] = a.access;
                        begin_fault(a.gap + kAftermath);
                    },
-                   [](const Reset&) {},
-                   [&](const ImpairLink& a) { begin_fault(a.duration); },
-                   [&](const BlockDirect& a) { begin_fault(a.duration); },
-                   [&](const BlockRelay& a) { begin_fault(a.duration); },
-                   [&](const LoseFamily& a) { begin_fault(a.duration); },
-                   [&](const RebootNat&) { begin_fault(kAftermath); },
-                   [&](const RenumberNat&) { begin_fault(kAftermath); },
-                   [&](const ReplaceNat&) { begin_fault(kAftermath); },
-                   [&](const SetClock&) { begin_fault(kAftermath); },
-                   [&](const CutPortal&) { begin_fault(kAftermath); },
-                   [&](const PortalTrouble& a) { begin_fault(a.duration); },
-                   [](const Forge&) {},
-                   [](const Betray&) {},
-                   [](const Attack&) {},
-                   [](const AbuseRelay&) {},
-                   [](const Deceive&) {},
+                   [&]<OneOf<Hang, ImpairLink, BlockDirect, BlockRelay, LoseFamily, PortalTrouble> Lasting>(
+                       const Lasting& a) { begin_fault(a.duration); },
+                   [&]<OneOf<RebootNat, RenumberNat, ReplaceNat, SetClock, CutPortal> Sudden>(const Sudden&) {
+                       begin_fault(kAftermath);
+                   },
+                   ignores<Expect, Unsolicited, RenameSite, Reset, Forge, Betray, Attack, AbuseRelay, Deceive>,
                    [&](const Settle&) {
                        stopped_.clear();
                        asleep_.clear();
@@ -116,22 +99,6 @@ void Plan::apply(const Action& action) {
                    },
                },
                action);
-}
-
-std::vector<ClientNo> Plan::clients() const {
-    return running_clients(false);
-}
-
-std::vector<ClientNo> Plan::hostile_clients() const {
-    return running_clients(true);
-}
-
-std::vector<GatewayNo> Plan::gateways() const {
-    return running_gateways(false);
-}
-
-std::vector<GatewayNo> Plan::hostile_gateways() const {
-    return running_gateways(true);
 }
 
 std::vector<RelayNo> Plan::relays() const {
@@ -220,9 +187,9 @@ std::vector<Plan::Policy> Plan::policies() const {
 
 std::vector<std::pair<GroupNo, ResourceNo>> Plan::missing_policies() const {
     std::vector<std::pair<GroupNo, ResourceNo>> result;
-    for (std::uint8_t group = 1; group <= groups_; ++group) {
+    for (const auto group : numbers<GroupNo>(groups_)) {
         for (const auto& resource : resources()) {
-            if (const std::pair pair{GroupNo{group}, resource.number}; !policies_.contains(pair)) {
+            if (const std::pair pair{group, resource.number}; !policies_.contains(pair)) {
                 result.push_back(pair);
             }
         }
@@ -233,9 +200,9 @@ std::vector<std::pair<GroupNo, ResourceNo>> Plan::missing_policies() const {
 std::vector<std::pair<ClientNo, GroupNo>> Plan::memberships(bool present) const {
     std::vector<std::pair<ClientNo, GroupNo>> result;
     for (const auto& [number, client] : clients_) {
-        for (std::uint8_t group = 1; group <= groups_; ++group) {
-            if (client.groups.contains({group}) == present) {
-                result.push_back({number, {group}});
+        for (const auto group : numbers<GroupNo>(groups_)) {
+            if (client.groups.contains(group) == present) {
+                result.emplace_back(number, group);
             }
         }
     }
@@ -268,26 +235,6 @@ std::uint16_t Plan::unused_port(ClientNo client, Protocol protocol, std::uint16_
 bool Plan::is_running(const Process& process) const {
     return !stopped_.contains(process) && !asleep_.contains(process) &&
            std::ranges::none_of(revoked_, [&](const Device& device) { return as_process(device) == process; });
-}
-
-std::vector<ClientNo> Plan::running_clients(bool hostile) const {
-    std::vector<ClientNo> result;
-    for (const auto& [number, client] : clients_) {
-        if (client.is_hostile == hostile && is_running(number)) {
-            result.push_back(number);
-        }
-    }
-    return result;
-}
-
-std::vector<GatewayNo> Plan::running_gateways(bool hostile) const {
-    std::vector<GatewayNo> result;
-    for (const auto& [number, gateway] : gateways_) {
-        if (gateway.is_hostile == hostile && is_running(number)) {
-            result.push_back(number);
-        }
-    }
-    return result;
 }
 
 void Plan::visit(ClientNo client, const Destination& destination) {

@@ -36,11 +36,11 @@ public:
     };
 
     /// Running honest clients whose host is awake: the ones with applications.
-    [[nodiscard]] std::vector<ClientNo> clients() const;
-    [[nodiscard]] std::vector<ClientNo> hostile_clients() const;
+    [[nodiscard]] std::vector<ClientNo> clients() const { return running(clients_, false); }
+    [[nodiscard]] std::vector<ClientNo> hostile_clients() const { return running(clients_, true); }
     /// Running honest gateways.
-    [[nodiscard]] std::vector<GatewayNo> gateways() const;
-    [[nodiscard]] std::vector<GatewayNo> hostile_gateways() const;
+    [[nodiscard]] std::vector<GatewayNo> gateways() const { return running(gateways_, false); }
+    [[nodiscard]] std::vector<GatewayNo> hostile_gateways() const { return running(gateways_, true); }
     /// Hostile ones among them: they serve like others until they are told not to.
     [[nodiscard]] std::vector<RelayNo> relays() const;
     [[nodiscard]] std::vector<RelayNo> hostile_relays() const;
@@ -82,8 +82,16 @@ private:
     };
 
     [[nodiscard]] bool is_running(const Process& process) const;
-    [[nodiscard]] std::vector<ClientNo> running_clients(bool hostile) const;
-    [[nodiscard]] std::vector<GatewayNo> running_gateways(bool hostile) const;
+    template <typename No, typename Entry>
+    [[nodiscard]] std::vector<No> running(const std::map<No, Entry>& entries, bool hostile) const {
+        std::vector<No> result;
+        for (const auto& [number, entry] : entries) {
+            if (entry.is_hostile == hostile && is_running(number)) {
+                result.push_back(number);
+            }
+        }
+        return result;
+    }
     void begin_fault(milliseconds duration);
     void visit(ClientNo client, const Destination& destination);
 

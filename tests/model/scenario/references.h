@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "culvert/base/overloaded.h"
-#include "tests/model/scenario/shape.h"
+#include "tests/model/scenario/action.h"
 
 namespace culvert::model {
 

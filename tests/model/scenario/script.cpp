@@ -53,7 +53,7 @@ void write_line(std::string& out, std::string line, const S& part) {
 template <typename S>
 void write_numbered(std::string& out, const std::vector<S>& parts) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        write_line(out, std::string{kShape<S>.name} + std::to_string(i + 1), parts[i]);
+        write_line(out, std::string{S::kShape.name} + std::to_string(i + 1), parts[i]);
     }
 }
 
@@ -81,10 +81,10 @@ public:
         if (!scenario_.steps.empty()) {
             return std::unexpected{"the setup ends where the steps begin"};
         }
-        if (keyword == kShape<Scenario>.name) {
+        if (keyword == Scenario::kShape.name) {
             return read_fields(words, scenario_);
         }
-        if (keyword == kShape<PolicySetup>.name) {
+        if (keyword == PolicySetup::kShape.name) {
             return read_part(words, scenario_.setup.policies.emplace_back());
         }
         return read_numbered(keyword, words);
@@ -113,7 +113,7 @@ private:
             return std::unexpected{"there is no action \"" + std::string{words.front()} + "\""};
         } else {
             using A = std::variant_alternative_t<Index, Action>;
-            if (words.front() != kShape<A>.name) {
+            if (words.front() != A::kShape.name) {
                 return read_action<Index + 1>(at, words);
             }
             words.erase(words.begin());
@@ -128,8 +128,8 @@ private:
         std::optional<Outcome> outcome;
         const auto try_list = [&]<typename S>(std::vector<S> Setup::* member) {
             auto& list = scenario_.setup.*member;
-            if (!outcome && keyword.starts_with(kShape<S>.name)) {
-                const auto expected = std::string{kShape<S>.name} + std::to_string(list.size() + 1);
+            if (!outcome && keyword.starts_with(S::kShape.name)) {
+                const auto expected = std::string{S::kShape.name} + std::to_string(list.size() + 1);
                 outcome = keyword == expected ? read_part(words, list.emplace_back())
                                               : Outcome{std::unexpected{"expected " + expected + " here"}};
             }
@@ -158,15 +158,15 @@ private:
 
 std::string to_script(const Scenario& scenario) {
     std::string out;
-    write_line(out, std::string{kShape<Scenario>.name}, scenario);
+    write_line(out, std::string{Scenario::kShape.name}, scenario);
     std::apply([&](auto... members) { (write_numbered(out, scenario.setup.*members), ...); }, kNumberedLists);
     for (const auto& policy : scenario.setup.policies) {
-        write_line(out, std::string{kShape<PolicySetup>.name}, policy);
+        write_line(out, std::string{PolicySetup::kShape.name}, policy);
     }
     for (const auto& step : scenario.steps) {
         std::visit(
             [&]<typename A>(const A& action) {
-                write_line(out, time_of(step.at) + ' ' + std::string{kShape<A>.name}, action);
+                write_line(out, time_of(step.at) + ' ' + std::string{A::kShape.name}, action);
             },
             step.action);
     }

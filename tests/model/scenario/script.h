@@ -21,7 +21,7 @@
 ///     t=12.000 settle
 ///
 /// One part per line, setup before steps; `t` is in seconds. What is not written has the default of its type. The words
-/// of each line are those of model/scenario/shape.h.
+/// of each line are those of the part's kShape.
 namespace culvert::model {
 
 /// Every scenario whose search domains have neither spaces nor `#` can be read back.

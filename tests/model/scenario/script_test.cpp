@@ -53,7 +53,7 @@ TEST(Script, ReadsWhatAPersonWrites) {
     EXPECT_EQ(scenario->setup.seed, 42U);
     EXPECT_EQ(scenario->setup.portal_latency, milliseconds{50});
     EXPECT_EQ(scenario->tail, seconds{10});
-    const NatBox nat{.mapping = Dependence::kAddressDependent, .hairpins = true, .idle_timeout = seconds{60}};
+    const NatBox nat{.mapping = Dependence::kAddress, .hairpins = true, .idle_timeout = seconds{60}};
     const Access access{.has_v6 = false, .nat = nat, .latency = milliseconds{20}};
     EXPECT_EQ(scenario->setup.clients.at(0), (ClientSetup{.access = access, .driver = Driver::kLate, .groups = {{1}}}));
     EXPECT_EQ(scenario->setup.gateways.at(0), (GatewaySetup{.access = {.lan = 1, .port = 3478}}));

@@ -5,9 +5,12 @@
 #include <optional>
 #include <vector>
 
+#include "culvert/io/constants.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/portal_api/messages.h"
+#include "culvert/turn/server/constants.h"
 #include "tests/model/scenario/names.h"
+#include "tests/model/scenario/shape.h"
 
 /// How a case begins: who exists, how they are connected, what the portal knows. Plain data.
 namespace culvert::model {
@@ -16,12 +19,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// On what a NAT's mapping, or its filter, depends (RFC 4787 sections 4.1 and 5).
-enum class Dependence : std::uint8_t { kEndpointIndependent, kAddressDependent, kAddressAndPortDependent };
+enum class Dependence : std::uint8_t { kIndependent, kAddress, kAddressAndPort };
 
 /// A NAT box for IPv4; for IPv6 it only filters, statefully.
 struct NatBox {
-    Dependence mapping = Dependence::kEndpointIndependent;
-    Dependence filtering = Dependence::kAddressAndPortDependent;
+    Dependence mapping = Dependence::kIndependent;
+    Dependence filtering = Dependence::kAddressAndPort;
     /// Uses the inner port as outer port while that is free.
     bool keeps_port = true;
     bool hairpins = false;
@@ -31,7 +34,11 @@ struct NatBox {
     /// Its first mapping gets outer port 3478, which peers must not take for a relay's.
     bool maps_to_3478 = false;
 
-    friend bool operator==(const NatBox&, const NatBox&) = default;
+    static constexpr auto kShape =
+        shape("nat", word("mapping", &NatBox::mapping), word("filtering", &NatBox::filtering),
+              flag("random-port", &NatBox::keeps_port), flag("hairpins", &NatBox::hairpins),
+              flag("only-outbound-refreshes", &NatBox::inbound_refreshes), option("timeout", &NatBox::idle_timeout),
+              flag("maps-to-3478", &NatBox::maps_to_3478));
 };
 
 /// How a host is attached to the Internet.
@@ -45,9 +52,12 @@ struct Access {
     std::uint8_t interfaces = 1;
     /// One way, between the host and the Internet's core.
     milliseconds latency{10};
-    std::uint16_t port = 52625;
+    std::uint16_t port = io::kPreferredPort;
 
-    friend bool operator==(const Access&, const Access&) = default;
+    static constexpr auto kShape =
+        shape("access", flag("no-v4", &Access::has_v4), flag("no-v6", &Access::has_v6), option("nat", &Access::nat),
+              option("lan", &Access::lan), option("interfaces", &Access::interfaces),
+              option("latency", &Access::latency), option("port", &Access::port));
 };
 
 /// When a process's timers go off.
@@ -67,7 +77,10 @@ struct ClientSetup {
     /// Unset: does not expire.
     std::optional<seconds> token_lifetime;
 
-    friend bool operator==(const ClientSetup&, const ClientSetup&) = default;
+    static constexpr auto kShape =
+        shape("client", flag("hostile", &ClientSetup::is_hostile), fields_of(&ClientSetup::access),
+              option("driver", &ClientSetup::driver), option("groups", &ClientSetup::groups),
+              option("token-lifetime", &ClientSetup::token_lifetime));
 };
 
 struct GatewaySetup {
@@ -80,7 +93,10 @@ struct GatewaySetup {
     seconds clock_ahead{0};
     seconds clock_behind{0};
 
-    friend bool operator==(const GatewaySetup&, const GatewaySetup&) = default;
+    static constexpr auto kShape =
+        shape("gateway", word("site", &GatewaySetup::site), flag("hostile", &GatewaySetup::is_hostile),
+              fields_of(&GatewaySetup::access), option("driver", &GatewaySetup::driver),
+              option("clock-ahead", &GatewaySetup::clock_ahead), option("clock-behind", &GatewaySetup::clock_behind));
 };
 
 /// Relays have public addresses.
@@ -89,11 +105,13 @@ struct RelaySetup {
     bool has_v6 = true;
     milliseconds latency{10};
     /// How many allocations it has ports for.
-    std::uint16_t ports = 16'384;
+    std::uint16_t ports = turn::kDefaultHighestPort - turn::kDefaultLowestPort + 1;
     /// Does what it likes with what goes through it, once it is told to.
     bool is_hostile = false;
 
-    friend bool operator==(const RelaySetup&, const RelaySetup&) = default;
+    static constexpr auto kShape = shape("relay", flag("no-v4", &RelaySetup::has_v4),
+                                         flag("no-v6", &RelaySetup::has_v6), option("latency", &RelaySetup::latency),
+                                         option("ports", &RelaySetup::ports), flag("hostile", &RelaySetup::is_hostile));
 };
 
 struct ResourceSetup {
@@ -102,15 +120,18 @@ struct ResourceSetup {
     /// None: all traffic. One range per filter; ports mean nothing for ICMP.
     std::vector<portal_api::Filter> filters;
 
-    friend bool operator==(const ResourceSetup&, const ResourceSetup&) = default;
+    static constexpr auto kShape =
+        shape("resource", word("address", &ResourceSetup::address), option("sites", &ResourceSetup::sites),
+              option("filters", &ResourceSetup::filters));
 };
 
 struct PolicySetup {
     GroupNo group;
     ResourceNo resource;
     bool is_disabled = false;
-
-    friend bool operator==(const PolicySetup&, const PolicySetup&) = default;
+    static constexpr auto kShape =
+        shape("policy", word("group", &PolicySetup::group), word("resource", &PolicySetup::resource),
+              flag("disabled", &PolicySetup::is_disabled));
 };
 
 struct Setup {
@@ -124,6 +145,11 @@ struct Setup {
     std::vector<RelaySetup> relays;
     std::vector<ResourceSetup> resources;
     std::vector<PolicySetup> policies;
+
+    /// Only its scalars; the rest has lines of its own.
+    static constexpr auto kShape =
+        shape("setup", option("seed", &Setup::seed), option("sites", &Setup::sites), option("groups", &Setup::groups),
+              option("portal-latency", &Setup::portal_latency));
 
     friend bool operator==(const Setup&, const Setup&) = default;
 };

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/model/scenario/action.h"
+#include "tests/model/scenario/enumerators.h"
 
 /// How scripts write single values. None of them contains a space or `#`.
 namespace culvert::model {
@@ -22,75 +23,6 @@ namespace culvert::model {
 /// Text<T>::write() appends a value; Text<T>::read() gives nothing unless all of the text is one.
 template <typename T>
 struct Text;
-
-namespace detail {
-
-template <typename T>
-consteval int unnamed() = delete;
-
-}  // namespace detail
-
-/// What the enumerators of an enumeration are called, in order, or the things that numbers of one kind count.
-/// Specialised for every one.
-template <typename T>
-inline constexpr auto kNames = detail::unnamed<T>();
-
-template <>
-inline constexpr std::array<std::string_view, 3> kNames<Dependence>{"independent", "address", "address-and-port"};
-template <>
-inline constexpr std::array<std::string_view, 4> kNames<Driver>{"exact", "late", "spurious", "event-loop"};
-template <>
-inline constexpr std::array<std::string_view, 3> kNames<Protocol>{"icmp", "udp", "tcp"};
-template <>
-inline constexpr std::array<std::string_view, 5> kNames<Source>{"own", "lan", "other-client", "loopback",
-                                                                "unspecified"};
-template <>
-inline constexpr std::array<std::string_view, 3> kNames<portal_api::FilterProtocol>{"tcp", "udp", "icmp"};
-template <>
-inline constexpr std::array<std::string_view, 2> kNames<IpFamily>{"v4", "v6"};
-template <>
-inline constexpr std::array<std::string_view, 7> kNames<PortalFault>{"refused",  "black-hole", "half-open", "slow",
-                                                                     "overload", "captive",    "garbage"};
-template <>
-inline constexpr std::array<std::string_view, 19> kNames<Forgery>{
-    "foreign-source",      "other-client-source", "unauthorized-resource", "filtered-port",        "other-client",
-    "gateway-itself",      "gateway-ports",       "source-route",          "reserved-destination", "fragment",
-    "extension-headers",   "malformed",           "control-garbage",       "control-wrong-way",    "icmp-foreign-flow",
-    "foreign-create-flow", "many-candidates",     "portal-garbage",        "portal-flood"};
-template <>
-inline constexpr std::array<std::string_view, 21> kNames<Betrayal>{
-    "foreign-source",      "foreign-resource",      "other-client",
-    "foreign-destination", "reserved-source",       "fragment",
-    "malformed",           "control-garbage",       "control-wrong-way",
-    "icmp-foreign-flow",   "icmp-foreign-resource", "unasked",
-    "connects-back",       "source-route",          "replay",
-    "bogus-data",          "wrong-handshake",       "many-candidates",
-    "bad-candidates",      "bogus-answer",          "portal-garbage"};
-template <>
-inline constexpr std::array<std::string_view, 10> kNames<Spoof>{
-    "garbage",      "stun-binding",     "stun-response", "turn-allocate", "channel-data",
-    "bad-mac-init", "unknown-key-init", "data-guess",    "replay",        "truncated"};
-
-template <>
-inline constexpr std::array<std::string_view, 11> kNames<RelayAbuse>{
-    "wrong-password", "unknown-user",   "stale-nonce", "foreign-refresh", "foreign-bind", "foreign-channel",
-    "internal-peer",  "allocate-flood", "malformed",   "repeated",        "greed"};
-template <>
-inline constexpr std::array<std::string_view, 10> kNames<Deceit>{
-    "drop", "drop-data", "duplicate", "delay", "replay", "misdirect", "corrupt", "forge", "wrong-address", "refuse"};
-
-template <>
-inline constexpr std::string_view kNames<ClientNo> = "client";
-template <>
-inline constexpr std::string_view kNames<GatewayNo> = "gateway";
-template <>
-inline constexpr std::string_view kNames<RelayNo> = "relay";
-template <>
-inline constexpr std::string_view kNames<SiteNo> = "site";
-template <>
-inline constexpr std::string_view kNames<GroupNo> = "group";
-template <>
-inline constexpr std::string_view kNames<ResourceNo> = "resource";
 
 template <std::unsigned_integral T>
 struct Text<T> {
@@ -114,29 +46,21 @@ struct Text<bool> {
 template <typename Enum>
     requires std::is_enum_v<Enum>
 struct Text<Enum> {
-    static void write(std::string& out, Enum value) {
-        out += kNames<Enum>.at(static_cast<std::size_t>(std::to_underlying(value)));
-    }
+    static void write(std::string& out, Enum value) { out += name_of(value); }
     static std::optional<Enum> read(std::string_view text) {
-        for (std::size_t i = 0; i < kNames<Enum>.size(); ++i) {
-            if (kNames<Enum>[i] == text) {
-                return static_cast<Enum>(i);
-            }
-        }
-        return std::nullopt;
+        const auto found = std::ranges::find(names_of<Enum>(), text);
+        return found == names_of<Enum>().end() ? std::nullopt
+                                               : std::optional{static_cast<Enum>(found - names_of<Enum>().begin())};
     }
 };
 
 /// `client1`
 template <typename Tag>
 struct Text<Number<Tag>> {
-    static void write(std::string& out, Number<Tag> value) {
-        out += kNames<Number<Tag>>;
-        out += std::to_string(value.value);
-    }
+    static void write(std::string& out, Number<Tag> value) { out += name(value); }
     static std::optional<Number<Tag>> read(std::string_view text) {
-        constexpr std::string_view kKind = kNames<Number<Tag>>;
-        const auto value = text.starts_with(kKind) ? Text<std::uint8_t>::read(text.substr(kKind.size())) : std::nullopt;
+        const auto value =
+            text.starts_with(Tag::kName) ? Text<std::uint8_t>::read(text.substr(Tag::kName.size())) : std::nullopt;
         return value && *value > 0 ? std::optional{Number<Tag>{*value}} : std::nullopt;
     }
 };

@@ -91,7 +91,7 @@ private:
         bool improved = false;
         for (auto i = count; i > 0; --i) {
             improved |= accept(without(best_, No{static_cast<std::uint8_t>(i)}),
-                               "dropped " + std::string{kNames<No>} + std::to_string(i));
+                               "dropped " + std::string{No::kKind} + std::to_string(i));
         }
         return improved;
     }
@@ -150,7 +150,7 @@ private:
             return std::ranges::any_of(simpler_parts<S>(part_of(best_)), [&](const S& simpler) {
                 auto candidate = best_;
                 part_of(candidate) = simpler;
-                return accept(std::move(candidate), "simplified " + std::string{kShape<S>.name});
+                return accept(std::move(candidate), "simplified " + std::string{S::kShape.name});
             });
         };
         bool improved = false;

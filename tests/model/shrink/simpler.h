@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "culvert/base/overloaded.h"
-#include "tests/model/scenario/shape.h"
+#include "tests/model/scenario/action.h"
 
 /// Simpler versions of a described part of a scenario, each with one field changed, the boldest first.
 ///

@@ -62,27 +62,36 @@ protected:
     // --- Datagrams ---
 
     [[nodiscard]] static std::uint32_t check_priority() { return 1862270719; }
-    [[nodiscard]] Bytes client_check(std::uint8_t transaction = 1, bool nominates = false,
-                                     std::byte tie_breaker = {}) const {
+    struct Check {
+        std::string_view username = "gate:clnt";
+        std::uint16_t role = stun_attribute::kIceControlling;
+        std::string_view password = "gateway-password-abcde";
+        std::uint32_t priority = check_priority();
+        std::uint8_t transaction = 1;
+        bool nominates = false;
+        std::byte tie_breaker{};
+    };
+    [[nodiscard]] static Bytes make(const Check& check) {
         using namespace stun_attribute;
-        StunWriter writer{stun_type::kBinding, transaction};
-        writer.add(kUsername, "gate:clnt")
-            .add(kIceControlling, Bytes(8, tie_breaker))
-            .add_number(kPriority, check_priority());
-        if (nominates) {
+        StunWriter writer{stun_type::kBinding, check.transaction};
+        writer.add(kUsername, check.username)
+            .add(check.role, Bytes(8, check.tie_breaker))
+            .add_number(kPriority, check.priority);
+        if (check.nominates) {
             writer.add(kUseCandidate, ByteSpan{});
         }
-        return writer.add_integrity(as_bytes(gateway_ice.password)).add_fingerprint().done();
+        return writer.add_integrity(as_bytes(check.password)).add_fingerprint().done();
     }
-    [[nodiscard]] Bytes gateway_check(std::uint8_t transaction = 2) const {
-        using namespace stun_attribute;
-        return StunWriter{stun_type::kBinding, transaction}
-            .add(kUsername, "clnt:gate")
-            .add(kIceControlled, Bytes(8))
-            .add_number(kPriority, check_priority())
-            .add_integrity(as_bytes(client_ice.password))
-            .add_fingerprint()
-            .done();
+    [[nodiscard]] static Bytes client_check(std::uint8_t transaction = 1, bool nominates = false,
+                                            std::byte tie_breaker = {}) {
+        return make({.transaction = transaction, .nominates = nominates, .tie_breaker = tie_breaker});
+    }
+    [[nodiscard]] static Bytes gateway_check(std::uint8_t transaction = 2, bool nominates = false) {
+        return make({.username = "clnt:gate",
+                     .role = stun_attribute::kIceControlled,
+                     .password = "client-password-abcdef",
+                     .transaction = transaction,
+                     .nominates = nominates});
     }
     [[nodiscard]] static Bytes answer(const net::SocketAddress& mapped, std::string_view password,
                                       std::uint8_t transaction = 1) {

@@ -48,13 +48,6 @@ const Grant* Host::find_grant(const Uuid& peer) const {
     return found == grants.end() ? nullptr : &found->second;
 }
 
-std::string Host::name() const {
-    return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
-                                 [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
-                                 [](RelayNo n) { return "relay" + std::to_string(n.value); }},
-                      device);
-}
-
 Hosts::Hosts(const Setup& setup) : calm_{setup} {
     const auto add = [this](Device device) -> Host& {
         auto& host = hosts_[device];
@@ -116,9 +109,9 @@ void Hosts::observe(const Observation& observation, Instant now) {
                               }
                           },
                           ignores<FaultChanged, DatagramSent, DatagramReceived, PacketSubmitted, PacketDelivered,
-                                  PacketForwarded, PacketReturned, PacketForged, PacketBetrayed, TransferStarted,
-                                  TransferEnded, SessionClosed, MessageToPortal, DeviceFailed, InterfaceConfigured,
-                                  ResourcesListed, LogLine, Settled, StatesShown>},
+                                  PacketForwarded, PacketReturned, AttackHandled, PacketForged, PacketBetrayed,
+                                  TransferStarted, TransferEnded, SessionClosed, MessageToPortal, DeviceFailed,
+                                  InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>},
                observation);
 }
 

@@ -91,7 +91,7 @@ struct Host {
     [[nodiscard]] const Grant* find_grant(const Uuid& peer) const;
     /// The time by the process's own clock.
     [[nodiscard]] Instant local(Instant now) const { return now - slept; }
-    [[nodiscard]] std::string name() const;
+    [[nodiscard]] std::string name() const { return model::name(device); }
 };
 
 class Hosts {

@@ -56,16 +56,7 @@ TEST_F(PeerRules, RejectLongDatagrams) {
 // --- Connectivity checks ---
 
 TEST_F(PeerRules, RejectNominationByTheControlledSide) {
-    using namespace stun_attribute;
-    send(kGateway, gateway_address, client_address,
-         StunWriter{stun_type::kBinding}
-             .add(kUsername, "clnt:gate")
-             .add(kIceControlled, Bytes(8))
-             .add_number(kPriority, check_priority())
-             .add(kUseCandidate, ByteSpan{})
-             .add_integrity(as_bytes(client_ice.password))
-             .add_fingerprint()
-             .done());
+    send(kGateway, gateway_address, client_address, gateway_check(2, true));
 
     expect_violation("PRO-1 attributes of a connectivity check are not those of the sender's role, in order");
 }
@@ -118,43 +109,19 @@ TEST_F(QueuedPeerRules, RejectDatagramsToARelayThatWasWithdrawnLongAgo) {
 }
 
 TEST_F(PeerRules, RejectChecksWithTheAttributesOfTheOtherRole) {
-    using namespace stun_attribute;
-    send(kClient, client_address, gateway_address,
-         StunWriter{stun_type::kBinding}
-             .add(kUsername, "gate:clnt")
-             .add(kIceControlled, Bytes(8))
-             .add_number(kPriority, check_priority())
-             .add_integrity(as_bytes(gateway_ice.password))
-             .add_fingerprint()
-             .done());
+    send(kClient, client_address, gateway_address, make({.role = stun_attribute::kIceControlled}));
 
     expect_violation("PRO-1 attributes of a connectivity check are not those of the sender's role, in order");
 }
 
 TEST_F(PeerRules, RejectChecksWithAHostCandidatesPriority) {
-    using namespace stun_attribute;
-    send(kClient, client_address, gateway_address,
-         StunWriter{stun_type::kBinding}
-             .add(kUsername, "gate:clnt")
-             .add(kIceControlling, Bytes(8))
-             .add_number(kPriority, 2130706175)
-             .add_integrity(as_bytes(gateway_ice.password))
-             .add_fingerprint()
-             .done());
+    send(kClient, client_address, gateway_address, make({.priority = 2130706175}));
 
     expect_violation("PRO-1 PRIORITY of a connectivity check is not that of a peer-reflexive candidate");
 }
 
 TEST_F(PeerRules, RejectChecksSignedWithTheSendersPassword) {
-    using namespace stun_attribute;
-    send(kClient, client_address, gateway_address,
-         StunWriter{stun_type::kBinding}
-             .add(kUsername, "gate:clnt")
-             .add(kIceControlling, Bytes(8))
-             .add_number(kPriority, check_priority())
-             .add_integrity(as_bytes(client_ice.password))
-             .add_fingerprint()
-             .done());
+    send(kClient, client_address, gateway_address, make({.password = client_ice.password}));
 
     expect_violation("PRO-1 MESSAGE-INTEGRITY of a connectivity check is not made with the receiver's password");
 }

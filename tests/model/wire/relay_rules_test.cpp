@@ -12,16 +12,7 @@ protected:
     void SetUp() override { sleep(1s); }
 
     /// A check from the client's relayed address, which has a relayed candidate's priority.
-    [[nodiscard]] Bytes relayed_check() const {
-        using namespace stun_attribute;
-        return StunWriter{stun_type::kBinding}
-            .add(kUsername, "gate:clnt")
-            .add(kIceControlling, Bytes(8))
-            .add_number(kPriority, 1849687807)
-            .add_integrity(as_bytes(gateway_ice.password))
-            .add_fingerprint()
-            .done();
-    }
+    [[nodiscard]] static Bytes relayed_check() { return make({.priority = 1849687807}); }
 };
 
 TEST_F(RelayedTraffic, MayFollowAnAllocationAndABind) {

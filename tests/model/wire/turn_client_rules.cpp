@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 using namespace stun_attribute;
 
 // spec/connectivity.md 5.5 and 5.6.
-constexpr std::array<Duration, 3> kRepetitions{1000ms, 1500ms, 2250ms};
+constexpr std::array<Duration, 3> kRepetitions{turn::kFirstRetransmission, turn::kFirstRetransmission * 3 / 2,
+                                               turn::kFirstRetransmission * 9 / 4};
 /// A transmission that left late does not delay the next.
 constexpr Duration kJitter = 20ms;
 constexpr unsigned kTransmissions = 4;
@@ -28,7 +29,7 @@ constexpr std::size_t kMaxPending = 256;
 constexpr Duration kRelayRemembers = kChannelLifetime + kChannelCoolDown;
 constexpr Duration kImpatience = turn::kProbeGiveUpAfter;
 /// Since its last repetition a request has been given up by then (spec/connectivity.md section 5.3).
-constexpr Duration kGivenUp = 10s;
+constexpr Duration kGivenUp = turn::kGiveUpAfter + 2s;
 
 Duration slack(const Host& host) {
     return host.is_late ? kLateness : kSlack;

@@ -68,24 +68,25 @@ void WireChecker::observe(const Observation& observation, Instant now) {
     auto& rules = *rules_;
     rules.hosts.observe(observation, now);
     std::visit(
-        overloaded{[&](const DatagramSent& sent) { rules.handle(sent, now); },
-                   [&](const DatagramReceived& received) { rules.handle(received, now); },
-                   [&](const MessageToDevice& message) { rules.handle(message, now); },
-                   [&](const MessageToPortal& message) {
-                       auto& host = rules.hosts.at(message.device);
-                       if (!host.is_hostile && !rules.is_lied_to) {
-                           rules.signalling.handle_message(host, message.message, now);
-                       }
-                   },
-                   [&](const FaultChanged& fault) { rules.handle(fault); },
-                   [&](const PacketSubmitted& packet) {
-                       rules.wireguard.handle_packet(packet.client, packet.packet.size());
-                       rules.idle.note_activity(rules.hosts.at(packet.client), now);
-                   },
-                   [&](const PacketReturned& packet) { rules.idle.note_activity(rules.hosts.at(packet.gateway), now); },
-                   ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, PacketDelivered, PacketForwarded,
-                           PacketForged, PacketBetrayed, TransferStarted, TransferEnded, SessionOpened, SessionClosed,
-                           DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>},
+        overloaded{
+            [&](const DatagramSent& sent) { rules.handle(sent, now); },
+            [&](const DatagramReceived& received) { rules.handle(received, now); },
+            [&](const MessageToDevice& message) { rules.handle(message, now); },
+            [&](const MessageToPortal& message) {
+                auto& host = rules.hosts.at(message.device);
+                if (!host.is_hostile && !rules.is_lied_to) {
+                    rules.signalling.handle_message(host, message.message, now);
+                }
+            },
+            [&](const FaultChanged& fault) { rules.handle(fault); },
+            [&](const PacketSubmitted& packet) {
+                rules.wireguard.handle_packet(packet.client, packet.packet.size());
+                rules.idle.note_activity(rules.hosts.at(packet.client), now);
+            },
+            [&](const PacketReturned& packet) { rules.idle.note_activity(rules.hosts.at(packet.gateway), now); },
+            ignores<ActionTaken, ProcessChanged, HostAttached, NatReplaced, PacketDelivered, PacketForwarded,
+                    AttackHandled, PacketForged, PacketBetrayed, TransferStarted, TransferEnded, SessionOpened,
+                    SessionClosed, DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>},
         observation);
 }
 

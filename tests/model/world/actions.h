@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "culvert/base/rng.h"
 #include "tests/model/scenario/action.h"
@@ -25,6 +28,18 @@ public:
     void take_leave();
 
 private:
+    /// A fault that goes on: what judges are told of it, and how it ends.
+    struct Fault {
+        std::string_view name;
+        Process victim;
+        std::function<void()> undo;
+        std::uint64_t number = 0;
+    };
+    /// Ends after this time, or with heal_everything(). `key` is what the fault is on: a newer one takes the place of
+    /// an older one, whose end is no end then.
+    void begin_fault(std::string key, Fault fault, Duration duration);
+    void end_fault(std::map<std::string, Fault>::iterator entry);
+
     // actions_traffic.cpp
     bool apply(const Probe& action);
     bool apply(const Expect& action);
@@ -82,7 +97,8 @@ private:
     bool apply(const Settle& action);
     /// For everybody behind the same NAT.
     void observe_forgetful_nat(const Device& device);
-    void block(const Device& a, const Device& b, std::string_view name, Duration duration);
+    [[nodiscard]] bool is_behind_nat(const Device& device) const;
+    bool block(const Device& a, const Device& b, std::string_view fault, Duration duration);
     void heal_everything();
     void verify_reachability();
     void show_states();
@@ -106,12 +122,8 @@ private:
     World& world_;
     Rng forge_rng_;
     std::map<ResourceNo, std::uint8_t> generations_;
-    /// The newest fault on each thing: an older one's end must not end it.
     std::uint64_t last_fault_ = 0;
-    std::map<Device, std::uint64_t> link_faults_;
-    std::map<Device, std::uint64_t> portal_faults_;
-    std::map<std::pair<Device, Device>, std::uint64_t> blocks_;
-    std::map<std::pair<Device, net::Family>, std::uint64_t> lost_families_;
+    std::map<std::string, Fault> faults_;
 };
 
 }  // namespace culvert::model

@@ -188,13 +188,11 @@ bool Actions::apply(const AbuseRelay& action) {
         const auto& addresses = machine->addresses();
         const net::SocketAddress relay{addresses[i % addresses.size()], machine->access().port};
         for (const auto& datagram : world_.relay_abuser_.make(action, relay)) {
-            if (datagram.is_authentic) {
-                world_.relay_watch_.permit(datagram.payload);
-            }
             const auto from_family = datagram.from.family();
             const auto to = std::ranges::find(addresses, from_family, &net::IpAddress::family);
             if (to != addresses.end()) {
-                world_.network_.inject(datagram.from, {*to, relay.port}, datagram.payload, world_.now_);
+                world_.network_.inject(datagram.from, {*to, relay.port}, datagram.payload, world_.now_,
+                                       datagram.is_authentic);
                 is_effective = true;
             }
         }
@@ -211,8 +209,7 @@ void Actions::take_what_is_given(const AbuseRelay& action, Machine& machine) {
             return process.admit(salt, client, machine.local(world_.now_));
         };
         for (const auto& datagram : world_.relay_abuser_.take_everything(relay, admit)) {
-            world_.relay_watch_.permit(datagram.payload);
-            world_.network_.inject(datagram.from, relay, datagram.payload, world_.now_);
+            world_.network_.inject(datagram.from, relay, datagram.payload, world_.now_, datagram.is_authentic);
         }
     }
 }

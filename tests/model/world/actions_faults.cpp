@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "tests/model/reference/calm.h"
@@ -19,73 +20,66 @@ constexpr std::uint16_t kVerifyPort = 65000;
 
 }  // namespace
 
+void Actions::begin_fault(std::string key, Fault fault, Duration duration) {
+    fault.number = ++last_fault_;
+    world_.observe(FaultChanged{fault.name, fault.victim, true});
+    world_.at(world_.now_ + duration, [this, key, number = fault.number] {
+        if (const auto found = faults_.find(key); found != faults_.end() && found->second.number == number) {
+            end_fault(found);
+        }
+    });
+    faults_.insert_or_assign(std::move(key), std::move(fault));
+}
+
+void Actions::end_fault(std::map<std::string, Fault>::iterator entry) {
+    const auto fault = std::move(entry->second);
+    faults_.erase(entry);
+    fault.undo();
+    world_.observe(FaultChanged{fault.name, fault.victim, false});
+}
+
 bool Actions::apply(const ImpairLink& action) {
     if (find(action.device) == nullptr) {
         return false;
     }
-    const auto fault = ++last_fault_;
-    link_faults_[action.device] = fault;
-    world_.network_.impair(action.device, action.up, action.down, action.impairment);
-    world_.observe(FaultChanged{"link", as_process(action.device), true});
-    world_.at(world_.now_ + action.duration, [this, device = action.device, fault] {
-        if (link_faults_[device] == fault) {
-            link_faults_.erase(device);
-            world_.network_.heal(device);
-            world_.observe(FaultChanged{"link", as_process(device), false});
-        }
-    });
+    const auto device = action.device;
+    world_.network_.impair(device, action.up, action.down, action.impairment);
+    begin_fault("link of " + name(device),
+                {"link", as_process(device), [this, device] { world_.network_.heal(device); }}, action.duration);
     return true;
 }
 
-void Actions::block(const Device& a, const Device& b, std::string_view name, Duration duration) {
-    const auto fault = ++last_fault_;
-    blocks_[{a, b}] = fault;
+bool Actions::block(const Device& a, const Device& b, std::string_view fault, Duration duration) {
+    if (find(a) == nullptr || find(b) == nullptr) {
+        return false;
+    }
     world_.network_.block(a, b);
-    world_.observe(FaultChanged{name, as_process(a), true});
-    world_.at(world_.now_ + duration, [this, a, b, name, fault] {
-        if (blocks_[{a, b}] == fault) {
-            blocks_.erase({a, b});
-            world_.network_.unblock(a, b);
-            world_.observe(FaultChanged{name, as_process(a), false});
-        }
-    });
+    begin_fault("block between " + name(a) + " and " + name(b),
+                {fault, as_process(a), [this, a, b] { world_.network_.unblock(a, b); }}, duration);
+    return true;
 }
 
 bool Actions::apply(const BlockDirect& action) {
-    if (find(action.client) == nullptr || find(action.gateway) == nullptr) {
-        return false;
-    }
-    block(action.client, action.gateway, "direct", action.duration);
-    return true;
+    return block(action.client, action.gateway, "direct", action.duration);
 }
 
 bool Actions::apply(const BlockRelay& action) {
-    if (find(action.device) == nullptr || find(action.relay) == nullptr) {
-        return false;
-    }
-    block(action.device, action.relay, "relay", action.duration);
-    return true;
+    return block(action.device, action.relay, "relay", action.duration);
 }
 
 bool Actions::apply(const LoseFamily& action) {
+    const auto device = action.device;
     const auto family = action.family == IpFamily::kV4 ? net::Family::kIpv4 : net::Family::kIpv6;
-    const auto* machine = find(action.device);
+    const auto* machine = find(device);
     if (machine == nullptr ||
         std::ranges::find(machine->addresses(), family, &net::IpAddress::family) == machine->addresses().end()) {
         return false;
     }
-    const std::pair lost{action.device, family};
-    const auto fault = ++last_fault_;
-    lost_families_[lost] = fault;
-    world_.network_.lose_family(action.device, family);
-    world_.observe(FaultChanged{"family", as_process(action.device), true});
-    world_.at(world_.now_ + action.duration, [this, lost, fault] {
-        if (const auto found = lost_families_.find(lost); found != lost_families_.end() && found->second == fault) {
-            lost_families_.erase(found);
-            world_.network_.restore_family(lost.first, lost.second);
-            world_.observe(FaultChanged{"family", as_process(lost.first), false});
-        }
-    });
+    world_.network_.lose_family(device, family);
+    begin_fault(
+        (family == net::Family::kIpv4 ? "IPv4 of " : "IPv6 of ") + name(device),
+        {"family", as_process(device), [this, device, family] { world_.network_.restore_family(device, family); }},
+        action.duration);
     return true;
 }
 
@@ -98,9 +92,13 @@ void Actions::observe_forgetful_nat(const Device& device) {
     }
 }
 
+bool Actions::is_behind_nat(const Device& device) const {
+    const auto* machine = find(device);
+    return machine != nullptr && machine->access().nat;
+}
+
 bool Actions::apply(const RebootNat& action) {
-    auto* machine = find(action.device);
-    if (machine == nullptr || !machine->access().nat) {
+    if (!is_behind_nat(action.device)) {
         return false;
     }
     world_.network_.reboot_nat(action.device);
@@ -109,8 +107,7 @@ bool Actions::apply(const RebootNat& action) {
 }
 
 bool Actions::apply(const RenumberNat& action) {
-    auto* machine = find(action.device);
-    if (machine == nullptr || !machine->access().nat) {
+    if (!is_behind_nat(action.device)) {
         return false;
     }
     world_.network_.renumber_nat(action.device);
@@ -119,8 +116,7 @@ bool Actions::apply(const RenumberNat& action) {
 }
 
 bool Actions::apply(const ReplaceNat& action) {
-    auto* machine = find(action.device);
-    if (machine == nullptr || !machine->access().nat) {
+    if (!is_behind_nat(action.device)) {
         return false;
     }
     world_.network_.replace_nat(action.device, action.nat);
@@ -155,43 +151,20 @@ bool Actions::apply(const PortalTrouble& action) {
     if (machine == nullptr) {
         return false;
     }
-    const auto fault = ++last_fault_;
-    portal_faults_[action.device] = fault;
-    machine->link().set_fault(action.fault, world_.now_);
-    world_.touch(action.device);
-    world_.observe(FaultChanged{"portal", as_process(action.device), true});
-    world_.at(world_.now_ + action.duration, [this, machine, fault] {
-        const auto device = machine->device();
-        if (portal_faults_[device] == fault) {
-            portal_faults_.erase(device);
-            machine->link().set_fault(std::nullopt, world_.now_);
-            world_.touch(device);
-            world_.observe(FaultChanged{"portal", as_process(device), false});
-        }
-    });
+    const auto set_fault = [this, machine](std::optional<PortalFault> fault) {
+        machine->link().set_fault(fault, world_.now_);
+        world_.touch(machine->device());
+    };
+    set_fault(action.fault);
+    begin_fault("portal of " + name(action.device),
+                {"portal", as_process(action.device), [set_fault] { set_fault(std::nullopt); }}, action.duration);
     return true;
 }
 
 void Actions::heal_everything() {
-    world_.network_.heal_all();
-    for (const auto& [device, fault] : link_faults_) {
-        world_.observe(FaultChanged{"link", as_process(device), false});
+    while (!faults_.empty()) {
+        end_fault(faults_.begin());
     }
-    link_faults_.clear();
-    for (const auto& [ends, fault] : blocks_) {
-        world_.observe(FaultChanged{std::holds_alternative<RelayNo>(ends.second) ? "relay" : "direct",
-                                    as_process(ends.first), false});
-    }
-    blocks_.clear();
-    for (const auto& [lost, fault] : lost_families_) {
-        world_.observe(FaultChanged{"family", as_process(lost.first), false});
-    }
-    lost_families_.clear();
-    for (const auto& [device, fault] : portal_faults_) {
-        world_.machine(device).link().set_fault(std::nullopt, world_.now_);
-        world_.observe(FaultChanged{"portal", as_process(device), false});
-    }
-    portal_faults_.clear();
     if (!world_.portal_.is_running()) {
         start_portal();
     }
@@ -212,18 +185,18 @@ void Actions::heal_everything() {
 
 void Actions::verify_reachability() {
     const auto& setup = world_.scenario_.setup;
-    for (std::size_t c = 0; c < setup.clients.size(); ++c) {
-        for (std::size_t r = 0; r < setup.resources.size(); ++r) {
-            Probe probe{.client = ClientNo{static_cast<std::uint8_t>(c + 1)},
-                        .to = HostOf{ResourceNo{static_cast<std::uint8_t>(r + 1)}, 1},
+    for (const auto client : numbers<ClientNo>(setup.clients.size())) {
+        for (const auto resource : numbers<ResourceNo>(setup.resources.size())) {
+            Probe probe{.client = client,
+                        .to = HostOf{resource, 1},
                         .protocol = Protocol::kIcmp,
-                        .source_port = static_cast<std::uint16_t>(kVerifyPort + r),
+                        .source_port = static_cast<std::uint16_t>(kVerifyPort + resource.value - 1),
                         .destination_port = static_cast<std::uint16_t>(world_.next_packet_)};
             probe.count = 2;
             probe.interval = std::chrono::milliseconds{500};
             apply(probe);
             probe.protocol = Protocol::kUdp;
-            const auto& filters = setup.resources[r].filters;
+            const auto& filters = setup.resources[resource.value - 1U].filters;
             probe.destination_port = filters.empty() ? std::uint16_t{443} : filters.front().port_range_start;
             apply(probe);
         }
@@ -231,10 +204,10 @@ void Actions::verify_reachability() {
 }
 
 void Actions::show_states() {
-    std::map<Device, std::string> states;
+    std::map<Device, DeviceState> states;
     world_.for_each_machine([&](Machine& machine) {
         if (machine.is_running()) {
-            states.emplace(machine.device(), machine.snapshot(world_.now_));
+            states.emplace(machine.device(), machine.show());
         }
     });
     world_.observe(StatesShown{states});

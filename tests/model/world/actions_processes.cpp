@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <string>
 
-#include "tests/model/observer/state_text.h"
 #include "tests/model/world/actions.h"
 #include "tests/model/world/world.h"
 
@@ -95,14 +94,13 @@ bool Actions::apply(const Crash& action) {
 }
 
 void Actions::check_clients_are_forgotten() {
-    const auto count = [](std::string_view state, std::string_view thing) {
-        return std::ranges::count(read_state(state), thing, &StateLine::name);
-    };
     world_.for_each_machine([&](Machine& machine) {
         const auto device = machine.device();
         if (const auto* gateway = std::get_if<GatewayNo>(&device);
             gateway != nullptr && !world_.scenario_.setup.gateways[gateway->value - 1U].is_hostile) {
-            const auto connections = count(machine.snapshot(world_.now_), "connection");
+            const auto state = machine.show();
+            const auto* shown = std::get_if<tunnel::GatewayState>(&state);
+            const auto connections = shown == nullptr ? 0 : shown->connections.size();
             world_.verdict_.check("RES-2", connections == 0, world_.now_, [&] {
                 return machine.name() + " still has " + std::to_string(connections) +
                        " connections after all clients left";
@@ -110,7 +108,7 @@ void Actions::check_clients_are_forgotten() {
         }
     });
     show_states();
-    const auto pending = count(world_.portal_.plane()->debug_snapshot(world_.now_), "pending_authorization");
+    const auto pending = world_.portal_.plane()->statistics().pending_authorizations;
     world_.verdict_.check("RES-2", pending == 0, world_.now_, [&] {
         return "the portal still waits for " + std::to_string(pending) + " answers after all clients left";
     });

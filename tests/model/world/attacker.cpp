@@ -79,9 +79,9 @@ Bytes Attacker::make_payload(const Attack& attack, const Recorded* recorded) {
             append(frame, random_bytes(64));
             return frame;
         }
-        case Spoof::kHandshakeBadMac:
+        case Spoof::kBadMacInit:
             return make_initiation(attack, false);
-        case Spoof::kHandshakeGoodMac:
+        case Spoof::kUnknownKeyInit:
             return make_initiation(attack, true);
         case Spoof::kDataGuess: {
             auto packet = random_bytes(16 + 32 + 16);

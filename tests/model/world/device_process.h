@@ -42,7 +42,9 @@ public:
     [[nodiscard]] virtual bool outlives_portal() const { return false; }
     /// Entries in tables about peers: none once they have gone, and their time is over (RES-2).
     [[nodiscard]] virtual std::size_t table_entries() const { return 0; }
-    /// The product's state, for failure reports and determinism checks.
+    /// The product's state, for judges.
+    [[nodiscard]] virtual DeviceState show() const = 0;
+    /// And for people.
     [[nodiscard]] virtual std::string snapshot(Instant now) const = 0;
 };
 

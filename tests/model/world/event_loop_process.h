@@ -85,6 +85,7 @@ public:
         return program().channel_options();
     }
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return program().public_key(); }
+    [[nodiscard]] DeviceState show() const override { return program().show(); }
     [[nodiscard]] std::string snapshot(Instant now) const override { return program().snapshot(now); }
 
 private:

@@ -23,6 +23,7 @@ public:
     void shut_down(Instant now) override { state_.shut_down(now); }
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return state_.public_key(); }
+    [[nodiscard]] DeviceState show() const override { return state_.state(); }
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
     // For whoever drives the state machine's data path instead (EventLoopProcess).

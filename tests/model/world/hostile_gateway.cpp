@@ -11,10 +11,10 @@
 namespace culvert::model {
 namespace {
 
-constexpr std::uint32_t kInitiation = 1;
-constexpr std::uint32_t kResponse = 2;
-constexpr std::uint32_t kCookieReply = 3;
-constexpr std::uint32_t kData = 4;
+constexpr std::uint32_t kInitiation{std::to_underlying(wireguard::PacketKind::kInitiation)};
+constexpr std::uint32_t kResponse{std::to_underlying(wireguard::PacketKind::kResponse)};
+constexpr std::uint32_t kCookieReply{std::to_underlying(wireguard::PacketKind::kCookieReply)};
+constexpr std::uint32_t kData{std::to_underlying(wireguard::PacketKind::kData)};
 /// How many handshakes are answered wrongly after it was told to.
 constexpr unsigned kHandshakes = 3;
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "culvert/connectivity/node.h"
-#include "tests/model/reference/ignores.h"
+#include "tests/model/scenario/ignores.h"
 #include "tests/model/world/device_process.h"
 #include "tests/model/world/portal_link.h"
 
@@ -31,6 +31,7 @@ public:
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return node_.public_key(); }
     [[nodiscard]] bool outlives_portal() const override { return true; }
+    [[nodiscard]] DeviceState show() const override { return tunnel::GatewayState{{}, node_.state()}; }
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
     // What it can be told to do. All but the last two require has_tunnel(client).

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "culvert/base/overloaded.h"
+#include "culvert/base/deadlines.h"
 #include "tests/model/world/hidden_work.h"
 
 namespace culvert::model {
@@ -22,13 +22,6 @@ constexpr Duration kMaxSpuriousPause = 500ms;
 /// One turn of so many is followed by a timeout that is not due.
 constexpr unsigned kTurnsPerInspection = 16;
 
-std::string name_of(const Device& device) {
-    return std::visit(overloaded{[](ClientNo n) { return "client" + std::to_string(n.value); },
-                                 [](GatewayNo n) { return "gateway" + std::to_string(n.value); },
-                                 [](RelayNo n) { return "relay" + std::to_string(n.value); }},
-                      device);
-}
-
 Duration random_below(Rng& rng, Duration limit) {
     return Duration{static_cast<Duration::rep>(rng.below(static_cast<std::uint64_t>(limit.count())))};
 }
@@ -44,7 +37,7 @@ Machine::Machine(Device device, Driver driver, Access access, portal_api::Role r
       verdict_{verdict},
       factory_{std::move(factory)},
       link_{device, role, portal, environment, verdict},
-      driver_rng_{environment.rng(name_of(device) + "/driver")} {}
+      driver_rng_{environment.rng(model::name(device) + "/driver")} {}
 
 void Machine::set_addresses(std::vector<net::IpAddress> addresses) {
     link_.set_addresses(addresses);
@@ -63,7 +56,7 @@ void Machine::start(Instant now) {
     if (state_ != ProcessState::kStopped) {
         return;
     }
-    const auto run = name_of(device_) + "/" + std::to_string(++incarnation_);
+    const auto run = name() + "/" + std::to_string(++incarnation_);
     slept_ = {};
     has_failed_ = false;
     deadline_.reset();
@@ -247,7 +240,7 @@ void Machine::step(Instant now) {
         }
     }
     verdict_.check("DET-4", timeouts_at_one_instant_ <= kMaxTimeoutsAtOneInstant && !has_work, now,
-                   [&] { return name_of(device_) + " asks to be called again and again at one instant"; });
+                   [&] { return name() + " asks to be called again and again at one instant"; });
     check_contract(now);
     if (has_failed_) {
         // As the programs do: they say goodbye and exit.
@@ -263,7 +256,7 @@ void Machine::check_progress(Instant now) {
     }
     timeouts_of_one_deadline_ = std::exchange(overdue_, *deadline) == *deadline ? timeouts_of_one_deadline_ + 1 : 0;
     verdict_.check("DET-3", timeouts_of_one_deadline_ <= kMaxTimeoutsAtOneInstant, now,
-                   [&] { return name_of(device_) + " does not act on a deadline that has passed"; });
+                   [&] { return name() + " does not act on a deadline that has passed"; });
 }
 
 /// DET-5: nothing else waits to be done. Asked now and then.
@@ -275,8 +268,7 @@ void Machine::check_contract(Instant now) {
     const auto process_work = find_hidden_work(
         local(now), [&] { return process_->poll_timeout(); }, [&] { process_->handle_timeout(local(now)); },
         [&] { return process_->drain(local(now)); });
-    verdict_.check("DET-5", process_work.empty(), now,
-                   [&] { return name_of(device_) + " " + std::string{process_work}; });
+    verdict_.check("DET-5", process_work.empty(), now, [&] { return name() + " " + std::string{process_work}; });
     auto& channel = link_.channel();
     const auto channel_work = find_hidden_work(
         local(now), [&] { return channel.poll_timeout(); }, [&] { channel.handle_timeout(local(now)); },
@@ -285,31 +277,20 @@ void Machine::check_contract(Instant now) {
                    channel.poll_event().has_value();
         });
     verdict_.check("DET-5", channel_work.empty(), now,
-                   [&] { return name_of(device_) + "'s channel to the portal " + std::string{channel_work}; });
+                   [&] { return name() + "'s channel to the portal " + std::string{channel_work}; });
 }
 
 std::optional<Instant> Machine::poll_timeout() {
-    std::optional<Instant> earliest;
-    const auto consider = [&](std::optional<Instant> other) {
-        if (other && (!earliest || *other < *earliest)) {
-            earliest = other;
-        }
-    };
-    consider(wakes_up_);
     if (!is_running()) {
-        consider(link_.poll_portal_timeout());
-        return earliest;
+        return earliest(wakes_up_, link_.poll_portal_timeout());
     }
-    consider(link_.poll_timeout());
-    if (const auto due = link_.channel().poll_timeout()) {
-        consider(*due + slept_);
-    }
-    consider(next_timer());
-    return earliest;
+    const auto channel = link_.channel().poll_timeout();
+    return earliest(wakes_up_, link_.poll_timeout(), channel ? std::optional{*channel + slept_} : std::nullopt,
+                    next_timer());
 }
 
-std::string Machine::name() const {
-    return name_of(device_);
+DeviceState Machine::show() const {
+    return is_running() ? process_->show() : DeviceState{};
 }
 
 std::string Machine::snapshot(Instant now) const {

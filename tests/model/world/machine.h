@@ -58,8 +58,9 @@ public:
     [[nodiscard]] Device device() const { return device_; }
     [[nodiscard]] Driver driver() const { return driver_; }
     /// "client1"
-    [[nodiscard]] std::string name() const;
+    [[nodiscard]] std::string name() const { return model::name(device_); }
     [[nodiscard]] std::string snapshot(Instant now) const;
+    [[nodiscard]] DeviceState show() const;
     /// Has given up for good: its token is no longer valid, for example.
     [[nodiscard]] bool has_failed() const { return has_failed_; }
 

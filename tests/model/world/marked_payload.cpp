@@ -1,14 +1,8 @@
 #include "tests/model/world/marked_payload.h"
 
-#include <string_view>
+#include "tests/model/reference/inner_packet.h"
 
 namespace culvert::model {
-namespace {
-
-constexpr std::string_view kMarker = "CVPROBE1";
-
-}  // namespace
-
 Bytes make_marked_payload(std::uint64_t number, std::size_t length) {
     auto payload = to_bytes(as_bytes(kMarker));
     append_be(payload, number);

@@ -14,8 +14,11 @@
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_api/frame.h"
+#include "culvert/tunnel/client/client_state.h"
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/device/tun_config.h"
+#include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/turn/server/allocation_table.h"
 #include "tests/model/scenario/action.h"
 
 /// What an omniscient observer sees of a running world, in order. Everything the reference model and the invariants
@@ -76,6 +79,16 @@ struct DatagramReceived {
     net::SocketAddress to;
     ByteSpan payload;
     bool is_attack;
+    bool is_authentic = false;  ///< an attacker's that a relay must take for a user's own
+};
+/// What a running device, or a relay, shows of itself; nothing if it does not run.
+using DeviceState = std::variant<std::monostate, tunnel::ClientState, tunnel::GatewayState, turn::ServerAllocations>;
+/// The attacker's datagram that was received last has been dealt with. `local_now` is the host's own time.
+struct AttackHandled {
+    Device host;
+    const DeviceState& before;
+    const DeviceState& after;
+    Instant local_now;
 };
 
 /// An IP packet that an application hands to a client's TUN, or a client's TUN to an application.
@@ -169,17 +182,17 @@ struct LogLine {
 
 /// Settle has run its course: compare states now.
 struct Settled {};
-/// What the devices that run say of themselves (debug_snapshot()), once traffic has been tried after that,
-/// and once all clients have left.
+/// What the devices that run show of themselves, once traffic has been tried after that, and once all clients have
+/// left.
 struct StatesShown {
-    const std::map<Device, std::string>& states;
+    const std::map<Device, DeviceState>& states;
 };
 
 using Observation =
     std::variant<ActionTaken, ProcessChanged, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived,
-                 PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged, PacketBetrayed,
-                 TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice, MessageToPortal,
-                 DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>;
+                 AttackHandled, PacketSubmitted, PacketDelivered, PacketForwarded, PacketReturned, PacketForged,
+                 PacketBetrayed, TransferStarted, TransferEnded, SessionOpened, SessionClosed, MessageToDevice,
+                 MessageToPortal, DeviceFailed, InterfaceConfigured, ResourcesListed, LogLine, Settled, StatesShown>;
 
 class Observer {
 public:

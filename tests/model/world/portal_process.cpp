@@ -7,15 +7,6 @@
 #include "tests/model/world/hidden_work.h"
 
 namespace culvert::model {
-namespace {
-
-template <typename No>
-No number(std::size_t index) {
-    return No{static_cast<std::uint8_t>(index + 1)};
-}
-
-}  // namespace
-
 std::expected<portal::Client, portal::RegisterError> RegistrarStorage::register_client(
     const portal::ClientReport& report, Rng& rng) {
     auto client = MemoryStorage::register_client(report, rng);
@@ -60,17 +51,16 @@ PortalProcess::PortalProcess(const Setup& setup, Environment& environment)
 }
 
 void PortalProcess::configure() {
-    for (std::size_t i = 0; i < setup_.sites; ++i) {
-        const auto site = number<SiteNo>(i);
-        storage_.put(portal::Site{site_id(site), "site" + std::to_string(site.value)});
+    for (const auto site : numbers<SiteNo>(setup_.sites)) {
+        storage_.put(portal::Site{site_id(site), name(site)});
     }
-    for (std::size_t i = 0; i < setup_.groups; ++i) {
+    for (const auto group : numbers<GroupNo>(setup_.groups)) {
         const auto id = portal::GroupId::random(rng_);
-        groups_.emplace(number<GroupNo>(i), id);
-        storage_.put(portal::Group{id, "group" + std::to_string(i + 1)});
+        groups_.emplace(group, id);
+        storage_.put(portal::Group{id, name(group)});
     }
-    for (std::size_t i = 0; i < setup_.resources.size(); ++i) {
-        storage_.put(make_resource(number<ResourceNo>(i), 0));
+    for (const auto resource : numbers<ResourceNo>(setup_.resources.size())) {
+        storage_.put(make_resource(resource, 0));
     }
     for (std::size_t i = 0; i < setup_.clients.size(); ++i) {
         const auto client = number<ClientNo>(i);
@@ -87,8 +77,8 @@ void PortalProcess::configure() {
         create_token(number<GatewayNo>(i),
                      {.type = portal::TokenType::kGateway, .site = site_id(setup_.gateways[i].site)}, std::nullopt);
     }
-    for (std::size_t i = 0; i < setup_.relays.size(); ++i) {
-        create_token(number<RelayNo>(i), {.type = portal::TokenType::kRelay}, std::nullopt);
+    for (const auto relay : numbers<RelayNo>(setup_.relays.size())) {
+        create_token(relay, {.type = portal::TokenType::kRelay}, std::nullopt);
     }
     for (const auto& policy : setup_.policies) {
         portal::Policy row{.id = portal::PolicyId::random(rng_),
@@ -115,7 +105,7 @@ portal::Resource PortalProcess::make_resource(ResourceNo number, std::uint8_t ge
     const auto& setup = setup_.resources.at(number.value - 1U);
     portal::Resource resource{.id = resource_id(number, generation),
                               .type = portal::ResourceType::kCidr,
-                              .name = "resource" + std::to_string(number.value),
+                              .name = name(number),
                               .address = setup.address.to_string(),
                               .address_description = std::nullopt,
                               .filters = make_filters(setup.filters),

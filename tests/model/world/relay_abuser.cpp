@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "culvert/stun/constants.h"
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/constants.h"
@@ -18,7 +19,6 @@ using stun::Method;
 using turn::kFirstChannel;
 
 constexpr std::size_t kRecordedPerRelay = 128;
-constexpr std::uint8_t kUdp = 17;
 constexpr std::string_view kRealm = turn::kRelayRealm;
 constexpr std::size_t kMaxGarbage = 200;
 constexpr std::string_view kOwnV4 = "198.51.100.66";
@@ -84,7 +84,7 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::make(const AbuseRelay& abuse, co
     const auto* recorded = requests.empty() ? nullptr : &requests[rng_.below(requests.size())];
     if (abuse.abuse == RelayAbuse::kAllocateFlood) {
         stun::MessageBuilder request{Class::kRequest, Method::kAllocate, stun::make_transaction_id(rng_)};
-        return {{own_address(relay), request.requested_transport(kUdp).build()}};
+        return {{own_address(relay), request.requested_transport(stun::kTransportUdp).build()}};
     }
     if (abuse.abuse == RelayAbuse::kMalformed) {
         return {{own_address(relay), make_malformed(recorded)}};
@@ -127,7 +127,7 @@ Bytes RelayAbuser::make_request(const AbuseRelay& abuse, const Request& recorded
         builder.channel_number(static_cast<std::uint16_t>(kFirstChannel + rng_.below(16)))
             .address(AttributeType::kXorPeerAddress, {ip("198.51.100.66"), 666});
     } else {
-        builder.requested_transport(kUdp);
+        builder.requested_transport(stun::kTransportUdp);
     }
     const bool is_unknown = abuse.abuse == RelayAbuse::kUnknownUser;
     const bool is_stale = abuse.abuse == RelayAbuse::kStaleNonce;
@@ -169,7 +169,7 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const net::SocketAd
     if (foothold == footholds_.end()) {
         // Without a nonce for an address of one's own nothing else is worth asking; the next attempt has it.
         stun::MessageBuilder request{Class::kRequest, Method::kAllocate, stun::make_transaction_id(rng_)};
-        return {{own_address(relay), request.requested_transport(kUdp).build()}};
+        return {{own_address(relay), request.requested_transport(stun::kTransportUdp).build()}};
     }
     constexpr std::array<std::string_view, 4> kV4 = {"127.0.0.1", "169.254.169.254", "10.0.0.1", "224.0.0.1"};
     constexpr std::array<std::string_view, 4> kV6 = {"::1", "fe80::1", "fd00::1", "ff02::1"};
@@ -185,7 +185,8 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::reach_inside(const net::SocketAd
         datagrams.push_back({from, finish(builder, username, nonce, key), true});
     };
     request(Method::kAllocate, [&](stun::MessageBuilder& builder) {
-        builder.requested_transport(kUdp).address_family(AttributeType::kRequestedAddressFamily, relay.family());
+        builder.requested_transport(stun::kTransportUdp)
+            .address_family(AttributeType::kRequestedAddressFamily, relay.family());
     });
     for (std::uint16_t i = 0; i < kV4.size(); ++i) {
         const auto channel = static_cast<std::uint16_t>(kFirstChannel + i);
@@ -216,7 +217,8 @@ std::vector<RelayAbuser::Datagram> RelayAbuser::take_everything(const net::Socke
         datagrams.push_back({from, finish(builder, username, nonce, key), true});
     };
     request(Method::kAllocate, [&](stun::MessageBuilder& builder) {
-        builder.requested_transport(kUdp).address_family(AttributeType::kRequestedAddressFamily, relay.family());
+        builder.requested_transport(stun::kTransportUdp)
+            .address_family(AttributeType::kRequestedAddressFamily, relay.family());
     });
     for (std::uint16_t i = 0; i < kChannels; ++i) {
         const net::SocketAddress peer{from.ip, static_cast<std::uint16_t>(1000 + i)};

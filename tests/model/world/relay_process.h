@@ -29,6 +29,7 @@ public:
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return std::nullopt; }
     [[nodiscard]] std::size_t table_entries() const override;
+    [[nodiscard]] DeviceState show() const override { return server().state(); }
     [[nodiscard]] std::string snapshot(Instant now) const override;
 
     /// What a device with this salt would have been told by the portal, and by this relay when it asked from `client`.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "culvert/base/deadlines.h"
+
 namespace culvert::model {
 namespace {
 
@@ -44,10 +46,6 @@ bool Transfers::start(const Transfer& transfer, const net::IpAddress& from, cons
     environment_.observe(TransferStarted{transfer, ends.first, ends.second});
     flush(flow, now);
     return true;
-}
-
-void Transfers::abandon(ClientNo client) {
-    std::erase_if(flows_, [&](const auto& entry) { return entry.second.transfer.client == client; });
 }
 
 bool Transfers::handle_at_client(ClientNo client, ByteSpan bytes, Instant now) {
@@ -153,19 +151,14 @@ void Transfers::handle_timeout(Instant now) {
 }
 
 std::optional<Instant> Transfers::poll_timeout() const {
-    std::optional<Instant> earliest;
-    const auto consider = [&](std::optional<Instant> other) {
-        if (other && (!earliest || *other < *earliest)) {
-            earliest = other;
-        }
-    };
+    std::optional<Instant> next;
     for (const auto& [ends, flow] : flows_) {
-        consider(flow.client.poll_timeout());
+        next = earliest(next, flow.client.poll_timeout());
         if (flow.server) {
-            consider(flow.server->poll_timeout());
+            next = earliest(next, flow.server->poll_timeout());
         }
     }
-    return earliest;
+    return next;
 }
 
 }  // namespace culvert::model

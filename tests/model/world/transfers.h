@@ -27,8 +27,6 @@ public:
 
     /// False if the client's port is in use.
     bool start(const Transfer& transfer, const net::IpAddress& from, const net::IpAddress& to, Instant now);
-    /// The client's applications are gone.
-    void abandon(ClientNo client);
 
     /// Whether the packet belongs to a transfer, and was consumed.
     bool handle_at_client(ClientNo client, ByteSpan packet, Instant now);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "culvert/base/deadlines.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/turn/constants.h"
@@ -33,11 +34,6 @@ std::uint64_t hash(std::string_view text, std::uint64_t seed) {
         value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
     }
     return value;
-}
-
-template <typename No>
-No number(std::size_t index) {
-    return No{static_cast<std::uint8_t>(index + 1)};
 }
 
 bool is_routed(const tunnel::TunConfig& interface, const net::IpAddress& to) {
@@ -198,26 +194,18 @@ void World::run(std::function<bool()> keep_going) {
 // --- Time ---
 
 std::optional<Instant> World::next_event() {
-    std::optional<Instant> earliest;
-    const auto consider = [&](std::optional<Instant> other) {
-        if (other && (!earliest || *other < *earliest)) {
-            earliest = other;
-        }
-    };
+    auto next = earliest(transfers_.poll_timeout(), network_.poll_timeout(), portal_.poll_timeout());
     if (!agenda_.empty()) {
-        consider(agenda_.begin()->first);
+        next = earliest(next, agenda_.begin()->first);
     }
-    consider(transfers_.poll_timeout());
-    consider(network_.poll_timeout());
-    consider(portal_.poll_timeout());
     for (auto& [device, entry] : machines_) {
         if (!entry.is_due_known) {
             entry.due = entry.machine->poll_timeout();
             entry.is_due_known = true;
         }
-        consider(entry.due);
+        next = earliest(next, entry.due);
     }
-    return earliest;
+    return next;
 }
 
 bool World::run_until(Instant end) {
@@ -266,35 +254,31 @@ void World::run_agenda() {
 }
 
 void World::run_network() {
-    relay_snapshot_.reset();
+    attacked_.reset();
     while (auto delivery = network_.poll_delivery(now_)) {
-        observe(DatagramReceived{delivery->host, delivery->from, delivery->to, delivery->payload, delivery->is_attack});
-        if (delivery->is_attack && std::holds_alternative<RelayNo>(delivery->host)) {
-            deliver_attack_on_relay(*delivery);
+        const auto host = delivery->host;
+        observe(DatagramReceived{host, delivery->from, delivery->to, delivery->payload, delivery->is_attack,
+                                 delivery->is_authentic});
+        if (delivery->is_attack) {
+            deliver_attack(std::move(*delivery));
         } else {
-            relay_snapshot_.reset();
-            machine(delivery->host)
-                .handle_datagram(delivery->to, delivery->from, delivery->ecn, std::move(delivery->payload), now_);
+            attacked_.reset();
+            machine(host).handle_datagram(delivery->to, delivery->from, delivery->ecn, std::move(delivery->payload),
+                                          now_);
         }
-        touch(delivery->host);
+        touch(host);
         route_portal_outputs();
     }
 }
 
-void World::deliver_attack_on_relay(const Delivery& delivery) {
-    auto& relay = machine(delivery.host);
-    const auto snapshot = [&] { return relay.is_running() ? relay.process()->snapshot(now_) : std::string{}; };
+void World::deliver_attack(Delivery delivery) {
+    auto& target = machine(delivery.host);
     // In a flood, what one attack left is what the next finds.
-    const bool is_same = relay_snapshot_ && relay_snapshot_->first == delivery.host;
-    auto before = is_same ? std::move(relay_snapshot_->second) : snapshot();
-    relay.handle_datagram(delivery.to, delivery.from, delivery.ecn, delivery.payload, now_);
-    auto after = snapshot();
-    if (before != after) {
-        relay_watch_.judge(delivery, read_relay_users(before), read_relay_users(after), now_);
-    } else if (relay.is_running()) {
-        verdict_.check("SEC-9", true, now_, [] { return ""; });
-    }
-    relay_snapshot_.emplace(delivery.host, std::move(after));
+    const bool is_same = attacked_ && attacked_->first == delivery.host;
+    const auto before = is_same ? std::move(attacked_->second) : target.show();
+    target.handle_datagram(delivery.to, delivery.from, delivery.ecn, std::move(delivery.payload), now_);
+    attacked_.emplace(delivery.host, target.show());
+    observe(AttackHandled{delivery.host, before, attacked_->second, target.local(now_)});
 }
 
 void World::run_portal() {

@@ -18,7 +18,6 @@
 #include "tests/model/world/machine.h"
 #include "tests/model/world/portal_process.h"
 #include "tests/model/world/relay_abuser.h"
-#include "tests/model/world/relay_watch.h"
 #include "tests/model/world/transfers.h"
 
 namespace culvert::model {
@@ -83,8 +82,8 @@ private:
     void turn();
     void run_agenda();
     void run_network();
-    /// Watched closely: it must not concern the relay's users.
-    void deliver_attack_on_relay(const Delivery& delivery);
+    /// Shows the host before and after.
+    void deliver_attack(Delivery delivery);
     void run_portal();
     void run_hosts();
     void route_portal_outputs();
@@ -117,9 +116,8 @@ private:
     std::map<GatewayNo, seconds> clock_errors_;
     Attacker attacker_;
     RelayAbuser relay_abuser_;
-    RelayWatch relay_watch_{verdict_};
-    /// What the relay that was attacked last looked like then; unset once anything else has happened.
-    std::optional<std::pair<Device, std::string>> relay_snapshot_;
+    /// What the host that was attacked last looked like then; unset once anything else has happened.
+    std::optional<std::pair<Device, DeviceState>> attacked_;
     Transfers transfers_;
     log::CaptureScope log_capture_;
     std::uint64_t datagrams_ = 0;

@@ -1,12 +1,6 @@
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
-#include <string_view>
-
-#include "culvert/base/time.h"
-#include "culvert/net/socket_address.h"
 
 namespace culvert::model {
 
@@ -26,19 +20,6 @@ enum class DropReason : std::uint8_t {
     kNatNoHairpin,        ///< to the public address of the sender's own NAT, which does not turn packets around
     kNatNoMapping,        ///< to a port of a NAT that is not, or no longer, mapped
     kNatFiltered,         ///< from a remote end that the NAT's filter does not admit
-};
-inline constexpr std::size_t kDropReasons = 14;
-
-/// A stable name, like "nat-filtered".
-[[nodiscard]] std::string_view name_of(DropReason reason);
-
-struct Drop {
-    DropReason reason;
-    Instant at;
-    net::SocketAddress from;  ///< as on the wire where it was lost, that is after the sender's NAT
-    net::SocketAddress to;
-
-    friend bool operator==(const Drop&, const Drop&) = default;
 };
 
 }  // namespace culvert::model
