@@ -60,6 +60,8 @@ inline constexpr std::size_t kMaxPings = 100;
 /// For what is queued and the closing handshake, once the portal has decided to part.
 inline constexpr std::chrono::seconds kCloseTimeout{2};
 
+/// Characters of a device's User-Agent that count. Firezone's have less than a hundred.
+inline constexpr std::size_t kMaxUserAgent = 512;
 /// Before a device that logs in too often may try again (spec/newer-dialect.md section 3.1).
 inline constexpr std::chrono::seconds kLoginPause{1};
 /// Before a device that was told that too many connect at once may try again.

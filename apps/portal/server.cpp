@@ -205,7 +205,7 @@ private:
             .role = endpoint.role,
             .dialect = endpoint.dialect,
             .parameters = with_header_token(target.parameters, {authorization.data(), authorization.size()}),
-            .user_agent = printable_ascii({agent.data(), agent.size()}),
+            .user_agent = printable_ascii({agent.data(), std::min(agent.size(), kMaxUserAgent)}),
             .remote_ip = client};
         if (!limiter_.may_upgrade(client, core_.has_signed_token(login), io::monotonic_now())) {
             kLog.debug("Refused a connection, too many of its place");

@@ -28,8 +28,8 @@ void SqliteStorage::put(const portal::TurnUser& user) {
 }
 
 std::vector<portal::RevokedTurnUser> SqliteStorage::revoked_turn_users(UnixSeconds now) {
-    auto row =
-        database_.prepare("SELECT salt, expires_at FROM turn_users WHERE is_revoked AND expires_at > ? ORDER BY salt");
+    auto row = database_.prepare(
+        "SELECT salt, expires_at FROM turn_users WHERE is_revoked AND expires_at > ? ORDER BY number DESC");
     row.bind(to_integer(now));
     std::vector<portal::RevokedTurnUser> revoked;
     while (row.step()) {

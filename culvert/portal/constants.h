@@ -96,6 +96,8 @@ inline constexpr Rate kFlows{20, 256};
 inline constexpr Rate kOwnerFlows{200, 4000};
 /// That one gateway is asked, whoever asks: more than one owner may ask, so that others still get through.
 inline constexpr Rate kAsked{1000, 10'000};
+/// How often a device is told again which relays it has.
+inline constexpr Rate kRelayRequests{1, 5};
 /// What a gateway answers with of which no client is to hear.
 inline constexpr std::string_view kUnaskedRef = "unasked";
 /// How long a gateway may take to answer. Then the client is told that none is there (spec/newer-dialect.md

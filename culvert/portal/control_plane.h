@@ -184,14 +184,14 @@ private:
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource, Instant now, UnixSeconds wall_now);
     [[nodiscard]] std::string ingest_token(const FlowEnds& ends, portal_api::FlowRole role, UnixSeconds wall_now) const;
-    void name_relays(const Session& session);
+    void name_relays(Session& session, Instant now);
     void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref, Instant now);
     void fail_unanswered(Instant now);
     void watch_unanswered() { due_.set(Due::kUnanswered, pending_.next_deadline()); }
     /// Why not, if no gateway can serve the client.
     [[nodiscard]] std::expected<Session*, portal_api::FlowFailure> choose_gateway(
         const Session& client, const Resource& resource, const std::vector<GatewayId>& connected);
-    void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason);
+    void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason, Instant now);
     /// `message` makes of those candidates of `named` that may go what the receivers are told.
     template <typename DeviceId, typename Message>
     void forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
@@ -202,13 +202,13 @@ private:
     void close_revoked_sessions(Instant now);
     void close_revoked(SessionId id, const std::string& reason, Instant now);
     void release_client(const ClientId& client, const ResourceId& resource);
-    void update_client(Session& session, const DirectoryChanges& changes);
+    void update_client(Session& session, const DirectoryChanges& changes, Instant now);
     void update_gateway(Session& session, const DirectoryChanges& changes);
     void reconcile_flows(UnixSeconds now);
     void reconcile_flows(Session& session, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
-    void tell_expiry(Session& session, const Flow& flow, UnixSeconds now);
+    [[nodiscard]] bool tell_expiry(Session& session, const Flow& flow, UnixSeconds now);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
 
     // snapshot.cpp

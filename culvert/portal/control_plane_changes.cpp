@@ -51,7 +51,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
     }
     for (auto& [id, session] : sessions_) {
         if (session.is_joined && session.role == Role::kClient) {
-            update_client(session, changes);
+            update_client(session, changes, now);
         }
     }
 }
@@ -109,7 +109,7 @@ void ControlPlane::release_client(const ClientId& client, const ResourceId& reso
     }
 }
 
-void ControlPlane::update_client(Session& session, const DirectoryChanges& changes) {
+void ControlPlane::update_client(Session& session, const DirectoryChanges& changes, Instant now) {
     auto& state = session.client();
     if (changes.dns) {
         send(session.id, portal_api::ToClient{portal_api::ConfigChanged{client_interface(state.device)}});
@@ -131,6 +131,7 @@ void ControlPlane::update_client(Session& session, const DirectoryChanges& chang
     }
     for (const auto& [resource_id, resource] : state.resources) {
         if (!resources.contains(resource_id)) {
+            pending_.settle({state.device.id, resource_id}, now);
             send(session.id, portal_api::ToClient{portal_api::ResourceDeleted{resource_id}});
         }
     }
@@ -174,6 +175,7 @@ void ControlPlane::reconcile_flows(Session& session, UnixSeconds now) {
         existing.insert(flow.id);
     }
     state.flows.prune(now);
+    bool must_list_all = false;
     for (const auto& lost : state.flows.take_missing(existing)) {
         if (!state.flows.contains({lost.client, lost.resource})) {
             const auto renewed = try_renew(lost, state.device, now);
@@ -183,38 +185,47 @@ void ControlPlane::reconcile_flows(Session& session, UnixSeconds now) {
             }
             state.flows.add(*renewed);
         }
-        tell_expiry(session, state.flows.longest({lost.client, lost.resource}), now);
+        must_list_all = !tell_expiry(session, state.flows.longest({lost.client, lost.resource}), now) || must_list_all;
+    }
+    if (must_list_all) {
+        send_init(session, relays_.relays_of(session.id));
     }
 }
 
 /// Until when access lasts, now that it rests on `flow`. A gateway that does not take the date alone is told to let the
-/// client through once more, of which the client need not hear: it has the same secrets.
-void ControlPlane::tell_expiry(Session& session, const Flow& flow, UnixSeconds now) {
+/// client through once more, of which the client need not hear: it has the same secrets. False if that is not worth a
+/// message of its own, because the client is not here: a list of everything says it as well. Asks the database nothing,
+/// so that nothing comes between what was found missing and the gateway that has to hear of it.
+bool ControlPlane::tell_expiry(Session& session, const Flow& flow, UnixSeconds now) {
     if (handles_expiry_updates(session.version)) {
-        return send(session.id, portal_api::ToGateway{portal_api::AccessAuthorizationExpiryUpdated{
-                                    flow.client, flow.resource, flow.expires_at}});
+        send(session.id, portal_api::ToGateway{portal_api::AccessAuthorizationExpiryUpdated{flow.client, flow.resource,
+                                                                                            flow.expires_at}});
+        return true;
     }
-    const auto client = storage_.find_client(flow.client);
+    const auto clients = clients_.sessions(flow.client);
     const auto resource = directory_.resources.find(flow.resource);
     const auto adapted =
         resource == directory_.resources.end() ? std::nullopt : to_gateway(resource->second, session.version);
-    if (!client || !adapted) {
-        return reject_access(session.id, flow.client, flow.resource);
+    if (clients.empty() || !adapted) {
+        return false;
     }
-    const FlowEnds ends{flow, *client, session.gateway().device};
+    const FlowEnds ends{flow, sessions_.at(clients.back()).client().device, session.gateway().device};
     auto message = authorize_flow(ends, *adapted, directory_);
     message.ref = kUnaskedRef;
     message.flow_logs_ingest_token = ingest_token(ends, portal_api::FlowRole::kResponder, now);
     send(session.id, portal_api::ToGateway{std::move(message)});
+    return true;
 }
 
-/// Without the database nobody can say that access may go on, so it ends: the client will ask again.
+/// Without the database nobody can say that access may go on, so it ends, and the client has to ask again. Those of
+/// 2026 do not if a gateway refuses, so they are told.
 std::optional<Flow> ControlPlane::try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now) {
     try {
         return renew(lost, gateway, now);
     } catch (const StorageError& error) {
         ++statistics_.storage_errors;
         kLog.error("Cannot renew access, so it is taken back", log::field("error", std::string_view{error.what()}));
+        release_client(lost.client, lost.resource);
         return std::nullopt;
     }
 }

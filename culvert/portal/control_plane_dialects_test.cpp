@@ -176,6 +176,18 @@ TEST_F(Dialects, WhoHasNoRelaysIsTold) {
     EXPECT_EQ(take_one<RelaysPresence>(gateway), given);
 }
 
+TEST_F(Dialects, WhoAsksForRelaysAllTheTimeIsNotToldAllTheTime) {
+    const auto gateway = join(newer(gateway_request(gateway_token())));
+    take_frames(gateway);
+    for (int i = 0; i < 100; ++i) {
+        send(gateway, FromGateway{NoRelays{}});
+    }
+    EXPECT_EQ(take<RelaysPresence>(gateway).size(), kRelayRequests.burst);
+    wait(seconds{1});
+    send(gateway, FromGateway{NoRelays{}});
+    EXPECT_EQ(take<RelaysPresence>(gateway).size(), 1U);
+}
+
 TEST_F(Dialects, CapabilitiesAreTakenAndNobodyIsToldToDoWithoutIce) {
     const auto gateway = join(newer(gateway_request(gateway_token())));
     const auto client = join(newer(client_request(client_token())));
@@ -329,6 +341,22 @@ TEST_F(Grants, ThatGoWhileAnotherPolicyGrantsAreRenewedWithoutTheClient) {
     EXPECT_TRUE(take_frames(client).empty());
 }
 
+TEST_F(Grants, OfClientsThatAreNotHereAreRenewedInOneList) {
+    disconnect(client);
+    const Group everyone{GroupId::random(rng_), "everyone"};
+    storage_.put(everyone);
+    storage_.put(Membership{MembershipId::random(rng_), actor_.id, everyone.id});
+    storage_.put(Policy{.id = PolicyId::random(rng_), .group = everyone.id, .resource = resource_.id});
+    storage_.erase(policy_.id);
+    take_frames(gateway);
+    announce_changes();
+
+    // A message for each would make a connection again that is not there.
+    const auto init = take_one<GatewayInit>(gateway);
+    ASSERT_EQ(init.authorizations.size(), 1U);
+    EXPECT_EQ(init.authorizations[0].expires_at, expires_at);
+}
+
 TEST_F(Grants, EndEarlierAtAGatewayThatTakesNoDatesIfTheLongerOneGoes) {
     const auto longer = wall_seconds() + hours{5};
     client = join(newer(client_request(client_token(longer))));
@@ -338,8 +366,9 @@ TEST_F(Grants, EndEarlierAtAGatewayThatTakesNoDatesIfTheLongerOneGoes) {
     storage_.erase(last_token_);
     announce_changes();
 
-    EXPECT_EQ(take_one<AuthorizeFlow>(gateway).expires_at, expires_at);
-    EXPECT_TRUE(take<AccessAuthorizationExpiryUpdated>(gateway).empty());
+    const auto authorizations = take_one<GatewayInit>(gateway).authorizations;
+    ASSERT_EQ(authorizations.size(), 1U);
+    EXPECT_EQ(authorizations[0].expires_at, expires_at);
 }
 
 TEST_F(Grants, LastLongerAtAGatewayThatTakesNoDatesIfTheShorterOneGoes) {

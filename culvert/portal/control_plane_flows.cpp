@@ -30,7 +30,7 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref&, cons
                        } catch (const StorageError& error) {
                            report("Cannot let a client through", error, now);
                            if (sessions_.contains(id)) {
-                               fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline);
+                               fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline, now);
                            }
                        }
                    },
@@ -45,7 +45,7 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref&, cons
                                portal_api::InvalidateClientIceCandidates{client, std::move(candidates)}};
                        });
                    },
-                   [&](const portal_api::NoRelays&) { name_relays(session); },
+                   [&](const portal_api::NoRelays&) { name_relays(session, now); },
                    // Whether a device can do without ICE makes no difference: none is told to.
                    [&](const portal_api::SnownetCapabilities&) {},
                },
@@ -69,7 +69,7 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref& ref, 
                         portal_api::InvalidateGatewayIceCandidates{gateway, std::move(candidates)}};
                 });
             },
-            [&](const portal_api::NoRelays&) { name_relays(session); },
+            [&](const portal_api::NoRelays&) { name_relays(session, now); },
             [&](const portal_api::SnownetCapabilities&) {},
         },
         message);
@@ -94,7 +94,7 @@ void ControlPlane::create_flow(Session& session, const portal_api::CreateFlow& r
     const auto still = sessions_.find(id);  // its token may have gone as well
     if (still != sessions_.end() &&
         try_flow(still->second, request, now, wall_now) == FlowOutcome::kDirectoryIsOutOfDate) {
-        fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        fail_flow(id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
     }
 }
 
@@ -103,12 +103,12 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
     const auto& client = session.client();
     const auto resource = directory_.resources.find(request.resource_id);
     if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end()) {
-        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
         return FlowOutcome::kAnswered;
     }
     const auto chosen = choose_gateway(session, resource->second, request.connected_gateway_ids);
     if (!chosen) {
-        fail_flow(session.id, request.resource_id, chosen.error());
+        fail_flow(session.id, request.resource_id, chosen.error(), now);
         return FlowOutcome::kAnswered;
     }
     auto* const gateway = *chosen;
@@ -130,7 +130,7 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
               .expires_at = session.expires_at.value_or(kNever)};
     const auto adapted = to_gateway(resource->second, gateway->version);
     if (flow.expires_at <= wall_now || !adapted) {
-        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound);
+        fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
         return FlowOutcome::kAnswered;
     }
     for (const auto& grant : find_grants(directory_, client.device.actor, request.resource_id)) {
@@ -162,17 +162,22 @@ bool ControlPlane::record_flow(ConnectedGateway& gateway, Flow& flow) {
 std::expected<Session*, portal_api::FlowFailure> ControlPlane::choose_gateway(const Session& client,
                                                                               const Resource& resource,
                                                                               const std::vector<GatewayId>& connected) {
-    auto failure = portal_api::FlowFailure::kOffline;
+    bool has_other_version = false;
+    bool has_congested = false;
     const std::set<GatewayId> connected_ids{connected.begin(), connected.end()};
     std::vector<Session*> suitable;
     std::vector<Session*> connected_already;
     for (const auto& [gateway_id, sessions] : gateways_.all()) {
         auto& session = sessions_.at(sessions.back());
-        if (session.is_congested || std::ranges::count(resource.sites, session.gateway().device.site) == 0) {
+        if (std::ranges::count(resource.sites, session.gateway().device.site) == 0) {
             continue;
         }
         if (!are_compatible(client.version, session.version) || !to_gateway(resource, session.version)) {
-            failure = portal_api::FlowFailure::kVersionMismatch;
+            has_other_version = true;
+            continue;
+        }
+        if (session.is_congested) {
+            has_congested = true;
             continue;
         }
         suitable.push_back(&session);
@@ -183,7 +188,8 @@ std::expected<Session*, portal_api::FlowFailure> ControlPlane::choose_gateway(co
     }
     const auto& choices = connected_already.empty() ? suitable : connected_already;
     if (choices.empty()) {
-        return std::unexpected{failure};
+        return std::unexpected{has_other_version && !has_congested ? portal_api::FlowFailure::kVersionMismatch
+                                                                   : portal_api::FlowFailure::kOffline};
     }
     return choices[rng_.below(choices.size())];
 }
@@ -215,7 +221,10 @@ std::string ControlPlane::ingest_token(const FlowEnds& ends, portal_api::FlowRol
 }
 
 /// Devices that lost their last allocation wait for this, and do not reconnect (spec/newer-dialect.md section 7.3).
-void ControlPlane::name_relays(const Session& session) {
+void ControlPlane::name_relays(Session& session, Instant now) {
+    if (!session.relay_requests.take(kRelayRequests, now)) {
+        return;
+    }
     portal_api::RelaysPresence presence{.disconnected_ids = {}, .connected = relays_.relays_of(session.id)};
     if (session.role == portal_api::Role::kClient) {
         send(session.id, portal_api::ToClient{std::move(presence)});
@@ -248,16 +257,19 @@ void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref,
 
 void ControlPlane::fail_unanswered(Instant now) {
     while (const auto request = pending_.take_unanswered(now)) {
-        const auto& [client, resource] = *request;
-        const auto sessions = clients_.sessions(client);
-        if (!sessions.empty()) {
-            fail_flow(sessions.back(), resource, portal_api::FlowFailure::kOffline);
+        const auto sessions = clients_.sessions(request->client);
+        // With another key it has not asked yet.
+        if (!sessions.empty() && sessions_.at(sessions.back()).client().device.public_key == request->client_key) {
+            fail_flow(sessions.back(), request->resource, portal_api::FlowFailure::kOffline, now);
         }
     }
     watch_unanswered();
 }
 
-void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason) {
+/// What it asked before for the same has its answer as well.
+void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason, Instant now) {
+    pending_.settle({sessions_.at(id).client().device.id, resource}, now);
+    watch_unanswered();
     ++statistics_.flows_failed;
     kLog.debug("Refused a flow", log::field("rid", resource), log::field("reason", to_string(reason)));
     send(id, portal_api::ToClient{portal_api::FlowCreationFailed{resource, reason, {}}});

@@ -357,6 +357,48 @@ TEST_F(Flows, ThatNoGatewayAnswersInTimeFail) {
     EXPECT_TRUE(take_frames(client).empty());
 }
 
+TEST_F(Flows, ThatFailedAtOnceDoNotFailAgain) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    ASSERT_EQ(take<AuthorizeFlow>(gateway).size(), 1U);
+    take_frames(client);
+    disconnect(gateway);
+    wait(std::chrono::seconds{2});
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
+
+    wait(kAuthorizationAnswer);
+    EXPECT_TRUE(take_frames(client).empty()) << "it waits for nothing any more";
+}
+
+TEST_F(Flows, OfAResourceThatIsGoneAreNotWaitedFor) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token()));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    ASSERT_EQ(take<AuthorizeFlow>(gateway).size(), 1U);
+    storage_.erase(policy_.id);
+    announce_changes();
+    take_frames(client);
+
+    wait(kAuthorizationAnswer);
+    EXPECT_TRUE(take_frames(client).empty());
+}
+
+TEST_F(Flows, ThatAFormerKeyAskedForFailInSilence) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto token = client_token();
+    const auto old = join(client_request(token));
+    send(old, FromClient{CreateFlow{resource_.id, {}}});
+    ASSERT_EQ(take<AuthorizeFlow>(gateway).size(), 1U);
+    wait(std::chrono::seconds{10});
+    const auto again = join(with(client_request(token), "public_key", key_text(50)));
+    take_frames(again);
+
+    wait(kAuthorizationAnswer);
+    EXPECT_TRUE(take_frames(again).empty()) << "it has not asked yet";
+}
+
 TEST_F(Flows, ThatNoGatewayAnswersFailInSilenceIfTheClientIsGone) {
     const auto gateway = join(gateway_request(gateway_token()));
     const auto client = join(client_request(client_token()));

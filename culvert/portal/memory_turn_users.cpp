@@ -35,11 +35,16 @@ void MemoryStorage::put(const TurnUser& user) {
 }
 
 std::vector<RevokedTurnUser> MemoryStorage::revoked_turn_users(UnixSeconds now) {
-    std::vector<RevokedTurnUser> revoked;
+    std::vector<const TurnUserRow*> rows;
     for (const auto& [salt, row] : rows_.turn_users) {
         if (row.is_revoked && row.user.until > now) {
-            revoked.push_back({salt, row.user.until});
+            rows.push_back(&row);
         }
+    }
+    std::ranges::sort(rows, std::greater{}, &TurnUserRow::number);
+    std::vector<RevokedTurnUser> revoked;
+    for (const auto* row : rows) {
+        revoked.push_back({row->user.salt, row->user.until});
     }
     return revoked;
 }

@@ -46,13 +46,14 @@ std::expected<PendingAuthorization, PendingAuthorizations::NotPending> PendingAu
     return pending;
 }
 
-std::optional<PendingAuthorizations::Request> PendingAuthorizations::take_unanswered(Instant now) {
+std::optional<PendingAuthorizations::Unanswered> PendingAuthorizations::take_unanswered(Instant now) {
     if (deadlines_.empty() || deadlines_.begin()->first > now) {
         return std::nullopt;
     }
     const auto request = deadlines_.begin()->second;
+    const auto key = asked_.at(waiting_.at(request).refs.back()).client_key;
     settle(request, now);
-    return request;
+    return Unanswered{request.first, key, request.second};
 }
 
 std::optional<Instant> PendingAuthorizations::next_deadline() const {
@@ -61,6 +62,9 @@ std::optional<Instant> PendingAuthorizations::next_deadline() const {
 
 void PendingAuthorizations::settle(const Request& request, Instant now) {
     const auto entry = waiting_.find(request);
+    if (entry == waiting_.end()) {
+        return;
+    }
     for (const auto& ref : entry->second.refs) {
         settle(ref, now);
     }

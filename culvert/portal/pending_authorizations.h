@@ -48,9 +48,16 @@ public:
     [[nodiscard]] std::expected<PendingAuthorization, NotPending> take(const std::string& ref, const GatewayId& gateway,
                                                                        Instant now);
 
+    struct Unanswered {
+        ClientId client;
+        crypto::PublicKey client_key;
+        ResourceId resource;
+    };
     /// Forgets a request that nobody has answered in time, if there is one.
-    [[nodiscard]] std::optional<Request> take_unanswered(Instant now);
+    [[nodiscard]] std::optional<Unanswered> take_unanswered(Instant now);
     [[nodiscard]] std::optional<Instant> next_deadline() const;
+    /// The request has its answer, from whomever, if there was one.
+    void settle(const Request& request, Instant now);
 
     [[nodiscard]] std::size_t size() const { return asked_.size(); }
     void describe(Snapshot& out) const;
@@ -61,7 +68,6 @@ private:
         std::deque<std::string> refs;  // oldest first; never empty
     };
 
-    void settle(const Request& request, Instant now);
     void settle(const std::string& ref, Instant now);
     void forget_settled(Instant now);
 

@@ -31,8 +31,8 @@ protected:
     std::vector<ResourceId> take_unanswered() {
         std::vector<ResourceId> all;
         while (const auto request = pending_.take_unanswered(now_)) {
-            EXPECT_EQ(request->first, client_);
-            all.push_back(request->second);
+            EXPECT_EQ(request->client, client_);
+            all.push_back(request->resource);
         }
         return all;
     }

@@ -67,6 +67,7 @@ struct Session {
     RateLimiter flows;
     /// Gateways: what they are asked.
     RateLimiter asked;
+    RateLimiter relay_requests;
     /// It does not read as fast as it is written to, so nothing is sent to it on others' behalf.
     bool is_congested = false;
     std::variant<ConnectedClient, ConnectedGateway, ConnectedRelay> state;

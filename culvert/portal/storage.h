@@ -179,7 +179,8 @@ public:
     // Users of relays
     /// He is entitled (again). Of a device's users the newest kTurnUsersPerDevice are, others are revoked.
     virtual void put(const TurnUser& user) = 0;
-    /// Those whose token or device was deleted, whoever did that, and that are not expired; in ascending order of salt.
+    /// Those whose token or device was deleted, whoever did that, and that are not expired; the newest
+    /// first.
     [[nodiscard]] virtual std::vector<RevokedTurnUser> revoked_turn_users(UnixSeconds now) = 0;
     virtual void erase_expired_turn_users(UnixSeconds now) = 0;
     [[nodiscard]] virtual bool has_relay(const RelayId& id) = 0;

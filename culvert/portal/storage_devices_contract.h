@@ -248,9 +248,9 @@ TYPED_TEST_P(StorageDevicesContract, RevokesTurnUsersWithTheirTokenOrDevice) {
     const TurnUser of_client{"client", this->token_.id, client.id.uuid(), this->at(500)};
     const TurnUser of_gateway{"gateway", gateway_token.id, gateway.id.uuid(), this->at(600)};
     const auto revoked = [&](std::int64_t now) { return this->storage_->revoked_turn_users(this->at(now)); };
-    const std::vector<RevokedTurnUser> both{{"client", this->at(500)}, {"gateway", this->at(600)}};
-    const std::vector<RevokedTurnUser> only_client{both[0]};
-    const std::vector<RevokedTurnUser> only_gateway{both[1]};
+    const std::vector<RevokedTurnUser> both{{"gateway", this->at(600)}, {"client", this->at(500)}};
+    const std::vector<RevokedTurnUser> only_client{both[1]};
+    const std::vector<RevokedTurnUser> only_gateway{both[0]};
 
     const std::vector<std::pair<std::function<void(Storage&)>, std::vector<RevokedTurnUser>>> cases = {
         {[&](Storage& s) { s.erase(this->token_.id); }, only_client},

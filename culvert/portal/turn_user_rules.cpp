@@ -1,7 +1,6 @@
 #include "culvert/portal/turn_user_rules.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "culvert/observability/log.h"
@@ -30,9 +29,9 @@ void TurnUserRules::relay_joined(SessionId session) {
 
 void TurnUserRules::set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds now) {
     if (revoked.size() > turn::kMaxUserRules) {
-        kLog.warn("More credentials for relays are revoked than relays can remember; the first to expire are left out",
+        // Not by how long they would last: those of a gateway that went years ago outlast everybody's.
+        kLog.warn("More credentials for relays are revoked than relays can remember; the oldest are left out",
                   log::field("revoked", revoked.size()), log::field("told", turn::kMaxUserRules));
-        std::ranges::sort(revoked, std::greater{}, &RevokedTurnUser::until);
         revoked.resize(turn::kMaxUserRules);
     }
     std::map<std::string, UnixSeconds> current;

@@ -28,7 +28,7 @@ public:
     void relay_joined(SessionId session);
     void relay_left(SessionId session) { relays_.erase(session); }
 
-    /// All revocations there are now. One that is gone before its time was lifted.
+    /// All revocations there are now, those that count most first. One that is gone before its time was lifted.
     void set_revoked(std::vector<RevokedTurnUser> revoked, UnixSeconds now);
     [[nodiscard]] bool is_revoked(const std::string& salt) const { return revoked_.contains(salt); }
     void extend(const std::string& salt, UnixSeconds until);
