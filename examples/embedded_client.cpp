@@ -67,9 +67,9 @@ void show(const tunnel::ClientEvent& event) {
 }
 
 // After each batch of inputs: everything that the client wants done by now.
-void drain(tunnel::ClientTunnel& client, Instant now) {
+void drain(tunnel::ClientTunnel& client, Instant now, UnixSeconds wall_now) {
     while (client.poll_timeout().value_or(Instant::max()) <= now) {
-        client.handle_timeout(now);
+        client.handle_timeout(now, wall_now);
     }
     while (const auto event = client.poll_event()) {
         show(*event);
@@ -88,7 +88,8 @@ int main() {
     // A real host seeds the generator from the operating system (culvert/io/entropy.h) and reads its clocks. With the
     // same seed, times and inputs the client does the same again, byte for byte: that is how the simulator tests it.
     const Instant now{std::chrono::hours{1}};
-    tunnel::ClientTunnel client{Rng::from_number(1), now, WallTime{std::chrono::seconds{1'800'000'000}}};
+    const UnixSeconds wall_now{std::chrono::seconds{1'800'000'000}};
+    tunnel::ClientTunnel client{Rng::from_number(1), now, WallTime{wall_now}};
     std::cout << "public key: " << to_hex(client.public_key().bytes) << '\n';
 
     const auto frame = portal_api::decode_to_device(portal_api::Role::kClient, portal_api::Dialect::kV1, kInit);
@@ -97,8 +98,8 @@ int main() {
         return EXIT_FAILURE;
     }
     const auto& message = std::get<portal_api::MessageFrame>(*frame).message;
-    client.handle_portal(std::get<portal_api::ToClient>(message), now);
-    drain(client, now);
+    client.handle_portal(std::get<portal_api::ToClient>(message), now, wall_now);
+    drain(client, now, wall_now);
 
     // An application sends a packet to the resource. There is no gateway for it yet, so it waits in the client, which
     // asks the portal for access; the answer would come back through handle_portal(), and then datagrams would leave.
@@ -110,6 +111,6 @@ int main() {
     std::ranges::copy(packet, buffer.begin() + kHeadroom);
     net::TransmitQueue queue;
     client.handle_tun_packet({MutableByteSpan{buffer}.subspan(kHeadroom), {}}, queue, now);
-    drain(client, now);
+    drain(client, now, wall_now);
     return EXIT_SUCCESS;
 }

@@ -38,7 +38,7 @@ TEST_F(ClientOptions, LogInToThePortalTheyAreGiven) {
     EXPECT_TRUE(portal.url.is_tls());
     EXPECT_THAT(portal.url.target(std::nullopt),
                 StartsWith("/client/websocket?token=secret&external_id=device-1&name=box"));
-    EXPECT_THAT(portal.user_agent, HasSubstr(" headless-client/1.5.5"));
+    EXPECT_THAT(portal.user_agent, HasSubstr(" headless-client/1.5.12"));
     EXPECT_EQ(portal.socket_mark, io::kSocketMark);
     EXPECT_EQ(portal.max_partition_time, std::nullopt);
     EXPECT_EQ(options.metrics, std::nullopt);

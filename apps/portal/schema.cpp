@@ -289,8 +289,69 @@ constexpr const char* kVersion4 = R"sql(
 ALTER TABLE accounts ADD COLUMN upstream_doh TEXT NOT NULL DEFAULT '[]';
 )sql";
 
+// Pools of devices, and who was let through to them. SQLite cannot change a CHECK, which says nothing about how rows
+// are stored: its text is replaced (sqlite.org/lang_altertable.html section 7), and the schema read anew.
+constexpr const char* kVersion5 = R"sql(
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(replace(sql,
+  'type IN (''dns'', ''cidr'', ''ip'', ''internet'')', 'type IN (''dns'', ''cidr'', ''ip'', ''internet'', ''static_device_pool'')'),
+  '(address IS NULL) = (type = ''internet'')', '(address IS NULL) = (type IN (''internet'', ''static_device_pool''))')
+  WHERE type = 'table' AND name = 'resources';
+PRAGMA writable_schema = RESET;
+
+-- A device that is named need not exist yet.
+CREATE TABLE pool_members (
+  resource_id TEXT NOT NULL REFERENCES resources ON DELETE CASCADE,
+  actor_id TEXT NOT NULL REFERENCES actors ON DELETE CASCADE,
+  external_id TEXT NOT NULL,
+  PRIMARY KEY (resource_id, actor_id, external_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pool_members_device ON pool_members (actor_id, external_id);
+
+CREATE TABLE device_flows (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+  device_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+  resource_id TEXT NOT NULL REFERENCES resources ON DELETE CASCADE,
+  policy_id TEXT NOT NULL REFERENCES policies ON DELETE CASCADE,
+  membership_id TEXT NOT NULL REFERENCES memberships ON DELETE CASCADE,
+  token_id TEXT NOT NULL REFERENCES tokens ON DELETE CASCADE,
+  client_remote_ip TEXT NOT NULL,
+  client_user_agent TEXT NOT NULL,
+  device_remote_ip TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  inserted_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+CREATE INDEX device_flows_client ON device_flows (client_id);
+CREATE INDEX device_flows_device ON device_flows (device_id);
+CREATE INDEX device_flows_resource ON device_flows (resource_id);
+CREATE INDEX device_flows_policy ON device_flows (policy_id);
+CREATE INDEX device_flows_membership ON device_flows (membership_id);
+CREATE INDEX device_flows_token ON device_flows (token_id);
+CREATE INDEX device_flows_expires_at ON device_flows (expires_at);
+
+CREATE TRIGGER resources_no_pool_any_more AFTER UPDATE ON resources
+WHEN OLD.type IS NOT NEW.type OR OLD.address IS NOT NEW.address OR OLD.ip_stack IS NOT NEW.ip_stack
+BEGIN DELETE FROM device_flows WHERE resource_id = NEW.id; END;
+
+CREATE TRIGGER pool_members_removed AFTER DELETE ON pool_members
+BEGIN
+  DELETE FROM device_flows WHERE resource_id = OLD.resource_id
+    AND device_id IN (SELECT id FROM clients WHERE actor_id = OLD.actor_id AND external_id = OLD.external_id);
+END;
+
+CREATE TRIGGER policies_of_pools_withdrawn AFTER UPDATE ON policies
+WHEN NEW.is_disabled OR OLD.group_id IS NOT NEW.group_id OR OLD.resource_id IS NOT NEW.resource_id
+  OR OLD.conditions IS NOT NEW.conditions
+BEGIN DELETE FROM device_flows WHERE policy_id = NEW.id; END;
+
+CREATE TRIGGER clients_of_pools_revoked AFTER UPDATE OF revoked_at ON clients WHEN NEW.revoked_at IS NOT NULL
+BEGIN DELETE FROM device_flows WHERE client_id = NEW.id OR device_id = NEW.id; END;
+)sql";
+
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

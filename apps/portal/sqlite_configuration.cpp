@@ -24,10 +24,12 @@ constexpr Names<portal::ActorType, 4> kActorTypes = {{{portal::ActorType::kUser,
                                                       {portal::ActorType::kAdminUser, "account_admin_user"},
                                                       {portal::ActorType::kServiceAccount, "service_account"},
                                                       {portal::ActorType::kApiClient, "api_client"}}};
-constexpr Names<portal::ResourceType, 4> kResourceTypes = {{{portal::ResourceType::kDns, "dns"},
-                                                            {portal::ResourceType::kCidr, "cidr"},
-                                                            {portal::ResourceType::kIp, "ip"},
-                                                            {portal::ResourceType::kInternet, "internet"}}};
+constexpr Names<portal::ResourceType, 5> kResourceTypes = {
+    {{portal::ResourceType::kDns, "dns"},
+     {portal::ResourceType::kCidr, "cidr"},
+     {portal::ResourceType::kIp, "ip"},
+     {portal::ResourceType::kInternet, "internet"},
+     {portal::ResourceType::kStaticDevicePool, "static_device_pool"}}};
 constexpr Names<portal::IpStack, 3> kIpStacks = {{{portal::IpStack::kDual, "dual"},
                                                   {portal::IpStack::kIpv4Only, "ipv4_only"},
                                                   {portal::IpStack::kIpv6Only, "ipv6_only"}}};
@@ -185,11 +187,27 @@ portal::Directory SqliteStorage::load_directory() try {
                                                          .ip_stack = row.is_null(5) ? portal::IpStack::kDual
                                                                                     : from_name(kIpStacks, row.text(5)),
                                                          .filters = read_filters(row.text(6)),
-                                                         .sites = {}});
+                                                         .sites = {},
+                                                         .members = {}});
     }
     for (auto row = database_.prepare("SELECT resource_id, site_id FROM resource_sites ORDER BY resource_id, site_id");
          row.step();) {
         directory.resources.at(read_id<ResourceId>(row, 0)).sites.push_back(read_id<SiteId>(row, 1));
+    }
+    for (auto row = database_.prepare("SELECT resource_id, actor_id, external_id FROM pool_members"
+                                      " ORDER BY resource_id, actor_id, external_id");
+         row.step();) {
+        directory.resources.at(read_id<ResourceId>(row, 0))
+            .members.push_back({read_id<portal::ActorId>(row, 1), row.text(2)});
+    }
+    for (auto row = database_.prepare("SELECT actor_id, external_id, id, ipv4, ipv6 FROM clients"
+                                      " WHERE revoked_at IS NULL AND EXISTS (SELECT 1 FROM pool_members WHERE"
+                                      " pool_members.actor_id = clients.actor_id"
+                                      " AND pool_members.external_id = clients.external_id)");
+         row.step();) {
+        directory.pool_clients.emplace(
+            portal::PoolMember{read_id<portal::ActorId>(row, 0), row.text(1)},
+            portal::PoolClient{read_id<ClientId>(row, 2), read_address(row, 3), read_address(row, 4)});
     }
     for (auto row = database_.prepare("SELECT id, group_id, resource_id, conditions, is_disabled FROM policies");
          row.step();) {
@@ -265,7 +283,9 @@ void SqliteStorage::put(const portal::Resource& resource) {
         " ip_stack = excluded.ip_stack, filters = excluded.filters");
     const auto id = resource.id.to_string();
     statement.bind(id).bind(account_id_).bind(to_name(kResourceTypes, resource.type)).bind(resource.name);
-    resource.type == ResourceType::kInternet ? statement.bind_null() : statement.bind(resource.address);
+    const bool has_address =
+        resource.type != ResourceType::kInternet && resource.type != ResourceType::kStaticDevicePool;
+    has_address ? statement.bind(resource.address) : statement.bind_null();
     statement.bind(resource.address_description);
     resource.type == ResourceType::kDns ? statement.bind(to_name(kIpStacks, resource.ip_stack)) : statement.bind_null();
     statement.bind(write_filters(resource.filters));
@@ -293,7 +313,31 @@ void SqliteStorage::put(const portal::Resource& resource) {
         add.bind(id).bind(site);
         database_.must_execute(std::move(add));
     }
+    put_members(id, {resource.members.begin(), resource.members.end()});
     savepoint.release();
+}
+
+void SqliteStorage::put_members(const std::string& pool, std::set<portal::PoolMember> missing) {
+    std::vector<portal::PoolMember> surplus;
+    auto row = database_.prepare("SELECT actor_id, external_id FROM pool_members WHERE resource_id = ?");
+    row.bind(pool);
+    while (row.step()) {
+        portal::PoolMember member{read_id<portal::ActorId>(row, 0), row.text(1)};
+        if (missing.erase(member) == 0) {
+            surplus.push_back(std::move(member));
+        }
+    }
+    const auto change = [&](std::string_view sql, const portal::PoolMember& member) {
+        auto statement = database_.prepare(sql);
+        statement.bind(pool).bind(member.actor.to_string()).bind(member.external_id);
+        database_.must_execute(std::move(statement));
+    };
+    for (const auto& member : surplus) {
+        change("DELETE FROM pool_members WHERE resource_id = ? AND actor_id = ? AND external_id = ?", member);
+    }
+    for (const auto& member : missing) {
+        change("INSERT INTO pool_members (resource_id, actor_id, external_id) VALUES (?, ?, ?)", member);
+    }
 }
 
 void SqliteStorage::put(const portal::Policy& policy) {

@@ -71,7 +71,9 @@ std::vector<portal::Flow> SqliteStorage::find_flows(const GatewayId& gateway) {
 }
 
 bool SqliteStorage::erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) {
-    auto row = database_.prepare("SELECT DISTINCT resource_id FROM flows WHERE client_id = ?");
+    auto row = database_.prepare(
+        "SELECT resource_id FROM flows WHERE client_id = ?1"
+        " UNION SELECT resource_id FROM device_flows WHERE client_id = ?1");
     row.bind(client.to_string());
     std::vector<std::string> lost;
     while (row.step()) {
@@ -80,17 +82,23 @@ bool SqliteStorage::erase_flows_except(const ClientId& client, const std::set<Re
         }
     }
     for (const auto& resource : lost) {
-        auto statement = database_.prepare("DELETE FROM flows WHERE client_id = ? AND resource_id = ?");
-        statement.bind(client.to_string()).bind(resource);
-        database_.must_execute(std::move(statement));
+        for (const auto* sql : {"DELETE FROM flows WHERE client_id = ? AND resource_id = ?",
+                                "DELETE FROM device_flows WHERE client_id = ? AND resource_id = ?"}) {
+            auto statement = database_.prepare(sql);
+            statement.bind(client.to_string()).bind(resource);
+            database_.must_execute(std::move(statement));
+        }
     }
     return !lost.empty();
 }
 
 void SqliteStorage::erase_expired_flows(UnixSeconds now) {
-    auto statement = database_.prepare("DELETE FROM flows WHERE expires_at <= ?");
-    statement.bind(to_integer(now));
-    database_.must_execute(std::move(statement));
+    for (const auto* sql :
+         {"DELETE FROM flows WHERE expires_at <= ?", "DELETE FROM device_flows WHERE expires_at <= ?"}) {
+        auto statement = database_.prepare(sql);
+        statement.bind(to_integer(now));
+        database_.must_execute(std::move(statement));
+    }
 }
 
 }  // namespace culvert::portal_server

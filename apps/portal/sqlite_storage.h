@@ -94,6 +94,8 @@ public:
     bool erase(const GatewayId& id) override;
     bool erase(const RelayId& id) override;
 
+    bool insert(const portal::DeviceFlow& flow) override;
+    std::vector<portal::DeviceFlow> find_device_flows(const ClientId& device) override;
     bool insert(const portal::Flow& flow) override;
     std::vector<portal::Flow> find_flows(const GatewayId& gateway) override;
     bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override;
@@ -127,6 +129,7 @@ private:
     [[nodiscard]] std::expected<Place, portal::RegisterError> make_place(const Report& report, Rng& rng);
     /// Deletes whoever else has the key.
     void take_key(const crypto::PublicKey& key, const Uuid& device);
+    void put_members(const std::string& pool, std::set<portal::PoolMember> missing);
     portal::Dependents find_dependents(std::string_view tokens_sql, std::string_view devices_sql, const Uuid& id);
     bool revoke_row(std::string_view sql, const Uuid& id, UnixSeconds now);
     [[nodiscard]] bool has_row(std::string_view sql, const Uuid& id);

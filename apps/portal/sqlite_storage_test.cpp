@@ -166,6 +166,36 @@ TEST_F(DatabaseFile, OfTheSecondVersionIsBroughtUpToDate) {
     EXPECT_TRUE(storage.list_devices().empty());
 }
 
+TEST_F(DatabaseFile, OfTheFourthVersionKeepsItsRulesAndTakesPools) {
+    const auto path = folder_ / "portal.db";
+    {
+        Database database{path};
+        migrate(database, path.string(), rng_, 4);
+        database.run("INSERT INTO resources (id, account_id, type, name, address) SELECT '" +
+                     ResourceId::random(rng_).to_string() + "', id, 'cidr', 'lan', '10.0.0.0/8' FROM accounts");
+    }
+    SqliteStorage storage{path, rng_};
+    EXPECT_EQ(storage.load_directory().resources.size(), 1U);
+    storage.put(portal::Resource{.id = ResourceId::random(rng_),
+                                 .type = portal::ResourceType::kStaticDevicePool,
+                                 .name = "build hosts",
+                                 .address = {},
+                                 .filters = {},
+                                 .sites = {}});
+    EXPECT_EQ(storage.load_directory().resources.size(), 2U);
+
+    Database database{path};
+    for (const auto* row : {"'unknown', 'x', NULL", "'cidr', 'x', NULL", "'static_device_pool', 'x', 'address'"}) {
+        EXPECT_THROW(database.run("INSERT INTO resources (id, account_id, type, name, address) SELECT 'x', id, " +
+                                  std::string{row} + " FROM accounts"),
+                     portal::StorageError)
+            << row;
+    }
+    auto check = database.prepare("PRAGMA integrity_check");
+    ASSERT_TRUE(check.step());
+    EXPECT_EQ(check.text(0), "ok");
+}
+
 TEST_F(DatabaseFile, ShowsChangesOfOtherConnectionsOnly) {
     SqliteStorage one{folder_ / "portal.db", rng_};
     SqliteStorage two{folder_ / "portal.db", rng_};

@@ -67,11 +67,15 @@ public:
         add(directory.memberships);
         add(directory.resources);
         add(directory.policies);
+        for (const auto& [member, client] : directory.pool_clients) {
+            text += line("pool client", member, client.id, client.ipv4, client.ipv6);
+        }
         for (const auto& id : tokens_) {
             text += text_of(storage.find_token(id)) + '\n';
         }
         for (const auto& id : clients_) {
             text += text_of(storage.find_client(id)) + '\n';
+            text += line("device", storage.find_device_flows(id));
         }
         for (const auto& id : gateways_) {
             text += line("gateway", storage.has_gateway(id), storage.find_flows(id));
@@ -130,13 +134,19 @@ private:
 
     Step put_resource() {
         Resource row{.id = pick(resources_),
-                     .type = static_cast<ResourceType>(rng_.below(4)),
+                     .type = static_cast<ResourceType>(rng_.below(5)),
                      .name = text(),
                      .address = {},
                      .address_description = maybe_text(),
                      .filters = {},
                      .sites = {}};
-        if (row.type != ResourceType::kInternet) {
+        if (row.type == ResourceType::kStaticDevicePool) {
+            std::set<PoolMember> members;
+            for (auto count = rng_.below(6); count > 0; --count) {
+                members.insert({pick(actors_), std::to_string(rng_.below(kRows))});
+            }
+            row.members.assign(members.begin(), members.end());
+        } else if (row.type != ResourceType::kInternet) {
             row.address = pick<std::string>({"10.0.0.0/8", "*.corp.example"});
         }
         if (row.type == ResourceType::kDns) {
@@ -280,8 +290,25 @@ private:
                 [flow](Storage& storage) { return text_of(storage.insert(with_grant(flow, storage))); }};
     }
 
+    Step insert_device_flow() {
+        const DeviceFlow flow{.id = pick(flows_),
+                              .client = clients_.empty() ? ClientId{} : pick(clients_),
+                              .device = clients_.empty() ? ClientId{} : pick(clients_),
+                              .resource = pick(resources_),
+                              .policy = pick(policies_),
+                              .membership = pick(memberships_),
+                              .token = pick(tokens_),
+                              .client_remote_ip = address(),
+                              .client_user_agent = text(),
+                              .device_remote_ip = address(),
+                              .expires_at = soon()};
+        return {"introduce, granted if possible, " + text_of(flow),
+                [flow](Storage& storage) { return text_of(storage.insert(with_grant(flow, storage))); }};
+    }
+
     /// `flow` with policy, membership and resource of an actual grant, where there is one.
-    static Flow with_grant(Flow flow, Storage& storage) {
+    template <typename Row>
+    static Row with_grant(Row flow, Storage& storage) {
         const auto client = storage.find_client(flow.client);
         const auto directory = storage.load_directory();
         for (const auto& [id, policy] : directory.policies) {
@@ -385,7 +412,7 @@ private:
     }
 
     Step single() {
-        switch (rng_.below(26)) {
+        switch (rng_.below(29)) {
             case 25:
                 return look_after_devices();
             case 0:
@@ -415,7 +442,11 @@ private:
             case 15:
             case 16:
             case 17:
+            case 26:
                 return insert_flow();
+            case 27:
+            case 28:
+                return insert_device_flow();
             default:
                 return put_anything();
         }

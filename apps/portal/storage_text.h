@@ -29,6 +29,8 @@ inline std::string text_of(const ResourceFilter& filter);
 inline std::string text_of(const Token& row);
 inline std::string text_of(const Client& row);
 inline std::string text_of(const Flow& row);
+inline std::string text_of(const DeviceFlow& row);
+inline std::string text_of(const PoolMember& row);
 
 template <typename T>
 std::string text_of(const std::optional<T>& value) {
@@ -78,7 +80,8 @@ inline std::string text_of(const Membership& row) {
 }
 inline std::string text_of(const Resource& row) {
     return line("resource", row.id, std::to_string(static_cast<int>(row.type)), row.name, row.address,
-                row.address_description, std::to_string(static_cast<int>(row.ip_stack)), row.filters, row.sites);
+                row.address_description, std::to_string(static_cast<int>(row.ip_stack)), row.filters, row.sites,
+                row.members);
 }
 inline std::string text_of(const Policy& row) {
     return line("policy", row.id, row.group, row.resource, row.conditions, row.is_disabled);
@@ -102,6 +105,13 @@ inline std::string text_of(const RelayServer& row) {
 inline std::string text_of(const Flow& row) {
     return line("flow", row.id, row.client, row.gateway, row.resource, row.policy, row.membership, row.token,
                 row.client_remote_ip, row.client_user_agent, row.gateway_remote_ip, row.expires_at);
+}
+inline std::string text_of(const DeviceFlow& row) {
+    return line("device flow", row.id, row.client, row.device, row.resource, row.policy, row.membership, row.token,
+                row.client_remote_ip, row.client_user_agent, row.device_remote_ip, row.expires_at);
+}
+inline std::string text_of(const PoolMember& row) {
+    return row.actor.to_string() + '/' + text_of(row.external_id);
 }
 template <typename T>
 std::string text_of(const std::expected<T, RegisterError>& registered) {

@@ -56,11 +56,11 @@ net::Ecn ecn_of(ByteSpan ip_packet) {
     }
 }
 
-Connection::Connection(const ConnectionId& id, ice::AgentRole role, Parameters parameters, wireguard::Tunnel tunnel,
-                       std::uint32_t index, const RelayId& relay, Rng rng, Instant now, const log::IdField& subject)
+Connection::Connection(const ConnectionId& id, Parameters parameters, wireguard::Tunnel tunnel, std::uint32_t index,
+                       const RelayId& relay, Rng rng, Instant now, const log::IdField& subject)
     : id_{id},
       parameters_{std::move(parameters)},
-      agent_{role, parameters_.local, parameters_.remote, index, rng, subject},
+      agent_{parameters_.role, parameters_.local, parameters_.remote, index, rng, subject},
       log_{kLog, subject},
       tunnel_{std::move(tunnel)},
       index_{index},
@@ -157,8 +157,8 @@ bool Connection::may_learn_candidate(Instant now) {
 void Connection::send_packet(ByteSpan ip_packet, Outbox& out, Instant now) {
     note_activity(now);
     if (!socket_) {
-        // A gateway that kept packets would have to initiate and so fight with the client's handshake (section 7.3).
-        if (is_client()) {
+        // A gateway has nothing to send to a client that is not there yet.
+        if (initiates() || parameters_.is_between_clients) {
             buffered_packets_.push(to_bytes(ip_packet));
         }
         return;
@@ -179,7 +179,7 @@ void Connection::send_last_packet(ByteSpan ip_packet, Outbox& out, Instant now) 
 }
 
 void Connection::start_proactive_handshake(Instant now) {
-    if (!is_client() || tunnel_.handshake_in_progress()) {
+    if (!initiates() || tunnel_.handshake_in_progress()) {
         return;
     }
     if (proactive_handshake_at_ && now - *proactive_handshake_at_ < kProactiveHandshakeInterval) {
@@ -350,7 +350,11 @@ void Connection::flush_buffers(Outbox& out, Instant now) {
         out.send(*socket_, relay_, datagram, net::Ecn::kNotEct, now);
     }
     for (const auto& packet : buffered_packets_.take()) {
-        tunnel_.queue(packet, now);
+        if (initiates()) {
+            tunnel_.queue(packet, now);
+        } else {
+            tunnel_.hold(packet);  // to initiate would be to fight with the peer's handshake (section 7.3)
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/connectivity/channel_quota.h"
+#include "culvert/connectivity/connection_parameters.h"
 #include "culvert/connectivity/connection_state.h"
 #include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/events.h"
@@ -30,22 +31,14 @@ namespace culvert::connectivity {
 /// Source: spec/connectivity.md sections 2.3, 7.6 and 8.
 class Connection {
 public:
-    /// What must agree for an existing connection to be kept by an upsert (section 8.1).
-    struct Parameters {
-        crypto::PublicKey peer;
-        crypto::PresharedKey preshared_key;
-        ice::Credentials local;
-        ice::Credentials remote;
-
-        friend bool operator==(const Parameters&, const Parameters&) = default;
-    };
+    using Parameters = ConnectionParameters;
 
     enum class Phase : std::uint8_t { kConnecting, kConnected, kIdle };
     enum class Failure : std::uint8_t { kNoCandidates, kIceTimeout, kWireGuardTimeout };
 
     /// `index` is the upper part of the tunnel's receiver indices; `subject` is the peer, for the log.
-    Connection(const ConnectionId& id, ice::AgentRole role, Parameters parameters, wireguard::Tunnel tunnel,
-               std::uint32_t index, const RelayId& relay, Rng rng, Instant now, const log::IdField& subject);
+    Connection(const ConnectionId& id, Parameters parameters, wireguard::Tunnel tunnel, std::uint32_t index,
+               const RelayId& relay, Rng rng, Instant now, const log::IdField& subject);
 
     [[nodiscard]] const ConnectionId& id() const { return id_; }
     [[nodiscard]] const Parameters& parameters() const { return parameters_; }
@@ -95,7 +88,7 @@ public:
     void send_packet(ByteSpan ip_packet, Outbox& out, Instant now);
     /// Sends one packet if that is possible at once; for a goodbye.
     void send_last_packet(ByteSpan ip_packet, Outbox& out, Instant now);
-    /// Client: starts a handshake unless one is running or was started this way a moment ago (section 7.3).
+    /// Who initiates: starts a handshake unless one is running or was started this way a moment ago (section 7.3).
     void start_proactive_handshake(Instant now);
     /// Call after the tunnel accepted a handshake message.
     void note_handshake(Outbox& out);
@@ -124,7 +117,7 @@ private:
         kPathless,      ///< the agent has had no pair to check for long
     };
 
-    [[nodiscard]] bool is_client() const { return agent_.role() == ice::AgentRole::kControlling; }
+    [[nodiscard]] bool initiates() const { return agent_.role() == ice::AgentRole::kControlling; }
     void follow_agent(Instant now);
     void update_idle_deadline();
     void fall_asleep(Instant now);

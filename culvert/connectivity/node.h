@@ -14,6 +14,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
+#include "culvert/connectivity/connection_parameters.h"
 #include "culvert/connectivity/connection_state.h"
 #include "culvert/connectivity/decapsulate_error.h"
 #include "culvert/connectivity/events.h"
@@ -42,7 +43,7 @@ namespace culvert::connectivity {
 class Connection;
 struct Identity;
 
-/// A client controls ICE and initiates WireGuard; a gateway follows.
+/// A client controls ICE and initiates WireGuard; a gateway follows. Of two clients the portal says which one leads.
 enum class Role { kClient, kGateway };
 
 using Credentials = ice::Credentials;
@@ -89,6 +90,11 @@ public:
                                                            const crypto::PresharedKey& preshared_key,
                                                            const Credentials& local, const Credentials& remote,
                                                            Instant now);
+    /// The same between two clients: `role` is ours.
+    std::expected<Upserted, UpsertError> upsert_client_connection(const ConnectionId& id, const crypto::PublicKey& peer,
+                                                                  const crypto::PresharedKey& preshared_key,
+                                                                  const Credentials& local, const Credentials& remote,
+                                                                  ice::AgentRole role, Instant now);
     /// Forgets a connection: no packet, no event.
     void forget_connection(const ConnectionId& id, Instant now);
     /// Says goodbye once if the connection has a path, then forgets it; ConnectionClosed if it had one.
@@ -138,10 +144,12 @@ public:
 private:
     using Connections = std::map<ConnectionId, std::unique_ptr<Connection>>;
 
-    [[nodiscard]] std::string_view id_key() const { return role_ == Role::kClient ? "gid" : "cid"; }
+    /// What the peer's id is called in the log. An unknown peer is taken for one of the usual kind.
+    [[nodiscard]] std::string_view id_key(const ConnectionId& id) const;
     /// Null if unknown.
     [[nodiscard]] Connection* find(const ConnectionId& id);
     [[nodiscard]] WallTime wall_time_at(Instant now) const;
+    std::expected<Upserted, UpsertError> upsert(const ConnectionId& id, ConnectionParameters parameters, Instant now);
     void reuse(Connection& connection, Instant now);
     Connections::iterator erase(Connections::iterator entry, Instant now);
     Connections::iterator close(Connections::iterator entry, ByteSpan goodbye, Instant now);

@@ -36,11 +36,32 @@ Connection* Node::find(const ConnectionId& id) {
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
+std::string_view Node::id_key(const ConnectionId& id) const {
+    const auto known = connections_.find(id);
+    const bool is_client =
+        known == connections_.end() ? role_ == Role::kGateway : known->second->parameters().is_with_client;
+    return is_client ? "cid" : "gid";
+}
+
 std::expected<Upserted, UpsertError> Node::upsert_connection(const ConnectionId& id, const crypto::PublicKey& peer,
                                                              const crypto::PresharedKey& preshared_key,
                                                              const Credentials& local, const Credentials& remote,
                                                              Instant now) {
-    Connection::Parameters parameters{peer, preshared_key, local, remote};
+    const auto role = role_ == Role::kClient ? ice::AgentRole::kControlling : ice::AgentRole::kControlled;
+    return upsert(id, {peer, preshared_key, local, remote, role, role_ == Role::kGateway, false}, now);
+}
+
+std::expected<Upserted, UpsertError> Node::upsert_client_connection(const ConnectionId& id,
+                                                                    const crypto::PublicKey& peer,
+                                                                    const crypto::PresharedKey& preshared_key,
+                                                                    const Credentials& local, const Credentials& remote,
+                                                                    ice::AgentRole role, Instant now) {
+    return upsert(id, {peer, preshared_key, local, remote, role, true, true}, now);
+}
+
+std::expected<Upserted, UpsertError> Node::upsert(const ConnectionId& id, ConnectionParameters parameters,
+                                                  Instant now) {
+    const std::string_view key = parameters.is_with_client ? "cid" : "gid";
     const auto existing = connections_.find(id);
     const bool is_replacement = existing != connections_.end();
     if (is_replacement) {
@@ -48,27 +69,25 @@ std::expected<Upserted, UpsertError> Node::upsert_connection(const ConnectionId&
             reuse(*existing->second, now);
             return Upserted::kReused;
         }
-        kLog.info("Replacing connection", log::field(id_key(), id));
+        kLog.info("Replacing connection", log::field(key, id));
         erase(existing, now);
     }
     auto rng = connection_rng_.fork();
     const auto relay = relays_.sample(rng);
     if (!relay) {
-        kLog.warn("Cannot connect without relays", log::field(id_key(), id));
+        kLog.warn("Cannot connect without relays", log::field(key, id));
         return std::unexpected{UpsertError::kNoRelays};
     }
-    kLog.info("Creating connection", log::field(id_key(), id), log::field("relay", *relay));
+    kLog.info("Creating connection", log::field(key, id), log::field("relay", *relay));
     const auto index = indices_.allocate(rng);
-    const log::IdField subject{id_key(), id};
+    const log::IdField subject{key, id};
     wireguard::Tunnel tunnel{
         identity_->keys,   parameters.peer, parameters.preshared_key, index, rng.child("tunnel"), now,
         wall_time_at(now), subject};
-    const auto role = role_ == Role::kClient ? ice::AgentRole::kControlling : ice::AgentRole::kControlled;
-    auto& connection =
-        *connections_
-             .emplace(id, std::make_unique<Connection>(id, role, std::move(parameters), std::move(tunnel), index,
-                                                       *relay, rng.child("agent"), now, subject))
-             .first->second;
+    auto& connection = *connections_
+                            .emplace(id, std::make_unique<Connection>(id, std::move(parameters), std::move(tunnel),
+                                                                      index, *relay, rng.child("agent"), now, subject))
+                            .first->second;
     indices_.insert(index, connection);
     peers_.insert(connection);
     schedule_.insert(id, connection);
@@ -87,7 +106,7 @@ WallTime Node::wall_time_at(Instant now) const {
 /// Nothing changed: the portal asks again because one side lost its state. If it was the peer, our handshake and
 /// candidates bring it back; if it was us, we would not be here.
 void Node::reuse(Connection& connection, Instant now) {
-    kLog.info("Reusing connection", log::field(id_key(), connection.id()));
+    kLog.info("Reusing connection", log::field(id_key(connection.id()), connection.id()));
     connection.note_activity(now);
     connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
     if (connection.socket()) {
@@ -99,7 +118,7 @@ void Node::reuse(Connection& connection, Instant now) {
 
 void Node::forget_connection(const ConnectionId& id, Instant now) {
     if (const auto entry = connections_.find(id); entry != connections_.end()) {
-        kLog.info("Removing connection", log::field(id_key(), id));
+        kLog.info("Removing connection", log::field(id_key(id), id));
         erase(entry, now);
     }
 }
@@ -118,7 +137,7 @@ void Node::close_all(ByteSpan goodbye, Instant now) {
 
 Node::Connections::iterator Node::close(Connections::iterator entry, ByteSpan goodbye, Instant now) {
     auto& connection = *entry->second;
-    kLog.info("Closing connection", log::field(id_key(), connection.id()));
+    kLog.info("Closing connection", log::field(id_key(connection.id()), connection.id()));
     if (connection.phase() != Connection::Phase::kConnecting) {
         connection.send_last_packet(goodbye, outbox_, now);
         outbox_.emit(ConnectionClosed{connection.id()});

@@ -48,7 +48,7 @@ std::optional<DataPath> data_path(const Connection& connection, Relays& relays, 
 void Node::encapsulate(const ConnectionId& id, packet::Segmenter& segments, net::TransmitQueue& out, Instant now) {
     auto* connection = find(id);
     if (connection == nullptr) {
-        kLog.trace("Dropped packet for an unknown connection", log::field(id_key(), id));
+        kLog.trace("Dropped packet for an unknown connection", log::field(id_key(id), id));
         return;
     }
     schedule_.touch(*connection);
@@ -61,7 +61,7 @@ void Node::encapsulate(const ConnectionId& id, packet::Segmenter& segments, net:
     connection->note_activity(now);
     const auto path = data_path(*connection, relays_, now);
     if (!path) {
-        kLog.trace("Dropped packet without channel", log::field(id_key(), id));
+        kLog.trace("Dropped packet without channel", log::field(id_key(id), id));
         return;
     }
     const auto header_size = path->header_size();
@@ -69,7 +69,7 @@ void Node::encapsulate(const ConnectionId& id, packet::Segmenter& segments, net:
         const auto sealed_size = segment->size() + wireguard::kDataOverhead;
         const auto slot = out.append(path->path, segments.ecn(), header_size + sealed_size);
         if (slot.empty()) [[unlikely]] {
-            kLog.trace("Dropped packet, transmit queue is full", log::field(id_key(), id));
+            kLog.trace("Dropped packet, transmit queue is full", log::field(id_key(id), id));
             return;
         }
         if (path->channel) {
@@ -85,7 +85,7 @@ void Node::encapsulate(const ConnectionId& id, packet::Segmenter& segments, net:
 void Node::encapsulate(const ConnectionId& id, ByteSpan ip_packet, Instant now) {
     auto* connection = find(id);
     if (connection == nullptr) {
-        kLog.trace("Dropped packet for an unknown connection", log::field(id_key(), id));
+        kLog.trace("Dropped packet for an unknown connection", log::field(id_key(id), id));
         return;
     }
     schedule_.touch(*connection);

@@ -142,7 +142,7 @@ void Node::replace_lost_relays(Instant now) {
             continue;
         }
         const auto relay = relays_.sample(rng);
-        kLog.info("Changing relay", log::field(id_key(), id), log::field("relay", *relay));
+        kLog.info("Changing relay", log::field(id_key(id), id), log::field("relay", *relay));
         connection->set_relay(relay);
         for (const auto& candidate : relays_.relay_candidates(*relay)) {
             connection->add_local_candidate(candidate, outbox_, now);
@@ -155,14 +155,14 @@ void Node::add_remote_candidate(const ConnectionId& id, std::string_view text, I
     auto* connection = find(id);
     const auto candidate = ice::parse_candidate(text);
     if (connection == nullptr || !candidate) {
-        kLog.debug("Ignored remote candidate", log::field(id_key(), id), log::field("candidate", text));
+        kLog.debug("Ignored remote candidate", log::field(id_key(id), id), log::field("candidate", text));
         return;
     }
     schedule_.touch(*connection);
     auto& agent = connection->agent();
     if (!agent.is_in_use(*candidate)) {
         if (!connection->may_learn_candidate(now)) {
-            kLog.debug("Ignored one remote candidate too many", log::field(id_key(), id));
+            kLog.debug("Ignored one remote candidate too many", log::field(id_key(id), id));
             return;
         }
         if (!agent.add_remote_candidate(*candidate, now)) {

@@ -16,6 +16,44 @@ crypto::PresharedKey preshared_key_of(const FlowEnds& ends) {
                          ends.gateway.public_key, ends.gateway.psk_base);
 }
 
+template <typename Row>
+portal_api::IngestClaims claims_of(const Row& flow, const Uuid& responder, const Client& client,
+                                   const Directory& directory, UnixSeconds now) {
+    portal_api::IngestClaims claims{.account = directory.account.id,
+                                    .issued_at = now,
+                                    .expires_at = flow.expires_at + portal_api::kIngestGrace,
+                                    .initiator_device = flow.client.uuid(),
+                                    .responder_device = responder,
+                                    .policy_authorization = flow.id.uuid(),
+                                    .policy = flow.policy.uuid(),
+                                    .resource = flow.resource,
+                                    .resource_name = {},
+                                    .initiator_actor = client.actor.uuid(),
+                                    .initiator_actor_name = {},
+                                    .authorized_at = to_rfc3339(now),
+                                    .authorization_expires_at = to_rfc3339(flow.expires_at)};
+    if (const auto resource = directory.resources.find(flow.resource); resource != directory.resources.end()) {
+        claims.resource_name = resource->second.name;
+        if (!resource->second.address.empty()) {
+            claims.resource_address = resource->second.address;
+        }
+    }
+    if (const auto actor = directory.actors.find(client.actor); actor != directory.actors.end()) {
+        claims.initiator_actor_name = actor->second.name;
+        claims.initiator_actor_email = actor->second.email;
+    }
+    claims.initiator_client_version = client.last_seen.version;
+    if (const auto agent = UserAgent::parse(client.last_seen.user_agent)) {
+        claims.initiator_device_os_name = agent->os_name;
+        claims.initiator_device_os_version = agent->os_version;
+    }
+    claims.initiator_device_serial = client.device_serial;
+    claims.initiator_device_uuid = client.device_uuid;
+    claims.initiator_device_identifier_for_vendor = client.identifier_for_vendor;
+    claims.initiator_device_firebase_installation_id = client.firebase_installation_id;
+    return claims;
+}
+
 }  // namespace
 
 portal_api::AuthorizeFlow authorize_flow(const FlowEnds& ends, const portal_api::GatewayResource& resource,
@@ -64,41 +102,12 @@ portal_api::FlowCreated flow_created(const FlowEnds& ends) {
 }
 
 portal_api::IngestClaims ingest_claims(const FlowEnds& ends, const Directory& directory, UnixSeconds now) {
-    const auto& flow = ends.flow;
-    const auto& client = ends.client;
-    portal_api::IngestClaims claims{.account = directory.account.id,
-                                    .issued_at = now,
-                                    .expires_at = flow.expires_at + portal_api::kIngestGrace,
-                                    .initiator_device = flow.client.uuid(),
-                                    .responder_device = flow.gateway.uuid(),
-                                    .policy_authorization = flow.id.uuid(),
-                                    .policy = flow.policy.uuid(),
-                                    .resource = flow.resource,
-                                    .resource_name = {},
-                                    .initiator_actor = client.actor.uuid(),
-                                    .initiator_actor_name = {},
-                                    .authorized_at = to_rfc3339(now),
-                                    .authorization_expires_at = to_rfc3339(flow.expires_at)};
-    if (const auto resource = directory.resources.find(flow.resource); resource != directory.resources.end()) {
-        claims.resource_name = resource->second.name;
-        if (resource->second.type != ResourceType::kInternet) {
-            claims.resource_address = resource->second.address;
-        }
-    }
-    if (const auto actor = directory.actors.find(client.actor); actor != directory.actors.end()) {
-        claims.initiator_actor_name = actor->second.name;
-        claims.initiator_actor_email = actor->second.email;
-    }
-    claims.initiator_client_version = client.last_seen.version;
-    if (const auto agent = UserAgent::parse(client.last_seen.user_agent)) {
-        claims.initiator_device_os_name = agent->os_name;
-        claims.initiator_device_os_version = agent->os_version;
-    }
-    claims.initiator_device_serial = client.device_serial;
-    claims.initiator_device_uuid = client.device_uuid;
-    claims.initiator_device_identifier_for_vendor = client.identifier_for_vendor;
-    claims.initiator_device_firebase_installation_id = client.firebase_installation_id;
-    return claims;
+    return claims_of(ends.flow, ends.flow.gateway.uuid(), ends.client, directory, now);
+}
+
+portal_api::IngestClaims ingest_claims(const DeviceFlow& flow, const Client& client, const Directory& directory,
+                                       UnixSeconds now) {
+    return claims_of(flow, flow.device.uuid(), client, directory, now);
 }
 
 }  // namespace culvert::portal

@@ -28,5 +28,8 @@ struct FlowEnds {
 
 /// What the token says that goes with either message; the role is for the caller to set.
 [[nodiscard]] portal_api::IngestClaims ingest_claims(const FlowEnds& ends, const Directory& directory, UnixSeconds now);
+/// The same of a flow to a device of a pool; `client` is who asked for it.
+[[nodiscard]] portal_api::IngestClaims ingest_claims(const DeviceFlow& flow, const Client& client,
+                                                     const Directory& directory, UnixSeconds now);
 
 }  // namespace culvert::portal

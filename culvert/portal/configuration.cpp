@@ -183,16 +183,46 @@ ResourceFilter parse_filter(const ConfigurationValue& node) {
     return filter;
 }
 
+std::vector<Configuration::MemberEntry> parse_members(const ConfigurationValue& node) {
+    std::vector<Configuration::MemberEntry> members;
+    Names names;
+    for (const auto& item : node.items()) {
+        item.check_keys({"actor", "external_id"});
+        Configuration::MemberEntry member{item.get("actor").text(1, 512),
+                                          item.get("external_id").text(1, kMaxTextCharacters)};
+        names.add(item, member.actor + "\", \"" + member.external_id);
+        if (members.size() == kMaxPoolDevices) {
+            node.fail("names more than " + std::to_string(kMaxPoolDevices) + " devices; make several pools of them");
+        }
+        members.push_back(std::move(member));
+    }
+    return members;
+}
+
 Configuration::ResourceEntry parse_resource(const ConfigurationValue& node) {
-    node.check_keys({"name", "renamed_from", "type", "address", "address_description", "ip_stack", "sites", "filters"});
+    node.check_keys(
+        {"name", "renamed_from", "type", "address", "address_description", "ip_stack", "sites", "filters", "devices"});
     Configuration::ResourceEntry entry;
     auto& resource = entry.resource;
     resource.name = node.get("name").text(1, kMaxTextCharacters);
+    if (const auto type = node.get("type"); type.text(0, 255) == "dynamic_device_pool") {
+        type.fail("dynamic pools of devices are not offered; list the devices of a static_device_pool");
+    }
     resource.type = node.get("type").one_of<ResourceType>({{"dns", ResourceType::kDns},
                                                            {"cidr", ResourceType::kCidr},
                                                            {"ip", ResourceType::kIp},
-                                                           {"internet", ResourceType::kInternet}});
-    if (resource.type == ResourceType::kInternet) {
+                                                           {"internet", ResourceType::kInternet},
+                                                           {"static_device_pool", ResourceType::kStaticDevicePool}});
+    if (resource.type == ResourceType::kStaticDevicePool) {
+        for (const auto* key : {"address", "address_description", "sites"}) {
+            if (const auto surplus = node.find(key)) {
+                surplus->fail("a static_device_pool has none; list its \"devices\"");
+            }
+        }
+        entry.members = parse_members(node.get("devices"));
+    } else if (const auto devices = node.find("devices")) {
+        devices->fail("is for resources of type static_device_pool only");
+    } else if (resource.type == ResourceType::kInternet) {
         if (const auto address = node.find("address")) {
             resource.address = address->checked(canonical_address(resource.type, address->text(0, 253)));
         }
@@ -210,9 +240,11 @@ Configuration::ResourceEntry parse_resource(const ConfigurationValue& node) {
         resource.ip_stack = ip_stack->one_of<IpStack>(
             {{"dual", IpStack::kDual}, {"ipv4_only", IpStack::kIpv4Only}, {"ipv6_only", IpStack::kIpv6Only}});
     }
-    entry.sites = parse_references(node.get("sites"));
-    if (entry.sites.empty()) {
-        node.get("sites").fail("must name at least one site");
+    if (resource.type != ResourceType::kStaticDevicePool) {
+        entry.sites = parse_references(node.get("sites"));
+        if (entry.sites.empty()) {
+            node.get("sites").fail("must name at least one site");
+        }
     }
     if (const auto filters = node.find("filters")) {
         for (const auto& item : filters->items()) {

@@ -42,11 +42,17 @@ struct Configuration {
         std::optional<std::string> renamed_from;
         std::vector<std::string> members;
     };
+    /// A device by its owner's name and by the id that it gives itself, which is what `device list` shows.
+    struct MemberEntry {
+        std::string actor;
+        std::string external_id;
+    };
     struct ResourceEntry {
-        /// Without id and sites, which only the database knows.
+        /// Without id, sites and members, which only the database knows.
         Resource resource;
         std::optional<std::string> renamed_from;
         std::vector<std::string> sites;
+        std::vector<MemberEntry> members;
     };
     struct PolicyEntry {
         std::string group;

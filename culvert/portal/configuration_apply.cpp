@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "culvert/portal/configuration.h"
+#include "culvert/portal_api/external_id.h"
 
 namespace culvert::portal {
 namespace {
@@ -197,6 +198,7 @@ private:
         const auto directory = storage_.load_directory();
         const auto named = renamed(by_name(directory.resources), *configuration_.resources, "resources");
         const auto sites = by_name(directory.sites);
+        const auto actors = by_name(directory.actors);
         std::set<ResourceId> kept;
         for (std::size_t i = 0; i < configuration_.resources->size(); ++i) {
             const auto& entry = (*configuration_.resources)[i];
@@ -208,8 +210,19 @@ private:
                 resource.sites.push_back(resolve(sites, name, place, "site").id);
             }
             std::ranges::sort(resource.sites);
+            for (std::size_t j = 0; j < entry.members.size(); ++j) {
+                const auto& member = entry.members[j];
+                const auto member_place =
+                    "resources[" + std::to_string(i) + "].devices[" + std::to_string(j) + "].actor";
+                resource.members.push_back({resolve(actors, member.actor, member_place, "actor").id,
+                                            portal_api::to_external_id(member.external_id)});
+            }
+            std::ranges::sort(resource.members);
+            const auto repeated = std::ranges::unique(resource.members);  // by its id, and by what it makes of that
+            resource.members.erase(repeated.begin(), repeated.end());
             kept.insert(resource.id);
             store_row(resource, directory.resources, "resource");
+            note_absent_members(entry, resource);
         }
         for (const auto& [id, resource] : directory.resources) {
             if (!kept.contains(id)) {
@@ -217,6 +230,19 @@ private:
                 count(Outcome::kDeleted, label("resource", resource.name));
                 report_policies(directory, [&](const Policy& row) { return row.resource == id; });
             }
+        }
+    }
+
+    /// A device may be named before it exists, so that a file need not wait for it; but a slip of the pen looks alike.
+    void note_absent_members(const Configuration::ResourceEntry& entry, const Resource& pool) {
+        const auto present = storage_.load_directory().pool_clients;
+        const auto absent =
+            std::ranges::count_if(pool.members, [&](const PoolMember& member) { return !present.contains(member); });
+        if (absent > 0) {
+            summary_.lines.push_back("note     " + label("resource", entry.resource.name) + " names " +
+                                     std::to_string(absent) +
+                                     (absent == 1 ? " device that has" : " devices that have") +
+                                     " not connected yet: they are in the pool once they do");
         }
     }
 

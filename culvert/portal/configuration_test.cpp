@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/portal/constants.h"
 #include "culvert/portal/memory_storage.h"
 #include "culvert/portal/resource_address.h"
+#include "culvert/portal_api/external_id.h"
 
 namespace culvert::portal {
 namespace {
@@ -123,6 +125,34 @@ TEST(ConfigurationFile, ChecksResources) {
               "resources[0].address: must be absent: the Internet resource has none");
     EXPECT_EQ(error_of(R"({"resources": [{"name": "r", "sites": [], "type": "internet"}]})"),
               "resources[0].sites: must name at least one site");
+}
+
+TEST(ConfigurationFile, ChecksPoolsOfDevices) {
+    const auto pool = [](const std::string& rest) {
+        return error_of(R"({"resources": [{"name": "r", "type": "static_device_pool", )" + rest + "}]}");
+    };
+    const std::string one = R"({"actor": "bob", "external_id": "build-1"})";
+    EXPECT_EQ(pool(R"("devices": [)" + one + R"(], "filters": [{"protocol": "tcp", "ports": ["22"]}])"), "");
+    EXPECT_EQ(pool(R"("devices": [])"), "");
+    EXPECT_NE(pool(R"("sites": ["s"])").find("resources[0].sites: a static_device_pool has none"), std::string::npos);
+    EXPECT_NE(pool(R"("devices": [], "address": "10.0.0.1")").find("resources[0].address: "), std::string::npos);
+    EXPECT_NE(pool(R"("devices": [], "ip_stack": "dual")").find("is for resources of type dns only"),
+              std::string::npos);
+    EXPECT_EQ(pool(R"("devices": [)" + one + "," + one + "]"),
+              "resources[0].devices[1]: \"bob\", \"build-1\" is listed twice");
+    EXPECT_NE(pool(R"("devices": ["build-1"])").find("resources[0].devices[0]"), std::string::npos);
+    EXPECT_NE(pool(R"("devices": [{"actor": "bob"}])").find("external_id"), std::string::npos);
+    EXPECT_NE(pool("\"filters\": []").find("devices"), std::string::npos) << "is missing";
+    EXPECT_EQ(error_of(R"({"resources": [{"name": "r", "type": "ip", "address": "10.0.0.1", "sites": ["s"],
+                          "devices": []}]})"),
+              "resources[0].devices: is for resources of type static_device_pool only");
+    EXPECT_NE(error_of(R"({"resources": [{"name": "r", "type": "dynamic_device_pool"}]})").find("static_device_pool"),
+              std::string::npos);
+    std::string many;
+    for (std::size_t i = 0; i <= kMaxPoolDevices; ++i) {
+        many += (i > 0 ? "," : "") + std::string{R"({"actor": "bob", "external_id": "d)"} + std::to_string(i) + "\"}";
+    }
+    EXPECT_NE(pool(R"("devices": [)" + many + "]").find("make several pools"), std::string::npos);
 }
 
 TEST(ConfigurationFile, RefusesAKeyThatAppearsTwice) {
@@ -321,6 +351,45 @@ TEST_F(Applying, TwiceChangesNothing) {
 
     EXPECT_TRUE(summary.lines.empty());
     EXPECT_EQ(summary.unchanged, 9U);
+}
+
+TEST_F(Applying, APoolNamesDevicesThatNeedNotExistYet) {
+    apply(kAcme);
+    const std::string pool = R"({"resources": [{"name": "build hosts", "type": "static_device_pool",
+        "devices": [{"actor": "robot", "external_id": "build-1"},
+                    {"actor": "robot", "external_id": "7f1f5bd4-6a6a-4c5e-9f39-5c1b6d6b7f10"},
+                    {"actor": "robot", "external_id": ")" +
+                             portal_api::to_external_id("7f1f5bd4-6a6a-4c5e-9f39-5c1b6d6b7f10") + "\"}]}]}";
+    auto summary = apply(pool);
+    EXPECT_NE(std::ranges::find(summary.lines,
+                                "note     resource \"build hosts\" names 2 devices that have not "
+                                "connected yet: they are in the pool once they do"),
+              summary.lines.end());
+    const auto directory = storage_.load_directory();
+    const auto& members = directory.resources.begin()->second.members;
+    const auto robot = id_of(directory.actors, "robot");
+    ASSERT_EQ(members.size(), 2U);
+    EXPECT_EQ(std::ranges::count(members, PoolMember{robot, "build-1"}), 1);
+    EXPECT_EQ(std::ranges::count_if(members, [](const auto& member) { return member.external_id.size() == 64; }), 1)
+        << "as devices send an id that is a UUID";
+
+    EXPECT_TRUE(storage_.register_client(
+        {.actor = robot, .external_id = "build-1", .name = "b", .public_key = {}, .last_seen = {}}, rng_));
+    summary = apply(pool);
+    EXPECT_EQ(summary.changed + summary.created + summary.deleted, 0U);
+    EXPECT_EQ(storage_.load_directory().pool_clients.size(), 1U);
+    EXPECT_NE(summary.lines.at(0).find("names 1 device that has"), std::string::npos);
+}
+
+TEST_F(Applying, APoolNamesDevicesOfActorsThatExist) {
+    const auto configuration = Configuration::parse(R"({"resources": [{"name": "p", "type": "static_device_pool",
+        "devices": [{"actor": "nobody", "external_id": "x"}]}]})");
+    try {
+        static_cast<void>(portal::apply(*configuration, storage_, rng_, {}));
+        ADD_FAILURE();
+    } catch (const ConfigurationError& error) {
+        EXPECT_EQ(std::string{error.what()}, "resources[0].devices[0].actor: there is no actor \"nobody\"");
+    }
 }
 
 TEST_F(Applying, KeepsIdsOfWhatChanges) {

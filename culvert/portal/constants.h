@@ -98,6 +98,10 @@ inline constexpr Rate kOwnerFlows{200, 4000};
 inline constexpr Rate kAsked{1000, 10'000};
 /// How often a device is told again which relays it has.
 inline constexpr Rate kRelayRequests{1, 5};
+/// That one device of a pool is asked to let somebody in, whoever asks.
+inline constexpr Rate kDeviceAsked{50, 1000};
+/// Devices that one pool may name. Who may use it is sent all of them.
+inline constexpr std::size_t kMaxPoolDevices = 1000;
 /// What a gateway answers with of which no client is to hear.
 inline constexpr std::string_view kUnaskedRef = "unasked";
 /// How long a gateway may take to answer. Then the client is told that none is there (spec/newer-dialect.md

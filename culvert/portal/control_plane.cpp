@@ -270,6 +270,7 @@ void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_n
     auto& state = session.client();
     claim_device(session, state.device.public_key, now);
     state.resources = visible_resources(state.device, session.version);
+    state.pools = visible_pools(session);
 
     portal_api::ClientInit init;
     init.interface = client_interface(state.device);
@@ -279,6 +280,12 @@ void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_n
         reachable.insert(resource_id);
         init.resources.push_back(resource);
     }
+    for (const auto& [pool_id, pool] : state.pools) {
+        reachable.insert(pool_id);
+        init.device_pools.push_back(pool);
+    }
+    load_inbound(session, wall_now);
+    init.authorizations = state.inbound.authorizations();
     init.relays = give_relays(session, state.device.public_key, wall_now);
     clients_.add(state.device.id, session.id);
     const bool lost_access = storage_.erase_flows_except(state.device.id, reachable);
@@ -286,6 +293,10 @@ void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_n
     kLog.info("Client joined", log::field("cid", state.device.id));
     if (lost_access) {
         reconcile_flows(wall_now);
+        reconcile_device_flows({}, wall_now);
+    }
+    if (is_new_device(state.device)) {
+        handle_changes(now, wall_now);  // who may use its pools learns of it; may end this session
     }
 }
 

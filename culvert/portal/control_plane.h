@@ -197,6 +197,29 @@ private:
     void forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
                  const std::vector<std::string>& named, Instant now, const Message& message);
 
+    // control_plane_pools.cpp: clients that reach each other
+    [[nodiscard]] std::map<ResourceId, portal_api::DevicePool> visible_pools(const Session& session) const;
+    [[nodiscard]] FlowOutcome try_device_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
+                                              UnixSeconds wall_now);
+    [[nodiscard]] bool record_flow(ConnectedClient& device, DeviceFlow& flow);
+    void introduce(const Session& client, const Session& device, const DeviceFlow& flow, portal_api::PoolGrant grant,
+                   UnixSeconds wall_now);
+    void deny_device(SessionId id, const portal_api::CreateFlow& request, portal_api::DeviceAccessRefusal reason);
+    /// nullptr: it is not there, or does not read.
+    [[nodiscard]] Session* device_session(const ClientId& device);
+    /// Whether one of the two lets the other one in.
+    [[nodiscard]] bool may_signal(const ClientId& from, const ClientId& to, UnixSeconds wall_now) const;
+    /// Those of `named` that it may signal to.
+    [[nodiscard]] std::vector<ClientId> signalled(const ClientId& from, const std::vector<ClientId>& named,
+                                                  UnixSeconds wall_now) const;
+    void load_inbound(Session& session, UnixSeconds wall_now);
+    /// Whether a pool names it and the directory does not know it yet.
+    [[nodiscard]] bool is_new_device(const Client& client) const;
+    void update_pools(Session& session);
+    void reconcile_device_flows(const DirectoryChanges& changes, UnixSeconds now);
+    void reconcile_device_flows(Session& session, UnixSeconds now);
+    [[nodiscard]] std::optional<DeviceFlow> renew(const DeviceFlow& lost, UnixSeconds now);
+
     // control_plane_changes.cpp: telling devices what changed
     void apply_changes(Instant now, UnixSeconds wall_now);
     void close_revoked_sessions(Instant now);

@@ -44,6 +44,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
             }
         }
         reconcile_flows(wall_now);
+        reconcile_device_flows(changes, wall_now);
     } catch (...) {
         // The next call finds the differences again; what was sent already may be sent twice, which does no harm.
         directory_ = std::move(before);
@@ -139,6 +140,7 @@ void ControlPlane::update_client(Session& session, const DirectoryChanges& chang
         send(session.id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{std::move(resource)}});
     }
     state.resources = std::move(resources);
+    update_pools(session);
 }
 
 void ControlPlane::update_gateway(Session& session, const DirectoryChanges& changes) {

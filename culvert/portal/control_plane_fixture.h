@@ -18,6 +18,7 @@ namespace culvert::portal {
 /// A database that can be made to fail, and that counts for how many writes it was locked.
 class FaultyStorage final : public MemoryStorage {
 public:
+    using MemoryStorage::insert;
     using MemoryStorage::MemoryStorage;
     using MemoryStorage::put;
 

@@ -21,35 +21,49 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref&, cons
                                   Instant now, UnixSeconds wall_now) {
     const auto id = session.id;  // the session itself may end while a flow is created
     const auto client = session.client().device.id;
-    std::visit(overloaded{
-                   [&](const portal_api::CreateFlow& request) {
-                       // A client that is cut off while the database fails could not come back. It keeps what it has,
-                       // and asks again; unless it was cut off before the failure, because its token is gone.
-                       try {
-                           create_flow(session, request, now, wall_now);
-                       } catch (const StorageError& error) {
-                           report("Cannot let a client through", error, now);
-                           if (sessions_.contains(id)) {
-                               fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline, now);
-                           }
-                       }
-                   },
-                   [&](const portal_api::BroadcastGatewayIceCandidates& m) {
-                       forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
-                           return portal_api::ToGateway{portal_api::ClientIceCandidates{client, std::move(candidates)}};
-                       });
-                   },
-                   [&](const portal_api::BroadcastInvalidatedGatewayIceCandidates& m) {
-                       forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
-                           return portal_api::ToGateway{
-                               portal_api::InvalidateClientIceCandidates{client, std::move(candidates)}};
-                       });
-                   },
-                   [&](const portal_api::NoRelays&) { name_relays(session, now); },
-                   // Whether a device can do without ICE makes no difference: none is told to.
-                   [&](const portal_api::SnownetCapabilities&) {},
-               },
-               message);
+    std::visit(
+        overloaded{
+            [&](const portal_api::CreateFlow& request) {
+                // A client that is cut off while the database fails could not come back. It keeps what it has,
+                // and asks again; unless it was cut off before the failure, because its token is gone.
+                try {
+                    create_flow(session, request, now, wall_now);
+                } catch (const StorageError& error) {
+                    report("Cannot let a client through", error, now);
+                    if (sessions_.contains(id)) {
+                        fail_flow(id, request.resource_id, portal_api::FlowFailure::kOffline, now);
+                    }
+                }
+            },
+            [&](const portal_api::BroadcastGatewayIceCandidates& m) {
+                forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
+                    return portal_api::ToGateway{portal_api::ClientIceCandidates{client, std::move(candidates)}};
+                });
+            },
+            [&](const portal_api::BroadcastClientIceCandidates& m) {
+                forward(session, clients_, signalled(client, m.client_ids, wall_now), m.candidates, now,
+                        [&](auto candidates) {
+                            return portal_api::ToClient{portal_api::ClientIceCandidates{client, std::move(candidates)}};
+                        });
+            },
+            [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
+                forward(session, clients_, signalled(client, m.client_ids, wall_now), m.candidates, now,
+                        [&](auto candidates) {
+                            return portal_api::ToClient{
+                                portal_api::InvalidateClientIceCandidates{client, std::move(candidates)}};
+                        });
+            },
+            [&](const portal_api::BroadcastInvalidatedGatewayIceCandidates& m) {
+                forward(session, gateways_, m.gateway_ids, m.candidates, now, [&](auto candidates) {
+                    return portal_api::ToGateway{
+                        portal_api::InvalidateClientIceCandidates{client, std::move(candidates)}};
+                });
+            },
+            [&](const portal_api::NoRelays&) { name_relays(session, now); },
+            // Whether a device can do without ICE makes no difference: none is told to.
+            [&](const portal_api::SnownetCapabilities&) {},
+        },
+        message);
 }
 
 void ControlPlane::handle_message(Session& session, const portal_api::Ref& ref, const portal_api::FromGateway& message,
@@ -102,6 +116,9 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
                                                  UnixSeconds wall_now) {
     const auto& client = session.client();
     const auto resource = directory_.resources.find(request.resource_id);
+    if (resource != directory_.resources.end() && resource->second.type == ResourceType::kStaticDevicePool) {
+        return try_device_flow(session, request, now, wall_now);
+    }
     if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end()) {
         fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
         return FlowOutcome::kAnswered;

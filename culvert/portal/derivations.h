@@ -50,4 +50,20 @@ struct PairIceCredentials {
                                                  const crypto::PublicKey& gateway_key,
                                                  const crypto::Secret<32>& gateway_psk_base);
 
+// Between two clients (spec/newer-dialect.md section 12.2). Which of the two leads is for the caller to decide, once
+// for both directions.
+struct ClientIceCredentials {
+    portal_api::IceCredentials leader;
+    portal_api::IceCredentials follower;
+};
+
+[[nodiscard]] ClientIceCredentials client_ice_credentials(const ClientId& leader, const crypto::PublicKey& leader_key,
+                                                          const ClientId& follower,
+                                                          const crypto::PublicKey& follower_key);
+
+[[nodiscard]] crypto::PresharedKey client_preshared_key(const ClientId& leader, const crypto::PublicKey& leader_key,
+                                                        const crypto::Secret<32>& leader_psk_base,
+                                                        const ClientId& follower, const crypto::PublicKey& follower_key,
+                                                        const crypto::Secret<32>& follower_psk_base);
+
 }  // namespace culvert::portal

@@ -36,6 +36,18 @@ TEST(Derivations, IceCredentialsAreThoseOfTheSpecification) {
     EXPECT_EQ(credentials.gateway, (portal_api::IceCredentials{"nnqv", "2lvy7ropwcwwipikrn3tkq"}));
 }
 
+// That of spec/newer-dialect.md section 12.1.
+TEST(Derivations, SecretsOfTwoClientsAreThoseOfTheSpecification) {
+    const auto other = *ClientId::parse("a2c4e6f8-1b3d-4f50-9a7c-8e0d2b4f6a91");
+    const auto other_key = *crypto::PublicKey::parse("QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=");
+    const auto ice = client_ice_credentials(kClient, kClientKey, other, other_key);
+    const auto key = client_preshared_key(kClient, kClientKey, filled(0x11), other, other_key, filled(0x33));
+
+    EXPECT_EQ(ice.leader, (portal_api::IceCredentials{"royt", "rkoqiqdssvzw4nvb2ernjp"}));
+    EXPECT_EQ(ice.follower, (portal_api::IceCredentials{"zm63", "uzijerjayzauyrjc7e3w4q"}));
+    EXPECT_EQ(to_base64(key.reveal()), "RSKC7F9vHInXZuNDQaXFa/OXfpl0FhifjeoWUDIEO9s=");
+}
+
 TEST(Derivations, PresharedKeyIsThatOfTheSpecification) {
     const auto key = preshared_key(kClient, kClientKey, filled(0x11), kGateway, kGatewayKey, filled(0x22));
 

@@ -9,6 +9,15 @@
 /// The account's configuration as one value. The core holds one, and on a change loads the next and compares.
 namespace culvert::portal {
 
+/// A device that a pool names.
+struct PoolClient {
+    ClientId id;
+    net::IpAddress ipv4;
+    net::IpAddress ipv6;
+
+    friend bool operator==(const PoolClient&, const PoolClient&) = default;
+};
+
 struct Directory {
     Account account;
     std::map<SiteId, Site> sites;
@@ -17,6 +26,8 @@ struct Directory {
     std::map<MembershipId, Membership> memberships;
     std::map<ResourceId, Resource> resources;
     std::map<PolicyId, Policy> policies;
+    /// Those that pools name and that have connected, but for revoked ones.
+    std::map<PoolMember, PoolClient> pool_clients = {};
 };
 
 /// Why an actor may reach a resource: what a flow cites, so that it goes away with either of the two.

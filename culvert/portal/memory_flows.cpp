@@ -25,14 +25,36 @@ std::vector<Flow> MemoryStorage::find_flows(const GatewayId& gateway) {
     return flows;
 }
 
+bool MemoryStorage::insert(const DeviceFlow& flow) {
+    if (rows_.device_flows.contains(flow.id) || !cites_existing_rows(flow) || !is_granted(flow)) {
+        return false;
+    }
+    std::erase_if(rows_.device_flows, [&](const auto& row) { return supersedes(flow, row.second); });
+    rows_.device_flows.emplace(flow.id, flow);
+    return true;
+}
+
+std::vector<DeviceFlow> MemoryStorage::find_device_flows(const ClientId& device) {
+    std::vector<DeviceFlow> flows;
+    for (const auto& [id, flow] : rows_.device_flows) {
+        if (flow.device == device) {
+            flows.push_back(flow);
+        }
+    }
+    return flows;
+}
+
 bool MemoryStorage::erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) {
-    return std::erase_if(rows_.flows, [&](const auto& row) {
-               return row.second.client == client && !reachable.contains(row.second.resource);
-           }) > 0;
+    const auto is_lost = [&](const auto& row) {
+        return row.second.client == client && !reachable.contains(row.second.resource);
+    };
+    return std::erase_if(rows_.flows, is_lost) + std::erase_if(rows_.device_flows, is_lost) > 0;
 }
 
 void MemoryStorage::erase_expired_flows(UnixSeconds now) {
-    std::erase_if(rows_.flows, [&](const auto& row) { return row.second.expires_at <= now; });
+    const auto is_over = [&](const auto& row) { return row.second.expires_at <= now; };
+    std::erase_if(rows_.flows, is_over);
+    std::erase_if(rows_.device_flows, is_over);
 }
 
 bool MemoryStorage::cites_existing_rows(const Flow& flow) const {
@@ -42,13 +64,45 @@ bool MemoryStorage::cites_existing_rows(const Flow& flow) const {
 }
 
 bool MemoryStorage::is_granted(const Flow& flow) const {
+    const auto& sites = rows_.directory.resources.at(flow.resource).sites;
+    return has_grant(flow) && !rows_.revoked.contains(flow.gateway.uuid()) &&
+           std::ranges::count(sites, rows_.gateways.at(flow.gateway).site) > 0;
+}
+
+bool MemoryStorage::cites_existing_rows(const DeviceFlow& flow) const {
+    return rows_.clients.contains(flow.client) && rows_.clients.contains(flow.device) &&
+           rows_.directory.resources.contains(flow.resource) && rows_.directory.policies.contains(flow.policy) &&
+           rows_.directory.memberships.contains(flow.membership) && rows_.tokens.contains(flow.token);
+}
+
+bool MemoryStorage::is_granted(const DeviceFlow& flow) const {
+    return has_grant(flow) && !rows_.revoked.contains(flow.device.uuid()) &&
+           is_member(rows_.directory.resources.at(flow.resource), rows_.clients.at(flow.device));
+}
+
+bool MemoryStorage::is_member(const Resource& pool, const Client& client) {
+    return std::ranges::count(pool.members, PoolMember{client.actor, client.external_id}) > 0;
+}
+
+template <typename Row>
+bool MemoryStorage::has_grant(const Row& flow) const {
     const auto& policy = rows_.directory.policies.at(flow.policy);
     const auto& membership = rows_.directory.memberships.at(flow.membership);
-    const auto& sites = rows_.directory.resources.at(flow.resource).sites;
-    return !rows_.revoked.contains(flow.client.uuid()) && !rows_.revoked.contains(flow.gateway.uuid()) &&
-           !policy.is_disabled && !policy.has_conditions() && policy.resource == flow.resource &&
-           policy.group == membership.group && membership.actor == rows_.clients.at(flow.client).actor &&
-           std::ranges::count(sites, rows_.gateways.at(flow.gateway).site) > 0;
+    return !rows_.revoked.contains(flow.client.uuid()) && !policy.is_disabled && !policy.has_conditions() &&
+           policy.resource == flow.resource && policy.group == membership.group &&
+           membership.actor == rows_.clients.at(flow.client).actor;
+}
+
+Directory MemoryStorage::load_directory() {
+    auto directory = rows_.directory;
+    for (const auto& [id, client] : rows_.clients) {
+        const auto is_named = [&, &one = client](const auto& row) { return is_member(row.second, one); };
+        if (!rows_.revoked.contains(id.uuid()) && std::ranges::any_of(directory.resources, is_named)) {
+            directory.pool_clients.emplace(PoolMember{client.actor, client.external_id},
+                                           PoolClient{client.id, client.ipv4, client.ipv6});
+        }
+    }
+    return directory;
 }
 
 }  // namespace culvert::portal

@@ -47,6 +47,8 @@ void MemoryStorage::put(const Membership& membership) {
 void MemoryStorage::put(const Resource& resource) {
     require(
         std::ranges::all_of(resource.sites, [&](const SiteId& site) { return rows_.directory.sites.contains(site); }));
+    require(std::ranges::all_of(
+        resource.members, [&](const PoolMember& member) { return rows_.directory.actors.contains(member.actor); }));
     auto& stored = rows_.directory.resources[resource.id];
     const auto before = std::exchange(stored, resource);
     const bool moved =
@@ -54,6 +56,10 @@ void MemoryStorage::put(const Resource& resource) {
     std::erase_if(rows_.flows, [&](const auto& row) {
         return row.second.resource == resource.id &&
                (moved || std::ranges::count(resource.sites, rows_.gateways.at(row.second.gateway).site) == 0);
+    });
+    std::erase_if(rows_.device_flows, [&](const auto& row) {
+        return row.second.resource == resource.id &&
+               (moved || !is_member(resource, rows_.clients.at(row.second.device)));
     });
 }
 
@@ -67,6 +73,7 @@ void MemoryStorage::put(const Policy& policy) {
     if (policy.is_disabled || before.group != policy.group || before.resource != policy.resource ||
         before.conditions != policy.conditions) {
         std::erase_if(rows_.flows, [&](const auto& row) { return row.second.policy == policy.id; });
+        std::erase_if(rows_.device_flows, [&](const auto& row) { return row.second.policy == policy.id; });
     }
 }
 
@@ -213,6 +220,8 @@ bool MemoryStorage::revoke(const ClientId& id, UnixSeconds) {
     }
     rows_.revoked.insert(id.uuid());
     std::erase_if(rows_.flows, [&](const auto& row) { return row.second.client == id; });
+    std::erase_if(rows_.device_flows,
+                  [&](const auto& row) { return row.second.client == id || row.second.device == id; });
     revoke_turn_users();
     return true;
 }
@@ -258,6 +267,8 @@ void MemoryStorage::cascade() {
     auto& directory = rows_.directory;
     for (auto& [id, resource] : directory.resources) {
         std::erase_if(resource.sites, [&](const SiteId& site) { return !directory.sites.contains(site); });
+        std::erase_if(resource.members,
+                      [&](const PoolMember& member) { return !directory.actors.contains(member.actor); });
     }
     std::erase_if(directory.memberships, [&](const auto& row) {
         return !directory.actors.contains(row.second.actor) || !directory.groups.contains(row.second.group);
@@ -277,6 +288,7 @@ void MemoryStorage::cascade() {
     quarantine_gone(gateways, rows_.gateways);
     revoke_turn_users();
     std::erase_if(rows_.flows, [&](const auto& row) { return !cites_existing_rows(row.second); });
+    std::erase_if(rows_.device_flows, [&](const auto& row) { return !cites_existing_rows(row.second); });
 }
 
 template <typename Devices>

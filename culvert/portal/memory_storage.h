@@ -23,7 +23,7 @@ public:
     void in_transaction(const std::function<void()>& work) override;
     TokenKeys token_keys() override { return keys_; }
 
-    Directory load_directory() override { return rows_.directory; }
+    Directory load_directory() override;
     void put(const Account& account) override { rows_.directory.account = account; }
     void put(const Site& site) override { rows_.directory.sites[site.id] = site; }
     void put(const Actor& actor) override { rows_.directory.actors[actor.id] = actor; }
@@ -72,6 +72,8 @@ public:
     bool erase(const GatewayId& id) override;
     bool erase(const RelayId& id) override;
 
+    bool insert(const DeviceFlow& flow) override;
+    std::vector<DeviceFlow> find_device_flows(const ClientId& device) override;
     bool insert(const Flow& flow) override;
     std::vector<Flow> find_flows(const GatewayId& gateway) override;
     bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override;
@@ -90,6 +92,7 @@ private:
         std::map<GatewayId, Gateway> gateways;
         std::map<RelayId, RelayServer> relays;
         std::map<FlowId, Flow> flows;
+        std::map<FlowId, DeviceFlow> device_flows;
         std::map<std::string, TurnUserRow> turn_users;
         std::uint64_t last_turn_user = 0;
         /// Addresses of deleted devices, and since when that is known.
@@ -109,6 +112,11 @@ private:
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
     /// Whether what `flow` cites, which exists, still lets the client through.
     [[nodiscard]] bool is_granted(const Flow& flow) const;
+    [[nodiscard]] bool cites_existing_rows(const DeviceFlow& flow) const;
+    [[nodiscard]] bool is_granted(const DeviceFlow& flow) const;
+    [[nodiscard]] static bool is_member(const Resource& pool, const Client& client);
+    template <typename Row>
+    [[nodiscard]] bool has_grant(const Row& flow) const;
     /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.
     enum class KeyHolder : std::uint8_t { kNobody, kDevice, kForgotten };
     [[nodiscard]] KeyHolder holder_of(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) const;

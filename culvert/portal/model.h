@@ -70,7 +70,7 @@ struct Membership {
     friend bool operator==(const Membership&, const Membership&) = default;
 };
 
-enum class ResourceType { kDns, kCidr, kIp, kInternet };
+enum class ResourceType { kDns, kCidr, kIp, kInternet, kStaticDevicePool };
 
 /// Inclusive on both ends.
 struct PortRange {
@@ -88,19 +88,29 @@ struct ResourceFilter {
     friend bool operator==(const ResourceFilter&, const ResourceFilter&) = default;
 };
 
+/// Which device a pool names: whose it is, and the id that it gives itself. It need not have connected yet.
+struct PoolMember {
+    ActorId actor;
+    std::string external_id;
+
+    friend auto operator<=>(const PoolMember&, const PoolMember&) = default;
+};
+
 struct Resource {
     ResourceId id;
     ResourceType type = ResourceType::kCidr;
     std::string name;
-    /// A DNS pattern, a network or an address in canonical form; empty for the Internet resource.
+    /// A DNS pattern, a network or an address in canonical form; empty for the Internet resource and for pools.
     std::string address;
     std::optional<std::string> address_description;
     /// Only DNS resources have one that is not kDual.
     IpStack ip_stack = IpStack::kDual;
     /// None: all traffic.
     std::vector<ResourceFilter> filters;
-    /// In ascending order. A resource without sites is sent to nobody.
+    /// In ascending order. A resource without sites is sent to nobody, unless it is a pool, which has none.
     std::vector<SiteId> sites;
+    /// Of pools, in ascending order.
+    std::vector<PoolMember> members = {};
 
     friend bool operator==(const Resource&, const Resource&) = default;
 };
@@ -216,6 +226,30 @@ struct Flow {
 /// more.
 [[nodiscard]] inline bool supersedes(const Flow& newer, const Flow& older) {
     return older.client == newer.client && older.gateway == newer.gateway && older.resource == newer.resource &&
+           older.policy == newer.policy && older.membership == newer.membership && older.token == newer.token &&
+           older.expires_at <= newer.expires_at;
+}
+
+/// The record that a client was let through to another one, which a pool names. As above.
+struct DeviceFlow {
+    FlowId id;
+    ClientId client;
+    /// The other one.
+    ClientId device;
+    ResourceId resource;
+    PolicyId policy;
+    MembershipId membership;
+    TokenId token;
+    net::IpAddress client_remote_ip;
+    std::string client_user_agent;
+    net::IpAddress device_remote_ip;
+    UnixSeconds expires_at;
+
+    friend bool operator==(const DeviceFlow&, const DeviceFlow&) = default;
+};
+
+[[nodiscard]] inline bool supersedes(const DeviceFlow& newer, const DeviceFlow& older) {
+    return older.client == newer.client && older.device == newer.device && older.resource == newer.resource &&
            older.policy == newer.policy && older.membership == newer.membership && older.token == newer.token &&
            older.expires_at <= newer.expires_at;
 }

@@ -234,6 +234,7 @@ Address canonical_address(ResourceType type, std::string_view text) {
             return canonical_cidr(text);
         case ResourceType::kIp:
             return canonical_ip(text);
+        case ResourceType::kStaticDevicePool:
         case ResourceType::kInternet:
             break;
     }

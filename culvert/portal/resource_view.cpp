@@ -6,19 +6,6 @@ namespace {
 constexpr Version kFirstWithInternetResource{1, 3, 0};
 constexpr Version kFirstWithDeepWildcards{1, 2, 0};
 
-std::vector<portal_api::Filter> wire_filters(const Resource& resource) {
-    std::vector<portal_api::Filter> filters;
-    for (const auto& filter : resource.filters) {
-        if (filter.ports.empty()) {
-            filters.push_back({.protocol = filter.protocol});
-        }
-        for (const auto& range : filter.ports) {
-            filters.push_back({filter.protocol, range.first, range.last});
-        }
-    }
-    return filters;
-}
-
 std::vector<portal_api::Site> wire_sites(const Resource& resource, const Directory& directory) {
     std::vector<portal_api::Site> sites;
     for (const auto& id : resource.sites) {
@@ -39,6 +26,19 @@ std::optional<net::IpNetwork> wire_network(const Resource& resource) {
 }
 
 }  // namespace
+
+std::vector<portal_api::Filter> wire_filters(const Resource& resource) {
+    std::vector<portal_api::Filter> filters;
+    for (const auto& filter : resource.filters) {
+        if (filter.ports.empty()) {
+            filters.push_back({.protocol = filter.protocol});
+        }
+        for (const auto& range : filter.ports) {
+            filters.push_back({filter.protocol, range.first, range.last});
+        }
+    }
+    return filters;
+}
 
 std::optional<std::string> adapt_dns_pattern(const std::string& pattern, const Version& version) {
     if (version >= kFirstWithDeepWildcards) {
@@ -94,6 +94,8 @@ std::optional<portal_api::ClientResource> to_client(const Resource& resource, co
                                                   .sites = wire_sites(resource, directory),
                                                   .filters = wire_filters(resource)};
         }
+        case ResourceType::kStaticDevicePool:
+            break;  // is none of a gateway: device_pools.h
     }
     return std::nullopt;
 }
@@ -121,6 +123,8 @@ std::optional<portal_api::GatewayResource> to_gateway(const Resource& resource, 
             }
             return portal_api::GatewayCidrResource{resource.id, resource.name, *network, wire_filters(resource)};
         }
+        case ResourceType::kStaticDevicePool:
+            break;
     }
     return std::nullopt;
 }

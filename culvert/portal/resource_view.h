@@ -16,6 +16,9 @@ namespace culvert::portal {
 /// nullopt: a gateway of this version cannot serve the resource.
 [[nodiscard]] std::optional<portal_api::GatewayResource> to_gateway(const Resource& resource, const Version& version);
 
+/// The same for all kinds of device: clients and gateways have to agree.
+[[nodiscard]] std::vector<portal_api::Filter> wire_filters(const Resource& resource);
+
 /// A DNS pattern in the syntax that a device of this version knows; nullopt if that syntax cannot express it.
 [[nodiscard]] std::optional<std::string> adapt_dns_pattern(const std::string& pattern, const Version& version);
 

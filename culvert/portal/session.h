@@ -26,6 +26,10 @@ struct ConnectedClient {
     ClientComponent component = ClientComponent::kHeadless;
     /// Resources the client knows of.
     std::map<ResourceId, portal_api::ClientResource> resources;
+    /// And the pools of devices.
+    std::map<ResourceId, portal_api::DevicePool> pools = {};
+    /// Who was let through to it.
+    GrantedDeviceFlows inbound = {};
 };
 struct ConnectedGateway {
     Gateway device;
@@ -65,7 +69,7 @@ struct Session {
     RateLimiter frames;
     RateLimiter joins;
     RateLimiter flows;
-    /// Gateways: what they are asked.
+    /// Gateways, and devices of pools: what they are asked.
     RateLimiter asked;
     RateLimiter relay_requests;
     /// It does not read as fast as it is written to, so nothing is sent to it on others' behalf.

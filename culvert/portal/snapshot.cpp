@@ -7,7 +7,8 @@
 
 namespace culvert::portal {
 
-void GrantedFlows::describe(Snapshot& out) const {
+template <typename Row>
+void BasicGrantedFlows<Row>::describe(Snapshot& out) const {
     for (const auto& [pair, flows] : flows_) {
         for (const auto& [id, flow] : flows) {
             out.line("flow")
@@ -18,6 +19,9 @@ void GrantedFlows::describe(Snapshot& out) const {
         }
     }
 }
+
+template void BasicGrantedFlows<Flow>::describe(Snapshot& out) const;
+template void BasicGrantedFlows<DeviceFlow>::describe(Snapshot& out) const;
 
 void RelayPresence::describe(Snapshot& out) const {
     const auto describe_stamp = [&](const RelayId& id, const Stamp& stamp) {
@@ -69,6 +73,10 @@ void ControlPlane::describe(Snapshot& out, const Session& session) {
                                for (const auto& [id, resource] : client.resources) {
                                    out.line("resource").field("id", id);
                                }
+                               for (const auto& [id, pool] : client.pools) {
+                                   out.line("pool").field("id", id).field("devices", pool.devices.size());
+                               }
+                               client.inbound.describe(out);
                            });
                    },
                    [&](const ConnectedGateway& gateway) {

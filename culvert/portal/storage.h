@@ -128,7 +128,8 @@ public:
     virtual void put(const Actor& actor) = 0;
     virtual void put(const Group& group) = 0;
     virtual void put(const Membership& membership) = 0;
-    /// Deletes the resource's flows if address, type or IP stack change, and those through sites it lost.
+    /// Deletes the resource's flows if address, type or IP stack change, and those through sites and to members that it
+    /// lost.
     virtual void put(const Resource& resource) = 0;
     /// Deletes the policy's flows if it is disabled or its group, resource or conditions change.
     virtual void put(const Policy& policy) = 0;
@@ -200,6 +201,11 @@ public:
     [[nodiscard]] virtual bool insert(const Flow& flow) = 0;
     /// All flows through a gateway, in ascending order of id, expired ones that were not yet deleted included.
     [[nodiscard]] virtual std::vector<Flow> find_flows(const GatewayId& gateway) = 0;
+    /// The same between clients: false also if the pool does not name the device.
+    [[nodiscard]] virtual bool insert(const DeviceFlow& flow) = 0;
+    /// All flows to a device, in ascending order of id.
+    [[nodiscard]] virtual std::vector<DeviceFlow> find_device_flows(const ClientId& device) = 0;
+    // Of both kinds.
     /// Deletes the client's flows to other resources than `reachable`. Whether there were any.
     virtual bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) = 0;
     virtual void erase_expired_flows(UnixSeconds now) = 0;

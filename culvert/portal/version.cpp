@@ -152,4 +152,32 @@ bool handles_site_changes(ClientComponent component, const Version& version) {
     return false;
 }
 
+bool knows_device_pools(ClientComponent component, const Version& version) {
+    switch (component) {
+        case ClientComponent::kApple:
+            return version >= Version{1, 5, 16};
+        case ClientComponent::kGui:
+            return version >= Version{1, 5, 13};
+        case ClientComponent::kAndroid:
+            return version >= Version{1, 5, 11};
+        case ClientComponent::kHeadless:
+            return version >= Version{1, 5, 9};
+    }
+    return false;
+}
+
+bool can_be_device(ClientComponent component, const Version& version) {
+    switch (component) {
+        case ClientComponent::kApple:
+            return version >= Version{1, 5, 14};
+        case ClientComponent::kGui:
+            return version >= Version{1, 5, 11};
+        case ClientComponent::kAndroid:
+            return version >= Version{1, 5, 9};
+        case ClientComponent::kHeadless:
+            return version >= Version{1, 5, 7};
+    }
+    return false;
+}
+
 }  // namespace culvert::portal

@@ -45,6 +45,15 @@ struct UserAgent {
 /// 2025 all name the same one.
 [[nodiscard]] ClientComponent client_component(std::string_view user_agent, bool is_service_account);
 
+/// Whether a client knows what a pool of devices is, and whether it may be one of the devices
+/// (spec/newer-dialect.md section 2.4).
+[[nodiscard]] bool knows_device_pools(ClientComponent component, const Version& version);
+[[nodiscard]] bool can_be_device(ClientComponent component, const Version& version);
+/// Whether two clients speak to each other.
+[[nodiscard]] inline bool are_of_one_generation(const Version& a, const Version& b) {
+    return a.major == b.major && a.minor == b.minor;
+}
+
 /// Whether a client takes a changed set of sites in place. Others need the resource deleted and created again.
 [[nodiscard]] bool handles_site_changes(ClientComponent component, const Version& version);
 

@@ -73,6 +73,19 @@ TEST(ClientComponent, FollowsSystemThenKindOfActor) {
     EXPECT_EQ(client_component("Debian/12 connlib/1.5.1", true), ClientComponent::kHeadless);
 }
 
+TEST(ClientComponent, KnowsDevicePoolsFromItsVersionOn) {
+    EXPECT_FALSE(knows_device_pools(ClientComponent::kHeadless, {1, 5, 8}));
+    EXPECT_TRUE(knows_device_pools(ClientComponent::kHeadless, {1, 5, 9}));
+    EXPECT_FALSE(knows_device_pools(ClientComponent::kGui, {1, 5, 12}));
+    EXPECT_TRUE(knows_device_pools(ClientComponent::kApple, {1, 5, 16}));
+    EXPECT_TRUE(knows_device_pools(ClientComponent::kAndroid, {1, 5, 11}));
+    EXPECT_FALSE(can_be_device(ClientComponent::kHeadless, {1, 5, 6}));
+    EXPECT_TRUE(can_be_device(ClientComponent::kHeadless, {1, 5, 7}));
+    EXPECT_FALSE(can_be_device(ClientComponent::kApple, {1, 5, 13}));
+    EXPECT_TRUE(are_of_one_generation({1, 5, 7}, {1, 5, 12}));
+    EXPECT_FALSE(are_of_one_generation({1, 5, 12}, {1, 6, 12}));
+}
+
 TEST(ClientComponent, HandlesSiteChangesFromItsVersionOn) {
     EXPECT_FALSE(handles_site_changes(ClientComponent::kGui, {1, 5, 8}));
     EXPECT_TRUE(handles_site_changes(ClientComponent::kGui, {1, 5, 9}));

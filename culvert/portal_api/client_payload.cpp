@@ -6,6 +6,7 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/observability/log.h"
+#include "culvert/portal_api/device_pool_payload.h"
 #include "culvert/portal_api/payload.h"
 #include "culvert/portal_api/vocabulary.h"
 
@@ -178,12 +179,17 @@ json::value to_json(const ClientResource& resource, const Vocabulary& words) {
 ClientInit read_init(const ObjectReader& reader) {
     ClientInit message{.interface = read_interface(reader.object("interface"))};
     reader.each_if_present("resources", [&](const json::value& value, const Place& place) {
-        if (auto resource = read_resource(value, place, reader.problem())) {
+        if (is_device_pool(value)) {
+            if (auto pool = read_device_pool(value, place)) {
+                message.device_pools.push_back(*std::move(pool));
+            }
+        } else if (auto resource = read_resource(value, place, reader.problem())) {
             message.resources.push_back(*std::move(resource));
         }
     });
     message.relays = read_relays(reader, "relays", true);
     message.flow_logs = read_flow_log_settings(reader);
+    message.authorizations = read_authorizations(reader);
     return message;
 }
 
@@ -249,9 +255,15 @@ json::value to_json(const ClientInit& message, const Vocabulary& words) {
     for (const auto& resource : message.resources) {
         resources.push_back(to_json(resource, words));
     }
+    for (const auto& pool : message.device_pools) {
+        resources.push_back(to_json(pool));
+    }
     json::object object{{"interface", to_json(message.interface)},
                         {"resources", std::move(resources)},
                         {"relays", to_json(message.relays)}};
+    if (!message.authorizations.empty()) {
+        object["authorizations"] = to_json(message.authorizations);
+    }
     add_flow_log_settings(object, message.flow_logs);
     return object;
 }
@@ -294,6 +306,10 @@ Decoded<ToClient> decode_client_payload(Dialect dialect, std::string_view event,
     if (event == "resource_deleted") {
         return ResourceDeleted{ObjectReader::to_id<ResourceId>(payload, place, problem)};
     }
+    if (event == "resource_created_or_updated" && is_device_pool(payload)) {
+        auto pool = read_device_pool(payload, place);
+        return pool ? Decoded<ToClient>{DevicePoolCreatedOrUpdated{*std::move(pool)}} : std::nullopt;
+    }
     if (event == "resource_created_or_updated") {
         auto resource = read_resource(payload, place, problem);
         return resource ? Decoded<ToClient>{ResourceCreatedOrUpdated{*std::move(resource)}} : std::nullopt;
@@ -326,6 +342,15 @@ Decoded<ToClient> decode_client_payload(Dialect dialect, std::string_view event,
             return read(ObjectReader{payload, place, problem});
         }
     }
+    {
+        Problem device_problem;
+        if (auto message = read_device_message(event, ObjectReader{payload, place, device_problem})) {
+            if (!device_problem.is_none()) {
+                problem = std::move(device_problem);
+            }
+            return message;
+        }
+    }
     problem.report({.name = "event"}, "unknown");
     return std::nullopt;
 }
@@ -341,6 +366,9 @@ EncodedMessage encode_payload(const ToClient& message, Dialect dialect) {
             [&](const ResourceCreatedOrUpdated& m) -> EncodedMessage {
                 return {"resource_created_or_updated", to_json(m.resource, words)};
             },
+            [](const DevicePoolCreatedOrUpdated& m) -> EncodedMessage {
+                return {"resource_created_or_updated", to_json(m.pool)};
+            },
             [](const ResourceDeleted& m) -> EncodedMessage {
                 return {"resource_deleted", json::value(m.resource_id.to_string())};
             },
@@ -350,7 +378,8 @@ EncodedMessage encode_payload(const ToClient& message, Dialect dialect) {
             [](const GatewayIceCandidates& m) -> EncodedMessage { return {"ice_candidates", candidates_to_json(m)}; },
             [](const InvalidateGatewayIceCandidates& m) -> EncodedMessage {
                 return {"invalidate_ice_candidates", candidates_to_json(m)};
-            }},
+            },
+            [](const auto& about_device) { return encode_device_message(about_device); }},
         message);
 }
 

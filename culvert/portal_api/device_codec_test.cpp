@@ -306,12 +306,12 @@ TEST(DeviceCodec, RefusesMessagesOfOtherRolesAndEras) {
 
 TEST(DeviceCodec, SkipsResourcesOfUnknownTypeQuietly) {
     CapturedLog captured;
-    const auto init = init_with_resources(R"([{"type":"static_device_pool","anything":[1,2]},
+    const auto init = init_with_resources(R"([{"type":"dynamic_device_pool","anything":[1,2]},
         {"id":"50e7c2d9-3a18-4f6b-8d02-b9f4e1a7630c","type":"internet","gateway_groups":[]}])");
 
     EXPECT_EQ(init.resources.size(), 1U);
     EXPECT_TRUE(captured.warnings.empty()) << captured.warnings;
-    EXPECT_THAT(captured.others, HasSubstr("static_device_pool"));
+    EXPECT_THAT(captured.others, HasSubstr("dynamic_device_pool"));
 }
 
 TEST(DeviceCodec, SkipsMalformedResourcesWithAWarning) {

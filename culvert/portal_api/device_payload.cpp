@@ -31,10 +31,34 @@ EncodedMessage encode_from_either(const SnownetCapabilities& message) {
     return {"set_snownet_capabilities", {{"iceless", message.iceless}}};
 }
 
+json::value flow_request_to_json(const CreateFlow& message) {
+    json::object object{{"resource_id", message.resource_id.to_string()},
+                        {"connected_gateway_ids", to_json(message.connected_gateway_ids)}};
+    if (message.ipv4) {
+        object["ipv4"] = *message.ipv4;
+    }
+    if (message.ipv6) {
+        object["ipv6"] = *message.ipv6;
+    }
+    return object;
+}
+
 /// Candidates for one gateway are for a list of one.
 template <typename Message>
 Message read_for_gateway(const ObjectReader& reader) {
     return {.gateway_ids = {reader.id<GatewayId>("gateway_id")}, .candidates = reader.strings("candidates")};
+}
+
+template <typename Message>
+Message read_for_client(const ObjectReader& reader) {
+    return {.client_ids = {reader.id<ClientId>("client_id")}, .candidates = reader.strings("candidates")};
+}
+
+/// There is no message from one client to several.
+template <typename Message>
+EncodedMessage encode_for_client(const Message& message, std::string_view event) {
+    const auto client = message.client_ids.empty() ? ClientId{} : message.client_ids.front();
+    return {event, {{"client_id", client.to_string()}, {"candidates", to_json(message.candidates)}}};
 }
 
 /// Clients of the later dialect name one gateway at a time.
@@ -55,7 +79,9 @@ Decoded<FromClient> decode_from_client_payload(Dialect dialect, std::string_view
     const ObjectReader reader{payload, place, problem};
     if (event == vocabulary(dialect).create_flow) {
         return CreateFlow{.resource_id = reader.id<ResourceId>("resource_id"),
-                          .connected_gateway_ids = reader.ids<GatewayId>("connected_gateway_ids")};
+                          .connected_gateway_ids = reader.ids<GatewayId>("connected_gateway_ids"),
+                          .ipv4 = reader.optional_string("ipv4"),
+                          .ipv6 = reader.optional_string("ipv6")};
     }
     if (event == "broadcast_ice_candidates") {
         return BroadcastGatewayIceCandidates{.gateway_ids = reader.ids<GatewayId>("gateway_ids"),
@@ -70,6 +96,12 @@ Decoded<FromClient> decode_from_client_payload(Dialect dialect, std::string_view
     }
     if (event == "invalidate_gateway_ice_candidates") {
         return read_for_gateway<BroadcastInvalidatedGatewayIceCandidates>(reader);
+    }
+    if (event == "new_client_ice_candidates") {
+        return read_for_client<BroadcastClientIceCandidates>(reader);
+    }
+    if (event == "invalidate_client_ice_candidates") {
+        return read_for_client<BroadcastInvalidatedClientIceCandidates>(reader);
     }
     return decode_from_either<FromClient>(event, reader);
 }
@@ -126,21 +158,24 @@ Decoded<ToRelay> decode_relay_payload(std::string_view event, const json::value&
 }
 
 EncodedMessage encode_payload(const FromClient& message, Dialect dialect) {
-    return std::visit(overloaded{[&](const CreateFlow& m) -> EncodedMessage {
-                                     return {vocabulary(dialect).create_flow,
-                                             {{"resource_id", m.resource_id.to_string()},
-                                              {"connected_gateway_ids", to_json(m.connected_gateway_ids)}}};
-                                 },
-                                 [&](const BroadcastGatewayIceCandidates& m) {
-                                     return encode_for_gateways(m, dialect, "new_gateway_ice_candidates",
-                                                                "broadcast_ice_candidates");
-                                 },
-                                 [&](const BroadcastInvalidatedGatewayIceCandidates& m) {
-                                     return encode_for_gateways(m, dialect, "invalidate_gateway_ice_candidates",
-                                                                "broadcast_invalidated_ice_candidates");
-                                 },
-                                 [](const auto& m) { return encode_from_either(m); }},
-                      message);
+    return std::visit(
+        overloaded{
+            [&](const CreateFlow& m) -> EncodedMessage {
+                return {vocabulary(dialect).create_flow, flow_request_to_json(m)};
+            },
+            [&](const BroadcastGatewayIceCandidates& m) {
+                return encode_for_gateways(m, dialect, "new_gateway_ice_candidates", "broadcast_ice_candidates");
+            },
+            [&](const BroadcastInvalidatedGatewayIceCandidates& m) {
+                return encode_for_gateways(m, dialect, "invalidate_gateway_ice_candidates",
+                                           "broadcast_invalidated_ice_candidates");
+            },
+            [](const BroadcastClientIceCandidates& m) { return encode_for_client(m, "new_client_ice_candidates"); },
+            [](const BroadcastInvalidatedClientIceCandidates& m) {
+                return encode_for_client(m, "invalidate_client_ice_candidates");
+            },
+            [](const auto& m) { return encode_from_either(m); }},
+        message);
 }
 
 EncodedMessage encode_payload(const FromGateway& message, Dialect dialect) {

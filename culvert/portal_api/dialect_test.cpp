@@ -50,11 +50,7 @@ json::value normalised(json::value value) {
     if (auto* array = value.if_array()) {
         json::array result;
         for (auto& item : *array) {
-            const auto* object = item.if_object();
-            const auto* type = object != nullptr ? object->if_contains("type") : nullptr;
-            if (type == nullptr || *type != json::value("static_device_pool")) {
-                result.push_back(normalised(item));
-            }
+            result.push_back(normalised(item));
         }
         return result;
     }

@@ -77,12 +77,7 @@ GatewayInit read_init(const ObjectReader& reader) {
     message.flow_logs = read_flow_log_settings(reader);
     message.relays = read_relays(reader, "relays", true);
     message.account_slug = reader.optional_string("account_slug");
-    reader.each_if_present("authorizations", [&](const json::value& value, const Place& place) {
-        const ObjectReader authorization{value, place, reader.problem()};
-        message.authorizations.push_back({.client_id = authorization.id<ClientId>("client_id"),
-                                          .resource_id = authorization.id<ResourceId>("resource_id"),
-                                          .expires_at = authorization.timestamp("expires_at")});
-    });
+    message.authorizations = read_authorizations(reader);
     return message;
 }
 
@@ -129,19 +124,13 @@ Message read_candidates(const ObjectReader& reader) {
 }
 
 json::value to_json(const GatewayInit& message) {
-    json::array authorizations;
-    for (const auto& authorization : message.authorizations) {
-        authorizations.push_back(json::object{{"client_id", authorization.client_id.to_string()},
-                                              {"resource_id", authorization.resource_id.to_string()},
-                                              {"expires_at", to_json(authorization.expires_at)}});
-    }
     json::object object{
         {"interface", {{"ipv4", message.interface.ipv4.to_string()}, {"ipv6", message.interface.ipv6.to_string()}}},
         {"config",
          {{"ipv4_masquerade_enabled", message.ipv4_masquerade_enabled},
           {"ipv6_masquerade_enabled", message.ipv6_masquerade_enabled}}},
         {"relays", to_json(message.relays)},
-        {"authorizations", std::move(authorizations)}};
+        {"authorizations", to_json(message.authorizations)}};
     if (message.account_slug) {
         object["account_slug"] = *message.account_slug;
     }

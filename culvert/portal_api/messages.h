@@ -122,6 +122,27 @@ struct ClientInternetResource {
 
 using ClientResource = std::variant<ClientDnsResource, ClientCidrResource, ClientInternetResource>;
 
+// --- Devices that clients reach without a gateway (spec/newer-dialect.md section 12) ---
+
+/// A device of a pool: another client of the account, or the receiver.
+struct PoolDevice {
+    ClientId client_id;
+    net::IpAddress ipv4;
+    net::IpAddress ipv6;
+
+    friend bool operator==(const PoolDevice&, const PoolDevice&) = default;
+};
+
+/// A `static_device_pool`. On the wire it is one of the client's resources, but no gateway serves it.
+struct DevicePool {
+    ResourceId id;
+    std::string name;
+    std::vector<Filter> filters;
+    std::vector<PoolDevice> devices;
+
+    friend bool operator==(const DevicePool&, const DevicePool&) = default;
+};
+
 // --- Resources as gateways see them (5.6) ---
 
 struct GatewayDnsResource {
@@ -152,11 +173,23 @@ using GatewayResource = std::variant<GatewayDnsResource, GatewayCidrResource, Ga
 
 // --- Portal -> client (6.1) ---
 
+/// What a gateway lets a client do, or one client another.
+struct Authorization {
+    ClientId client_id;
+    ResourceId resource_id;
+    UnixSeconds expires_at;
+
+    friend bool operator==(const Authorization&, const Authorization&) = default;
+};
+
 struct ClientInit {
     Interface interface;
     std::vector<ClientResource> resources;
     std::vector<Relay> relays;
     std::optional<FlowLogSettings> flow_logs;  // portals of 2026 send them always
+    std::vector<DevicePool> device_pools = {};
+    /// Who may reach this client: nothing else remains of what was authorized before.
+    std::vector<Authorization> authorizations = {};
 
     friend bool operator==(const ClientInit&, const ClientInit&) = default;
 };
@@ -170,6 +203,13 @@ struct ResourceCreatedOrUpdated {
 
     friend bool operator==(const ResourceCreatedOrUpdated&, const ResourceCreatedOrUpdated&) = default;
 };
+/// `resource_created_or_updated`, too.
+struct DevicePoolCreatedOrUpdated {
+    DevicePool pool;
+
+    friend bool operator==(const DevicePoolCreatedOrUpdated&, const DevicePoolCreatedOrUpdated&) = default;
+};
+/// Also of a pool.
 struct ResourceDeleted {
     ResourceId resource_id;
 
@@ -220,14 +260,104 @@ struct InvalidateGatewayIceCandidates {
     friend bool operator==(const InvalidateGatewayIceCandidates&, const InvalidateGatewayIceCandidates&) = default;
 };
 
-using ToClient = std::variant<ClientInit, ConfigChanged, ResourceCreatedOrUpdated, ResourceDeleted, RelaysPresence,
-                              FlowCreated, FlowCreationFailed, GatewayIceCandidates, InvalidateGatewayIceCandidates>;
+// About another client (spec/newer-dialect.md section 12.1).
+
+enum class IceRole : std::uint8_t { kControlling, kControlled };
+
+/// The services of a pool that the receiver is in.
+struct PoolGrant {
+    ResourceId id;
+    std::vector<Filter> filters;
+
+    friend bool operator==(const PoolGrant&, const PoolGrant&) = default;
+};
+struct DeviceAccessAuthorized {
+    ClientId client_id;
+    std::string client_name;
+    crypto::PublicKey client_public_key;
+    net::IpAddress client_ipv4;
+    net::IpAddress client_ipv6;
+    crypto::PresharedKey preshared_key;
+    IceRole ice_role = IceRole::kControlled;
+    IceCredentials local_ice_credentials;
+    IceCredentials remote_ice_credentials;
+    /// Set: the other one may use these of ours. Unset: we asked for access to the other one.
+    std::optional<PoolGrant> resource = {};
+    std::optional<UnixSeconds> expires_at = {};  ///< Of `resource`; unset: never.
+    std::optional<std::string> flow_logs_ingest_token = {};
+
+    friend bool operator==(const DeviceAccessAuthorized&, const DeviceAccessAuthorized&) = default;
+};
+enum class DeviceAccessRefusal : std::uint8_t {
+    kForbidden,
+    kOffline,
+    kVersionMismatch,
+    kAmbiguousAddress,
+    kMissingAddress,
+    kInvalidAddress,
+    kUnknown,
+};
+/// As on the wire.
+[[nodiscard]] std::string_view to_string(DeviceAccessRefusal reason);
+
+struct DeviceAccessDenied {
+    /// As it was asked for; both if access ends that nobody asks about.
+    std::optional<net::IpAddress> ipv4;
+    std::optional<net::IpAddress> ipv6;
+    DeviceAccessRefusal reason = DeviceAccessRefusal::kUnknown;
+    /// Only for who reads along.
+    std::optional<ClientId> client_id = {};
+
+    friend bool operator==(const DeviceAccessDenied&, const DeviceAccessDenied&) = default;
+};
+/// Of another client, or of a gateway's.
+struct ClientIceCandidates {
+    ClientId client_id;
+    std::vector<std::string> candidates;
+
+    friend bool operator==(const ClientIceCandidates&, const ClientIceCandidates&) = default;
+};
+struct InvalidateClientIceCandidates {
+    ClientId client_id;
+    std::vector<std::string> candidates;
+
+    friend bool operator==(const InvalidateClientIceCandidates&, const InvalidateClientIceCandidates&) = default;
+};
+/// Candidates for the other client did not get there.
+struct ClientIceCandidateError {
+    ClientId client_id;
+    std::string reason;
+
+    friend bool operator==(const ClientIceCandidateError&, const ClientIceCandidateError&) = default;
+};
+/// The client may no longer use the resource of the gateway, or the pool that the receiver is in.
+struct RejectAccess {
+    ClientId client_id;
+    ResourceId resource_id;
+
+    friend bool operator==(const RejectAccess&, const RejectAccess&) = default;
+};
+/// What holders of a grant of this pool may use from now on.
+struct ResourceFiltersUpdated {
+    PoolGrant resource;
+
+    friend bool operator==(const ResourceFiltersUpdated&, const ResourceFiltersUpdated&) = default;
+};
+
+using ToClient =
+    std::variant<ClientInit, ConfigChanged, ResourceCreatedOrUpdated, DevicePoolCreatedOrUpdated, ResourceDeleted,
+                 RelaysPresence, FlowCreated, FlowCreationFailed, GatewayIceCandidates, InvalidateGatewayIceCandidates,
+                 DeviceAccessAuthorized, DeviceAccessDenied, ClientIceCandidates, InvalidateClientIceCandidates,
+                 ClientIceCandidateError, RejectAccess, ResourceFiltersUpdated>;
 
 // --- Client -> portal (6.2) ---
 
 struct CreateFlow {
     ResourceId resource_id;
     std::vector<GatewayId> connected_gateway_ids;
+    /// Of the device, if the resource is a pool: one of the two. Texts, since the portal says what is wrong with them.
+    std::optional<std::string> ipv4 = {};
+    std::optional<std::string> ipv6 = {};
 
     friend bool operator==(const CreateFlow&, const CreateFlow&) = default;
 };
@@ -256,18 +386,27 @@ struct SnownetCapabilities {
     friend bool operator==(const SnownetCapabilities&, const SnownetCapabilities&) = default;
 };
 
-using FromClient = std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates,
-                                NoRelays, SnownetCapabilities>;
+/// From a gateway to its clients, or from a client to another.
+struct BroadcastClientIceCandidates {
+    std::vector<ClientId> client_ids;
+    std::vector<std::string> candidates;
+
+    friend bool operator==(const BroadcastClientIceCandidates&, const BroadcastClientIceCandidates&) = default;
+};
+struct BroadcastInvalidatedClientIceCandidates {
+    std::vector<ClientId> client_ids;
+    std::vector<std::string> candidates;
+
+    friend bool operator==(const BroadcastInvalidatedClientIceCandidates&,
+                           const BroadcastInvalidatedClientIceCandidates&) = default;
+};
+
+using FromClient =
+    std::variant<CreateFlow, BroadcastGatewayIceCandidates, BroadcastInvalidatedGatewayIceCandidates,
+                 BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates, NoRelays, SnownetCapabilities>;
 
 // --- Portal -> gateway (7.1) ---
 
-struct Authorization {
-    ClientId client_id;
-    ResourceId resource_id;
-    UnixSeconds expires_at;
-
-    friend bool operator==(const Authorization&, const Authorization&) = default;
-};
 struct GatewayInit {
     Interface interface;
     bool ipv4_masquerade_enabled = true;
@@ -324,28 +463,10 @@ struct AccessAuthorizationExpiryUpdated {
 
     friend bool operator==(const AccessAuthorizationExpiryUpdated&, const AccessAuthorizationExpiryUpdated&) = default;
 };
-struct RejectAccess {
-    ClientId client_id;
-    ResourceId resource_id;
-
-    friend bool operator==(const RejectAccess&, const RejectAccess&) = default;
-};
 struct ResourceUpdated {
     GatewayResource resource;
 
     friend bool operator==(const ResourceUpdated&, const ResourceUpdated&) = default;
-};
-struct ClientIceCandidates {
-    ClientId client_id;
-    std::vector<std::string> candidates;
-
-    friend bool operator==(const ClientIceCandidates&, const ClientIceCandidates&) = default;
-};
-struct InvalidateClientIceCandidates {
-    ClientId client_id;
-    std::vector<std::string> candidates;
-
-    friend bool operator==(const InvalidateClientIceCandidates&, const InvalidateClientIceCandidates&) = default;
 };
 
 using ToGateway = std::variant<GatewayInit, AuthorizeFlow, AccessAuthorizationExpiryUpdated, RejectAccess,
@@ -357,19 +478,6 @@ struct FlowAuthorized {
     std::string ref;
 
     friend bool operator==(const FlowAuthorized&, const FlowAuthorized&) = default;
-};
-struct BroadcastClientIceCandidates {
-    std::vector<ClientId> client_ids;
-    std::vector<std::string> candidates;
-
-    friend bool operator==(const BroadcastClientIceCandidates&, const BroadcastClientIceCandidates&) = default;
-};
-struct BroadcastInvalidatedClientIceCandidates {
-    std::vector<ClientId> client_ids;
-    std::vector<std::string> candidates;
-
-    friend bool operator==(const BroadcastInvalidatedClientIceCandidates&,
-                           const BroadcastInvalidatedClientIceCandidates&) = default;
 };
 
 using FromGateway = std::variant<FlowAuthorized, BroadcastClientIceCandidates, BroadcastInvalidatedClientIceCandidates,

@@ -55,6 +55,10 @@ struct EncodedMessage {
 /// nullopt (and a problem) for an unknown protocol.
 [[nodiscard]] std::optional<Filter> read_filter(const json::value& value, const Place& place, Problem& problem);
 
+/// What remains authorized; may be absent.
+[[nodiscard]] std::vector<Authorization> read_authorizations(const ObjectReader& message);
+[[nodiscard]] json::array to_json(const std::vector<Authorization>& authorizations);
+
 /// Member by member, if they are to be sent.
 void add_flow_log_settings(json::object& message, const std::optional<FlowLogSettings>& settings);
 void add_ingest_token(json::object& message, const std::optional<std::string>& token);

@@ -55,8 +55,13 @@ private:
     ToClient to_client() {
         switch (rng_.below(std::variant_size_v<ToClient>)) {
             case 0:
-                return ClientInit{interface(true), list([&] { return client_resource(); }),
-                                  list([&] { return relay(); }), maybe([&] { return flow_logs(); })};
+                return ClientInit{
+                    .interface = interface(true),
+                    .resources = list([&] { return client_resource(); }),
+                    .relays = list([&] { return relay(); }),
+                    .flow_logs = maybe([&] { return flow_logs(); }),
+                    .device_pools = list([&] { return device_pool(); }),
+                    .authorizations = list([&] { return Authorization{id<ClientId>(), id<ResourceId>(), time()}; })};
             case 1:
                 return ConfigChanged{interface(true)};
             case 2:
@@ -84,9 +89,60 @@ private:
                     .violated_properties = list([&] { return text(); })};
             case 7:
                 return GatewayIceCandidates{id<GatewayId>(), list([&] { return text(); })};
-            default:
+            case 8:
                 return InvalidateGatewayIceCandidates{id<GatewayId>(), list([&] { return text(); })};
+            case 9:
+                return DevicePoolCreatedOrUpdated{device_pool()};
+            case 10:
+                return device_access_authorized();
+            case 11:
+                return DeviceAccessDenied{
+                    .ipv4 = maybe([&] { return v4(); }),
+                    .ipv6 = maybe([&] { return v6(); }),
+                    .reason = one_of({DeviceAccessRefusal::kForbidden, DeviceAccessRefusal::kOffline,
+                                      DeviceAccessRefusal::kVersionMismatch, DeviceAccessRefusal::kAmbiguousAddress,
+                                      DeviceAccessRefusal::kMissingAddress, DeviceAccessRefusal::kInvalidAddress,
+                                      DeviceAccessRefusal::kUnknown})};
+            case 12:
+                return ClientIceCandidates{id<ClientId>(), list([&] { return text(); })};
+            case 13:
+                return InvalidateClientIceCandidates{id<ClientId>(), list([&] { return text(); })};
+            case 14:
+                return ClientIceCandidateError{id<ClientId>(), text()};
+            case 15:
+                return RejectAccess{id<ClientId>(), id<ResourceId>()};
+            default:
+                return ResourceFiltersUpdated{pool_grant()};
         }
+    }
+
+    PoolGrant pool_grant() {
+        return {id<ResourceId>(), list([&] { return filter(); })};
+    }
+
+    DevicePool device_pool() {
+        return {.id = id<ResourceId>(),
+                .name = text(),
+                .filters = list([&] { return filter(); }),
+                .devices = list([&] { return PoolDevice{id<ClientId>(), v4(), v6()}; })};
+    }
+
+    DeviceAccessAuthorized device_access_authorized() {
+        DeviceAccessAuthorized made{.client_id = id<ClientId>(),
+                                    .client_name = text(),
+                                    .client_public_key = crypto::PublicKey{rng_.array<32>()},
+                                    .client_ipv4 = v4(),
+                                    .client_ipv6 = v6(),
+                                    .preshared_key = crypto::PresharedKey{rng_.array<32>()},
+                                    .ice_role = one_of({IceRole::kControlling, IceRole::kControlled}),
+                                    .local_ice_credentials = {text(), text()},
+                                    .remote_ice_credentials = {text(), text()},
+                                    .flow_logs_ingest_token = maybe([&] { return text(); })};
+        if (flag()) {
+            made.resource = pool_grant();
+            made.expires_at = maybe([&] { return time(); });
+        }
+        return made;
     }
 
     ToGateway to_gateway() {
@@ -120,7 +176,8 @@ private:
     FromClient from_client() {
         switch (rng_.below(std::variant_size_v<FromClient>)) {
             case 0:
-                return CreateFlow{id<ResourceId>(), list([&] { return id<GatewayId>(); })};
+                return CreateFlow{id<ResourceId>(), list([&] { return id<GatewayId>(); }),
+                                  maybe([&] { return text(); }), maybe([&] { return text(); })};
             case 1:
                 return BroadcastGatewayIceCandidates{list([&] { return id<GatewayId>(); }),
                                                      list([&] { return text(); })};
@@ -129,6 +186,10 @@ private:
                                                                 list([&] { return text(); })};
             case 3:
                 return NoRelays{};
+            case 4:
+                return BroadcastClientIceCandidates{{id<ClientId>()}, list([&] { return text(); })};
+            case 5:
+                return BroadcastInvalidatedClientIceCandidates{{id<ClientId>()}, list([&] { return text(); })};
             default:
                 return SnownetCapabilities{flag()};
         }

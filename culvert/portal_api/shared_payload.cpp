@@ -155,6 +155,27 @@ void add_ingest_token(json::object& message, const std::optional<std::string>& t
     }
 }
 
+std::vector<Authorization> read_authorizations(const ObjectReader& message) {
+    std::vector<Authorization> authorizations;
+    message.each_if_present("authorizations", [&](const json::value& value, const Place& place) {
+        const ObjectReader authorization{value, place, message.problem()};
+        authorizations.push_back({.client_id = authorization.id<ClientId>("client_id"),
+                                  .resource_id = authorization.id<ResourceId>("resource_id"),
+                                  .expires_at = authorization.timestamp("expires_at")});
+    });
+    return authorizations;
+}
+
+json::array to_json(const std::vector<Authorization>& authorizations) {
+    json::array array;
+    for (const auto& authorization : authorizations) {
+        array.push_back(json::object{{"client_id", authorization.client_id.to_string()},
+                                     {"resource_id", authorization.resource_id.to_string()},
+                                     {"expires_at", to_json(authorization.expires_at)}});
+    }
+    return array;
+}
+
 json::array to_json(const std::vector<Relay>& relays) {
     json::array array;
     array.reserve(relays.size());

@@ -9,7 +9,7 @@ namespace culvert::portal_api {
 /// The versions that our programs give themselves towards a portal: those of the protocol's generation that they
 /// speak. Portals decide by them which resources a client gets to see, in which form, and which gateways fit it
 /// (spec/portal-protocol.md sections 9.5, 11 and 12).
-inline constexpr std::string_view kClientProtocolVersion = "1.5.5";
+inline constexpr std::string_view kClientProtocolVersion = "1.5.12";
 inline constexpr std::string_view kGatewayProtocolVersion = "1.4.18";
 
 struct UserAgent {

@@ -72,6 +72,17 @@ inline constexpr std::size_t kGatewayFlows = 262'144;
 inline constexpr std::size_t kGatewayFlowsPerClient = 16'384;
 /// With all clients of one actor: a quarter of the table.
 inline constexpr std::size_t kGatewayFlowsPerActor = kGatewayFlows / 4;
+/// Between clients: datagrams and ICMP (spec/newer-dialect.md section 12.3).
+inline constexpr Duration kDeviceDatagramIdleTime = std::chrono::minutes{2};
+/// Flows between a client and all others, that this client opened and that others did: in all, and with one.
+inline constexpr std::size_t kDeviceFlows = 32'768;
+inline constexpr std::size_t kDeviceFlowsPerPeer = 4096;
+/// How fast another client may open flows to this one, and how many at once.
+inline constexpr Duration kDeviceFlowInterval = std::chrono::milliseconds{5};
+inline constexpr unsigned kDeviceFlowBurst = 512;
+/// Answers of ours to packets of the host that go nowhere, which wait to be written to the TUN device.
+inline constexpr std::size_t kMaxRefusalsToHost = 64;
+
 /// How fast a client may open flows, and how many at once. What nobody answers is in the kernel's table of connections
 /// for two minutes (Linux), and that table has room for 262,144 on most machines: a scan at this speed takes a quarter
 /// of it. A person's programs open some dozens a second. A burst costs the kernel's counting (io/forwarding_rules.cpp)

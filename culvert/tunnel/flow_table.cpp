@@ -171,19 +171,20 @@ FlowTable::Kind FlowTable::kind_of(const Flow& flow) {
     }
 }
 
-bool FlowTable::is_expired(const Flow& flow, Instant now) {
+bool FlowTable::is_expired(const Flow& flow, Instant now) const {
+    const auto& idle = limits_.idle;
     const auto limit = [&] {
         switch (flow.kind) {
             case Kind::kEcho:
-                return kEchoIdleTime;
+                return idle.echo;
             case Kind::kTransitoryTcp:
-                return kTransitoryTcpIdleTime;
+                return idle.transitory_tcp;
             case Kind::kDatagrams:
-                return kDatagramIdleTime;
+                return idle.datagrams;
             case Kind::kEstablishedTcp:
                 break;
         }
-        return kEstablishedTcpIdleTime;
+        return idle.established_tcp;
     }();
     return now - flow.used_at > limit + kFlowTimeResolution ||
            now - flow.sent_at > kEstablishedTcpIdleTime + kFlowTimeResolution;

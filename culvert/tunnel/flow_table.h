@@ -11,6 +11,7 @@
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
 #include "culvert/packet/ip_packet.h"
+#include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/flow_key.h"
 
 namespace culvert::tunnel {
@@ -35,6 +36,14 @@ namespace culvert::tunnel {
 /// Allocates only when a flow is opened, and then seldom.
 class FlowTable {
 public:
+    /// How long a flow may be idle, by kind.
+    struct IdleTimes {
+        Duration echo = kEchoIdleTime;
+        Duration datagrams = kDatagramIdleTime;
+        Duration transitory_tcp = kTransitoryTcpIdleTime;
+        Duration established_tcp = kEstablishedTcpIdleTime;
+    };
+
     struct Limits {
         std::size_t total;
         std::size_t per_peer;
@@ -42,6 +51,7 @@ public:
         /// Zero: a peer opens flows as fast as it likes.
         Duration interval = Duration::zero();
         unsigned burst = 0;
+        IdleTimes idle = {};
     };
 
     /// The other end of the tunnel, and whose it is: several peers may be of one owner.
@@ -140,7 +150,7 @@ private:
     void update(Flow& flow, std::uint8_t state, Instant now);
     [[nodiscard]] Index index_of(const Flow& flow) const;
     [[nodiscard]] static Kind kind_of(const Flow& flow);
-    [[nodiscard]] static bool is_expired(const Flow& flow, Instant now);
+    [[nodiscard]] bool is_expired(const Flow& flow, Instant now) const;
 
     Limits limits_;
     std::array<std::uint64_t, 2> secret_;

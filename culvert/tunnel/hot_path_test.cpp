@@ -80,7 +80,7 @@ TEST_F(HotPath, AllocatesNothingInEitherDirection) {
 
 TEST_F(HotPath, AllocatesNothingForNamesEither) {
     auto& client = network.client;
-    client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now);
+    client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now, network.wall_now());
     network.add_resource(dns(2, "*.corp.example"));
     network.send(packet::make_udp(socket("100.64.0.1:40000"), socket("100.100.111.1:53"),
                                   dns::test::query("wiki.corp.example")));

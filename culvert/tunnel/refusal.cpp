@@ -30,6 +30,8 @@ std::string_view to_text(Refusal refusal) {
             return "Part of no connection";
         case Refusal::kUnasked:
             return "Answers nothing that the client sent";
+        case Refusal::kTooManyFlows:
+            return "Opens flows too fast";
         case Refusal::kNoL4Value:
             return "Unsupported protocol or ICMP type";
     }

@@ -30,6 +30,8 @@ enum class Refusal : std::uint8_t {
     kNoSession,
     /// From a resource or the gateway itself, and part of nothing that the client asked for.
     kUnasked,
+    /// Another client opens flows faster than it may.
+    kTooManyFlows,
     /// From a resource, and of a protocol or ICMP type that cannot be told apart from an answer to somebody else; or
     /// from
     /// a client, and of an ICMP type whose answers would be.

@@ -97,6 +97,68 @@ void RecentGateways::describe(Snapshot& out) const {
     }
 }
 
+void DevicePools::describe(Snapshot& out) const {
+    for (const auto& [id, pool] : pools_) {
+        out.line("pool").field("id", id).nested([&] {
+            for (const auto& [address, device] : pool.devices) {
+                out.line("device").field("address", address).field("id", device);
+            }
+        });
+    }
+}
+
+void ClientPeers::describe(Snapshot& out) const {
+    for (const auto& [id, peer] : peers_) {
+        out.line("peer")
+            .field("id", id)
+            .field("ipv4", peer.ipv4)
+            .field("ipv6", peer.ipv6)
+            .field("reused", peer.reused_at)
+            .nested([&] {
+                for (const auto& pool : peer.pools) {
+                    out.line("granted_to_us").field("resource", pool);
+                }
+            });
+    }
+}
+
+void DeviceRequests::describe(Snapshot& out) const {
+    for (const auto& [device, request] : requests_) {
+        out.line("device_request")
+            .field("device", device)
+            .field("resource", request.pool)
+            .field("last_intent", request.last_intent)
+            .field("packets", request.packets.size());
+    }
+}
+
+void InboundAccess::describe(Snapshot& out) const {
+    for (const auto& [client, known] : clients_) {
+        for (const auto& [pool, terms] : known.pools) {
+            out.line("let_in")
+                .field("client", client)
+                .field("resource", pool)
+                .field("expires", terms.expires_at)
+                .field("filters", text_of(terms.filters));
+        }
+    }
+}
+
+void ClientDevices::describe(Snapshot& out) const {
+    out.line("devices")
+        .field("own_flows", own_flows_.size())
+        .field("their_flows", their_flows_.size())
+        .field("to_host", to_host_.size());
+    due_.describe(out);
+    out.nested([&] {
+        pools_.describe(out);
+        peers_.describe(out);
+        requests_.describe(out);
+        reauthorise_throttle_.describe(out);
+        inbound_.describe(out);
+    });
+}
+
 void SiteStatuses::describe(Snapshot& out) const {
     for (const auto& [gateway, site] : sites_) {
         out.line("gateway_site").field("gateway", gateway).field("site", site);
@@ -140,6 +202,7 @@ std::string ClientTunnel::debug_snapshot(Instant now) const {
         reauthorise_throttle_.describe(out);
         recent_gateways_.describe(out);
         statuses_.describe(out);
+        devices_.describe(out);
         dns_.describe(out);
         names_.describe(out);
     });

@@ -201,10 +201,14 @@ void Tunnel::queue(ByteSpan ip_packet, Instant now) {
         send_data(ip_packet, now);
         return;
     }
-    if (queue_.size() < kMaxQueuedPackets) {
+    hold(ip_packet);
+    initiate_handshake(now);
+}
+
+void Tunnel::hold(ByteSpan ip_packet) {
+    if (!expired_ && queue_.size() < kMaxQueuedPackets) {
         queue_.push_back(to_bytes(ip_packet));
     }
-    initiate_handshake(now);
 }
 
 void Tunnel::initiate_handshake(Instant now) {

@@ -66,6 +66,8 @@ public:
     /// Keeps a packet until there is a session and starts a handshake if none is running. The newest packet is dropped
     /// when kMaxQueuedPackets are waiting. With a usable session the packet goes straight to poll_transmit().
     void queue(ByteSpan ip_packet, Instant now);
+    /// Keeps a packet likewise, but waits for the peer's handshake.
+    void hold(ByteSpan ip_packet);
 
     /// Sends an initiation now, unless a handshake is in progress.
     void initiate_handshake(Instant now);

@@ -212,6 +212,23 @@ class System:
         process.wait_for_log("Tunnel ready")
         return process
 
+    def start_other_client(self, actor="robot", **options):
+        """On the machine client2, which has an address of the Internet."""
+        environment = {"FIREZONE_ID": "e2e-client2", "FIREZONE_NAME": "e2e-client2", **options.pop("environment", {})}
+        process = self.start(
+            "client2",
+            "client2",
+            [BIN / "culvert-client"],
+            {
+                "FIREZONE_TOKEN": self.token("client", "--actor", actor),
+                "FIREZONE_API_URL": API_URL,
+                "RUST_LOG": "debug",
+                **environment,
+            },
+        )
+        process.wait_for_log("Tunnel ready")
+        return process
+
     def start_all(self, configuration):
         self.apply(configuration)
         self.portal = self.start_portal()

@@ -32,7 +32,7 @@ protected:
     }
 
     void use_internet(bool is_active = true) {
-        network.client.state.apply(SetInternetResource{is_active}, network.now);
+        network.client.state.apply(SetInternetResource{is_active}, network.now, network.wall_now());
         network.drain();
     }
     [[nodiscard]] bool has_default_routes() const {
@@ -79,7 +79,7 @@ TEST_F(ClientInternet, MayBeWantedFromTheStart) {
         client.handle_portal(
             portal_api::ClientInit{
                 {network.client.ipv4, network.client.ipv6, {}, {}, {}}, std::move(resources), network.relays()},
-            network.now);
+            network.now, network.wall_now());
         while (const auto event = client.poll_event()) {
             if (const auto* updated = std::get_if<TunInterfaceUpdated>(&*event)) {
                 return std::ranges::count(updated->config.ipv4_routes, test::network("0.0.0.0/0")) == 1;

@@ -65,7 +65,7 @@ std::vector<std::string> summaries_of(std::vector<Bytes>& packets) {
 class ClientNames : public ::testing::Test {
 protected:
     void SetUp() override {
-        network.client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now);
+        network.client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now, network.wall_now());
         network.init_client();
         network.run_for(1s);
         network.add_resource(dns(1, "*.corp.example"));
@@ -151,7 +151,8 @@ protected:
 TEST_F(ClientNames, HaveAResolverThatTheHostIsToldOf) {
     EXPECT_THAT(network.client.tun_config->dns_servers, ElementsAre(ip("100.100.111.1")));
 
-    network.client.state.apply(SetSystemResolvers{{ip("192.0.2.53"), ip("2001:db8::53")}}, network.now);
+    network.client.state.apply(SetSystemResolvers{{ip("192.0.2.53"), ip("2001:db8::53")}}, network.now,
+                               network.wall_now());
     network.drain();
     EXPECT_THAT(network.client.tun_config->dns_servers,
                 ElementsAre(ip("100.100.111.2"), ip("fd00:2021:1111:8000:100:100:111:0")))
@@ -175,12 +176,12 @@ TEST_F(ClientNames, AreAskedForAroundTheTunnelIfTheyAreNoResources) {
 
     const auto answer =
         dns::test::response(asked.message, {dns::test::a_record("www.example.org", 60, "198.51.100.7")});
-    network.client.state.apply(DnsResponse{asked.id, answer}, network.now);
+    network.client.state.apply(DnsResponse{asked.id, answer}, network.now, network.wall_now());
     network.drain();
     EXPECT_EQ(take_answer(), "NOERROR 198.51.100.7");
 
     EXPECT_EQ(ask("www.example.net"), "nothing");
-    network.client.state.apply(DnsFailure{network.client.asks[1].id}, network.now);
+    network.client.state.apply(DnsFailure{network.client.asks[1].id}, network.now, network.wall_now());
     network.drain();
     EXPECT_EQ(take_answer(), "SERVFAIL");
 }
@@ -188,7 +189,7 @@ TEST_F(ClientNames, AreAskedForAroundTheTunnelIfTheyAreNoResources) {
 TEST_F(ClientNames, LeaveAQueryThatNobodyWaitsForAnyMore) {
     ask("www.example.org");
 
-    network.client.state.apply(SetSystemResolvers{{ip("192.0.2.54")}}, network.now);
+    network.client.state.apply(SetSystemResolvers{{ip("192.0.2.54")}}, network.now, network.wall_now());
     network.drain();
 
     EXPECT_THAT(network.client.stopped_asks, ElementsAre(network.client.asks[0].id));
@@ -215,7 +216,7 @@ TEST_F(ClientNames, OutliveASessionOfTheProcess) {
     std::destroy_at(&network.client.state);
     std::construct_at(&network.client.state, Rng::from_number(99), network.now, WallTime{network.wall_now()},
                       ClientOptions{.dns_records = network.client.dns_records});
-    network.client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now);
+    network.client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now, network.wall_now());
     network.init_client();
     network.run_for(1s);
 
@@ -348,7 +349,7 @@ TEST_F(ClientNames, AreAllToldAgainAfterTheGatewayWasGone) {
 TEST_F(ClientNames, StayTheSameOverAReset) {
     connect();
 
-    network.client.state.apply(Reset{"network changed"}, network.now);
+    network.client.state.apply(Reset{"network changed"}, network.now, network.wall_now());
     network.init_client();
     network.run_for(1s);
     EXPECT_FALSE(is_answered());
@@ -396,7 +397,7 @@ TEST_F(ClientNames, AskForAccessAgainWhenTheirGatewayRefuses) {
 
 TEST_F(ClientNames, LeadNowhereWithoutTheirResource) {
     network.add_resource(internet(7));
-    network.client.state.apply(SetInternetResource{true}, network.now);
+    network.client.state.apply(SetInternetResource{true}, network.now, network.wall_now());
     connect();
 
     network.to_client(ResourceDeleted{id<ResourceId>(1)});
@@ -438,7 +439,7 @@ TEST_F(ClientNames, LoseTheAddressesOfAFamilyWithTheirResource) {
 TEST_F(ClientNames, WinOverNetworksAndTheInternet) {
     network.add_resource(2, "100.96.0.0/11");
     network.add_resource(internet(7));
-    network.client.state.apply(SetInternetResource{true}, network.now);
+    network.client.state.apply(SetInternetResource{true}, network.now, network.wall_now());
     ask("wiki.corp.example");
 
     send(kWiki);
@@ -488,7 +489,7 @@ TEST_F(ClientNames, AreAnsweredForByTheirOwnGatewayOnly) {
     connect();
     network.add_resource(2, "10.1.0.0/16");
     network.add_resource(internet(7));
-    network.client.state.apply(SetInternetResource{true}, network.now);
+    network.client.state.apply(SetInternetResource{true}, network.now, network.wall_now());
     connect_rogue("10.1.0.5:53", 2);
 
     EXPECT_FALSE(rogue_reaches_us(name_packet(kWiki, kAsker)));
@@ -600,14 +601,14 @@ TEST_F(ClientNamesBehindTheTunnel, AreAskedForAroundItWithoutAResource) {
     EXPECT_THAT(network.client.asks, SizeIs(1));
 
     network.add_resource(internet(7));
-    network.client.state.apply(SetInternetResource{true}, network.now);
+    network.client.state.apply(SetInternetResource{true}, network.now, network.wall_now());
     network.drain();
     ask("www.example.net", dns::RecordType::kA, kPortalSentinel);
     EXPECT_THAT(network.client.asks, SizeIs(1));
     ASSERT_THAT(intents, SizeIs(1));
     EXPECT_EQ(intents[0].resource_id, id<ResourceId>(7));
 
-    network.client.state.apply(SetInternetResource{false}, network.now);
+    network.client.state.apply(SetInternetResource{false}, network.now, network.wall_now());
     network.drain();
     ask("www.example.com", dns::RecordType::kA, kPortalSentinel);
     EXPECT_THAT(network.client.asks, SizeIs(2));
@@ -636,7 +637,7 @@ TEST_F(ClientNamesBehindTheTunnel, AreForgottenWhenTheyAreAskedForAnotherWay) {
     network.client.state.apply(
         DnsResponse{asked.id,
                     dns::test::response(asked.message, {dns::test::a_record("www.example.org", 60, "198.51.100.7")})},
-        network.now);
+        network.now, network.wall_now());
     network.drain();
     EXPECT_EQ(take_answer(), "NOERROR 198.51.100.7");
     EXPECT_EQ(ask("www.example.org", dns::RecordType::kA, kPortalSentinel), "NOERROR 198.51.100.7");

@@ -191,15 +191,17 @@ TEST_F(ClientResources, ShareANetworkInFavourOfTheLargestId) {
 TEST_F(ClientResources, ChangeTheTunOnlyIfTheResultDiffers) {
     const auto updates = network.client.tun_updates;
 
-    network.client.state.handle_portal(ResourceCreatedOrUpdated{cidr(1, "10.1.0.0/16")}, network.now);
-    network.client.state.handle_portal(ResourceDeleted{id<ResourceId>(1)}, network.now);
+    network.client.state.handle_portal(ResourceCreatedOrUpdated{cidr(1, "10.1.0.0/16")}, network.now,
+                                       network.wall_now());
+    network.client.state.handle_portal(ResourceDeleted{id<ResourceId>(1)}, network.now, network.wall_now());
     network.drain();
     EXPECT_EQ(network.client.tun_updates, updates);
 
     const auto lists = network.client.resource_updates;
     for (std::uint8_t number = 1; number <= 3; ++number) {
         network.client.state.handle_portal(
-            ResourceCreatedOrUpdated{cidr(number, "10." + std::to_string(number) + ".0.0/16")}, network.now);
+            ResourceCreatedOrUpdated{cidr(number, "10." + std::to_string(number) + ".0.0/16")}, network.now,
+            network.wall_now());
     }
     network.drain();
     EXPECT_EQ(network.client.tun_updates, updates + 1);

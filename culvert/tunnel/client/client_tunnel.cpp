@@ -8,7 +8,6 @@
 #include <variant>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/dns/constants.h"
 #include "culvert/observability/log.h"
 #include "culvert/packet/coalescer.h"
 #include "culvert/packet/ecn.h"
@@ -41,24 +40,12 @@ Service service_of(const packet::EmbeddedPacket& refused) {
     return {Service::Protocol::kIcmp, 0};
 }
 
-/// Whether a resolver inside the resource can be asked over both transports: an answer that is too long for one comes
-/// over the other (spec/dns.md section 14.3).
-bool permits_dns(const portal_api::ClientResource& resource) {
-    const auto* network = std::get_if<portal_api::ClientCidrResource>(&resource);
-    if (network == nullptr) {
-        return true;
-    }
-    FilterSet filters;
-    filters.add(network->filters);
-    return filters.permits({Service::Protocol::kUdp, dns::kDnsPort}) &&
-           filters.permits({Service::Protocol::kTcp, dns::kDnsPort});
-}
-
 }  // namespace
 
 ClientTunnel::ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now,
                            const ClientOptions& options)
     : core_{connectivity::Role::kClient, seeds, now, wall_now},
+      devices_{core_, seeds.own.child("devices")},
       dns_{seeds.own.child("dns")},
       flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, seeds.own.child("flows")} {
     resources_.want_internet(options.wants_internet);
@@ -83,6 +70,9 @@ void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
     }
     if (dns_.handle_packet_from_host(*parsed, packet.offload, now)) {
         settle_names(now);
+        return;
+    }
+    if (devices_.handle_packet_from_host(*parsed, packet.offload, out, now)) {
         return;
     }
     packet::Segmenter segments{*parsed, packet.offload};
@@ -176,21 +166,30 @@ void ClientTunnel::handle_datagram(const net::SocketAddress& local, const net::S
     if (!received) {
         return;
     }
-    const GatewayId gateway{received->from};
     auto& packet = received->packet;
-
-    if (p2p::is_control_packet(packet.bytes())) {
-        handle_control_packet(gateway, packet.bytes(), now);
-        return;
-    }
-    if (!accept(gateway, packet, now)) {
+    if (!accept(received->from, packet, now)) {
         return;
     }
     packet::apply_outer_ecn(packet, ecn);
     tun.push(packet);
 }
 
-bool ClientTunnel::accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
+bool ClientTunnel::accept(const connectivity::ConnectionId& from, const packet::IpPacket& packet, Instant now) {
+    const bool is_control = p2p::is_control_packet(packet.bytes());
+    if (const ClientId client{from}; devices_.contains(client)) {
+        if (is_control) {
+            devices_.handle_control_packet(client, packet.bytes(), now);
+        }
+        return !is_control && devices_.admit(client, packet, now);
+    }
+    const GatewayId gateway{from};
+    if (is_control) {
+        handle_control_packet(gateway, packet.bytes(), now);
+    }
+    return !is_control && accept_from_gateway(gateway, packet, now);
+}
+
+bool ClientTunnel::accept_from_gateway(const GatewayId& gateway, const packet::IpPacket& packet, Instant now) {
     // Gateways route to a client by its addresses, so an honest one has nothing else for us. Any other destination
     // would be an address of this host's networks, which a gateway has no business to reach.
     if (!core_.is_own_address(packet.destination())) {
@@ -316,8 +315,16 @@ void ClientTunnel::reauthorise(const packet::EmbeddedPacket& refused, Instant no
 
 // --- Messages of the portal ---
 
-void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant now) {
-    std::visit([&](const auto& any) { handle(any, now); }, message);
+void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant now, UnixSeconds wall_now) {
+    std::visit(overloaded{
+                   [&](const portal_api::ClientInit& init) {
+                       handle(init, now);
+                       devices_.reconcile(init.authorizations, wall_now);
+                   },
+                   [&](const portal_api::DeviceAccessAuthorized& authorized) { handle(authorized, now, wall_now); },
+                   [&](const auto& any) { handle(any, now); },
+               },
+               message);
     settle_names(now);
     core_.note_input(now);
     drain_connections(now);
@@ -326,6 +333,8 @@ void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant no
 void ClientTunnel::handle(const portal_api::ClientInit& message, Instant now) {
     set_interface(message.interface, now);
     set_resources(message.resources, now);
+    devices_.set_pools(message.device_pools, now);
+    update_tun_config();
     core_.update_relays({}, message.relays, now);
 }
 
@@ -337,8 +346,15 @@ void ClientTunnel::handle(const portal_api::ResourceCreatedOrUpdated& message, I
     add_resource(message.resource, now);
 }
 
+void ClientTunnel::handle(const portal_api::DevicePoolCreatedOrUpdated& message, Instant now) {
+    devices_.upsert_pool(message.pool, now);
+    update_tun_config();
+}
+
 void ClientTunnel::handle(const portal_api::ResourceDeleted& message, Instant now) {
     remove_resource(message.resource_id, now);
+    devices_.remove_pool(message.resource_id, now);
+    update_tun_config();
 }
 
 void ClientTunnel::handle(const portal_api::RelaysPresence& message, Instant now) {
@@ -349,7 +365,7 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     const auto& id = message.resource_id;
     const auto& gateway = message.gateway_id;
     const auto* resource = resources_.find(id);
-    if (resource == nullptr) {
+    if (resource == nullptr || devices_.contains(ClientId{gateway.uuid()})) {
         kLog.warn("Ignoring flow for unknown resource", log::field("rid", id), log::field("gid", gateway));
         return;
     }
@@ -410,6 +426,7 @@ void ClientTunnel::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instan
 }
 
 void ClientTunnel::handle(const portal_api::FlowCreationFailed& message, Instant now) {
+    devices_.handle_refusal(message.resource_id);
     const auto* resource = resources_.find(message.resource_id);
     if (message.reason != portal_api::FlowFailure::kOffline || resource == nullptr) {
         kLog.debug("Portal refused flow", log::field("rid", message.resource_id),
@@ -432,144 +449,12 @@ void ClientTunnel::handle(const portal_api::InvalidateGatewayIceCandidates& mess
     core_.remove_candidates(message.gateway_id.uuid(), message.candidates, now);
 }
 
-// --- Resources and the interface ---
-
-void ClientTunnel::set_interface(const portal_api::Interface& interface, Instant now) {
-    TunConfig config{.ipv4 = interface.ipv4, .ipv6 = interface.ipv6, .ipv4_routes = {}, .ipv6_routes = {}};
-    config.search_domain = interface.search_domain;
-    core_.set_tun_config(std::move(config));
-    dns_.set_addresses(interface.ipv4, interface.ipv6, now);
-
-    portal_resolvers_ = {};
-    for (const auto& server : interface.upstream_do53) {
-        portal_resolvers_.do53.emplace_back(server, dns::kDnsPort);
-    }
-    if (interface.upstream_do53.empty()) {
-        for (const auto& server : interface.upstream_dns) {
-            portal_resolvers_.do53.push_back(server.address);
-        }
-    }
-    for (const auto& url : interface.upstream_doh) {
-        portal_resolvers_.doh.push_back({url});
-    }
-    update_resolvers(now);
-}
-
-void ClientTunnel::set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now) {
-    std::set<ResourceId> listed;
-    for (const auto& resource : resources) {
-        listed.insert(id_of(resource));
-    }
-    for (const auto& id : resources_.ids_except(listed)) {
-        remove_resource(id, now);
-    }
-    for (const auto& resource : resources) {
-        add_resource(resource, now);
-    }
-    resources_.recompute(is_connected());
-    flows_.invalidate();
-    update_routing(now);
-    resources_changed_ = true;
-}
-
-void ClientTunnel::add_resource(const portal_api::ClientResource& resource, Instant now) {
-    const auto& id = id_of(resource);
-    if (const auto* known = resources_.find(id); known != nullptr && is_addressability_change(*known, resource)) {
-        remove_resource(id, now);
-    }
-    const bool is_new = resources_.find(id) == nullptr;
-    if (resources_.upsert(resource, is_connected())) {
-        kLog.info("Activating resource", log::field("rid", id));
-        kLog.debug("Resource", log::field("rid", id), log::field("name", name_of(resource)));
-    }
-    const auto* names = std::get_if<portal_api::ClientDnsResource>(&resource);
-    if (is_new && names != nullptr && !dns_.add_resource(id, names->address, stack_of(*names))) {
-        kLog.warn("The address of a resource is no pattern: it has no names", log::field("rid", id));
-    }
-    flows_.invalidate();
-    update_routing(now);
-    resources_changed_ = true;
-}
-
-void ClientTunnel::remove_resource(const ResourceId& id, Instant now) {
-    const auto* resource = resources_.find(id);
-    if (resource == nullptr) {
+void ClientTunnel::handle(const portal_api::DeviceAccessAuthorized& message, Instant now, UnixSeconds wall_now) {
+    if (peers_.contains(GatewayId{message.client_id.uuid()})) {
+        kLog.warn("Ignoring access to or of a client that is a gateway", log::field("cid", message.client_id));
         return;
     }
-    if (std::holds_alternative<portal_api::ClientInternetResource>(*resource)) {
-        resources_.want_internet(false);  // until the user asks for it again
-    }
-    end_access(id, now);
-    dns_.remove_resource(id, now);
-    resources_.remove(id, is_connected());
-    flows_.invalidate();
-    update_routing(now);
-    resources_changed_ = true;
-}
-
-void ClientTunnel::end_access(const ResourceId& id, Instant now) {
-    kLog.info("Deactivating resource", log::field("rid", id));
-    access_requests_.erase(id);
-    reauthorise_throttle_.erase(id);
-    names_.forget_resource(id);
-    dns_.handle_site_lost(id);
-    if (peers_.unassign(id)) {
-        close_unused_gateways(now);
-    }
-}
-
-void ClientTunnel::set_internet_resource(bool is_wanted, Instant now) {
-    const auto* before = resources_.active_internet();
-    if (!resources_.want_internet(is_wanted)) {
-        return;
-    }
-    if (before != nullptr) {
-        end_access(id_of(*before), now);
-    } else if (const auto* after = resources_.active_internet()) {
-        kLog.info("Activating resource", log::field("rid", id_of(*after)));
-    }
-    update_routing(now);
-    flows_.invalidate();
-    settle_names(now);
-    core_.note_input(now);
-}
-
-ResourceSet::IsConnected ClientTunnel::is_connected() const {
-    return [this](const ResourceId& id) { return peers_.gateway_of(id).has_value(); };
-}
-
-void ClientTunnel::update_routing(Instant now) {
-    std::map<net::IpAddress, ResourceId> tunnelled;
-    for (const auto& server : portal_resolvers_.do53) {
-        if (const auto* resource = resources_.match(server.ip); resource != nullptr && permits_dns(*resource)) {
-            tunnelled.insert_or_assign(server.ip, id_of(*resource));
-        }
-    }
-    dns_.set_tunnelled(std::move(tunnelled), now);
-    update_tun_config();
-}
-
-void ClientTunnel::update_tun_config() {
-    if (!core_.tun_config()) {
-        return;
-    }
-    auto routes = resources_.networks();
-    for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
-        routes.insert(routes.end(), {peer_range(family), proxy_range(family), sentinel_range(family)});
-    }
-    std::ranges::sort(routes);
-    const auto repeated = std::ranges::unique(routes);
-    routes.erase(repeated.begin(), repeated.end());
-    const auto first_v6 = std::ranges::find(routes, net::Family::kIpv6, &net::IpNetwork::family);
-
-    auto config = *core_.tun_config();
-    config.ipv4_routes.assign(routes.begin(), first_v6);
-    config.ipv6_routes.assign(first_v6, routes.end());
-    config.dns_servers.clear();
-    for (const auto& mapping : dns_.sentinels().mappings()) {
-        config.dns_servers.push_back(mapping.sentinel);
-    }
-    core_.set_tun_config(std::move(config));
+    devices_.handle(message, now, wall_now);
 }
 
 // --- Flows and gateways ---
@@ -629,16 +514,25 @@ void ClientTunnel::drain_connections(Instant now) {
                 resources_changed_ = true;
             }
         },
-        [&](const connectivity::ConnectionFailed& failed) { forget_gateway(GatewayId{failed.id}, now); },
-        [&](const connectivity::ConnectionClosed& closed) { forget_gateway(GatewayId{closed.id}, now); },
+        [&](const connectivity::ConnectionFailed& failed) { forget_peer(failed.id, now); },
+        [&](const connectivity::ConnectionClosed& closed) { forget_peer(closed.id, now); },
     });
+}
+
+void ClientTunnel::forget_peer(const connectivity::ConnectionId& id, Instant now) {
+    if (const ClientId client{id}; devices_.contains(client)) {
+        devices_.forget(client, now);
+    } else {
+        forget_gateway(GatewayId{id}, now);
+    }
 }
 
 // --- Time, outputs, end ---
 
-void ClientTunnel::handle_timeout(Instant now) {
+void ClientTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
     core_.handle_timeout(now);
     drain_connections(now);
+    devices_.handle_timeout(now, wall_now);
     names_.handle_timeout(now);
     dns_.handle_timeout(now);
     due_.expire(now, [&](Due due) {
@@ -652,7 +546,13 @@ void ClientTunnel::handle_timeout(Instant now) {
 }
 
 std::optional<Instant> ClientTunnel::poll_timeout() {
-    return earliest(core_.poll_timeout(), names_.poll_timeout(), dns_.poll_timeout(), due_.next());
+    return earliest(core_.poll_timeout(), names_.poll_timeout(), dns_.poll_timeout(), devices_.poll_timeout(),
+                    due_.next());
+}
+
+std::optional<Bytes> ClientTunnel::poll_tun_packet() {
+    auto packet = dns_.poll_to_host();
+    return packet ? std::move(packet) : devices_.poll_to_host();
 }
 
 std::optional<ClientEvent> ClientTunnel::poll_event() {
@@ -685,6 +585,7 @@ void ClientTunnel::reset(std::string_view reason, Instant now) {
     core_.reset(now);
     drain_connections(now);
     forget_all_gateways(now);
+    devices_.forget_all(now);
     recent_gateways_.clear();
     dns_.handle_network_reset(now);
     settle_names(now);
@@ -699,11 +600,12 @@ void ClientTunnel::shut_down(Instant now) {
     }
     core_.close_all(now);
     forget_all_gateways(now);
+    devices_.forget_all(now);
     drain_connections(now);
 }
 
-void ClientTunnel::apply(const Command& command, Instant now) {
-    std::visit(overloaded{[&](const portal_api::ToClient& message) { handle_portal(message, now); },
+void ClientTunnel::apply(const Command& command, Instant now, UnixSeconds wall_now) {
+    std::visit(overloaded{[&](const portal_api::ToClient& message) { handle_portal(message, now, wall_now); },
                           [&](const Reset& reset_command) { reset(reset_command.reason, now); },
                           [&](const SetInternetResource& internet) { set_internet_resource(internet.is_active, now); },
                           [&](const SetSystemResolvers& system) { set_system_resolvers(system.servers, now); },
@@ -724,12 +626,20 @@ std::optional<Uuid> ClientTunnel::peer_of(const Command& command) {
             [](const portal_api::ClientInit&) -> Peer { return std::nullopt; },
             [](const portal_api::ConfigChanged&) -> Peer { return std::nullopt; },
             [](const portal_api::ResourceCreatedOrUpdated&) -> Peer { return std::nullopt; },
+            [](const portal_api::DevicePoolCreatedOrUpdated&) -> Peer { return std::nullopt; },
             [](const portal_api::ResourceDeleted&) -> Peer { return std::nullopt; },
             [](const portal_api::RelaysPresence&) -> Peer { return std::nullopt; },
             [](const portal_api::FlowCreated& created) -> Peer { return created.gateway_id.uuid(); },
             [](const portal_api::FlowCreationFailed&) -> Peer { return std::nullopt; },
             [](const portal_api::GatewayIceCandidates& added) -> Peer { return added.gateway_id.uuid(); },
             [](const portal_api::InvalidateGatewayIceCandidates& gone) -> Peer { return gone.gateway_id.uuid(); },
+            [](const portal_api::DeviceAccessAuthorized& authorized) -> Peer { return authorized.client_id.uuid(); },
+            [](const portal_api::DeviceAccessDenied&) -> Peer { return std::nullopt; },
+            [](const portal_api::ClientIceCandidates& added) -> Peer { return added.client_id.uuid(); },
+            [](const portal_api::InvalidateClientIceCandidates& gone) -> Peer { return gone.client_id.uuid(); },
+            [](const portal_api::ClientIceCandidateError& error) -> Peer { return error.client_id.uuid(); },
+            [](const portal_api::RejectAccess& reject) -> Peer { return reject.client_id.uuid(); },
+            [](const portal_api::ResourceFiltersUpdated&) -> Peer { return std::nullopt; },
         },
         *message);
 }

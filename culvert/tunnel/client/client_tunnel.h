@@ -21,6 +21,7 @@
 #include "culvert/tunnel/client/access_requests.h"
 #include "culvert/tunnel/client/client_event.h"
 #include "culvert/tunnel/client/client_state.h"
+#include "culvert/tunnel/client/devices/client_devices.h"
 #include "culvert/tunnel/client/dns/client_dns.h"
 #include "culvert/tunnel/client/gateway_peers.h"
 #include "culvert/tunnel/client/reauthorise_throttle.h"
@@ -54,8 +55,11 @@ struct ClientOptions {
 /// that this host opened through it. It is the host's resolver, gives names of DNS resources addresses of its own, and
 /// tells gateways which names those stand for.
 ///
+/// Other clients it reaches, and lets in, without a gateway (ClientDevices).
+///
 /// Sans-IO. After a batch of inputs drain poll_event(), poll_transmit() and poll_tun_packet(), and call
-/// handle_timeout() once poll_timeout() has come, which may be at once. Source: spec/tunnel.md section 3.
+/// handle_timeout() once poll_timeout() has come, which may be at once. Wall-clock time serves expiries only. Source:
+/// spec/tunnel.md section 3.
 class ClientTunnel {
 public:
     ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTime wall_now, const ClientOptions& options = {});
@@ -71,9 +75,9 @@ public:
     void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn ecn,
                          MutableByteSpan datagram, packet::Coalescer& tun, Instant now);
 
-    void handle_portal(const portal_api::ToClient& message, Instant now);
+    void handle_portal(const portal_api::ToClient& message, Instant now, UnixSeconds wall_now);
 
-    void handle_timeout(Instant now);
+    void handle_timeout(Instant now, UnixSeconds wall_now);
 
     /// The network changed: drops all connections without a goodbye and takes a new key. The host must rebind its
     /// sockets and, as KeyChanged says, connect to the portal anew (section 3.17). `reason` is for the log.
@@ -97,14 +101,15 @@ public:
     using Command =
         std::variant<PortalMessage, Reset, SetInternetResource, SetSystemResolvers, DnsResponse, DnsFailure, ShutDown>;
     using Event = ClientEvent;
-    void apply(const Command& command, Instant now);
-    /// The gateway that a command is about: only who has the connection to it needs to know. nullopt: about no one.
+    void apply(const Command& command, Instant now, UnixSeconds wall_now);
+    /// The gateway or other client that a command is about: only who has the connection to it needs to know. nullopt:
+    /// about no one.
     [[nodiscard]] static std::optional<Uuid> peer_of(const Command& command);
 
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }
-    /// A packet of our own for the TUN device: an answer of the resolver.
-    [[nodiscard]] std::optional<Bytes> poll_tun_packet() { return dns_.poll_to_host(); }
+    /// A packet of our own for the TUN device: an answer of the resolver, or an error.
+    [[nodiscard]] std::optional<Bytes> poll_tun_packet();
     [[nodiscard]] std::optional<ClientEvent> poll_event();
     /// For the log (log_report()).
     [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
@@ -118,14 +123,25 @@ private:
     void handle(const portal_api::ClientInit& message, Instant now);
     void handle(const portal_api::ConfigChanged& message, Instant now);
     void handle(const portal_api::ResourceCreatedOrUpdated& message, Instant now);
+    void handle(const portal_api::DevicePoolCreatedOrUpdated& message, Instant now);
     void handle(const portal_api::ResourceDeleted& message, Instant now);
     void handle(const portal_api::RelaysPresence& message, Instant now);
     void handle(const portal_api::FlowCreated& message, Instant now);
     void handle(const portal_api::FlowCreationFailed& message, Instant now);
     void handle(const portal_api::GatewayIceCandidates& message, Instant now);
     void handle(const portal_api::InvalidateGatewayIceCandidates& message, Instant now);
+    void handle(const portal_api::DeviceAccessAuthorized& message, Instant now, UnixSeconds wall_now);
+    // About other clients alone.
+    void handle(const portal_api::DeviceAccessDenied& message, Instant now) { devices_.handle(message, now); }
+    void handle(const portal_api::ClientIceCandidates& message, Instant now) { devices_.handle(message, now); }
+    void handle(const portal_api::InvalidateClientIceCandidates& message, Instant now) {
+        devices_.handle(message, now);
+    }
+    void handle(const portal_api::ClientIceCandidateError& message, Instant now) { devices_.handle(message, now); }
+    void handle(const portal_api::RejectAccess& message, Instant) { devices_.handle(message); }
+    void handle(const portal_api::ResourceFiltersUpdated& message, Instant) { devices_.handle(message); }
 
-    // Resources and the interface.
+    // Resources and the interface, in client_resources.cpp.
     void set_interface(const portal_api::Interface& interface, Instant now);
     void set_resources(const std::vector<portal_api::ClientResource>& resources, Instant now);
     void add_resource(const portal_api::ClientResource& resource, Instant now);
@@ -144,6 +160,8 @@ private:
     void close_gateway(const GatewayId& gateway, Instant now);
     void forget_gateway(const GatewayId& gateway, Instant now);
     void forget_all_gateways(Instant now);
+    /// A gateway or another client.
+    void forget_peer(const connectivity::ConnectionId& id, Instant now);
     /// The gateway serves nothing any more. False if it was unknown.
     bool remove_peer(const GatewayId& gateway);
     void drain_connections(Instant now);
@@ -161,7 +179,9 @@ private:
                                                  Instant now);
     void send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant now);
     void buffer_packets(const ResourceId& resource, packet::Segmenter& segments);
-    [[nodiscard]] bool accept(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
+    /// Whether a packet of a peer may pass to the host.
+    [[nodiscard]] bool accept(const connectivity::ConnectionId& from, const packet::IpPacket& packet, Instant now);
+    [[nodiscard]] bool accept_from_gateway(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
     void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
     [[nodiscard]] bool accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
     void open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
@@ -199,6 +219,7 @@ private:
     ReauthoriseThrottle reauthorise_throttle_;
     RecentGateways recent_gateways_;
     SiteStatuses statuses_;
+    ClientDevices devices_;
 
     ClientDns dns_;
     NameSetups names_;

@@ -7,9 +7,9 @@
 
 namespace culvert::tunnel {
 
-bool ReauthoriseThrottle::allow(const ResourceId& resource, Instant now) {
+bool ReauthoriseThrottle::allow(const Uuid& target, Instant now) {
     const History fresh{.last_error = now, .next_allowed = now, .interval = kReauthoriseMinInterval};
-    auto& history = histories_.try_emplace(resource, fresh).first->second;
+    auto& history = histories_.try_emplace(target, fresh).first->second;
     if (now - std::exchange(history.last_error, now) >= kReauthoriseQuietTime) {
         history = fresh;
     }

@@ -16,9 +16,16 @@ namespace culvert::tunnel {
 class ReauthoriseThrottle {
 public:
     /// Call for each such error; true if the portal may be asked now.
-    [[nodiscard]] bool allow(const ResourceId& resource, Instant now);
+    /// `target` is what access is asked for: a resource of a gateway, or a device.
+    template <typename Tag>
+    [[nodiscard]] bool allow(const Id<Tag>& target, Instant now) {
+        return allow(target.uuid(), now);
+    }
 
-    void erase(const ResourceId& resource) { histories_.erase(resource); }
+    template <typename Tag>
+    void erase(const Id<Tag>& target) {
+        histories_.erase(target.uuid());
+    }
 
     /// For snapshots.
     void describe(Snapshot& out) const;
@@ -30,7 +37,9 @@ private:
         Duration interval;
     };
 
-    std::map<ResourceId, History> histories_;
+    [[nodiscard]] bool allow(const Uuid& target, Instant now);
+
+    std::map<Uuid, History> histories_;
 };
 
 }  // namespace culvert::tunnel

@@ -15,24 +15,41 @@ connectivity::Credentials to_credentials(const portal_api::IceCredentials& crede
     return {credentials.username, credentials.password};
 }
 
-portal_api::FromDevice added_message(connectivity::Role role, const connectivity::ConnectionId& id,
+ice::AgentRole to_ice_role(portal_api::IceRole role) {
+    switch (role) {
+        case portal_api::IceRole::kControlling:
+            return ice::AgentRole::kControlling;
+        case portal_api::IceRole::kControlled:
+            break;
+    }
+    return ice::AgentRole::kControlled;
+}
+
+portal_api::FromDevice added_message(connectivity::Role role, bool to_client, const connectivity::ConnectionId& id,
                                      std::vector<std::string> candidates) {
     switch (role) {
         case connectivity::Role::kClient:
-            return portal_api::BroadcastGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)};
+            return to_client ? portal_api::FromClient{portal_api::BroadcastClientIceCandidates{{ClientId{id}},
+                                                                                               std::move(candidates)}}
+                             : portal_api::BroadcastGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)};
         case connectivity::Role::kGateway:
-            return portal_api::BroadcastClientIceCandidates{{ClientId{id}}, std::move(candidates)};
+            return portal_api::FromGateway{
+                portal_api::BroadcastClientIceCandidates{{ClientId{id}}, std::move(candidates)}};
     }
     return {};
 }
 
-portal_api::FromDevice removed_message(connectivity::Role role, const connectivity::ConnectionId& id,
+portal_api::FromDevice removed_message(connectivity::Role role, bool to_client, const connectivity::ConnectionId& id,
                                        std::vector<std::string> candidates) {
     switch (role) {
         case connectivity::Role::kClient:
-            return portal_api::BroadcastInvalidatedGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)};
+            return to_client
+                       ? portal_api::FromClient{portal_api::BroadcastInvalidatedClientIceCandidates{
+                             {ClientId{id}}, std::move(candidates)}}
+                       : portal_api::BroadcastInvalidatedGatewayIceCandidates{{GatewayId{id}}, std::move(candidates)};
         case connectivity::Role::kGateway:
-            return portal_api::BroadcastInvalidatedClientIceCandidates{{ClientId{id}}, std::move(candidates)};
+            return portal_api::FromGateway{
+                portal_api::BroadcastInvalidatedClientIceCandidates{{ClientId{id}}, std::move(candidates)}};
     }
     return {};
 }
@@ -49,14 +66,26 @@ bool DeviceCore::is_own_address(const net::IpAddress& address) const {
 
 // Connections.
 
+bool DeviceCore::is_client(const connectivity::ConnectionId& id) const {
+    return role_ == connectivity::Role::kGateway || other_clients_.contains(id);
+}
+
 std::optional<connectivity::Upserted> DeviceCore::connect(const Peer& peer, Instant now) {
-    const auto upserted = node_.upsert_connection(peer.id, peer.key, peer.preshared_key, to_credentials(peer.local),
-                                                  to_credentials(peer.remote), now);
+    const auto local = to_credentials(peer.local);
+    const auto remote = to_credentials(peer.remote);
+    if (peer.role) {
+        other_clients_.insert(peer.id);
+    }
+    const auto upserted = peer.role
+                              ? node_.upsert_client_connection(peer.id, peer.key, peer.preshared_key, local, remote,
+                                                               to_ice_role(*peer.role), now)
+                              : node_.upsert_connection(peer.id, peer.key, peer.preshared_key, local, remote, now);
     if (upserted) {
         return *upserted;
     }
     const bool asks = relay_recovery_.handle_no_relays(public_key(), now);
-    kLog.debug("No relays to connect with", log::field(id_key(), peer.id), log::field("asks_portal", asks));
+    kLog.debug("No relays to connect with", log::field(is_client(peer.id) ? "cid" : "gid", peer.id),
+               log::field("asks_portal", asks));
     if (asks) {
         events_.emplace_back(ReconnectToPortal{});
     }
@@ -73,6 +102,7 @@ void DeviceCore::close_all(Instant now) {
 
 void DeviceCore::reset(Instant now) {
     node_.reset(now);
+    other_clients_.clear();
     relay_recovery_.handle_list(false, now);
     events_.clear();  // about connections that are no more; the host reconnects to the portal anyway
     note_input(now);
@@ -103,10 +133,10 @@ void DeviceCore::remove_candidates(const connectivity::ConnectionId& id, std::sp
 void DeviceCore::signal_candidates() {
     candidates_.flush(
         [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
-            send_to_portal(added_message(role_, id, std::move(candidates)));
+            send_to_portal(added_message(role_, is_client(id), id, std::move(candidates)));
         },
         [&](const connectivity::ConnectionId& id, std::vector<std::string> candidates) {
-            send_to_portal(removed_message(role_, id, std::move(candidates)));
+            send_to_portal(removed_message(role_, is_client(id), id, std::move(candidates)));
         });
 }
 

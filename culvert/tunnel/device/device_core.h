@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,6 +59,8 @@ public:
         crypto::PresharedKey preshared_key;
         portal_api::IceCredentials local;
         portal_api::IceCredentials remote;
+        /// Between two clients: our part.
+        std::optional<portal_api::IceRole> role = {};
     };
     /// Connects, unless the connection is there already. nullopt: no relay is known, there is no connection, and the
     /// portal is asked for relays if it was not asked lately.
@@ -133,12 +136,15 @@ public:
 private:
     enum class Due : std::uint8_t { kAfterInput };
 
-    [[nodiscard]] std::string_view id_key() const { return role_ == connectivity::Role::kClient ? "gid" : "cid"; }
     void recover_relays(Instant now);
     void signal_candidates();
 
+    [[nodiscard]] bool is_client(const connectivity::ConnectionId& id) const;
+
     connectivity::Role role_;
     connectivity::Node node_;
+    /// Other clients that this client has ever had a connection to.
+    std::set<connectivity::ConnectionId> other_clients_;
     RelayRecovery relay_recovery_;
     CandidateBatches candidates_;
     TunConfigCell tun_config_;

@@ -115,6 +115,8 @@ std::optional<packet::IcmpErrorKind> icmp_error_of(Refusal refusal) {
             return packet::IcmpErrorKind::kUnreachable;
         case Refusal::kNoSession:
             return std::nullopt;  // is no request: a RST, for example
+        case Refusal::kTooManyFlows:
+            return std::nullopt;  // what is merely lost is sent again, later
         case Refusal::kNoFilter:
         case Refusal::kTcpPort:
         case Refusal::kUdpPort:

@@ -152,7 +152,7 @@ void TunnelNetwork::init_gateway(Gateway& gateway, std::vector<portal_api::Autho
 }
 
 void TunnelNetwork::to_client(const portal_api::ToClient& message) {
-    client.state.handle_portal(message, now);
+    client.state.handle_portal(message, now, wall_now());
     drain_client();
 }
 
@@ -238,6 +238,8 @@ void TunnelNetwork::handle(portal_api::FromClient message) {
             },
             [](portal_api::NoRelays&) {},
             [](portal_api::SnownetCapabilities&) {},
+            [](portal_api::BroadcastClientIceCandidates&) {},  // there are no other clients
+            [](portal_api::BroadcastInvalidatedClientIceCandidates&) {},
         },
         message);
 }
@@ -306,7 +308,7 @@ void TunnelNetwork::drain_client() {
     flush_queue(client.address);
     const bool is_due = client.state.poll_timeout().value_or(now + kDelay) <= now;
     if (is_due) {
-        client.state.handle_timeout(now);
+        client.state.handle_timeout(now, wall_now());
     }
     while (const auto out = client.state.poll_transmit()) {
         transmit(client.address, out->path, out->ecn, out->payload);
@@ -340,7 +342,7 @@ void TunnelNetwork::drain_client() {
         client.drops.push_back(std::move(*drops));
     }
     if (is_due && now < kContractChecksEnd) {
-        contract::expect_spurious_timeout_is_invisible(client.state, now);
+        contract::expect_spurious_timeout_is_invisible(client.state, now, wall_now());
     }
 }
 

@@ -127,7 +127,7 @@ NamesWorld::NamesWorld(std::uint64_t seed)
           NamesJudge::OwnAddresses{ip("100.64.0.67"), ip("fd00:2021:1111::67")}}} {
     network_.add_resource(
         portal_api::ClientInternetResource{.id = kInternet, .sites = {{tunnel::test::kSite, "site"}}});
-    network_.client.state.apply(tunnel::SetSystemResolvers{{ip("192.0.2.53")}}, network_.now);
+    network_.client.state.apply(tunnel::SetSystemResolvers{{ip("192.0.2.53")}}, network_.now, network_.wall_now());
     network_.init_client();
     network_.run_for(1s);
     connect_hostile();
@@ -349,7 +349,7 @@ void NamesWorld::toggle_internet() {
     is_internet_wanted_ = !is_internet_wanted_;
     note(is_internet_wanted_ ? "Internet on" : "Internet off");
     run_for(50ms);
-    network_.client.state.apply(tunnel::SetInternetResource{is_internet_wanted_}, network_.now);
+    network_.client.state.apply(tunnel::SetInternetResource{is_internet_wanted_}, network_.now, network_.wall_now());
     network_.drain();
     judge_.set_internet(is_internet_wanted_);
     run_for(50ms);
@@ -368,7 +368,7 @@ void NamesWorld::restart_client() {
     std::destroy_at(&state);
     std::construct_at(&state, Rng::from_number(1000 + ++sessions_), network_.now, WallTime{network_.wall_now()},
                       options);
-    state.apply(tunnel::SetSystemResolvers{{ip("192.0.2.53")}}, network_.now);
+    state.apply(tunnel::SetSystemResolvers{{ip("192.0.2.53")}}, network_.now, network_.wall_now());
     network_.init_client();
     run_for(1s);
 }

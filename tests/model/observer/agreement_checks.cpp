@@ -69,16 +69,18 @@ void AgreementChecks::handle(const MessageToDevice& event, Instant) {
             salts_[event.device].insert(relay.username.substr(relay.username.find(':') + 1));
         }
     };
-    const auto handle_one =
-        overloaded{[&](const portal_api::ClientInit& init) { learn(init.relays); },
-                   [&](const portal_api::GatewayInit& init) { learn(init.relays); },
-                   [&](const portal_api::RelaysPresence& presence) { learn(presence.connected); },
-                   ignores<portal_api::ConfigChanged, portal_api::ResourceCreatedOrUpdated, portal_api::ResourceDeleted,
-                           portal_api::FlowCreated, portal_api::FlowCreationFailed, portal_api::GatewayIceCandidates,
-                           portal_api::InvalidateGatewayIceCandidates, portal_api::AuthorizeFlow,
-                           portal_api::AccessAuthorizationExpiryUpdated, portal_api::RejectAccess,
-                           portal_api::ResourceUpdated, portal_api::ClientIceCandidates,
-                           portal_api::InvalidateClientIceCandidates, portal_api::RelayInit, portal_api::TurnUsers>};
+    const auto handle_one = overloaded{
+        [&](const portal_api::ClientInit& init) { learn(init.relays); },
+        [&](const portal_api::GatewayInit& init) { learn(init.relays); },
+        [&](const portal_api::RelaysPresence& presence) { learn(presence.connected); },
+        ignores<portal_api::ConfigChanged, portal_api::ResourceCreatedOrUpdated, portal_api::ResourceDeleted,
+                portal_api::FlowCreated, portal_api::FlowCreationFailed, portal_api::GatewayIceCandidates,
+                portal_api::InvalidateGatewayIceCandidates, portal_api::AuthorizeFlow,
+                portal_api::AccessAuthorizationExpiryUpdated, portal_api::RejectAccess, portal_api::ResourceUpdated,
+                portal_api::ClientIceCandidates, portal_api::InvalidateClientIceCandidates,
+                portal_api::DevicePoolCreatedOrUpdated, portal_api::DeviceAccessAuthorized,
+                portal_api::DeviceAccessDenied, portal_api::ClientIceCandidateError, portal_api::ResourceFiltersUpdated,
+                portal_api::RelayInit, portal_api::TurnUsers>};
     std::visit([&](const auto& message) { std::visit(handle_one, message); }, event.message);
 }
 

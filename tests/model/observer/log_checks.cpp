@@ -32,24 +32,26 @@ void LogChecks::observe(const Observation& observation, Instant now) {
 }
 
 void LogChecks::handle(const MessageToDevice& event, Instant) {
-    std::visit(overloaded{[&](const portal_api::ToClient& message) {
-                              if (const auto* init = std::get_if<portal_api::ClientInit>(&message)) {
-                                  learn(init->relays);
-                              } else if (const auto* flow = std::get_if<portal_api::FlowCreated>(&message)) {
-                                  learn(flow->preshared_key, flow->client_ice_credentials,
-                                        flow->gateway_ice_credentials);
-                              }
-                          },
-                          [&](const portal_api::ToGateway& message) {
-                              if (const auto* init = std::get_if<portal_api::GatewayInit>(&message)) {
-                                  learn(init->relays);
-                              } else if (const auto* flow = std::get_if<portal_api::AuthorizeFlow>(&message)) {
-                                  learn(flow->client.preshared_key, flow->client_ice_credentials,
-                                        flow->gateway_ice_credentials);
-                              }
-                          },
-                          [](const portal_api::ToRelay&) {}},
-               event.message);
+    std::visit(
+        overloaded{[&](const portal_api::ToClient& message) {
+                       if (const auto* init = std::get_if<portal_api::ClientInit>(&message)) {
+                           learn(init->relays);
+                       } else if (const auto* flow = std::get_if<portal_api::FlowCreated>(&message)) {
+                           learn(flow->preshared_key, flow->client_ice_credentials, flow->gateway_ice_credentials);
+                       } else if (const auto* device = std::get_if<portal_api::DeviceAccessAuthorized>(&message)) {
+                           learn(device->preshared_key, device->local_ice_credentials, device->remote_ice_credentials);
+                       }
+                   },
+                   [&](const portal_api::ToGateway& message) {
+                       if (const auto* init = std::get_if<portal_api::GatewayInit>(&message)) {
+                           learn(init->relays);
+                       } else if (const auto* flow = std::get_if<portal_api::AuthorizeFlow>(&message)) {
+                           learn(flow->client.preshared_key, flow->client_ice_credentials,
+                                 flow->gateway_ice_credentials);
+                       }
+                   },
+                   [](const portal_api::ToRelay&) {}},
+        event.message);
 }
 
 void LogChecks::learn(const std::vector<portal_api::Relay>& relays) {

@@ -83,6 +83,15 @@ private:
     void handle_one(const portal_api::RelaysPresence&, Instant) {}
     void handle_one(const portal_api::GatewayIceCandidates&, Instant) {}
     void handle_one(const portal_api::InvalidateGatewayIceCandidates&, Instant) {}
+    // There are no pools of devices.
+    void handle_one(const portal_api::DevicePoolCreatedOrUpdated&, Instant) {}
+    void handle_one(const portal_api::DeviceAccessAuthorized&, Instant) {}
+    void handle_one(const portal_api::DeviceAccessDenied&, Instant) {}
+    void handle_one(const portal_api::ClientIceCandidates&, Instant) {}
+    void handle_one(const portal_api::InvalidateClientIceCandidates&, Instant) {}
+    void handle_one(const portal_api::ClientIceCandidateError&, Instant) {}
+    void handle_one(const portal_api::RejectAccess&, Instant) {}
+    void handle_one(const portal_api::ResourceFiltersUpdated&, Instant) {}
 
     std::optional<portal_api::Interface> interface_;
     std::map<ResourceId, Resource> resources_;

@@ -225,21 +225,24 @@ void Hosts::handle(const MessageToDevice& message, Instant now) {
         });
         use_relays(host, presence.connected, now);
     };
-    const auto handle_client =
-        overloaded{[&](const portal_api::ClientInit& init) { use_relays(host, init.relays, now); },
-                   [&](const portal_api::RelaysPresence& presence) { handle_presence(presence); },
-                   [&](const portal_api::FlowCreated& flow) {
-                       grant(host,
-                             {.peer = flow.gateway_id.uuid(),
-                              .is_client = true,
-                              .local = flow.client_ice_credentials,
-                              .remote = flow.gateway_ice_credentials,
-                              .preshared_key = flow.preshared_key},
-                             flow.gateway_public_key, now);
-                   },
-                   ignores<portal_api::ConfigChanged, portal_api::ResourceCreatedOrUpdated, portal_api::ResourceDeleted,
-                           portal_api::FlowCreationFailed, portal_api::GatewayIceCandidates,
-                           portal_api::InvalidateGatewayIceCandidates>};
+    const auto handle_client = overloaded{
+        [&](const portal_api::ClientInit& init) { use_relays(host, init.relays, now); },
+        [&](const portal_api::RelaysPresence& presence) { handle_presence(presence); },
+        [&](const portal_api::FlowCreated& flow) {
+            grant(host,
+                  {.peer = flow.gateway_id.uuid(),
+                   .is_client = true,
+                   .local = flow.client_ice_credentials,
+                   .remote = flow.gateway_ice_credentials,
+                   .preshared_key = flow.preshared_key},
+                  flow.gateway_public_key, now);
+        },
+        ignores<portal_api::ConfigChanged, portal_api::ResourceCreatedOrUpdated, portal_api::ResourceDeleted,
+                portal_api::FlowCreationFailed, portal_api::GatewayIceCandidates,
+                portal_api::InvalidateGatewayIceCandidates, portal_api::RejectAccess, portal_api::ClientIceCandidates,
+                portal_api::InvalidateClientIceCandidates, portal_api::DevicePoolCreatedOrUpdated,
+                portal_api::DeviceAccessAuthorized, portal_api::DeviceAccessDenied, portal_api::ClientIceCandidateError,
+                portal_api::ResourceFiltersUpdated>};
     const auto handle_gateway = overloaded{
         [&](const portal_api::GatewayInit& init) { use_relays(host, init.relays, now); },
         [&](const portal_api::RelaysPresence& presence) { handle_presence(presence); },

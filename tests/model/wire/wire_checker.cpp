@@ -122,6 +122,8 @@ void WireChecker::Rules::handle(const MessageToDevice& message, Instant now) {
             }
         },
         ignores<portal_api::ClientInit, portal_api::ConfigChanged, portal_api::RelaysPresence,
+                portal_api::DevicePoolCreatedOrUpdated, portal_api::DeviceAccessAuthorized,
+                portal_api::DeviceAccessDenied, portal_api::ClientIceCandidateError, portal_api::ResourceFiltersUpdated,
                 portal_api::InvalidateGatewayIceCandidates, portal_api::GatewayInit, portal_api::AuthorizeFlow,
                 portal_api::AccessAuthorizationExpiryUpdated, portal_api::RejectAccess, portal_api::ResourceUpdated,
                 portal_api::InvalidateClientIceCandidates, portal_api::RelayInit, portal_api::TurnUsers>};

@@ -15,6 +15,10 @@ void ClientProcess::handle_datagram(const net::SocketAddress& local, const net::
     collect_packets(tun, [&](ByteSpan packet) { pass_on(packet); });
 }
 
+UnixSeconds ClientProcess::wall_seconds() const {
+    return std::chrono::floor<std::chrono::seconds>(environment_.wall_now());
+}
+
 void ClientProcess::handle_packet(MutableByteSpan packet, Instant now) {
     state_.handle_tun_packet({packet, {}}, environment_.queue(), now);
 }
@@ -22,7 +26,7 @@ void ClientProcess::handle_packet(MutableByteSpan packet, Instant now) {
 void ClientProcess::handle_portal_event(portal_channel::Event& event, Instant now) {
     if (const auto* received = std::get_if<portal_channel::MessageReceived>(&event)) {
         if (const auto* message = std::get_if<portal_api::ToClient>(&received->message)) {
-            state_.handle_portal(*message, now);
+            state_.handle_portal(*message, now, wall_seconds());
         }
     }
 }

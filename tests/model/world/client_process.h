@@ -16,7 +16,7 @@ public:
                          MutableByteSpan payload, Instant now) override;
     void handle_packet(MutableByteSpan packet, Instant now) override;
     void handle_portal_event(portal_channel::Event& event, Instant now) override;
-    void handle_timeout(Instant now) override { state_.handle_timeout(now); }
+    void handle_timeout(Instant now) override { state_.handle_timeout(now, wall_seconds()); }
     std::optional<Instant> poll_timeout() override { return state_.poll_timeout(); }
     bool drain(Instant now) override;
     void reset(std::string_view reason, Instant now) override;
@@ -34,6 +34,7 @@ public:
     bool drain_events(Instant now);
 
 private:
+    [[nodiscard]] UnixSeconds wall_seconds() const;
     void handle(tunnel::TunInterfaceUpdated& event, Instant now);
     void handle(tunnel::SendToPortal& event, Instant now);
     void handle(tunnel::ResourcesChanged& event, Instant now);

@@ -48,9 +48,13 @@ private:
     void handle(const portal_api::RelaysPresence& message, Instant now);
     void handle(const portal_api::FlowCreated& message, Instant now);
     void handle(const portal_api::GatewayIceCandidates& message, Instant now);
-    template <OneOf<portal_api::ConfigChanged, portal_api::ResourceDeleted, portal_api::FlowCreationFailed,
-                    portal_api::InvalidateGatewayIceCandidates>
-                  Ignored>
+    template <
+        OneOf<portal_api::ConfigChanged, portal_api::ResourceDeleted, portal_api::FlowCreationFailed,
+              portal_api::InvalidateGatewayIceCandidates, portal_api::RejectAccess, portal_api::ClientIceCandidates,
+              portal_api::InvalidateClientIceCandidates, portal_api::DevicePoolCreatedOrUpdated,
+              portal_api::DeviceAccessAuthorized, portal_api::DeviceAccessDenied, portal_api::ClientIceCandidateError,
+              portal_api::ResourceFiltersUpdated>
+            Ignored>
     void handle(const Ignored&, Instant) {}
 
     ClientNo number_;
