@@ -16,6 +16,7 @@ int run(const TokenRevokeCommand& command, SqliteStorage& storage);
 int run(const DeviceListCommand& command, SqliteStorage& storage);
 int run(const DeviceRevokeCommand& command, SqliteStorage& storage);
 int run(const DeviceDeleteCommand& command, SqliteStorage& storage);
+int run(const FlowsCommand& command, SqliteStorage& storage);
 
 /// Sees to it that what was printed has left; returns the exit code.
 int finish_output();

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "culvert/portal/flow_log.h"
 #include "culvert/portal/model.h"
 
 /// What administrators are shown of tokens and devices.
@@ -43,6 +44,14 @@ struct DeviceListing {
     std::string last_seen_remote_ip;
     std::string last_seen_version;
     std::optional<UnixSeconds> revoked_at;
+};
+
+/// A flow as a device has reported it, with the names of today.
+struct FlowListing {
+    portal::FlowLogEntry entry;
+    /// Unset: the device is gone.
+    std::optional<std::string> client;
+    std::optional<std::string> gateway;
 };
 
 }  // namespace culvert::portal_server

@@ -1,12 +1,11 @@
 #include "apps/portal/listing.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstdio>
 
 #include <boost/json.hpp>
 
+#include "apps/portal/table.h"
 #include "culvert/base/printable.h"
 
 namespace culvert::portal_server {
@@ -14,35 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-using Row = std::vector<std::string>;
-
-/// Characters, as far as a terminal gives each of them one column.
-std::size_t width(std::string_view utf8) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
-}
-
-std::string align(std::vector<Row> rows) {
-    std::vector<std::size_t> widths;
-    for (auto& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            row[i] = row[i].empty() ? "-" : escape_unprintable(row[i]);
-            widths[i] = std::max(widths[i], width(row[i]));
-        }
-    }
-    std::string out;
-    for (const auto& row : rows) {
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            out += row[i];
-            if (i + 1 < row.size()) {
-                out.append(widths[i] - width(row[i]) + 2, ' ');
-            }
-        }
-        out += '\n';
-    }
-    return out;
-}
+using Row = TableRow;
 
 /// To the minute, which is what a person looks for.
 std::string to_short(UnixSeconds time) {
@@ -145,18 +116,6 @@ std::string to_json(const std::vector<TokenListing>& tokens) {
 
 std::string to_json(const std::vector<DeviceListing>& devices) {
     return to_array(devices);
-}
-
-std::string to_rfc3339(UnixSeconds time) {
-    const auto days = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date{days};
-    const std::chrono::hh_mm_ss clock{time - days};
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02ld:%02ld:%02ldZ", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                  static_cast<long>(clock.hours().count()), static_cast<long>(clock.minutes().count()),
-                  static_cast<long>(clock.seconds().count()));
-    return text.data();
 }
 
 std::string_view kind_name(portal::TokenType type) {

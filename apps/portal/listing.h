@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/portal/inventory.h"
+#include "culvert/base/rfc3339.h"
 
 /// Lists of tokens and devices, as people and as programs like them. Names are chosen by whoever runs a device, so
 /// nothing in them reaches a terminal that could act on it.
@@ -19,8 +20,10 @@ namespace culvert::portal_server {
 [[nodiscard]] std::string to_json(const std::vector<TokenListing>& tokens);
 [[nodiscard]] std::string to_json(const std::vector<DeviceListing>& devices);
 
-/// "2026-11-30T01:02:03Z".
-[[nodiscard]] std::string to_rfc3339(UnixSeconds time);
+/// Of flows, under columns, the newest last; and as JSON, one object in each line. Names of devices that are gone are
+/// their ids.
+[[nodiscard]] std::string to_table(const std::vector<FlowListing>& flows);
+[[nodiscard]] std::string to_json_lines(const std::vector<FlowListing>& flows);
 
 /// "client", "gateway", "relay", "api": as on the command line.
 [[nodiscard]] std::string_view kind_name(portal::TokenType type);

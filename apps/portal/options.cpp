@@ -33,6 +33,11 @@ struct RawOptions {
     std::string expires_in;
     std::string id;
     bool is_json = false;
+    std::string since;
+    std::string client;
+    std::string gateway;
+    std::string resource;
+    std::size_t limit = 1000;
     command_line::SandboxFlags sandbox;
 };
 
@@ -48,6 +53,7 @@ struct Commands {
     CLI::App* list_devices = nullptr;
     CLI::App* revoke_device = nullptr;
     CLI::App* delete_device = nullptr;
+    CLI::App* flows = nullptr;
 };
 
 void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
@@ -93,6 +99,23 @@ void describe_device(CLI::App& app, RawOptions& raw, Commands& commands) {
     commands.delete_device = device->add_subcommand(
         "delete", "Forget a device and cut it off; with a valid token it may come back as a new one");
     commands.delete_device->add_option("ID", raw.id, "The device's id")->required();
+}
+
+void describe_flows(CLI::App& app, RawOptions& raw, Commands& commands) {
+    commands.flows =
+        app.add_subcommand("flows", "Show who talked to what, as devices report it (see \"flow_logs\" in apply)");
+    commands.flows->add_flag("--json", raw.is_json, "As JSON, one object in each line");
+    commands.flows
+        ->add_option("--since", raw.since, "Only flows that began so long ago or later, such as 10m, 12h or 30d")
+        ->option_text("DURATION");
+    commands.flows->add_option("--client", raw.client, "Only of this client, by name or id")->option_text("CLIENT");
+    commands.flows->add_option("--gateway", raw.gateway, "Only through this gateway, by name or id")
+        ->option_text("GATEWAY");
+    commands.flows->add_option("--resource", raw.resource, "Only to this resource, by name or id")
+        ->option_text("RESOURCE");
+    commands.flows->add_option("--limit", raw.limit, "The newest ones, at most so many (default 1000)")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
+        ->option_text("NUMBER");
 }
 
 Commands describe(CLI::App& app, RawOptions& raw) {
@@ -162,6 +185,7 @@ Commands describe(CLI::App& app, RawOptions& raw) {
                              "Delete sites and actors that the file leaves out even if tokens or devices go with them");
     describe_token(app, raw, commands);
     describe_device(app, raw, commands);
+    describe_flows(app, raw, commands);
 
     app.footer(
         "A variable in brackets can take the place of its flag. TLS is for a reverse proxy in front of --api-listen.\n"
@@ -232,6 +256,23 @@ std::expected<TokenCreateCommand, Mistake> check_create(portal::TokenType type, 
     return create;
 }
 
+std::expected<FlowsCommand, Mistake> check_flows(const RawOptions& raw) {
+    FlowsCommand flows{.is_json = raw.is_json,
+                       .since = {},
+                       .client = raw.client,
+                       .gateway = raw.gateway,
+                       .resource = raw.resource,
+                       .limit = raw.limit};
+    if (!raw.since.empty()) {
+        flows.since = parse_duration(raw.since);
+        if (!flows.since) {
+            return std::unexpected{"\"" + raw.since +
+                                   "\" is no duration. Give --since something like 10m, 12h or 30d."};
+        }
+    }
+    return flows;
+}
+
 std::expected<decltype(Options::command), Mistake> check_command(const RawOptions& raw, const Commands& commands) {
     using portal::TokenType;
     if (commands.serve->parsed()) {
@@ -261,6 +302,9 @@ std::expected<decltype(Options::command), Mistake> check_command(const RawOption
     }
     if (commands.list_devices->parsed()) {
         return DeviceListCommand{raw.is_json};
+    }
+    if (commands.flows->parsed()) {
+        return check_flows(raw);
     }
     if (commands.revoke_device->parsed()) {
         return DeviceRevokeCommand{raw.id};

@@ -58,12 +58,23 @@ struct DeviceDeleteCommand {
     std::string id;
 };
 
+struct FlowsCommand {
+    bool is_json = false;
+    /// How far back; unset: to the first one.
+    std::optional<std::chrono::seconds> since;
+    // Names or ids; empty: any.
+    std::string client;
+    std::string gateway;
+    std::string resource;
+    std::size_t limit = 1000;
+};
+
 struct Options {
     std::filesystem::path database;
     log::Options log;
     command_line::SandboxFlags sandbox;
     std::variant<ServeCommand, ApplyCommand, TokenCreateCommand, TokenListCommand, TokenRevokeCommand,
-                 DeviceListCommand, DeviceRevokeCommand, DeviceDeleteCommand>
+                 DeviceListCommand, DeviceRevokeCommand, DeviceDeleteCommand, FlowsCommand>
         command;
 };
 

@@ -350,8 +350,57 @@ CREATE TRIGGER clients_of_pools_revoked AFTER UPDATE OF revoked_at ON clients WH
 BEGIN DELETE FROM device_flows WHERE client_id = NEW.id OR device_id = NEW.id; END;
 )sql";
 
+// Flows that devices report, and whether they do. No foreign keys: what was is not changed by what goes.
+constexpr const char* kVersion6 = R"sql(
+ALTER TABLE accounts ADD COLUMN flow_logging TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE accounts ADD COLUMN logs_flows INTEGER NOT NULL DEFAULT 0 CHECK (logs_flows IN (0, 1));
+ALTER TABLE accounts ADD COLUMN ingest_key BLOB;
+ALTER TABLE policies ADD COLUMN logs_flows INTEGER NOT NULL DEFAULT 1 CHECK (logs_flows IN (0, 1));
+
+CREATE TRIGGER policies_logged_otherwise AFTER UPDATE OF logs_flows ON policies
+WHEN OLD.logs_flows IS NOT NEW.logs_flows
+BEGIN DELETE FROM flows WHERE policy_id = NEW.id; END;
+CREATE TRIGGER accounts_logged_otherwise AFTER UPDATE OF logs_flows ON accounts
+WHEN OLD.logs_flows IS NOT NEW.logs_flows
+BEGIN
+  DELETE FROM flows WHERE policy_id IN (SELECT id FROM policies WHERE account_id = NEW.id AND logs_flows);
+END;
+
+CREATE TABLE flow_logs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+  role TEXT NOT NULL CHECK (role IN ('initiator', 'responder')),
+  initiator_id TEXT NOT NULL,
+  responder_id TEXT NOT NULL,
+  authorization_id TEXT NOT NULL,
+  policy_id TEXT NOT NULL,
+  resource_id TEXT NOT NULL,
+  resource_name TEXT NOT NULL,
+  actor_id TEXT NOT NULL,
+  actor_name TEXT NOT NULL,
+  actor_email TEXT,
+  protocol TEXT NOT NULL CHECK (protocol IN ('tcp', 'udp')),
+  source TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  domain TEXT,
+  -- Microseconds, as those of the end.
+  started_at INTEGER NOT NULL,
+  outers TEXT NOT NULL,
+  ended_at INTEGER,
+  last_packet INTEGER,
+  rx_packets INTEGER,
+  tx_packets INTEGER,
+  rx_bytes INTEGER,
+  tx_bytes INTEGER,
+  received_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX flow_logs_identity
+  ON flow_logs (account_id, started_at, initiator_id, role, protocol, source, destination, resource_id);
+CREATE INDEX flow_logs_received_at ON flow_logs (received_at);
+)sql";
+
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

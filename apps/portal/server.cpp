@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <map>
@@ -15,6 +16,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http/fields.hpp>
@@ -38,6 +40,7 @@
 #include "culvert/observability/log.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane.h"
+#include "culvert/portal/flow_ingestion.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -91,6 +94,7 @@ public:
           login_rate_{command.limits.logins_per_second, command.limits.logins_per_second},
           seen_changes_{storage.foreign_changes()},
           core_{storage, rng, io::monotonic_now(), command.limits},
+          flow_ingestion_{storage, rng},
           readiness_{storage},
           core_timer_{context_},
           poll_timer_{context_},
@@ -135,6 +139,8 @@ private:
             context_,
             {.listen = address,
              .max_connections = kMaxWaiting,
+             .max_body = portal_api::kMaxFlowBody,
+             .admit = [this](auto& exchange) { return admit(exchange); },
              .enter =
                  [this](const auto& peer) { return is_trusted(peer) || limiter_.opened(peer, io::monotonic_now()); },
              .leave =
@@ -178,6 +184,10 @@ private:
                            : respond(exchange, 400, "This address is for WebSocket connections only.\n");
             }
         }
+        if (target->path == portal_api::kFlowLogsPath) {
+            return message.method() == beast_http::verb::post ? ingest(exchange)
+                                                              : respond(exchange, 405, "Only POST is possible here.\n");
+        }
         if (message.method() != beast_http::verb::get && message.method() != beast_http::verb::head) {
             return respond(exchange, 405, "Only GET is possible here.\n");
         }
@@ -189,6 +199,115 @@ private:
             respond(exchange, 404, "There is nothing here.\n");
         }
     }
+
+    // --- What devices report of their flows ---
+
+    /// A request that may be heard out: holds memory of the budget as long as it lasts.
+    struct Admitted {
+        Admitted(std::size_t& budget, std::size_t size) : used{budget}, bytes{size} { used += bytes; }
+        ~Admitted() { used -= bytes; }
+        Admitted(const Admitted&) = delete;
+        Admitted& operator=(const Admitted&) = delete;
+
+        std::size_t& used;
+        std::size_t bytes;
+        /// Decided already, but a device that is still sending would not hear it.
+        std::optional<portal::FlowIngestion::Answer> verdict;
+    };
+
+    /// How many bytes of the request's body are read. All other requests have none.
+    std::size_t admit(culvert::http::Exchange& exchange) {
+        const auto& message = exchange.message();
+        if (message.method() != beast_http::verb::post || message.target() != as_beast(portal_api::kFlowLogsPath)) {
+            return 0;
+        }
+        const auto admission = judge_header(exchange);
+        const auto announced = message.has_content_length() ? content_length(message) : admission.max_body;
+        auto admitted = std::make_shared<Admitted>(body_bytes_, std::min(announced, admission.max_body));
+        admitted->verdict = admission.verdict;
+        const bool is_too_long = announced > admission.max_body;
+        const bool is_crowded = body_bytes_ > portal::kMaxBodiesAtOnce;
+        if (is_too_long || is_crowded) {
+            admitted->verdict =
+                is_too_long ? portal::FlowIngestion::unauthorized() : portal::FlowIngestion::overloaded();
+        }
+        exchange.attach(std::move(admitted));
+        return is_too_long || is_crowded ? 0 : admission.max_body;
+    }
+
+    portal::FlowIngestion::Admission judge_header(const culvert::http::Exchange& exchange) {
+        try {
+            const auto& message = exchange.message();
+            const auto client = client_address(exchange.peer(), forwarded_for(message), trusted_proxies_);
+            return flow_ingestion_.admit(client, authorization_of(message), core_.account(), io::monotonic_now(),
+                                         wall_seconds());
+        } catch (const portal::StorageError& failure) {
+            kLog.debug("Cannot take flow logs", log::field("error", std::string_view{failure.what()}));
+            return {.max_body = portal::kMaxStrangersBody, .verdict = portal::FlowIngestion::overloaded()};
+        }
+    }
+
+    void ingest(const ExchangePtr& exchange) {
+        const auto admitted = std::static_pointer_cast<Admitted>(exchange->attachment());
+        if (admitted != nullptr && admitted->verdict) {
+            return answer(exchange, *admitted->verdict);
+        }
+        try {
+            const auto& message = exchange->message();
+            auto judged =
+                flow_ingestion_.judge(authorization_of(message), message.body(), core_.account(), wall_seconds());
+            if (const auto* refusal = std::get_if<portal::FlowIngestion::Answer>(&judged)) {
+                return answer(exchange, *refusal);
+            }
+            store_flows(exchange, std::make_shared<portal::FlowIngestion::Batch>(
+                                      std::get<portal::FlowIngestion::Batch>(std::move(judged))));
+        } catch (const portal::StorageError& failure) {
+            fail_ingestion(exchange, failure);
+        }
+    }
+
+    /// In turn with everything else.
+    void store_flows(const ExchangePtr& exchange, const std::shared_ptr<portal::FlowIngestion::Batch>& batch) {
+        try {
+            if (const auto stored = batch->store_some(storage_, wall_seconds())) {
+                flow_ingestion_.reap(core_.account(), wall_seconds());
+                return answer(exchange, *stored);
+            }
+            asio::post(context_, [this, exchange, batch] { store_flows(exchange, batch); });
+        } catch (const portal::StorageError& failure) {
+            fail_ingestion(exchange, failure);
+        }
+    }
+
+    static void fail_ingestion(const ExchangePtr& exchange, const portal::StorageError& failure) {
+        kLog.debug("Cannot store flow logs", log::field("error", std::string_view{failure.what()}));
+        answer(exchange, portal::FlowIngestion::overloaded());
+    }
+
+    static void answer(const ExchangePtr& exchange, const portal::FlowIngestion::Answer& answer) {
+        if (answer.status != 200) {
+            kLog.debug("Refused flow logs", log::field("status", answer.status), log::field("code", answer.code));
+        }
+        exchange->respond({.status = answer.status,
+                           .body = answer.body,
+                           .content_type = answer.status == 200 ? "application/json" : "application/problem+json",
+                           .retry_after = answer.retry_after});
+    }
+
+    static std::string_view authorization_of(const culvert::http::Exchange::Message& message) {
+        const auto value = message[beast_http::field::authorization];
+        return {value.data(), value.size()};
+    }
+    static beast::string_view as_beast(std::string_view text) { return {text.data(), text.size()}; }
+    static std::size_t content_length(const culvert::http::Exchange::Message& message) {
+        const auto text = message[beast_http::field::content_length];
+        std::size_t length = 0;
+        std::from_chars(text.data(), text.data() + text.size(), length);
+        return length;
+    }
+    static UnixSeconds wall_seconds() { return std::chrono::floor<std::chrono::seconds>(io::wall_now()); }
+
+    // --- Devices ---
 
     void upgrade(const ExchangePtr& exchange, const Endpoint& endpoint, const Target& target) {
         const auto& message = exchange->message();
@@ -440,6 +559,9 @@ private:
     Rate login_rate_;
     std::int64_t seen_changes_;  // read before core_ reads the rest, so that nothing falls in between
     portal::ControlPlane core_;
+    portal::FlowIngestion flow_ingestion_;
+    /// Of bodies that are read or stored.
+    std::size_t body_bytes_ = 0;
     // Before what holds requests, which leave them when they end.
     ConnectionLimiter limiter_;
     Readiness readiness_;

@@ -114,6 +114,34 @@ std::vector<portal::ResourceFilter> read_filters(const std::string& text) {
     return filters;
 }
 
+std::string write_flow_logging(const portal::FlowLogging& logging) {
+    return json::serialize(json::object{{"api_url", logging.api_url},
+                                        {"upload_interval_secs", logging.upload_interval.count()},
+                                        {"upload_batch_size", logging.upload_batch_size},
+                                        {"retention_days", logging.retention.count()},
+                                        {"max_records", logging.max_records}});
+}
+
+/// What is not there is as it is at first.
+portal::FlowLogging read_flow_logging(bool is_on, const std::string& text) {
+    portal::FlowLogging logging{.is_on = is_on, .api_url = {}};
+    const auto value = json::parse(text);
+    for (const auto& [key, member] : value.as_object()) {
+        if (key == "api_url") {
+            logging.api_url = std::string{member.as_string()};
+        } else if (key == "upload_interval_secs") {
+            logging.upload_interval = std::chrono::seconds{member.to_number<std::int64_t>()};
+        } else if (key == "upload_batch_size") {
+            logging.upload_batch_size = member.to_number<std::uint32_t>();
+        } else if (key == "retention_days") {
+            logging.retention = std::chrono::days{member.to_number<std::int32_t>()};
+        } else if (key == "max_records") {
+            logging.max_records = member.to_number<std::uint64_t>();
+        }
+    }
+    return logging;
+}
+
 /// Several statements as one, inside of a transaction or not: undone unless release() is reached.
 class Savepoint {
 public:
@@ -149,13 +177,19 @@ portal::Directory SqliteStorage::load_directory() try {
     portal::Directory directory;
     {
         auto row = database_.prepare(
-            "SELECT name, slug, search_domain, upstream_dns, upstream_doh FROM accounts WHERE id = ?");
+            "SELECT name, slug, search_domain, upstream_dns, upstream_doh, logs_flows, flow_logging FROM accounts"
+            " WHERE id = ?");
         row.bind(account_id_);
         if (!row.step()) {
             throw StorageError{"the database holds no account; restore a backup"};
         }
-        directory.account = {*AccountId::parse(account_id_), row.text(0),           row.text(1), row.optional_text(2),
-                             read_servers(row.text(3)),      read_urls(row.text(4))};
+        directory.account = {.id = *AccountId::parse(account_id_),
+                             .name = row.text(0),
+                             .slug = row.text(1),
+                             .search_domain = row.optional_text(2),
+                             .upstream_dns = read_servers(row.text(3)),
+                             .upstream_doh = read_urls(row.text(4)),
+                             .flow_logging = read_flow_logging(row.integer(5) != 0, row.text(6))};
     }
     for (auto row = database_.prepare("SELECT id, name FROM sites"); row.step();) {
         const auto id = read_id<SiteId>(row, 0);
@@ -209,11 +243,12 @@ portal::Directory SqliteStorage::load_directory() try {
             portal::PoolMember{read_id<portal::ActorId>(row, 0), row.text(1)},
             portal::PoolClient{read_id<ClientId>(row, 2), read_address(row, 3), read_address(row, 4)});
     }
-    for (auto row = database_.prepare("SELECT id, group_id, resource_id, conditions, is_disabled FROM policies");
+    for (auto row =
+             database_.prepare("SELECT id, group_id, resource_id, conditions, is_disabled, logs_flows FROM policies");
          row.step();) {
         const auto id = read_id<portal::PolicyId>(row, 0);
         directory.policies.emplace(id, portal::Policy{id, read_id<portal::GroupId>(row, 1), read_id<ResourceId>(row, 2),
-                                                      row.text(3), row.integer(4) != 0});
+                                                      row.text(3), row.integer(4) != 0, row.integer(5) != 0});
     }
     return directory;
 } catch (const boost::system::system_error&) {
@@ -224,12 +259,15 @@ portal::Directory SqliteStorage::load_directory() try {
 
 void SqliteStorage::put(const portal::Account& account) {
     auto statement = database_.prepare(
-        "UPDATE accounts SET name = ?, slug = ?, search_domain = ?, upstream_dns = ?, upstream_doh = ? WHERE id = ?");
+        "UPDATE accounts SET name = ?, slug = ?, search_domain = ?, upstream_dns = ?, upstream_doh = ?, logs_flows = ?,"
+        " flow_logging = ? WHERE id = ?");
     statement.bind(account.name)
         .bind(account.slug)
         .bind(account.search_domain)
         .bind(write_servers(account.upstream_dns))
         .bind(write_urls(account.upstream_doh))
+        .bind(std::int64_t{account.flow_logging.is_on})
+        .bind(write_flow_logging(account.flow_logging))
         .bind(account.id.to_string());
     database_.must_execute(std::move(statement));
 }
@@ -342,16 +380,17 @@ void SqliteStorage::put_members(const std::string& pool, std::set<portal::PoolMe
 
 void SqliteStorage::put(const portal::Policy& policy) {
     auto statement = database_.prepare(
-        "INSERT INTO policies (id, account_id, group_id, resource_id, conditions, is_disabled) VALUES (?, ?, ?, ?, ?, "
-        "?)"
+        "INSERT INTO policies (id, account_id, group_id, resource_id, conditions, is_disabled, logs_flows)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET group_id = excluded.group_id, resource_id = excluded.resource_id,"
-        " conditions = excluded.conditions, is_disabled = excluded.is_disabled");
+        " conditions = excluded.conditions, is_disabled = excluded.is_disabled, logs_flows = excluded.logs_flows");
     statement.bind(policy.id.to_string())
         .bind(account_id_)
         .bind(policy.group.to_string())
         .bind(policy.resource.to_string())
         .bind(policy.conditions)
-        .bind(std::int64_t{policy.is_disabled});
+        .bind(std::int64_t{policy.is_disabled})
+        .bind(std::int64_t{policy.logs_flows});
     database_.must_execute(std::move(statement));
 }
 

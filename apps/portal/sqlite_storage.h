@@ -101,6 +101,11 @@ public:
     bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override;
     void erase_expired_flows(UnixSeconds now) override;
 
+    portal_api::IngestKey ingest_key(Rng& rng) override;
+    portal::FlowLogged put(const portal::FlowLogEntry& entry, UnixSeconds now) override;
+    void erase_flow_logs(UnixSeconds before, std::uint64_t max_records, std::size_t limit) override;
+    std::vector<portal::FlowLogEntry> find_flow_logs(const portal::FlowLogQuery& query) override;
+
 private:
     void erase_row(std::string_view sql, const Uuid& id);
     /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.

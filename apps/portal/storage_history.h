@@ -352,7 +352,8 @@ private:
                                   .group = pick(groups_),
                                   .resource = pick(resources_),
                                   .conditions = one_in(6) ? "[1]" : "[]",
-                                  .is_disabled = one_in(6)});
+                                  .is_disabled = one_in(6),
+                                  .logs_flows = !one_in(6)});
             default:
                 return put_token();
         }

@@ -64,7 +64,8 @@ std::string line(std::string_view kind, const T&... values) {
 }
 
 inline std::string text_of(const Account& row) {
-    return line("account", row.id, row.name, row.slug, row.search_domain, row.upstream_dns, row.upstream_doh);
+    return line("account", row.id, row.name, row.slug, row.search_domain, row.upstream_dns, row.upstream_doh,
+                row.flow_logging.is_on, row.flow_logging.api_url);
 }
 inline std::string text_of(const Site& row) {
     return line("site", row.id, row.name);
@@ -84,7 +85,7 @@ inline std::string text_of(const Resource& row) {
                 row.members);
 }
 inline std::string text_of(const Policy& row) {
-    return line("policy", row.id, row.group, row.resource, row.conditions, row.is_disabled);
+    return line("policy", row.id, row.group, row.resource, row.conditions, row.is_disabled, row.logs_flows);
 }
 inline std::string text_of(const Token& row) {
     return line("token", row.id, std::string{to_string(row.type)}, row.account, row.actor, row.site, row.secret_salt,

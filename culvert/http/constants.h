@@ -8,6 +8,8 @@ namespace culvert::http {
 
 /// For each step of a request: to be read, an idle connection included, and to be answered.
 inline constexpr std::chrono::seconds kStepTimeout{10};
+/// For a request's body. The longest are some megabytes.
+inline constexpr std::chrono::seconds kBodyTimeout{60};
 /// Of a request's header.
 inline constexpr std::size_t kMaxHeaderBytes = 8 * 1024;
 /// After accept() failed, most likely for want of file descriptors.

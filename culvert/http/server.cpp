@@ -1,5 +1,6 @@
 #include "culvert/http/server.h"
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <utility>
@@ -195,6 +196,7 @@ void Exchange::read() {
         parser_->body_limit(server_->options.max_body);
     }
     is_answered_ = false;
+    attachment_.reset();
     server_->join(*this);
     stream_.expires_after(kStepTimeout);
     beast_http::async_read_header(
@@ -206,9 +208,19 @@ void Exchange::handle_header(const error_code& error) {
     if (error) {
         return refuse(error);
     }
-    if (server_->options.max_body == 0 || parser_->is_done()) {
+    auto max_body = server_->options.max_body;
+    if (max_body > 0 && server_->options.admit) {
+        max_body = std::min(max_body, server_->options.admit(*this));
+    }
+    if (max_body == 0 || parser_->is_done()) {
         return call_handler();
     }
+    if (parser_->content_length().value_or(0) > max_body) {
+        return refuse(beast_http::error::body_limit);
+    }
+    parser_->body_limit(max_body);
+    server_->join(*this);
+    stream_.expires_after(kBodyTimeout);
     beast_http::async_read(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](const error_code& failure, std::size_t) { self->handle_message(failure); });

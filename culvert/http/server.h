@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
@@ -33,8 +34,10 @@ public:
         net::SocketAddress listen;
         /// Connections at a time, without those that were taken over. The one that has waited longest makes room.
         std::size_t max_connections = 64;
-        /// Bytes; 0: requests are answered once their header is there.
+        /// Bytes; 0: requests are answered once their header is there. A longer one is answered with 413.
         std::size_t max_body = 0;
+        /// How much of it is read of a request whose header is there, if not always as much; 0: it is answered at once.
+        std::function<std::size_t(Exchange&)> admit = nullptr;
         bool keeps_alive = false;
         /// Whether one more connection from there may be; unset: any. Called again, with `leave`, when one has gone or
         /// was taken over.
@@ -84,6 +87,10 @@ public:
     /// Answers the request. Call once.
     void respond(Response response);
 
+    /// Something that lasts as long as this request does.
+    void attach(std::shared_ptr<void> attachment) { attachment_ = std::move(attachment); }
+    [[nodiscard]] const std::shared_ptr<void>& attachment() const { return attachment_; }
+
     /// The connection is the caller's from now on: for WebSockets. Nothing else may be called after that.
     struct Taken {
         Stream stream;
@@ -111,6 +118,7 @@ private:
     std::optional<Parser> parser_;
     bool is_refused_ = false;
     bool is_answered_ = false;
+    std::shared_ptr<void> attachment_;
     boost::beast::http::response<boost::beast::http::string_body> response_;
 };
 

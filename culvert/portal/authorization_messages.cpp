@@ -1,6 +1,7 @@
 #include "culvert/portal/authorization_messages.h"
 
 #include "culvert/base/rfc3339.h"
+#include "culvert/portal/constants.h"
 #include "culvert/portal/derivations.h"
 #include "culvert/portal/version.h"
 
@@ -21,7 +22,7 @@ portal_api::IngestClaims claims_of(const Row& flow, const Uuid& responder, const
                                    const Directory& directory, UnixSeconds now) {
     portal_api::IngestClaims claims{.account = directory.account.id,
                                     .issued_at = now,
-                                    .expires_at = flow.expires_at + portal_api::kIngestGrace,
+                                    .expires_at = flow.expires_at + kIngestGrace,
                                     .initiator_device = flow.client.uuid(),
                                     .responder_device = responder,
                                     .policy_authorization = flow.id.uuid(),
@@ -102,7 +103,11 @@ portal_api::FlowCreated flow_created(const FlowEnds& ends) {
 }
 
 portal_api::IngestClaims ingest_claims(const FlowEnds& ends, const Directory& directory, UnixSeconds now) {
-    return claims_of(ends.flow, ends.flow.gateway.uuid(), ends.client, directory, now);
+    auto claims = claims_of(ends.flow, ends.flow.gateway.uuid(), ends.client, directory, now);
+    const auto policy = directory.policies.find(ends.flow.policy);
+    const bool logs_flows = policy != directory.policies.end() && policy->second.logs_flows;
+    claims.uploads_enabled = directory.account.flow_logging.is_on && logs_flows;
+    return claims;
 }
 
 portal_api::IngestClaims ingest_claims(const DeviceFlow& flow, const Client& client, const Directory& directory,

@@ -275,7 +275,7 @@ std::vector<Configuration::PolicyEntry> parse_policies(const ConfigurationValue&
     std::vector<Configuration::PolicyEntry> policies;
     Names names;
     for (const auto& node : section.items()) {
-        node.check_keys({"group", "resource", "conditions", "disabled"});
+        node.check_keys({"group", "resource", "conditions", "disabled", "flow_logs"});
         Configuration::PolicyEntry policy{.group = node.get("group").text(1, kMaxTextCharacters),
                                           .resource = node.get("resource").text(1, kMaxTextCharacters)};
         if (const auto conditions = node.find("conditions"); conditions && !conditions->items().empty()) {
@@ -286,10 +286,38 @@ std::vector<Configuration::PolicyEntry> parse_policies(const ConfigurationValue&
         if (const auto disabled = node.find("disabled")) {
             policy.is_disabled = disabled->boolean();
         }
+        if (const auto flow_logs = node.find("flow_logs")) {
+            policy.logs_flows = flow_logs->boolean();
+        }
         names.add(node, policy.group + "\" -> \"" + policy.resource);
         policies.push_back(std::move(policy));
     }
     return policies;
+}
+
+FlowLogging parse_flow_logging(const ConfigurationValue& node) {
+    node.check_keys(
+        {"enabled", "api_url", "upload_interval_secs", "upload_batch_size", "retention_days", "max_records"});
+    FlowLogging logging;
+    logging.is_on = node.get("enabled").boolean();
+    if (const auto url = node.find("api_url")) {
+        logging.api_url = url->checked(parse_api_url(url->text(1, kMaxTextCharacters)));
+    } else if (logging.is_on) {
+        node.fail("needs \"api_url\", where devices reach this portal, such as https://portal.example.com");
+    }
+    if (const auto interval = node.find("upload_interval_secs")) {
+        logging.upload_interval = std::chrono::seconds{interval->number(1, kMaxUploadInterval)};
+    }
+    if (const auto batch = node.find("upload_batch_size")) {
+        logging.upload_batch_size = static_cast<std::uint32_t>(batch->number(1, portal_api::kMaxFlowRecords));
+    }
+    if (const auto days = node.find("retention_days")) {
+        logging.retention = std::chrono::days{days->number(1, kMaxFlowLogDays)};
+    }
+    if (const auto records = node.find("max_records")) {
+        logging.max_records = static_cast<std::uint64_t>(records->number(1, kMaxFlowLogRecords));
+    }
+    return logging;
 }
 
 /// How the text starts that is not plain UTF-8, as a JSON text must be; unset: it may be.
@@ -344,7 +372,7 @@ std::string explain_syntax(std::string_view text, std::size_t consumed, const st
 
 Configuration parse_document(const json::value& document) {
     const ConfigurationValue root{document, ""};
-    root.check_keys({"account", "sites", "actors", "groups", "resources", "policies"});
+    root.check_keys({"account", "sites", "actors", "groups", "resources", "policies", "flow_logs"});
     const auto section = [&](std::string_view name, auto parse, auto& out) {
         if (const auto node = root.find(name)) {
             out = parse(*node);
@@ -357,6 +385,7 @@ Configuration parse_document(const json::value& document) {
     section("groups", parse_groups, configuration.groups);
     section("resources", parse_resources, configuration.resources);
     section("policies", parse_policies, configuration.policies);
+    section("flow_logs", parse_flow_logging, configuration.flow_logging);
     return configuration;
 }
 

@@ -58,6 +58,7 @@ struct Configuration {
         std::string group;
         std::string resource;
         bool is_disabled = false;
+        bool logs_flows = true;
     };
 
     std::optional<AccountSection> account;
@@ -66,6 +67,7 @@ struct Configuration {
     std::optional<std::vector<GroupEntry>> groups;
     std::optional<std::vector<ResourceEntry>> resources;
     std::optional<std::vector<PolicyEntry>> policies;
+    std::optional<FlowLogging> flow_logging;
 
     /// The error is one line that names the place: `resources[1].address: must be ...`.
     [[nodiscard]] static std::expected<Configuration, std::string> parse(std::string_view json);

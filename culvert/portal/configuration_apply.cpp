@@ -59,6 +59,7 @@ public:
         apply_groups();
         apply_resources();
         apply_policies();
+        apply_flow_logging();
         name_abandoned_resources();
         return std::move(summary_);
     }
@@ -267,7 +268,8 @@ private:
             const Policy policy{.id = found == known.end() ? PolicyId::random(rng_) : found->second.id,
                                 .group = group.id,
                                 .resource = resource.id,
-                                .is_disabled = entry.is_disabled};
+                                .is_disabled = entry.is_disabled,
+                                .logs_flows = entry.logs_flows};
             kept.insert(policy.id);
             const auto before = directory.policies.find(policy.id);
             store(policy,
@@ -282,6 +284,16 @@ private:
                 count(Outcome::kDeleted, "policy " + policy_name(directory, policy));
             }
         }
+    }
+
+    void apply_flow_logging() {
+        if (!configuration_.flow_logging) {
+            return;
+        }
+        auto account = storage_.load_directory().account;
+        const bool is_known = account.flow_logging == *configuration_.flow_logging;
+        account.flow_logging = *configuration_.flow_logging;
+        store(account, is_known ? Outcome::kUnchanged : Outcome::kChanged, "flow logs");
     }
 
     /// Resources that no section took care of after their only sites went.

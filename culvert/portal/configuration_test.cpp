@@ -35,8 +35,9 @@ std::string error_of(std::string_view json) {
 }
 
 TEST(ConfigurationFile, NamesThePlaceOfAMistake) {
-    EXPECT_EQ(error_of(R"({"sitez": []})"),
-              "top level: unknown key \"sitez\" (known: account, sites, actors, groups, resources, policies)");
+    EXPECT_EQ(
+        error_of(R"({"sitez": []})"),
+        "top level: unknown key \"sitez\" (known: account, sites, actors, groups, resources, policies, flow_logs)");
     EXPECT_EQ(error_of(R"({"sites": [{"name": "a"}, {"nam": "b"}]})"),
               "sites[1]: unknown key \"nam\" (known: name, renamed_from)");
     EXPECT_EQ(error_of(R"({"sites": [{}]})"), "sites[0]: \"name\" is missing");
@@ -343,6 +344,50 @@ TEST_F(Applying, CreatesWhatIsListed) {
     }
     ASSERT_EQ(directory.policies.size(), 1U);
     EXPECT_TRUE(directory.policies.begin()->second.is_disabled);
+}
+
+TEST(ConfigurationFile, SaysWhatIsWrongWithFlowLogs) {
+    EXPECT_EQ(error_of(R"({"flow_logs": {}})"), "flow_logs: \"enabled\" is missing");
+    EXPECT_EQ(error_of(R"({"flow_logs": {"enabled": true}})"),
+              "flow_logs: needs \"api_url\", where devices reach this portal, such as https://portal.example.com");
+    EXPECT_EQ(error_of(R"({"flow_logs": {"enabled": false}})"), "");
+    for (const auto* url :
+         {"portal.example.com", "wss://portal.example.com", "https://user@portal.example.com", "https://"}) {
+        EXPECT_EQ(error_of(R"({"flow_logs": {"enabled": true, "api_url": ")" + std::string{url} + R"("}})"),
+                  "flow_logs.api_url: must be a URL such as https://portal.example.com");
+    }
+    EXPECT_EQ(error_of(R"({"flow_logs": {"enabled": false, "upload_interval_secs": 0}})"),
+              "flow_logs.upload_interval_secs: must be a whole number from 1 to 86400");
+    EXPECT_EQ(error_of(R"({"flow_logs": {"enabled": false, "upload_batch_size": 10001}})"),
+              "flow_logs.upload_batch_size: must be a whole number from 1 to 10000");
+    EXPECT_EQ(error_of(R"({"flow_logs": {"enabled": false, "max_records": 1.5}})"),
+              "flow_logs.max_records: must be a whole number from 1 to 1000000000");
+    EXPECT_EQ(error_of(R"({"policies": [{"group": "a", "resource": "b", "flow_logs": "no"}]})"),
+              "policies[0].flow_logs: must be true or false");
+}
+
+TEST_F(Applying, SwitchesFlowLogs) {
+    apply(kAcme);
+    EXPECT_FALSE(storage_.load_directory().account.flow_logging.is_on);
+    constexpr std::string_view kOn = R"({
+      "flow_logs": {"enabled": true, "api_url": "https://portal.example.com", "upload_interval_secs": 5,
+                    "upload_batch_size": 6, "retention_days": 7, "max_records": 8},
+      "policies":  [{"group": "engineers", "resource": "lan", "flow_logs": false}]})";
+    const auto summary = apply(kOn);
+    EXPECT_EQ(summary.changed, 2U);
+    EXPECT_EQ(std::ranges::count(summary.lines, "changed  flow logs"), 1);
+    const auto directory = storage_.load_directory();
+    EXPECT_EQ(directory.account.flow_logging, (FlowLogging{.is_on = true,
+                                                           .api_url = "https://portal.example.com",
+                                                           .upload_interval = std::chrono::seconds{5},
+                                                           .upload_batch_size = 6,
+                                                           .retention = std::chrono::days{7},
+                                                           .max_records = 8}));
+    EXPECT_FALSE(directory.policies.begin()->second.logs_flows);
+    EXPECT_EQ(apply(kOn).unchanged, 2U);
+    apply(kAcme);
+    EXPECT_TRUE(storage_.load_directory().account.flow_logging.is_on) << "a section that is missing changes nothing";
+    EXPECT_TRUE(storage_.load_directory().policies.begin()->second.logs_flows);
 }
 
 TEST_F(Applying, TwiceChangesNothing) {

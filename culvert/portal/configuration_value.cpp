@@ -79,4 +79,12 @@ bool ConfigurationValue::boolean() const {
     return value_->get_bool();
 }
 
+std::int64_t ConfigurationValue::number(std::int64_t least, std::int64_t most) const {
+    const auto* number = value_->if_int64();
+    if (number == nullptr || *number < least || *number > most) {
+        fail("must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    return *number;
+}
+
 }  // namespace culvert::portal

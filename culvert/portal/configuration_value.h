@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <initializer_list>
 #include <optional>
@@ -37,6 +38,8 @@ public:
     /// Trimmed, with at least `shortest` and at most `longest` characters.
     [[nodiscard]] std::string text(std::size_t shortest, std::size_t longest) const;
     [[nodiscard]] bool boolean() const;
+    /// A whole number within these bounds.
+    [[nodiscard]] std::int64_t number(std::int64_t least, std::int64_t most) const;
 
     /// `result` or its error, with this place in front.
     template <typename T>

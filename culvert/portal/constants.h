@@ -125,6 +125,28 @@ inline constexpr std::size_t kCandidatesPerSecond = 50;
 /// Bytes of one candidate; honest ones have less than 200.
 inline constexpr std::size_t kMaxCandidateLength = 256;
 
+// --- Flow logs (spec/newer-dialect.md section 11) ---
+
+/// How long records may still come in after an authorization has ended (section 10).
+inline constexpr std::chrono::seconds kIngestGrace = std::chrono::days{30};
+/// What administrators may choose at most.
+inline constexpr std::int64_t kMaxUploadInterval = 24 * 3600;
+inline constexpr std::int64_t kMaxFlowLogDays = 3650;
+inline constexpr std::int64_t kMaxFlowLogRecords = 1'000'000'000;
+
+/// Batches of one address, and for how many addresses that is remembered.
+inline constexpr Rate kIngestions{1, 1};
+inline constexpr std::size_t kMaxIngestPlaces = 65'536;
+/// Bodies that are read at a time, in bytes: of all devices, and the longest of one whose token is worthless.
+inline constexpr std::size_t kMaxBodiesAtOnce = 64 * 1024 * 1024;
+inline constexpr std::size_t kMaxStrangersBody = 64 * 1024;
+/// Records that are stored before others get their turn.
+inline constexpr std::size_t kRecordsAtOnce = 500;
+/// Invalid records of a batch that are named.
+inline constexpr std::size_t kMaxValidationErrors = 100;
+/// Records that are deleted at a time, and how often.
+inline constexpr std::size_t kFlowLogsReapedAtOnce = 5000;
+
 // --- Relays (spec/portal-protocol.md section 10) ---
 
 inline constexpr std::size_t kRelaysPerDevice = 2;

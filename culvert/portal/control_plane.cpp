@@ -21,11 +21,6 @@ constexpr log::Logger kLog{"portal"};
 
 constexpr std::uint16_t kDnsPort = 53;
 
-/// Later devices do not understand an `init` that has none. An interval of 0 says that they shall not upload.
-portal_api::FlowLogSettings no_flow_logs() {
-    return {.api_url = "https://flow-logs.invalid/", .upload_interval_secs = 0, .upload_batch_size = 0};
-}
-
 UnixSeconds to_seconds(WallTime time) {
     return std::chrono::floor<std::chrono::seconds>(time);
 }
@@ -37,7 +32,6 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
       rng_{rng.child("core")},
       limits_{limits},
       keys_{storage.token_keys()},
-      ingest_key_{rng.child("ingest").array<32>()},
       directory_{storage.load_directory()},
       relays_{rng.child("relays")} {
     due_.set(Due::kTokenReap, now + kTokenReapInterval);
@@ -272,24 +266,18 @@ void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_n
     state.resources = visible_resources(state.device, session.version);
     state.pools = visible_pools(session);
 
-    portal_api::ClientInit init;
-    init.interface = client_interface(state.device);
-    init.flow_logs = no_flow_logs();
     std::set<ResourceId> reachable;
     for (const auto& [resource_id, resource] : state.resources) {
         reachable.insert(resource_id);
-        init.resources.push_back(resource);
     }
     for (const auto& [pool_id, pool] : state.pools) {
         reachable.insert(pool_id);
-        init.device_pools.push_back(pool);
     }
     load_inbound(session, wall_now);
-    init.authorizations = state.inbound.authorizations();
-    init.relays = give_relays(session, state.device.public_key, wall_now);
+    auto relays = give_relays(session, state.device.public_key, wall_now);
     clients_.add(state.device.id, session.id);
     const bool lost_access = storage_.erase_flows_except(state.device.id, reachable);
-    send(session.id, portal_api::ToClient{std::move(init)});
+    send_client_init(session, std::move(relays));
     kLog.info("Client joined", log::field("cid", state.device.id));
     if (lost_access) {
         reconcile_flows(wall_now);
@@ -413,15 +401,31 @@ portal_api::Interface ControlPlane::client_interface(const Client& client) const
     return interface;
 }
 
+void ControlPlane::send_client_init(Session& session, std::vector<portal_api::Relay> relays) {
+    const auto& state = session.client();
+    portal_api::ClientInit init;
+    init.interface = client_interface(state.device);
+    for (const auto& [resource_id, resource] : state.resources) {
+        init.resources.push_back(resource);
+    }
+    for (const auto& [pool_id, pool] : state.pools) {
+        init.device_pools.push_back(pool);
+    }
+    init.authorizations = state.inbound.authorizations();
+    init.relays = std::move(relays);
+    init.flow_logs = flow_log_settings();
+    send(session.id, portal_api::ToClient{std::move(init)});
+}
+
 void ControlPlane::send_init(Session& session, std::vector<portal_api::Relay> relays) {
     const auto& gateway = session.gateway();
     portal_api::GatewayInit init;
     init.interface.ipv4 = gateway.device.ipv4;
     init.interface.ipv6 = gateway.device.ipv6;
     init.account_slug = directory_.account.slug;
-    init.flow_logs = no_flow_logs();
     init.authorizations = gateway.flows.authorizations();
     init.relays = std::move(relays);
+    init.flow_logs = flow_log_settings();
     std::set<ResourceId> granted;
     std::ranges::transform(init.authorizations, std::inserter(granted, granted.end()),
                            &portal_api::Authorization::resource_id);

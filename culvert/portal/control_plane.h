@@ -100,6 +100,8 @@ public:
     [[nodiscard]] std::optional<Output> poll_output();
 
     [[nodiscard]] Statistics statistics() const;
+    /// As it is configured now.
+    [[nodiscard]] const Account& account() const { return directory_.account; }
 
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
@@ -138,6 +140,7 @@ private:
     void close(SessionId id, std::string reason, Instant now);
     void send_relay_pushes();
     [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
+    void send_client_init(Session& session, std::vector<portal_api::Relay> relays);
     void send_init(Session& session, std::vector<portal_api::Relay> relays);
     [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
                                                                                      const Version& version) const;
@@ -183,7 +186,6 @@ private:
     [[nodiscard]] bool record_flow(ConnectedGateway& gateway, Flow& flow);
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource, Instant now, UnixSeconds wall_now);
-    [[nodiscard]] std::string ingest_token(const FlowEnds& ends, portal_api::FlowRole role, UnixSeconds wall_now) const;
     void name_relays(Session& session, Instant now);
     void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref, Instant now);
     void fail_unanswered(Instant now);
@@ -227,12 +229,18 @@ private:
     void release_client(const ClientId& client, const ResourceId& resource);
     void update_client(Session& session, const DirectoryChanges& changes, Instant now);
     void update_gateway(Session& session, const DirectoryChanges& changes);
-    void reconcile_flows(UnixSeconds now);
-    void reconcile_flows(Session& session, UnixSeconds now);
+    /// Of policies in `withdrawn` nothing is renewed.
+    void reconcile_flows(UnixSeconds now, const std::set<PolicyId>& withdrawn = {});
+    void reconcile_flows(Session& session, UnixSeconds now, const std::set<PolicyId>& withdrawn);
     [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] bool tell_expiry(Session& session, const Flow& flow, UnixSeconds now);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
+
+    // control_plane_flow_logs.cpp: what devices are told about recording flows
+    [[nodiscard]] portal_api::FlowLogSettings flow_log_settings() const;
+    [[nodiscard]] const portal_api::IngestKey& ingest_key();
+    [[nodiscard]] std::string ingest_token(const FlowEnds& ends, portal_api::FlowRole role, UnixSeconds wall_now);
 
     // snapshot.cpp
     static void describe(Snapshot& out, const Session& session);
@@ -241,7 +249,7 @@ private:
     Rng rng_;
     Limits limits_;
     TokenKeys keys_;
-    portal_api::IngestKey ingest_key_;
+    std::optional<portal_api::IngestKey> ingest_key_;
     Directory directory_;
     RelayPresence relays_;
     Sessions sessions_;

@@ -43,7 +43,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
                 update_gateway(session, changes);
             }
         }
-        reconcile_flows(wall_now);
+        reconcile_flows(wall_now, changes.logged_otherwise);
         reconcile_device_flows(changes, wall_now);
     } catch (...) {
         // The next call finds the differences again; what was sent already may be sent twice, which does no harm.
@@ -112,6 +112,9 @@ void ControlPlane::release_client(const ClientId& client, const ResourceId& reso
 
 void ControlPlane::update_client(Session& session, const DirectoryChanges& changes, Instant now) {
     auto& state = session.client();
+    if (changes.flow_logs) {
+        send_client_init(session, relays_.relays_of(session.id));  // with the resources that it knows
+    }
     if (changes.dns) {
         send(session.id, portal_api::ToClient{portal_api::ConfigChanged{client_interface(state.device)}});
     }
@@ -156,21 +159,21 @@ void ControlPlane::update_gateway(Session& session, const DirectoryChanges& chan
             send(session.id, portal_api::ToGateway{portal_api::ResourceUpdated{*std::move(adapted)}});
         }
     }
-    if (changes.slug) {
+    if (changes.slug || changes.flow_logs) {
         send_init(session, relays_.relays_of(session.id));
     }
 }
 
-void ControlPlane::reconcile_flows(UnixSeconds now) {
+void ControlPlane::reconcile_flows(UnixSeconds now, const std::set<PolicyId>& withdrawn) {
     for (auto& [id, session] : sessions_) {
         if (session.is_joined && session.role == Role::kGateway) {
-            reconcile_flows(session, now);
+            reconcile_flows(session, now, withdrawn);
         }
     }
 }
 
 /// Takes back what the gateway was allowed by flows that are no longer in the database.
-void ControlPlane::reconcile_flows(Session& session, UnixSeconds now) {
+void ControlPlane::reconcile_flows(Session& session, UnixSeconds now, const std::set<PolicyId>& withdrawn) {
     auto& state = session.gateway();
     std::set<FlowId> existing;
     for (const auto& flow : storage_.find_flows(state.device.id)) {
@@ -180,7 +183,8 @@ void ControlPlane::reconcile_flows(Session& session, UnixSeconds now) {
     bool must_list_all = false;
     for (const auto& lost : state.flows.take_missing(existing)) {
         if (!state.flows.contains({lost.client, lost.resource})) {
-            const auto renewed = try_renew(lost, state.device, now);
+            // Whether flows are logged stands in the tokens that both ends were given, so they have to get others.
+            const auto renewed = withdrawn.contains(lost.policy) ? std::nullopt : try_renew(lost, state.device, now);
             if (!renewed) {
                 reject_access(session.id, lost.client, lost.resource);
                 continue;

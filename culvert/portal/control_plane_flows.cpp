@@ -230,13 +230,6 @@ void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_s
     send(gateway_session.id, portal_api::ToGateway{std::move(message)});
 }
 
-/// For devices that drop an authorization which has none. It says that nothing is to be recorded.
-std::string ControlPlane::ingest_token(const FlowEnds& ends, portal_api::FlowRole role, UnixSeconds wall_now) const {
-    auto claims = ingest_claims(ends, directory_, wall_now);
-    claims.role = role;
-    return portal_api::sign_ingest_token(claims, ingest_key_);
-}
-
 /// Devices that lost their last allocation wait for this, and do not reconnect (spec/newer-dialect.md section 7.3).
 void ControlPlane::name_relays(Session& session, Instant now) {
     if (!session.relay_requests.take(kRelayRequests, now)) {

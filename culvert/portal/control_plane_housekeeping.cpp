@@ -28,6 +28,10 @@ void ControlPlane::keep_house(Instant now, WallTime wall_now) {
                owner.second.joins.is_full(now) && owner.second.flows.is_full(now);
     });
     attempt("Cannot delete expired flows", now, [&] { storage_.erase_expired_flows(wall_seconds); });
+    attempt("Cannot delete old flow logs", now, [&] {
+        const auto& logging = directory_.account.flow_logging;
+        storage_.erase_flow_logs(wall_seconds - logging.retention, logging.max_records, kFlowLogsReapedAtOnce);
+    });
     attempt("Cannot look after devices", now, [&] { look_after_devices(now, wall_seconds); });
     attempt("Cannot renew credentials for relays", now, [&] { renew_turn_users(wall_seconds); });
     // Even on a full disk: what was taken back must be taken back everywhere.

@@ -132,9 +132,9 @@ void ControlPlane::introduce(const Session& client, const Session& device, const
     auto to_client = introduction(target, initiator);
     auto claims = ingest_claims(flow, initiator, directory_, wall_now);
     claims.role = portal_api::FlowRole::kResponder;
-    to_device.flow_logs_ingest_token = portal_api::sign_ingest_token(claims, ingest_key_);
+    to_device.flow_logs_ingest_token = portal_api::sign_ingest_token(claims, ingest_key());
     claims.role = portal_api::FlowRole::kInitiator;
-    to_client.flow_logs_ingest_token = portal_api::sign_ingest_token(claims, ingest_key_);
+    to_client.flow_logs_ingest_token = portal_api::sign_ingest_token(claims, ingest_key());
     ++statistics_.flows_authorized;
     kLog.debug("Let a client through to a device", log::field("cid", initiator.id), log::field("device", target.id),
                log::field("rid", flow.resource));

@@ -25,6 +25,18 @@ bool is_replaced(const Policy& before, const Policy& after) {
     return before.group != after.group || before.resource != after.resource || before.conditions != after.conditions;
 }
 
+/// Whether flows that the policy grants are logged.
+bool logs_flows(const Directory& directory, const Policy& policy) {
+    return directory.account.flow_logging.is_on && policy.logs_flows;
+}
+
+/// How, as far as devices have to know.
+bool is_logged_alike(const FlowLogging& before, const FlowLogging& after) {
+    return before.is_on == after.is_on &&
+           (!after.is_on || (before.api_url == after.api_url && before.upload_interval == after.upload_interval &&
+                             before.upload_batch_size == after.upload_batch_size));
+}
+
 }  // namespace
 
 std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor, const ResourceId& resource) {
@@ -65,6 +77,7 @@ DirectoryChanges compare(const Directory& before, const Directory& after) {
                   before.account.upstream_dns != after.account.upstream_dns ||
                   before.account.upstream_doh != after.account.upstream_doh;
     changes.slug = before.account.slug != after.account.slug;
+    changes.flow_logs = !is_logged_alike(before.account.flow_logging, after.account.flow_logging);
 
     std::set<SiteId> renamed;
     for (const auto& [id, site] : after.sites) {
@@ -95,6 +108,11 @@ DirectoryChanges compare(const Directory& before, const Directory& after) {
         if (const auto old = before.policies.find(id);
             old != before.policies.end() && is_replaced(old->second, policy)) {
             changes.toggled.insert(old->second.resource);
+            changes.toggled.insert(policy.resource);
+        }
+        if (const auto old = before.policies.find(id);
+            old != before.policies.end() && logs_flows(before, old->second) != logs_flows(after, policy)) {
+            changes.logged_otherwise.insert(id);
             changes.toggled.insert(policy.resource);
         }
     }

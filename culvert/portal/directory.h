@@ -50,6 +50,10 @@ struct Grant {
 struct DirectoryChanges {
     bool dns = false;
     bool slug = false;
+    /// What devices are told about recording flows.
+    bool flow_logs = false;
+    /// Policies whose flows are logged now and were not, or the other way round.
+    std::set<PolicyId> logged_otherwise;
     /// Their sites or a policy that leads to them changed: to be deleted and created anew at clients.
     std::set<ResourceId> toggled;
     /// A site of theirs was renamed: to be toggled at clients that cannot handle that.

@@ -36,6 +36,16 @@ void MemoryStorage::in_transaction(const std::function<void()>& work) {
     }
 }
 
+void MemoryStorage::put(const Account& account) {
+    auto& directory = rows_.directory;
+    const bool is_switched = directory.account.flow_logging.is_on != account.flow_logging.is_on;
+    directory.account = account;
+    if (is_switched) {
+        std::erase_if(rows_.flows,
+                      [&](const auto& row) { return directory.policies.at(row.second.policy).logs_flows; });
+    }
+}
+
 void MemoryStorage::put(const Membership& membership) {
     auto& directory = rows_.directory;
     require(directory.actors.contains(membership.actor) && directory.groups.contains(membership.group));
@@ -71,7 +81,7 @@ void MemoryStorage::put(const Policy& policy) {
     auto& stored = directory.policies[policy.id];
     const auto before = std::exchange(stored, policy);
     if (policy.is_disabled || before.group != policy.group || before.resource != policy.resource ||
-        before.conditions != policy.conditions) {
+        before.conditions != policy.conditions || before.logs_flows != policy.logs_flows) {
         std::erase_if(rows_.flows, [&](const auto& row) { return row.second.policy == policy.id; });
         std::erase_if(rows_.device_flows, [&](const auto& row) { return row.second.policy == policy.id; });
     }

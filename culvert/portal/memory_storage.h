@@ -24,7 +24,7 @@ public:
     TokenKeys token_keys() override { return keys_; }
 
     Directory load_directory() override;
-    void put(const Account& account) override { rows_.directory.account = account; }
+    void put(const Account& account) override;
     void put(const Site& site) override { rows_.directory.sites[site.id] = site; }
     void put(const Actor& actor) override { rows_.directory.actors[actor.id] = actor; }
     void put(const Group& group) override { rows_.directory.groups[group.id] = group; }
@@ -79,11 +79,20 @@ public:
     bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override;
     void erase_expired_flows(UnixSeconds now) override;
 
+    portal_api::IngestKey ingest_key(Rng& rng) override;
+    FlowLogged put(const FlowLogEntry& entry, UnixSeconds now) override;
+    void erase_flow_logs(UnixSeconds before, std::uint64_t max_records, std::size_t limit) override;
+    std::vector<FlowLogEntry> find_flow_logs(const FlowLogQuery& query) override;
+
 private:
     struct TurnUserRow {
         TurnUser user;
         std::uint64_t number = 0;  // greater is newer
         bool is_revoked = false;
+    };
+    struct FlowLogRow {
+        FlowLogEntry entry;
+        UnixSeconds received_at;
     };
     struct Rows {
         Directory directory;
@@ -99,6 +108,10 @@ private:
         std::map<net::IpAddress, std::optional<UnixSeconds>> quarantine;
         /// Of devices of all kinds.
         std::set<Uuid> revoked;
+        std::optional<portal_api::IngestKey> ingest_key;
+        /// By number: the order in which they came.
+        std::map<std::uint64_t, FlowLogRow> flow_logs;
+        std::uint64_t last_flow_log = 0;
     };
 
     /// What foreign keys and unique indices see to in a database. Throws StorageError.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,6 +34,20 @@ constexpr UnixSeconds kNever{std::chrono::seconds{2'145'916'800}};
 
 // --- Configuration: changed by administrators ---
 
+/// Whether devices report their flows, and what is kept of that (spec/newer-dialect.md sections 5.3, 10 and 11).
+struct FlowLogging {
+    bool is_on = false;
+    /// Where devices reach this portal.
+    std::string api_url;
+    std::chrono::seconds upload_interval{60};
+    std::uint32_t upload_batch_size = 1000;
+    /// Records that came in longer ago are deleted, and the oldest of more than so many.
+    std::chrono::days retention{30};
+    std::uint64_t max_records = 1'000'000;
+
+    friend bool operator==(const FlowLogging&, const FlowLogging&) = default;
+};
+
 struct Account {
     AccountId id;
     std::string name;
@@ -40,6 +55,7 @@ struct Account {
     std::optional<std::string> search_domain;
     std::vector<net::SocketAddress> upstream_dns;
     std::vector<std::string> upstream_doh;  ///< URLs.
+    FlowLogging flow_logging = {};
 
     friend bool operator==(const Account&, const Account&) = default;
 };
@@ -122,6 +138,8 @@ struct Policy {
     /// JSON text as configured, "[]" for none. Conditions are not evaluated yet: a policy that has some grants nothing.
     std::string conditions = "[]";
     bool is_disabled = false;
+    /// Where the account logs flows: whether those that it grants are among them.
+    bool logs_flows = true;
 
     [[nodiscard]] bool has_conditions() const { return conditions != "[]"; }
 

@@ -5,6 +5,9 @@
 #include <charconv>
 #include <optional>
 
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
 #include "culvert/net/ip_network.h"
 #include "culvert/portal/text.h"
 #include "culvert/portal/tunnel_addresses.h"
@@ -284,6 +287,16 @@ std::expected<net::SocketAddress, std::string> parse_upstream_dns(std::string_vi
 std::expected<std::string, std::string> parse_doh_url(std::string_view text) {
     if (!portal_api::is_doh_url(text)) {
         return std::unexpected{"must be a URL such as https://dns.example/dns-query, with port 443 and no query"};
+    }
+    return std::string{text};
+}
+
+std::expected<std::string, std::string> parse_api_url(std::string_view text) {
+    const auto url = boost::urls::parse_uri(text);
+    const bool is_web =
+        url && (url->scheme_id() == boost::urls::scheme::https || url->scheme_id() == boost::urls::scheme::http);
+    if (!is_web || url->host().empty() || url->has_userinfo() || (url->has_port() && url->port_number() == 0)) {
+        return std::unexpected{"must be a URL such as https://portal.example.com"};
     }
     return std::string{text};
 }

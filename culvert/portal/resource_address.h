@@ -20,6 +20,8 @@ namespace culvert::portal {
 /// A server that clients inside the tunnel can reach: "203.0.113.53", "203.0.113.53:53", "[2001:db8::53]:53". The port
 /// defaults to 53.
 [[nodiscard]] std::expected<net::SocketAddress, std::string> parse_upstream_dns(std::string_view text);
+/// Where devices reach a portal by HTTP.
+[[nodiscard]] std::expected<std::string, std::string> parse_api_url(std::string_view text);
 /// The URL of a resolver that is asked over HTTPS.
 [[nodiscard]] std::expected<std::string, std::string> parse_doh_url(std::string_view text);
 

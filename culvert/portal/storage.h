@@ -12,6 +12,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/directory.h"
+#include "culvert/portal/flow_log.h"
 #include "culvert/portal/token.h"
 #include "culvert/turn/constants.h"
 
@@ -123,6 +124,7 @@ public:
     // Configuration. put() inserts the row or replaces the one with its id. If it cites a row that does not exist, or
     // is a second membership or policy of the same pair, it throws and changes nothing; likewise the calls below.
     [[nodiscard]] virtual Directory load_directory() = 0;
+    /// Deletes the flows of policies that log flows if that is switched on or off for the account.
     virtual void put(const Account& account) = 0;
     virtual void put(const Site& site) = 0;
     virtual void put(const Actor& actor) = 0;
@@ -131,7 +133,8 @@ public:
     /// Deletes the resource's flows if address, type or IP stack change, and those through sites and to members that it
     /// lost.
     virtual void put(const Resource& resource) = 0;
-    /// Deletes the policy's flows if it is disabled or its group, resource or conditions change.
+    /// Deletes the policy's flows if it is disabled or its group, resource or conditions change, or whether it logs
+    /// flows (devices were told with each flow).
     virtual void put(const Policy& policy) = 0;
     virtual void erase(const SiteId& id) = 0;
     virtual void erase(const ActorId& id) = 0;
@@ -209,6 +212,17 @@ public:
     /// Deletes the client's flows to other resources than `reachable`. Whether there were any.
     virtual bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) = 0;
     virtual void erase_expired_flows(UnixSeconds now) = 0;
+
+    // Flows as devices report them
+    /// What tokens for reports are signed with. Generated when it is first asked for, and kept.
+    [[nodiscard]] virtual portal_api::IngestKey ingest_key(Rng& rng) = 0;
+    /// A flow is known by who reports it, its start, protocol and addresses, and the resource. Reports may come again
+    /// and in any order: the first one counts, and the first that says how the flow ended, with its paths.
+    virtual FlowLogged put(const FlowLogEntry& entry, UnixSeconds now) = 0;
+    /// Deletes reports that came in before that, and the oldest of more than `max_records`; `limit` of each at most.
+    virtual void erase_flow_logs(UnixSeconds before, std::uint64_t max_records, std::size_t limit) = 0;
+    /// The newest come last.
+    [[nodiscard]] virtual std::vector<FlowLogEntry> find_flow_logs(const FlowLogQuery& query) = 0;
 };
 
 }  // namespace culvert::portal

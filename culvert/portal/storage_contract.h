@@ -2,6 +2,7 @@
 
 #include "culvert/portal/storage_configuration_contract.h"
 #include "culvert/portal/storage_devices_contract.h"
+#include "culvert/portal/storage_flow_logs_contract.h"
 #include "culvert/portal/storage_flows_contract.h"
 #include "culvert/portal/storage_pools_contract.h"
 
@@ -9,5 +10,6 @@
 #define CULVERT_STORAGE_CONTRACT(prefix, factory)                                  \
     INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageConfigurationContract, factory); \
     INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageDevicesContract, factory);       \
+    INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageFlowLogsContract, factory);      \
     INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageFlowsContract, factory);         \
     INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StoragePoolsContract, factory)

@@ -56,9 +56,6 @@ struct IngestClaims {
     friend bool operator==(const IngestClaims&, const IngestClaims&) = default;
 };
 
-/// How long records may still come in after an authorization has ended.
-inline constexpr std::chrono::seconds kIngestGrace = std::chrono::days{30};
-
 /// A longer token is refused unread. Ours have a few kilobytes at most.
 inline constexpr std::size_t kMaxIngestToken = 16 * 1024;
 
