@@ -1,5 +1,6 @@
-// What a gateway spends on packets: of flows to addresses, of flows to names, which it translates, and of flows that it
-// tells of in the log. bench/gateway_bench [ROUNDS]; times are per packet, the best of all rounds.
+// What a gateway spends on packets: of flows to addresses, of flows to names, which it translates, of flows that it
+// tells of in the log, and of flows that it records for the portal. bench/gateway_bench [ROUNDS]; times are per packet,
+// the best of all rounds.
 
 #include <algorithm>
 #include <chrono>
@@ -66,6 +67,31 @@ public:
         }
         std::printf("%-16s from the client %7.2f x    to the client %7.2f x\n", "throughput",
                     cases[0].out / cases[1].out, cases[0].in / cases[1].in);
+    }
+
+    /// Packets of a flow, and new flows, with a record for the portal and without.
+    void run_records(int rounds) {
+        double out[2] = {1e9, 1e9};
+        double in[2] = {1e9, 1e9};
+        double begun[2] = {1e9, 1e9};
+        for (int round = 0; round < rounds; ++round) {
+            for (const bool is_recorded : {false, true}) {
+                auto message = network_.rogue_authorization;
+                if (is_recorded) {
+                    message.flow_logs_ingest_token = ingest_token(id<ResourceId>(1), portal_api::FlowRole::kResponder);
+                }
+                network_.to_gateway(gateway_, message);
+                out[is_recorded] = std::min(out[is_recorded], outbound("10.0.0.1"));
+                in[is_recorded] = std::min(in[is_recorded], inbound("10.0.0.1"));
+                if (round % 20 == 0) {
+                    begun[is_recorded] = std::min(begun[is_recorded], flows());
+                }
+                network_.run_for(1s);
+                gateway_.records.clear();
+            }
+        }
+        std::printf("recorded         from the client %+7.1f ns   to the client %+7.1f ns   a flow %+7.2f us\n",
+                    out[1] - out[0], in[1] - in[0], (begun[1] - begun[0]) / 1e3);
     }
 
     /// New flows, each of a SYN and a RST.
@@ -187,4 +213,5 @@ int main(int argc, char** argv) {
     culvert::tunnel::test::Bench bench;
     bench.run(rounds);
     bench.run_flows(std::max(1, rounds / 100));
+    bench.run_records(std::max(1, rounds / 4));
 }

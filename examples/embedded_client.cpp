@@ -60,6 +60,7 @@ void show(const tunnel::ClientEvent& event) {
                    [](const tunnel::ReconnectToPortal&) { std::cout << "connect to the portal anew\n"; },
                    [](const tunnel::KeyChanged&) { std::cout << "connect to the portal with another key\n"; },
                    [](const tunnel::DnsRecordsChanged&) { std::cout << "keep the addresses of names\n"; },
+                   [](const tunnel::FlowsTracked&) { std::cout << "keep records of flows for the portal\n"; },
                    [](const dns::Ask&) { std::cout << "ask a resolver outside the tunnel\n"; },
                    [](const dns::StopAsking&) { std::cout << "close that socket again\n"; },
                },

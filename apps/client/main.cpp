@@ -29,6 +29,7 @@ int run(Options options) {
     command_line::DeviceNeeds needs{.account = sandbox::kClientAccount,
                                     .portal_port = options.device.portal.url.port(),
                                     .log_directory = options.log.directory,
+                                    .flow_log_folder = options.device.flow_log_folder,
                                     .connects_to_resolvers = true};
     if (options.metrics) {
         needs.listeners.push_back(*options.metrics);

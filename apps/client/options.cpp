@@ -19,6 +19,7 @@ using command_line::Complaint;
 using command_line::EarlyExit;
 
 constexpr const char* kIdFile = "/var/lib/dev.firezone.client/config/firezone-id.json";
+constexpr const char* kFlowLogFolder = "/var/lib/dev.firezone.client/flow-logs";
 constexpr const char* kTokenFile = "/etc/dev.firezone.client/token";
 
 struct RawOptions {
@@ -150,7 +151,8 @@ std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw) 
                                               .component = "headless-client",
                                               .version = portal_api::kClientProtocolVersion,
                                               .app_id = portal_api::kClientAppId,
-                                              .id_file = kIdFile},
+                                              .id_file = kIdFile,
+                                              .flow_log_folder = kFlowLogFolder},
                                              *token);
 }
 

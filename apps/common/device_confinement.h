@@ -1,6 +1,7 @@
 #pragma once
 
 #include <expected>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct DeviceNeeds {
     std::vector<net::SocketAddress> listeners;
     /// Empty: no log files. They are root's, so with them the process stays root if it is.
     std::string log_directory;
+    /// Records of flows; empty: none. Made for the account, whoever that will be.
+    std::filesystem::path flow_log_folder;
     bool forwards = false;               ///< keeps nftables rules
     bool connects_to_resolvers = false;  ///< of any port: the portal names them later
 };

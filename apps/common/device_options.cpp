@@ -87,7 +87,8 @@ std::expected<session::DeviceOptions, Complaint> make_device_options(const Devic
                                               .user_agent = user_agent(host, kind),
                                               .socket_mark = io::kSocketMark,
                                               .rng = rng.child("portal")},
-                                   .tun_name = io::kTunName};
+                                   .tun_name = io::kTunName,
+                                   .flow_log_folder = kind.flow_log_folder};
     options.shard.receive_buffer = environment_size("FIREZONE_UDP_RECV_BUFFER_SIZE").value_or(io::kReceiveBufferSize);
     options.shard.send_buffer = environment_size("FIREZONE_UDP_SEND_BUFFER_SIZE").value_or(io::kSendBufferSize);
     return options;

@@ -31,6 +31,7 @@ struct DeviceKind {
     std::string_view version;    ///< in the User-Agent; see portal_api/user_agent.h
     std::string_view app_id;     ///< for ids derived from the machine's
     std::filesystem::path id_file;
+    std::filesystem::path flow_log_folder;
 };
 
 /// Puts a session's options together: identity, login URL, sockets. The complaint is for a person.

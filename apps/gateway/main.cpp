@@ -35,6 +35,7 @@ int run(Options options) {
     command_line::DeviceNeeds needs{.account = sandbox::kGatewayAccount,
                                     .portal_port = options.device.portal.url.port(),
                                     .listeners = {options.health_check},
+                                    .flow_log_folder = options.device.flow_log_folder,
                                     .forwards = true};
     if (options.metrics) {
         needs.listeners.push_back(*options.metrics);

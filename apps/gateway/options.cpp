@@ -24,6 +24,7 @@ using command_line::Complaint;
 using command_line::EarlyExit;
 
 constexpr const char* kIdFile = "/var/lib/firezone/gateway_id";
+constexpr const char* kFlowLogFolder = "/var/lib/firezone/flow-logs";
 
 struct RawOptions {
     command_line::DeviceFlags device;
@@ -102,7 +103,8 @@ std::expected<session::DeviceOptions, Complaint> prepare(const RawOptions& raw) 
                                               .component = "gateway",
                                               .version = portal_api::kGatewayProtocolVersion,
                                               .app_id = portal_api::kGatewayAppId,
-                                              .id_file = kIdFile},
+                                              .id_file = kIdFile,
+                                              .flow_log_folder = kFlowLogFolder},
                                              *token);
 }
 

@@ -335,6 +335,7 @@ void Connection::handle_nomination(const ice::Nominated& nominated, Relays& rela
               log::field("since_request_ms", (now - created_at_) / std::chrono::milliseconds{1}));
     log_.debug("Updating remote socket", log::field("local", socket.source), log::field("remote", socket.destination));
     socket_ = socket;
+    socket_since_ = now;
     if (phase_ == Phase::kConnecting) {
         phase_ = Phase::kConnected;
         last_activity_ = now;

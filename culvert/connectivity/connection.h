@@ -15,6 +15,7 @@
 #include "culvert/connectivity/events.h"
 #include "culvert/connectivity/outbox.h"
 #include "culvert/connectivity/ring.h"
+#include "culvert/connectivity/send_path.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/ice/agent.h"
 #include "culvert/observability/id_logger.h"
@@ -48,6 +49,12 @@ public:
     [[nodiscard]] std::optional<Failure> failure() const { return failure_; }
     /// Where packets go; unset until the first nomination.
     [[nodiscard]] const std::optional<PeerSocket>& socket() const { return socket_; }
+    /// The same with its time, for records.
+    [[nodiscard]] std::optional<SendPath> send_path() const {
+        return socket_ ? std::optional{SendPath{socket_->is_relayed ? std::nullopt : std::optional{socket_->source},
+                                                socket_->destination, socket_since_}}
+                       : std::nullopt;
+    }
     [[nodiscard]] wireguard::Tunnel& tunnel() { return tunnel_; }
     [[nodiscard]] ice::Agent& agent() { return agent_; }
     [[nodiscard]] const ice::Agent& agent() const { return agent_; }
@@ -145,6 +152,7 @@ private:
     Phase phase_ = Phase::kConnecting;
     std::optional<Failure> failure_;
     std::optional<PeerSocket> socket_;
+    Instant socket_since_;
     Instant created_at_;
     Instant last_activity_;
     Deadlines<Due> due_;

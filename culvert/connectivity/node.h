@@ -26,6 +26,7 @@
 #include "culvert/connectivity/relays.h"
 #include "culvert/connectivity/schedule.h"
 #include "culvert/connectivity/seeds.h"
+#include "culvert/connectivity/send_path.h"
 #include "culvert/crypto/keys.h"
 #include "culvert/ice/agent.h"
 #include "culvert/net/transmit.h"
@@ -81,6 +82,8 @@ public:
     [[nodiscard]] const crypto::PublicKey& public_key() const;
     [[nodiscard]] bool has_connection(const ConnectionId& id) const { return connections_.contains(id); }
     [[nodiscard]] bool has_relays() const { return !relays_.empty(); }
+    /// Where packets for the peer go; nullopt: nowhere yet.
+    [[nodiscard]] std::optional<SendPath> send_path(const ConnectionId& id) const;
 
     // Connections.
 

@@ -45,6 +45,11 @@ std::optional<DataPath> data_path(const Connection& connection, Relays& relays, 
 
 }  // namespace
 
+std::optional<SendPath> Node::send_path(const ConnectionId& id) const {
+    const auto connection = connections_.find(id);
+    return connection == connections_.end() ? std::nullopt : connection->second->send_path();
+}
+
 void Node::encapsulate(const ConnectionId& id, packet::Segmenter& segments, net::TransmitQueue& out, Instant now) {
     auto* connection = find(id);
     if (connection == nullptr) {

@@ -37,6 +37,7 @@ struct PortAttributes {
 constexpr std::uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr std::uint64_t kWrite = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 constexpr std::uint64_t kManage = kWrite | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+constexpr std::uint64_t kManageTree = kManage | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR;
 /// Those that make sense for a single file; the kernel refuses rules with others.
 constexpr std::uint64_t kOfFiles = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 
@@ -90,6 +91,10 @@ Landlock& Landlock::write(const std::filesystem::path& path) {
 
 Landlock& Landlock::manage(const std::filesystem::path& folder) {
     return add(folder, kManage);
+}
+
+Landlock& Landlock::manage_tree(const std::filesystem::path& folder) {
+    return add(folder, kManageTree);
 }
 
 Landlock& Landlock::write(const io::FileDescriptor& file) {

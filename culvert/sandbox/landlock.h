@@ -26,6 +26,8 @@ public:
     Landlock& write(const std::filesystem::path& path);
     /// Also creating, renaming and removing files beneath a folder.
     Landlock& manage(const std::filesystem::path& folder);
+    /// And folders beneath it.
+    Landlock& manage_tree(const std::filesystem::path& folder);
     /// Reading and writing one file. Any descriptor will do, also one of O_PATH.
     Landlock& write(const io::FileDescriptor& file);
 

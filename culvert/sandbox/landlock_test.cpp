@@ -103,6 +103,25 @@ TEST_F(LandlockTest, AManagedFolderIsManagedAlone) {
                 }).exited_with(0));
 }
 
+TEST_F(LandlockTest, OnlyAManagedTreeGetsFolders) {
+    const auto makes_folders = [&](auto allow) {
+        return testing::in_child([&] {
+                   Landlock files;
+                   allow(files);
+                   const auto made = folder_ / "open" / "below";
+                   return enforce(files) && ::mkdir(made.c_str(), S_IRWXU) == 0 &&
+                                  can_open(made / "new", O_WRONLY | O_CREAT) && ::unlink((made / "new").c_str()) == 0 &&
+                                  ::rmdir(made.c_str()) == 0 &&
+                                  ::mkdir((folder_ / "shut" / "below").c_str(), S_IRWXU) != 0
+                              ? 0
+                              : 1;
+               })
+            .exited_with(0);
+    };
+    EXPECT_TRUE(makes_folders([&](Landlock& files) { files.manage_tree(folder_ / "open"); }));
+    EXPECT_FALSE(makes_folders([&](Landlock& files) { files.manage(folder_ / "open"); }));
+}
+
 TEST_F(LandlockTest, OneFileIsReachedThroughItsDescriptor) {
     EXPECT_TRUE(testing::in_child([&] {
                     const io::FileDescriptor held{::open((folder_ / "shut" / "file").c_str(), O_PATH | O_CLOEXEC)};

@@ -113,6 +113,7 @@ private:
     void handle(os_dns::SystemResolvers& found) {
         kSessionLog.debug("The machine's own resolvers", log::field("count", found.addresses.size()));
         resolver_->set_system_resolvers(found.addresses);
+        set_name_servers(found.addresses);
         shards_->post_always(tunnel::SetSystemResolvers{std::move(found.addresses)});
     }
     void handle(os_dns::Applied& /*applied*/) { become_ready(); }

@@ -6,6 +6,7 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/io/clock.h"
+#include "culvert/io/constants.h"
 #include "culvert/session/constants.h"
 
 namespace culvert::session {
@@ -26,6 +27,7 @@ std::expected<void, std::string> DeviceSession::run() {
     }
     loop_.run();
     shards_->join();
+    flow_upload_.reset();  // writes down what the shards said last
     if (options_.on_ending) {
         options_.on_ending();
     }
@@ -58,6 +60,8 @@ std::expected<void, std::string> DeviceSession::start() {
         }
     }
 
+    portal_host_ = options_.portal.url.host();
+    is_portal_encrypted_ = options_.portal.url.is_tls();
     auto connection = portal_link::PortalConnection::create(
         std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },
         loop_.context());
@@ -65,6 +69,7 @@ std::expected<void, std::string> DeviceSession::start() {
         return std::unexpected{connection.error()};
     }
     connection_ = std::move(*connection);
+    start_flow_upload();
 
     shards_ = make_shards(std::move(*tuns), options_.shard);
     public_key_ = shards_->public_key();
@@ -146,6 +151,57 @@ void DeviceSession::handle(tunnel::ReconnectToPortal& /*asked*/) {
     connect();
 }
 
+// --- Records of flows ---
+
+void DeviceSession::start_flow_upload() {
+    if (options_.flow_log_folder.empty()) {
+        return;
+    }
+    std::vector<net::IpAddress> addresses;
+    for (const auto& address : connection_->addresses()) {
+        addresses.push_back(address.ip);
+    }
+    flow_upload_ = std::make_unique<flow_upload::FlowUpload>(
+        flow_upload::FlowUpload::Options{.folder = options_.flow_log_folder,
+                                         .mark = io::kSocketMark,
+                                         .allows_plain_text = !is_portal_encrypted_,
+                                         .portal_host = portal_host_,
+                                         .portal_addresses = std::move(addresses)});
+}
+
+void DeviceSession::handle(tunnel::FlowsTracked& tracked) {
+    if (flow_upload_) {
+        flow_upload_->add(std::move(tracked), io::monotonic_now(), io::wall_now());
+    }
+}
+
+void DeviceSession::set_name_servers(const std::vector<net::IpAddress>& servers) {
+    if (flow_upload_) {
+        flow_upload_->set_name_servers(servers);
+    }
+}
+
+/// Each `init` says it anew; one without says nothing.
+void DeviceSession::note_flow_logs(const portal_api::ToDevice& message) {
+    if (!flow_upload_) {
+        return;
+    }
+    const auto configure = [this](const std::optional<portal_api::FlowLogSettings>& settings) {
+        if (settings) {
+            flow_upload_->configure(settings);
+        }
+    };
+    if (const auto* to_client = std::get_if<portal_api::ToClient>(&message)) {
+        if (const auto* init = std::get_if<portal_api::ClientInit>(to_client)) {
+            configure(init->flow_logs);
+        }
+    } else if (const auto* to_gateway = std::get_if<portal_api::ToGateway>(&message)) {
+        if (const auto* init = std::get_if<portal_api::GatewayInit>(to_gateway)) {
+            configure(init->flow_logs);
+        }
+    }
+}
+
 // --- What the portal says ---
 
 void DeviceSession::handle_portal(portal_channel::Event event) {
@@ -176,6 +232,7 @@ void DeviceSession::handle_portal(portal_channel::Event event) {
 
 /// What gets lost may have taken access away. A new connection brings the state that holds now.
 void DeviceSession::post_message(portal_api::ToDevice message) {
+    note_flow_logs(message);
     if (shards_->post(std::move(message)) || std::exchange(must_start_over_, true)) {
         return;
     }

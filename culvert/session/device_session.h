@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <expected>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "culvert/crypto/keys.h"
+#include "culvert/flow_upload/flow_upload.h"
 #include "culvert/io/shard.h"
 #include "culvert/io/tun_interface.h"
 #include "culvert/observability/log.h"
@@ -28,6 +30,8 @@ struct DeviceOptions {
     /// Threads of the data path, each with a queue of the TUN device and a UDP port of its own (docs/architecture.md).
     std::size_t shards = 1;
     bool use_tun_offload = true;
+    /// Where records of flows wait for their upload, if the portal wants any; empty: nowhere.
+    std::filesystem::path flow_log_folder;
     /// Called once, when all is open that needs more than CAP_NET_ADMIN, and before another thread starts: to give up
     /// other privileges. Its error ends the session.
     std::function<std::expected<void, std::string>()> on_prepared;
@@ -76,6 +80,10 @@ protected:
     void handle(tunnel::TunInterfaceUpdated& updated);
     void handle(tunnel::SendToPortal& sent);
     void handle(tunnel::ReconnectToPortal& asked);
+    void handle(tunnel::FlowsTracked& tracked);
+
+    /// The resolvers that names outside the tunnel are asked of; without, as the host is configured.
+    void set_name_servers(const std::vector<net::IpAddress>& servers);
 
     /// To the portal anew: with the key that it knows, or another.
     void reconnect() { connection_->reconnect(); }
@@ -101,6 +109,8 @@ private:
     void handle_signal(int number);
     void handle_portal(portal_channel::Event event);
     void post_message(portal_api::ToDevice message);
+    void start_flow_upload();
+    void note_flow_logs(const portal_api::ToDevice& message);
     void watch_shards();
     void connect() { connection_->connect(public_key_); }
     void follow_routes();
@@ -114,7 +124,10 @@ private:
                            .network_changed = [this] { handle_network_change(); }}};
     std::optional<io::TunInterface> interface_;
     std::unique_ptr<ShardGroup> shards_;
+    std::string portal_host_;
+    bool is_portal_encrypted_ = true;
     std::unique_ptr<portal_link::PortalConnection> connection_;
+    std::unique_ptr<flow_upload::FlowUpload> flow_upload_;
     crypto::PublicKey public_key_;
     Instant started_at_{};
     bool is_ready_ = false;

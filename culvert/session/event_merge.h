@@ -30,6 +30,7 @@ public:
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::LookUpName& /*event*/) { return true; }
     [[nodiscard]] bool passes(std::size_t /*shard*/, const dns::Ask& /*event*/) { return true; }
     [[nodiscard]] bool passes(std::size_t /*shard*/, const dns::StopAsking& /*event*/) { return true; }
+    [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::FlowsTracked& /*event*/) { return true; }
     /// Shards lose the same relays at the same time, and one answer of the portal serves them all.
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::ReconnectToPortal& /*event*/);
     /// The portal may hear of a key once every shard has it.

@@ -92,6 +92,12 @@ inline constexpr Rate kGatewayFlowRate{.per_second = 500, .burst = 2048};
 inline constexpr Duration kLoggedFlowIdleTime = std::chrono::minutes{2};
 /// How far the clocks may drift apart before it looks at civil time anew.
 inline constexpr Duration kLoggedClockTolerance = std::chrono::seconds{2};
+/// Records of flows that wait for the control thread; further ones are counted and dropped. It is told once a second,
+/// or when there are so many (spec/newer-dialect.md section 11.3).
+inline constexpr std::size_t kQueuedFlowRecords = 10'000;
+inline constexpr std::size_t kFlowRecordBatch = 1000;
+/// How often flows are looked at that are being recorded.
+inline constexpr Duration kFlowSweepInterval = std::chrono::seconds{1};
 /// A client that is slowed down is mentioned at most this often.
 inline constexpr Duration kFlowNoticeInterval = std::chrono::minutes{5};
 

@@ -85,8 +85,9 @@ public:
     [[nodiscard]] bool admit(Flow& flow, const packet::IpPacket& packet, Instant now);
 
     [[nodiscard]] static const Uuid& peer_of(const Flow& flow);
-    /// What the user of the table keeps with a flow; 0 at first.
+    /// What the user of the table keeps with a flow, for its log and for its records; 0 at first.
     [[nodiscard]] static std::uint64_t& tag_of(Flow& flow);
+    [[nodiscard]] static std::uint64_t& record_of(Flow& flow);
 
     void forget_peer(const Uuid& peer);
 
@@ -170,6 +171,7 @@ struct FlowTable::Flow {
     Kind kind = Kind::kEcho;
     std::uint32_t judged_in = 0;
     std::uint64_t tag = 0;
+    std::uint64_t record = 0;
     Uuid peer_id;
     Peer* peer = nullptr;
     /// When it was used last by either side and by the client, as of some fraction of a second.
@@ -191,6 +193,10 @@ inline const Uuid& FlowTable::peer_of(const Flow& flow) {
 
 inline std::uint64_t& FlowTable::tag_of(Flow& flow) {
     return flow.tag;
+}
+
+inline std::uint64_t& FlowTable::record_of(Flow& flow) {
+    return flow.record;
 }
 
 }  // namespace culvert::tunnel

@@ -78,6 +78,33 @@ TEST_F(HotPath, AllocatesNothingInEitherDirection) {
     EXPECT_EQ(arrived, 2000U);
 }
 
+TEST_F(HotPath, AllocatesNothingForFlowsThatAreRecorded) {
+    auto& client = network.client;
+    network.add_resource(2, "10.2.0.0/16", {.gateway = 1, .records_flows = true});
+    request = packet::make_tcp(socket("100.64.0.1:5000"), socket("10.2.0.5:80"), {}, Bytes(1240));
+    reply = packet::make_tcp(socket("10.2.0.5:80"), socket("100.64.0.1:5000"), {}, Bytes(1240));
+    network.send(request);
+    network.run_for(3s);
+    const auto round = [&] {
+        return transfer(client.state, gateway.state, client.address, request) +
+               transfer(gateway.state, client.state, gateway.address, reply);
+    };
+    ASSERT_EQ(round(), 2U);
+    const auto before = testing_support::allocations.load();
+    std::size_t arrived = 0;
+
+    for (int i = 0; i < 1000; ++i) {
+        network.now += 1us;
+        arrived += round();
+    }
+
+    EXPECT_EQ(testing_support::allocations.load(), before);
+    EXPECT_EQ(arrived, 2000U);
+    network.run_for(1s);
+    EXPECT_EQ(client.records.size(), 1U) << "they were recorded";
+    EXPECT_EQ(gateway.records.size(), 1U);
+}
+
 TEST_F(HotPath, AllocatesNothingForNamesEither) {
     auto& client = network.client;
     client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now, network.wall_now());

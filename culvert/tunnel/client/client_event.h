@@ -8,6 +8,7 @@
 #include "culvert/dns/stub_io.h"
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/device/device_event.h"
+#include "culvert/tunnel/flow_tracker.h"
 
 namespace culvert::tunnel {
 
@@ -32,6 +33,6 @@ struct KeyChanged {
 /// A dns::Ask is for a resolver that is reached around the tunnel (ViaHost or DohServer); what comes of it comes back
 /// as DnsResponse or DnsFailure.
 using ClientEvent = std::variant<TunInterfaceUpdated, SendToPortal, ReconnectToPortal, ResourcesChanged, KeyChanged,
-                                 DnsRecordsChanged, dns::Ask, dns::StopAsking>;
+                                 DnsRecordsChanged, dns::Ask, dns::StopAsking, FlowsTracked>;
 
 }  // namespace culvert::tunnel

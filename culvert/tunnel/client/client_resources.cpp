@@ -111,6 +111,9 @@ void ClientTunnel::end_access(const ResourceId& id, Instant now) {
     reauthorise_throttle_.erase(id);
     names_.forget_resource(id);
     dns_.handle_site_lost(id);
+    if (const auto gateway = peers_.gateway_of(id)) {
+        records_.end(gateway->uuid(), id, now);
+    }
     if (peers_.unassign(id)) {
         close_unused_gateways(now);
     }

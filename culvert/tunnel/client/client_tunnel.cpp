@@ -47,7 +47,8 @@ ClientTunnel::ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTi
     : core_{connectivity::Role::kClient, seeds, now, wall_now},
       devices_{core_, seeds.own.child("devices")},
       dns_{seeds.own.child("dns")},
-      flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, seeds.own.child("flows")} {
+      flows_{{.total = kClientFlows, .per_peer = kClientFlowsPerGateway}, seeds.own.child("flows")},
+      records_{kClientFlows} {
     resources_.want_internet(options.wants_internet);
     if (const auto refused = dns_.restore(options.dns_records); refused != 0) {
         kLog.warn("Some addresses of names were not taken over", log::field("count", refused));
@@ -65,6 +66,9 @@ void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
     if (auto* flow = key ? flows_.find(*key, now) : nullptr; flow != nullptr && flows_.is_judged(*flow)) {
         flows_.note_sent(*flow, *parsed, now);
         packet::Segmenter segments{*parsed, packet.offload};
+        if (records_.is_on()) {
+            record_sent(flow, GatewayId{FlowTable::peer_of(*flow)}, *parsed, segments.remaining(), now);
+        }
         core_.send(FlowTable::peer_of(*flow), segments, out, now);
         return;
     }
@@ -78,7 +82,7 @@ void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
     packet::Segmenter segments{*parsed, packet.offload};
     if (const auto gateway = route(parsed->destination(), segments, now)) {
         if (key) {
-            open_flow(*key, *gateway, *parsed, now);
+            open_flow(*key, *gateway, *parsed, segments.remaining(), now);
         }
         core_.send(gateway->uuid(), segments, out, now);
     }
@@ -203,6 +207,9 @@ bool ClientTunnel::accept_from_gateway(const GatewayId& gateway, const packet::I
     }
     auto* flow = find_flow(*key, gateway, now);
     if (flow != nullptr && flows_.admit(*flow, packet, now)) {
+        if (records_.is_on()) {
+            records_.note_received(FlowTable::record_of(*flow), packet, 1, now);
+        }
         return true;
     }
     if (flow == nullptr && may_send_from(gateway, packet.source()) && dns_.handle_packet_from_tunnel(packet, now)) {
@@ -215,10 +222,13 @@ bool ClientTunnel::accept_from_gateway(const GatewayId& gateway, const packet::I
 }
 
 void ClientTunnel::open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet,
-                             Instant now) {
+                             std::size_t packets, Instant now) {
     [[maybe_unused]] const bool is_open =
         flows_.open(key, {.id = gateway.uuid(), .owner = gateway.uuid()}, packet, now);
     assert(is_open);  // we limit nobody's flows here but our own applications'
+    if (records_.is_on()) {
+        record_sent(flows_.find(key, now), gateway, packet, packets, now);
+    }
 }
 
 FlowTable::Flow* ClientTunnel::find_flow(const FlowKey& key, const GatewayId& gateway, Instant now) {
@@ -387,10 +397,17 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     const auto waiting = access_requests_.take(id);
     if (*upserted == connectivity::Upserted::kReplaced) {
         // The gateway has started anew and allows nothing of what it once did: each resource is asked for again.
-        remove_peer(gateway);
+        remove_peer(gateway, now);
     }
-    if (peers_.gateway_of(id) != gateway) {
+    if (const auto before = peers_.gateway_of(id); before != gateway) {
         names_.forget_resource(id);  // what another gateway knows
+        if (before) {
+            records_.end(before->uuid(), id, now);
+        }
+    }
+    records_.authorize(gateway.uuid(), id, message.flow_logs_ingest_token, now);
+    if (records_.is_on()) {
+        due_.bring_forward(Due::kFlowSweep, now + kFlowSweepInterval);
     }
 
     statuses_.set_site(gateway, message.site_id);
@@ -420,7 +437,7 @@ void ClientTunnel::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instan
     auto copy = to_bytes(bytes);
     const auto packet = packet::IpPacket::parse(copy);
     if (const auto key = packet ? outbound_flow(*packet) : std::nullopt) {
-        open_flow(*key, gateway, *packet, now);
+        open_flow(*key, gateway, *packet, 1, now);
     }
     core_.send(gateway.uuid(), bytes, now);
 }
@@ -483,7 +500,7 @@ void ClientTunnel::close_gateway(const GatewayId& gateway, Instant now) {
 
 void ClientTunnel::forget_gateway(const GatewayId& gateway, Instant now) {
     core_.forget(gateway.uuid(), now);
-    if (!remove_peer(gateway)) {
+    if (!remove_peer(gateway, now)) {
         return;
     }
     statuses_.set_unknown(gateway);
@@ -491,7 +508,8 @@ void ClientTunnel::forget_gateway(const GatewayId& gateway, Instant now) {
     flows_.invalidate();
 }
 
-bool ClientTunnel::remove_peer(const GatewayId& gateway) {
+bool ClientTunnel::remove_peer(const GatewayId& gateway, Instant now) {
+    records_.end_all_of(gateway.uuid(), now);
     for (const auto& resource : peers_.resources_of(gateway)) {
         dns_.handle_site_lost(resource);
     }
@@ -540,6 +558,9 @@ void ClientTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
             case Due::kRecords:
                 records_changed_ = true;
                 break;
+            case Due::kFlowSweep:
+                follow_records(now);
+                break;
         }
     });
     settle_names(now);
@@ -577,6 +598,9 @@ std::optional<ClientEvent> ClientTunnel::poll_event() {
     if (std::exchange(records_changed_, false)) {
         return DnsRecordsChanged{dns_.proxies().records()};
     }
+    if (auto tracked = records_.poll()) {
+        return *std::move(tracked);
+    }
     return std::nullopt;
 }
 
@@ -598,6 +622,7 @@ void ClientTunnel::shut_down(Instant now) {
         due_.clear(Due::kRecords);
         records_changed_ = true;
     }
+    records_.finish_all(now);
     core_.close_all(now);
     forget_all_gateways(now);
     devices_.forget_all(now);

@@ -31,6 +31,7 @@
 #include "culvert/tunnel/device/commands.h"
 #include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
+#include "culvert/tunnel/flow_tracker.h"
 #include "culvert/tunnel/names/name_setups.h"
 
 namespace culvert::packet {
@@ -163,7 +164,7 @@ private:
     /// A gateway or another client.
     void forget_peer(const connectivity::ConnectionId& id, Instant now);
     /// The gateway serves nothing any more. False if it was unknown.
-    bool remove_peer(const GatewayId& gateway);
+    bool remove_peer(const GatewayId& gateway, Instant now);
     void drain_connections(Instant now);
 
     // Packets.
@@ -184,7 +185,9 @@ private:
     [[nodiscard]] bool accept_from_gateway(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
     void handle_control_packet(const GatewayId& gateway, ByteSpan packet, Instant now);
     [[nodiscard]] bool accept_error(const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
-    void open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet, Instant now);
+    /// With so many packets, of which this is the first, or all in one.
+    void open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet, std::size_t packets,
+                   Instant now);
     /// The flow, if it goes through the gateway and may still do so; null otherwise.
     [[nodiscard]] FlowTable::Flow* find_flow(const FlowKey& key, const GatewayId& gateway, Instant now);
     /// Whether packets from `gateway` may carry this source address: its own, or one of what it serves.
@@ -194,9 +197,17 @@ private:
                                                 const packet::IpPacket& packet, Instant now);
     void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
 
+    // What is recorded of flows for the portal, in client_records.cpp.
+
+    void record_sent(FlowTable::Flow* flow, const GatewayId& gateway, const packet::IpPacket& packet,
+                     std::size_t packets, Instant now);
+    [[nodiscard]] FlowTracker::Handle start_record(const GatewayId& gateway, const packet::IpPacket& packet,
+                                                   std::size_t packets, Instant now);
+    void follow_records(Instant now);
+
     // Names, in client_names.cpp.
 
-    enum class Due : std::uint8_t { kRecords };
+    enum class Due : std::uint8_t { kRecords, kFlowSweep };
 
     /// Whether packets to the name wait for the gateway to know it; they are taken out of `segments` then.
     [[nodiscard]] bool wait_for_name(const GatewayId& gateway, const Target& target, packet::Segmenter& segments,
@@ -231,6 +242,7 @@ private:
 
     /// What this host opened, with the gateways that it goes through.
     FlowTable flows_;
+    FlowTracker records_;
 
     std::optional<KeyChanged> key_changed_;
     bool resources_changed_ = false;

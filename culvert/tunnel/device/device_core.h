@@ -93,6 +93,9 @@ public:
     void send(const connectivity::ConnectionId& id, ByteSpan packet, Instant now) {
         node_.encapsulate(id, packet, now);
     }
+    [[nodiscard]] std::optional<connectivity::SendPath> send_path(const connectivity::ConnectionId& id) const {
+        return node_.send_path(id);
+    }
     void report_drop(const DroppedPacket& packet) { drops_.add(packet); }
 
     // Time and outputs.

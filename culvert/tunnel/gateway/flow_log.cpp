@@ -1,13 +1,12 @@
 #include "culvert/tunnel/gateway/flow_log.h"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
 #include <string_view>
 #include <utility>
 #include <variant>
 
 #include "culvert/base/overloaded.h"
+#include "culvert/base/rfc3339.h"
 #include "culvert/observability/log_line.h"
 #include "culvert/packet/constants.h"
 #include "culvert/tunnel/constants.h"
@@ -263,18 +262,8 @@ void FlowLog::write(const Flow& flow, Instant end) const {
                     flow.is_tcp ? "TCP flow completed" : "UDP flow completed", fields);
 }
 
-/// RFC 3339, in UTC.
 std::string FlowLog::text_of(Instant when) const {
-    const auto wall = std::chrono::floor<std::chrono::milliseconds>(wall_anchor_ + (when - anchor_));
-    const auto day = std::chrono::floor<std::chrono::days>(wall);
-    const std::chrono::year_month_day date{day};
-    const std::chrono::hh_mm_ss time{wall - day};
-    std::array<char, 48> text{};
-    std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                  static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                  static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
-    return text.data();
+    return to_rfc3339(std::chrono::floor<std::chrono::milliseconds>(wall_anchor_ + (when - anchor_)));
 }
 
 // --- In the order in which they were used ---

@@ -5,6 +5,7 @@
 #include "culvert/dns/name.h"
 #include "culvert/dns/stub_io.h"
 #include "culvert/tunnel/device/device_event.h"
+#include "culvert/tunnel/flow_tracker.h"
 #include "culvert/tunnel/names/name_requests.h"
 
 namespace culvert::tunnel {
@@ -18,7 +19,7 @@ struct LookUpName {
 
 /// What a gateway asks its host to do. Routes of dns::Ask are dns::ViaHost; their answers are DnsResponse and
 /// DnsFailure.
-using GatewayEvent =
-    std::variant<TunInterfaceUpdated, SendToPortal, ReconnectToPortal, LookUpName, dns::Ask, dns::StopAsking>;
+using GatewayEvent = std::variant<TunInterfaceUpdated, SendToPortal, ReconnectToPortal, LookUpName, dns::Ask,
+                                  dns::StopAsking, FlowsTracked>;
 
 }  // namespace culvert::tunnel

@@ -57,7 +57,8 @@ GatewayTunnel::GatewayTunnel(const connectivity::Seeds& seeds, Instant now, Wall
               .interval = kGatewayFlowRate.cost(),
               .burst = kGatewayFlowRate.burst},
              seeds.own.child("flows")},
-      flow_log_{now, wall_now, kGatewayFlows} {}
+      flow_log_{now, wall_now, kGatewayFlows},
+      records_{kGatewayFlows} {}
 
 // --- Packets: from resources to clients ---
 
@@ -212,6 +213,9 @@ void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::
     if (flow_log_.is_on() && key) {
         log_sent(client, *key, packet, {.remote = from, .local = local}, now);
     }
+    if (records_.is_on() && key) {
+        record_sent(client, *key, packet, now);
+    }
     packet::apply_outer_ecn(packet, ecn);
     tun.push(packet);
 }
@@ -341,34 +345,26 @@ void GatewayTunnel::log_sent(const ClientId& client, const FlowKey& key, const p
 
 FlowLog::Handle GatewayTunnel::start_logging(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet,
                                              const FlowLog::Outer& outer, Instant now) {
-    FlowLog::Start start{.client = client,
-                         .resource = {},
-                         .source = {key.client, key.client_value},
-                         .destination = {packet.destination(), key.remote_value},
-                         .domain = {},
-                         .outer = outer};
-    if (is_proxy_address(key.remote)) {
-        const auto& translations = names_.of(client);
-        const auto* target = translations.find(key.remote);
-        if (target == nullptr) {
-            return 0;
-        }
-        start.resource = target->resource;
-        start.domain = *translations.name_of(key.remote);
-    } else {
-        const auto resource = peers_.at(client).policy.classify(key.remote, requested_service(packet));
-        if (!resource) {
-            return 0;
-        }
-        start.resource = *resource;
+    auto target = target_of(client, key, packet);
+    if (!target) {
+        return 0;
     }
-    return flow_log_.start(std::move(start), packet, now);
+    return flow_log_.start({.client = client,
+                            .resource = target->resource,
+                            .source = {key.client, key.client_value},
+                            .destination = {packet.destination(), key.remote_value},
+                            .domain = std::move(target->domain),
+                            .outer = outer},
+                           packet, now);
 }
 
 void GatewayTunnel::log_received(FlowTable::Flow* flow, const packet::IpPacket& packet, std::size_t packets,
                                  Instant now) {
     if (flow_log_.is_on() && flow != nullptr) {
         flow_log_.note_received(FlowTable::tag_of(*flow), packet, packets, now);
+    }
+    if (records_.is_on() && flow != nullptr) {
+        records_.note_received(FlowTable::record_of(*flow), packet, packets, now);
     }
 }
 
@@ -522,6 +518,7 @@ void GatewayTunnel::authorize(const portal_api::AuthorizeFlow& message, Instant 
         names_.forget_resource(client.id, resource, now);
     }
     flow_log_.note_authorization(message);
+    records_.authorize(client.id.uuid(), resource, message.flow_logs_ingest_token, now);
     peer.reused_at = *upserted == connectivity::Upserted::kReused ? std::optional{now} : std::nullopt;
     peer.leaves_at.reset();
     clients_by_address_.insert_or_assign(peer.ipv4, client.id);
@@ -546,6 +543,7 @@ void GatewayTunnel::handle(const portal_api::RejectAccess& message, Instant now)
     kLog.info("Revoking access to resource", log::field("cid", message.client_id),
               log::field("rid", message.resource_id));
     names_.forget_resource(message.client_id, message.resource_id, now);
+    records_.end(message.client_id.uuid(), message.resource_id, now);
     flows_.invalidate();
     if (peer->second.policy.empty()) {
         close_client(message.client_id, now);
@@ -595,6 +593,7 @@ void GatewayTunnel::reconcile(const std::vector<portal_api::Authorization>& auth
         for (const auto& resource : peer.policy.retain(listed[client])) {
             kLog.info("Revoking access to resource", log::field("cid", client), log::field("rid", resource));
             names_.forget_resource(client, resource, now);
+            records_.end(client.uuid(), resource, now);
         }
     }
     for (const auto& [client, resource, expires_at] : authorizations) {
@@ -623,6 +622,7 @@ void GatewayTunnel::sweep(Instant now, UnixSeconds wall_now) {
         for (const auto& resource : peer.policy.revoke_expired(wall_now)) {
             kLog.info("Access to resource expired", log::field("cid", client), log::field("rid", resource));
             names_.forget_resource(client, resource, now);
+            records_.end(client.uuid(), resource, now);
             flows_.invalidate();
         }
         if (peer.policy.empty()) {
@@ -639,6 +639,7 @@ void GatewayTunnel::sweep(Instant now, UnixSeconds wall_now) {
         forget_client(client, now);
     }
     flow_log_.sweep(now, wall_now);
+    records_.sweep(now, [this](const Uuid& client) { return core_.send_path(client); });
     const bool is_idle = peers_.empty() && flow_log_.size() == 0;
     due_.set(Due::kExpirySweep, is_idle ? std::nullopt : std::optional{now + kExpirySweepInterval});
 }
@@ -665,6 +666,7 @@ void GatewayTunnel::forget_client(const ClientId& client, Instant now) {
     peers_.erase(peer);
     flow_log_.forget_client(client);
     names_.forget_client(client, now);
+    records_.end_all_of(client.uuid(), now);
     flows_.forget_peer(client.uuid());
     flows_.invalidate();
 }
@@ -716,12 +718,16 @@ std::optional<GatewayEvent> GatewayTunnel::poll_event() {
             },
             *event);
     }
+    if (auto tracked = records_.poll()) {
+        return *std::move(tracked);
+    }
     return std::nullopt;
 }
 
 void GatewayTunnel::shut_down(Instant now) {
     kLog.info("Shutting down");
     flow_log_.finish_all(now);
+    records_.finish_all(now);
     core_.close_all(now);
     for (const auto& [client, peer] : peers_) {
         names_.forget_client(client, now);

@@ -22,6 +22,7 @@
 #include "culvert/tunnel/device/commands.h"
 #include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
+#include "culvert/tunnel/flow_tracker.h"
 #include "culvert/tunnel/gateway/client_policy.h"
 #include "culvert/tunnel/gateway/flow_log.h"
 #include "culvert/tunnel/gateway/gateway_commands.h"
@@ -162,6 +163,17 @@ private:
                                                 const packet::IpPacket& packet, const FlowLog::Outer& outer,
                                                 Instant now);
     void log_received(FlowTable::Flow* flow, const packet::IpPacket& packet, std::size_t packets, Instant now);
+    // gateway_records.cpp: the same for records.
+    void record_sent(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet, Instant now);
+    [[nodiscard]] FlowTracker::Handle start_record(const ClientId& client, const FlowKey& key,
+                                                   const packet::IpPacket& packet, Instant now);
+    /// Which resource a flow belongs to, and the name that its address stands for.
+    struct FlowTarget {
+        ResourceId resource;
+        std::string domain;
+    };
+    [[nodiscard]] std::optional<FlowTarget> target_of(const ClientId& client, const FlowKey& key,
+                                                      const packet::IpPacket& packet) const;
     /// Whether the client may open a flow with this packet, or it belongs to none.
     [[nodiscard]] bool open_flow(const FlowKey& key, const ClientId& client, Peer& peer, const packet::IpPacket& packet,
                                  Instant now);
@@ -183,6 +195,7 @@ private:
     /// What clients opened.
     FlowTable flows_;
     FlowLog flow_log_;
+    FlowTracker records_;
 };
 
 static_assert(SansIo<GatewayTunnel>);

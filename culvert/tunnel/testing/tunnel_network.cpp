@@ -179,6 +179,9 @@ portal_api::AuthorizeFlow TunnelNetwork::authorize_flow(const ResourceId& resour
     message.client_ice_credentials = credentials(client.state.public_key(), gateway_key);
     message.gateway_ice_credentials = credentials(gateway_key, client.state.public_key());
     message.expires_at = grant.expires_at;
+    if (grant.records_flows) {
+        message.flow_logs_ingest_token = ingest_token(resource, portal_api::FlowRole::kResponder);
+    }
     return message;
 }
 
@@ -194,7 +197,20 @@ portal_api::FlowCreated TunnelNetwork::flow_created(const ResourceId& resource) 
     message.site_id = kSite;
     message.client_ice_credentials = credentials(client.state.public_key(), gateway_key);
     message.gateway_ice_credentials = credentials(gateway_key, client.state.public_key());
+    if (grants.at(resource).records_flows) {
+        message.flow_logs_ingest_token = ingest_token(resource, portal_api::FlowRole::kInitiator);
+    }
     return message;
+}
+
+std::string ingest_token(const ResourceId& resource, portal_api::FlowRole role) {
+    portal_api::IngestClaims claims;
+    claims.expires_at = UnixSeconds{std::chrono::seconds{4'000'000'000}};
+    claims.uploads_enabled = true;
+    claims.role = role;
+    claims.policy_authorization = resource.uuid();
+    claims.resource = resource;
+    return portal_api::sign_ingest_token(claims, {});
 }
 
 void TunnelNetwork::authorize(const portal_api::CreateFlow& intent) {
@@ -314,26 +330,28 @@ void TunnelNetwork::drain_client() {
         transmit(client.address, out->path, out->ecn, out->payload);
     }
     while (auto event = client.state.poll_event()) {
-        std::visit(overloaded{
-                       [&](TunInterfaceUpdated& updated) {
-                           client.tun_config = std::move(updated.config);
-                           ++client.tun_updates;
-                       },
-                       [&](SendToPortal& sent) { handle(std::get<portal_api::FromClient>(std::move(sent.message))); },
-                       [&](ResourcesChanged& changed) {
-                           client.resources = std::move(changed.resources);
-                           ++client.resource_updates;
-                       },
-                       [&](ReconnectToPortal&) { ++client.portal_reconnects; },
-                       [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
-                       [&](DnsRecordsChanged& changed) {
-                           client.dns_records = std::move(changed.records);
-                           ++client.dns_record_updates;
-                       },
-                       [&](dns::Ask& ask) { client.asks.push_back(std::move(ask)); },
-                       [&](dns::StopAsking& stop) { client.stopped_asks.push_back(stop.id); },
-                   },
-                   *event);
+        std::visit(
+            overloaded{
+                [&](TunInterfaceUpdated& updated) {
+                    client.tun_config = std::move(updated.config);
+                    ++client.tun_updates;
+                },
+                [&](SendToPortal& sent) { handle(std::get<portal_api::FromClient>(std::move(sent.message))); },
+                [&](ResourcesChanged& changed) {
+                    client.resources = std::move(changed.resources);
+                    ++client.resource_updates;
+                },
+                [&](ReconnectToPortal&) { ++client.portal_reconnects; },
+                [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
+                [&](DnsRecordsChanged& changed) {
+                    client.dns_records = std::move(changed.records);
+                    ++client.dns_record_updates;
+                },
+                [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(client.records)); },
+                [&](dns::Ask& ask) { client.asks.push_back(std::move(ask)); },
+                [&](dns::StopAsking& stop) { client.stopped_asks.push_back(stop.id); },
+            },
+            *event);
     }
     while (auto packet = client.state.poll_tun_packet()) {
         client.received.push_back(std::move(*packet));
@@ -356,17 +374,19 @@ void TunnelNetwork::drain_gateway(Gateway& gateway) {
         transmit(gateway.address, out->path, out->ecn, out->payload);
     }
     while (auto event = gateway.state.poll_event()) {
-        std::visit(overloaded{
-                       [&](TunInterfaceUpdated& updated) { gateway.tun_config = std::move(updated.config); },
-                       [&](SendToPortal& sent) {
-                           handle(gateway, std::get<portal_api::FromGateway>(std::move(sent.message)));
-                       },
-                       [&](ReconnectToPortal&) { ++gateway.portal_reconnects; },
-                       [&](LookUpName& look_up) { gateway.look_ups.push_back(std::move(look_up)); },
-                       [&](dns::Ask& ask) { gateway.asks.push_back(std::move(ask)); },
-                       [&](dns::StopAsking& stop) { gateway.stopped_asks.push_back(stop.id); },
-                   },
-                   *event);
+        std::visit(
+            overloaded{
+                [&](TunInterfaceUpdated& updated) { gateway.tun_config = std::move(updated.config); },
+                [&](SendToPortal& sent) {
+                    handle(gateway, std::get<portal_api::FromGateway>(std::move(sent.message)));
+                },
+                [&](ReconnectToPortal&) { ++gateway.portal_reconnects; },
+                [&](LookUpName& look_up) { gateway.look_ups.push_back(std::move(look_up)); },
+                [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(gateway.records)); },
+                [&](dns::Ask& ask) { gateway.asks.push_back(std::move(ask)); },
+                [&](dns::StopAsking& stop) { gateway.stopped_asks.push_back(stop.id); },
+            },
+            *event);
     }
     while (auto drops = gateway.state.poll_drops()) {
         gateway.drops.push_back(std::move(*drops));

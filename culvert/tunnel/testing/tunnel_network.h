@@ -22,7 +22,12 @@ struct Grant {
     std::uint8_t gateway = 1;
     std::vector<portal_api::Filter> filters = {};
     std::optional<UnixSeconds> expires_at = {};
+    /// Whether both ends record flows.
+    bool records_flows = false;
 };
+
+/// The token of an authorization that records flows, with the resource's id as the authorization's.
+[[nodiscard]] std::string ingest_token(const ResourceId& resource, portal_api::FlowRole role);
 
 class TunnelNetwork {
 public:
@@ -45,6 +50,7 @@ public:
         std::size_t resource_updates = 0;
         std::size_t portal_reconnects = 0;
         std::vector<DroppedPackets> drops;
+        std::vector<TrackedFlow> records = {};
     };
 
     struct Gateway {
@@ -64,6 +70,7 @@ public:
         std::vector<dns::AskId> stopped_asks;
         std::size_t flows_authorized = 0;
         std::size_t portal_reconnects = 0;
+        std::vector<TrackedFlow> records;
         bool is_up = true;
     };
 

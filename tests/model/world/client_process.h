@@ -42,6 +42,7 @@ private:
     void handle(tunnel::KeyChanged& event, Instant now);
     // Nobody asks for names here yet.
     void handle(tunnel::DnsRecordsChanged& /*event*/, Instant /*now*/) {}
+    void handle(tunnel::FlowsTracked& /*event*/, Instant /*now*/) {}
     void handle(dns::Ask& event, Instant now) { state_.handle_dns_failure(event.id, now); }
     void handle(dns::StopAsking& /*event*/, Instant /*now*/) {}
 

@@ -52,7 +52,7 @@ bool GatewayProcess::drain_events(Instant now) {
                               [&](tunnel::SendToPortal& sent) { link_.channel().send(std::move(sent.message)); },
                               [&](tunnel::ReconnectToPortal&) { link_.channel().connect(state_.public_key(), now); },
                               [&](tunnel::LookUpName& wanted) { state_.handle_name_failure({wanted.id}, now); },
-                              [](dns::Ask&) {}, [](dns::StopAsking&) {}},
+                              [](dns::Ask&) {}, [](dns::StopAsking&) {}, [](tunnel::FlowsTracked&) {}},
                    *event);
     }
     while (const auto drops = state_.poll_drops()) {
