@@ -57,7 +57,8 @@ void show(const tunnel::ClientEvent& event) {
                        std::cout << "to the portal: "
                                  << portal_api::encode_from_device(sent.message, portal_api::Dialect::kV1, 1) << '\n';
                    },
-                   [](const tunnel::ReconnectToPortal&) { std::cout << "connect to the portal anew\n"; },
+                   [](const tunnel::AskForRelays&) { std::cout << "ask the portal for relays\n"; },
+                   [](const tunnel::ConnectionEnded&) {},
                    [](const tunnel::KeyChanged&) { std::cout << "connect to the portal with another key\n"; },
                    [](const tunnel::DnsRecordsChanged&) { std::cout << "keep the addresses of names\n"; },
                    [](const tunnel::FlowsTracked&) { std::cout << "keep records of flows for the portal\n"; },

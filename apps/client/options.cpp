@@ -1,13 +1,12 @@
 #include "apps/client/options.h"
 
 #include <CLI/CLI.hpp>
-#include <cctype>
-#include <charconv>
 #include <cstdlib>
 #include <iostream>
 #include <utility>
 
 #include "apps/common/device_options.h"
+#include "apps/common/duration.h"
 #include "apps/common/token.h"
 #include "culvert/portal_api/external_id.h"
 #include "culvert/portal_api/user_agent.h"
@@ -40,10 +39,7 @@ void describe(CLI::App& app, RawOptions& raw) {
     app.add_option("-l,--log-dir", raw.log_directory, "Also write log files into this folder [LOG_DIR]")
         ->envname("LOG_DIR")
         ->option_text("FOLDER");
-    app.add_option("-m,--max-partition-time", raw.max_partition_time,
-                   "Give up after so long without the portal, such as 5m or 30d (default: never) [MAX_PARTITION_TIME]")
-        ->envname("MAX_PARTITION_TIME")
-        ->option_text("TIME");
+    command_line::describe_max_partition_time(app, raw.max_partition_time, "MAX_PARTITION_TIME", "never");
     app.add_flag("--activate-internet-resource", raw.activate_internet_resource,
                  "Send everything through the tunnel that no other resource serves, if the portal offers that "
                  "[FIREZONE_ACTIVATE_INTERNET_RESOURCE]")
@@ -71,43 +67,6 @@ void describe(CLI::App& app, RawOptions& raw) {
         "Example: FIREZONE_TOKEN=... culvert-client --api-url wss://portal.example.com");
 }
 
-/// "90s", "5m", "12h", "30d"; a bare number is seconds. Parts may follow each other: "1h 30m".
-std::optional<Duration> parse_duration(std::string_view text) {
-    Duration total{};
-    bool has_part = false;
-    while (!text.empty()) {
-        if (text.front() == ' ') {
-            text.remove_prefix(1);
-            continue;
-        }
-        std::int64_t count = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-        if (error != std::errc{} || count < 0 || count > 100'000'000) {
-            return std::nullopt;
-        }
-        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-        std::size_t letters = 0;
-        while (letters < text.size() && std::isalpha(static_cast<unsigned char>(text[letters])) != 0) {
-            ++letters;
-        }
-        const auto unit = text.substr(0, letters);
-        text.remove_prefix(letters);
-        if (unit.empty() || unit == "s" || unit == "sec" || unit == "seconds") {
-            total += std::chrono::seconds{count};
-        } else if (unit == "m" || unit == "min" || unit == "minutes") {
-            total += std::chrono::minutes{count};
-        } else if (unit == "h" || unit == "hours") {
-            total += std::chrono::hours{count};
-        } else if (unit == "d" || unit == "days") {
-            total += std::chrono::days{count};
-        } else {
-            return std::nullopt;
-        }
-        has_part = true;
-    }
-    return has_part ? std::optional{total} : std::nullopt;
-}
-
 /// What can be said about the flags without looking at the machine.
 std::expected<Options, Complaint> check(const RawOptions& raw) {
     auto shared = command_line::check(raw.device, portal_api::Role::kClient);
@@ -130,13 +89,11 @@ std::expected<Options, Complaint> check(const RawOptions& raw) {
                                "disabled."};
     }
     options.dns_control = *dns_control;
-    if (!raw.max_partition_time.empty()) {
-        options.max_partition_time = parse_duration(raw.max_partition_time);
-        if (!options.max_partition_time) {
-            return std::unexpected{"\"" + raw.max_partition_time +
-                                   "\" is no duration. Give --max-partition-time something like 90s, 5m or 30d."};
-        }
+    const auto max_partition_time = command_line::check_max_partition_time(raw.max_partition_time);
+    if (!max_partition_time) {
+        return std::unexpected{max_partition_time.error()};
     }
+    options.max_partition_time = *max_partition_time;
     return options;
 }
 

@@ -36,7 +36,7 @@ TEST_F(ClientOptions, LogInToThePortalTheyAreGiven) {
     EXPECT_EQ(portal.url.host(), "portal.example");
     EXPECT_EQ(portal.url.port(), 443);
     EXPECT_TRUE(portal.url.is_tls());
-    EXPECT_THAT(portal.url.target(std::nullopt),
+    EXPECT_THAT(portal.url.target(portal_api::Dialect::kV1, std::nullopt),
                 StartsWith("/client/websocket?token=secret&external_id=device-1&name=box"));
     EXPECT_THAT(portal.user_agent, HasSubstr(" headless-client/1.5.12"));
     EXPECT_EQ(portal.socket_mark, io::kSocketMark);
@@ -68,7 +68,7 @@ TEST_F(ClientOptions, ReadTheEnvironment) {
     set("FIREZONE_ID", "5D0E7C1A-94B2-4F63-8A1D-C0B37E52F918");
     set("MAX_PARTITION_TIME", "30d");
     const auto options = parsed({"standalone"});
-    EXPECT_THAT(options.device.portal.url.target(std::nullopt),
+    EXPECT_THAT(options.device.portal.url.target(portal_api::Dialect::kV1, std::nullopt),
                 StartsWith("/base/client/websocket?token=secret&external_id="
                            "ebc28ca3a2d860b16d23d8566079b8e7a4d523466ce1be30ca3829b97f261d9c&"));
     EXPECT_EQ(options.device.portal.max_partition_time, std::chrono::days{30});
@@ -151,14 +151,15 @@ TEST_F(ClientOptions, ReadATokenFileThatOnlyRootCanRead) {
     ::chmod(path.c_str(), 0640);
     EXPECT_EQ(exit_code(parse_options, {"--token-path", path.c_str()}), 1);
     ::chmod(path.c_str(), 0600);
-    EXPECT_THAT(parsed({"--token-path", path.c_str()}).device.portal.url.target(std::nullopt),
+    EXPECT_THAT(parsed({"--token-path", path.c_str()}).device.portal.url.target(portal_api::Dialect::kV1, std::nullopt),
                 HasSubstr("?token=from-file&"));
     std::ofstream{path} << " \n";
     EXPECT_EQ(exit_code(parse_options, {"--token-path", path.c_str()}), 1) << "empty";
     std::ofstream{path} << "from-file";
     ::chmod(path.c_str(), 0400);
     set("FIREZONE_TOKEN_PATH", path);
-    EXPECT_THAT(parsed({}).device.portal.url.target(std::nullopt), HasSubstr("?token=from-file&"));
+    EXPECT_THAT(parsed({}).device.portal.url.target(portal_api::Dialect::kV1, std::nullopt),
+                HasSubstr("?token=from-file&"));
 
     std::remove(path.c_str());
     ::unsetenv("FIREZONE_TOKEN_PATH");

@@ -16,9 +16,9 @@ namespace culvert::command_line {
 class OptionsTest : public ::testing::Test {
 protected:
     OptionsTest() {
-        for (const auto* name : {"CREDENTIALS_DIRECTORY", "FIREZONE_API_URL", "FIREZONE_LOG_FORMAT", "FIREZONE_TOKEN",
-                                 "FIREZONE_TOKEN_PATH", "HEALTH_CHECK_ADDR", "LOG_DIR", "MAX_PARTITION_TIME",
-                                 "METRICS_ADDR", "RUST_LOG"}) {
+        for (const auto* name : {"CREDENTIALS_DIRECTORY", "FIREZONE_API_URL", "FIREZONE_LOG_FORMAT",
+                                 "FIREZONE_MAX_PARTITION_TIME", "FIREZONE_TOKEN", "FIREZONE_TOKEN_PATH",
+                                 "HEALTH_CHECK_ADDR", "LOG_DIR", "MAX_PARTITION_TIME", "METRICS_ADDR", "RUST_LOG"}) {
             ::unsetenv(name);
         }
         set("FIREZONE_API_URL", "wss://portal.example");

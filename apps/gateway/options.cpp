@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "apps/common/device_options.h"
+#include "apps/common/duration.h"
 #include "apps/common/token.h"
 #include "culvert/portal_api/external_id.h"
 #include "culvert/portal_api/user_agent.h"
@@ -30,6 +31,7 @@ struct RawOptions {
     command_line::DeviceFlags device;
     command_line::TokenFlags token;
     std::string health_check = "0.0.0.0:8080";
+    std::string max_partition_time;
     command_line::SandboxFlags sandbox;
     bool no_check = false;
 };
@@ -45,6 +47,7 @@ void describe(CLI::App& app, RawOptions& raw) {
                    "Where /healthz answers (default 0.0.0.0:8080) [HEALTH_CHECK_ADDR]")
         ->envname("HEALTH_CHECK_ADDR")
         ->option_text("ADDR:PORT");
+    command_line::describe_max_partition_time(app, raw.max_partition_time, "FIREZONE_MAX_PARTITION_TIME", "24h");
     app.add_flag("--no-check", raw.no_check, "Do not check for root or CAP_NET_ADMIN at the start");
     command_line::describe(app, raw.sandbox, sandbox::kGatewayAccount);
     command_line::accept_without_effect(app, {"--no-telemetry", "--no-inc-buf"});
@@ -84,6 +87,11 @@ std::expected<Options, Complaint> check(const RawOptions& raw) {
         return std::unexpected{health_check.error()};
     }
     options.health_check = *health_check;
+    const auto max_partition_time = command_line::check_max_partition_time(raw.max_partition_time);
+    if (!max_partition_time) {
+        return std::unexpected{max_partition_time.error()};
+    }
+    options.max_partition_time = max_partition_time->value_or(portal_channel::kMaxPartitionTime);
     return options;
 }
 
@@ -128,7 +136,7 @@ std::expected<Options, EarlyExit> parse_options(int argc, const char* const* arg
         std::cerr << "error: " << device.error() << '\n';
         return std::unexpected{EarlyExit{EXIT_FAILURE}};
     }
-    device->portal.max_partition_time = portal_channel::kMaxPartitionTime;
+    device->portal.max_partition_time = options->max_partition_time;
     options->device = std::move(*device);
     options->token_argument = raw.token.argument;
     return *std::move(options);

@@ -6,6 +6,7 @@
 
 #include "apps/common/command_line.h"
 #include "apps/common/sandbox_flags.h"
+#include "culvert/base/time.h"
 #include "culvert/session/device_session.h"
 
 namespace culvert::gateway {
@@ -15,6 +16,7 @@ struct Options {
     session::DeviceOptions device;
     log::Options log;
     net::SocketAddress health_check;
+    Duration max_partition_time{};
     std::optional<net::SocketAddress> metrics;
     std::string token_argument;  ///< where others can see it; empty: it came another way
     command_line::SandboxFlags sandbox;

@@ -21,7 +21,9 @@ protected:
         auto options = parse_options(static_cast<int>(all.size()), all.data());
         return std::move(options).value();
     }
-    static std::string target(const Options& options) { return options.device.portal.url.target(std::nullopt); }
+    static std::string target(const Options& options) {
+        return options.device.portal.url.target(portal_api::Dialect::kV1, std::nullopt);
+    }
 };
 
 TEST_F(GatewayOptions, LogInToThePortalTheyAreGiven) {
@@ -30,7 +32,7 @@ TEST_F(GatewayOptions, LogInToThePortalTheyAreGiven) {
     EXPECT_EQ(target(options), "/gateway/websocket?token=secret&external_id=device-1&name=box");
     EXPECT_THAT(options.device.portal.user_agent, HasSubstr(" gateway/1.4.18"));
     EXPECT_EQ(options.device.portal.socket_mark, io::kSocketMark);
-    EXPECT_EQ(options.device.portal.max_partition_time, std::chrono::minutes{15});
+    EXPECT_EQ(options.device.portal.max_partition_time, std::chrono::hours{24});
     EXPECT_EQ(options.health_check, net::SocketAddress::parse("0.0.0.0:8080"));
     EXPECT_EQ(options.metrics, std::nullopt);
     EXPECT_EQ(options.token_argument, "secret");
@@ -54,6 +56,13 @@ TEST_F(GatewayOptions, FallBackToTheSystemdCredential) {
     set("FIREZONE_TOKEN", "environment");
     EXPECT_THAT(target(parsed({})), HasSubstr("token=environment&"));
     std::filesystem::remove_all(folder);
+}
+
+TEST_F(GatewayOptions, SayForHowLongToWaitForThePortal) {
+    EXPECT_EQ(parsed({"secret", "-m", "90m"}).device.portal.max_partition_time, std::chrono::minutes{90});
+    set("FIREZONE_MAX_PARTITION_TIME", "2d");
+    EXPECT_EQ(parsed({"secret"}).device.portal.max_partition_time, std::chrono::days{2});
+    EXPECT_EQ(exit_code(parse_options, {"--no-check", "secret", "-m", "soon"}), command_line::kUsageError);
 }
 
 TEST_F(GatewayOptions, HashAnIdThatReadsAsAUuid) {

@@ -400,7 +400,8 @@ CREATE INDEX flow_logs_received_at ON flow_logs (received_at);
 )sql";
 
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3,
+                                                                 kVersion4, kVersion5, kVersion6};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

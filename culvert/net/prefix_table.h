@@ -58,9 +58,14 @@ public:
 
     /// The entry with the longest prefix that contains `address`.
     [[nodiscard]] std::optional<Match> match(const IpAddress& address) const {
+        return match_if(address, [](const T&) { return true; });
+    }
+    /// The same among those whose value is as wanted; asks for the longest prefix first.
+    template <typename Predicate>
+    [[nodiscard]] std::optional<Match> match_if(const IpAddress& address, Predicate is_wanted) const {
         for (const auto& [prefix, table] : tables(address.family())) {
             const IpNetwork network{address, prefix};
-            if (const auto entry = table.find(network.address()); entry != table.end()) {
+            if (const auto entry = table.find(network.address()); entry != table.end() && is_wanted(entry->second)) {
                 return Match{network, &entry->second};
             }
         }

@@ -26,11 +26,12 @@ LoginParameters client_parameters() {
 TEST(LoginUrl, PutsTheParametersInOrder) {
     const auto url = LoginUrl::build("wss://api.example.com/", client_parameters());
     ASSERT_TRUE(url) << url.error();
-    EXPECT_EQ(url->target(counting_key()),
-              "/client/websocket?token=0f0f.SFMyNTY.g2gD%2B%2F%3D"
-              "&external_id=ebc28ca3a2d860b16d23d8566079b8e7a4d523466ce1be30ca3829b97f261d9c&name=lap+7"
-              "&device_serial=PF2XYZ&device_uuid=4C4C4544-0051-3010-8035-B7C04F4A4A32"
-              "&public_key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8%3D");
+    const std::string rest =
+        "external_id=ebc28ca3a2d860b16d23d8566079b8e7a4d523466ce1be30ca3829b97f261d9c&name=lap+7"
+        "&device_serial=PF2XYZ&device_uuid=4C4C4544-0051-3010-8035-B7C04F4A4A32"
+        "&public_key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8%3D";
+    EXPECT_EQ(url->target(Dialect::kV1, counting_key()), "/client/websocket?token=0f0f.SFMyNTY.g2gD%2B%2F%3D&" + rest);
+    EXPECT_EQ(url->target(Dialect::kV2, counting_key()), "/client/v2/websocket?" + rest);
     EXPECT_EQ(url->host(), "api.example.com");
     EXPECT_EQ(url->port(), 443);
     EXPECT_TRUE(url->is_tls());
@@ -44,8 +45,10 @@ TEST(LoginUrl, OfRelaysHasAddressesAndNoIdentity) {
                                                           .public_ipv6 = net::IpAddress::parse("2001:db8:20::1"),
                                                           .port = 3478});
     ASSERT_TRUE(url) << url.error();
-    EXPECT_EQ(url->target(std::nullopt),
-              "/relay/websocket?token=t&ipv4=203.0.113.20&ipv6=2001%3Adb8%3A20%3A%3A1&port=3478");
+    for (const auto dialect : {Dialect::kV1, Dialect::kV2}) {
+        EXPECT_EQ(url->target(dialect, std::nullopt),
+                  "/relay/websocket?token=t&ipv4=203.0.113.20&ipv6=2001%3Adb8%3A20%3A%3A1&port=3478");
+    }
     EXPECT_EQ(url->port(), 8081);
     EXPECT_FALSE(url->is_tls());
 }
@@ -55,15 +58,18 @@ TEST(LoginUrl, OfGatewaysHasNoHardwareIds) {
     parameters.role = Role::kGateway;
     parameters.external_id = "id";
     const auto url = LoginUrl::build("https://h", parameters);
-    EXPECT_EQ(url->target(std::nullopt),
+    EXPECT_EQ(url->target(Dialect::kV1, std::nullopt),
               "/gateway/websocket?token=0f0f.SFMyNTY.g2gD%2B%2F%3D&external_id=id&name=lap+7");
+    EXPECT_EQ(url->target(Dialect::kV2, std::nullopt), "/gateway/v2/websocket?external_id=id&name=lap+7");
 }
 
 TEST(LoginUrl, KeepsTheBasePathAndDropsTheQuery) {
     for (const auto* base : {"wss://h/fz/", "wss://h/fz", "wss://h/fz/?a=b"}) {
         const auto url = LoginUrl::build(base, client_parameters());
         ASSERT_TRUE(url) << base;
-        EXPECT_TRUE(url->target(std::nullopt).starts_with("/fz/client/websocket?token=")) << base;
+        EXPECT_TRUE(url->target(Dialect::kV1, std::nullopt).starts_with("/fz/client/websocket?token=")) << base;
+        EXPECT_TRUE(url->target(Dialect::kV2, std::nullopt).starts_with("/fz/client/v2/websocket?external_id="))
+            << base;
     }
 }
 
@@ -98,7 +104,8 @@ TEST(LoginUrl, PutsBracketsAroundIpv6OnlyInTheHeader) {
 TEST(LoginUrl, TreatsThePlaceholderSerialAsAbsent) {
     auto parameters = client_parameters();
     parameters.device = {.serial = "123456789"};
-    EXPECT_EQ(LoginUrl::build("wss://h", parameters)->target(std::nullopt).find("device_serial"), std::string::npos);
+    const auto url = LoginUrl::build("wss://h", parameters);
+    EXPECT_EQ(url->target(Dialect::kV2, std::nullopt).find("device_serial"), std::string::npos);
 }
 
 TEST(ExternalId, HashesWhatReadsAsAUuid) {
@@ -164,9 +171,25 @@ TEST(UserAgent, CarriesNothingThatBreaksAHeader) {
     EXPECT_EQ(agent.to_string(), "lX: 1/1 relay/0.1.0");
 }
 
+TEST(LoginUrl, HasTheTokenForAHeaderWithoutWhiteSpace) {
+    const auto url = LoginUrl::build("wss://h", {.role = Role::kClient, .token = " .a.b\r\nc+/=\t"}).value();
+    EXPECT_EQ(url.authorization(), "Bearer .a.bc+/=");
+    EXPECT_TRUE(url.target(Dialect::kV1, std::nullopt).starts_with("/client/websocket?token=.a.bc%2B%2F%3D&"));
+}
+
+TEST(LoginUrl, RefusesATokenThatCannotStandInAHeader) {
+    for (const auto* token : {"a\x01"
+                              "b",
+                              "\x7f", "t\xc3\xb6ken"}) {
+        const auto url = LoginUrl::build("wss://h", {.role = Role::kClient, .token = token});
+        ASSERT_FALSE(url);
+        EXPECT_EQ(url.error().find(token), std::string::npos);
+    }
+}
+
 TEST(LoginUrl, TakesTheTokenOutOfTexts) {
-    const auto url = LoginUrl::build("wss://h", {.role = Role::kRelay, .token = "a b"}).value();
-    EXPECT_EQ(url.without_token("GET /?token=a+b&x=1: a b, a+b."), "GET /?token=[token]&x=1: [token], [token].");
+    const auto url = LoginUrl::build("wss://h", {.role = Role::kRelay, .token = "a=b"}).value();
+    EXPECT_EQ(url.without_token("GET /?token=a%3Db&x=1: a=b, a%3Db."), "GET /?token=[token]&x=1: [token], [token].");
     EXPECT_EQ(url.without_token("token=half"), "token=[token]");
     EXPECT_EQ(url.without_token("nothing here"), "nothing here");
     const auto without = LoginUrl::build("wss://h", {.role = Role::kRelay}).value();

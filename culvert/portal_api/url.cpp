@@ -49,10 +49,33 @@ std::string to_lower(std::string_view text) {
     return lower;
 }
 
-std::string build_query(const LoginParameters& parameters) {
+/// Of all that ever separates words.
+constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
+
+/// Copied tokens have line breaks in them.
+std::string without_white_space(std::string_view text) {
+    std::string rest{text};
+    std::erase_if(rest, [](char c) { return kWhiteSpace.find(c) != std::string_view::npos; });
+    return rest;
+}
+
+/// Whether it can stand in a header.
+bool is_visible(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+/// Of relays the portal's generation cannot be told from an answer, so old ones find their token where they look for
+/// it.
+bool has_token(Role role, Dialect dialect) {
+    return dialect == Dialect::kV1 || role == Role::kRelay;
+}
+
+std::string build_query(const LoginParameters& parameters, const std::string& token, Dialect dialect) {
     const bool is_relay = parameters.role == Role::kRelay;
     Query query;
-    query.add("token", std::string_view{parameters.token});
+    if (has_token(parameters.role, dialect)) {
+        query.add("token", std::string_view{token});
+    }
     if (!is_relay) {
         query.add("external_id", std::string_view{parameters.external_id});
     }
@@ -115,7 +138,10 @@ std::expected<LoginUrl, std::string> LoginUrl::build(std::string_view base_url, 
     if (parsed->has_userinfo()) {
         return std::unexpected{"The API URL has a user name or password in it; portals know devices by their token."};
     }
-    url.token_ = parameters.token;
+    url.token_ = without_white_space(parameters.token);
+    if (!is_visible(url.token_)) {
+        return std::unexpected{"The token has characters in it that no token has."};
+    }
     url.host_ = parsed->host_address();
     if (parsed->has_port() && !parsed->port().empty()) {
         url.port_ = parsed->port_number();
@@ -126,13 +152,15 @@ std::expected<LoginUrl, std::string> LoginUrl::build(std::string_view base_url, 
         url.port_ = kDefaultPort;
     }
 
-    url.target_ = std::string{parsed->encoded_path().data(), parsed->encoded_path().size()};
-    if (!url.target_.ends_with('/')) {
-        url.target_ += '/';
+    std::string path{parsed->encoded_path().data(), parsed->encoded_path().size()};
+    if (!path.ends_with('/')) {
+        path += '/';
     }
-    url.target_ += to_topic(parameters.role);
-    url.target_ += "/websocket";
-    url.target_ += build_query(parameters);
+    path += to_topic(parameters.role);
+    const bool has_versions = parameters.role != Role::kRelay;
+    url.older_target_ = path + "/websocket" + build_query(parameters, url.token_, Dialect::kV1);
+    url.newer_target_ =
+        path + (has_versions ? "/v2/websocket" : "/websocket") + build_query(parameters, url.token_, Dialect::kV2);
     return url;
 }
 
@@ -140,8 +168,9 @@ std::string LoginUrl::host_header() const {
     return host_.find(':') == std::string::npos ? host_ : "[" + host_ + "]";
 }
 
-std::string LoginUrl::target(const std::optional<crypto::PublicKey>& public_key) const {
-    return public_key ? target_ + "&public_key=" + form_encode(public_key->to_string()) : target_;
+std::string LoginUrl::target(Dialect dialect, const std::optional<crypto::PublicKey>& public_key) const {
+    const auto& target = dialect == Dialect::kV1 ? older_target_ : newer_target_;
+    return public_key ? target + "&public_key=" + form_encode(public_key->to_string()) : target;
 }
 
 std::string LoginUrl::without_token(std::string text) const {

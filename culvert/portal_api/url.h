@@ -8,9 +8,10 @@
 
 #include "culvert/crypto/keys.h"
 #include "culvert/net/ip_address.h"
+#include "culvert/portal_api/dialect.h"
 #include "culvert/portal_api/role.h"
 
-/// The URL a device connects to. Source: spec/portal-protocol.md section 2.1.
+/// The URL a device connects to. Source: spec/portal-protocol.md section 2.1, spec/newer-dialect.md section 2.
 namespace culvert::portal_api {
 
 /// Hardware identities; only sent if known.
@@ -24,7 +25,7 @@ struct DeviceInfo {
 /// Who logs in, apart from the public key, which may change with every connection.
 struct LoginParameters {
     Role role = Role::kClient;
-    std::string token;
+    std::string token;                          // white space in it counts for nothing
     std::string external_id;                    // clients and gateways; see external_id.h
     std::optional<std::string> name;            // mandatory for clients and gateways
     DeviceInfo device;                          // clients
@@ -49,8 +50,11 @@ public:
     /// Value of the Host header: no port.
     [[nodiscard]] std::string host_header() const;
 
-    /// Path and query. Relays have no key.
-    [[nodiscard]] std::string target(const std::optional<crypto::PublicKey>& public_key) const;
+    /// Path and query. The newer dialect's has no token in it; relays have one path in both, and no key.
+    [[nodiscard]] std::string target(Dialect dialect, const std::optional<crypto::PublicKey>& public_key) const;
+
+    /// Value of the header X-Authorization, in both dialects: "Bearer " and the token.
+    [[nodiscard]] std::string authorization() const { return "Bearer " + token_; }
 
     /// `text` with the token taken out, and whatever follows "token=": servers like to quote the URL they refuse.
     [[nodiscard]] std::string without_token(std::string text) const;
@@ -58,7 +62,8 @@ public:
 private:
     std::string token_;
     std::string host_;
-    std::string target_;
+    std::string older_target_;
+    std::string newer_target_;
     std::uint16_t port_ = 443;
     bool is_tls_ = true;
 };

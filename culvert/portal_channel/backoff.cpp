@@ -2,17 +2,38 @@
 
 #include <algorithm>
 
+#include "culvert/base/snapshot.h"
+
 namespace culvert::portal_channel {
 
-std::optional<Duration> Backoff::next(Rng& rng, Instant now) {
-    const auto half = interval_ / 2;
+std::optional<Duration> Backoff::next(Rng& rng) {
+    if (!was_joined_) {
+        return retries_++ < kFirstConnectRetries ? std::optional{kFirstConnectDelay} : std::nullopt;
+    }
     const auto spread = static_cast<std::uint64_t>(interval_.count()) + 1;
-    const auto delay = half + Duration{static_cast<Duration::rep>(rng.below(spread))};
-    interval_ = std::min(interval_ + half, kMaxRetryInterval);
-    if (max_elapsed_ && now - started_ + delay > *max_elapsed_) {
+    const auto delay = interval_ + Duration{static_cast<Duration::rep>(rng.below(spread))};
+    if (max_waiting_ && waited_ + delay > *max_waiting_) {
         return std::nullopt;
     }
+    ++retries_;
+    waited_ += delay;
+    interval_ = std::min(interval_ + interval_ / 2, kMaxRetryInterval);
     return delay;
+}
+
+void Backoff::handle_joined() {
+    was_joined_ = true;
+    restart();
+}
+
+void Backoff::restart() {
+    retries_ = 0;
+    waited_ = {};
+    interval_ = kFirstRetryInterval;
+}
+
+void Backoff::describe(Snapshot& out) const {
+    out.field("was_joined", was_joined_).field("retries", retries_).field("waited_ns", waited_.count());
 }
 
 }  // namespace culvert::portal_channel

@@ -28,6 +28,21 @@ std::string fatal_text(std::string_view cause) {
     return "Connection to portal failed: " + std::string{cause};
 }
 
+/// "HTTP 409 Conflict. Another machine ..."
+std::string with_advice(std::string_view cause, std::string_view advice) {
+    std::string text{cause};
+    if (!advice.empty()) {
+        text += ". ";
+        text += advice;
+    }
+    return text;
+}
+
+bool asks_for_relays(const portal_api::FromDevice& message) {
+    return std::visit([](const auto& of_role) { return std::holds_alternative<portal_api::NoRelays>(of_role); },
+                      message);
+}
+
 template <typename T>
 std::optional<T> pop(std::deque<T>& queue) {
     if (queue.empty()) {
@@ -40,42 +55,82 @@ std::optional<T> pop(std::deque<T>& queue) {
 
 }  // namespace
 
-PhoenixChannel::PhoenixChannel(ChannelOptions options, Rng rng) : options_{std::move(options)}, rng_{std::move(rng)} {}
+PhoenixChannel::PhoenixChannel(ChannelOptions options, Rng rng)
+    : options_{std::move(options)},
+      rng_{std::move(rng)},
+      backoff_{options_.max_partition_time},
+      dialect_{options_.role != portal_api::Role::kRelay} {}
 
 // --- Commands ---
 
-void PhoenixChannel::connect(const std::optional<crypto::PublicKey>& public_key, Instant) {
+void PhoenixChannel::connect(const std::optional<crypto::PublicKey>& public_key, Instant now) {
     const bool is_connecting = state_ == State::kDialling || state_ == State::kWaiting;
     if (is_connecting && public_key == public_key_) {
         kLog.debug("Already connecting to portal");
         return;
     }
-    if (state_ != State::kClosed) {
-        drop();
+    if (public_key != public_key_) {
+        held_.clear();  // of connections that went with the other key
+        public_key_ = public_key;
     }
-    public_key_ = public_key;
-    backoff_.reset();
-    dial();
+    start_over(state_ == State::kConnected ? Action{Leave{}} : Action{Drop{}}, now);
 }
 
-void PhoenixChannel::reconnect() {
-    if (state_ == State::kClosed || state_ == State::kClosing) {
-        return;
+void PhoenixChannel::reconnect(Instant now) {
+    if (state_ != State::kClosed && state_ != State::kClosing) {
+        start_over(Drop{}, now);
     }
-    drop();
-    backoff_.reset();
-    dial();
+}
+
+void PhoenixChannel::start_over(Action parting, Instant now) {
+    if (state_ != State::kClosed) {
+        actions_.push_back(parting);
+    }
+    hold_what_waits();
+    backoff_.restart();
+    dial(now);
 }
 
 void PhoenixChannel::send(portal_api::FromDevice message) {
-    if (!is_joined() && outgoing_.size() > kMaxWaitingMessages) {
-        kLog.debug("Dropped messages that waited for the portal", log::field("count", outgoing_.size()));
-        outgoing_.clear();
-    } else if (outgoing_.size() >= kMaxUnreadMessages) {
+    if (!is_joined()) {
+        if (!held_.hold(message)) {
+            kLog.debug("Not connected to portal: refused a message");
+        }
+        return;
+    }
+    if (is_waiting(message)) {
+        kLog.trace("The same message waits already");
+        return;
+    }
+    if (outgoing_.size() >= kMaxUnreadMessages) {
         outgoing_.clear();
         is_overrun_ = true;  // noticed with the next frame; the connection is made anew
     }
     outgoing_.push_back(std::move(message));
+}
+
+/// Whether it would only be said again what is about to be said. Of messages about candidates the order matters.
+bool PhoenixChannel::is_waiting(const portal_api::FromDevice& message) const {
+    const bool order_matters = HeldCandidates::concerns(message);
+    std::size_t looked_at = 0;
+    for (auto other = outgoing_.rbegin(); other != outgoing_.rend() && looked_at < kDuplicateLookBack; ++other) {
+        if (*other == message) {
+            return true;
+        }
+        if (order_matters && HeldCandidates::concerns(*other)) {
+            return false;
+        }
+        ++looked_at;
+    }
+    return false;
+}
+
+/// The connection is gone. What has not been written will not be, and is out of date by the next join, apart from
+/// candidates.
+void PhoenixChannel::hold_what_waits() {
+    for (const auto& message : std::exchange(outgoing_, {})) {
+        held_.hold(message);
+    }
 }
 
 void PhoenixChannel::close(Instant now) {
@@ -108,7 +163,6 @@ void PhoenixChannel::handle_connected(Instant now) {
     }
     kLog.info("Connected to portal");
     enter(State::kConnected);
-    backoff_.reset();
     due_.set(Due::kHeartbeat, now + kHeartbeatInterval);
     unanswered_heartbeats_ = 0;
     wants_heartbeat_ = false;
@@ -122,21 +176,29 @@ void PhoenixChannel::handle_dial_error(const DialError& error, Instant now) {
         return;
     }
     switch (error.kind) {
-        case DialError::Kind::kInvalidCertificate:
-            fail(fatal_text(error.text + ". Check the API URL, this machine's clock and its certificate authorities"),
-                 false);
-            return;
         case DialError::Kind::kHttpStatus:
-            if (error.status >= 400 && error.status < 500) {
-                fail(fatal_text(error.text + ". " + advice_on_status(error.status, options_.role)),
-                     error.status == 401 || error.status == 403);
-                return;
-            }
-            break;
+            return handle_refusal(error, now);
+        case DialError::Kind::kInvalidCertificate:
+            return retry({.cause = error.text, .advice = advice_on_certificate(), .retry_after = {}}, now);
         case DialError::Kind::kTransient:
-            break;
+            return retry({.cause = error.text, .advice = {}, .retry_after = {}}, now);
     }
-    retry(error.text, now);
+}
+
+/// Source: spec/newer-dialect.md section 3.2, column D.
+void PhoenixChannel::handle_refusal(const DialError& error, Instant now) {
+    if (error.status == 404 && dialect_.handle_not_found(now)) {
+        kLog.debug("The portal does not know the newer dialect: trying the older one");
+        dial_again();
+        return;
+    }
+    const auto advice = advice_on_refusal(error.status, error.code, options_.role);
+    if (error.status == 401) {
+        fail(fatal_text(with_advice(error.text, advice)), is_dead_token(error.code));
+        return;
+    }
+    const auto wait = error.status == 101 ? std::nullopt : error.retry_after;
+    retry({.cause = error.text, .advice = advice, .retry_after = wait}, now);
 }
 
 void PhoenixChannel::handle_text(std::string_view text, Instant now) {
@@ -144,7 +206,7 @@ void PhoenixChannel::handle_text(std::string_view text, Instant now) {
         return;
     }
     kReceiveLog.trace("Received frame", log::field("bytes", text.size()));
-    auto frame = portal_api::decode_to_device(options_.role, portal_api::Dialect::kV1, text);
+    auto frame = portal_api::decode_to_device(options_.role, dialect_.current(), text);
     if (frame) {
         std::visit([&](auto&& f) { handle_frame(std::forward<decltype(f)>(f), now); }, *std::move(frame));
     } else if (frame.error().kind == portal_api::DecodeError::Kind::kTruncated) {
@@ -164,7 +226,8 @@ void PhoenixChannel::handle_connection_lost(std::string_view cause, Instant now)
         finish_close();
     } else if (state_ == State::kConnected) {
         drop();
-        retry(cause, now);
+        hold_what_waits();
+        retry({.cause = cause, .advice = {}, .retry_after = {}}, now);
     }
 }
 
@@ -183,6 +246,10 @@ void PhoenixChannel::handle_frame(const portal_api::OkReply& reply, Instant) {
         kLog.debug("Joined portal channel");
         pending_join_.reset();
         due_.clear(Due::kJoinFailure);
+        backoff_.handle_joined();
+        for (auto& message : held_.take()) {
+            outgoing_.push_back(std::move(message));
+        }
         events_.emplace_back(Joined{});
     }
 }
@@ -191,11 +258,16 @@ void PhoenixChannel::handle_frame(const portal_api::NullReply&, Instant) {
     unanswered_heartbeats_ = 0;
 }
 
-void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant) {
+void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant now) {
     unanswered_heartbeats_ = 0;
     const auto topic = portal_api::to_topic(options_.role);
     if (reply.topic == topic && pending_join_ == reply.ref) {
         fail(fatal_text("login failed: " + std::string{shortened(reply.text)}), false);
+        return;
+    }
+    if (request_for_relays_ == reply.ref && dialect_.current() == portal_api::Dialect::kV1) {
+        kLog.debug("The portal does not know how to be asked for relays: connecting anew, its `init` has them");
+        start_over(Leave{}, now);
         return;
     }
     const bool may_rejoin = options_.role != portal_api::Role::kRelay;
@@ -237,7 +309,7 @@ void PhoenixChannel::handle_timeout(Instant now) {
     due_.expire(now, [&](Due due) {
         switch (due) {
             case Due::kRedial:
-                return dial();
+                return dial(now);
             case Due::kJoinFailure:
                 return handle_connection_lost("the portal did not answer the join in time", now);
             case Due::kHeartbeat:
@@ -251,7 +323,7 @@ void PhoenixChannel::handle_timeout(Instant now) {
 
 /// Counts heartbeats, not time: a process that was stopped for a while has not asked anything meanwhile.
 void PhoenixChannel::beat(Instant now) {
-    if (unanswered_heartbeats_ >= kMaxUnansweredHeartbeats) {
+    if (unanswered_heartbeats_ > kMaxUnansweredHeartbeats) {
         handle_connection_lost("the portal has stopped answering", now);
         return;
     }
@@ -285,18 +357,21 @@ std::optional<std::string> PhoenixChannel::poll_frame(Instant now) {
         kSendLog.trace("Sending join");
         return portal_api::encode_join(options_.role, *pending_join_, options_.stamp_secret);
     }
-    if (pending_join_) {
-        return std::nullopt;
-    }
     if (std::exchange(wants_heartbeat_, false)) {
         events_.emplace_back(HeartbeatSent{});
         return portal_api::encode_heartbeat(next_ref_++);
+    }
+    if (pending_join_) {
+        return std::nullopt;
     }
     const auto message = pop(outgoing_);
     if (!message) {
         return std::nullopt;
     }
-    auto frame = portal_api::encode_from_device(*message, portal_api::Dialect::kV1, next_ref_++);
+    if (asks_for_relays(*message)) {
+        request_for_relays_ = next_ref_;
+    }
+    auto frame = portal_api::encode_from_device(*message, dialect_.current(), next_ref_++);
     kSendLog.trace("Sending frame", log::field("frame", frame));
     return frame;
 }
@@ -308,12 +383,18 @@ void PhoenixChannel::enter(State state) {
     due_.clear();
 }
 
-void PhoenixChannel::dial() {
+void PhoenixChannel::dial(Instant now) {
+    dialect_.start(now);
+    dial_again();
+}
+
+void PhoenixChannel::dial_again() {
     kLog.debug("Connecting to portal");
     enter(State::kDialling);
     wants_join_ = false;
     pending_join_.reset();
-    actions_.emplace_back(Dial{public_key_});
+    request_for_relays_.reset();
+    actions_.emplace_back(Dial{.public_key = public_key_, .dialect = dialect_.current()});
 }
 
 void PhoenixChannel::drop() {
@@ -324,26 +405,30 @@ bool PhoenixChannel::is_joined() const {
     return state_ == State::kConnected && !wants_join_ && !pending_join_;
 }
 
-void PhoenixChannel::retry(std::string_view cause, Instant now) {
-    Duration delay{};
-    if (!backoff_) {
-        backoff_.emplace(now, options_.max_partition_time);
-    } else if (const auto next = backoff_->next(rng_, now)) {
-        delay = *next;
+void PhoenixChannel::retry(const Failure& failure, Instant now) {
+    std::optional<Duration> delay;
+    if (failure.retry_after) {
+        delay = std::max(*failure.retry_after, kMinRetryAfter);
     } else {
-        fail(fatal_text("max retries reached: " + std::string{cause} +
-                        ". Check that this machine reaches the portal's host and port"),
+        delay = backoff_.next(rng_);
+    }
+    const auto cause = with_advice(failure.cause, failure.advice);
+    if (!delay) {
+        constexpr std::string_view kUnreachable = "Check that this machine reaches the portal's host and port";
+        fail(fatal_text("max retries reached: " +
+                        (failure.advice.empty() ? with_advice(failure.cause, kUnreachable) : cause)),
              false);
         return;
     }
     enter(State::kWaiting);
-    due_.set(Due::kRedial, now + delay);
+    due_.set(Due::kRedial, now + *delay);
 
-    const auto level = options_.role == portal_api::Role::kRelay ? log::Level::kWarn : log::Level::kInfo;
-    const auto delay_ms = std::chrono::duration_cast<std::chrono::milliseconds>(delay).count();
-    kLog.log(level, "Hiccup in connection to portal", log::field("retry_in_ms", delay_ms), log::field("cause", cause));
-    events_.emplace_back(
-        Hiccup{.delay = delay, .max_elapsed = options_.max_partition_time, .cause = std::string{cause}});
+    // What a person has to see to is told in a way that a person notices.
+    const bool warns = options_.role == portal_api::Role::kRelay || !failure.advice.empty();
+    const auto delay_ms = std::chrono::duration_cast<std::chrono::milliseconds>(*delay).count();
+    kLog.log(warns ? log::Level::kWarn : log::Level::kInfo, "Hiccup in connection to portal",
+             log::field("retry_in_ms", delay_ms), log::field("cause", cause));
+    events_.emplace_back(Hiccup{.delay = *delay, .max_elapsed = options_.max_partition_time, .cause = cause});
 }
 
 void PhoenixChannel::fail(std::string text, bool is_authentication_error) {

@@ -147,6 +147,7 @@ private:
             if (auto action = channel_.poll_action()) {
                 std::visit(overloaded{[&](const portal_channel::Dial& dial) { start_link(dial); },
                                       [&](const portal_channel::Drop&) { drop_link(); },
+                                      [&](const portal_channel::Leave&) { leave_link(); },
                                       [&](const portal_channel::StartClose&) {
                                           if (link_) {
                                               link_->start_close();
@@ -219,13 +220,21 @@ private:
             .endpoints = endpoints_,
             .host = options_.url.host(),
             .host_header = options_.url.host_header(),
-            .path = options_.url.target(dial.public_key),
+            .path = options_.url.target(dial.dialect, dial.public_key),
+            .authorization = options_.url.authorization(),
             .hide_token = [url = options_.url](std::string text) { return url.without_token(std::move(text)); },
             .user_agent = options_.user_agent,
             .timeout = options_.dial_timeout,
             .socket_mark = options_.socket_mark};
         link_ = WebSocketLink::dial(context_.get_executor(), options_.url.is_tls() ? &tls_ : nullptr, std::move(target),
                                     std::move(observer));
+    }
+
+    void leave_link() {
+        is_writing_ = false;
+        if (const auto link = std::exchange(link_, nullptr)) {
+            link->leave();
+        }
     }
 
     void drop_link() {
@@ -311,12 +320,16 @@ void PortalConnection::connect(const std::optional<crypto::PublicKey>& public_ke
 }
 
 void PortalConnection::reconnect() {
-    runner_->post([](PhoenixChannel& channel) { channel.reconnect(); });
+    runner_->post([](PhoenixChannel& channel) { channel.reconnect(monotonic_now()); });
 }
 
 void PortalConnection::send(portal_api::FromDevice message) {
     runner_->post(
         [message = std::move(message)](PhoenixChannel& channel) mutable { channel.send(std::move(message)); });
+}
+
+void PortalConnection::forget_candidates(const Uuid& peer) {
+    runner_->post([peer](PhoenixChannel& channel) { channel.forget_candidates(peer); });
 }
 
 void PortalConnection::close() {

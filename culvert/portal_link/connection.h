@@ -28,7 +28,8 @@ struct ConnectionOptions {
     std::string user_agent;
     /// Relays only: proves knowledge of the secret behind their TURN credentials.
     std::optional<std::string> stamp_secret;
-    /// How long to try before giving up; unset: for ever.
+    /// For how long to wait for the portal, in all, before giving up; unset: for ever. A device that was never joined
+    /// gives up after 16 attempts.
     std::optional<Duration> max_partition_time;
     /// SO_MARK of the socket. Needs CAP_NET_ADMIN; clients and gateways set io::kSocketMark.
     std::optional<std::uint32_t> socket_mark;
@@ -42,9 +43,12 @@ struct ConnectionOptions {
 
 /// A device's connection to the portal: keeps one WebSocket open, joins the role's channel and reconnects by itself.
 ///
-/// Source: spec/portal-protocol.md sections 2 to 4. All functions may be called from any thread; they only queue work.
-/// Events are delivered one at a time, in order, on the thread that runs the connection. After Closed or Fatal nothing
-/// more is delivered. A connection that is destroyed drops its socket without ceremony; use close() to part properly.
+/// It asks the portal for the newer dialect first, and speaks the older one with those that do not have it.
+///
+/// Source: spec/portal-protocol.md sections 2 to 4, spec/newer-dialect.md sections 2 to 4. All functions may be called
+/// from any thread; they only queue work. Events are delivered one at a time, in order, on the thread that runs the
+/// connection. After Closed or Fatal nothing more is delivered. A connection that is destroyed drops its socket without
+/// ceremony; use close() to part properly.
 class PortalConnection {
 public:
     using EventHandler = std::function<void(portal_channel::Event)>;
@@ -71,9 +75,11 @@ public:
     /// for, which in the other network may never come. Does nothing before connect() and after the end.
     void reconnect();
 
-    /// Sends once joined. Messages wait in order meanwhile; if more than 32 wait for a join, all of them are dropped.
-    /// While joined none is; if the portal does not take them, the connection is made anew.
+    /// Sends if joined. Otherwise what is about candidates waits for the next join, and anything else is dropped. While
+    /// joined nothing is; if the portal does not take it, the connection is made anew.
     void send(portal_api::FromDevice message);
+    /// The connection to that peer has ended, and with it what waits of its candidates.
+    void forget_candidates(const Uuid& peer);
 
     /// Closes the WebSocket properly (bounded to a second), then delivers Closed.
     void close();

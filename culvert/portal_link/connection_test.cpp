@@ -42,7 +42,7 @@ crypto::PublicKey key(int number) {
 }
 
 const std::string kPush =
-    portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}, portal_api::Dialect::kV1);
+    portal_api::encode_to_device(portal_api::ToClient{portal_api::ResourceDeleted{}}, portal_api::Dialect::kV2);
 
 std::string response(int status, const std::string& body = "", const std::string& headers = "") {
     return "HTTP/1.1 " + std::to_string(status) + " Reason\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
@@ -137,12 +137,13 @@ bool eventually(Condition condition) {
 TEST(PortalConnection, JoinsAndExchangesMessages) {
     Server server{{{.after_join = frame(1, kPush)}}};
     Connection connection{server.port()};
-    connection->send(portal_api::FromClient{portal_api::CreateFlow{}});
     connection->connect(key(1));
 
     connection.expect<Joined>();
     const auto message = connection.expect<MessageReceived>();
     EXPECT_EQ(message.message, portal_api::ToDevice{portal_api::ToClient{portal_api::ResourceDeleted{}}});
+    connection->send(portal_api::FromClient{portal_api::CreateFlow{}});
+    EXPECT_TRUE(eventually([&] { return server.messages().size() == 2; }));
 
     connection->close();
     connection.expect<Closed>();
@@ -150,7 +151,7 @@ TEST(PortalConnection, JoinsAndExchangesMessages) {
     EXPECT_THAT(server.messages(),
                 ElementsAre(portal_api::encode_join(Role::kClient, 0, std::nullopt),
                             portal_api::encode_from_device(portal_api::FromClient{portal_api::CreateFlow{}},
-                                                           portal_api::Dialect::kV1, 1),
+                                                           portal_api::Dialect::kV2, 1),
                             "<close>"));
 }
 
@@ -167,7 +168,7 @@ TEST(PortalConnection, SendsEverythingThatAGatewaySaysAtOnce) {
         portal_api::CreateFlow message;
         message.resource_id = ResourceId{Uuid{std::array<std::uint8_t, 16>{static_cast<std::uint8_t>(i % kClients)}}};
         expected.push_back(
-            portal_api::encode_from_device(portal_api::FromClient{message}, portal_api::Dialect::kV1, 1 + i));
+            portal_api::encode_from_device(portal_api::FromClient{message}, portal_api::Dialect::kV2, 1 + i));
         connection->send(portal_api::FromClient{message});
     }
 
@@ -182,11 +183,38 @@ TEST(PortalConnection, SendsOnlyTheHeadersThatPortalsExpect) {
     connection.expect<Joined>();
 
     const auto request = server.requests().at(0);
-    EXPECT_THAT(request, AllOf(HasSubstr("GET /client/websocket?token=secret&external_id=id&name=n&public_key=AQAA"),
+    EXPECT_THAT(request, AllOf(HasSubstr("GET /client/v2/websocket?external_id=id&name=n&public_key=AQAA"),
+                               HasSubstr("\r\nX-Authorization: Bearer secret\r\n"),
                                HasSubstr("\r\nHost: 127.0.0.1\r\n"), HasSubstr("\r\nConnection: Upgrade\r\n"),
                                HasSubstr("\r\nUpgrade: websocket\r\n"), HasSubstr("\r\nSec-WebSocket-Version: 13\r\n"),
                                HasSubstr("\r\nUser-Agent: Linux/1 headless-client/1.5.5\r\n")));
-    EXPECT_EQ(std::ranges::count(request, '\n'), 8) << request;
+    EXPECT_EQ(std::ranges::count(request, '\n'), 9) << request;
+}
+
+TEST(PortalConnection, SpeaksTheOlderDialectWithAPortalThatHasNoOther) {
+    Server server{{{.http_response = response(404)}, {}}};
+    Connection connection{server.port()};
+    connection->connect(key(1));
+    connection.expect<Joined>();
+
+    const auto requests = server.requests();
+    ASSERT_EQ(requests.size(), 2U);
+    EXPECT_THAT(requests[0], HasSubstr("GET /client/v2/websocket?"));
+    EXPECT_THAT(requests[1],
+                AllOf(HasSubstr("GET /client/websocket?token=secret&external_id=id&name=n&public_key=AQAA"),
+                      HasSubstr("\r\nX-Authorization: Bearer secret\r\n")));
+}
+
+TEST(PortalConnection, WaitsForAsLongAsThePortalAsksFor) {
+    std::vector<Script> scripts(20, {.http_response = response(503, "", "Retry-After: 0\r\n")});
+    scripts.push_back({});
+    Server server{std::move(scripts)};
+    Connection connection{server.port()};
+    connection->connect(key(1));
+    for (int attempt = 0; attempt < 20; ++attempt) {
+        EXPECT_EQ(connection.expect<Hiccup>().delay, portal_channel::kMinRetryAfter);
+    }
+    connection.expect<Joined>();
 }
 
 TEST(PortalConnection, ReconnectsWithANewKey) {
@@ -197,25 +225,24 @@ TEST(PortalConnection, ReconnectsWithANewKey) {
     connection->connect(key(2));
     connection.expect<Joined>();
     EXPECT_THAT(server.requests().at(1), HasSubstr("public_key=AgAA"));
-    EXPECT_THAT(server.messages(), Not(::testing::Contains("<close>"))) << "the old connection is dropped abruptly";
+    EXPECT_THAT(server.messages(), ::testing::Contains("<close>")) << "the old connection ends as it should";
 }
 
-TEST(PortalConnection, TellsFatalRefusalsFromTransientOnes) {
-    for (const auto& [status, is_authentication_error] :
-         {std::pair{401, true}, {403, true}, {404, false}, {422, false}, {429, false}, {400, false}}) {
-        Server server{{{.http_response = response(status, "Why not")}}};
+TEST(PortalConnection, EndsOnlyIfItsTokenIsRefused) {
+    const auto dead = R"({"status":401,"detail":"Why not","code":"invalid_token"})";
+    for (const auto& [body, is_authentication_error] : {std::pair{dead, true}, {"Why not", false}}) {
+        Server server{{{.http_response = response(401, body)}}};
         Connection connection{server.port()};
         connection->connect(key(1));
         const auto fatal = connection.expect<Fatal>();
-        EXPECT_EQ(fatal.is_authentication_error, is_authentication_error) << status;
-        EXPECT_THAT(fatal.text,
-                    AllOf(HasSubstr(std::to_string(status)), HasSubstr("Why not"), Not(HasSubstr("secret"))));
+        EXPECT_EQ(fatal.is_authentication_error, is_authentication_error) << body;
+        EXPECT_THAT(fatal.text, AllOf(HasSubstr("HTTP 401 Reason: Why not. "), Not(HasSubstr("secret"))));
     }
-    for (const int status : {500, 503}) {
-        Server server{{{.http_response = response(status)}, {}}};
+    for (const int status : {400, 403, 409, 422, 429, 500, 503}) {
+        Server server{{{.http_response = response(status, "Why not")}, {}}};
         Connection connection{server.port()};
         connection->connect(key(1));
-        EXPECT_THAT(connection.expect<Hiccup>().cause, HasSubstr(std::to_string(status)));
+        EXPECT_THAT(connection.expect<Hiccup>().cause, AllOf(HasSubstr(std::to_string(status)), HasSubstr("Why not")));
         connection.expect<Joined>();
     }
 }
@@ -227,7 +254,7 @@ TEST(PortalConnection, NeverRepeatsTheTokenThatAServerQuotes) {
     Connection connection{server.port()};
     connection->connect(key(1));
     EXPECT_THAT(connection.expect<Hiccup>().cause, AllOf(HasSubstr("token=[token]&name=n"), Not(HasSubstr("secr"))));
-    EXPECT_THAT(connection.expect<Fatal>().text, AllOf(HasSubstr("token=[token]&name=n"), Not(HasSubstr("secr"))));
+    EXPECT_THAT(connection.expect<Hiccup>().cause, AllOf(HasSubstr("token=[token]&name=n"), Not(HasSubstr("secr"))));
 }
 
 TEST(PortalConnection, DoesNotFollowRedirects) {
@@ -298,7 +325,7 @@ TEST(PortalConnection, ReadsMessagesOfManyMegabytes) {
     portal_api::GatewayIceCandidates candidates;
     candidates.candidates.assign(100'000, std::string(100, 'x'));
     Server server{{{.after_join = frame(
-                        1, portal_api::encode_to_device(portal_api::ToClient{candidates}, portal_api::Dialect::kV1))}}};
+                        1, portal_api::encode_to_device(portal_api::ToClient{candidates}, portal_api::Dialect::kV2))}}};
     Connection connection{server.port()};
     connection->connect(key(1));
     connection.expect<Joined>();
@@ -325,7 +352,7 @@ TEST(PortalConnection, ReconnectsWhenTheConnectionBreaks) {
         Connection connection{server.port()};
         connection->connect(key(1));
         connection.expect<Joined>();
-        EXPECT_EQ(connection.expect<Hiccup>().delay, 0s);
+        EXPECT_LE(connection.expect<Hiccup>().delay, 1s);
         connection.expect<Joined>();
         connection.expect<MessageReceived>();
     }
@@ -354,7 +381,7 @@ TEST(PortalConnection, TrustsACertificateOfAKnownAuthority) {
     }
 }
 
-TEST(PortalConnection, EndsOnAnInvalidCertificate) {
+TEST(PortalConnection, TellsNothingToAPortalWithAnInvalidCertificate) {
     const auto good = test::make_certificate("DNS:localhost,IP:127.0.0.1");
     const auto expired = test::make_certificate("DNS:localhost,IP:127.0.0.1", true);
     const auto foreign = test::make_certificate("DNS:portal.example");
@@ -363,10 +390,10 @@ TEST(PortalConnection, EndsOnAnInvalidCertificate) {
         Connection connection{server.port(), [&](ConnectionOptions& options) { options.ca_file = ca_file; }, "wss",
                               "localhost"};
         connection->connect(key(1));
-        const auto fatal = connection.expect<Fatal>();
-        EXPECT_FALSE(fatal.is_authentication_error);
+        const auto cause = connection.expect<Hiccup>().cause;
+        EXPECT_THAT(cause, HasSubstr("clock"));
         EXPECT_TRUE(server.requests().empty()) << "the token must not be sent";
-        return fatal.text;
+        return cause;
     };
     EXPECT_THAT(outcome(good, std::nullopt), HasSubstr("invalid peer certificate"));
     EXPECT_THAT(outcome(expired, File{expired.certificate}.path()), HasSubstr("invalid peer certificate"));

@@ -25,8 +25,11 @@
 #include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
+#include "culvert/io/clock.h"
 #include "culvert/portal_api/codec.h"
+#include "culvert/portal_api/refusal_body.h"
 #include "culvert/portal_channel/constants.h"
+#include "culvert/portal_channel/retry_after.h"
 
 namespace culvert::portal_link {
 namespace {
@@ -86,7 +89,7 @@ DialError transient(std::string_view step, const error_code& error) {
     return {.text = std::string{step} + ": " + error.message()};
 }
 
-/// "HTTP 401 Unauthorized: Invalid token"
+/// "HTTP 401 Unauthorized: Token is invalid or expired"
 DialError refused(const websocket::response_type& response, const std::function<std::string(std::string)>& hide_token) {
     DialError error{.kind = DialError::Kind::kHttpStatus, .status = response.result_int()};
     error.text = "HTTP " + std::to_string(error.status);
@@ -94,10 +97,18 @@ DialError refused(const websocket::response_type& response, const std::function<
     if (!reason.empty()) {
         error.text += " " + hide_token({reason.data(), reason.size()});
     }
-    auto body = hide_token(response.body()).substr(0, kMaxShownBody);
+    const auto problem = portal_api::parse_refusal_body(response.body());
+    auto body = hide_token(problem ? problem->detail : response.body()).substr(0, kMaxShownBody);
     std::ranges::replace_if(body, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
     if (!body.empty()) {
         error.text += ": " + body;
+    }
+    if (problem) {
+        error.code = problem->code;
+    }
+    if (const auto wait = response.find(beast::http::field::retry_after); wait != response.end()) {
+        error.retry_after =
+            portal_channel::parse_retry_after({wait->value().data(), wait->value().size()}, io::wall_now());
     }
     return error;
 }
@@ -180,6 +191,13 @@ public:
                             [self = this->shared_from_this()](const error_code&) { self->report_lost("closed"); });
     }
 
+    void leave() override {
+        observer_.reset();
+        stream_.async_close(websocket::close_code::normal, [self = this->shared_from_this()](const error_code&) {
+            beast::get_lowest_layer(self->stream_).close();
+        });
+    }
+
     void abort() override {
         observer_.reset();
         beast::get_lowest_layer(stream_).close();
@@ -252,10 +270,12 @@ private:
                 deadline - std::chrono::steady_clock::now(), std::chrono::milliseconds{1}),
             .idle_timeout = websocket::stream_base::none(),
             .keep_alive_pings = false});
-        stream_.set_option(websocket::stream_base::decorator([agent = target_.user_agent](websocket::request_type& r) {
-            r.set(beast::http::field::user_agent, agent);
-            r.set(beast::http::field::connection, "Upgrade");
-        }));
+        stream_.set_option(websocket::stream_base::decorator(
+            [agent = target_.user_agent, authorization = target_.authorization](websocket::request_type& r) {
+                r.set(beast::http::field::user_agent, agent);
+                r.set(beast::http::field::connection, "Upgrade");
+                r.set("X-Authorization", authorization);
+            }));
         stream_.read_message_max(portal_api::kMaxMessageSize);
 
         websocket::response_type response;

@@ -21,7 +21,8 @@ struct LinkTarget {
     std::vector<boost::asio::ip::tcp::endpoint> endpoints;
     std::string host;                                    // for TLS
     std::string host_header;                             // for HTTP
-    std::string path;                                    // with the query; contains the token
+    std::string path;                                    // with the query; may contain the token
+    std::string authorization;                           // contains the token
     std::function<std::string(std::string)> hide_token;  // from what the server says
     std::string user_agent;
     Duration timeout{};  // for everything together
@@ -55,6 +56,8 @@ public:
     virtual void write(std::string text) = 0;
     /// Starts the closing handshake; on_lost tells its end.
     virtual void start_close() = 0;
+    /// Starts the closing handshake and lets go of the connection; nobody is told anything any more.
+    virtual void leave() = 0;
     /// Drops the connection; nobody is told anything any more.
     virtual void abort() = 0;
 };

@@ -98,6 +98,7 @@ private:
         // What was not found so far may be a resource now.
         host_dns_->flush_caches();
     }
+    void handle(const tunnel::AskForRelays& /*asked*/) { send(portal_api::FromClient{portal_api::NoRelays{}}); }
     void handle(tunnel::KeyChanged& changed) { connect(changed.public_key); }
     /// Kept beyond this session: what applications remember of names must not lead elsewhere in the next one.
     void handle(tunnel::DnsRecordsChanged& changed) { earlier_records() = std::move(changed.records); }

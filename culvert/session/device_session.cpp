@@ -144,11 +144,7 @@ void DeviceSession::become_ready() {
 }
 
 void DeviceSession::handle(tunnel::SendToPortal& sent) {
-    connection_->send(std::move(sent.message));
-}
-
-void DeviceSession::handle(tunnel::ReconnectToPortal& /*asked*/) {
-    connect();
+    send(std::move(sent.message));
 }
 
 // --- Records of flows ---

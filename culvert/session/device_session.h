@@ -79,12 +79,13 @@ protected:
 
     void handle(tunnel::TunInterfaceUpdated& updated);
     void handle(tunnel::SendToPortal& sent);
-    void handle(tunnel::ReconnectToPortal& asked);
+    void handle(const tunnel::ConnectionEnded& ended) { connection_->forget_candidates(ended.peer); }
     void handle(tunnel::FlowsTracked& tracked);
 
     /// The resolvers that names outside the tunnel are asked of; without, as the host is configured.
     void set_name_servers(const std::vector<net::IpAddress>& servers);
 
+    void send(portal_api::FromDevice message) { connection_->send(std::move(message)); }
     /// To the portal anew: with the key that it knows, or another.
     void reconnect() { connection_->reconnect(); }
     void connect(const crypto::PublicKey& public_key);

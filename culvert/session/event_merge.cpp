@@ -4,7 +4,7 @@
 
 namespace culvert::session {
 
-bool EventMerge::passes(std::size_t /*shard*/, const tunnel::ReconnectToPortal& /*event*/) {
+bool EventMerge::passes(std::size_t /*shard*/, const tunnel::AskForRelays& /*event*/) {
     return !std::exchange(asks_for_relays_, true);
 }
 

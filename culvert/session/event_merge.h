@@ -27,12 +27,13 @@ public:
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::DnsRecordsChanged& /*event*/) { return true; }
     /// Each shard speaks for its own peers.
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::SendToPortal& /*event*/) { return true; }
+    [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::ConnectionEnded& /*event*/) { return true; }
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::LookUpName& /*event*/) { return true; }
     [[nodiscard]] bool passes(std::size_t /*shard*/, const dns::Ask& /*event*/) { return true; }
     [[nodiscard]] bool passes(std::size_t /*shard*/, const dns::StopAsking& /*event*/) { return true; }
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::FlowsTracked& /*event*/) { return true; }
     /// Shards lose the same relays at the same time, and one answer of the portal serves them all.
-    [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::ReconnectToPortal& /*event*/);
+    [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::AskForRelays& /*event*/);
     /// The portal may hear of a key once every shard has it.
     [[nodiscard]] bool passes(std::size_t /*shard*/, const tunnel::KeyChanged& event);
 

@@ -30,11 +30,11 @@ TEST(EventMerge, LetsEachShardSpeakToThePortal) {
 TEST(EventMerge, AsksForRelaysOncePerRound) {
     EventMerge merge{2};
     merge.start_round();
-    EXPECT_TRUE(merge.passes(1, tunnel::ReconnectToPortal{}));
-    EXPECT_FALSE(merge.passes(0, tunnel::ReconnectToPortal{}));
+    EXPECT_TRUE(merge.passes(1, tunnel::AskForRelays{}));
+    EXPECT_FALSE(merge.passes(0, tunnel::AskForRelays{}));
 
     merge.start_round();
-    EXPECT_TRUE(merge.passes(0, tunnel::ReconnectToPortal{}));
+    EXPECT_TRUE(merge.passes(0, tunnel::AskForRelays{}));
 }
 
 TEST(EventMerge, AnnouncesAKeyThatAllShardsHave) {

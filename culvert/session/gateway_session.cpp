@@ -103,6 +103,7 @@ private:
     }
 
     using DeviceSession::handle;
+    void handle(const tunnel::AskForRelays& /*asked*/) { send(portal_api::FromGateway{portal_api::NoRelays{}}); }
     void handle(const tunnel::LookUpName& wanted) {
         resolver_->look_up(wanted.domain, [this, id = wanted.id](std::optional<resolver::AddressLookUp::Found> found) {
             if (found) {

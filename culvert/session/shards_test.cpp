@@ -56,7 +56,7 @@ public:
                                   say("got " + std::to_string(message.index()));
                                   if (std::holds_alternative<portal_api::GatewayInit>(message)) {
                                       events_.emplace_back(tunnel::TunInterfaceUpdated{});
-                                      events_.emplace_back(tunnel::ReconnectToPortal{});
+                                      events_.emplace_back(tunnel::AskForRelays{});
                                   }
                               },
                               [&](const tunnel::Reset&) { events_.emplace_back(tunnel::KeyChanged{}); },
@@ -136,17 +136,17 @@ protected:
             }
             ::poll(polled.data(), polled.size(), 10);
             for (auto& event : shards_->take_events()) {
-                std::visit(
-                    overloaded{[&](const tunnel::SendToPortal& sent) {
-                                   const auto& message = std::get<portal_api::FromGateway>(sent.message);
-                                   said_.insert(std::get<portal_api::FlowAuthorized>(message).ref);
-                               },
-                               [&](const tunnel::TunInterfaceUpdated&) { ++interface_updates_; },
-                               [&](const tunnel::ReconnectToPortal&) { ++requests_for_relays_; },
-                               [&](const tunnel::ResourcesChanged&) {}, [&](const tunnel::DnsRecordsChanged&) {},
-                               [&](const dns::Ask&) {}, [&](const dns::StopAsking&) {},
-                               [&](const tunnel::FlowsTracked&) {}, [&](const tunnel::KeyChanged&) { ++new_keys_; }},
-                    event);
+                std::visit(overloaded{[&](const tunnel::SendToPortal& sent) {
+                                          const auto& message = std::get<portal_api::FromGateway>(sent.message);
+                                          said_.insert(std::get<portal_api::FlowAuthorized>(message).ref);
+                                      },
+                                      [&](const tunnel::TunInterfaceUpdated&) { ++interface_updates_; },
+                                      [&](const tunnel::AskForRelays&) { ++requests_for_relays_; },
+                                      [](const tunnel::ConnectionEnded&) {}, [](const tunnel::FlowsTracked&) {},
+                                      [&](const tunnel::ResourcesChanged&) {}, [&](const tunnel::DnsRecordsChanged&) {},
+                                      [&](const dns::Ask&) {}, [&](const dns::StopAsking&) {},
+                                      [&](const tunnel::KeyChanged&) { ++new_keys_; }},
+                           event);
             }
         }
         EXPECT_TRUE(is_done());

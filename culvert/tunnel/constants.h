@@ -20,8 +20,21 @@ inline constexpr Duration kIntentInterval = std::chrono::seconds{2};
 /// many, and the next session needs them, not this one.
 inline constexpr Duration kRecordsInterval = std::chrono::seconds{1};
 
+/// A request that traffic asked for so lately is made again on a new connection to the portal, which may not have heard
+/// it: whoever waits for an answer, such as a connection that is being opened, sends again within that time. Ours to
+/// choose.
+inline constexpr Duration kIntentLifetime = std::chrono::minutes{1};
+
 /// Gateways that a client remembers for affinity, most recent first.
 inline constexpr std::size_t kRecentGateways = 100;
+/// And resources whose last gateway it remembers.
+inline constexpr std::size_t kRememberedResources = 4096;
+
+/// How long a site is shown as offline after the portal said so (spec/newer-dialect.md section 6.4).
+inline constexpr Duration kOfflineTime = std::chrono::minutes{5};
+
+/// Errors of our own that wait to be handed to the host; more are dropped.
+inline constexpr std::size_t kMaxErrorsToHost = 64;
 
 /// How often a gateway looks for authorizations that ran out.
 inline constexpr Duration kExpirySweepInterval = std::chrono::seconds{1};

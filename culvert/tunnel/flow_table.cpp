@@ -345,6 +345,20 @@ void FlowTable::forget_peer(const Uuid& peer_id) {
     }
 }
 
+std::vector<FlowKey> FlowTable::live(Instant now) const {
+    std::vector<FlowKey> live;
+    for (const auto& [id, peer] : peers_) {
+        for (const auto& list : peer.lists) {
+            for (auto index = list.newest; index != kNone; index = flows_[index].older) {
+                if (!is_expired(flows_[index], now)) {
+                    live.push_back(flows_[index].key);
+                }
+            }
+        }
+    }
+    return live;
+}
+
 void FlowTable::forget_rested_peers(Instant now) {
     std::erase_if(peers_, [&](const auto& entry) {
         const auto& peer = entry.second;

@@ -91,6 +91,9 @@ public:
 
     void forget_peer(const Uuid& peer);
 
+    /// The flows that have not expired. Off the hot path.
+    [[nodiscard]] std::vector<FlowKey> live(Instant now) const;
+
     [[nodiscard]] std::size_t size() const { return size_; }
 
 private:

@@ -198,6 +198,17 @@ TEST_F(Flows, BelongToThePeerThatTheyWereSentToLast) {
     EXPECT_EQ(table.size(), 0U);
 }
 
+TEST_F(Flows, AreListedUntilTheyExpire) {
+    send_udp(1);
+    ping(2);
+    EXPECT_EQ(table.live(now).size(), 2U);
+    now += 2min;
+    ASSERT_EQ(table.live(now).size(), 1U);
+    EXPECT_EQ(table.live(now)[0].client_value, 1);
+    now += 10min;
+    EXPECT_TRUE(table.live(now).empty());
+}
+
 TEST_F(Flows, AreJudgedOnceUntilSomethingChanges) {
     send_udp(1);
     auto bytes = packet::make_udp(here(1), there(), {});

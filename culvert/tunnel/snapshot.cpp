@@ -52,8 +52,8 @@ void ResourceSet::describe(Snapshot& out) const {
         out.line("resource").field("id", id).field("filters", text_of(filters_of(resource))).nested([&] {
             for (const auto& network : networks_of(resource)) {
                 out.line("network").field("network", network);
-                const auto* owner = cidrs_.find(network);
-                out.field("is_ours", owner != nullptr && *owner == id);
+                const auto* holders = cidrs_.find(network);
+                out.field("is_ours", holders != nullptr && holders->front() == id);
             }
             for (const auto& site : sites_of(resource)) {
                 out.line("site").field("id", site.id);
@@ -91,9 +91,12 @@ void ReauthoriseThrottle::describe(Snapshot& out) const {
     }
 }
 
-void RecentGateways::describe(Snapshot& out) const {
+void GatewayPreferences::describe(Snapshot& out) const {
     for (const auto& gateway : gateways_) {
         out.line("recent_gateway").field("id", gateway);
+    }
+    for (const auto& [resource, gateway] : last_) {
+        out.line("last_gateway").field("resource", resource).field("id", gateway);
     }
 }
 
@@ -163,8 +166,9 @@ void SiteStatuses::describe(Snapshot& out) const {
     for (const auto& [gateway, site] : sites_) {
         out.line("gateway_site").field("gateway", gateway).field("site", site);
     }
-    for (const auto& [site, status] : statuses_) {
-        out.line("site_status").field("site", site).field("status", to_string(status));
+    for (const auto& [site, entry] : statuses_) {
+        out.line("site_status").field("site", site).field("status", to_string(entry.status));
+        out.field("until", entry.until);
     }
 }
 
@@ -191,7 +195,10 @@ std::string ClientTunnel::debug_snapshot(Instant now) const {
         .field("dns_events", dns_events_.size())
         .field("wants_internet", resources_.wants_internet())
         .field("key_changed", key_changed_.has_value())
-        .field("flows", flows_.size());
+        .field("flows", flows_.size())
+        .field("errors_to_host", errors_to_host_.size())
+        .field("noticed", noticed_.size())
+        .field("used_before_reset", used_before_reset_.size());
     core_.describe(out);
     due_.describe(out);
     out.nested([&] {
@@ -200,7 +207,7 @@ std::string ClientTunnel::debug_snapshot(Instant now) const {
         peers_.describe(out);
         access_requests_.describe(out);
         reauthorise_throttle_.describe(out);
-        recent_gateways_.describe(out);
+        preferences_.describe(out);
         statuses_.describe(out);
         devices_.describe(out);
         dns_.describe(out);

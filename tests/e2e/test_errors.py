@@ -101,10 +101,13 @@ def client_against(bare_system, answer):
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "404 Not Found", "422 Unprocessable Entity"])
-def test_portal_refuses_for_good(bare_system, status):
+def test_a_portal_that_never_lets_a_device_in_is_asked_sixteen_times(bare_system, status):
     device = client_against(bare_system, f"HTTP/1.1 {status}\\r\\nContent-Length: 0\\r\\n\\r\\n")
-    assert device.wait() == 1
-    assert status.split()[0] in one_line(device.log)
+    wait_until(lambda: f"HTTP {status}. " in device.log, 5, "a word of what is wrong and what to do")
+    assert device.wait(30) == 1
+    # Of a path that does not exist there is an older one.
+    assert device.log.count(" Connecting to portal") == (32 if status.startswith("404") else 16)
+    assert "max retries reached" in one_line(device.log) and status.split()[0] in one_line(device.log)
 
 
 @pytest.mark.parametrize(

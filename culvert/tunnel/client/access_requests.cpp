@@ -21,6 +21,23 @@ AccessRequests::Waiting* AccessRequests::waiting(const ResourceId& resource) {
     return request == requests_.end() ? nullptr : &request->second.waiting;
 }
 
+void AccessRequests::drop_waiting(const ResourceId& resource) {
+    if (const auto request = requests_.find(resource); request != requests_.end()) {
+        request->second.waiting = {};
+    }
+}
+
+std::vector<ResourceId> AccessRequests::renew(Instant now) {
+    std::vector<ResourceId> renewed;
+    for (auto& [resource, request] : requests_) {
+        if (now - request.last_intent <= kIntentLifetime) {
+            request.last_intent = now;
+            renewed.push_back(resource);
+        }
+    }
+    return renewed;
+}
+
 std::optional<AccessRequests::Waiting> AccessRequests::take(const ResourceId& resource) {
     auto request = requests_.extract(resource);
     return request ? std::optional{std::move(request.mapped().waiting)} : std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
@@ -34,6 +35,12 @@ public:
     /// Ends the request and hands out what waited for it.
     [[nodiscard]] std::optional<Waiting> take(const ResourceId& resource);
     void erase(const ResourceId& resource) { requests_.erase(resource); }
+    /// Drops what waits; the request goes on.
+    void drop_waiting(const ResourceId& resource);
+
+    /// There is a new connection to the portal, which may not have heard what was asked on the one before: the requests
+    /// of the last kIntentLifetime count as made at `now`. Returns them, in ascending order: the portal must be asked.
+    [[nodiscard]] std::vector<ResourceId> renew(Instant now);
 
     /// For snapshots.
     void describe(Snapshot& out) const;

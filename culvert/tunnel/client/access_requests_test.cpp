@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/testing/test_values.h"
 
 namespace culvert::tunnel {
@@ -35,6 +36,30 @@ TEST(AccessRequests, KeepsResourcesApart) {
     EXPECT_EQ(requests.take(kA)->packets.size(), 1U);
     EXPECT_EQ(requests.waiting(kA), nullptr);
     EXPECT_NE(requests.waiting(kB), nullptr);
+}
+
+TEST(AccessRequests, AreMadeAgainOnANewConnectionIfSomebodyMayStillWait) {
+    AccessRequests requests;
+    EXPECT_TRUE(requests.request(kA, kStart));
+    EXPECT_TRUE(requests.request(kB, kStart + kIntentLifetime));
+
+    EXPECT_EQ(requests.renew(kStart + kIntentLifetime + 1ns), std::vector{kB});
+
+    EXPECT_FALSE(requests.request(kB, kStart + kIntentLifetime + 1s)) << "it was asked for just now";
+    EXPECT_TRUE(requests.request(kA, kStart + kIntentLifetime + 1s));
+}
+
+TEST(AccessRequests, GoOnWithoutWhatWaited) {
+    AccessRequests requests;
+    EXPECT_TRUE(requests.request(kA, kStart));
+    requests.waiting(kA)->packets.push(as_bytes("a"));
+
+    requests.drop_waiting(kA);
+    requests.drop_waiting(kB);
+
+    EXPECT_EQ(requests.waiting(kA)->packets.size(), 0U);
+    EXPECT_FALSE(requests.request(kA, kStart + 1s));
+    EXPECT_EQ(requests.waiting(kB), nullptr);
 }
 
 TEST(AccessRequests, StartsAfreshOnceAFlowHasEnded) {

@@ -32,7 +32,7 @@ struct KeyChanged {
 ///
 /// A dns::Ask is for a resolver that is reached around the tunnel (ViaHost or DohServer); what comes of it comes back
 /// as DnsResponse or DnsFailure.
-using ClientEvent = std::variant<TunInterfaceUpdated, SendToPortal, ReconnectToPortal, ResourcesChanged, KeyChanged,
-                                 DnsRecordsChanged, dns::Ask, dns::StopAsking, FlowsTracked>;
+using ClientEvent = std::variant<TunInterfaceUpdated, SendToPortal, AskForRelays, ConnectionEnded, ResourcesChanged,
+                                 KeyChanged, DnsRecordsChanged, dns::Ask, dns::StopAsking, FlowsTracked>;
 
 }  // namespace culvert::tunnel

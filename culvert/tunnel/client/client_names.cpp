@@ -11,6 +11,7 @@
 #include "culvert/tunnel/address_ranges.h"
 #include "culvert/tunnel/client/client_tunnel.h"
 #include "culvert/tunnel/constants.h"
+#include "culvert/tunnel/service.h"
 
 namespace culvert::tunnel {
 namespace {
@@ -84,7 +85,7 @@ void ClientTunnel::tell_names(const ResourceId& resource, const GatewayId& gatew
     for (std::size_t i = 0; i < packets.size(); ++i) {
         auto copy = to_bytes(packets[i]);
         const auto packet = packet::IpPacket::parse(copy);
-        if (const auto* name = packet ? target_of(packet->destination()).name : nullptr) {
+        if (const auto* name = packet ? named_target(packet->destination()).name : nullptr) {
             waiting[name].push_back(to_bytes(packets[i]));
         }
     }
@@ -132,7 +133,7 @@ void ClientTunnel::send_query(Bytes bytes, Instant now) {
         }
         return;
     }
-    const auto* resource = resources_.match(destination);
+    const auto* resource = resources_.match(destination, requested_service(*packet)).resource;
     if (resource == nullptr) {
         kLog.debug("Dropped query to a resolver that is no resource", log::field("destination", destination));
         return;

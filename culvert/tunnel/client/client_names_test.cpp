@@ -352,7 +352,7 @@ TEST_F(ClientNames, StayTheSameOverAReset) {
     network.client.state.apply(Reset{"network changed"}, network.now, network.wall_now());
     network.init_client();
     network.run_for(1s);
-    EXPECT_FALSE(is_answered());
+    EXPECT_TRUE(is_answered()) << "what is under way goes on";
     EXPECT_EQ(ask("wiki.corp.example"), kWikiAddresses);
     send(kWiki, 1);
     network.run_for(3s);

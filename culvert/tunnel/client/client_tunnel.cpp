@@ -19,6 +19,7 @@
 #include "culvert/tunnel/filter_set.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "culvert/tunnel/p2p/messages.h"
+#include "culvert/tunnel/service.h"
 #include "culvert/tunnel/tun_read.h"
 
 namespace culvert::tunnel {
@@ -38,6 +39,36 @@ Service service_of(const packet::EmbeddedPacket& refused) {
             break;
     }
     return {Service::Protocol::kIcmp, 0};
+}
+
+/// What to tell the user of a refusal; empty: nothing, it is of no use to him.
+std::string_view text_of(portal_api::FlowFailure reason) {
+    switch (reason) {
+        case portal_api::FlowFailure::kOffline:
+            return "All gateways of a resource are offline: it can be reached again once one of them runs";
+        case portal_api::FlowFailure::kVersionMismatch:
+            return "No gateway of a resource has a version that goes with this client's: have gateways or client "
+                   "updated";
+        case portal_api::FlowFailure::kNotFound:
+        case portal_api::FlowFailure::kForbidden:
+        case portal_api::FlowFailure::kUnknown:
+            break;
+    }
+    return {};
+}
+
+Service service_of(const FlowKey& flow) {
+    switch (flow.protocol) {
+        case packet::kProtocolTcp:
+            return {Service::Protocol::kTcp, flow.remote_value};
+        case packet::kProtocolUdp:
+            return {Service::Protocol::kUdp, flow.remote_value};
+        case packet::kProtocolIcmp:
+        case packet::kProtocolIcmpv6:
+            return {Service::Protocol::kIcmp, 0};
+        default:
+            return {};
+    }
 }
 
 }  // namespace
@@ -80,7 +111,7 @@ void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueu
         return;
     }
     packet::Segmenter segments{*parsed, packet.offload};
-    if (const auto gateway = route(parsed->destination(), segments, now)) {
+    if (const auto gateway = route(*parsed, segments, now)) {
         if (key) {
             open_flow(*key, *gateway, *parsed, segments.remaining(), now);
         }
@@ -102,8 +133,8 @@ bool ClientTunnel::is_from_us(const packet::IpPacket& packet) const {
     return false;
 }
 
-std::optional<GatewayId> ClientTunnel::route(const net::IpAddress& destination, packet::Segmenter& segments,
-                                             Instant now) {
+std::optional<GatewayId> ClientTunnel::route(const packet::IpPacket& packet, packet::Segmenter& segments, Instant now) {
+    const auto destination = packet.destination();
     if (is_always_dropped(destination)) {
         return std::nullopt;
     }
@@ -114,12 +145,16 @@ std::optional<GatewayId> ClientTunnel::route(const net::IpAddress& destination, 
         }
         return gateway;
     }
-    const auto target = target_of(destination);
+    const auto target = target_of(destination, requested_service(packet));
     if (target.resource == nullptr) {
         kLog.trace("Dropped packet to unknown resource", log::field("destination", destination));
         return std::nullopt;
     }
     const auto& resource = id_of(*target.resource);
+    if (!target.is_permitted) {
+        refuse(resource, packet);
+        return std::nullopt;
+    }
     const auto gateway = peers_.gateway_of(resource);
     if (!gateway) {
         request_access(resource, "packet-for-resource", now);
@@ -132,17 +167,34 @@ std::optional<GatewayId> ClientTunnel::route(const net::IpAddress& destination, 
     return gateway;
 }
 
+/// The gateway would say the same, after the portal had been asked for access that is of no use.
+void ClientTunnel::refuse(const ResourceId& resource, const packet::IpPacket& packet) {
+    kLog.debug("Refused packet that no filter of its resource permits", log::field("rid", resource),
+               log::field("destination", packet.destination()));
+    if (auto error = packet::make_icmp_error(packet::IcmpErrorKind::kProhibited, packet);
+        error && errors_to_host_.size() < kMaxErrorsToHost) {
+        errors_to_host_.push_back(std::move(*error));
+    }
+}
+
+ClientTunnel::Target ClientTunnel::target_of(const net::IpAddress& destination, const Service& service) const {
+    if (!is_proxy_address(destination)) {
+        const auto match = resources_.match(destination, service);
+        return {.resource = match.resource, .name = nullptr, .is_permitted = match.is_permitted};
+    }
+    auto target = named_target(destination);
+    target.is_permitted = target.resource != nullptr && resources_.permits(id_of(*target.resource), service);
+    return target;
+}
+
 /// Proxy IPs belong to a name or to nobody: neither networks nor the Internet resource get what stands for a name that
 /// cannot be reached any more.
-ClientTunnel::Target ClientTunnel::target_of(const net::IpAddress& destination) const {
-    if (!is_proxy_address(destination)) {
-        return {.resource = resources_.match(destination)};
-    }
-    const auto* name = dns_.proxies().find(destination);
+ClientTunnel::Target ClientTunnel::named_target(const net::IpAddress& proxy_ip) const {
+    const auto* name = dns_.proxies().find(proxy_ip);
     if (name == nullptr) {
         return {};
     }
-    const auto* resource = resources_.find_name(name->resource(), name->domain(), destination.family());
+    const auto* resource = resources_.find_name(name->resource(), name->domain(), proxy_ip.family());
     return resource == nullptr ? Target{} : Target{.resource = resource, .name = name};
 }
 
@@ -245,7 +297,7 @@ bool ClientTunnel::may_send_from(const GatewayId& gateway, const net::IpAddress&
     if (!is_proxy_address(source)) {
         return peers_.may_send_from(gateway, source);
     }
-    const auto target = target_of(source);
+    const auto target = named_target(source);
     return target.resource != nullptr && peers_.gateway_of(id_of(*target.resource)) == gateway;
 }
 
@@ -310,17 +362,12 @@ bool ClientTunnel::accept_error_about_query(const FlowKey& about, const GatewayI
 }
 
 void ClientTunnel::reauthorise(const packet::EmbeddedPacket& refused, Instant now) {
-    const auto* resource = target_of(refused.destination).resource;
-    if (resource == nullptr) {
-        return;
-    }
+    const auto target = target_of(refused.destination, service_of(refused));
     // a traffic filter says no in the same words as a missing authorization; asking again would not change it
-    FilterSet filters;
-    filters.add(filters_of(*resource));
-    if (!filters.permits(service_of(refused)) || !reauthorise_throttle_.allow(id_of(*resource), now)) {
+    if (!target.is_permitted || !reauthorise_throttle_.allow(id_of(*target.resource), now)) {
         return;
     }
-    request_access(id_of(*resource), "icmp-destination-unreachable-prohibited", now);
+    request_access(id_of(*target.resource), "icmp-destination-unreachable-prohibited", now);
 }
 
 // --- Messages of the portal ---
@@ -346,6 +393,7 @@ void ClientTunnel::handle(const portal_api::ClientInit& message, Instant now) {
     devices_.set_pools(message.device_pools, now);
     update_tun_config();
     core_.update_relays({}, message.relays, now);
+    renew_requests(now);
 }
 
 void ClientTunnel::handle(const portal_api::ConfigChanged& message, Instant now) {
@@ -390,7 +438,8 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
                                          .remote = message.gateway_ice_credentials},
                                         now);
     if (!upserted) {
-        // The request stays: its packets wait, and access is asked for again.
+        // The portal has been asked for relays. Access is asked for again if there is still traffic.
+        access_requests_.drop_waiting(id);
         forget_gateway(gateway, now);
         return;
     }
@@ -411,7 +460,7 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     }
 
     statuses_.set_site(gateway, message.site_id);
-    recent_gateways_.touch(gateway);
+    preferences_.note(id, gateway);
     peers_.add(gateway, message.gateway_ipv4, message.gateway_ipv6);
     peers_.assign(id, gateway, networks_of(*resource));
     flows_.invalidate();
@@ -445,17 +494,28 @@ void ClientTunnel::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instan
 void ClientTunnel::handle(const portal_api::FlowCreationFailed& message, Instant now) {
     devices_.handle_refusal(message.resource_id);
     const auto* resource = resources_.find(message.resource_id);
-    if (message.reason != portal_api::FlowFailure::kOffline || resource == nullptr) {
-        kLog.debug("Portal refused flow", log::field("rid", message.resource_id),
-                   log::field("reason", portal_api::to_string(message.reason)));
+    kLog.debug("Portal refused flow", log::field("rid", message.resource_id),
+               log::field("reason", portal_api::to_string(message.reason)));
+    if (resource == nullptr) {
+        return;
+    }
+    notice(message.resource_id, message.reason);
+    if (message.reason != portal_api::FlowFailure::kOffline) {
         return;
     }
     access_requests_.erase(message.resource_id);
     if (const auto gateway = peers_.gateway_of(message.resource_id)) {
         close_gateway(*gateway, now);
     }
-    statuses_.set_offline(sites_of(*resource));
+    statuses_.set_offline(sites_of(*resource), now);
     resources_changed_ = true;
+}
+
+void ClientTunnel::notice(const ResourceId& resource, portal_api::FlowFailure reason) {
+    const auto text = text_of(reason);
+    if (!text.empty() && noticed_.emplace(resource, reason).second) {
+        kLog.info(text, log::field("rid", resource));
+    }
 }
 
 void ClientTunnel::handle(const portal_api::GatewayIceCandidates& message, Instant now) {
@@ -481,8 +541,35 @@ void ClientTunnel::request_access(const ResourceId& resource, std::string_view t
         kLog.trace("Access was requested moments ago", log::field("rid", resource));
         return;
     }
+    ask_portal(resource, trigger);
+}
+
+void ClientTunnel::ask_portal(const ResourceId& resource, std::string_view trigger) {
     kLog.debug("Requesting access", log::field("rid", resource), log::field("trigger", trigger));
-    core_.send_to_portal(portal_api::CreateFlow{resource, recent_gateways_.sorted()});
+    core_.send_to_portal(portal_api::CreateFlow{resource, preferences_.for_resource(resource, peers_.ids())});
+}
+
+/// An `init` comes with each connection to the portal.
+void ClientTunnel::renew_requests(Instant now) {
+    for (const auto& resource : access_requests_.renew(now)) {
+        ask_portal(resource, "new-connection-to-portal");
+    }
+    for (const auto& resource : std::exchange(used_before_reset_, {})) {
+        if (resources_.find(resource) != nullptr && !peers_.gateway_of(resource)) {
+            request_access(resource, "flows-before-reset", now);
+        }
+    }
+}
+
+/// A reset ends the connections, not what goes through them. Where only the far end speaks, nothing else would bring
+/// them back before the application loses patience.
+void ClientTunnel::note_resources_in_use(Instant now) {
+    for (const auto& flow : flows_.live(now)) {
+        const auto target = target_of(flow.remote, service_of(flow));
+        if (target.is_permitted && peers_.gateway_of(id_of(*target.resource))) {
+            used_before_reset_.insert(id_of(*target.resource));
+        }
+    }
 }
 
 void ClientTunnel::close_unused_gateways(Instant now) {
@@ -553,6 +640,7 @@ void ClientTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
     devices_.handle_timeout(now, wall_now);
     names_.handle_timeout(now);
     dns_.handle_timeout(now);
+    resources_changed_ |= statuses_.handle_timeout(now);
     due_.expire(now, [&](Due due) {
         switch (due) {
             case Due::kRecords:
@@ -568,12 +656,17 @@ void ClientTunnel::handle_timeout(Instant now, UnixSeconds wall_now) {
 
 std::optional<Instant> ClientTunnel::poll_timeout() {
     return earliest(core_.poll_timeout(), names_.poll_timeout(), dns_.poll_timeout(), devices_.poll_timeout(),
-                    due_.next());
+                    statuses_.poll_timeout(), due_.next());
 }
 
 std::optional<Bytes> ClientTunnel::poll_tun_packet() {
-    auto packet = dns_.poll_to_host();
-    return packet ? std::move(packet) : devices_.poll_to_host();
+    if (errors_to_host_.empty()) {
+        auto packet = dns_.poll_to_host();
+        return packet ? std::move(packet) : devices_.poll_to_host();
+    }
+    auto error = std::move(errors_to_host_.front());
+    errors_to_host_.pop_front();
+    return error;
 }
 
 std::optional<ClientEvent> ClientTunnel::poll_event() {
@@ -606,11 +699,11 @@ std::optional<ClientEvent> ClientTunnel::poll_event() {
 
 void ClientTunnel::reset(std::string_view reason, Instant now) {
     kLog.info("Resetting network state", log::field("reason", reason));
+    note_resources_in_use(now);
     core_.reset(now);
     drain_connections(now);
     forget_all_gateways(now);
     devices_.forget_all(now);
-    recent_gateways_.clear();
     dns_.handle_network_reset(now);
     settle_names(now);
     key_changed_ = KeyChanged{public_key()};

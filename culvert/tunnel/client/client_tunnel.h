@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,8 +26,8 @@
 #include "culvert/tunnel/client/devices/client_devices.h"
 #include "culvert/tunnel/client/dns/client_dns.h"
 #include "culvert/tunnel/client/gateway_peers.h"
+#include "culvert/tunnel/client/gateway_preferences.h"
 #include "culvert/tunnel/client/reauthorise_throttle.h"
-#include "culvert/tunnel/client/recent_gateways.h"
 #include "culvert/tunnel/client/resource_set.h"
 #include "culvert/tunnel/client/site_statuses.h"
 #include "culvert/tunnel/device/commands.h"
@@ -109,7 +111,7 @@ public:
 
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit() { return core_.poll_transmit(); }
-    /// A packet of our own for the TUN device: an answer of the resolver, or an error.
+    /// A packet of our own for the TUN device: an answer of the resolver, or an error about a packet of the host.
     [[nodiscard]] std::optional<Bytes> poll_tun_packet();
     [[nodiscard]] std::optional<ClientEvent> poll_event();
     /// For the log (log_report()).
@@ -156,6 +158,9 @@ private:
 
     // Flows and gateways.
     void request_access(const ResourceId& resource, std::string_view trigger, Instant now);
+    void ask_portal(const ResourceId& resource, std::string_view trigger);
+    /// Tells the user why there is no access, once.
+    void notice(const ResourceId& resource, portal_api::FlowFailure reason);
     void close_unused_gateways(Instant now);
     /// To close it says goodbye, to forget it does not.
     void close_gateway(const GatewayId& gateway, Instant now);
@@ -172,12 +177,17 @@ private:
     struct Target {
         const portal_api::ClientResource* resource = nullptr;
         const dns::ProxyAddresses::Assignment* name = nullptr;
+        /// By the filters of the resource.
+        bool is_permitted = false;
     };
-    [[nodiscard]] Target target_of(const net::IpAddress& destination) const;
+    [[nodiscard]] Target target_of(const net::IpAddress& destination, const Service& service) const;
+    /// The same for proxy IPs, whatever the filters say.
+    [[nodiscard]] Target named_target(const net::IpAddress& proxy_ip) const;
     [[nodiscard]] bool is_from_us(const packet::IpPacket& packet) const;
-    /// The gateway for packets to `destination`. Without one, they wait for it or are dropped.
-    [[nodiscard]] std::optional<GatewayId> route(const net::IpAddress& destination, packet::Segmenter& segments,
+    /// The gateway for the segments of `packet`. Without one, they wait for it, are refused or dropped.
+    [[nodiscard]] std::optional<GatewayId> route(const packet::IpPacket& packet, packet::Segmenter& segments,
                                                  Instant now);
+    void refuse(const ResourceId& resource, const packet::IpPacket& packet);
     void send_waiting(const GatewayId& gateway, ByteSpan bytes, Instant now);
     void buffer_packets(const ResourceId& resource, packet::Segmenter& segments);
     /// Whether a packet of a peer may pass to the host.
@@ -196,6 +206,9 @@ private:
     [[nodiscard]] bool accept_error_about_query(const FlowKey& about, const GatewayId& gateway,
                                                 const packet::IpPacket& packet, Instant now);
     void reauthorise(const packet::EmbeddedPacket& refused, Instant now);
+    /// Has the portal asked for what applications go on using after a reset.
+    void note_resources_in_use(Instant now);
+    void renew_requests(Instant now);
 
     // What is recorded of flows for the portal, in client_records.cpp.
 
@@ -228,9 +241,13 @@ private:
     GatewayPeers peers_;
     AccessRequests access_requests_;
     ReauthoriseThrottle reauthorise_throttle_;
-    RecentGateways recent_gateways_;
+    GatewayPreferences preferences_;
     SiteStatuses statuses_;
     ClientDevices devices_;
+    std::set<std::pair<ResourceId, portal_api::FlowFailure>> noticed_;
+    /// Resources with flows that were there before the network changed.
+    std::set<ResourceId> used_before_reset_;
+    std::deque<Bytes> errors_to_host_;
 
     ClientDns dns_;
     NameSetups names_;

@@ -108,12 +108,16 @@ bool is_addressability_change(const ClientResource& known, const ClientResource&
 
 bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_connected) {
     const auto& id = id_of(resource);
+    FilterSet filters;
+    filters.add(filters_of(resource));
     if (const auto* known = find(id); known != nullptr && is_same_address(*known, resource)) {
         resources_.insert_or_assign(id, resource);
+        filters_.insert_or_assign(id, std::move(filters));
         return false;  // who has which network stays as it is, or running flows might change gateways without reason
     }
     remove(id, is_connected);
     resources_.insert_or_assign(id, resource);
+    filters_.insert_or_assign(id, std::move(filters));
     if (const auto* names = std::get_if<ClientDnsResource>(&resource)) {
         if (auto pattern = dns::Pattern::parse(names->address)) {
             patterns_.insert_or_assign(id, std::move(*pattern));
@@ -123,11 +127,11 @@ bool ResourceSet::upsert(const ClientResource& resource, const IsConnected& is_c
     if (cidr == nullptr) {
         return std::holds_alternative<ClientDnsResource>(resource) || active_internet() == find(id);
     }
-    const auto* holder = cidrs_.find(cidr->address);
-    const bool was_active = holder != nullptr && *holder == id;
+    const auto* holders = cidrs_.find(cidr->address);
+    const bool was_active = holders != nullptr && holders->front() == id;
 
     recompute(is_connected);
-    return !was_active && *cidrs_.find(cidr->address) == id;
+    return !was_active && cidrs_.find(cidr->address)->front() == id;
 }
 
 bool ResourceSet::remove(const ResourceId& id, const IsConnected& is_connected) {
@@ -136,6 +140,7 @@ bool ResourceSet::remove(const ResourceId& id, const IsConnected& is_connected) 
         return false;
     }
     patterns_.erase(id);
+    filters_.erase(id);
     if (std::holds_alternative<ClientCidrResource>(resource.mapped())) {
         recompute(is_connected);
     }
@@ -150,9 +155,10 @@ void ResourceSet::recompute(const IsConnected& is_connected) {
             continue;
         }
         // identical networks: the largest id, but a connected one is not interrupted (spec/tunnel.md section 3.4)
-        const auto* holder = cidrs_.find(cidr->address);
-        if (holder == nullptr || !is_connected(*holder)) {
-            cidrs_.insert(cidr->address, id);
+        if (auto* holders = cidrs_.find(cidr->address); holders == nullptr) {
+            cidrs_.insert(cidr->address, {id});
+        } else {
+            holders->insert(holders->begin() + (is_connected(holders->front()) ? 1 : 0), id);
         }
     }
 }
@@ -167,9 +173,32 @@ const ClientResource* ResourceSet::match(const net::IpAddress& destination) cons
         return nullptr;
     }
     if (const auto match = cidrs_.match(destination)) {
-        return find(*match->value);
+        return find(match->value->front());
     }
     return destination.is_link_local() ? nullptr : active_internet();
+}
+
+ResourceSet::Match ResourceSet::match(const net::IpAddress& destination, const Service& service) const {
+    const auto* first = match(destination);
+    if (first == nullptr || permits(id_of(*first), service)) {
+        return {.resource = first, .is_permitted = first != nullptr};
+    }
+    const auto permitting = [&](const std::vector<ResourceId>& holders) {
+        return std::ranges::find_if(holders, [&](const ResourceId& id) { return permits(id, service); });
+    };
+    const auto other = cidrs_.match_if(
+        destination, [&](const std::vector<ResourceId>& holders) { return permitting(holders) != holders.end(); });
+    if (other) {
+        return {.resource = find(*permitting(*other->value)), .is_permitted = true};
+    }
+    const bool is_internet = !is_private(destination) && platform_range(destination) == nullptr;
+    const auto* internet = is_internet ? active_internet() : nullptr;
+    return {.resource = internet != nullptr ? internet : first, .is_permitted = internet != nullptr};
+}
+
+bool ResourceSet::permits(const ResourceId& id, const Service& service) const {
+    const auto filters = filters_.find(id);
+    return filters != filters_.end() && filters->second.permits(service);
 }
 
 const ClientResource* ResourceSet::find_name(const ResourceId& id, const dns::Name& domain, net::Family family) const {
@@ -206,7 +235,8 @@ std::vector<ResourceId> ResourceSet::ids_except(const std::set<ResourceId>& keep
 
 std::vector<net::IpNetwork> ResourceSet::networks() const {
     std::vector<net::IpNetwork> networks;
-    cidrs_.for_each([&](const net::IpNetwork& network, const ResourceId&) { networks.push_back(network); });
+    cidrs_.for_each(
+        [&](const net::IpNetwork& network, const std::vector<ResourceId>&) { networks.push_back(network); });
     if (active_internet() != nullptr) {
         networks.insert(networks.end(), {kDefaultV4, kDefaultV6});
     }

@@ -14,6 +14,7 @@
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/client/site_statuses.h"
+#include "culvert/tunnel/filter_set.h"
 
 namespace culvert {
 class Snapshot;
@@ -58,6 +59,15 @@ public:
     /// Internet resource while it is wanted. Nobody has addresses of the tunnel itself, or those that stand for no
     /// host.
     [[nodiscard]] const portal_api::ClientResource* match(const net::IpAddress& destination) const;
+    struct Match {
+        const portal_api::ClientResource* resource = nullptr;
+        bool is_permitted = false;
+    };
+    /// The same for one service: of the resources that the address is in it is the first whose filters permit it, in
+    /// the order of match(destination); if there is none, the first of all, which does not (spec/tunnel.md section 12).
+    [[nodiscard]] Match match(const net::IpAddress& destination, const Service& service) const;
+    /// Whether the filters of the resource permit it. False if there is no such resource.
+    [[nodiscard]] bool permits(const ResourceId& id, const Service& service) const;
 
     /// The DNS resource of this id, if `domain` is a name of it and it has addresses of that family; else null. Proxy
     /// IPs outlive the resource that they were given for, its pattern and its stack (spec/dns.md section 6).
@@ -82,7 +92,9 @@ public:
 
 private:
     std::map<ResourceId, portal_api::ClientResource> resources_;
-    net::PrefixTable<ResourceId> cidrs_;
+    /// With each network the resources that have it: first the one that gets its traffic unless its filters forbid it.
+    net::PrefixTable<std::vector<ResourceId>> cidrs_;
+    std::map<ResourceId, FilterSet> filters_;
     /// Of DNS resources, if they are patterns.
     std::map<ResourceId, dns::Pattern> patterns_;
     bool wants_internet_ = false;

@@ -61,6 +61,58 @@ TEST(ResourceSet, KeepsASharedNetworkWithAConnectedResource) {
     EXPECT_EQ(match(set, "10.0.0.1"), id<ResourceId>(2));
 }
 
+TEST(ResourceSet, PrefersTheNarrowestResourceWhoseFiltersPermitTheService) {
+    constexpr Service web{Service::Protocol::kTcp, 80};
+    constexpr Service ssh{Service::Protocol::kTcp, 22};
+    constexpr Service ping{Service::Protocol::kIcmp, 0};
+    ResourceSet set;
+    auto narrow = cidr(1, "192.0.2.0/25");
+    narrow.filters = {test::tcp(80, 80)};
+    auto wide = cidr(2, "192.0.2.0/24");
+    wide.filters = {test::tcp(1, 100)};
+    set.upsert(narrow, none);
+    set.upsert(wide, none);
+    const auto chosen = [&](const char* address, const Service& service) {
+        const auto match = set.match(test::ip(address), service);
+        return std::pair{match.resource == nullptr ? std::nullopt : std::optional{id_of(*match.resource)},
+                         match.is_permitted};
+    };
+    using Chosen = std::pair<std::optional<ResourceId>, bool>;
+    EXPECT_EQ(chosen("192.0.2.1", web), Chosen(id<ResourceId>(1), true));
+    EXPECT_EQ(chosen("192.0.2.1", ssh), Chosen(id<ResourceId>(2), true));
+    EXPECT_EQ(chosen("192.0.2.1", ping), Chosen(id<ResourceId>(1), false));
+    EXPECT_EQ(chosen("198.51.100.1", web), Chosen(std::nullopt, false));
+
+    set.upsert(internet(3), none);
+    set.want_internet(true);
+    EXPECT_EQ(chosen("192.0.2.1", ping), Chosen(id<ResourceId>(3), true));
+    auto private_network = cidr(4, "10.0.0.0/24");
+    private_network.filters = {test::tcp(80, 80)};
+    set.upsert(private_network, none);
+    EXPECT_EQ(chosen("10.0.0.1", ping), Chosen(id<ResourceId>(4), false)) << "the Internet is elsewhere";
+
+    narrow.filters = {};
+    set.upsert(narrow, none);
+    EXPECT_EQ(chosen("192.0.2.1", ping), Chosen(id<ResourceId>(1), true));
+}
+
+TEST(ResourceSet, SharesANetworkAmongResourcesByTheirFilters) {
+    ResourceSet set;
+    for (const std::uint8_t number : {std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{3}}) {
+        auto resource = cidr(number, "10.0.0.0/24");
+        resource.filters = {test::tcp(number, number)};
+        set.upsert(resource, none);
+    }
+    for (const std::uint8_t number : {std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{3}}) {
+        const auto match = set.match(test::ip("10.0.0.1"), Service{Service::Protocol::kTcp, number});
+        ASSERT_NE(match.resource, nullptr);
+        EXPECT_EQ(id_of(*match.resource), id<ResourceId>(number));
+        EXPECT_TRUE(match.is_permitted);
+    }
+    set.remove(id<ResourceId>(2), none);
+    EXPECT_FALSE(set.match(test::ip("10.0.0.1"), Service{Service::Protocol::kTcp, 2}).is_permitted);
+}
+
 TEST(ResourceSet, DoesNotReassignNetworksForAChangedName) {
     ResourceSet set;
     set.upsert(cidr(1, "10.0.0.0/24"), none);

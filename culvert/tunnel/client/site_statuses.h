@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/client/resource_view.h"
@@ -23,7 +24,10 @@ public:
     // Each returns whether anything changed. Gateways whose site was never told are ignored.
     bool set_online(const GatewayId& gateway);
     bool set_unknown(const GatewayId& gateway);
-    bool set_offline(std::span<const portal_api::Site> sites);
+    /// Until kOfflineTime has passed: nobody tells when a site is back.
+    bool set_offline(std::span<const portal_api::Site> sites, Instant now);
+    bool handle_timeout(Instant now);
+    [[nodiscard]] std::optional<Instant> poll_timeout() const;
 
     [[nodiscard]] ResourceStatus of(std::span<const portal_api::Site> sites) const;
 
@@ -32,7 +36,11 @@ public:
 
 private:
     std::map<GatewayId, SiteId> sites_;
-    std::map<SiteId, ResourceStatus> statuses_;  // absent: unknown
+    struct Entry {
+        ResourceStatus status = ResourceStatus::kUnknown;
+        std::optional<Instant> until;  // unset: until something happens
+    };
+    std::map<SiteId, Entry> statuses_;  // absent: unknown
 };
 
 }  // namespace culvert::tunnel

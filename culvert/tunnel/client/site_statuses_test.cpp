@@ -7,8 +7,10 @@
 namespace culvert::tunnel {
 namespace {
 
+using namespace std::chrono_literals;
 using portal_api::Site;
 
+constexpr Instant kNow{1h};
 const auto kGateway = test::id<GatewayId>(1);
 const Site kA{test::id<SiteId>(1), "a"};
 const Site kB{test::id<SiteId>(2), "b"};
@@ -32,11 +34,29 @@ TEST(SiteStatuses, MakeAResourceOnlineIfAnyOfItsSitesIs) {
 
 TEST(SiteStatuses, MakeAResourceOfflineOnlyIfAllOfItsSitesAre) {
     SiteStatuses statuses;
-    statuses.set_offline(std::vector{kA});
+    statuses.set_offline(std::vector{kA}, kNow);
 
     EXPECT_EQ(status_of(statuses, {kA}), ResourceStatus::kOffline);
     EXPECT_EQ(status_of(statuses, {kA, kB}), ResourceStatus::kUnknown);
     EXPECT_EQ(status_of(statuses, {}), ResourceStatus::kOffline);
+}
+
+TEST(SiteStatuses, AreOfflineForFiveMinutes) {
+    SiteStatuses statuses;
+    EXPECT_EQ(statuses.poll_timeout(), std::nullopt);
+    statuses.set_offline(std::vector{kA}, kNow);
+    statuses.set_offline(std::vector{kB}, kNow + 1min);
+
+    EXPECT_EQ(statuses.poll_timeout(), kNow + 5min);
+    EXPECT_FALSE(statuses.handle_timeout(kNow + 5min - 1ns));
+    EXPECT_TRUE(statuses.handle_timeout(kNow + 5min));
+    EXPECT_EQ(status_of(statuses, {kA}), ResourceStatus::kUnknown);
+    EXPECT_EQ(status_of(statuses, {kB}), ResourceStatus::kOffline);
+
+    statuses.set_site(kGateway, kB.id);
+    EXPECT_TRUE(statuses.set_online(kGateway));
+    EXPECT_FALSE(statuses.handle_timeout(kNow + 1h)) << "it is back";
+    EXPECT_EQ(status_of(statuses, {kB}), ResourceStatus::kOnline);
 }
 
 TEST(SiteStatuses, IgnoreGatewaysOfUnknownSites) {

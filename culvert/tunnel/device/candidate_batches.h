@@ -16,6 +16,12 @@ public:
     void add(const connectivity::NewIceCandidate& event);
     void add(const connectivity::InvalidateIceCandidate& event);
 
+    /// The connection has ended: nobody needs to hear of its candidates.
+    void forget(const connectivity::ConnectionId& id) {
+        added_.erase(id);
+        removed_.erase(id);
+    }
+
     [[nodiscard]] bool empty() const { return added_.empty() && removed_.empty(); }
 
     /// Calls send_added(id, candidates) and then send_removed(id, candidates), once per connection, with the candidates

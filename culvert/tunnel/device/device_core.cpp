@@ -71,6 +71,7 @@ bool DeviceCore::is_client(const connectivity::ConnectionId& id) const {
 }
 
 std::optional<connectivity::Upserted> DeviceCore::connect(const Peer& peer, Instant now) {
+    const bool had_one = node_.has_connection(peer.id);
     const auto local = to_credentials(peer.local);
     const auto remote = to_credentials(peer.remote);
     if (peer.role) {
@@ -80,6 +81,9 @@ std::optional<connectivity::Upserted> DeviceCore::connect(const Peer& peer, Inst
                               ? node_.upsert_client_connection(peer.id, peer.key, peer.preshared_key, local, remote,
                                                                to_ice_role(*peer.role), now)
                               : node_.upsert_connection(peer.id, peer.key, peer.preshared_key, local, remote, now);
+    if (had_one && upserted != connectivity::Upserted::kReused) {
+        note_end(peer.id);
+    }
     if (upserted) {
         return *upserted;
     }
@@ -87,13 +91,28 @@ std::optional<connectivity::Upserted> DeviceCore::connect(const Peer& peer, Inst
     kLog.debug("No relays to connect with", log::field(is_client(peer.id) ? "cid" : "gid", peer.id),
                log::field("asks_portal", asks));
     if (asks) {
-        events_.emplace_back(ReconnectToPortal{});
+        events_.emplace_back(AskForRelays{});
     }
     return std::nullopt;
 }
 
 void DeviceCore::close(const connectivity::ConnectionId& id, Instant now) {
-    node_.close_connection(id, p2p::goodbye_packet(), now);
+    if (node_.has_connection(id)) {
+        node_.close_connection(id, p2p::goodbye_packet(), now);
+        note_end(id);
+    }
+}
+
+void DeviceCore::forget(const connectivity::ConnectionId& id, Instant now) {
+    if (node_.has_connection(id)) {
+        node_.forget_connection(id, now);
+        note_end(id);
+    }
+}
+
+void DeviceCore::note_end(const connectivity::ConnectionId& id) {
+    candidates_.forget(id);
+    events_.emplace_back(ConnectionEnded{id});
 }
 
 void DeviceCore::close_all(Instant now) {
@@ -188,7 +207,7 @@ void DeviceCore::handle_timeout(Instant now) {
 void DeviceCore::recover_relays(Instant now) {
     if (relay_recovery_.handle_timeout(node_.has_relays(), public_key(), now)) {
         kLog.info("All relays stopped answering: asking the portal for others");
-        events_.emplace_back(ReconnectToPortal{});
+        events_.emplace_back(AskForRelays{});
     }
 }
 

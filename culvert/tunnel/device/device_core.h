@@ -63,11 +63,11 @@ public:
         std::optional<portal_api::IceRole> role = {};
     };
     /// Connects, unless the connection is there already. nullopt: no relay is known, there is no connection, and the
-    /// portal is asked for relays if it was not asked lately.
+    /// portal is asked for relays unless it was asked lately.
     std::optional<connectivity::Upserted> connect(const Peer& peer, Instant now);
     void close(const connectivity::ConnectionId& id, Instant now);
     void close_all(Instant now);
-    void forget(const connectivity::ConnectionId& id, Instant now) { node_.forget_connection(id, now); }
+    void forget(const connectivity::ConnectionId& id, Instant now);
     /// The network changed: forgets connections, relays and what was to be sent to the portal, and takes a new key.
     void reset(Instant now);
 
@@ -114,8 +114,14 @@ public:
                            [&](const connectivity::NewIceCandidate& candidate) { candidates_.add(candidate); },
                            [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
                            [&](const connectivity::ConnectionEstablished& established) { handle(established); },
-                           [&](const connectivity::ConnectionFailed& failed) { handle(failed); },
-                           [&](const connectivity::ConnectionClosed& closed) { handle(closed); },
+                           [&](const connectivity::ConnectionFailed& failed) {
+                               note_end(failed.id);
+                               handle(failed);
+                           },
+                           [&](const connectivity::ConnectionClosed& closed) {
+                               note_end(closed.id);
+                               handle(closed);
+                           },
                        },
                        *event);
         }
@@ -140,6 +146,7 @@ private:
     enum class Due : std::uint8_t { kAfterInput };
 
     void recover_relays(Instant now);
+    void note_end(const connectivity::ConnectionId& id);
     void signal_candidates();
 
     [[nodiscard]] bool is_client(const connectivity::ConnectionId& id) const;

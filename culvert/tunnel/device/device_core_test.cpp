@@ -56,7 +56,7 @@ TEST_F(Core, AsksThePortalForRelaysWhenItCannotConnectForWantOfThem) {
 
     const auto event = core.poll_event();
     ASSERT_TRUE(event);
-    EXPECT_TRUE(std::holds_alternative<ReconnectToPortal>(*event));
+    EXPECT_TRUE(std::holds_alternative<AskForRelays>(*event));
     EXPECT_FALSE(core.poll_event()) << "once";
 }
 

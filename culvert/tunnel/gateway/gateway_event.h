@@ -19,7 +19,7 @@ struct LookUpName {
 
 /// What a gateway asks its host to do. Routes of dns::Ask are dns::ViaHost; their answers are DnsResponse and
 /// DnsFailure.
-using GatewayEvent = std::variant<TunInterfaceUpdated, SendToPortal, ReconnectToPortal, LookUpName, dns::Ask,
-                                  dns::StopAsking, FlowsTracked>;
+using GatewayEvent = std::variant<TunInterfaceUpdated, SendToPortal, AskForRelays, ConnectionEnded, LookUpName,
+                                  dns::Ask, dns::StopAsking, FlowsTracked>;
 
 }  // namespace culvert::tunnel

@@ -494,7 +494,7 @@ TEST_F(GatewayPolicy, AcceptsNothingBeforeInitOrWithoutRelays) {
     fresh.handle_portal(init, network.now, network.wall_now());
     fresh.handle_portal(message, network.now, network.wall_now());
     EXPECT_TRUE(std::holds_alternative<TunInterfaceUpdated>(*fresh.poll_event()));
-    EXPECT_TRUE(std::holds_alternative<ReconnectToPortal>(*fresh.poll_event()));
+    EXPECT_TRUE(std::holds_alternative<AskForRelays>(*fresh.poll_event()));
     EXPECT_FALSE(fresh.poll_event()) << "no reply";
 }
 

@@ -241,7 +241,8 @@ void DeviceNetwork::drain(std::uint8_t number, Client& client) {
             overloaded{
                 [&](TunInterfaceUpdated& updated) { client.tun_config = std::move(updated.config); },
                 [&](SendToPortal& sent) { handle(number, std::get<portal_api::FromClient>(std::move(sent.message))); },
-                [&](ReconnectToPortal&) { ++client.portal_reconnects; },
+                [&](AskForRelays&) { ++client.portal_reconnects; },
+                [](ConnectionEnded&) {},
                 [](auto&) {},
             },
             *event);

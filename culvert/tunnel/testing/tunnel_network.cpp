@@ -341,13 +341,14 @@ void TunnelNetwork::drain_client() {
                     client.resources = std::move(changed.resources);
                     ++client.resource_updates;
                 },
-                [&](ReconnectToPortal&) { ++client.portal_reconnects; },
+                [&](AskForRelays&) { ++client.relay_requests; },
+                [](ConnectionEnded&) {},
+                [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(client.records)); },
                 [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
                 [&](DnsRecordsChanged& changed) {
                     client.dns_records = std::move(changed.records);
                     ++client.dns_record_updates;
                 },
-                [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(client.records)); },
                 [&](dns::Ask& ask) { client.asks.push_back(std::move(ask)); },
                 [&](dns::StopAsking& stop) { client.stopped_asks.push_back(stop.id); },
             },
@@ -380,9 +381,10 @@ void TunnelNetwork::drain_gateway(Gateway& gateway) {
                 [&](SendToPortal& sent) {
                     handle(gateway, std::get<portal_api::FromGateway>(std::move(sent.message)));
                 },
-                [&](ReconnectToPortal&) { ++gateway.portal_reconnects; },
-                [&](LookUpName& look_up) { gateway.look_ups.push_back(std::move(look_up)); },
+                [&](AskForRelays&) { ++gateway.relay_requests; },
+                [](ConnectionEnded&) {},
                 [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(gateway.records)); },
+                [&](LookUpName& look_up) { gateway.look_ups.push_back(std::move(look_up)); },
                 [&](dns::Ask& ask) { gateway.asks.push_back(std::move(ask)); },
                 [&](dns::StopAsking& stop) { gateway.stopped_asks.push_back(stop.id); },
             },

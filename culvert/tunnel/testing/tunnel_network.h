@@ -48,7 +48,7 @@ public:
         std::size_t dns_record_updates = 0;
         std::size_t tun_updates = 0;
         std::size_t resource_updates = 0;
-        std::size_t portal_reconnects = 0;
+        std::size_t relay_requests = 0;
         std::vector<DroppedPackets> drops;
         std::vector<TrackedFlow> records = {};
     };
@@ -69,7 +69,7 @@ public:
         std::vector<dns::Ask> asks;
         std::vector<dns::AskId> stopped_asks;
         std::size_t flows_authorized = 0;
-        std::size_t portal_reconnects = 0;
+        std::size_t relay_requests = 0;
         std::vector<TrackedFlow> records;
         bool is_up = true;
     };

@@ -165,7 +165,8 @@ void ProbeChecks::check_intact(std::string_view what, ByteSpan before, ByteSpan 
     });
 }
 
-/// The narrowest resource decides where a packet goes, even if a gateway of a wider one would let it pass.
+/// The narrowest resource that permits a packet decides where it goes, even if a gateway of a wider one would let it
+/// pass.
 void ProbeChecks::check_route(const PacketKey& key, const Probe& probe, GatewayNo gateway, Instant now) {
     const auto& expectation = probe.expectation;
     if (expectation.outcome != Outcome::kDelivered && expectation.outcome != Outcome::kEither) {

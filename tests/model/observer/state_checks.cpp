@@ -21,11 +21,20 @@ void StateChecks::observe(const Observation& observation, Instant now) {
 void StateChecks::handle(const ProcessChanged& event, Instant) {
     const auto device = as_device(event.process);
     if (!device || event.state != ProcessState::kStopped) {
+        if (device) {
+            gave_up_.erase(*device);
+        }
         return;
     }
     interfaces_.erase(*device);
     if (const auto* client = std::get_if<ClientNo>(&*device)) {
         lists_.erase(*client);
+    }
+}
+
+void StateChecks::handle(const DeviceFailed& event, Instant) {
+    if (event.reason.find("max retries reached") != std::string::npos) {
+        gave_up_.insert(event.device);
     }
 }
 
@@ -82,7 +91,7 @@ void StateChecks::handle(const Settled&, Instant now) {
 
 void StateChecks::check_client(ClientNo client, Instant now) {
     if (!situation_.calm().is_running(client)) {
-        verdict_.check("STA-1", !situation_.access().may_sign_in(client, now).holds, now,
+        verdict_.check("STA-1", !situation_.access().may_sign_in(client, now).holds || gave_up_.contains(client), now,
                        [&] { return name(client) + " does not run although it may sign in"; });
         return;
     }

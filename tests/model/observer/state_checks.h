@@ -23,11 +23,12 @@ private:
     void handle(const ResourcesListed& event, Instant now);
     void handle(const SessionOpened& event, Instant now);
     void handle(const SessionClosed& event, Instant now);
+    void handle(const DeviceFailed& event, Instant now);
     void handle(const Settled& event, Instant now);
     template <
         OneOf<ActionTaken, HostAttached, NatReplaced, FaultChanged, DatagramSent, DatagramReceived, PacketSubmitted,
               PacketDelivered, PacketForwarded, PacketReturned, AttackHandled, PacketForged, PacketBetrayed,
-              TransferStarted, TransferEnded, MessageToDevice, MessageToPortal, DeviceFailed, LogLine, StatesShown>
+              TransferStarted, TransferEnded, MessageToDevice, MessageToPortal, LogLine, StatesShown>
             Ignored>
     void handle(const Ignored&, Instant) {}
 
@@ -43,6 +44,9 @@ private:
     std::map<Device, tunnel::TunConfig> interfaces_;
     std::map<ClientNo, List> lists_;
     std::set<Device> signed_in_;
+    /// Those that ended because the portal never let them in (spec/newer-dialect.md section 3.2): nobody starts them
+    /// again here.
+    std::set<Device> gave_up_;
 };
 
 }  // namespace culvert::model

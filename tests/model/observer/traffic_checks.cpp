@@ -223,12 +223,13 @@ void TrafficChecks::handle(const PacketDelivered& event, Instant now) {
     }
 }
 
-/// Whether the gateway is where a packet to the address goes: by the narrowest of the client's resources.
-bool TrafficChecks::is_reached_through(ClientNo client, GatewayNo gateway, const net::IpAddress& address) const {
+/// Whether the gateway is where the packet goes: by the narrowest of the client's resources that permit it.
+bool TrafficChecks::is_reached_through(ClientNo client, GatewayNo gateway, const InnerPacket& packet) const {
+    const auto& address = packet.destination;
     const auto own = situation_.gateway_interface(gateway);
     const auto& told = situation_.told(client);
     return (own && (address == own->ipv4 || address == own->ipv6)) ||
-           std::ranges::any_of(told.candidates(address), [&](const auto* resource) {
+           std::ranges::any_of(told.candidates(address, requested_service(packet)), [&](const auto* resource) {
                const auto* flow = told.flow(resource->id);
                return flow != nullptr && situation_.find(flow->gateway) == gateway;
            });
@@ -254,7 +255,7 @@ void TrafficChecks::check_betrayal(ClientNo client, Betrayed& betrayed, const In
     verdict_.check("CON-2", ++betrayed.delivered == 1, now, say("a packet twice"));
     verdict_.check("SEC-3", serves(packet.source), now, say("a packet from what the gateway does not serve"));
     if (const auto quoted = packet.is_icmp_error() ? read_quoted(packet) : std::nullopt) {
-        verdict_.check("SEC-4", is_reached_through(client, betrayed.gateway, quoted->destination), now,
+        verdict_.check("SEC-4", is_reached_through(client, betrayed.gateway, *quoted), now,
                        say("an error about what the gateway does not serve"));
     }
 }

@@ -51,7 +51,7 @@ private:
     void check_error(ClientNo client, const InnerPacket& error, Instant now);
     /// What a hostile gateway says must be about itself, or about what the client has it to serve.
     void check_betrayal(ClientNo client, Betrayed& betrayed, const InnerPacket& packet, Instant now);
-    [[nodiscard]] bool is_reached_through(ClientNo client, GatewayNo gateway, const net::IpAddress& address) const;
+    [[nodiscard]] bool is_reached_through(ClientNo client, GatewayNo gateway, const InnerPacket& packet) const;
 
     const Situation& situation_;
     Verdict& verdict_;

@@ -72,6 +72,15 @@ bool is_over_by_its_clock(const Situation& situation, ClientNo client, GatewayNo
     return expiry && *expiry <= until && situation.access().may_sign_in(client, *expiry).holds;
 }
 
+bool has_running_relay(const Situation& situation) {
+    for (std::size_t i = 1; i <= situation.setup().relays.size(); ++i) {
+        if (situation.calm().is_running(RelayNo{static_cast<std::uint8_t>(i)})) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 bool have_sure_path(const Situation& situation, ClientNo client, GatewayNo gateway, Instant at) {
@@ -102,7 +111,7 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
                           : conclude(Outcome::kDropped, "no client reaches another client");
     }
     const auto& told = situation.told(client);
-    const auto candidates = told.candidates(packet.destination);
+    const auto candidates = told.candidates(packet.destination, requested_service(packet));
     if (candidates.empty()) {
         return conclude(Outcome::kDropped, "no resource");
     }
@@ -132,6 +141,9 @@ Expectation expect(const Situation& situation, ClientNo client, const InnerPacke
     }
     if (offline > 0) {
         return excuse(Excuse::kNoGateway);  // it may wait in the client for one that comes back
+    }
+    if (!has_running_relay(situation)) {
+        return excuse(Excuse::kUnsurePath);  // nothing that begins now has one
     }
     const auto is_any = [&](const auto& holds) { return std::ranges::any_of(result.gateways, holds); };
     if (is_any([&](GatewayNo each) { return situation.is_hostile(each); })) {

@@ -32,6 +32,7 @@ protected:
             situation.observe(ProcessChanged{process, ProcessState::kRunning}, kCaseBegin);
             situation.observe(SessionOpened{device, id, {}}, kCaseBegin);
         };
+        situation.observe(ProcessChanged{RelayNo{1}, ProcessState::kRunning}, kCaseBegin);
         start(kGateway, Uuid{{0x9a}});
         start(kClient, Uuid{{0xc1}});
         const portal_api::ToDevice init = portal_api::ToClient{portal_api::ClientInit{

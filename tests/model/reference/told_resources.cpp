@@ -164,14 +164,28 @@ std::vector<const ToldResources::Resource*> ToldResources::covering(const net::I
     return result;
 }
 
-std::vector<const ToldResources::Resource*> ToldResources::candidates(const net::IpAddress& address) const {
-    auto result = covering(address);
+namespace {
+
+std::vector<const ToldResources::Resource*> narrowest_of(std::vector<const ToldResources::Resource*> resources) {
     unsigned longest = 0;
-    for (const auto* resource : result) {
+    for (const auto* resource : resources) {
         longest = std::max(longest, resource->address.prefix());
     }
-    std::erase_if(result, [&](const Resource* resource) { return resource->address.prefix() < longest; });
-    return result;
+    std::erase_if(resources, [&](const auto* resource) { return resource->address.prefix() < longest; });
+    return resources;
+}
+
+}  // namespace
+
+std::vector<const ToldResources::Resource*> ToldResources::candidates(const net::IpAddress& address) const {
+    return narrowest_of(covering(address));
+}
+
+std::vector<const ToldResources::Resource*> ToldResources::candidates(const net::IpAddress& address,
+                                                                      const Service& service) const {
+    auto permitting = covering(address);
+    std::erase_if(permitting, [&](const Resource* resource) { return !permits(resource->filters, service); });
+    return permitting.empty() ? candidates(address) : narrowest_of(std::move(permitting));
 }
 
 const ToldResources::Flow* ToldResources::flow(const ResourceId& id) const {

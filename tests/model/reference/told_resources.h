@@ -8,6 +8,7 @@
 #include "culvert/base/time.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/device/tun_config.h"
+#include "tests/model/reference/filters.h"
 
 namespace culvert::model {
 
@@ -44,6 +45,9 @@ public:
     /// The resources that a packet to `address` may select: those with the longest prefix. Several if their networks
     /// are equal, since then it depends on which one was connected first (section 3.4).
     [[nodiscard]] std::vector<const Resource*> candidates(const net::IpAddress& address) const;
+    /// The same for a service: those with the longest prefix among those whose filters permit it, if any does
+    /// (section 12).
+    [[nodiscard]] std::vector<const Resource*> candidates(const net::IpAddress& address, const Service& service) const;
     /// Any resource whose network covers `address`.
     [[nodiscard]] std::vector<const Resource*> covering(const net::IpAddress& address) const;
 

@@ -138,13 +138,13 @@ void Actions::flood_portal(PortalLink& link, const GatewayId& gateway, unsigned 
     for (unsigned i = 0; i < rounds; ++i) {
         for (const auto& [id, resource] : world_.portal_.storage().load_directory().resources) {
             frames.push_back(portal_api::encode_from_device(portal_api::FromClient{portal_api::CreateFlow{id, {}}},
-                                                            portal_api::Dialect::kV1, i));
+                                                            link.dialect(), i));
         }
         const auto candidate =
             "candidate:" + std::to_string(i) + " 1 UDP 2130706431 10.66.6.6 " + std::to_string(1024 + i) + " typ host";
         frames.push_back(portal_api::encode_from_device(
-            portal_api::FromClient{portal_api::BroadcastGatewayIceCandidates{{gateway}, {candidate}}},
-            portal_api::Dialect::kV1, i));
+            portal_api::FromClient{portal_api::BroadcastGatewayIceCandidates{{gateway}, {candidate}}}, link.dialect(),
+            i));
     }
     for (unsigned i = 0; i < rounds; ++i) {
         frames.push_back(portal_api::encode_join(portal_api::Role::kClient, i, std::nullopt));

@@ -65,8 +65,8 @@ void ClientProcess::handle(tunnel::ResourcesChanged& event, Instant) {
     environment_.observe(ResourcesListed{number_, event.resources});
 }
 
-void ClientProcess::handle(tunnel::ReconnectToPortal&, Instant now) {
-    link_.channel().connect(state_.public_key(), now);
+void ClientProcess::handle(tunnel::AskForRelays&, Instant) {
+    link_.channel().send(portal_api::FromClient{portal_api::NoRelays{}});
 }
 
 void ClientProcess::handle(tunnel::KeyChanged& event, Instant now) {

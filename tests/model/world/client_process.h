@@ -38,7 +38,10 @@ private:
     void handle(tunnel::TunInterfaceUpdated& event, Instant now);
     void handle(tunnel::SendToPortal& event, Instant now);
     void handle(tunnel::ResourcesChanged& event, Instant now);
-    void handle(tunnel::ReconnectToPortal& event, Instant now);
+    void handle(tunnel::AskForRelays& event, Instant now);
+    void handle(const tunnel::ConnectionEnded& event, Instant /*now*/) {
+        link_.channel().forget_candidates(event.peer);
+    }
     void handle(tunnel::KeyChanged& event, Instant now);
     // Nobody asks for names here yet.
     void handle(tunnel::DnsRecordsChanged& /*event*/, Instant /*now*/) {}

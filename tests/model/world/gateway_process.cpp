@@ -46,14 +46,17 @@ bool GatewayProcess::drain_events(Instant now) {
     bool has_output = false;
     while (auto event = state_.poll_event()) {
         has_output = true;
-        std::visit(overloaded{[&](tunnel::TunInterfaceUpdated& updated) {
-                                  environment_.observe(InterfaceConfigured{number_, updated.config});
-                              },
-                              [&](tunnel::SendToPortal& sent) { link_.channel().send(std::move(sent.message)); },
-                              [&](tunnel::ReconnectToPortal&) { link_.channel().connect(state_.public_key(), now); },
-                              [&](tunnel::LookUpName& wanted) { state_.handle_name_failure({wanted.id}, now); },
-                              [](dns::Ask&) {}, [](dns::StopAsking&) {}, [](tunnel::FlowsTracked&) {}},
-                   *event);
+        std::visit(
+            overloaded{
+                [&](tunnel::TunInterfaceUpdated& updated) {
+                    environment_.observe(InterfaceConfigured{number_, updated.config});
+                },
+                [&](tunnel::SendToPortal& sent) { link_.channel().send(std::move(sent.message)); },
+                [&](tunnel::AskForRelays&) { link_.channel().send(portal_api::FromGateway{portal_api::NoRelays{}}); },
+                [&](const tunnel::ConnectionEnded& ended) { link_.channel().forget_candidates(ended.peer); },
+                [&](tunnel::LookUpName& wanted) { state_.handle_name_failure({wanted.id}, now); }, [](dns::Ask&) {},
+                [](dns::StopAsking&) {}, [](tunnel::FlowsTracked&) {}},
+            *event);
     }
     while (const auto drops = state_.poll_drops()) {
         tunnel::log_report(*drops);

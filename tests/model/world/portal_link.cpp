@@ -39,6 +39,17 @@ PortalLink::PortalLink(Device device, portal_api::Role role, PortalProcess& port
     if (rng.below(kLinksPerNewerOne) == 0) {
         newer_rng_ = std::move(rng);
     }
+    // One portal of so many is of 2025, and one has forgotten that year.
+    switch (environment.rng("portal/dialect").below(4)) {
+        case 0:
+            portal_generation_ = Generation::kOlder;
+            break;
+        case 1:
+            portal_generation_ = Generation::kNewer;
+            break;
+        default:
+            break;
+    }
 }
 
 void PortalLink::open(portal_channel::PhoenixChannel channel) {
@@ -53,6 +64,10 @@ void PortalLink::close(Instant now) {
 }
 
 // --- The network ---
+
+bool PortalLink::has_path(portal_api::Dialect dialect) const {
+    return portal_generation_ != (dialect == portal_api::Dialect::kV1 ? Generation::kNewer : Generation::kOlder);
+}
 
 bool PortalLink::is_black_hole() const {
     return !is_attached_ || fault_ == PortalFault::kBlackHole || fault_ == PortalFault::kHalfOpen;
@@ -146,6 +161,7 @@ void PortalLink::log_in_as_others(unsigned count, Instant now) {
 portal::ConnectRequest PortalLink::make_request(const Connection& connection) const {
     using Parameters = std::vector<std::pair<std::string, std::string>>;
     portal::ConnectRequest request{.role = role_,
+                                   .dialect = connection.dialect,
                                    .parameters = {{"token", portal_.token(device_)}},
                                    .user_agent = {},
                                    .remote_ip = addresses_.empty() ? net::IpAddress{} : addresses_.front()};
@@ -188,9 +204,18 @@ void PortalLink::accept(Connection& connection, Instant now) {
         connection.refusal = {Kind::kTransient, 0, "bad HTTP version"};
         return;
     }
+    if (role_ != portal_api::Role::kRelay && !has_path(connection.dialect)) {
+        connection.refusal = {Kind::kHttpStatus, 404, "HTTP error: 404 Not Found"};
+        return;
+    }
     const auto accepted = portal_.connect(make_request(connection), now);
     if (!accepted) {
-        connection.refusal = {Kind::kHttpStatus, accepted.error().status, accepted.error().text};
+        const auto& refusal = accepted.error();
+        connection.refusal = {.kind = Kind::kHttpStatus,
+                              .status = refusal.status,
+                              .text = refusal.text,
+                              .code = std::string{refusal.code},
+                              .retry_after = refusal.retry_after};
         return;
     }
     connection.session = accepted->session;
@@ -205,7 +230,7 @@ void PortalLink::read_up(Connection& connection, Instant now) {
             break;
         }
         connection.idle_since = now;
-        if (const auto decoded = portal_api::decode_from_device(role_, portal_api::Dialect::kV1, *frame)) {
+        if (const auto decoded = portal_api::decode_from_device(role_, connection.dialect, *frame)) {
             if (const auto* message = std::get_if<portal_api::DeviceMessageFrame>(&*decoded)) {
                 environment_.observe(MessageToPortal{device_, message->message});
             }
@@ -255,7 +280,7 @@ bool PortalLink::handle_output(const portal::Output& output, Instant now) {
         return false;
     }
     std::visit(overloaded{[&](const portal::SendFrame& frame) {
-                              connection->down.write_frame(to_device_text(frame.text, now), now);
+                              connection->down.write_frame(to_device_text(frame.text, connection->dialect, now), now);
                               report_cut(*connection);
                           },
                           [&](const portal::CloseSession& close) {
@@ -282,11 +307,17 @@ bool PortalLink::has_session() const {
                                [](const Connection& connection) { return connection.session.has_value(); });
 }
 
+portal_api::Dialect PortalLink::dialect() const {
+    return connections_.empty() ? portal_api::Dialect::kV1 : connections_.back().dialect;
+}
+
 // --- The device's end ---
 
-void PortalLink::dial(const std::optional<crypto::PublicKey>& public_key, Instant now) {
-    auto& connection = connections_.emplace_back(
-        Connection{.up = BytePipe{latency_}, .down = BytePipe{latency_}, .public_key = public_key});
+void PortalLink::dial(const portal_channel::Dial& wanted, Instant now) {
+    auto& connection = connections_.emplace_back(Connection{.up = BytePipe{latency_},
+                                                            .down = BytePipe{latency_},
+                                                            .public_key = wanted.public_key,
+                                                            .dialect = wanted.dialect});
     if (is_black_hole()) {
         connection.answer_arrives = now + portal_channel::kTcpConnectTimeout;
         connection.refusal = {portal_channel::DialError::Kind::kTransient, 0, "connection timed out"};
@@ -310,8 +341,9 @@ void PortalLink::drop(Instant now) {
 
 void PortalLink::carry_out_actions(Instant now) {
     while (const auto action = channel_->poll_action()) {
-        std::visit(overloaded{[&](const portal_channel::Dial& wanted) { dial(wanted.public_key, now); },
+        std::visit(overloaded{[&](const portal_channel::Dial& wanted) { dial(wanted, now); },
                               [&](const portal_channel::Drop&) { drop(now); },
+                              [&](const portal_channel::Leave&) { drop(now); },
                               [&](const portal_channel::StartClose&) {
                                   if (!connections_.empty()) {
                                       connections_.back().up.close(now);
@@ -363,7 +395,8 @@ void PortalLink::drive_device_end(Instant now, Instant local_now) {
     carry_out_actions(now);
     while (auto frame = channel_->poll_frame(local_now)) {
         if (!connections_.empty() && connections_.back().is_device_end_open) {
-            connections_.back().up.write_frame(from_device_text(*std::move(frame), now), now);
+            connections_.back().up.write_frame(from_device_text(*std::move(frame), connections_.back().dialect, now),
+                                               now);
             report_cut(connections_.back());
         }
     }
@@ -385,33 +418,33 @@ std::string PortalLink::make_newer_and_compare(const std::string& text, const Me
     return newer;
 }
 
-std::string PortalLink::to_device_text(std::string text, Instant now) {
+std::string PortalLink::to_device_text(std::string text, portal_api::Dialect dialect, Instant now) {
     if (!newer_rng_) {
         return text;
     }
     const auto meaning = [&](std::string_view frame) -> std::string {
-        const auto decoded = portal_api::decode_to_device(role_, portal_api::Dialect::kV1, frame);
+        const auto decoded = portal_api::decode_to_device(role_, dialect, frame);
         if (!decoded) {
             return "undecodable";
         }
         const auto* message = std::get_if<portal_api::MessageFrame>(&*decoded);
-        return message != nullptr ? portal_api::encode_to_device(message->message, portal_api::Dialect::kV1)
+        return message != nullptr ? portal_api::encode_to_device(message->message, dialect)
                                   : std::to_string(decoded->index());
     };
     return make_newer_and_compare(text, meaning, now);
 }
 
-std::string PortalLink::from_device_text(std::string text, Instant now) {
+std::string PortalLink::from_device_text(std::string text, portal_api::Dialect dialect, Instant now) {
     if (!newer_rng_) {
         return text;
     }
     const auto meaning = [&](std::string_view frame) -> std::string {
-        const auto decoded = portal_api::decode_from_device(role_, portal_api::Dialect::kV1, frame);
+        const auto decoded = portal_api::decode_from_device(role_, dialect, frame);
         if (!decoded) {
             return "undecodable";
         }
         const auto* message = std::get_if<portal_api::DeviceMessageFrame>(&*decoded);
-        return message != nullptr ? portal_api::encode_from_device(message->message, portal_api::Dialect::kV1, 0)
+        return message != nullptr ? portal_api::encode_from_device(message->message, dialect, 0)
                                   : std::to_string(decoded->index());
     };
     return make_newer_and_compare(text, meaning, now);

@@ -63,12 +63,15 @@ public:
     [[nodiscard]] std::optional<Instant> poll_portal_timeout() const;
 
     [[nodiscard]] bool has_session() const;
+    /// In which the device and the portal speak, or spoke last.
+    [[nodiscard]] portal_api::Dialect dialect() const;
 
 private:
     struct Connection {
         BytePipe up;
         BytePipe down;
         std::optional<crypto::PublicKey> public_key;
+        portal_api::Dialect dialect = portal_api::Dialect::kV1;
         /// The upgrade request reaches the portal; unset afterwards.
         std::optional<Instant> request_arrives;
         /// The portal's answer reaches the device; unset before and afterwards.
@@ -83,7 +86,7 @@ private:
         bool has_reported_cut = false;
     };
 
-    void dial(const std::optional<crypto::PublicKey>& public_key, Instant now);
+    void dial(const portal_channel::Dial& wanted, Instant now);
     void drop(Instant now);
     void accept(Connection& connection, Instant now);
     void read_up(Connection& connection, Instant now);
@@ -92,13 +95,14 @@ private:
     void end_session(Connection& connection, std::string reason, Instant now);
     void carry_out_actions(Instant now);
     /// The frame as it is put on the wire: as if its sender were of a later generation, if this link's are.
-    [[nodiscard]] std::string to_device_text(std::string text, Instant now);
-    [[nodiscard]] std::string from_device_text(std::string text, Instant now);
+    [[nodiscard]] std::string to_device_text(std::string text, portal_api::Dialect dialect, Instant now);
+    [[nodiscard]] std::string from_device_text(std::string text, portal_api::Dialect dialect, Instant now);
     template <typename Meaning>
     [[nodiscard]] std::string make_newer_and_compare(const std::string& text, const Meaning& meaning, Instant now);
     void read_down(Instant now, Instant local_now);
     [[nodiscard]] portal::ConnectRequest make_request(const Connection& connection) const;
     [[nodiscard]] bool is_black_hole() const;
+    [[nodiscard]] bool has_path(portal_api::Dialect dialect) const;
 
     Device device_;
     portal_api::Role role_;
@@ -107,6 +111,9 @@ private:
     Verdict& verdict_;
     /// Set if both ends of this link send more than the other knows.
     std::optional<Rng> newer_rng_;
+    /// Of the whole case.
+    enum class Generation : std::uint8_t { kOlder, kBoth, kNewer };
+    Generation portal_generation_ = Generation::kBoth;
     std::optional<portal_channel::PhoenixChannel> channel_;
     std::deque<portal_channel::Event> events_;
 
