@@ -2,6 +2,7 @@
 
 #include "culvert/tunnel/client/client_tunnel.h"
 #include "culvert/tunnel/constants.h"
+#include "culvert/tunnel/service.h"
 
 namespace culvert::tunnel {
 
@@ -19,7 +20,7 @@ void ClientTunnel::record_sent(FlowTable::Flow* flow, const GatewayId& gateway, 
 FlowTracker::Handle ClientTunnel::start_record(const GatewayId& gateway, const packet::IpPacket& packet,
                                                std::size_t packets, Instant now) {
     const auto key = outbound_flow(packet);
-    const auto target = target_of(packet.destination());
+    const auto target = target_of(packet.destination(), requested_service(packet));
     if (!key || target.resource == nullptr) {
         return records_.nothing();
     }
