@@ -9,6 +9,7 @@
 #include "culvert/observability/log.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/derivations.h"
+#include "culvert/portal/device_pools.h"
 #include "culvert/portal/resource_view.h"
 
 namespace culvert::portal {
@@ -414,7 +415,17 @@ void ControlPlane::send_client_init(Session& session, std::vector<portal_api::Re
     init.authorizations = state.inbound.authorizations();
     init.relays = std::move(relays);
     init.flow_logs = flow_log_settings();
+    std::set<ResourceId> granted;
+    std::ranges::transform(init.authorizations, std::inserter(granted, granted.end()),
+                           &portal_api::Authorization::resource_id);
     send(session.id, portal_api::ToClient{std::move(init)});
+
+    // As for gateways: with which filters others are let in may have changed meanwhile.
+    for (const auto& id : granted) {
+        if (const auto pool = directory_.resources.find(id); pool != directory_.resources.end()) {
+            send(session.id, portal_api::ToClient{portal_api::ResourceFiltersUpdated{to_grant(pool->second)}});
+        }
+    }
 }
 
 void ControlPlane::send_init(Session& session, std::vector<portal_api::Relay> relays) {

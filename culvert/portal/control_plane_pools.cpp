@@ -234,11 +234,14 @@ void ControlPlane::reconcile_device_flows(const DirectoryChanges& changes, UnixS
 /// Takes back what the device was told of flows that are no longer in the database.
 void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now) {
     auto& state = session.client();
+    state.inbound.prune(now);
+    if (state.inbound.empty()) {
+        return;  // nothing is missing where nothing was granted; that is most clients
+    }
     std::set<FlowId> existing;
     for (const auto& flow : storage_.find_device_flows(state.device.id)) {
         existing.insert(flow.id);
     }
-    state.inbound.prune(now);
     for (const auto& lost : state.inbound.take_missing(existing)) {
         const GrantedDeviceFlows::Pair pair{lost.client, lost.resource};
         if (!state.inbound.contains(pair)) {

@@ -377,6 +377,17 @@ TEST_F(Pools, TellBothEndsOfNewFilters) {
     EXPECT_TRUE(take<ResourceFiltersUpdated>(other).empty()) << "nobody was let in there";
 }
 
+TEST_F(Pools, TellOfNewFiltersWhoWasAwayWhenTheyCame) {
+    let_through();
+    disconnect(bobs_);
+    put_pool({"client-2"}, {{FilterProtocol::kTcp, {{22, 22}}}});
+    announce_changes();
+
+    bobs_ = join_bob();
+    EXPECT_EQ(take_one<ResourceFiltersUpdated>(bobs_).resource,
+              (PoolGrant{pool_.id, std::vector<Filter>{{FilterProtocol::kTcp, 22, 22}}}));
+}
+
 TEST_F(Pools, AskedForOverAndOverAreStoredOnce) {
     let_through();
     for (int i = 0; i < 5; ++i) {

@@ -39,6 +39,7 @@ public:
 
     /// Whether the pair has any.
     [[nodiscard]] bool contains(const Pair& pair) const { return flows_.contains(pair); }
+    [[nodiscard]] bool empty() const { return flows_.empty(); }
     /// The flow of the pair that lasts longest. Requires contains(pair). Valid until a flow is added or dropped.
     [[nodiscard]] const Row& longest(const Pair& pair) const;
     /// One that differs from `flow` by nothing but its id.

@@ -104,7 +104,7 @@ TEST_F(FlowRecordsTest, PingsAreNotAmongThem) {
 }
 
 TEST_F(FlowRecordsTest, NameWhatANameStoodForOnEitherSide) {
-    client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now);
+    client.state.apply(SetSystemResolvers{{ip("192.0.2.53")}}, network.now, network.wall_now());
     network.add_resource(dns(3, "*.corp.example"), {.gateway = 1, .records_flows = true});
     network.send(packet::make_udp(socket("100.64.0.1:40000"), socket("100.100.111.1:53"),
                                   dns::test::query("wiki.corp.example")));
@@ -152,7 +152,7 @@ TEST_F(FlowRecordsTest, EndWithTheProgram) {
     connect();
     network.run_for(1s);
     network.command(gateway, ShutDown{});
-    client.state.apply(ShutDown{}, network.now);
+    client.state.apply(ShutDown{}, network.now, network.wall_now());
     network.run_for(1s);
     ASSERT_EQ(gateway.records.size(), 2U);
     EXPECT_TRUE(gateway.records[1].end);

@@ -203,6 +203,9 @@ FlowTable::Peer* FlowTable::admit_newcomer(const Partner& partner, Instant now) 
     if (peer.owner == nullptr || peer.owner_id != partner.owner) {
         give_to(partner.owner, peer);
     }
+    if (limits_.keeps_old && peer.size >= limits_.per_peer && expired_of(peer, now) == kNone) {
+        return nullptr;
+    }
     const auto rested_at = std::max(peer.rested_at, now) + limits_.interval;
     if (rested_at - now > limits_.interval * limits_.burst) {
         return nullptr;

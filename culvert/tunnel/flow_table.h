@@ -52,6 +52,9 @@ public:
         Duration interval = Duration::zero();
         unsigned burst = 0;
         IdleTimes idle = {};
+        /// A peer that has as many as it may opens no more, instead of losing those it has: it must not be able to have
+        /// a flow forgotten.
+        bool keeps_old = false;
     };
 
     /// The other end of the tunnel, and whose it is: several peers may be of one owner.

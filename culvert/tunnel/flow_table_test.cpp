@@ -336,6 +336,19 @@ struct OwnedFlows {
     FlowTable table{limits, Rng::from_number(1)};
 };
 
+TEST(FlowOwners, OpenNoMoreWhereWhatIsThereIsKept) {
+    OwnedFlows flows{.limits = {.total = 12, .per_peer = 4, .keeps_old = true}};
+    for (std::uint16_t port = 1; port <= 4; ++port) {
+        EXPECT_TRUE(flows.open(1, 1, port));
+    }
+    EXPECT_FALSE(flows.open(1, 1, 5));
+    EXPECT_TRUE(flows.has(1, 1)) << "a peer cannot have a flow forgotten";
+    EXPECT_TRUE(flows.open(2, 1, 1)) << "others go on";
+
+    flows.now += 3h;
+    EXPECT_TRUE(flows.open(1, 1, 5)) << "what is over makes room";
+}
+
 TEST(FlowOwners, WithManyPeersPushOutNobodyElse) {
     OwnedFlows flows{.limits = {.total = 12, .per_peer = 8}};
     for (std::uint16_t port = 1; port <= 4; ++port) {

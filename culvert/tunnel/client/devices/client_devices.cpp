@@ -32,7 +32,8 @@ ClientDevices::ClientDevices(DeviceCore& core, const Rng& rng)
                     .per_peer = kDeviceFlowsPerPeer,
                     .interval = kDeviceFlowInterval,
                     .burst = kDeviceFlowBurst,
-                    .idle = kIdleTimes},
+                    .idle = kIdleTimes,
+                    .keeps_old = true},
                    rng.child("flows of others")} {}
 
 // --- Pools ---
