@@ -30,4 +30,4 @@ def test_the_newer_one_stays_and_the_older_one_says_what_to_do(bare_system, kind
     assert "Two machines use the same device id" in portal.log
     assert copy.popen.poll() is None, copy.log
     copy.kill()
-    wait_until(lambda: original.log.count("Joined the portal") >= 2, 60, "the return of the original")
+    wait_until(lambda: original.log.count("Joined the portal") >= 2, 90, "the return of the original")
