@@ -19,7 +19,7 @@
 #include "culvert/packet/ip_packet.h"
 #include "culvert/tcp/message_reader.h"
 #include "culvert/tunnel/client/dns/client_dns.h"
-#include "tests/fuzz/input.h"
+#include "input.h"
 
 namespace {
 

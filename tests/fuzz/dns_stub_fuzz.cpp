@@ -15,7 +15,7 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/dns/constants.h"
 #include "culvert/dns/stub_resolver.h"
-#include "tests/fuzz/input.h"
+#include "input.h"
 
 namespace {
 

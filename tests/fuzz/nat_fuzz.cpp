@@ -12,7 +12,7 @@
 #include "culvert/nat/session_table.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/icmp_error.h"
-#include "tests/fuzz/input.h"
+#include "input.h"
 
 namespace {
 

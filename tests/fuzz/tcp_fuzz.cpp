@@ -12,7 +12,7 @@
 #include "culvert/tcp/dns_client.h"
 #include "culvert/tcp/dns_server.h"
 #include "culvert/tcp/endpoints.h"
-#include "tests/fuzz/input.h"
+#include "input.h"
 
 namespace {
 

@@ -15,7 +15,7 @@
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/allocation.h"
 #include "culvert/turn/channel_data.h"
-#include "tests/fuzz/input.h"
+#include "input.h"
 
 namespace {
 
