@@ -154,6 +154,16 @@ TEST_F(ClientResources, LoseTheirConnectionWhenTheyMoveToAnotherSite) {
     EXPECT_EQ(network.client.intents.size(), 2U);
 }
 
+TEST_F(ClientResources, HaveTheirConnectionsEndKnown) {
+    network.add_resource(1, "10.1.0.0/16");
+    connect(1, "10.1.0.1:80");
+    EXPECT_TRUE(network.client.ended_connections.empty());
+
+    network.remove_resource(id<ResourceId>(1));
+    EXPECT_THAT(network.client.ended_connections, testing::Contains(id<GatewayId>(1).uuid()))
+        << "the portal need not hear of its candidates any more";
+}
+
 TEST_F(ClientResources, KeepASharedNetworkOnceConnected) {
     network.add_resource(1, "10.0.0.0/24");
     connect(1, "10.0.0.5:53");

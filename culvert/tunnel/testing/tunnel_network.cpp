@@ -342,7 +342,7 @@ void TunnelNetwork::drain_client() {
                     ++client.resource_updates;
                 },
                 [&](AskForRelays&) { ++client.relay_requests; },
-                [](ConnectionEnded&) {},
+                [&](const ConnectionEnded& ended) { client.ended_connections.push_back(ended.peer); },
                 [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(client.records)); },
                 [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
                 [&](DnsRecordsChanged& changed) {

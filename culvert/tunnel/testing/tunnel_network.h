@@ -49,6 +49,7 @@ public:
         std::size_t tun_updates = 0;
         std::size_t resource_updates = 0;
         std::size_t relay_requests = 0;
+        std::vector<Uuid> ended_connections = {};
         std::vector<DroppedPackets> drops;
         std::vector<TrackedFlow> records = {};
     };

@@ -76,7 +76,7 @@ def test_exits_when_the_token_is_refused(start_relay):
     relay = start_relay(MiniPortal(http_status=401))
 
     assert relay.process.wait(timeout=10) == 1
-    assert "Check the token" in relay.log_path.read_text()
+    assert "check the token only if that does not help" in relay.log_path.read_text()
 
 
 def test_exits_when_the_join_is_refused(start_relay):
