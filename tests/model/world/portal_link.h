@@ -111,7 +111,7 @@ private:
     Verdict& verdict_;
     /// Set if both ends of this link send more than the other knows.
     std::optional<Rng> newer_rng_;
-    /// Of the whole case.
+    /// As this device finds it.
     enum class Generation : std::uint8_t { kOlder, kBoth, kNewer };
     Generation portal_generation_ = Generation::kBoth;
     std::optional<portal_channel::PhoenixChannel> channel_;
