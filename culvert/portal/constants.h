@@ -98,8 +98,11 @@ inline constexpr Rate kOwnerFlows{200, 4000};
 inline constexpr Rate kAsked{1000, 10'000};
 /// How often a device is told again which relays it has.
 inline constexpr Rate kRelayRequests{1, 5};
-/// That one device of a pool is asked to let somebody in, whoever asks.
-inline constexpr Rate kDeviceAsked{50, 1000};
+/// That one device of a pool is asked to let somebody in, whoever asks. Each makes it send its candidates again, which
+/// is half of what it may say.
+inline constexpr Rate kDeviceAsked{25, 1000};
+/// The same by clients of one owner: several owners may ask, so that others still get through.
+inline constexpr Rate kDeviceAskedByOwner{5, 200};
 /// Devices that one pool may name. Who may use it is sent all of them.
 inline constexpr std::size_t kMaxPoolDevices = 1000;
 /// What a gateway answers with of which no client is to hear.

@@ -296,7 +296,7 @@ void ControlPlane::join_gateway(Session& session, Instant now, UnixSeconds wall_
     for (const auto& flow : storage_.find_flows(state.device.id)) {
         state.flows.add(flow);
     }
-    state.flows.prune(wall_now);
+    static_cast<void>(state.flows.prune(wall_now));
 
     gateways_.add(state.device.id, session.id);
     send_init(session, give_relays(session, state.device.public_key, wall_now));

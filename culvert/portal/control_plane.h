@@ -235,6 +235,7 @@ private:
     [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] bool tell_expiry(Session& session, const Flow& flow, UnixSeconds now);
+    void reject_device_access(SessionId id, const ClientId& client, const ResourceId& resource);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
 
     // control_plane_flow_logs.cpp: what devices are told about recording flows

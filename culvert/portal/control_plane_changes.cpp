@@ -39,7 +39,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
         // back.
         for (auto& [id, session] : sessions_) {
             if (session.is_joined && session.role == Role::kGateway) {
-                session.gateway().flows.prune(wall_now);
+                static_cast<void>(session.gateway().flows.prune(wall_now));
                 update_gateway(session, changes);
             }
         }
@@ -179,7 +179,7 @@ void ControlPlane::reconcile_flows(Session& session, UnixSeconds now, const std:
     for (const auto& flow : storage_.find_flows(state.device.id)) {
         existing.insert(flow.id);
     }
-    state.flows.prune(now);
+    static_cast<void>(state.flows.prune(now));
     bool must_list_all = false;
     for (const auto& lost : state.flows.take_missing(existing)) {
         if (!state.flows.contains({lost.client, lost.resource})) {

@@ -80,7 +80,8 @@ ControlPlane::FlowOutcome ControlPlane::try_device_flow(Session& session, const 
         deny_device(session.id, request, DeviceAccessRefusal::kVersionMismatch);
         return FlowOutcome::kAnswered;
     }
-    if (!device->asked.take(kDeviceAsked, now)) {
+    std::erase_if(device->asked_by, [&](const auto& owner) { return owner.second.is_full(now); });
+    if (!device->asked_by[owner(session.id)].take(kDeviceAskedByOwner, now) || !device->asked.take(kDeviceAsked, now)) {
         ++statistics_.flows_throttled;
         kLog.debug("Dropped a request for access, too many to one device", log::field("rid", request.resource_id));
         return FlowOutcome::kAnswered;
@@ -187,7 +188,7 @@ void ControlPlane::load_inbound(Session& session, UnixSeconds wall_now) {
     for (const auto& flow : storage_.find_device_flows(client.device.id)) {
         client.inbound.add(flow);
     }
-    client.inbound.prune(wall_now);
+    static_cast<void>(client.inbound.prune(wall_now));
 }
 
 bool ControlPlane::is_new_device(const Client& client) const {
@@ -234,7 +235,10 @@ void ControlPlane::reconcile_device_flows(const DirectoryChanges& changes, UnixS
 /// Takes back what the device was told of flows that are no longer in the database.
 void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now) {
     auto& state = session.client();
-    state.inbound.prune(now);
+    // A device is somebody's machine, whose clock may be wrong: it is told that access has ended.
+    for (const auto& [client, resource] : state.inbound.prune(now)) {
+        reject_device_access(session.id, client, resource);
+    }
     if (state.inbound.empty()) {
         return;  // nothing is missing where nothing was granted; that is most clients
     }
@@ -251,12 +255,15 @@ void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now) {
         }
         // A device cannot be told of an earlier end: it takes back everything, and the client asks again.
         if (!state.inbound.contains(pair) || state.inbound.longest(pair).expires_at < lost.expires_at) {
-            ++statistics_.access_rejected;
-            kLog.debug("Took back access to a device", log::field("cid", lost.client),
-                       log::field("rid", lost.resource));
-            send(session.id, portal_api::ToClient{portal_api::RejectAccess{lost.client, lost.resource}});
+            reject_device_access(session.id, lost.client, lost.resource);
         }
     }
+}
+
+void ControlPlane::reject_device_access(SessionId id, const ClientId& client, const ResourceId& resource) {
+    ++statistics_.access_rejected;
+    kLog.debug("Took back access to a device", log::field("cid", client), log::field("rid", resource));
+    send(id, portal_api::ToClient{portal_api::RejectAccess{client, resource}});
 }
 
 /// A flow in place of one that was deleted, if another policy lets the client through as well. Without the database

@@ -415,7 +415,40 @@ TEST_F(Pools, OfOneAreAskedOnlySoOften) {
     for (unsigned i = 0; i < 400; ++i) {
         ask(alice_, bobs_address_);
     }
-    EXPECT_LE(take<DeviceAccessAuthorized>(bobs_).size(), 256U);
+    EXPECT_LE(take<DeviceAccessAuthorized>(bobs_).size(), 200U);
+    wait(std::chrono::minutes{1});
+    ask(alice_, bobs_address_);
+    EXPECT_EQ(take<DeviceAccessAuthorized>(bobs_).size(), 1U);
+}
+
+TEST_F(Pools, AskedForByOneOwnerAllTheTimeAreThereForOthers) {
+    let_through();
+    for (unsigned i = 0; i < 400; ++i) {
+        ask(alice_, bobs_address_);
+    }
+    take_frames(bobs_);
+    const Actor carol{ActorId::random(rng_), ActorType::kServiceAccount, "carol", {}};
+    storage_.put(carol);
+    storage_.put(Membership{MembershipId::random(rng_), carol.id, group_.id});
+    announce_changes();
+    const auto token = create_token({.type = TokenType::kClient, .actor = carol.id});
+    const auto carols = join(of_version(client_request(token, 7), "1.5.12"));
+
+    ask(carols, bobs_address_);
+
+    EXPECT_EQ(take<DeviceAccessAuthorized>(bobs_).size(), 1U);
+}
+
+TEST_F(Pools, ThatExpireAreTakenBackFromADeviceWithASlowClock) {
+    bobs_ = join_bob();
+    bobs_address_ = take_one<ClientInit>(bobs_).interface.ipv4;
+    alice_ = join_alice("1.5.12", wall_seconds() + std::chrono::hours{1});
+    ask(alice_, bobs_address_);
+    ASSERT_EQ(take<DeviceAccessAuthorized>(bobs_).size(), 1U);
+
+    wait(std::chrono::hours{1} + std::chrono::minutes{2});
+
+    EXPECT_EQ(take_one<RejectAccess>(bobs_).resource_id, pool_.id);
 }
 
 }  // namespace

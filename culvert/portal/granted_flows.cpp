@@ -13,11 +13,18 @@ void BasicGrantedFlows<Row>::add(const Row& flow) {
 }
 
 template <typename Row>
-void BasicGrantedFlows<Row>::prune(UnixSeconds now) {
+std::vector<typename BasicGrantedFlows<Row>::Pair> BasicGrantedFlows<Row>::prune(UnixSeconds now) {
+    std::vector<Pair> ended;
     for (auto entry = flows_.begin(); entry != flows_.end();) {
         std::erase_if(entry->second, [&](const auto& flow) { return flow.second.expires_at <= now; });
-        entry = entry->second.empty() ? flows_.erase(entry) : std::next(entry);
+        if (entry->second.empty()) {
+            ended.push_back(entry->first);
+            entry = flows_.erase(entry);
+        } else {
+            ++entry;
+        }
     }
+    return ended;
 }
 
 template <typename Row>

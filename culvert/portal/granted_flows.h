@@ -25,8 +25,9 @@ public:
     void add(const Row& flow);
     void clear() { flows_.clear(); }
 
-    /// Drops expired flows; the gateway ended them by itself.
-    void prune(UnixSeconds now);
+    /// Drops expired flows; whoever let them in ended them by itself, if its clock is right. The pairs that have none
+    /// left.
+    std::vector<Pair> prune(UnixSeconds now);
 
     /// The pairs with a flow of the given resource; all their flows are dropped.
     std::vector<Pair> take(const ResourceId& resource);

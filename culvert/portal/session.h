@@ -71,6 +71,8 @@ struct Session {
     RateLimiter flows;
     /// Gateways, and devices of pools: what they are asked.
     RateLimiter asked;
+    /// Devices of pools: the same by the clients of each owner that asked lately.
+    std::map<Uuid, RateLimiter> asked_by;
     RateLimiter relay_requests;
     /// It does not read as fast as it is written to, so nothing is sent to it on others' behalf.
     bool is_congested = false;
