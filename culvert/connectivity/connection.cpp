@@ -266,7 +266,8 @@ void Connection::follow_agent(Instant now) {
 }
 
 void Connection::update_idle_deadline() {
-    if (phase_ == Phase::kConnected && agent_.state() == ice::AgentState::kConnected) {
+    const auto ice = agent_.state();
+    if (phase_ == Phase::kConnected && (ice == ice::AgentState::kConnected || ice == ice::AgentState::kCompleted)) {
         due_.set(Due::kIdle, last_activity_ + kIdleAfter);
     } else {
         due_.clear(Due::kIdle);

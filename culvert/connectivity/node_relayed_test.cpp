@@ -280,6 +280,21 @@ TEST_F(Relayed, LongIdlePathResumesOnTheSameChannels) {
     EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
 }
 
+TEST_F(Relayed, RestsAlsoWhereOnlyNominatedPairsAreLeft) {
+    network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    network.run_for(60s);
+    for (auto* host : {&client, &gateway}) {
+        host->sent.clear();
+    }
+    network.run_for(100s);
+    // Two relayed pairs, checked every 25 s by both and answered; that is 16. The rest is between client and relay.
+    EXPECT_LE(client.sent.size(), 30U);
+    EXPECT_LE(gateway.sent.size(), 30U);
+    EXPECT_TRUE(has_contact());
+}
+
 TEST_F(Relayed, StaysUpForAnHourOfTraffic) {
     network.add_relay("203.0.113.21", std::nullopt);
     network.block_direct(client, gateway);

@@ -121,7 +121,8 @@ void Network::send_slow(Host& from, const Host& to, ByteSpan ip_packet) {
 }
 
 void Network::inject(Datagram datagram) {
-    in_flight_.emplace(now + delay, std::move(datagram));
+    const auto arrives_at = now + (delay_of ? delay_of(datagram) : delay);
+    in_flight_.emplace(arrives_at, std::move(datagram));
 }
 
 void Network::block_direct(const Host& a, const Host& b) {

@@ -100,6 +100,8 @@ public:
     explicit Network(std::uint64_t seed = 1) : rng_{Rng::from_number(seed)} {}
 
     Duration delay = std::chrono::milliseconds{10};
+    /// How long a datagram takes; `delay` if unset.
+    std::function<Duration(const Datagram&)> delay_of;
     Instant now{};
     /// Lost on the way; addresses as on the wire behind the sender's NAT.
     std::function<bool(const Datagram&)> is_lost;

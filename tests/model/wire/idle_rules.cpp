@@ -15,8 +15,6 @@ using namespace std::chrono_literals;
 /// A connection is idle so long after the last activity (8.2); then checks and keep-alives are that far apart.
 using connectivity::kIdleAfter;
 constexpr Duration kIdleInterval = ice::kIdleTiming.max_rto;
-/// A check in default timing follows the last one within this (4.6).
-constexpr Duration kDefaultInterval = ice::kDefaultTiming.max_rto;
 /// A list that is full forgets pairs, and forms them again (4.1).
 constexpr std::ptrdiff_t kMaxPairs{ice::kMaxPairs};
 /// Datagrams wait in queues, the first of two a little longer.
@@ -35,19 +33,6 @@ Duration slack(const Host& host) {
 
 bool IdleRules::is_idle(const Host& host, const State& state, Instant local) const {
     return local > state.active_at + kIdleAfter + slack(host) && hosts_.calm().holds(local + host.slept);
-}
-
-/// Whether a nominated and another pair were both checked since then. An agent that has only nominated pairs left never
-/// becomes idle (14, item 3).
-bool IdleRules::has_choice(const State& state, const Uuid& peer, Instant since) {
-    const auto is_checked = [&](bool is_nominated) {
-        return std::ranges::any_of(state.pairs, [&](const auto& entry) {
-            const auto& [key, pair] = entry;
-            return key.first == peer && pair.is_nominated == is_nominated && pair.checked_at &&
-                   *pair.checked_at >= since;
-        });
-    };
-    return is_checked(true) && is_checked(false);
 }
 
 std::ptrdiff_t IdleRules::count_checked(const State& state, const Uuid& peer, Instant since) {
@@ -69,8 +54,7 @@ void IdleRules::handle_check_sent(const PeerDatagram& datagram, const StunMessag
     const auto last = pair.checked_at;
     const bool has_nomination = message.has(stun_attribute::kUseCandidate);
     const bool nominates = has_nomination && !pair.is_nominated;
-    if (last && !nominates && is_idle(host, state, *last) &&
-        has_choice(state, grant->second.peer, *last - kDefaultInterval + kJitter)) {
+    if (last && !nominates && is_idle(host, state, *last)) {
         const bool is_too_often = local - *last < kIdleInterval - kJitter &&
                                   count_checked(state, grant->second.peer, local - kIdleInterval) < kMaxPairs;
         findings_.judge("RES-1", is_too_often ? "a pair of an idle connection is checked too often" : Complaint{},

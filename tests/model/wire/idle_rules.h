@@ -53,7 +53,6 @@ private:
 
     /// Whether all connections of the host must have been idle at `local`, and undisturbed since.
     [[nodiscard]] bool is_idle(const Host& host, const State& state, Instant local) const;
-    [[nodiscard]] static bool has_choice(const State& state, const Uuid& peer, Instant since);
     /// How many pairs were checked since then.
     [[nodiscard]] static std::ptrdiff_t count_checked(const State& state, const Uuid& peer, Instant since);
     static void forget_nominations(State& state, const Uuid& peer);
