@@ -232,6 +232,19 @@ void ClientPolicy::describe(Snapshot& out) const {
     }
 }
 
+void AdmittedClients::describe(Snapshot& out) const {
+    for (const auto& [id, peer] : peers_) {
+        out.line("client")
+            .field("id", id)
+            .field("ipv4", peer.ipv4)
+            .field("ipv6", peer.ipv6)
+            .field("owner", peer.owner)
+            .field("reused", peer.reused_at)
+            .field("leaves", peer.leaves_at)
+            .nested([&] { peer.policy.describe(out); });
+    }
+}
+
 void GatewayNames::describe(Snapshot& out) const {
     out.line("names").field("sessions", sessions_.size()).field("look_ups", requests_.size());
     out.nested([&] {
@@ -250,30 +263,17 @@ void GatewayNames::describe(Snapshot& out) const {
 }
 
 GatewayState GatewayTunnel::state() const {
-    GatewayState state{{}, core_.connections()};
-    for (const auto& [id, peer] : peers_) {
-        state.grants.emplace(id, peer.policy.grants());
-    }
-    return state;
+    return {clients_.grants(), core_.connections()};
 }
 
 std::string GatewayTunnel::debug_snapshot(Instant now) const {
     Snapshot out{now};
-    out.line("gateway").field("addresses", clients_by_address_.size()).field("flows", flows_.size());
+    out.line("gateway").field("addresses", clients_.addresses()).field("flows", flows_.size());
     core_.describe(out);
     due_.describe(out);
     out.nested([&] {
         core_.describe_interface(out);
-        for (const auto& [id, peer] : peers_) {
-            out.line("client")
-                .field("id", id)
-                .field("ipv4", peer.ipv4)
-                .field("ipv6", peer.ipv6)
-                .field("owner", peer.owner)
-                .field("reused", peer.reused_at)
-                .field("leaves", peer.leaves_at)
-                .nested([&] { peer.policy.describe(out); });
-        }
+        clients_.describe(out);
         names_.describe(out);
     });
     return out.text() + '\n' + core_.node_snapshot(now);

@@ -1,10 +1,54 @@
-// What a gateway records of flows for the portal.
+// What a gateway writes down of flows: in its log, and in records for the portal.
+
+#include <optional>
+#include <utility>
 
 #include "culvert/tunnel/address_ranges.h"
 #include "culvert/tunnel/gateway/gateway_tunnel.h"
 #include "culvert/tunnel/service.h"
 
 namespace culvert::tunnel {
+
+// --- In the log ---
+
+void GatewayTunnel::log_sent(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet,
+                             const FlowLog::Outer& outer, Instant now) {
+    auto* flow = flows_.find(key, now);
+    if (flow == nullptr) {
+        return;
+    }
+    auto& handle = FlowTable::tag_of(*flow);
+    if (!flow_log_.note_sent(handle, outer, packet, now) && FlowLog::may_start(packet)) {
+        handle = start_logging(client, key, packet, outer, now);
+    }
+}
+
+FlowLog::Handle GatewayTunnel::start_logging(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet,
+                                             const FlowLog::Outer& outer, Instant now) {
+    auto target = target_of(client, key, packet);
+    if (!target) {
+        return 0;
+    }
+    return flow_log_.start({.client = client,
+                            .resource = target->resource,
+                            .source = {key.client, key.client_value},
+                            .destination = {packet.destination(), key.remote_value},
+                            .domain = std::move(target->domain),
+                            .outer = outer},
+                           packet, now);
+}
+
+void GatewayTunnel::log_received(FlowTable::Flow* flow, const packet::IpPacket& packet, std::size_t packets,
+                                 Instant now) {
+    if (flow_log_.is_on() && flow != nullptr) {
+        flow_log_.note_received(FlowTable::tag_of(*flow), packet, packets, now);
+    }
+    if (records_.is_on() && flow != nullptr) {
+        records_.note_received(FlowTable::record_of(*flow), packet, packets, now);
+    }
+}
+
+// --- For the portal ---
 
 void GatewayTunnel::record_sent(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet,
                                 Instant now) {
@@ -41,7 +85,7 @@ std::optional<GatewayTunnel::FlowTarget> GatewayTunnel::target_of(const ClientId
         return target == nullptr ? std::nullopt
                                  : std::optional{FlowTarget{target->resource, *translations.name_of(key.remote)}};
     }
-    const auto resource = peers_.at(client).policy.classify(key.remote, requested_service(packet));
+    const auto resource = clients_.policy_of(client).classify(key.remote, requested_service(packet));
     return resource ? std::optional{FlowTarget{*resource, {}}} : std::nullopt;
 }
 

@@ -1,12 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -23,12 +20,14 @@
 #include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
 #include "culvert/tunnel/flow_tracker.h"
+#include "culvert/tunnel/gateway/admitted_clients.h"
 #include "culvert/tunnel/gateway/client_policy.h"
 #include "culvert/tunnel/gateway/flow_log.h"
 #include "culvert/tunnel/gateway/gateway_commands.h"
 #include "culvert/tunnel/gateway/gateway_event.h"
 #include "culvert/tunnel/gateway/gateway_names.h"
 #include "culvert/tunnel/gateway/gateway_state.h"
+#include "culvert/tunnel/gateway/shard_ids.h"
 #include "culvert/tunnel/gateway/site_dns.h"
 
 namespace culvert::packet {
@@ -95,19 +94,7 @@ public:
     [[nodiscard]] std::string debug_snapshot(Instant now) const;
 
 private:
-    struct Peer {
-        net::IpAddress ipv4;
-        net::IpAddress ipv6;
-        /// The actor, who may have more devices, or the client itself.
-        Uuid owner;
-        ClientPolicy policy;
-        /// When it may be mentioned again that the client opens flows too fast.
-        Instant next_flow_notice;
-        /// When the client was last allowed something, if that was over a connection that it had already.
-        std::optional<Instant> reused_at;
-        /// A goodbye that may be older than that takes effect then, unless the client sends anything before.
-        std::optional<Instant> leaves_at;
-    };
+    using Peer = AdmittedClients::Peer;
 
     // Messages of the portal.
     void handle(const portal_api::GatewayInit& message, Instant now);
@@ -163,7 +150,7 @@ private:
                                                 const packet::IpPacket& packet, const FlowLog::Outer& outer,
                                                 Instant now);
     void log_received(FlowTable::Flow* flow, const packet::IpPacket& packet, std::size_t packets, Instant now);
-    // gateway_records.cpp: the same for records.
+    /// The same for records.
     void record_sent(const ClientId& client, const FlowKey& key, const packet::IpPacket& packet, Instant now);
     [[nodiscard]] FlowTracker::Handle start_record(const ClientId& client, const FlowKey& key,
                                                    const packet::IpPacket& packet, Instant now);
@@ -182,9 +169,8 @@ private:
 
     DeviceCore core_;
     Deadlines<Due> due_;
-    std::map<ClientId, Peer> peers_;
-    std::unordered_map<net::IpAddress, ClientId> clients_by_address_;
-    std::uint64_t shard_;
+    AdmittedClients clients_;
+    ShardIds ids_;
     GatewayNames names_;
     SiteDns site_dns_;
     /// When refuse_expired() may warn again.

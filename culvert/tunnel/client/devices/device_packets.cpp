@@ -35,19 +35,6 @@ FlowKey reversed(const FlowKey& key) {
             .protocol = key.protocol};
 }
 
-Service service_of(const packet::EmbeddedPacket& embedded) {
-    const auto [protocol, value] = embedded.destination_value;
-    switch (protocol) {
-        case packet::L4Protocol::kTcp:
-            return {Service::Protocol::kTcp, value};
-        case packet::L4Protocol::kUdp:
-            return {Service::Protocol::kUdp, value};
-        case packet::L4Protocol::kIcmp:
-            break;
-    }
-    return {Service::Protocol::kIcmp, 0};
-}
-
 }  // namespace
 
 FlowTable::Flow* ClientDevices::find(FlowTable& flows, const std::optional<FlowKey>& key, const ClientId& peer,
