@@ -220,6 +220,8 @@ void Connection::handle_timeout(Relays& relays, Outbox& out, Instant now) {
             case Due::kDisconnected:
             case Due::kPathless:
                 return fail(Failure::kIceTimeout);
+            case Due::kDirectRetry:
+                return retry_direct_path(now);
         }
     });
     if (failure_) {
@@ -262,6 +264,12 @@ void Connection::follow_agent(Instant now) {
     } else {
         due_.clear(Due::kPathless);
     }
+    if (!agent_.is_relayed()) {
+        direct_retry_pause_ = kFirstDirectRetry;
+        due_.clear(Due::kDirectRetry);
+    } else if (!due_.is_set(Due::kDirectRetry) && phase_ == Phase::kConnected) {
+        due_.set(Due::kDirectRetry, now + direct_retry_pause_);
+    }
     update_idle_deadline();
 }
 
@@ -280,6 +288,17 @@ void Connection::fall_asleep(Instant now) {
     agent_.set_timing(ice::kIdleTiming, now);
 }
 
+/// Not while nothing is sent anyway: the first packet afterwards makes up for it.
+void Connection::retry_direct_path(Instant now) {
+    if (phase_ == Phase::kIdle) {
+        return;
+    }
+    log_.debug("Looking for a direct path again");
+    agent_.retry_direct_pairs(now);
+    direct_retry_pause_ = std::min(2 * direct_retry_pause_, kLongestDirectRetry);
+    due_.set(Due::kDirectRetry, now + direct_retry_pause_);
+}
+
 void Connection::note_peer_path(const net::SocketAddress& local, const net::SocketAddress& from, Instant now) {
     if (socket_ && (socket_->source != local || socket_->destination != from)) {
         note_activity(now);
@@ -292,6 +311,9 @@ void Connection::wake_up(Instant now) {
     phase_ = Phase::kConnected;
     agent_.set_timing(ice::kDefaultTiming, now);
     update_idle_deadline();
+    if (agent_.is_relayed() && !due_.is_set(Due::kDirectRetry)) {
+        due_.set(Due::kDirectRetry, now);
+    }
 }
 
 void Connection::fail(Failure failure) {

@@ -122,12 +122,14 @@ private:
         kNoCandidates,  ///< the peer has not told us of any candidate
         kDisconnected,  ///< ICE found no path, and no further candidate came
         kPathless,      ///< the agent has had no pair to check for long
+        kDirectRetry,   ///< while a relay is on the path: a direct one may have become possible
     };
 
     [[nodiscard]] bool initiates() const { return agent_.role() == ice::AgentRole::kControlling; }
     void follow_agent(Instant now);
     void update_idle_deadline();
     void fall_asleep(Instant now);
+    void retry_direct_path(Instant now);
     void wake_up(Instant now);
     void fail(Failure failure);
     void send_checks(Outbox& out, Instant now);
@@ -153,6 +155,7 @@ private:
     std::optional<Failure> failure_;
     std::optional<PeerSocket> socket_;
     Instant socket_since_;
+    Duration direct_retry_pause_ = kFirstDirectRetry;
     Instant created_at_;
     Instant last_activity_;
     Deadlines<Due> due_;

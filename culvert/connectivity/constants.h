@@ -16,6 +16,10 @@ inline constexpr Duration kDisconnectGrace = std::chrono::seconds{2};
 inline constexpr Duration kPathlessTimeout = std::chrono::seconds{20};
 /// Between two handshakes that a client starts without being asked by traffic or timers.
 inline constexpr Duration kProactiveHandshakeInterval = std::chrono::seconds{20};
+/// A connection that goes by a relay looks for a direct path again so long after it took to the relay, then after twice
+/// as long each time, up to the longest pause. Ours to choose: the reference never does.
+inline constexpr Duration kFirstDirectRetry = std::chrono::seconds{20};
+inline constexpr Duration kLongestDirectRetry = std::chrono::minutes{10};
 inline constexpr Duration kHandshakeWindow = std::chrono::seconds{1};
 inline constexpr Duration kRecentlyDisconnectedMemory = std::chrono::seconds{5};
 

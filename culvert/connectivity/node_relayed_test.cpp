@@ -280,6 +280,49 @@ TEST_F(Relayed, LongIdlePathResumesOnTheSameChannels) {
     EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
 }
 
+TEST_F(Relayed, GoesBackToADirectPathWithoutLosingAPacket) {
+    network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    const auto talk = [&](int seconds) {
+        std::size_t lost = 0;
+        for (int i = 0; i < 10 * seconds; ++i) {
+            client.received.clear();
+            gateway.received.clear();
+            network.send(client, gateway, ping(1));
+            network.send(gateway, client, ping(2));
+            network.run_for(100ms);
+            lost += 2 - std::min<std::size_t>(client.received.size() + gateway.received.size(), 2);
+        }
+        return lost;
+    };
+    EXPECT_EQ(talk(60), 0U);  // all direct pairs have failed
+    ASSERT_EQ(last_destination(gateway).ip, ip("203.0.113.21"));
+
+    network.is_lost = nullptr;
+    EXPECT_EQ(talk(90), 0U);
+    EXPECT_EQ(last_destination(client).ip, *gateway.v4);
+    EXPECT_EQ(last_destination(gateway).ip, *client.v4);
+}
+
+TEST_F(Relayed, LooksForADirectPathLessAndLessOften) {
+    network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    connect();
+    const auto count_direct = [&](Duration duration) {
+        client.sent.clear();
+        for (const auto end = network.now + duration; network.now < end;) {
+            network.send(client, gateway, ping(1));
+            network.run_for(10s);
+        }
+        return std::ranges::count_if(client.sent, [&](const auto& sent) { return gateway.owns(sent.datagram.to.ip); });
+    };
+    EXPECT_GE(count_direct(60s), 2 * ice::kDefaultTiming.max_retransmits);
+    network.run_for(30min);
+    (void)count_direct(30min);
+    EXPECT_LE(count_direct(60min), 7 * ice::kDefaultTiming.max_retransmits);
+}
+
 TEST_F(Relayed, RestsAlsoWhereOnlyNominatedPairsAreLeft) {
     network.add_relay("203.0.113.21", std::nullopt);
     network.block_direct(client, gateway);

@@ -361,6 +361,26 @@ void Agent::generate_optimistic_candidates(Instant now) {
     update_schedule(now);
 }
 
+void Agent::retry_direct_pairs(Instant now) {
+    for (const auto& local : locals_.entries()) {
+        for (const auto& remote : remotes_.entries()) {
+            const bool is_direct =
+                local.candidate.kind != CandidateKind::kRelay && remote.candidate.kind != CandidateKind::kRelay;
+            if (is_direct && !local.is_discarded && !remote.is_discarded) {
+                form_pair(local, remote);
+            }
+        }
+    }
+    update_schedule(now);
+}
+
+bool Agent::is_relayed() const {
+    return std::ranges::any_of(checklist_.pairs(), [&](const CandidatePair& pair) {
+        return nominated_ == Nominated{pair.local().base, pair.remote().address} &&
+               (pair.local().kind == CandidateKind::kRelay || pair.remote().kind == CandidateKind::kRelay);
+    });
+}
+
 bool Agent::remove_local_candidate(const Candidate& candidate) {
     return discard(locals_.find_in_use(candidate));
 }

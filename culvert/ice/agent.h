@@ -98,6 +98,9 @@ public:
     /// Guesses forwarded ports behind a symmetric NAT (section 3.7): call after each added remote candidate.
     void generate_optimistic_candidates(Instant now);
 
+    /// Checks all pairs without a relay again that have failed before.
+    void retry_direct_pairs(Instant now);
+
     /// Drops a candidate and its pairs; whether it was present. Follow with handle_timeout().
     bool remove_local_candidate(const Candidate& candidate);
     bool remove_remote_candidate(const Candidate& candidate);
@@ -130,6 +133,8 @@ public:
 
     /// The path in use, if any.
     [[nodiscard]] const std::optional<Nominated>& nominated() const { return nominated_; }
+    /// Whether a relay of either side is on it, as far as we know.
+    [[nodiscard]] bool is_relayed() const;
 
     /// For tests and diagnostics.
     [[nodiscard]] const std::vector<CandidatePair>& pairs() const { return checklist_.pairs(); }
