@@ -6,30 +6,11 @@
 #include <utility>
 
 #include "culvert/base/overloaded.h"
-#include "culvert/base/testing/sans_io_contract.h"
-#include "culvert/packet/tun_packet.h"
 #include "culvert/tunnel/device/relay_servers.h"
 #include "culvert/tunnel/testing/test_values.h"
-#include "culvert/turn/channel_data.h"
-#include "culvert/turn/server/credentials.h"
 
 namespace culvert::tunnel::test {
 namespace {
-
-/// Tests that last for hours would only repeat the same checks of the sans-IO contract.
-constexpr Instant kContractChecksEnd{std::chrono::minutes{3}};
-
-constexpr WallTime kWallStart{std::chrono::seconds{1'763'000'000}};
-constexpr int kMaxStepsAtOneInstant = 20'000;
-constexpr std::size_t kHeadroom = 64;  // as io leaves it in front of what it read
-const net::IpAddress kRelayAddress = ip("203.0.113.21");
-const std::string kRelayUser = "1863000000:salt";
-
-/// The same on both sides as long as the keys of both sides are the same, as the portal's are.
-portal_api::IceCredentials credentials(const crypto::PublicKey& owner, const crypto::PublicKey& peer) {
-    const auto text = to_hex(owner.bytes).substr(0, 16) + to_hex(peer.bytes).substr(0, 16);
-    return {text.substr(0, 4), text};
-}
 
 portal_api::GatewayResource as_the_gateway_sees_it(const portal_api::ClientResource& resource,
                                                    const std::vector<portal_api::Filter>& filters) {
@@ -59,21 +40,22 @@ TunnelNetwork::Gateway::Gateway(std::uint8_t number, Instant now)
 
 TunnelNetwork::Rogue::Rogue(std::uint8_t number, const net::IpAddress& own_ipv4, const net::IpAddress& own_ipv6,
                             Instant now)
-    : id{test::id<ClientId>(number)},
-      address{ip("192.0.2." + std::to_string(number))},
-      ipv4{own_ipv4},
-      ipv6{own_ipv6},
-      node{connectivity::Role::kClient, Rng::from_number(number), now, kWallStart} {}
+    : RogueNode{.address = ip("192.0.2." + std::to_string(number)),
+                .ipv4 = own_ipv4,
+                .ipv6 = own_ipv6,
+                .node = {connectivity::Role::kClient, Rng::from_number(number), now, kWallStart}},
+      id{test::id<ClientId>(number)} {}
 
 TunnelNetwork::RogueGateway::RogueGateway(Instant now)
-    : id{test::id<GatewayId>(66)},
-      address{ip("198.51.100.66")},
-      ipv4{ip("100.64.1.66")},
-      ipv6{ip("fd00:2021:1111::1:66")},
-      node{connectivity::Role::kGateway, Rng::from_number(67), now, kWallStart} {}
+    : RogueNode{.address = ip("198.51.100.66"),
+                .ipv4 = ip("100.64.1.66"),
+                .ipv6 = ip("fd00:2021:1111::1:66"),
+                .node = {connectivity::Role::kGateway, Rng::from_number(67), now, kWallStart}},
+      id{test::id<GatewayId>(66)} {}
 
 TunnelNetwork::TunnelNetwork(std::uint64_t seed)
-    : client{.id = test::id<ClientId>(1),
+    : VirtualWire{seed + 1},
+      client{.id = test::id<ClientId>(1),
              .address = ip("192.0.2.1"),
              .ipv4 = ip("100.64.0.1"),
              .ipv6 = ip("fd00:2021:1111::1"),
@@ -81,15 +63,7 @@ TunnelNetwork::TunnelNetwork(std::uint64_t seed)
              .received = {},
              .intents = {},
              .tun_config = {},
-             .resources = {}},
-      relay_secret_{[&] {
-          auto rng = Rng::from_number(seed + 1);
-          return turn::make_stamp_secret(rng);
-      }()},
-      relay_{turn::ServerConfig{.public_v4 = kRelayAddress, .public_v6 = {}}, relay_secret_,
-             Rng::from_number(seed + 2)} {
-    coalescer_.set_coalescing(false, false);
-}
+             .resources = {}} {}
 
 TunnelNetwork::Gateway& TunnelNetwork::add_gateway(std::uint8_t number) {
     const auto [entry, is_new] = gateways.try_emplace(number, number, now);
@@ -129,14 +103,6 @@ std::vector<portal_api::ClientResource> TunnelNetwork::resources() const {
         all.emplace_back(resource);
     }
     return all;
-}
-
-std::vector<portal_api::Relay> TunnelNetwork::relays() const {
-    return {{test::id<RelayId>(1),
-             {kRelayAddress, 3478},
-             kRelayUser,
-             turn::relay_password(*turn::RelayUsername::parse(kRelayUser), relay_secret_),
-             {}}};
 }
 
 void TunnelNetwork::init_client() {
@@ -310,6 +276,104 @@ void TunnelNetwork::drain() {
     drain_rogue_gateway();
 }
 
+void TunnelNetwork::drain_client() {
+    drain_device(
+        client,
+        overloaded{
+            [&](TunInterfaceUpdated& updated) {
+                client.tun_config = std::move(updated.config);
+                ++client.tun_updates;
+            },
+            [&](SendToPortal& sent) { handle(std::get<portal_api::FromClient>(std::move(sent.message))); },
+            [&](ResourcesChanged& changed) {
+                client.resources = std::move(changed.resources);
+                ++client.resource_updates;
+            },
+            [&](AskForRelays&) { ++client.relay_requests; },
+            [&](const ConnectionEnded& ended) { client.ended_connections.push_back(ended.peer); },
+            [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(client.records)); },
+            [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
+            [&](DnsRecordsChanged& changed) {
+                client.dns_records = std::move(changed.records);
+                ++client.dns_record_updates;
+            },
+            [&](dns::Ask& ask) { client.asks.push_back(std::move(ask)); },
+            [&](dns::StopAsking& stop) { client.stopped_asks.push_back(stop.id); },
+        });
+}
+
+void TunnelNetwork::drain_gateway(Gateway& gateway) {
+    drain_device(
+        gateway,
+        overloaded{
+            [&](TunInterfaceUpdated& updated) { gateway.tun_config = std::move(updated.config); },
+            [&](SendToPortal& sent) { handle(gateway, std::get<portal_api::FromGateway>(std::move(sent.message))); },
+            [&](AskForRelays&) { ++gateway.relay_requests; },
+            [](ConnectionEnded&) {},
+            [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(gateway.records)); },
+            [&](LookUpName& look_up) { gateway.look_ups.push_back(std::move(look_up)); },
+            [&](dns::Ask& ask) { gateway.asks.push_back(std::move(ask)); },
+            [&](dns::StopAsking& stop) { gateway.stopped_asks.push_back(stop.id); },
+        });
+}
+
+void TunnelNetwork::send(ByteSpan packet) {
+    send_from_host(client, packet);
+    drain_client();
+}
+
+void TunnelNetwork::send(packet::TunPacket packet) {
+    send_from_host(client, packet);
+    drain_client();
+}
+
+void TunnelNetwork::send(Gateway& gateway, ByteSpan packet) {
+    send_from_host(gateway, packet);
+    drain_gateway(gateway);
+}
+
+void TunnelNetwork::inject(Gateway& gateway, ByteSpan datagram) {
+    auto copy = to_bytes(datagram);
+    receive(gateway, socket("192.0.2.99:4000"), {gateway.address, kPort}, net::Ecn::kNotEct, copy);
+}
+
+void TunnelNetwork::deliver(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn,
+                            Bytes& payload) {
+    if (to.ip == client.address) {
+        receive(client, from, to, ecn, payload);
+        drain_client();
+    }
+    for (auto* each : rogues()) {
+        if (to.ip == each->address) {
+            receive(*each, from, to, payload);
+            drain_rogue(*each);
+        }
+    }
+    if (rogue_gateway && to.ip == rogue_gateway->address) {
+        receive(*rogue_gateway, from, to, payload);
+        drain_rogue_gateway();
+    }
+    for (auto& [number, gateway] : gateways) {
+        if (to.ip == gateway.address && gateway.is_up) {
+            receive(gateway, from, to, ecn, payload);
+            drain_gateway(gateway);
+        }
+    }
+}
+
+Instant TunnelNetwork::next_timeout() {
+    auto next = client.state.poll_timeout().value_or(Instant::max());
+    for (auto& [number, gateway] : gateways) {
+        next = std::min(next, gateway.state.poll_timeout().value_or(next));
+    }
+    for (auto* each : rogues()) {
+        next = std::min(next, each->node.poll_timeout().value_or(next));
+    }
+    return rogue_gateway ? std::min(next, rogue_gateway->node.poll_timeout().value_or(next)) : next;
+}
+
+// --- Rogues ---
+
 std::vector<TunnelNetwork::Rogue*> TunnelNetwork::rogues() {
     std::vector<Rogue*> all;
     for (auto* one : {&rogue, &other_rogue}) {
@@ -320,100 +384,19 @@ std::vector<TunnelNetwork::Rogue*> TunnelNetwork::rogues() {
     return all;
 }
 
-void TunnelNetwork::drain_client() {
-    flush_queue(client.address);
-    const bool is_due = client.state.poll_timeout().value_or(now + kDelay) <= now;
-    if (is_due) {
-        client.state.handle_timeout(now, wall_now());
-    }
-    while (const auto out = client.state.poll_transmit()) {
-        transmit(client.address, out->path, out->ecn, out->payload);
-    }
-    while (auto event = client.state.poll_event()) {
-        std::visit(
-            overloaded{
-                [&](TunInterfaceUpdated& updated) {
-                    client.tun_config = std::move(updated.config);
-                    ++client.tun_updates;
-                },
-                [&](SendToPortal& sent) { handle(std::get<portal_api::FromClient>(std::move(sent.message))); },
-                [&](ResourcesChanged& changed) {
-                    client.resources = std::move(changed.resources);
-                    ++client.resource_updates;
-                },
-                [&](AskForRelays&) { ++client.relay_requests; },
-                [&](const ConnectionEnded& ended) { client.ended_connections.push_back(ended.peer); },
-                [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(client.records)); },
-                [&](KeyChanged& changed) { EXPECT_EQ(changed.public_key, client.state.public_key()); },
-                [&](DnsRecordsChanged& changed) {
-                    client.dns_records = std::move(changed.records);
-                    ++client.dns_record_updates;
-                },
-                [&](dns::Ask& ask) { client.asks.push_back(std::move(ask)); },
-                [&](dns::StopAsking& stop) { client.stopped_asks.push_back(stop.id); },
-            },
-            *event);
-    }
-    while (auto packet = client.state.poll_tun_packet()) {
-        client.received.push_back(std::move(*packet));
-    }
-    while (auto drops = client.state.poll_drops()) {
-        client.drops.push_back(std::move(*drops));
-    }
-    if (is_due && now < kContractChecksEnd) {
-        contract::expect_spurious_timeout_is_invisible(client.state, now, wall_now());
-    }
-}
-
-void TunnelNetwork::drain_gateway(Gateway& gateway) {
-    flush_queue(gateway.address);
-    const bool is_due = gateway.state.poll_timeout().value_or(now + kDelay) <= now;
-    if (is_due) {
-        gateway.state.handle_timeout(now, wall_now());
-    }
-    while (const auto out = gateway.state.poll_transmit()) {
-        transmit(gateway.address, out->path, out->ecn, out->payload);
-    }
-    while (auto event = gateway.state.poll_event()) {
-        std::visit(
-            overloaded{
-                [&](TunInterfaceUpdated& updated) { gateway.tun_config = std::move(updated.config); },
-                [&](SendToPortal& sent) {
-                    handle(gateway, std::get<portal_api::FromGateway>(std::move(sent.message)));
-                },
-                [&](AskForRelays&) { ++gateway.relay_requests; },
-                [](ConnectionEnded&) {},
-                [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(gateway.records)); },
-                [&](LookUpName& look_up) { gateway.look_ups.push_back(std::move(look_up)); },
-                [&](dns::Ask& ask) { gateway.asks.push_back(std::move(ask)); },
-                [&](dns::StopAsking& stop) { gateway.stopped_asks.push_back(stop.id); },
-            },
-            *event);
-    }
-    while (auto drops = gateway.state.poll_drops()) {
-        gateway.drops.push_back(std::move(*drops));
-    }
-    if (is_due && now < kContractChecksEnd) {
-        contract::expect_spurious_timeout_is_invisible(gateway.state, now, wall_now());
-    }
-}
-
 void TunnelNetwork::drain_rogue(Rogue& one) {
-    flush_queue(one.address);
-    if (one.node.poll_timeout().value_or(now + kDelay) <= now) {
-        one.node.handle_timeout(now);
-    }
-    while (const auto out = one.node.poll_transmit()) {
-        transmit(one.address, out->path, out->ecn, out->payload);
-    }
-    while (const auto event = one.node.poll_event()) {
-        if (const auto* candidate = std::get_if<connectivity::NewIceCandidate>(&*event)) {
-            later([this, id = one.id, text = candidate->candidate] {
-                for (auto& [number, gateway] : gateways) {
-                    to_gateway(gateway, portal_api::ClientIceCandidates{id, {text}});
-                }
-            });
+    VirtualWire::drain_rogue(one, [this, id = one.id](const std::string& candidate) {
+        for (auto& [number, gateway] : gateways) {
+            to_gateway(gateway, portal_api::ClientIceCandidates{id, {candidate}});
         }
+    });
+}
+
+void TunnelNetwork::drain_rogue_gateway() {
+    if (rogue_gateway) {
+        VirtualWire::drain_rogue(*rogue_gateway, [this](const std::string& candidate) {
+            to_client(portal_api::GatewayIceCandidates{rogue_gateway->id, {candidate}});
+        });
     }
 }
 
@@ -455,7 +438,7 @@ portal_api::AuthorizeFlow TunnelNetwork::connect(Rogue& newcomer, Gateway& gatew
 
 void TunnelNetwork::connect_rogue_gateway(std::uint8_t resource, ByteSpan packet) {
     rogue_gateway.emplace(now);
-    auto& [id, address, ipv4, ipv6, node, received] = *rogue_gateway;
+    auto& node = rogue_gateway->node;
     node.update_relays({}, to_relay_servers(relays()), now);
     run_for(std::chrono::seconds{1});
 
@@ -463,10 +446,10 @@ void TunnelNetwork::connect_rogue_gateway(std::uint8_t resource, ByteSpan packet
     send(packet);
     portal_api::FlowCreated message;
     message.resource_id = test::id<ResourceId>(resource);
-    message.gateway_id = id;
+    message.gateway_id = rogue_gateway->id;
     message.gateway_public_key = node.public_key();
-    message.gateway_ipv4 = ipv4;
-    message.gateway_ipv6 = ipv6;
+    message.gateway_ipv4 = rogue_gateway->ipv4;
+    message.gateway_ipv6 = rogue_gateway->ipv6;
     message.site_id = kSite;
     message.client_ice_credentials = credentials(client.state.public_key(), node.public_key());
     message.gateway_ice_credentials = credentials(node.public_key(), client.state.public_key());
@@ -487,26 +470,6 @@ void TunnelNetwork::send_from_rogue_gateway(ByteSpan packet) {
     drain_rogue_gateway();
 }
 
-void TunnelNetwork::drain_rogue_gateway() {
-    if (!rogue_gateway) {
-        return;
-    }
-    auto& node = rogue_gateway->node;
-    if (node.poll_timeout().value_or(now + kDelay) <= now) {
-        node.handle_timeout(now);
-    }
-    while (const auto out = node.poll_transmit()) {
-        transmit(rogue_gateway->address, out->path, out->ecn, out->payload);
-    }
-    while (const auto event = node.poll_event()) {
-        if (const auto* candidate = std::get_if<connectivity::NewIceCandidate>(&*event)) {
-            later([this, text = candidate->candidate] {
-                to_client(portal_api::GatewayIceCandidates{rogue_gateway->id, {text}});
-            });
-        }
-    }
-}
-
 void TunnelNetwork::send_from_rogue(Gateway& gateway, ByteSpan packet) {
     rogue->node.encapsulate(gateway.id.uuid(), packet, now);
     drain_rogue(*rogue);
@@ -515,173 +478,6 @@ void TunnelNetwork::send_from_rogue(Gateway& gateway, ByteSpan packet) {
 void TunnelNetwork::send_from_other_rogue(Gateway& gateway, ByteSpan packet) {
     other_rogue->node.encapsulate(gateway.id.uuid(), packet, now);
     drain_rogue(*other_rogue);
-}
-
-void TunnelNetwork::send(ByteSpan packet) {
-    Bytes buffer(kHeadroom + packet.size());
-    std::ranges::copy(packet, buffer.begin() + kHeadroom);
-    send(packet::TunPacket{MutableByteSpan{buffer}.subspan(kHeadroom), {}});
-}
-
-void TunnelNetwork::send(packet::TunPacket packet) {
-    client.state.handle_tun_packet(packet, queue_, now);
-    drain_client();
-}
-
-void TunnelNetwork::send(Gateway& gateway, ByteSpan packet) {
-    Bytes buffer(kHeadroom + packet.size());
-    std::ranges::copy(packet, buffer.begin() + kHeadroom);
-    gateway.state.handle_tun_packet({MutableByteSpan{buffer}.subspan(kHeadroom), {}}, queue_, now);
-    drain_gateway(gateway);
-}
-
-void TunnelNetwork::inject(Gateway& gateway, ByteSpan datagram) {
-    auto copy = to_bytes(datagram);
-    gateway.state.handle_datagram({gateway.address, kPort}, socket("192.0.2.99:4000"), net::Ecn::kNotEct, copy,
-                                  coalescer_, now);
-    collect(gateway.received);
-}
-
-void TunnelNetwork::collect(std::vector<Bytes>& packets) {
-    for (std::size_t i = 0; i < coalescer_.size(); ++i) {
-        Bytes packet;
-        for (const auto& piece : coalescer_.item(i).pieces.subspan(1)) {
-            append(packet, {static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
-        }
-        packets.push_back(std::move(packet));
-    }
-    coalescer_.clear();
-}
-
-// --- The wire ---
-
-void TunnelNetwork::flush_queue(const net::IpAddress& from) {
-    for (std::size_t i = 0; i < queue_.size(); ++i) {
-        const auto batch = queue_.batch(i);
-        for (std::size_t offset = 0; offset < batch.bytes.size(); offset += batch.segment_size) {
-            const auto length = std::min(batch.segment_size, batch.bytes.size() - offset);
-            transmit(from, batch.path, batch.ecn, batch.bytes.subspan(offset, length));
-        }
-    }
-    queue_.clear();
-}
-
-void TunnelNetwork::transmit(const net::IpAddress& from, const net::Path& path, net::Ecn ecn, ByteSpan payload) {
-    ++datagrams;
-    if (!path.destination.is_v4() || (is_lost && is_lost({from, kPort}, path.destination))) {
-        return;
-    }
-    const auto seen = outer_ecn == net::Ecn::kNotEct ? ecn : outer_ecn;
-    later([this, from, to = path.destination, seen, bytes = to_bytes(payload)] {
-        deliver({from, kPort}, to, seen, bytes);
-    });
-}
-
-void TunnelNetwork::deliver(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn, Bytes payload) {
-    if (to.ip == kRelayAddress) {
-        deliver_to_relay(from, to, ecn, std::move(payload));
-        return;
-    }
-    if (to.ip == client.address) {
-        client.state.handle_datagram(to, from, ecn, payload, coalescer_, now);
-        collect(client.received);
-        drain_client();
-    }
-    for (auto* each : rogues()) {
-        if (to.ip != each->address) {
-            continue;
-        }
-        const auto packet = each->node.decapsulate(to, from, payload, now);
-        if (packet && *packet) {
-            each->received.push_back(to_bytes((*packet)->packet));
-        }
-        each->node.handle_timeout(now);
-        drain_rogue(*each);
-    }
-    if (rogue_gateway && to.ip == rogue_gateway->address) {
-        const auto packet = rogue_gateway->node.decapsulate(to, from, payload, now);
-        if (packet && *packet) {
-            rogue_gateway->received.push_back(to_bytes((*packet)->packet));
-        }
-        rogue_gateway->node.handle_timeout(now);
-        drain_rogue_gateway();
-    }
-    for (auto& [number, gateway] : gateways) {
-        if (to.ip == gateway.address && gateway.is_up) {
-            gateway.state.handle_datagram(to, from, ecn, payload, coalescer_, now);
-            collect(gateway.received);
-            drain_gateway(gateway);
-        }
-    }
-}
-
-void TunnelNetwork::deliver_to_relay(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn,
-                                     Bytes payload) {
-    if (to.port == 3478) {
-        const auto wall = kWallStart + std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-        if (const auto onward = relay_.handle_client_input(payload, from, now, wall)) {
-            later([this, source = net::SocketAddress{kRelayAddress, onward->port}, peer = onward->peer, ecn,
-                   bytes = to_bytes(onward->payload)] { deliver(source, peer, ecn, bytes); });
-        }
-    } else if (const auto onward = relay_.handle_peer_input(from, to.port, payload.size())) {
-        Bytes framed(turn::kChannelDataHeaderSize);
-        turn::encode_channel_data_header(framed, {onward->channel, static_cast<std::uint16_t>(payload.size())});
-        append(framed, payload);
-        later([this, target = onward->client, ecn, framed] { deliver({kRelayAddress, 3478}, target, ecn, framed); });
-    }
-    run_relay_commands();
-}
-
-void TunnelNetwork::run_relay_commands() {
-    while (const auto command = relay_.poll_command()) {
-        if (const auto* message = std::get_if<turn::SendMessage>(&*command)) {
-            later([this, to = message->client, bytes = message->payload] {
-                deliver({kRelayAddress, 3478}, to, net::Ecn::kNotEct, bytes);
-            });
-        }
-    }
-}
-
-// --- Time ---
-
-UnixSeconds TunnelNetwork::wall_now() const {
-    return std::chrono::floor<std::chrono::seconds>(kWallStart + now.time_since_epoch());
-}
-
-Instant TunnelNetwork::next_event(Instant end) {
-    auto next = std::min(end + std::chrono::nanoseconds{1}, client.state.poll_timeout().value_or(Instant::max()));
-    for (auto& [number, gateway] : gateways) {
-        next = std::min(next, gateway.state.poll_timeout().value_or(next));
-    }
-    for (auto* each : rogues()) {
-        next = std::min(next, each->node.poll_timeout().value_or(next));
-    }
-    if (rogue_gateway) {
-        next = std::min(next, rogue_gateway->node.poll_timeout().value_or(next));
-    }
-    next = std::min(next, relay_.poll_timeout().value_or(next));
-    return in_flight_.empty() ? next : std::min(next, in_flight_.begin()->first);
-}
-
-void TunnelNetwork::run_for(Duration duration) {
-    const auto end = now + duration;
-    int steps_at_one_instant = 0;
-    for (auto next = next_event(end); next <= end; next = next_event(end)) {
-        steps_at_one_instant = next <= now ? steps_at_one_instant + 1 : 0;
-        if (steps_at_one_instant > kMaxStepsAtOneInstant) {
-            throw std::runtime_error{"time stands still"};
-        }
-        now = std::max(now, next);
-        while (!in_flight_.empty() && in_flight_.begin()->first <= now) {
-            const auto action = std::move(in_flight_.begin()->second);
-            in_flight_.erase(in_flight_.begin());
-            action();
-        }
-        relay_.handle_timeout(now);
-        run_relay_commands();
-        drain();
-    }
-    now = end;
 }
 
 }  // namespace culvert::tunnel::test

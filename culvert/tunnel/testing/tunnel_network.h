@@ -1,18 +1,13 @@
 #pragma once
 
-#include <deque>
-#include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "culvert/net/transmit_queue.h"
-#include "culvert/packet/coalescer.h"
 #include "culvert/tunnel/client/client_tunnel.h"
 #include "culvert/tunnel/gateway/gateway_tunnel.h"
-#include "culvert/turn/server/server.h"
+#include "culvert/tunnel/testing/virtual_wire.h"
 
 /// A client, gateways, a relay and a portal that grants what it was told to grant, under virtual time. For tests.
 namespace culvert::tunnel::test {
@@ -29,7 +24,7 @@ struct Grant {
 /// The token of an authorization that records flows, with the resource's id as the authorization's.
 [[nodiscard]] std::string ingest_token(const ResourceId& resource, portal_api::FlowRole role);
 
-class TunnelNetwork {
+class TunnelNetwork : public VirtualWire {
 public:
     struct Client {
         ClientId id;
@@ -77,7 +72,6 @@ public:
 
     explicit TunnelNetwork(std::uint64_t seed = 1);
 
-    Instant now{};
     Client client;
     /// By number; the one with number n has the id with number n and the TUN address 100.64.1.n.
     std::map<std::uint8_t, Gateway> gateways;
@@ -98,7 +92,6 @@ public:
     void command(Gateway& gateway, const GatewayTunnel::Command& command);
     /// The client's resources as the portal sends them.
     [[nodiscard]] std::vector<portal_api::ClientResource> resources() const;
-    [[nodiscard]] std::vector<portal_api::Relay> relays() const;
     /// The portal's answer to `intent`, on both sides; happens by itself while `is_portal_answering`.
     void authorize(const portal_api::CreateFlow& intent);
     [[nodiscard]] portal_api::AuthorizeFlow authorize_flow(const ResourceId& resource) const;
@@ -113,16 +106,10 @@ public:
     /// A datagram that arrives at the gateway out of nowhere.
     void inject(Gateway& gateway, ByteSpan datagram);
 
-    /// A client without any manners: sends through the tunnel whatever it is given.
-    struct Rogue {
+    struct Rogue : RogueNode {
         Rogue(std::uint8_t number, const net::IpAddress& ipv4, const net::IpAddress& ipv6, Instant now);
 
         ClientId id;
-        net::IpAddress address;
-        net::IpAddress ipv4;
-        net::IpAddress ipv6;
-        connectivity::Node node;
-        std::vector<Bytes> received;
     };
     std::optional<Rogue> rogue;
     /// What the gateway was told of it.
@@ -136,16 +123,10 @@ public:
     void connect_other_rogue(Gateway& gateway, const portal_api::GatewayResource& resource);
     void send_from_other_rogue(Gateway& gateway, ByteSpan packet);
 
-    /// A gateway without any manners, which puts into the tunnel whatever it is given.
-    struct RogueGateway {
+    struct RogueGateway : RogueNode {
         explicit RogueGateway(Instant now);
 
         GatewayId id;
-        net::IpAddress address;
-        net::IpAddress ipv4;
-        net::IpAddress ipv6;
-        connectivity::Node node;
-        std::vector<Bytes> received;
     };
     std::optional<RogueGateway> rogue_gateway;
     /// The client sends `packet` to the resource, and the portal gives it the rogue gateway for it.
@@ -154,26 +135,12 @@ public:
     portal_api::FlowCreated rogue_flow_created;
     void send_from_rogue_gateway(ByteSpan packet);
 
-    /// Datagrams that are lost on the way, by sender and receiver.
-    std::function<bool(const net::SocketAddress&, const net::SocketAddress&)> is_lost;
-
-    /// Sent so far by anybody but the relay.
-    std::size_t datagrams = 0;
-
-    /// Set by a congested router in every datagram, if not kNotEct.
-    net::Ecn outer_ecn = net::Ecn::kNotEct;
-
-    void run_for(Duration duration);
     /// Hands over what the devices have ready, without letting time pass.
-    void drain();
-
-    [[nodiscard]] UnixSeconds wall_now() const;
+    void drain() override;
 
 private:
-    static constexpr std::uint16_t kPort = 52625;
-    static constexpr Duration kDelay = std::chrono::milliseconds{10};
-
-    [[nodiscard]] Instant next_event(Instant end);
+    void deliver(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn, Bytes& payload) override;
+    [[nodiscard]] Instant next_timeout() override;
     void drain_client();
     void drain_gateway(Gateway& gateway);
     portal_api::AuthorizeFlow connect(Rogue& newcomer, Gateway& gateway, const portal_api::GatewayResource& resource);
@@ -182,20 +149,8 @@ private:
     void drain_rogue_gateway();
     void handle(portal_api::FromClient message);
     void handle(Gateway& gateway, portal_api::FromGateway message);
-    void flush_queue(const net::IpAddress& from);
-    void transmit(const net::IpAddress& from, const net::Path& path, net::Ecn ecn, ByteSpan payload);
-    void deliver(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn, Bytes payload);
-    void deliver_to_relay(const net::SocketAddress& from, const net::SocketAddress& to, net::Ecn ecn, Bytes payload);
-    void run_relay_commands();
-    void collect(std::vector<Bytes>& packets);
-    void later(std::function<void()> action) { in_flight_.emplace(now + kDelay, std::move(action)); }
 
     std::map<ResourceId, portal_api::ClientResource> resources_;
-    std::string relay_secret_;
-    turn::Server relay_;
-    net::TransmitQueue queue_;
-    packet::Coalescer coalescer_;
-    std::multimap<Instant, std::function<void()>> in_flight_;
 };
 
 }  // namespace culvert::tunnel::test
