@@ -4,12 +4,13 @@
 #include <bit>
 #include <cassert>
 
+#include "culvert/tcp/constants.h"
+
 namespace culvert::tcp {
 namespace {
 
 using packet::kTcpAck;
 using packet::kTcpFin;
-using packet::kTcpPsh;
 using packet::kTcpRst;
 using packet::kTcpSyn;
 
@@ -21,12 +22,7 @@ Connection::Connection(const Settings& settings, PacketQueue& packets, State sta
       state_{state},
       is_passive_{state == State::kSynReceived},
       idle_time_{settings.idle_time},
-      initial_{settings.initial},
-      unacknowledged_{initial_},
-      next_{initial_},
-      highest_{initial_},
-      segment_size_{default_segment_size(route_.local.is_v4())},
-      flight_limit_{kInitialFlight * segment_size_} {}
+      sender_{settings.initial, default_segment_size(route_.local.is_v4())} {}
 
 Connection::Connection(const Settings& settings, PacketQueue& packets, Instant now)
     : Connection{settings, packets, State::kSynSent} {
@@ -37,7 +33,7 @@ Connection::Connection(const Settings& settings, PacketQueue& packets, Instant n
 Connection::Connection(const Settings& settings, const Segment& syn, PacketQueue& packets, Instant now)
     : Connection{settings, packets, State::kSynReceived} {
     assert(syn.has(kTcpSyn) && !syn.has(kTcpAck) && !syn.has(kTcpRst));
-    expected_ = syn.sequence + 1;
+    receiver_.start(syn.sequence);
     remember_segment_size(syn);
     due_.set(Due::kHandshake, now + kHandshakeTime);
     send_syn(now);
@@ -54,12 +50,12 @@ void Connection::handle_segment(const Segment& segment, Instant now) {
         handle_in_time_wait(segment, now);
         return;
     }
-    if (!is_acceptable(segment)) {
+    if (!receiver_.is_acceptable(segment)) {
         answer_unacceptable(segment, now);
         return;
     }
     if (segment.has(kTcpRst)) {
-        if (segment.sequence == expected_) {
+        if (segment.sequence == receiver_.expected()) {
             end(Signal::kReset);
         } else {
             challenge(now);
@@ -81,7 +77,7 @@ void Connection::handle_segment(const Segment& segment, Instant now) {
 
 void Connection::handle_in_syn_sent(const Segment& segment, Instant now) {
     const bool acknowledges = segment.has(kTcpAck);
-    if (acknowledges && segment.acknowledgement != initial_ + 1) {
+    if (acknowledges && segment.acknowledgement != sender_.initial() + 1) {
         if (const auto refusal = refusal_of(segment)) {
             send(*refusal);
         }
@@ -96,18 +92,17 @@ void Connection::handle_in_syn_sent(const Segment& segment, Instant now) {
     if (!segment.has(kTcpSyn)) {
         return;
     }
-    expected_ = segment.sequence + 1;
+    receiver_.start(segment.sequence);
     remember_segment_size(segment);
     if (!acknowledges) {  // both ends asked at the same time
         state_ = State::kSynReceived;
-        next_ = initial_;
         send_syn(now);
         return;
     }
     take_acknowledgement(segment.acknowledgement, now);
-    update_window(segment);
+    sender_.update_window(segment);
     become_established(now);
-    offered_ = expected_ + kReceiveBuffer;  // as our SYN said
+    receiver_.offer_all();  // as our SYN said
     due_.set(Due::kAcknowledge, now);
     transmit(now);
     if (due_.is_set(Due::kAcknowledge)) {  // nothing to send took it along
@@ -122,26 +117,16 @@ void Connection::handle_in_time_wait(const Segment& segment, Instant now) {
     if (segment.has(kTcpFin)) {  // our last acknowledgement was lost
         due_.set(Due::kTimeWait, now + kTimeWaitTime);
         send_acknowledgement();
-    } else if (segment.length() > 0 || segment.sequence != expected_) {
+    } else if (segment.length() > 0 || segment.sequence != receiver_.expected()) {
         challenge(now);
     }
-}
-
-bool Connection::is_acceptable(const Segment& segment) const {
-    const auto length = segment.length();
-    if (segment.sequence == expected_) {
-        return true;  // also without room: its acknowledgement counts
-    }
-    const auto window = receive_window();
-    const auto last = segment.sequence + (length == 0 ? 0 : length - 1);
-    return segment.sequence < expected_ + window && last >= expected_;
 }
 
 void Connection::answer_unacceptable(const Segment& segment, Instant now) {
     if (segment.has(kTcpRst)) {
         return;
     }
-    if (state_ == State::kSynReceived && segment.has(kTcpSyn) && segment.sequence + 1 == expected_) {
+    if (state_ == State::kSynReceived && segment.has(kTcpSyn) && segment.sequence + 1 == receiver_.expected()) {
         return;  // asked again: so is our answer, in its own time
     }
     if (segment.payload.empty() && !segment.has(kTcpFin)) {
@@ -157,30 +142,29 @@ bool Connection::handle_acknowledgement(const Segment& segment, Instant now) {
     }
     const auto acknowledgement = segment.acknowledgement;
     if (state_ == State::kSynReceived) {
-        if (acknowledgement != initial_ + 1) {
+        if (acknowledgement != sender_.initial() + 1) {
             if (const auto refusal = refusal_of(segment)) {
                 send(*refusal);
             }
             return false;
         }
         take_acknowledgement(acknowledgement, now);
-        update_window(segment);
+        sender_.update_window(segment);
         become_established(now);
         return true;
     }
-    // RFC 5961 section 5: a peer can only acknowledge what was sent, and not long ago.
-    if (acknowledgement > highest_ || acknowledgement + largest_window_ < unacknowledged_) {
+    if (!sender_.is_plausible(acknowledgement)) {
         challenge(now);
         return false;
     }
-    const bool had_finished = is_fin_acknowledged_;
-    if (acknowledgement > unacknowledged_) {
+    const bool had_finished = sender_.is_fin_acknowledged();
+    if (sender_.is_new(acknowledgement)) {
         take_acknowledgement(acknowledgement, now);
-    } else if (acknowledgement == unacknowledged_) {
-        count_duplicate(segment, now);
+    } else if (sender_.repeats(acknowledgement) && sender_.count_duplicate(segment)) {
+        due_.set(Due::kRetransmit, now + sender_.retransmission_time());
     }
-    update_window(segment);
-    if (is_fin_acknowledged_ && !had_finished) {
+    sender_.update_window(segment);
+    if (sender_.is_fin_acknowledged() && !had_finished) {
         switch (state_) {
             case State::kFinWait1:
                 state_ = State::kFinWait2;
@@ -190,7 +174,7 @@ bool Connection::handle_acknowledgement(const Segment& segment, Instant now) {
                 enter_time_wait(now);
                 break;
             case State::kLastAck:
-                if (received_.empty()) {
+                if (receiver_.empty()) {
                     end(Signal::kClosed);
                 } else {
                     enter_time_wait(now);  // only for what is still to be read
@@ -204,56 +188,11 @@ bool Connection::handle_acknowledgement(const Segment& segment, Instant now) {
 }
 
 void Connection::take_acknowledgement(Sequence acknowledgement, Instant now) {
-    std::size_t bytes = distance(unacknowledged_, acknowledgement);
-    if (state_ <= State::kSynReceived) {
-        --bytes;  // our SYN
-    }
-    if (bytes > sent_.size()) {  // our FIN
-        --bytes;
-        is_fin_acknowledged_ = true;
-    }
-    assert(bytes <= sent_.size());
-    const bool had_data = !sent_.empty();
-    sent_.pop(bytes);
-    unacknowledged_ = acknowledgement;
-    next_ = std::max(next_, acknowledgement);
-    duplicates_ = 0;
-    flight_limit_ = std::min(flight_limit_ + segment_size_, kSendBuffer);
-    if (timed_ && acknowledgement >= timed_->end) {
-        retransmission_time_.add_sample(now - timed_->sent_at);
-        timed_.reset();
-    } else {
-        retransmission_time_.reset_backoff();
+    if (sender_.acknowledge(acknowledgement, now)) {
+        signal(Signal::kDrained);
     }
     due_.clear(Due::kRetransmit);
     due_.clear(Due::kStall);
-    if (had_data && sent_.empty()) {
-        signal(Signal::kDrained);
-    }
-}
-
-void Connection::count_duplicate(const Segment& segment, Instant now) {
-    const bool is_duplicate = in_flight() > 0 && segment.length() == 0 && segment.window == window_;
-    if (!is_duplicate || ++duplicates_ != kDuplicateAcknowledgements) {
-        return;
-    }
-    // What follows the lost segment may have been dropped as well, as we would. So all of it is sent again, as fast as
-    // acknowledgements come.
-    timed_.reset();
-    next_ = unacknowledged_;
-    flight_limit_ = segment_size_;
-    due_.set(Due::kRetransmit, now + retransmission_time_.current());
-}
-
-void Connection::update_window(const Segment& segment) {
-    const bool is_newer = window_sequence_ < segment.sequence ||
-                          (window_sequence_ == segment.sequence && window_acknowledgement_ <= segment.acknowledgement);
-    if (is_newer || state_ <= State::kSynReceived) {
-        window_ = segment.window;
-        largest_window_ = std::max(largest_window_, window_);
-        window_sequence_ = segment.sequence;
-        window_acknowledgement_ = segment.acknowledgement;
-    }
 }
 
 void Connection::handle_payload(const Segment& segment, Instant now) {
@@ -263,22 +202,17 @@ void Connection::handle_payload(const Segment& segment, Instant now) {
     if (segment.length() == 0) {
         return;
     }
-    if (segment.sequence > expected_) {  // something is missing: the peer sends it again if we repeat ourselves
+    if (segment.sequence > receiver_.expected()) {  // something is missing: sent again if we repeat ourselves
         send_acknowledgement();
         return;
     }
-    auto payload = segment.payload;
-    payload = payload.subspan(std::min<std::size_t>(distance(segment.sequence, expected_), payload.size()));
-    const auto taken = payload.first(std::min(payload.size(), receive_window()));
-    const bool is_cut = taken.size() < payload.size();
-    if (!taken.empty()) {
-        received_.push(taken);
-        expected_ += taken.size();
+    const auto [taken, is_cut] = receiver_.take(segment);
+    if (taken > 0) {
         signal(Signal::kReadable);
     }
     if (segment.has(kTcpFin) && !is_cut) {
         handle_fin(now);
-    } else if (taken.empty() || is_cut || due_.is_set(Due::kAcknowledge) || taken.size() >= 2 * segment_size_) {
+    } else if (taken == 0 || is_cut || due_.is_set(Due::kAcknowledge) || taken >= 2 * sender_.segment_size()) {
         send_acknowledgement();
     } else {
         due_.set(Due::kAcknowledge, now + kAcknowledgementDelay);
@@ -286,7 +220,7 @@ void Connection::handle_payload(const Segment& segment, Instant now) {
 }
 
 void Connection::handle_fin(Instant now) {
-    expected_ += 1;
+    receiver_.take_fin();
     send_acknowledgement();
     signal(Signal::kPeerClosed);
     switch (state_) {
@@ -303,7 +237,7 @@ void Connection::handle_fin(Instant now) {
 }
 
 void Connection::handle_unreachable(Sequence sequence) {
-    if (state_ == State::kSynSent && sequence == initial_) {
+    if (state_ == State::kSynSent && sequence == sender_.initial()) {
         end(Signal::kUnreachable);
     }
 }
@@ -315,7 +249,7 @@ void Connection::become_established(Instant now) {
     due_.clear(Due::kHandshake);
     restart_idle(now);
     signal(Signal::kOpened);
-    if (is_finishing_) {
+    if (sender_.is_finishing()) {
         state_ = State::kFinWait1;
     }
 }
@@ -341,14 +275,13 @@ void Connection::give_up() {
 }
 
 bool Connection::may_be_replaced_by(const Segment& syn) const {
-    return state_ == State::kTimeWait && syn.sequence > expected_;
+    return state_ == State::kTimeWait && syn.sequence > receiver_.expected();
 }
 
 void Connection::remember_segment_size(const Segment& syn) {
     const bool is_v4 = route_.local.is_v4();
-    segment_size_ = std::clamp(syn.max_segment_size.value_or(default_segment_size(is_v4)), kMinSegmentSize,
-                               max_segment_size(is_v4));
-    flight_limit_ = kInitialFlight * segment_size_;
+    sender_.set_segment_size(std::clamp(syn.max_segment_size.value_or(default_segment_size(is_v4)), kMinSegmentSize,
+                                        max_segment_size(is_v4)));
 }
 
 // --- Use ---
@@ -364,14 +297,14 @@ std::optional<Signal> Connection::poll_signal() {
 
 std::size_t Connection::room() const {
     const bool may_write = state_ <= State::kEstablished || state_ == State::kCloseWait;
-    return may_write && !is_finishing_ ? kSendBuffer - sent_.size() : 0;
+    return may_write && !sender_.is_finishing() ? kSendBuffer - sender_.size() : 0;
 }
 
 bool Connection::write(ByteSpan bytes, Instant now) {
     if (bytes.size() > room()) {
         return false;
     }
-    sent_.push(bytes);
+    sender_.push(bytes);
     if (due_.is_set(Due::kIdle)) {
         restart_idle(now);
     }
@@ -380,19 +313,18 @@ bool Connection::write(ByteSpan bytes, Instant now) {
 }
 
 void Connection::consume(std::size_t count, Instant now) {
-    received_.pop(count);
+    receiver_.consume(count);
     if (state_ == State::kFinWait2) {
         due_.set(Due::kFinWait, now + kFinWaitTime);
     }
     const bool may_receive = state_ == State::kEstablished || state_ == State::kFinWait1 || state_ == State::kFinWait2;
-    // A few bytes are not worth a packet, nor the short segments that they would invite (RFC 9293 section 3.8.6.2.2).
-    if (may_receive && kReceiveBuffer - received_.size() >= receive_window() + segment_size_) {
+    if (may_receive && receiver_.has_more_room(sender_.segment_size())) {
         send_acknowledgement();
     }
 }
 
 void Connection::close(Instant now) {
-    if (is_finishing_) {
+    if (sender_.is_finishing()) {
         return;
     }
     switch (state_) {
@@ -408,7 +340,7 @@ void Connection::close(Instant now) {
         default:
             return;
     }
-    is_finishing_ = true;
+    sender_.finish();
     due_.clear(Due::kIdle);
     transmit(now);
 }
@@ -416,8 +348,8 @@ void Connection::close(Instant now) {
 void Connection::abort() {
     if (state_ != State::kSynSent && state_ != State::kTimeWait && state_ != State::kClosed) {
         Segment reset;
-        reset.sequence = highest_;
-        reset.acknowledgement = expected_;
+        reset.sequence = sender_.highest();
+        reset.acknowledgement = receiver_.expected();
         reset.flags = kTcpRst | kTcpAck;
         send(reset);
     }
@@ -427,7 +359,7 @@ void Connection::abort() {
 }
 
 void Connection::restart_idle(Instant now) {
-    if (is_synchronised() && !is_finishing_) {
+    if (is_synchronised() && !sender_.is_finishing()) {
         due_.set(Due::kIdle, now + idle_time_);
     }
 }
@@ -436,18 +368,16 @@ void Connection::restart_idle(Instant now) {
 
 void Connection::send_syn(Instant now) {
     Segment syn;
-    syn.sequence = initial_;
+    syn.sequence = sender_.initial();
     syn.flags = kTcpSyn;
     syn.max_segment_size = max_segment_size(route_.local.is_v4());
     if (state_ == State::kSynReceived) {
         syn.flags |= kTcpAck;
-        syn.acknowledgement = expected_;
+        syn.acknowledgement = receiver_.expected();
     }
-    syn.window = kReceiveBuffer;
-    offered_ = expected_ + kReceiveBuffer;
-    timed_ = highest_ == initial_ ? std::optional{Timed{initial_ + 1, now}} : std::nullopt;
-    next_ = highest_ = initial_ + 1;
-    due_.set(Due::kRetransmit, now + retransmission_time_.current());
+    syn.window = receiver_.offer_all();
+    sender_.note_syn(now);
+    due_.set(Due::kRetransmit, now + sender_.retransmission_time());
     packets_->push(make_packet(route_, syn));
 }
 
@@ -468,69 +398,34 @@ void Connection::transmit(Instant now) {
     if (!may_send_data()) {
         return;
     }
-    while (!is_fin_acknowledged_) {
-        const auto offset = in_flight();
-        if (offset > sent_.size()) {
-            break;  // the FIN is on its way
-        }
-        const auto left = sent_.size() - offset;
-        const auto limit = std::min(window_, flight_limit_);
-        const auto room = limit > offset ? limit - offset : 0;
-        const auto length = std::min({left, room, segment_size_});
-        const bool is_last = is_finishing_ && length == left && room > length;
-        if (length == 0 && !is_last) {
-            break;
-        }
-        // Waits for more room rather than fill up what little there is (RFC 9293 section 3.8.6.2.1).
-        if (length < segment_size_ && length < left && length < largest_window_ / 2) {
-            break;
-        }
-        send_data(offset, length, is_last, now);
-        next_ += length + (is_last ? 1 : 0);
-        highest_ = std::max(highest_, next_);
+    while (const auto segment = sender_.next(now)) {
+        send(*segment);
     }
     update_send_timers(now);
 }
 
 void Connection::update_send_timers(Instant now) {
-    const bool has_unsent = next_ < end_of_written() + (is_finishing_ && !is_fin_acknowledged_ ? 1 : 0);
-    if (in_flight() > 0) {
+    const bool is_in_flight = sender_.in_flight() > 0;
+    const bool has_unsent = sender_.has_unsent();
+    if (is_in_flight) {
         due_.clear(Due::kProbe);
         if (!due_.is_set(Due::kRetransmit)) {
-            due_.set(Due::kRetransmit, now + retransmission_time_.current());
+            due_.set(Due::kRetransmit, now + sender_.retransmission_time());
         }
     } else {
         due_.clear(Due::kRetransmit);
         if (has_unsent && !due_.is_set(Due::kProbe)) {
-            due_.set(Due::kProbe, now + retransmission_time_.current());
+            due_.set(Due::kProbe, now + sender_.retransmission_time());
         }
     }
-    if ((in_flight() > 0 || has_unsent) && !due_.is_set(Due::kStall)) {
+    if ((is_in_flight || has_unsent) && !due_.is_set(Due::kStall)) {
         due_.set(Due::kStall, now + kStallTime);
     }
 }
 
-void Connection::send_data(std::size_t offset, std::size_t length, bool is_last, Instant now) {
-    Segment segment;
-    segment.sequence = unacknowledged_ + offset;
-    segment.payload = sent_.view().subspan(offset, length);
-    segment.flags = kTcpAck;
-    if (offset + length == sent_.size()) {
-        segment.flags |= kTcpPsh;
-    }
-    if (is_last) {
-        segment.flags |= kTcpFin;
-    }
-    const auto end = segment.sequence + segment.length();
-    if (!timed_ && segment.sequence >= highest_) {
-        timed_ = Timed{end, now};
-    }
-    send(segment);
-}
-
 void Connection::send_acknowledgement() {
     Segment acknowledgement;
-    acknowledgement.sequence = highest_;
+    acknowledgement.sequence = sender_.highest();
     acknowledgement.flags = kTcpAck;
     send(acknowledgement);
 }
@@ -545,19 +440,11 @@ void Connection::challenge(Instant now) {
 
 void Connection::send(Segment segment) {
     if (segment.has(kTcpAck) && !segment.has(kTcpRst)) {
-        segment.acknowledgement = expected_;
-        const auto free = kReceiveBuffer - received_.size();
-        if (free >= receive_window() + segment_size_) {
-            offered_ = expected_ + free;
-        }
-        segment.window = static_cast<std::uint16_t>(receive_window());
+        segment.acknowledgement = receiver_.expected();
+        segment.window = receiver_.offer(sender_.segment_size());
         due_.clear(Due::kAcknowledge);
     }
     packets_->push(make_packet(route_, segment));
-}
-
-std::size_t Connection::receive_window() const {
-    return offered_ > expected_ ? distance(expected_, offered_) : 0;
 }
 
 // --- Time ---
@@ -586,33 +473,23 @@ void Connection::handle_timeout(Instant now) {
 }
 
 void Connection::retransmit(Instant now) {
-    retransmission_time_.back_off();
-    timed_.reset();
-    duplicates_ = 0;
+    sender_.back_off();
     if (state_ <= State::kSynReceived) {
         send_syn(now);
         return;
     }
-    next_ = unacknowledged_;
-    flight_limit_ = segment_size_;
-    if (window_ == 0) {
+    sender_.go_back();
+    if (sender_.window() == 0) {
         probe(now);
-        return;
+    } else {
+        transmit(now);
     }
-    transmit(now);
 }
 
 void Connection::probe(Instant now) {
-    // One byte, or as much as there is room for if that was too little to be worth a segment. It counts as sent: if it
-    // is not taken, it is sent again like any other.
-    const auto length = std::min({sent_.size(), std::max<std::size_t>(window_, 1), segment_size_});
-    const bool is_last = is_finishing_ && length == sent_.size() && (window_ > length || length == 0);
-    send_data(0, length, is_last, now);
-    timed_.reset();
-    next_ = unacknowledged_ + length + (is_last ? 1 : 0);
-    highest_ = std::max(highest_, next_);
+    send(sender_.probe(now));
     if (!due_.is_set(Due::kRetransmit)) {
-        due_.set(Due::kRetransmit, now + retransmission_time_.current());
+        due_.set(Due::kRetransmit, now + sender_.retransmission_time());
     }
 }
 

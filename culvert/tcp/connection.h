@@ -7,11 +7,10 @@
 #include "culvert/base/bytes.h"
 #include "culvert/base/deadlines.h"
 #include "culvert/base/time.h"
-#include "culvert/tcp/byte_queue.h"
-#include "culvert/tcp/constants.h"
 #include "culvert/tcp/packet_queue.h"
-#include "culvert/tcp/retransmission_time.h"
+#include "culvert/tcp/receiver.h"
 #include "culvert/tcp/segment.h"
+#include "culvert/tcp/sender.h"
 
 namespace culvert::tcp {
 
@@ -81,12 +80,12 @@ public:
     /// How much write() would take now.
     [[nodiscard]] std::size_t room() const;
     /// What was written and is not acknowledged.
-    [[nodiscard]] std::size_t unacknowledged() const { return sent_.size(); }
+    [[nodiscard]] std::size_t unacknowledged() const { return sender_.size(); }
     /// Takes all of it or nothing. Sends what the peer has room for.
     [[nodiscard]] bool write(ByteSpan bytes, Instant now);
 
     /// What can be read. Valid until the next call.
-    [[nodiscard]] ByteSpan readable() const { return received_.view(); }
+    [[nodiscard]] ByteSpan readable() const { return receiver_.readable(); }
     /// Requires count <= readable().size().
     void consume(std::size_t count, Instant now);
 
@@ -118,13 +117,10 @@ private:
 
     void handle_in_syn_sent(const Segment& segment, Instant now);
     void handle_in_time_wait(const Segment& segment, Instant now);
-    [[nodiscard]] bool is_acceptable(const Segment& segment) const;
     void answer_unacceptable(const Segment& segment, Instant now);
     /// False: the segment goes no further.
     [[nodiscard]] bool handle_acknowledgement(const Segment& segment, Instant now);
     void take_acknowledgement(Sequence acknowledgement, Instant now);
-    void count_duplicate(const Segment& segment, Instant now);
-    void update_window(const Segment& segment);
     void handle_payload(const Segment& segment, Instant now);
     void handle_fin(Instant now);
     void become_established(Instant now);
@@ -135,7 +131,6 @@ private:
     void send_syn(Instant now);
     void transmit(Instant now);
     void update_send_timers(Instant now);
-    void send_data(std::size_t offset, std::size_t length, bool is_last, Instant now);
     void send_acknowledgement();
     void challenge(Instant now);
     void send(Segment segment);
@@ -145,11 +140,6 @@ private:
 
     [[nodiscard]] bool is_synchronised() const { return state_ > State::kSynReceived && state_ < State::kClosed; }
     [[nodiscard]] bool may_send_data() const;
-    /// Sequence numbers that are in flight, or count as lost and will be sent again.
-    [[nodiscard]] std::size_t in_flight() const { return distance(unacknowledged_, next_); }
-    /// Where the numbers end that we will ever use, as far as is known.
-    [[nodiscard]] Sequence end_of_written() const { return unacknowledged_ + sent_.size(); }
-    [[nodiscard]] std::size_t receive_window() const;
     void signal(Signal signal) { signals_ |= 1U << static_cast<unsigned>(signal); }
 
     Route route_;
@@ -160,33 +150,8 @@ private:
     Duration idle_time_;
     std::uint32_t signals_ = 0;
     Instant challenged_at_ = Instant::min();
-
-    // Ours to the peer. SND.UNA, SND.NXT, and the highest SND.NXT so far: after a loss `next_` goes back.
-    Sequence initial_;
-    Sequence unacknowledged_;
-    Sequence next_;
-    Sequence highest_;
-    ByteQueue sent_;             ///< From `unacknowledged_` on: what is in flight and what is not sent yet.
-    bool is_finishing_ = false;  ///< A FIN follows what was written.
-    bool is_fin_acknowledged_ = false;
-    std::size_t window_ = 0;  ///< SND.WND
-    std::size_t largest_window_ = 0;
-    Sequence window_sequence_;         ///< SND.WL1
-    Sequence window_acknowledgement_;  ///< SND.WL2
-    std::size_t segment_size_;
-    std::size_t flight_limit_;  ///< Slow start: grows with each acknowledgement, starts again after a loss.
-    unsigned duplicates_ = 0;
-    RetransmissionTime retransmission_time_;
-    struct Timed {
-        Sequence end;
-        Instant sent_at;
-    };
-    std::optional<Timed> timed_;  ///< Whose acknowledgement tells the round-trip time.
-
-    // The peer's to us. RCV.NXT, and up to where we said it may send.
-    Sequence expected_;
-    Sequence offered_;
-    ByteQueue received_;
+    Sender sender_;
+    Receiver receiver_;
 };
 
 }  // namespace culvert::tcp
