@@ -3,22 +3,12 @@
 #include <algorithm>
 
 #include "culvert/observability/log.h"
-#include "culvert/packet/constants.h"
 #include "culvert/tunnel/constants.h"
 
 namespace culvert::tunnel {
 namespace {
 
 constexpr log::Logger kLog{"flow_tracker"};
-
-bool has_flag(const packet::IpPacket& packet, std::uint8_t flag) {
-    return (packet.tcp_flags() & flag) != 0;
-}
-
-/// UDP, and TCP without RST or FIN.
-bool may_begin(const packet::IpPacket& packet) {
-    return packet.is_udp() || (packet.is_tcp() && !has_flag(packet, packet::kTcpRst | packet::kTcpFin));
-}
 
 /// nullptr: there is no use for flows of this authorization.
 std::shared_ptr<const FlowAuthorization> read_token(const std::optional<std::string>& token, const Uuid& peer) {
@@ -74,7 +64,7 @@ void FlowTracker::end_all_of(const Uuid& peer, Instant now) {
 
 void FlowTracker::end(std::map<GrantKey, Grant>::iterator grant, Instant now) {
     while (grant->second.first != kNone) {
-        finish(flows_[grant->second.first], now);
+        finish(flows_.at(grant->second.first), now);
     }
     const auto peer = grant->first.first;
     const auto next = grants_.erase(grant);
@@ -87,38 +77,21 @@ void FlowTracker::end(std::map<GrantKey, Grant>::iterator grant, Instant now) {
 
 // --- Packets ---
 
-FlowTracker::Flow* FlowTracker::find(Handle handle) {
-    const auto index = static_cast<Index>(handle);
-    if (handle == 0 || index >= flows_.size() || flows_[index].generation != handle >> 32U) {
-        return nullptr;
-    }
-    return &flows_[index];
-}
-
-FlowTracker::Handle FlowTracker::handle_of(const Flow& flow) const {
-    return (Handle{flow.generation} << 32U) | index_of(flow);
-}
-
 bool FlowTracker::note_sent(Handle handle, const packet::IpPacket& packet, std::size_t packets, Instant now) {
     if (handle == nothing()) {
         return true;
     }
-    auto* flow = find(handle);
+    auto* flow = flows_.find(handle);
     if (flow == nullptr) {
-        return !may_begin(packet);
+        return !may_begin_account(packet);
     }
-    if (flow->is_tcp) {
-        const auto is_opening = has_flag(packet, packet::kTcpSyn);
-        if (is_opening && flow->has_answered_syn) {  // not one that is sent again
-            finish(*flow, now);
-            return false;
-        }
-        flow->has_answered_syn |= !is_opening;
+    if (flow->is_followed_by(packet)) {
+        finish(*flow, now);
+        return false;
     }
-    flow->sent_packets += packets;
-    flow->sent_bytes += packet.payload().size();
-    note(*flow, now);
-    note_flags(*flow, packet, flow->sent_fin, now);
+    if (flows_.note_sent(*flow, packet, packets, now)) {
+        finish(*flow, now);
+    }
     return true;
 }
 
@@ -131,70 +104,30 @@ FlowTracker::Handle FlowTracker::start(Start start, const packet::IpPacket& pack
     if (start.path) {
         note_path(*grant.paths, *start.path);
     }
-    if (size_ >= limit_) {
-        finish(flows_[oldest_], now);
+    if (flows_.is_full()) {
+        finish(*flows_.least_recently_used(), now);
     }
-    if (free_.empty()) {
-        free_.push_back(static_cast<Index>(flows_.size()));
-        flows_.emplace_back();
+    const auto& flow = flows_.begin({.authorization = grant.authorization,
+                                     .paths = grant.paths,
+                                     .grant = &grant,
+                                     .source = start.source,
+                                     .destination = start.destination,
+                                     .domain = std::move(start.domain),
+                                     .first_path = grant.paths->next - (grant.paths->last.empty() ? 0 : 1),
+                                     .next = grant.first},
+                                    packet, packets, now);
+    if (grant.first != kNone) {
+        flows_.at(grant.first).what.previous = flows_.index_of(flow);
     }
-    const auto index = free_.back();
-    free_.pop_back();
-    auto& flow = flows_[index];
-    // One bit less than there are, so that no handle looks like nothing().
-    const auto generation = (flow.generation + 1) & 0x7fffffffU;
-    flow = {};
-    flow.authorization = grant.authorization;
-    flow.paths = grant.paths;
-    flow.grant = &grant;
-    flow.source = start.source;
-    flow.destination = start.destination;
-    flow.domain = std::move(start.domain);
-    flow.first_path = grant.paths->next - (grant.paths->last.empty() ? 0 : 1);
-    flow.is_tcp = packet.is_tcp();
-    flow.started_at = flow.last_packet = now;
-    flow.generation = generation;
-    flow.sent_packets = packets;
-    flow.sent_bytes = packet.payload().size();
-    flow.next = grant.first;
-    if (flow.next != kNone) {
-        flows_[flow.next].previous = index;
-    }
-    grant.first = index;
-    put_first(index, now);
-    ++size_;
-    begun_.push_back(handle_of(flow));
-    return handle_of(flow);
+    grant.first = flows_.index_of(flow);
+    begun_.push_back(flows_.handle_of(flow));
+    return begun_.back();
 }
 
 void FlowTracker::note_received(Handle handle, const packet::IpPacket& packet, std::size_t packets, Instant now) {
-    auto* flow = find(handle);
-    if (flow == nullptr) {
-        return;
-    }
-    flow->received_packets += packets;
-    flow->received_bytes += packet.payload().size();
-    note(*flow, now);
-    note_flags(*flow, packet, flow->received_fin, now);
-}
-
-void FlowTracker::note(Flow& flow, Instant now) {
-    flow.last_packet = now;
-    if (now - flow.listed_at >= kFlowTimeResolution) {
-        const auto index = index_of(flow);
-        take_out(index);
-        put_first(index, now);
-    }
-}
-
-void FlowTracker::note_flags(Flow& flow, const packet::IpPacket& packet, bool& fin, Instant now) {
-    if (!flow.is_tcp) {
-        return;
-    }
-    if (has_flag(packet, packet::kTcpRst)) {
-        finish(flow, now);
-    } else if (has_flag(packet, packet::kTcpFin) && !std::exchange(fin, true) && flow.sent_fin && flow.received_fin) {
-        closed_.push_back(handle_of(flow));
+    auto* flow = flows_.find(handle);
+    if (flow != nullptr && flows_.note_received(*flow, packet, packets, now)) {
+        finish(*flow, now);
     }
 }
 
@@ -213,8 +146,8 @@ void FlowTracker::note_path(Paths& paths, const connectivity::SendPath& path) {
 // --- Time ---
 
 void FlowTracker::sweep(Instant now, const PathOf& path_of) {
-    for (const auto handle : std::exchange(closed_, {})) {
-        if (auto* flow = find(handle)) {
+    for (const auto handle : flows_.take_closed()) {
+        if (auto* flow = flows_.find(handle)) {
             finish(*flow, flow->last_packet);
         }
     }
@@ -227,9 +160,9 @@ void FlowTracker::sweep(Instant now, const PathOf& path_of) {
         for (auto grant = grants_.lower_bound({peer, ResourceId{}});
              grant != grants_.end() && grant->first.first == peer; ++grant) {
             for (auto index = grant->second.first; index != kNone;) {
-                auto& flow = flows_[index];
-                index = flow.next;
-                if (paths->next - flow.first_path >= portal_api::kMaxFlowOuters) {
+                auto& flow = flows_.at(index);
+                index = flow.what.next;
+                if (paths->next - flow.what.first_path >= portal_api::kMaxFlowOuters) {
                     finish(flow, now);
                 }
             }
@@ -243,12 +176,12 @@ void FlowTracker::sweep(Instant now, const PathOf& path_of) {
             record(std::move(flow));
         }
     }
-    while (oldest_ != kNone && now - flows_[oldest_].listed_at > kLoggedFlowIdleTime + kFlowTimeResolution) {
-        finish(flows_[oldest_], now);
+    while (auto* flow = flows_.silent(now)) {
+        finish(*flow, now);
     }
     // What is over by now needs one record, not two.
     for (const auto handle : std::exchange(begun_, {})) {
-        if (const auto* flow = find(handle)) {
+        if (const auto* flow = flows_.find(handle)) {
             record(describe(*flow));
         }
     }
@@ -261,7 +194,6 @@ void FlowTracker::finish_all(Instant now) {
         end(grants_.begin(), now);
     }
     begun_.clear();
-    closed_.clear();
     is_due_ = true;
 }
 
@@ -273,39 +205,35 @@ void FlowTracker::finish(Flow& flow, Instant end) {
                                          .tx_packets = flow.sent_packets,
                                          .rx_bytes = flow.received_bytes,
                                          .tx_bytes = flow.sent_bytes};
+    const auto& what = flow.what;
     if (record_of_all.paths.empty()) {
-        pathless_.emplace_back(flow.paths, std::move(record_of_all));
+        pathless_.emplace_back(what.paths, std::move(record_of_all));
     } else {
         record(std::move(record_of_all));
     }
-    const auto index = index_of(flow);
-    take_out(index);
-    (flow.previous == kNone ? flow.grant->first : flows_[flow.previous].next) = flow.next;
-    if (flow.next != kNone) {
-        flows_[flow.next].previous = flow.previous;
+    (what.previous == kNone ? what.grant->first : flows_.at(what.previous).what.next) = what.next;
+    if (what.next != kNone) {
+        flows_.at(what.next).what.previous = what.previous;
     }
-    const auto generation = (flow.generation + 1) & 0x7fffffffU;
-    flow = {};
-    flow.generation = generation;
-    free_.push_back(index);
-    --size_;
+    flows_.erase(flow);
 }
 
 /// With the paths on which it may have sent.
 TrackedFlow FlowTracker::describe(const Flow& flow) const {
-    TrackedFlow tracked{.authorization = flow.authorization,
+    const auto& what = flow.what;
+    TrackedFlow tracked{.authorization = what.authorization,
                         .protocol = flow.is_tcp ? portal_api::FlowProtocol::kTcp : portal_api::FlowProtocol::kUdp,
-                        .source = flow.source,
-                        .destination = flow.destination,
-                        .domain = flow.domain,
+                        .source = what.source,
+                        .destination = what.destination,
+                        .domain = what.domain,
                         .paths = {},
                         .started_at = flow.started_at,
                         .end = {}};
-    const auto& paths = *flow.paths;
+    const auto& paths = *what.paths;
     auto number = paths.next - paths.last.size();
     for (const auto& path : paths.last) {
-        const bool is_first = number == flow.first_path;
-        if (number++ >= flow.first_path && (is_first || path.activated_at <= flow.last_packet)) {
+        const bool is_first = number == what.first_path;
+        if (number++ >= what.first_path && (is_first || path.activated_at <= flow.last_packet)) {
             tracked.paths.push_back(path);
         }
     }
@@ -330,22 +258,6 @@ std::optional<FlowsTracked> FlowTracker::poll() {
         return std::nullopt;
     }
     return FlowsTracked{std::exchange(records_, {}), std::exchange(dropped_, 0)};
-}
-
-// --- In the order in which they were used ---
-
-void FlowTracker::put_first(Index index, Instant now) {
-    auto& flow = flows_[index];
-    flow.listed_at = now;
-    flow.newer = kNone;
-    flow.older = std::exchange(newest_, index);
-    (flow.older == kNone ? oldest_ : flows_[flow.older].newer) = index;
-}
-
-void FlowTracker::take_out(Index index) {
-    const auto& flow = flows_[index];
-    (flow.newer == kNone ? newest_ : flows_[flow.newer].older) = flow.older;
-    (flow.older == kNone ? oldest_ : flows_[flow.older].newer) = flow.newer;
 }
 
 }  // namespace culvert::tunnel

@@ -18,6 +18,7 @@
 #include "culvert/packet/ip_packet.h"
 #include "culvert/portal_api/flow_record.h"
 #include "culvert/portal_api/ingest_token.h"
+#include "culvert/tunnel/flow_accounts.h"
 
 namespace culvert::tunnel {
 
@@ -72,7 +73,7 @@ struct FlowsTracked {
 class FlowTracker {
 public:
     /// `limit`: as many as the device has flows.
-    explicit FlowTracker(std::size_t limit) : limit_{limit} {}
+    explicit FlowTracker(std::size_t limit) : flows_{limit} {}
 
     /// Whether any flow may have to be followed.
     [[nodiscard]] bool is_on() const { return !grants_.empty(); }
@@ -110,7 +111,7 @@ public:
     /// A batch, if it is time for one.
     [[nodiscard]] std::optional<FlowsTracked> poll();
 
-    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] std::size_t size() const { return flows_.size(); }
 
 private:
     using Index = std::uint32_t;
@@ -128,7 +129,7 @@ private:
         std::shared_ptr<Paths> paths;
         Index first = kNone;
     };
-    struct Flow {
+    struct Tracked {
         std::shared_ptr<const FlowAuthorization> authorization;
         std::shared_ptr<const Paths> paths;
         Grant* grant = nullptr;
@@ -136,54 +137,27 @@ private:
         net::SocketAddress destination;
         std::string domain;
         std::uint64_t first_path = 0;
-        Instant started_at;
-        Instant last_packet;
-        Instant listed_at;
-        std::uint64_t sent_packets = 0;
-        std::uint64_t sent_bytes = 0;
-        std::uint64_t received_packets = 0;
-        std::uint64_t received_bytes = 0;
-        std::uint32_t generation = 0;  // odd while it is in use
-        // In the order of use, and among those of the grant.
-        Index newer = kNone;
-        Index older = kNone;
+        // Among those of the grant.
         Index next = kNone;
         Index previous = kNone;
-        bool is_tcp = false;
-        bool has_answered_syn = false;  // more than SYNs were seen
-        bool sent_fin = false;
-        bool received_fin = false;
     };
+    using Flow = FlowAccounts<Tracked>::Flow;
 
-    [[nodiscard]] Flow* find(Handle handle);
-    [[nodiscard]] Handle handle_of(const Flow& flow) const;
-    [[nodiscard]] Index index_of(const Flow& flow) const { return static_cast<Index>(&flow - flows_.data()); }
-    void note(Flow& flow, Instant now);
-    void note_flags(Flow& flow, const packet::IpPacket& packet, bool& fin, Instant now);
     void note_path(Paths& paths, const connectivity::SendPath& path);
     void end(std::map<GrantKey, Grant>::iterator grant, Instant now);
     void finish(Flow& flow, Instant end);
     [[nodiscard]] TrackedFlow describe(const Flow& flow) const;
     void record(TrackedFlow flow);
 
-    void put_first(Index index, Instant now);
-    void take_out(Index index);
-
-    std::size_t limit_;
     std::map<GrantKey, Grant> grants_;
     /// By peer; as long as it has a grant.
     std::map<Uuid, std::shared_ptr<Paths>> paths_;
     /// Grows when what belonged to nothing may belong to something.
     std::uint32_t generation_ = 0;
 
-    std::vector<Flow> flows_;
-    std::vector<Index> free_;
-    std::size_t size_ = 0;
-    Index newest_ = kNone;
-    Index oldest_ = kNone;
-    /// Begun since the last sweep, and closed by both sides: for the next one.
+    FlowAccounts<Tracked> flows_;
+    /// Begun since the last sweep, for the next one.
     std::vector<Handle> begun_;
-    std::vector<Handle> closed_;
 
     std::vector<std::pair<std::shared_ptr<const Paths>, TrackedFlow>> pathless_;
     std::vector<TrackedFlow> records_;

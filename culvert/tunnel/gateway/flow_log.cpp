@@ -8,7 +8,6 @@
 #include "culvert/base/overloaded.h"
 #include "culvert/base/rfc3339.h"
 #include "culvert/observability/log_line.h"
-#include "culvert/packet/constants.h"
 #include "culvert/tunnel/constants.h"
 
 namespace culvert::tunnel {
@@ -66,14 +65,10 @@ std::vector<log::TextField> fields_of(const portal_api::GatewayResource& resourc
                       resource);
 }
 
-constexpr bool has(std::uint8_t flags, std::uint8_t flag) {
-    return (flags & flag) != 0;
-}
-
 }  // namespace
 
 FlowLog::FlowLog(Instant now, WallTime wall_now, std::size_t limit)
-    : limit_{limit}, anchor_{now}, wall_anchor_{wall_now} {}
+    : anchor_{now}, wall_anchor_{wall_now}, flows_{limit} {}
 
 void FlowLog::refresh() {
     is_on_ = kTcpLog.is_enabled(log::Level::kTrace) || kUdpLog.is_enabled(log::Level::kTrace);
@@ -89,10 +84,6 @@ void FlowLog::note_authorization(const portal_api::AuthorizeFlow& message) {
 
 // --- Packets ---
 
-bool FlowLog::may_start(const packet::IpPacket& packet) {
-    return packet.is_udp() || (packet.is_tcp() && !has(packet.tcp_flags(), packet::kTcpRst | packet::kTcpFin));
-}
-
 FlowLog::Handle FlowLog::start(Start start, const packet::IpPacket& packet, Instant now) {
     const auto party = parties_.find(start.client);
     if (party == parties_.end()) {
@@ -102,92 +93,32 @@ FlowLog::Handle FlowLog::start(Start start, const packet::IpPacket& packet, Inst
     if (resource == party->second.resources.end()) {
         return 0;
     }
-    if (size_ >= limit_) {
-        finish(flows_[oldest_], now);
+    if (flows_.is_full()) {
+        finish(*flows_.least_recently_used(), now);
     }
-    if (free_.empty()) {
-        free_.push_back(static_cast<Index>(flows_.size()));
-        flows_.emplace_back();
-    }
-    const auto index = free_.back();
-    free_.pop_back();
-    auto& flow = flows_[index];
-    const auto generation = flow.generation + 1;
-    flow = {};
-    flow.what = std::move(start);
-    flow.client = party->second.client;
-    flow.resource = resource->second;
-    flow.is_tcp = packet.is_tcp();
-    flow.started_at = flow.last_packet = now;
-    flow.generation = generation;
-    flow.sent_packets = 1;
-    flow.sent_bytes = packet.payload().size();
-    put_first(index, now);
-    ++size_;
-    return (Handle{generation} << 32U) | index;
-}
-
-FlowLog::Flow* FlowLog::find(Handle handle) {
-    const auto index = static_cast<Index>(handle);
-    if (handle == 0 || index >= flows_.size() || flows_[index].generation != handle >> 32U) {
-        return nullptr;
-    }
-    return &flows_[index];
+    Logged logged{.start = std::move(start), .client = party->second.client, .resource = resource->second};
+    return flows_.handle_of(flows_.begin(std::move(logged), packet, 1, now));
 }
 
 bool FlowLog::note_sent(Handle handle, const Outer& outer, const packet::IpPacket& packet, Instant now) {
-    auto* flow = find(handle);
+    auto* flow = flows_.find(handle);
     if (flow == nullptr) {
         return false;
     }
-    if (flow->is_tcp) {
-        const auto is_opening = has(packet.tcp_flags(), packet::kTcpSyn);
-        if (is_opening && flow->is_open) {  // not one that is sent again
-            finish(*flow, now);
-            return false;
-        }
-        flow->is_open |= !is_opening;
-    }
-    if (flow->what.outer != outer) {
+    if (flow->is_followed_by(packet) || flow->what.start.outer != outer) {
         finish(*flow, now);
         return false;
     }
-    ++flow->sent_packets;
-    flow->sent_bytes += packet.payload().size();
-    note(*flow, now);
-    note_end(*flow, packet, flow->client_fin, now);
+    if (flows_.note_sent(*flow, packet, 1, now)) {
+        finish(*flow, now);
+    }
     return true;
 }
 
 void FlowLog::note_received(Handle handle, const packet::IpPacket& packet, std::size_t packets, Instant now) {
-    auto* flow = find(handle);
-    if (flow == nullptr) {
-        return;
-    }
-    flow->received_packets += packets;
-    flow->received_bytes += packet.payload().size();
-    note(*flow, now);
-    note_end(*flow, packet, flow->remote_fin, now);
-}
-
-void FlowLog::note(Flow& flow, Instant now) {
-    flow.last_packet = now;
-    if (now - flow.listed_at >= kFlowTimeResolution) {
-        const auto index = index_of(flow);
-        take_out(index);
-        put_first(index, now);
-    }
-}
-
-void FlowLog::note_end(Flow& flow, const packet::IpPacket& packet, bool& fin, Instant now) {
-    if (!flow.is_tcp) {
-        return;
-    }
-    if (has(packet.tcp_flags(), packet::kTcpRst)) {
-        finish(flow, now);
-    } else if (has(packet.tcp_flags(), packet::kTcpFin) && !std::exchange(fin, true) && flow.client_fin &&
-               flow.remote_fin) {
-        closed_.push_back((Handle{flow.generation} << 32U) | index_of(flow));
+    auto* flow = flows_.find(handle);
+    if (flow != nullptr && flows_.note_received(*flow, packet, packets, now)) {
+        finish(*flow, now);
     }
 }
 
@@ -200,31 +131,25 @@ void FlowLog::sweep(Instant now, UnixSeconds wall_now) {
         anchor_ = now;
         wall_anchor_ = wall_now;
     }
-    for (const auto handle : std::exchange(closed_, {})) {
-        if (auto* flow = find(handle)) {
+    for (const auto handle : flows_.take_closed()) {
+        if (auto* flow = flows_.find(handle)) {
             finish(*flow, flow->last_packet);
         }
     }
-    while (oldest_ != kNone && now - flows_[oldest_].listed_at > kLoggedFlowIdleTime + kFlowTimeResolution) {
-        finish(flows_[oldest_], now);
+    while (auto* flow = flows_.silent(now)) {
+        finish(*flow, now);
     }
 }
 
 void FlowLog::finish_all(Instant now) {
-    while (oldest_ != kNone) {
-        finish(flows_[oldest_], now);
+    while (auto* flow = flows_.least_recently_used()) {
+        finish(*flow, now);
     }
 }
 
 void FlowLog::finish(Flow& flow, Instant end) {
     write(flow, end);
-    const auto index = index_of(flow);
-    take_out(index);
-    const auto generation = flow.generation + 1;
-    flow = {};
-    flow.generation = generation;
-    free_.push_back(index);
-    --size_;
+    flows_.erase(flow);
 }
 
 void FlowLog::write(const Flow& flow, Instant end) const {
@@ -232,12 +157,12 @@ void FlowLog::write(const Flow& flow, Instant end) const {
     if (!logger.is_enabled(log::Level::kTrace)) {
         return;
     }
+    const auto& [what, client, resource] = flow.what;
     Fields fields;
-    fields.reserve(flow.client->size() + flow.resource->size() + 18);
-    fields.insert(fields.end(), flow.client->begin(), flow.client->end());
-    fields.insert(fields.end(), flow.resource->begin(), flow.resource->end());
-    const auto& what = flow.what;
-    if (flow.resource->back().key != "resource_address") {
+    fields.reserve(client->size() + resource->size() + 18);
+    fields.insert(fields.end(), client->begin(), client->end());
+    fields.insert(fields.end(), resource->begin(), resource->end());
+    if (resource->back().key != "resource_address") {
         fields.push_back({"resource_address", what.source.ip.is_v4() ? "0.0.0.0/0" : "::/0"});
     }
     fields.push_back({"start", text_of(flow.started_at)});
@@ -264,22 +189,6 @@ void FlowLog::write(const Flow& flow, Instant end) const {
 
 std::string FlowLog::text_of(Instant when) const {
     return to_rfc3339(std::chrono::floor<std::chrono::milliseconds>(wall_anchor_ + (when - anchor_)));
-}
-
-// --- In the order in which they were used ---
-
-void FlowLog::put_first(Index index, Instant now) {
-    auto& flow = flows_[index];
-    flow.listed_at = now;
-    flow.newer = kNone;
-    flow.older = std::exchange(newest_, index);
-    (flow.older == kNone ? oldest_ : flows_[flow.older].newer) = index;
-}
-
-void FlowLog::take_out(Index index) {
-    const auto& flow = flows_[index];
-    (flow.newer == kNone ? newest_ : flows_[flow.newer].older) = flow.older;
-    (flow.older == kNone ? oldest_ : flows_[flow.older].newer) = flow.newer;
 }
 
 }  // namespace culvert::tunnel

@@ -15,6 +15,7 @@
 #include "culvert/observability/log.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/portal_api/messages.h"
+#include "culvert/tunnel/flow_accounts.h"
 
 namespace culvert::tunnel {
 
@@ -57,9 +58,7 @@ public:
         std::string domain;
         Outer outer;
     };
-    /// Whether a packet begins a flow: TCP without RST or FIN, and UDP.
-    [[nodiscard]] static bool may_start(const packet::IpPacket& packet);
-    /// With a packet of the client.
+    /// With a packet of the client that may_begin_account().
     [[nodiscard]] Handle start(Start start, const packet::IpPacket& packet, Instant now);
 
     /// A further packet of the client. False: the handle's flow is over, or this packet ends it and begins another.
@@ -71,60 +70,31 @@ public:
     void sweep(Instant now, UnixSeconds wall_now);
     void finish_all(Instant now);
 
-    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] std::size_t size() const { return flows_.size(); }
 
 private:
-    using Index = std::uint32_t;
-    static constexpr Index kNone = ~Index{0};
     using Fields = std::vector<log::TextField>;
     struct Party {
         std::shared_ptr<const Fields> client;
         std::map<ResourceId, std::shared_ptr<const Fields>> resources;
     };
-    struct Flow {
-        Start what;
+    struct Logged {
+        Start start;
         std::shared_ptr<const Fields> client;
         std::shared_ptr<const Fields> resource;
-        bool is_tcp = false;
-        bool is_open = false;  // more than SYNs were seen
-        bool client_fin = false;
-        bool remote_fin = false;
-        Instant started_at;
-        Instant last_packet;
-        Instant listed_at;
-        std::uint64_t sent_packets = 0;
-        std::uint64_t sent_bytes = 0;
-        std::uint64_t received_packets = 0;
-        std::uint64_t received_bytes = 0;
-        std::uint32_t generation = 0;  // odd while it is in use
-        Index newer = kNone;
-        Index older = kNone;
     };
+    using Flow = FlowAccounts<Logged>::Flow;
 
-    [[nodiscard]] Flow* find(Handle handle);
-    [[nodiscard]] Index index_of(const Flow& flow) const { return static_cast<Index>(&flow - flows_.data()); }
-    void note(Flow& flow, Instant now);
-    /// RST or FIN, from either side.
-    void note_end(Flow& flow, const packet::IpPacket& packet, bool& fin, Instant now);
     void finish(Flow& flow, Instant end);
     void write(const Flow& flow, Instant end) const;
     [[nodiscard]] std::string text_of(Instant when) const;
-    void put_first(Index index, Instant now);
-    void take_out(Index index);
 
-    std::size_t limit_;
     bool is_on_ = false;
     /// One moment on both clocks.
     Instant anchor_;
     WallTime wall_anchor_;
     std::map<ClientId, Party> parties_;
-    std::vector<Flow> flows_;
-    std::vector<Index> free_;
-    std::size_t size_ = 0;
-    Index newest_ = kNone;
-    Index oldest_ = kNone;
-    /// Closed by both sides: over with the next sweep.
-    std::vector<Handle> closed_;
+    FlowAccounts<Logged> flows_;
 };
 
 }  // namespace culvert::tunnel

@@ -18,7 +18,7 @@ void GatewayTunnel::log_sent(const ClientId& client, const FlowKey& key, const p
         return;
     }
     auto& handle = FlowTable::tag_of(*flow);
-    if (!flow_log_.note_sent(handle, outer, packet, now) && FlowLog::may_start(packet)) {
+    if (!flow_log_.note_sent(handle, outer, packet, now) && may_begin_account(packet)) {
         handle = start_logging(client, key, packet, outer, now);
     }
 }
