@@ -1,20 +1,19 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "culvert/flow_upload/transport.h"
 #include "culvert/net/ip_address.h"
+#include "culvert/resolver/curl_multi.h"
 #include "culvert/resolver/socket_mark.h"
 
 namespace culvert::flow_upload {
 
-/// Posts over HTTP with libcurl, HTTP/2 where the server can. A server must prove who it is to the system's certificate
-/// authorities (OpenSSL's, with SSL_CERT_FILE and SSL_CERT_DIR). No proxies, no cookies. Blocks the thread that calls,
-/// which must ignore SIGPIPE, but never for longer than kAttention without calling `attend`.
+/// Posts over HTTP with libcurl, by the rules of resolver::CurlRequest. Blocks the thread that calls, but never for
+/// longer than kAttention without calling `attend`.
 class CurlTransport final : public Transport {
 public:
     struct Options {
@@ -26,7 +25,6 @@ public:
     };
 
     explicit CurlTransport(Options options);
-    ~CurlTransport() override;
 
     [[nodiscard]] std::optional<Answer> post(const Destination& to, const std::string& token,
                                              const std::string& body) override;
@@ -37,12 +35,9 @@ public:
 
 private:
     class Request;
-    struct CloseMulti {
-        void operator()(void* multi) const;
-    };
 
     Options options_;
-    std::unique_ptr<void, CloseMulti> multi_;
+    resolver::CurlMulti multi_;
 };
 
 }  // namespace culvert::flow_upload

@@ -12,16 +12,15 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/net/ip_address.h"
+#include "culvert/resolver/curl_multi.h"
 #include "culvert/resolver/descriptor_set.h"
 #include "culvert/resolver/socket_mark.h"
 #include "culvert/resolver/timer.h"
 
 namespace culvert::resolver {
 
-/// Fetches small things over HTTPS with libcurl: HTTP/2 where the server can, else HTTP/1.1, over connections that are
-/// kept. The server must prove who it is to the system's certificate authorities (OpenSSL's, with SSL_CERT_FILE and
-/// SSL_CERT_DIR). No redirects, no proxies, no cookies, no names of its own to look up. Everything happens on the
-/// thread that runs the context, and SIGPIPE must be ignored.
+/// Fetches small things over HTTPS with libcurl, over connections that are kept, by the rules of CurlRequest.
+/// Everything happens on the thread that runs the context.
 class HttpsTransfers {
 public:
     struct Request {
@@ -62,9 +61,6 @@ public:
 
 private:
     class Transfer;
-    struct CloseMulti {
-        void operator()(void* multi) const;
-    };
 
     void open_multi();
     void act(int fd, int events);
@@ -73,7 +69,7 @@ private:
     SocketMark mark_;
     DescriptorSet descriptors_;
     Timer timer_;
-    std::unique_ptr<void, CloseMulti> multi_;
+    CurlMulti multi_;
     Id next_ = 0;
     std::map<Id, std::unique_ptr<Transfer>> transfers_;
 };

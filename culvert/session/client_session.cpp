@@ -8,6 +8,7 @@
 #include "culvert/io/entropy.h"
 #include "culvert/os_dns/host_dns.h"
 #include "culvert/resolver/resolver.h"
+#include "culvert/session/answers_to_shards.h"
 #include "culvert/session/shards.h"
 #include "culvert/tunnel/client/client_tunnel.h"
 
@@ -38,12 +39,8 @@ private:
                                             io::wall_now(), tunnel_};
             });
         shards_ = shards.get();
-        resolver_.emplace(
-            loop().context(), resolver::Resolver::Options{.mark = io::kSocketMark},
-            resolver::QueryObserver{
-                .on_response = [this](dns::AskId id,
-                                      Bytes message) { post(tunnel::DnsResponse{id, std::move(message)}); },
-                .on_failure = [this](dns::AskId id) { post(tunnel::DnsFailure{id}); }});
+        resolver_.emplace(loop().context(), resolver::Resolver::Options{.mark = io::kSocketMark},
+                          answers_to_shards([this](auto answer) { post(std::move(answer)); }));
         return shards;
     }
 

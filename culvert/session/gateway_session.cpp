@@ -8,6 +8,7 @@
 #include "culvert/os_dns/file_watch.h"
 #include "culvert/os_dns/resolv_conf_reader.h"
 #include "culvert/resolver/resolver.h"
+#include "culvert/session/answers_to_shards.h"
 #include "culvert/session/shards.h"
 #include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/gateway/gateway_tunnel.h"
@@ -33,12 +34,8 @@ private:
     }
 
     void start_resolver() {
-        resolver_.emplace(
-            loop().context(), resolver::Resolver::Options{.mark = {}},
-            resolver::QueryObserver{
-                .on_response = [this](dns::AskId id,
-                                      Bytes message) { post(tunnel::DnsResponse{id, std::move(message)}); },
-                .on_failure = [this](dns::AskId id) { post(tunnel::DnsFailure{id}); }});
+        resolver_.emplace(loop().context(), resolver::Resolver::Options{.mark = {}},
+                          answers_to_shards([this](auto answer) { post(std::move(answer)); }));
         auto watch = os_dns::FileWatch::open("/", os_dns::kResolvConf);
         if (watch) {
             resolv_conf_.emplace(std::move(*watch));

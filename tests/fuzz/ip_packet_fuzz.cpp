@@ -11,6 +11,7 @@
 #include "culvert/packet/icmp_error.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/packet/segmenter.h"
+#include "input.h"
 
 namespace {
 
@@ -22,35 +23,6 @@ void require(bool holds) {
         std::abort();
     }
 }
-
-/// Takes small numbers off the front of the input.
-class Input {
-public:
-    Input(const std::uint8_t* data, std::size_t size) : rest_{std::as_bytes(std::span{data, size})} {}
-
-    std::uint8_t u8() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = static_cast<std::uint8_t>(rest_[0]);
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-    std::uint16_t u16() {
-        const auto high = u8();
-        return static_cast<std::uint16_t>(high << 8 | u8());
-    }
-    /// A heap copy of exact size, so that the sanitizer sees each byte read beyond it.
-    Bytes take(std::size_t size) {
-        const auto part = rest_.first(std::min(size, rest_.size()));
-        rest_ = rest_.subspan(part.size());
-        return to_bytes(part);
-    }
-    [[nodiscard]] std::size_t left() const { return rest_.size(); }
-
-private:
-    ByteSpan rest_;
-};
 
 void try_views(Bytes bytes) {
     auto parsed = IpPacket::parse(bytes);
@@ -130,7 +102,7 @@ std::size_t try_coalescer(Coalescer& coalescer) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Input input{data, size};
+    fuzz::Input input{data, size};
     const auto switches = input.u8();
     Offload offload{.kind = static_cast<Offload::Kind>(switches & 3U),
                     .segment_size = input.u16(),

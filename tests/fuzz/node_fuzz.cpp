@@ -13,6 +13,7 @@
 #include "culvert/stun/integrity.h"
 #include "culvert/stun/message.h"
 #include "culvert/stun/message_builder.h"
+#include "input.h"
 
 namespace {
 
@@ -25,35 +26,14 @@ const net::SocketAddress kRelay = *net::SocketAddress::parse("203.0.113.21:3478"
 const connectivity::Credentials kOurs{"ours", "our password"};
 const connectivity::Credentials kTheirs{"them", "their password"};
 
-class Input {
-public:
-    Input(const std::uint8_t* data, std::size_t size) : rest_{data, size} {}
-
-    [[nodiscard]] bool empty() const { return rest_.empty(); }
-    std::uint8_t byte() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = rest_.front();
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-    std::uint16_t word() { return static_cast<std::uint16_t>(byte() << 8 | byte()); }
-    /// At most what is left, with a length in front.
-    Bytes bytes() {
-        const auto length = std::min<std::size_t>(word() % 1400, rest_.size());
-        const auto result = to_bytes(std::as_bytes(rest_.first(length)));
-        rest_ = rest_.subspan(length);
-        return result;
-    }
-    net::SocketAddress address() {
-        static constexpr std::array<std::uint8_t, 4> kHosts{1, 2, 21, 77};
-        return {net::IpAddress{std::array<std::uint8_t, 4>{203, 0, 113, kHosts[byte() % 4]}}, word()};
-    }
-
-private:
-    std::span<const std::uint8_t> rest_;
-};
+Bytes bytes_of(fuzz::Input& input) {
+    return input.take(input.u16() % 1400);
+}
+net::SocketAddress address_of(fuzz::Input& input) {
+    static constexpr std::array<std::uint8_t, 4> kHosts{1, 2, 21, 77};
+    const net::IpAddress host{std::array<std::uint8_t, 4>{203, 0, 113, kHosts[input.u8() % 4]}};
+    return {host, input.u16()};
+}
 
 class Harness {
 public:
@@ -68,19 +48,19 @@ public:
         settle();
     }
 
-    void step(Input& input) {
-        switch (input.byte() % 8) {
+    void step(fuzz::Input& input) {
+        switch (input.u8() % 8) {
             case 0:
-                return receive(kRelay, input.bytes());
+                return receive(kRelay, bytes_of(input));
             case 1:
-                return receive(input.byte() % 2 == 0 ? kPeer : input.address(), input.bytes());
+                return receive(input.u8() % 2 == 0 ? kPeer : address_of(input), bytes_of(input));
             case 2:
-                now_ += std::chrono::milliseconds{input.word()};
+                now_ += std::chrono::milliseconds{input.u16()};
                 return settle();
             case 3: {
-                const auto text = input.bytes();
+                const auto text = bytes_of(input);
                 node_.add_remote_candidate(id_, as_text(text), now_);
-                if (input.byte() % 4 == 0) {
+                if (input.u8() % 4 == 0) {
                     node_.remove_remote_candidate(id_, as_text(text), now_);
                 }
                 return settle();
@@ -92,7 +72,7 @@ public:
             case 6:
                 return answer_relay_request(input);
             case 7: {
-                const auto packet = input.bytes();
+                const auto packet = bytes_of(input);
                 node_.encapsulate(id_, packet, now_);
                 return settle();
             }
@@ -135,42 +115,42 @@ private:
         }
     }
 
-    void check(Input& input) {
+    void check(fuzz::Input& input) {
         stun::MessageBuilder message{stun::Class::kRequest, stun::Method::kBinding, {}};
         message.text(AttributeType::kUsername, kOurs.username + ":" + kTheirs.username);
-        message.u32(AttributeType::kPriority, static_cast<std::uint32_t>(input.word() << 16 | input.word()));
-        if (input.byte() % 2 == 0) {
+        message.u32(AttributeType::kPriority, static_cast<std::uint32_t>(input.u16() << 16 | input.u16()));
+        if (input.u8() % 2 == 0) {
             message.flag(AttributeType::kUseCandidate);
         }
-        const auto from = input.address();
+        const auto from = address_of(input);
         receive(from, message.integrity(as_bytes(kOurs.password)).build());
     }
 
-    void answer_check(Input& input) {
+    void answer_check(fuzz::Input& input) {
         if (!check_) {
             return;
         }
-        const auto cls = input.byte() % 4 == 0 ? stun::Class::kError : stun::Class::kSuccess;
+        const auto cls = input.u8() % 4 == 0 ? stun::Class::kError : stun::Class::kSuccess;
         stun::MessageBuilder message{cls, stun::Method::kBinding, check_->transaction_id};
-        message.address(AttributeType::kXorMappedAddress, input.address());
+        message.address(AttributeType::kXorMappedAddress, address_of(input));
         receive(kPeer, message.integrity(as_bytes(kTheirs.password)).build());
     }
 
-    void answer_relay_request(Input& input) {
+    void answer_relay_request(fuzz::Input& input) {
         if (!relay_request_) {
             return;
         }
-        const auto choice = input.byte();
+        const auto choice = input.u8();
         const auto cls = choice % 3 == 0 ? stun::Class::kError : stun::Class::kSuccess;
         stun::MessageBuilder message{cls, relay_request_->method, relay_request_->transaction_id};
         if (cls == stun::Class::kError) {
             static constexpr std::array<std::uint16_t, 7> kCodes{400, 401, 420, 437, 438, 500, 508};
-            message.error_code(kCodes[input.byte() % kCodes.size()], "");
+            message.error_code(kCodes[input.u8() % kCodes.size()], "");
             message.text(AttributeType::kNonce, "nonce").text(AttributeType::kRealm, "firezone");
         } else {
-            message.address(AttributeType::kXorMappedAddress, input.address());
-            message.address(AttributeType::kXorRelayedAddress, input.address());
-            message.u32(AttributeType::kLifetime, input.word());
+            message.address(AttributeType::kXorMappedAddress, address_of(input));
+            message.address(AttributeType::kXorRelayedAddress, address_of(input));
+            message.u32(AttributeType::kLifetime, input.u16());
         }
         if (choice % 5 != 0) {
             message.integrity(stun::long_term_key("1:salt", "firezone", "relay password").reveal());
@@ -188,8 +168,8 @@ private:
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Input input{data, size};
-    Harness harness{input.byte() % 2 == 0};
+    fuzz::Input input{data, size};
+    Harness harness{input.u8() % 2 == 0};
     while (!input.empty()) {
         harness.step(input);
     }

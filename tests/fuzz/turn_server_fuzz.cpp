@@ -10,35 +10,13 @@
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/server/credentials.h"
 #include "culvert/turn/server/server.h"
+#include "input.h"
 
 namespace culvert::turn {
 namespace {
 
 constexpr std::string_view kStampSecret = "9f2c5be1a7d04836c1e85f7093bd4aa26e7f01d3c85b294ae0637c1f5d8ab4e2";
 constexpr std::string_view kUsername = "9999999999:salt";
-
-class Input {
-public:
-    explicit Input(ByteSpan bytes) : rest_{bytes} {}
-
-    [[nodiscard]] bool is_empty() const { return rest_.empty(); }
-    std::uint8_t byte() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = std::to_integer<std::uint8_t>(rest_.front());
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-    ByteSpan take(std::size_t length) {
-        const auto taken = rest_.first(std::min(length, rest_.size()));
-        rest_ = rest_.subspan(taken.size());
-        return taken;
-    }
-
-private:
-    ByteSpan rest_;
-};
 
 void require(bool condition) {
     if (!condition) {
@@ -57,30 +35,30 @@ net::SocketAddress peer_address(std::uint8_t choice) {
 }
 
 /// A well-signed request whose attributes come from the input.
-Bytes signed_request(Input& input, const Uuid& nonce) {
+Bytes signed_request(fuzz::Input& input, const Uuid& nonce) {
     constexpr std::array kMethods{stun::Method::kAllocate, stun::Method::kRefresh, stun::Method::kChannelBind,
                                   stun::Method::kCreatePermission};
-    stun::MessageBuilder builder{stun::Class::kRequest, kMethods[input.byte() % kMethods.size()], {}};
-    const auto shape = input.byte();
+    stun::MessageBuilder builder{stun::Class::kRequest, kMethods[input.u8() % kMethods.size()], {}};
+    const auto shape = input.u8();
     if ((shape & 64) != 0) {
         builder.raw(stun::AttributeType::kSoftware, input.take(4));  // else it is one that was handled before
     }
     if ((shape & 1) != 0) {
-        builder.requested_transport((shape & 2) != 0 ? input.byte() : stun::kTransportUdp);
+        builder.requested_transport((shape & 2) != 0 ? input.u8() : stun::kTransportUdp);
     }
     if ((shape & 4) != 0) {
         builder.address_family(stun::AttributeType::kAdditionalAddressFamily, net::Family::kIpv6);
     }
     if ((shape & 8) != 0) {
-        builder.u32(stun::AttributeType::kLifetime, input.byte());
+        builder.u32(stun::AttributeType::kLifetime, input.u8());
     }
     if ((shape & 16) != 0) {
-        builder.channel_number(static_cast<std::uint16_t>(0x4000 + input.byte() % 4))
-            .address(stun::AttributeType::kXorPeerAddress, peer_address(input.byte()));
+        builder.channel_number(static_cast<std::uint16_t>(0x4000 + input.u8() % 4))
+            .address(stun::AttributeType::kXorPeerAddress, peer_address(input.u8()));
     }
     if ((shape & 32) != 0) {
-        const auto type = static_cast<stun::AttributeType>((input.byte() << 8) | input.byte());
-        builder.raw(type, input.take(input.byte() % 40));
+        const auto type = static_cast<stun::AttributeType>((input.u8() << 8) | input.u8());
+        builder.raw(type, input.take(input.u8() % 40));
     }
     const auto key = relay_key(*RelayUsername::parse(kUsername), kStampSecret);
     return builder.text(stun::AttributeType::kUsername, kUsername)
@@ -92,8 +70,8 @@ Bytes signed_request(Input& input, const Uuid& nonce) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Input input{std::as_bytes(std::span{data, size})};
-    const auto setup = input.byte();
+    fuzz::Input input{data, size};
+    const auto setup = input.u8();
     ServerConfig config;
     if (setup % 3 != 0) {
         config.public_v4 = client_address(0).ip;
@@ -107,8 +85,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Instant now{};
     WallTime wall_now{std::chrono::seconds{1'763'000'000}};
 
-    while (!input.is_empty()) {
-        const auto action = input.byte();
+    while (!input.empty()) {
+        const auto action = input.u8();
         const auto client = client_address(action >> 3);
         switch (action & 7) {
             case 0:
@@ -119,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             }
             case 2:
             case 3: {
-                const auto datagram = input.take(input.byte());
+                const auto datagram = input.take(input.u8());
                 if (const auto to = server.handle_client_input(datagram, client, now, wall_now)) {
                     require(to->payload.size() + 4 <= datagram.size());
                     require(to->payload.empty() || (to->payload.data() >= datagram.data() + 4 &&
@@ -128,8 +106,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 break;
             }
             case 4: {
-                const auto peer = peer_address(input.byte());
-                const auto port = static_cast<std::uint16_t>(50000 + input.byte() % 6);
+                const auto peer = peer_address(input.u8());
+                const auto port = static_cast<std::uint16_t>(50000 + input.u8() % 6);
                 if (const auto to = server.handle_peer_input(peer, port, 10)) {
                     require(to->channel >= 0x4000 && to->channel <= 0x4fff);
                 }
@@ -137,10 +115,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             }
             case 5:
                 server.handle_allocation_failed(
-                    static_cast<std::uint16_t>(config.lowest_port + input.byte() % (1 + setup % 5)), now);
+                    static_cast<std::uint16_t>(config.lowest_port + input.u8() % (1 + setup % 5)), now);
                 break;
             case 6:
-                now += std::chrono::seconds{input.byte()};
+                now += std::chrono::seconds{input.u8()};
                 wall_now += std::chrono::seconds{1};
                 break;
             default:

@@ -12,6 +12,7 @@
 #include "culvert/net/ip_address.h"
 #include "culvert/wireguard/rate_limiter.h"
 #include "culvert/wireguard/tunnel.h"
+#include "input.h"
 
 namespace {
 
@@ -27,34 +28,6 @@ void require(bool holds) {
 
 constexpr Instant kStart{1000s};
 const net::IpAddress kAddress{std::array<std::uint8_t, 4>{192, 0, 2, 1}};
-
-class Input {
-public:
-    Input(const std::uint8_t* data, std::size_t size) : rest_{std::as_bytes(std::span{data, size})} {}
-
-    [[nodiscard]] bool empty() const { return rest_.empty(); }
-    std::uint8_t u8() {
-        if (rest_.empty()) {
-            return 0;
-        }
-        const auto value = static_cast<std::uint8_t>(rest_[0]);
-        rest_ = rest_.subspan(1);
-        return value;
-    }
-    std::uint16_t u16() {
-        const auto high = u8();
-        return static_cast<std::uint16_t>(high << 8 | u8());
-    }
-    /// A heap copy of exact size, so that the sanitizer sees each byte read beyond it.
-    Bytes take(std::size_t size) {
-        const auto part = rest_.first(std::min(size, rest_.size()));
-        rest_ = rest_.subspan(part.size());
-        return to_bytes(part);
-    }
-
-private:
-    ByteSpan rest_;
-};
 
 struct Side {
     Side(const crypto::KeyPair& keys, const crypto::PublicKey& other, std::uint32_t id24)
@@ -72,7 +45,7 @@ class World {
 public:
     World() : World{Rng::from_number(1)} {}
 
-    void step(Input& input) {
+    void step(fuzz::Input& input) {
         const auto operation = input.u8();
         auto& from = (operation & 0x80U) != 0 ? a_ : b_;
         auto& to = &from == &a_ ? b_ : a_;
@@ -162,7 +135,7 @@ private:
     }
 
     /// An earlier datagram, perhaps changed.
-    void replay(Side& to, Input& input) {
+    void replay(Side& to, fuzz::Input& input) {
         if (history_.empty()) {
             return;
         }
@@ -216,7 +189,7 @@ private:
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     World world;
-    Input input{data, size};
+    fuzz::Input input{data, size};
     for (int steps = 0; steps < 200 && !input.empty(); ++steps) {
         world.step(input);
     }
