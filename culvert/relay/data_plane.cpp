@@ -185,13 +185,25 @@ ByteSpan DataPlane::next_datagram() {
 void DataPlane::handle_datagram(ByteSpan datagram, const net::SocketAddress& from) {
     if (source_.port == 0) {
         if (const auto to = server_.handle_client_input(datagram, from, now_, wall_now_)) {
-            if (const auto& socket = allocation_socket(to->peer.family(), to->port)) {
-                outbox_.add(*socket, &to->peer, to->peer, to->payload);
-            }
+            pass_to_peer(*to);
         }
     } else if (const auto to = server_.handle_peer_input(from, source_.port, datagram.size())) {
-        outbox_.add_channel_data(*sockets(to->client.family()).listen, &to->client, to->client, to->channel, datagram);
+        pass_to_client(*to, datagram);
     }
+}
+
+void DataPlane::pass_to_peer(const turn::Server::ToPeer& to) {
+    if (server_.is_inside(to.peer)) {
+        if (const auto client = server_.handle_inside(to)) {
+            pass_to_client(*client, to.payload);
+        }
+    } else if (const auto& socket = allocation_socket(to.peer.family(), to.port)) {
+        outbox_.add(*socket, &to.peer, to.peer, to.payload);
+    }
+}
+
+void DataPlane::pass_to_client(const turn::Server::ToClient& to, ByteSpan payload) {
+    outbox_.add_channel_data(*sockets(to.client.family()).listen, &to.client, to.client, to.channel, payload);
 }
 
 bool DataPlane::run_commands() {

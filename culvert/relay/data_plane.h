@@ -94,6 +94,8 @@ private:
     void receive(const Source& source);
     [[nodiscard]] ByteSpan next_datagram();
     void handle_datagram(ByteSpan datagram, const net::SocketAddress& from);
+    void pass_to_peer(const turn::Server::ToPeer& to);
+    void pass_to_client(const turn::Server::ToClient& to, ByteSpan payload);
     void execute(const turn::SendMessage& command);
     void execute(const turn::CreateAllocation& command);
     void execute(const turn::FreeAllocation& command);

@@ -143,9 +143,9 @@ protected:
         }
     }
 
-    void request(const RequestSpec& spec) {
-        const auto bytes = requests_.encode(spec, plane_->server().make_nonce(kClient, now_).to_string());
-        kernel_.deliver({turn::kRelayPort, kClient, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
+    void request(const RequestSpec& spec, const net::SocketAddress& client = kClient) {
+        const auto bytes = requests_.encode(spec, plane_->server().make_nonce(client, now_).to_string());
+        kernel_.deliver({turn::kRelayPort, client, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
     }
     /// Leaves an allocation with a channel, whose port it returns.
     std::uint16_t allocate() {
@@ -187,6 +187,46 @@ TEST_F(DataPlaneTest, RelaysBothWays) {
     EXPECT_EQ(sent[1].payload, framed("down"));
     EXPECT_EQ(sent[1].other, kClient);
     EXPECT_EQ(plane_->relayed().datagrams, 2U);
+}
+
+/// Behind 1:1 NAT without hairpinning, a datagram to the own public address would never come back.
+TEST_F(DataPlaneTest, DeliversFromOneAllocationToAnotherByItself) {
+    const net::SocketAddress other = at("198.51.100.3:3000");
+    const auto port = allocate();
+    const std::uint16_t other_port = port == 50'000 ? 50'001 : 50'000;
+    request(turn::test::allocate(), other);
+    settle();
+    ASSERT_TRUE(kernel_.is_open(other_port));
+    request(turn::test::bind(0x4002, "203.0.113.50:" + std::to_string(other_port)));
+    settle();
+    static_cast<void>(kernel_.take_sent());
+    const std::string up{"\x40\x02\0\x02up", 6};
+
+    kernel_.deliver({turn::kRelayPort, kClient, up});
+    settle();
+    EXPECT_TRUE(kernel_.take_sent().empty()) << "the other one has no channel to it, as if it had come over the wire";
+
+    request(turn::test::bind(kChannel, "203.0.113.50:" + std::to_string(port)), other);
+    settle();
+    static_cast<void>(kernel_.take_sent());
+    kernel_.deliver({turn::kRelayPort, kClient, up});
+    kernel_.deliver({turn::kRelayPort, other, framed("down")});
+    settle();
+
+    const auto sent = kernel_.take_sent();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent[0].port, turn::kRelayPort);
+    EXPECT_EQ(sent[0].other, other);
+    EXPECT_EQ(sent[0].payload, framed("up"));
+    EXPECT_EQ(sent[1].other, kClient);
+    EXPECT_EQ(sent[1].payload, (std::string{"\x40\x02\0\x04", 4} + "down"));
+
+    request(turn::test::refresh(0), other);
+    settle();
+    static_cast<void>(kernel_.take_sent());
+    kernel_.deliver({turn::kRelayPort, kClient, up});
+    settle();
+    EXPECT_TRUE(kernel_.take_sent().empty()) << "whose allocation has ended";
 }
 
 TEST_F(DataPlaneTest, OneTurnTakesOneBatchOfEachSocketThatIsReady) {

@@ -124,6 +124,16 @@ std::optional<Server::ToClient> Server::handle_peer_input(const net::SocketAddre
     return ToClient{to->remote, to->tag};
 }
 
+bool Server::is_inside(const net::SocketAddress& peer) const {
+    return (peer.ip == config_.public_v4 || peer.ip == config_.public_v6) && peer.port >= config_.lowest_port &&
+           peer.port <= config_.highest_port;
+}
+
+std::optional<Server::ToClient> Server::handle_inside(const ToPeer& way) {
+    const auto port = way.peer.port;
+    return handle_peer_input({way.peer.ip, way.port}, port, way.payload.size());
+}
+
 void Server::handle_stun(ByteSpan datagram, const net::SocketAddress& client, Instant now, WallTime wall_now) {
     const auto message = stun::Message::parse(datagram, stun::kRelayTextLimits);
     if (!message) {

@@ -98,6 +98,13 @@ public:
     /// A datagram of `length` bytes from an allocation's port: who gets it, behind a ChannelData header.
     std::optional<ToClient> handle_peer_input(const net::SocketAddress& peer, std::uint16_t port, std::size_t length);
 
+    /// Whether a peer is an allocation of this relay, as its users know them: what goes there need not go over the
+    /// wire, and behind 1:1 NAT without hairpinning could not.
+    [[nodiscard]] bool is_inside(const net::SocketAddress& peer) const;
+    /// A datagram from one allocation to another of this relay, to the same end as if handle_peer_input() had got it.
+    /// Requires is_inside(way.peer).
+    std::optional<ToClient> handle_inside(const ToPeer& way);
+
     /// The socket of a CreateAllocation could not be opened: tries another port, or tells the client that there is
     /// none.
     void handle_allocation_failed(std::uint16_t port, Instant now);
