@@ -67,7 +67,15 @@ void set_buffer_size(int fd, int force_option, int plain_option, std::size_t byt
                log::field("effective", effective / 2));  // the kernel doubles what it stores
 }
 
-/// Paths are told apart by local address, their congestion is heard of, and what does not fit is noticed.
+/// Our datagrams have fixed sizes, which most networks take. Where one does not, whoever meets it cuts them: this
+/// kernel for its own interface, of IPv4 each router as well (so that nothing need be believed that ICMP says, which
+/// anybody may forge), of IPv6 this kernel again, once a router has told it.
+void allow_fragments(int fd, bool is_v4) {
+    set_option(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
+               is_v4 ? IP_PMTUDISC_OMIT : IPV6_PMTUDISC_DONT);
+}
+
+/// Paths are told apart by local address, and their congestion is heard of.
 void set_options_for_ice(int fd, bool is_v4) {
     constexpr int kOn = 1;
     if (is_v4) {
@@ -76,15 +84,11 @@ void set_options_for_ice(int fd, bool is_v4) {
     } else {
         set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, kOn);
         set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, kOn);
-        set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, kOn);
         // A temporary address would change under established candidates.
         constexpr int kPreferPublic = 0x0002;  // IPV6_PREFER_SRC_PUBLIC
         constexpr int kAddrPreferences = 72;   // IPV6_ADDR_PREFERENCES
         set_option(fd, IPPROTO_IPV6, kAddrPreferences, kPreferPublic);
     }
-    // Don't-fragment, but ignore the path-MTU cache: our packets have fixed sizes and are meant to fit.
-    set_option(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
-               is_v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE);
 }
 
 std::error_code last_error() {
@@ -104,6 +108,7 @@ std::expected<Kernel::UdpSocketOpened, std::error_code> LinuxKernel::open_udp(co
     if (!is_v4) {
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, kOn);  // both families share a port number
     }
+    allow_fragments(fd, is_v4);
     if (!options.is_relay) {
         set_options_for_ice(fd, is_v4);
     }

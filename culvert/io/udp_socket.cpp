@@ -103,9 +103,9 @@ bool UdpSocket::handle_send_failure(int error_number, std::size_t segments, Send
         kLog.info("The network card refuses segmentation offload; sending single datagrams from now on");
         return true;
     }
-    if (segments > 1 && error_number == EINVAL) {
+    if (segments > 1 && (error_number == EINVAL || error_number == EMSGSIZE)) {
         // About this train alone: its route has a small MTU, or a peer named an address that is none. The others must
-        // not pay for it.
+        // not pay for it. What the kernel does not cut into trains it cuts into fragments.
         position.is_unjoined = true;
         kLog.debug("The kernel refuses segmentation offload on this route; sending single datagrams");
         return true;
