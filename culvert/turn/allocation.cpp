@@ -62,6 +62,11 @@ void Allocation::handle_timeout(Instant now) {
             case Due::kKeepAlive:
                 due_.set(Due::kKeepAlive, now + kKeepAliveInterval);
                 return send_to_active(BindingRequest{}, now);
+            case Due::kRetry:
+                if (is_suspended() && credentials_) {
+                    probe(now);
+                }
+                return;
         }
     });
     requests_.expire(
@@ -70,7 +75,7 @@ void Allocation::handle_timeout(Instant now) {
             log_.debug("Repeating request", log::field("server", request.destination));
             transmit(request);
         },
-        [&](const Request& request) { give_up(request); });
+        [&](const Request& request) { give_up(request, now); });
     for (const auto channel : channels_.channels_to_refresh(now)) {
         send_to_active(ChannelBindRequest{channel, channels_.find(channel)->peer}, now);
     }
@@ -154,6 +159,7 @@ std::optional<DeathReason> Allocation::death_reason() const {
 
 void Allocation::probe(Instant now) {
     active_socket_.reset();
+    round_trip_.reset();
     for (const auto& address : {server_.v4, server_.v6}) {
         if (address) {
             send(BindingRequest{}, *address, now);
@@ -201,12 +207,34 @@ void Allocation::transmit(Request& request) {
         {.path = {.source = std::nullopt, .destination = request.destination}, .payload = request.bytes});
 }
 
-void Allocation::give_up(const Request& request) {
+void Allocation::give_up(const Request& request, Instant now) {
     log_.debug("Giving up on request", log::field("server", request.destination));
     // The other family's first BINDING says nothing about the one in use.
-    if (active_socket_ && active_socket_->family() == request.destination.family()) {
-        active_socket_.reset();
-        invalidate("relay does not respond");
+    if (!active_socket_ || active_socket_->family() != request.destination.family()) {
+        return;
+    }
+    active_socket_.reset();
+    round_trip_.reset();
+    invalidate("relay does not respond");
+    // One family may be broken on the way while the other one, which worked before, still does.
+    const auto& other = request.destination.is_v4() ? server_.v6 : server_.v4;
+    if (other && candidates_.server_reflexive(other->family())) {
+        const auto* refresh = std::get_if<RefreshRequest>(&request.kind);
+        send(BindingRequest{}, *other, now, refresh != nullptr && refresh->is_probe ? kProbeGiveUpAfter : kGiveUpAfter);
+    }
+}
+
+/// Without an allocation and without a request in flight: a relay that was full may have room in a while.
+void Allocation::retry_later(Instant now) {
+    due_.set(Due::kRetry, now + retry_pause_);
+    retry_pause_ = std::min(2 * retry_pause_, kLongestAllocateRetry);
+}
+
+void Allocation::note_round_trip(const Request& request, Instant now) {
+    const auto sent_at = request.timer.sent_once_at();
+    if (sent_at && (!active_socket_ || *active_socket_ == request.destination)) {
+        const auto sample = now - *sent_at;
+        round_trip_ = round_trip_ ? (7 * *round_trip_ + sample) / 8 : sample;
     }
 }
 
@@ -272,6 +300,7 @@ bool Allocation::handle_input(const net::SocketAddress& local, const net::Socket
         return false;
     }
     auto request = requests_.take(*place);
+    note_round_trip(request, now);
     const bool is_handled = message.cls() == stun::Class::kSuccess ? handle_success(request, local, message, now)
                                                                    : handle_error(request, message, now);
     if (!is_handled) {
@@ -329,6 +358,8 @@ bool Allocation::handle_allocate_success(const stun::Message& message, Instant n
     }
     restart_lifetime(*seconds, now);
     mismatches_ = 0;
+    retry_pause_ = kFirstAllocateRetry;
+    due_.clear(Due::kRetry);
     due_.set(Due::kKeepAlive, now + kKeepAliveInterval);
     log_.info("Allocated on relay", log::field("lifetime", *seconds));
     for (const auto& peer : std::exchange(buffered_binds_, {})) {
@@ -407,6 +438,7 @@ void Allocation::handle_mismatch(const Request& request, Instant now) {
         log_.warn("Relay and client do not agree on an allocation, waiting for a better moment");
         mismatches_ = 0;
         buffered_binds_.clear();
+        retry_later(now);
         return;
     }
     std::visit(overloaded{
@@ -425,11 +457,16 @@ void Allocation::handle_mismatch(const Request& request, Instant now) {
 void Allocation::handle_refusal(const Request& request, Instant now) {
     std::visit(overloaded{
                    [](const BindingRequest&) {},
-                   [&](const AllocateRequest&) { buffered_binds_.clear(); },
+                   [&](const AllocateRequest&) {
+                       buffered_binds_.clear();
+                       retry_later(now);
+                   },
                    [&](const RefreshRequest&) {
                        // Try again, but not at once for ever.
                        if (const auto expiry = due_.get(Due::kExpiry)) {
                            due_.set(Due::kRefresh, now + std::max(kShortestRefreshPause, (*expiry - now) / 2));
+                       } else {
+                           retry_later(now);
                        }
                    },
                    [&](const ChannelBindRequest& bind) { handle_refused_bind(bind, {}, now); },

@@ -112,7 +112,10 @@ public:
     /// Unset once the relay refused them.
     [[nodiscard]] const std::optional<LongTermCredentials>& credentials() const { return credentials_; }
 
-    /// Without allocation and not trying to get one; refresh() starts over.
+    /// How far away the relay is by the address in use, smoothed (RFC 6298 section 2).
+    [[nodiscard]] std::optional<Duration> round_trip() const { return round_trip_; }
+
+    /// Without allocation and not trying to get one, until it is time to ask again; refresh() starts over at once.
     [[nodiscard]] bool is_suspended() const;
     /// Ask after each handle_timeout(). Set: remove this object.
     [[nodiscard]] std::optional<DeathReason> death_reason() const;
@@ -122,11 +125,12 @@ public:
     void describe(Snapshot& out) const;
 
 private:
-    /// Nothing of this without an allocation.
+    /// Nothing but the last without an allocation.
     enum class Due : std::uint8_t {
         kExpiry,     ///< the relay forgets the allocation
         kRefresh,    ///< the allocation is to be prolonged; not set while the relay is asked to
         kKeepAlive,  ///< the NAT's mapping towards the relay is to be used
+        kRetry,      ///< the relay refused an allocation a while ago
     };
 
     void probe(Instant now);
@@ -134,7 +138,9 @@ private:
               Duration give_up_after = kGiveUpAfter, unsigned challenges = 0);
     void send_to_active(RequestKind kind, Instant now, Duration give_up_after = kGiveUpAfter);
     void transmit(Request& request);
-    void give_up(const Request& request);
+    void give_up(const Request& request, Instant now);
+    void retry_later(Instant now);
+    void note_round_trip(const Request& request, Instant now);
     void invalidate(std::string_view reason);
     void bind_now(const net::SocketAddress& peer, Instant now);
     void buffer_bind(const net::SocketAddress& peer);
@@ -169,6 +175,8 @@ private:
     bool has_warned_of_exhaustion_ = false;
     bool has_warned_of_refused_bind_ = false;
     unsigned mismatches_ = 0;  // since relay and client last agreed on an allocation
+    Duration retry_pause_ = kFirstAllocateRetry;
+    std::optional<Duration> round_trip_;
 
     GatheredCandidates candidates_;
     ChannelBindings channels_;

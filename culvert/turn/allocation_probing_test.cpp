@@ -97,6 +97,34 @@ TEST_F(ProbingTest, LosesTheRelayWithAllocateAndNotWithTheOtherFamilysBinding) {
     EXPECT_EQ(allocation->death_reason(), DeathReason::kNoResponse);
 }
 
+TEST_F(ProbingTest, OneBrokenFamilyDoesNotCostTheOther) {
+    start_dual();
+    const auto probes = sent();
+    deliver(probes[0], binding_success(probes[0]), 0);
+    deliver(probes[1], binding_success(probes[1]), 0);
+    const auto allocate = only();
+    deliver(allocate, allocate_success(allocate, {kAllocated4}), 0);
+    ASSERT_EQ(allocation->active_socket(), kRelay4);
+
+    Sent last;
+    while (allocation->active_socket()) {
+        allocation->handle_timeout(*allocation->poll_timeout());
+        for (const auto& request : sent()) {
+            last = request;
+        }
+    }
+    EXPECT_FALSE(allocation->is_dead());
+    EXPECT_EQ(last.to, kRelay6);
+    EXPECT_EQ(last.method(), Method::kBinding);
+
+    deliver(last, binding_success(last), 40);
+    const auto again = only();
+    EXPECT_EQ(again.to, kRelay6);
+    EXPECT_EQ(again.method(), Method::kAllocate);
+    deliver(again, allocate_success(again, {kAllocated4}), 40);
+    EXPECT_EQ(allocation->active_socket(), kRelay6);
+}
+
 TEST_F(ProbingTest, IgnoresResponsesFromElsewhereAndToOtherRequests) {
     start_v4();
     const auto binding = only();

@@ -147,7 +147,7 @@ TEST_F(RequestsTest, GivesUpARequestIfTheRelayWantsAnotherRealm) {
     deliver(first, challenge(first, 401, "n1", "example.org"), 0);
 
     EXPECT_TRUE(sent().empty());
-    EXPECT_FALSE(allocation->poll_timeout().has_value());
+    EXPECT_EQ(allocation->poll_timeout(), at(10));
     EXPECT_TRUE(allocation->is_suspended());
     EXPECT_FALSE(allocation->is_dead());
 }
@@ -308,7 +308,7 @@ TEST_F(RequestsTest, ARefusedAllocateSuspendsUntilRefreshed) {
 
     EXPECT_TRUE(allocation->is_suspended());
     EXPECT_FALSE(allocation->is_dead());
-    EXPECT_FALSE(allocation->poll_timeout().has_value());
+    EXPECT_EQ(allocation->poll_timeout(), at(10));
     allocation->bind_channel(kPeer2, at(1));  // ignored
     EXPECT_TRUE(sent().empty());
 
@@ -320,6 +320,44 @@ TEST_F(RequestsTest, ARefusedAllocateSuspendsUntilRefreshed) {
     EXPECT_EQ(again.method(), Method::kAllocate);
     deliver(again, allocate_success(again, {kAllocated4}), 5);
     EXPECT_TRUE(sent().empty()) << "channel binds from before the failure";
+}
+
+TEST_F(RequestsTest, ARefusedAllocateIsTriedAgainLessAndLessOften) {
+    start_v4();
+    auto allocate = answer_binding();
+    double now = 0;
+    for (const double pause : {10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0}) {
+        deliver(allocate, error(allocate, 508), now);
+        EXPECT_TRUE(allocation->is_suspended());
+        now += pause;
+        ASSERT_EQ(allocation->poll_timeout(), at(now));
+        allocation->handle_timeout(at(now));
+        const auto binding = only();
+        ASSERT_EQ(binding.method(), Method::kBinding);
+        deliver(binding, binding_success(binding), now);
+        allocate = only();
+        ASSERT_EQ(allocate.method(), Method::kAllocate);
+    }
+    deliver(allocate, allocate_success(allocate, {kAllocated4}), now);
+    EXPECT_TRUE(allocation->has_allocation());
+}
+
+TEST_F(RequestsTest, MeasuresHowFarAwayTheRelayIsButNotByRepeatedRequests) {
+    start_v4();
+    EXPECT_EQ(allocation->round_trip(), std::nullopt);
+    const auto binding = only();
+    deliver(binding, binding_success(binding), 0.08);
+    EXPECT_EQ(allocation->round_trip(), std::chrono::milliseconds{80});
+    const auto allocate = only();
+    deliver(allocate, allocate_success(allocate, {kAllocated4}), 0.24);
+    EXPECT_EQ(allocation->round_trip(), std::chrono::milliseconds{90});
+
+    allocation->handle_timeout(at(25.24));
+    only();
+    allocation->handle_timeout(at(26.24));
+    const auto repeated = only();
+    deliver(repeated, binding_success(repeated), 26.3);
+    EXPECT_EQ(allocation->round_trip(), std::chrono::milliseconds{90});
 }
 
 TEST_F(RequestsTest, RefreshAllocatesAgainWhileTheOtherAddressIsStillAsked) {

@@ -48,6 +48,11 @@ inline constexpr Duration kShortestRefreshPause = std::chrono::seconds{1};
 /// Relays grant at most an hour; the limit keeps arithmetic with whatever one sends in range.
 inline constexpr std::chrono::seconds kLongestLifetime = std::chrono::hours{24};
 
+/// How long a client waits until it asks a relay again that has refused an allocation: at first, and after doubling it
+/// each time. Ours to choose: the reference waits for the portal to list the relay anew.
+inline constexpr Duration kFirstAllocateRetry = std::chrono::seconds{10};
+inline constexpr Duration kLongestAllocateRetry = std::chrono::minutes{5};
+
 /// Channel binds that wait for an allocation; the oldest is dropped.
 inline constexpr std::size_t kMaxBufferedBinds = 100;
 

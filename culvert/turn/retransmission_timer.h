@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "culvert/base/time.h"
 #include "culvert/turn/constants.h"
 
@@ -14,6 +16,12 @@ public:
     /// The next instant at which trigger() is due.
     [[nodiscard]] Instant next() const { return next_; }
     [[nodiscard]] bool is_due(Instant now) const { return now >= next_; }
+
+    /// When the request was sent, unless it was repeated: then nobody knows which one was answered (Karn's algorithm,
+    /// RFC 6298 section 3).
+    [[nodiscard]] std::optional<Instant> sent_once_at() const {
+        return interval_ == kFirstRetransmission ? std::optional{started_} : std::nullopt;
+    }
 
     /// Requires is_due(now). True: send again; false: give up.
     [[nodiscard]] bool trigger(Instant now) {
