@@ -20,6 +20,13 @@ inline constexpr Duration kProactiveHandshakeInterval = std::chrono::seconds{20}
 /// as long each time, up to the longest pause. Ours to choose: the reference never does.
 inline constexpr Duration kFirstDirectRetry = std::chrono::seconds{20};
 inline constexpr Duration kLongestDirectRetry = std::chrono::minutes{10};
+/// A relay that has stopped answering is tried again so long afterwards, then after twice as long each time, up to the
+/// longest pause. Ours to choose.
+inline constexpr Duration kFirstRelayRetry = std::chrono::seconds{10};
+inline constexpr Duration kLongestRelayRetry = std::chrono::minutes{10};
+/// A relay is as good as the nearest one if its round trip is longer by no more than this, or by a quarter. Ours to
+/// choose, so that relays beside each other share the load.
+inline constexpr Duration kRelayDistanceTolerance = std::chrono::milliseconds{5};
 inline constexpr Duration kHandshakeWindow = std::chrono::seconds{1};
 inline constexpr Duration kRecentlyDisconnectedMemory = std::chrono::seconds{5};
 

@@ -19,6 +19,7 @@
 #include "culvert/connectivity/decapsulate_error.h"
 #include "culvert/connectivity/events.h"
 #include "culvert/connectivity/index_table.h"
+#include "culvert/connectivity/lost_relays.h"
 #include "culvert/connectivity/outbox.h"
 #include "culvert/connectivity/peer_table.h"
 #include "culvert/connectivity/recently_disconnected.h"
@@ -81,7 +82,8 @@ public:
     /// Changes on reset().
     [[nodiscard]] const crypto::PublicKey& public_key() const;
     [[nodiscard]] bool has_connection(const ConnectionId& id) const { return connections_.contains(id); }
-    [[nodiscard]] bool has_relays() const { return !relays_.empty(); }
+    /// Not counting those that have stopped answering.
+    [[nodiscard]] bool has_relays() const;
     /// Where packets for the peer go; nullopt: nowhere yet.
     [[nodiscard]] std::optional<SendPath> send_path(const ConnectionId& id) const;
 
@@ -157,13 +159,15 @@ private:
     Connections::iterator erase(Connections::iterator entry, Instant now);
     Connections::iterator close(Connections::iterator entry, ByteSpan goodbye, Instant now);
 
+    void add_relay(const RelayServer& server, Instant now);
     void replace_relay(const RelayServer& server, Instant now);
     void invalidate_relay(const turn::Allocation& allocation);
     void handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now);
     void add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now);
     void remove_local_candidate(const turn::GatheredCandidate& candidate);
     void forget_relay(const RelayId& id);
-    void drop_dead_relays();
+    void drop_dead_relays(Instant now);
+    void retry_lost_relays(Instant now);
     void replace_lost_relays(Instant now);
 
     /// From a relay's port: the datagram is consumed (false), refused, or to be treated further as what it carries.
@@ -199,6 +203,7 @@ private:
     std::unique_ptr<Identity> identity_;
 
     Relays relays_;
+    LostRelays lost_relays_;
     Outbox outbox_{relays_};
     Connections connections_;
     IndexTable indices_;

@@ -73,7 +73,7 @@ std::expected<Upserted, UpsertError> Node::upsert(const ConnectionId& id, Connec
         erase(existing, now);
     }
     auto rng = connection_rng_.fork();
-    const auto relay = relays_.sample(rng);
+    const auto relay = relays_.select(lost_relays_, rng);
     if (!relay) {
         kLog.warn("Cannot connect without relays", log::field(key, id));
         return std::unexpected{UpsertError::kNoRelays};
@@ -158,6 +158,7 @@ Node::Connections::iterator Node::erase(Connections::iterator entry, Instant now
 void Node::reset(Instant now) {
     outbox_.clear();
     relays_.clear();
+    lost_relays_.clear();
     for (auto entry = connections_.begin(); entry != connections_.end();) {
         outbox_.emit(ConnectionClosed{entry->first});
         entry = erase(entry, now);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -277,6 +278,86 @@ TEST_F(Relayed, LongIdlePathResumesOnTheSameChannels) {
         EXPECT_TRUE(has_contact()) << "round " << round;
         EXPECT_EQ(std::ranges::count(relay.error_codes, 400), 0);
     }
+    EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
+}
+
+TEST_F(Relayed, TakesTheNearestRelay) {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        Network net{seed};
+        auto& c = net.add_host(Role::kClient, "192.0.2.1", std::nullopt);
+        auto& g = net.add_host(Role::kGateway, "192.0.2.2", std::nullopt);
+        net.add_relay("203.0.113.21", std::nullopt);
+        net.add_relay("203.0.113.22", std::nullopt);
+        net.delay_of = [&](const Datagram& datagram) {
+            const bool is_far = datagram.from.ip == ip("203.0.113.22") || datagram.to.ip == ip("203.0.113.22");
+            return is_far ? 5 * net.delay : net.delay;
+        };
+        net.block_direct(c, g);
+        net.settle();
+        net.connect(c, g);
+        net.run_for(5s);
+        net.send(c, g, ping(1));
+        net.send(g, c, ping(1));
+        EXPECT_EQ(c.sent.back().datagram.to.ip, ip("203.0.113.21")) << "seed " << seed;
+        EXPECT_EQ(g.sent.back().datagram.to.ip, ip("203.0.113.21")) << "seed " << seed;
+    }
+}
+
+TEST_F(Relayed, RelaysBesideEachOtherShareTheLoad) {
+    std::set<net::IpAddress> used;
+    for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+        Network net{seed};
+        auto& c = net.add_host(Role::kClient, "192.0.2.1", std::nullopt);
+        auto& g = net.add_host(Role::kGateway, "192.0.2.2", std::nullopt);
+        net.add_relay("203.0.113.21", std::nullopt);
+        net.add_relay("203.0.113.22", std::nullopt);
+        net.block_direct(c, g);
+        net.settle();
+        net.connect(c, g);
+        net.run_for(5s);
+        net.send(c, g, ping(1));
+        used.insert(c.sent.back().datagram.to.ip);
+    }
+    EXPECT_EQ(used.size(), 2U);
+}
+
+TEST_F(Relayed, ARelayThatComesBackIsUsedAgain) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    network.block_direct(client, gateway);
+    network.settle();
+    relay.is_up = false;
+    network.run_for(45s);
+    EXPECT_FALSE(client.node.has_relays());
+    EXPECT_EQ(
+        client.node.upsert_connection(gateway.id, gateway.node.public_key(), {}, {"a", "b"}, {"c", "d"}, network.now)
+            .error(),
+        UpsertError::kNoRelays);
+
+    relay.is_up = true;
+    network.run_for(60s);
+    EXPECT_TRUE(client.node.has_relays());
+    network.connect(client, gateway);
+    network.run_for(5s);
+    EXPECT_TRUE(has_contact());
+}
+
+TEST_F(Relayed, AConnectionGetsItsOnlyRelayBack) {
+    auto& relay = network.add_relay("203.0.113.21", std::nullopt);
+    connect();
+    relay.is_up = false;
+    const auto talk = [&](Duration duration) {
+        for (const auto end = network.now + duration; network.now < end;) {
+            network.send(client, gateway, ping(1));
+            network.run_for(1s);
+        }
+    };
+    talk(60s);
+    EXPECT_TRUE(has_contact());
+    relay.is_up = true;
+    talk(90s);
+    network.block_direct(client, gateway);
+    talk(30s);
+    EXPECT_TRUE(has_contact());
     EXPECT_EQ(client.count<ConnectionFailed>() + gateway.count<ConnectionFailed>(), 0U);
 }
 

@@ -20,10 +20,20 @@ bool is_unchanged(const turn::Allocation& allocation, const RelayServer& server)
            *credentials == turn::LongTermCredentials{server.username, server.password, server.realm};
 }
 
+/// What the portal said about it; nullopt if the relay has refused that.
+std::optional<RelayServer> description_of(const RelayId& id, const turn::Allocation& allocation) {
+    return allocation.credentials().transform([&](const turn::LongTermCredentials& credentials) {
+        const auto& [v4, v6] = allocation.server();
+        return RelayServer{id, v4, v6, credentials.username, credentials.password, credentials.realm};
+    });
+}
+
 }  // namespace
 
 void Node::update_relays(std::span<const RelayId> removed, std::span<const RelayServer> listed, Instant now) {
+    lost_relays_.keep_only(listed);
     for (const auto& id : removed) {
+        lost_relays_.erase(id);
         if (const auto* allocation = relays_.find(id)) {
             kLog.info("Removing relay", log::field("relay", id));
             invalidate_relay(*allocation);
@@ -31,6 +41,7 @@ void Node::update_relays(std::span<const RelayId> removed, std::span<const Relay
         }
     }
     for (const auto& server : listed) {
+        lost_relays_.erase(server.id);
         auto* known = relays_.find(server.id);
         if (known != nullptr && is_unchanged(*known, server)) {
             if (known->is_suspended()) {
@@ -59,6 +70,10 @@ void Node::replace_relay(const RelayServer& server, Instant now) {
     } else {
         kLog.info("Adding relay", log::field("relay", server.id));
     }
+    add_relay(server, now);
+}
+
+void Node::add_relay(const RelayServer& server, Instant now) {
     relays_.insert(server.id, turn::Allocation{{server.v4, server.v6},
                                                {server.username, server.password, server.realm},
                                                identity_->software,
@@ -110,16 +125,35 @@ void Node::remove_local_candidate(const turn::GatheredCandidate& candidate) {
     }
 }
 
-void Node::drop_dead_relays() {
+bool Node::has_relays() const {
+    return std::ranges::any_of(relays_.all(), [&](const auto& relay) { return !lost_relays_.contains(relay.first); });
+}
+
+void Node::retry_lost_relays(Instant now) {
+    for (const auto& server : lost_relays_.take_due(now)) {
+        kLog.debug("Trying lost relay again", log::field("relay", server.id));
+        add_relay(server, now);
+    }
+}
+
+void Node::drop_dead_relays(Instant now) {
     auto& all = relays_.all();
     for (auto entry = all.begin(); entry != all.end();) {
         const auto id = entry->first;
         const auto reason = entry->second.death_reason();
         ++entry;
-        if (reason) {
-            kLog.info("Disconnected from relay", log::field("relay", id), log::field("reason", to_string(*reason)));
-            forget_relay(id);
+        if (!reason) {
+            continue;
         }
+        const auto level = lost_relays_.contains(id) ? log::Level::kDebug : log::Level::kInfo;
+        kLog.log(level, "Disconnected from relay", log::field("relay", id), log::field("reason", to_string(*reason)));
+        if (const auto server = description_of(id, *relays_.find(id));
+            server && *reason == turn::DeathReason::kNoResponse) {
+            lost_relays_.add(*server, now);
+        } else {
+            lost_relays_.erase(id);  // only the portal can mend that
+        }
+        forget_relay(id);
     }
 }
 
@@ -132,7 +166,7 @@ void Node::forget_relay(const RelayId& id) {
 }
 
 void Node::replace_lost_relays(Instant now) {
-    if (!has_orphans_ || relays_.empty()) {
+    if (!has_orphans_ || !has_relays()) {
         return;
     }
     has_orphans_ = false;
@@ -141,7 +175,7 @@ void Node::replace_lost_relays(Instant now) {
         if (relays_.find(connection->relay()) != nullptr) {
             continue;
         }
-        const auto relay = relays_.sample(rng);
+        const auto relay = relays_.select(lost_relays_, rng);
         kLog.info("Changing relay", log::field(id_key(id), id), log::field("relay", *relay));
         connection->set_relay(relay);
         for (const auto& candidate : relays_.relay_candidates(*relay)) {

@@ -3,13 +3,20 @@
 #include "culvert/base/deadlines.h"
 #include "culvert/connectivity/connection.h"
 #include "culvert/connectivity/node.h"
+#include "culvert/observability/log.h"
 
 namespace culvert::connectivity {
+namespace {
+
+constexpr log::Logger kLog{"connectivity"};
+
+}  // namespace
 
 void Node::handle_timeout(Instant now) {
+    retry_lost_relays(now);
     handle_relay_timeouts(now);
     handle_connection_timeouts(now);
-    drop_dead_relays();
+    drop_dead_relays(now);
     replace_lost_relays(now);
     remove_failed(now);
     recently_disconnected_.handle_timeout(now);
@@ -21,6 +28,10 @@ void Node::handle_relay_timeouts(Instant now) {
     }
     for (auto& [id, allocation] : relays_.all()) {
         handle_allocation_events(id, allocation, now);
+        if (allocation.has_allocation() && lost_relays_.contains(id)) {
+            kLog.info("Relay answers again", log::field("relay", id));
+            lost_relays_.erase(id);
+        }
     }
 }
 
@@ -45,7 +56,7 @@ void Node::remove_failed(Instant now) {
 }
 
 std::optional<Instant> Node::poll_timeout() {
-    auto next = schedule_.next();
+    auto next = earliest(schedule_.next(), lost_relays_.next());
     for (const auto& [id, allocation] : relays_.all()) {
         next = earliest(next, allocation.poll_timeout());
     }

@@ -1,8 +1,9 @@
 #include "culvert/connectivity/relays.h"
 
 #include <algorithm>
-#include <iterator>
 #include <tuple>
+
+#include "culvert/connectivity/constants.h"
 
 namespace culvert::connectivity {
 
@@ -39,11 +40,34 @@ turn::Allocation* Relays::find_by_relay_address(const net::SocketAddress& addres
     return found == table_.end() ? nullptr : &found->second;
 }
 
-std::optional<RelayId> Relays::sample(Rng& rng) const {
-    if (table_.empty()) {
-        return std::nullopt;
+std::optional<RelayId> Relays::select(const LostRelays& lost, Rng& rng) const {
+    enum class Fitness : std::uint8_t { kAny, kMayAnswerSoon, kAllocated };
+    const auto fitness_of = [](const turn::Allocation& allocation) {
+        return allocation.has_allocation()  ? Fitness::kAllocated
+               : !allocation.is_suspended() ? Fitness::kMayAnswerSoon
+                                            : Fitness::kAny;
+    };
+    auto fitness = Fitness::kAny;
+    auto nearest = Duration::max();
+    for (const auto& [id, allocation] : table_) {
+        if (lost.contains(id)) {
+            continue;
+        }
+        fitness = std::max(fitness, fitness_of(allocation));
+        if (allocation.has_allocation()) {
+            nearest = std::min(nearest, allocation.round_trip().value_or(nearest));
+        }
     }
-    return std::next(table_.begin(), static_cast<std::ptrdiff_t>(rng.below(table_.size())))->first;
+    std::vector<RelayId> fit;
+    for (const auto& [id, allocation] : table_) {
+        const auto distance = allocation.round_trip().value_or(Duration::zero());
+        const bool is_near = fitness != Fitness::kAllocated || nearest == Duration::max() ||
+                             distance <= nearest + std::max(nearest / 4, kRelayDistanceTolerance);
+        if (!lost.contains(id) && fitness_of(allocation) == fitness && is_near) {
+            fit.push_back(id);
+        }
+    }
+    return fit.empty() ? std::nullopt : std::optional{fit[rng.below(fit.size())]};
 }
 
 std::vector<ice::Candidate> Relays::seed_candidates(const std::optional<RelayId>& selected) const {

@@ -7,6 +7,7 @@
 
 #include "culvert/base/rng.h"
 #include "culvert/base/uuid.h"
+#include "culvert/connectivity/lost_relays.h"
 #include "culvert/ice/candidate.h"
 #include "culvert/turn/allocation.h"
 
@@ -36,8 +37,9 @@ public:
     /// The relay on which `address` was allocated for us.
     [[nodiscard]] turn::Allocation* find_by_relay_address(const net::SocketAddress& address);
 
-    /// Any relay with equal probability, whether it answered yet or not; nullopt if there is none.
-    [[nodiscard]] std::optional<RelayId> sample(Rng& rng) const;
+    /// Which relay a connection is to use: any of the nearest with an allocation; if there is none, any that may still
+    /// get one at once, then any. None of `lost`; nullopt if nothing is left.
+    [[nodiscard]] std::optional<RelayId> select(const LostRelays& lost, Rng& rng) const;
 
     /// What a new connection starts with: host and server-reflexive candidates of all relays, relayed ones of
     /// `selected`; by descending priority, without duplicates.

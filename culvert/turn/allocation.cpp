@@ -230,6 +230,11 @@ void Allocation::retry_later(Instant now) {
     retry_pause_ = std::min(2 * retry_pause_, kLongestAllocateRetry);
 }
 
+/// It is asked again and again: said once.
+log::Level Allocation::level_of_refusal() {
+    return std::exchange(has_warned_of_refusal_, true) ? log::Level::kDebug : log::Level::kWarn;
+}
+
 void Allocation::note_round_trip(const Request& request, Instant now) {
     const auto sent_at = request.timer.sent_once_at();
     if (sent_at && (!active_socket_ || *active_socket_ == request.destination)) {
@@ -359,6 +364,7 @@ bool Allocation::handle_allocate_success(const stun::Message& message, Instant n
     restart_lifetime(*seconds, now);
     mismatches_ = 0;
     retry_pause_ = kFirstAllocateRetry;
+    has_warned_of_refusal_ = false;
     due_.clear(Due::kRetry);
     due_.set(Due::kKeepAlive, now + kKeepAliveInterval);
     log_.info("Allocated on relay", log::field("lifetime", *seconds));
@@ -398,8 +404,9 @@ bool Allocation::handle_error(const Request& request, const stun::Message& messa
     } else if (const auto* bind = std::get_if<ChannelBindRequest>(&request.kind)) {
         handle_refused_bind(*bind, *error, now);
     } else {
-        log_.warn("Relay refused a request", log::field("method", static_cast<int>(message.method())),
-                  log::field("code", error->code), log::field("reason", error->reason));
+        log_.log(level_of_refusal(), "Relay refused a request",
+                 log::field("method", static_cast<int>(message.method())), log::field("code", error->code),
+                 log::field("reason", error->reason));
         if (error->code == stun::kUnknownAttribute) {
             has_protocol_failure_ = true;
         }
@@ -423,7 +430,8 @@ void Allocation::handle_unauthorized(const Request& request, const stun::Message
         nonce_ = *nonce;
     }
     if (!nonce || (realm && *realm != credentials_->realm) || request.challenges >= kMaxChallenges) {
-        log_.warn("Giving up on request: relay wants another realm, gives no nonce or wants another one each time");
+        log_.log(level_of_refusal(),
+                 "Giving up on request: relay wants another realm, gives no nonce or wants another one each time");
         handle_refusal(request, now);
         return;
     }
@@ -435,7 +443,7 @@ void Allocation::handle_unauthorized(const Request& request, const stun::Message
 void Allocation::handle_mismatch(const Request& request, Instant now) {
     invalidate("allocation mismatch");
     if (++mismatches_ > kMaxMismatches) {
-        log_.warn("Relay and client do not agree on an allocation, waiting for a better moment");
+        log_.log(level_of_refusal(), "Relay and client do not agree on an allocation, waiting for a better moment");
         mismatches_ = 0;
         buffered_binds_.clear();
         retry_later(now);

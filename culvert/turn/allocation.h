@@ -140,6 +140,7 @@ private:
     void transmit(Request& request);
     void give_up(const Request& request, Instant now);
     void retry_later(Instant now);
+    [[nodiscard]] log::Level level_of_refusal();
     void note_round_trip(const Request& request, Instant now);
     void invalidate(std::string_view reason);
     void bind_now(const net::SocketAddress& peer, Instant now);
@@ -172,6 +173,7 @@ private:
     std::optional<std::string> nonce_;
     Deadlines<Due> due_;
     bool has_protocol_failure_ = false;
+    bool has_warned_of_refusal_ = false;  // since the relay last allocated something
     bool has_warned_of_exhaustion_ = false;
     bool has_warned_of_refused_bind_ = false;
     unsigned mismatches_ = 0;  // since relay and client last agreed on an allocation

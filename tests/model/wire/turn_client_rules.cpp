@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "culvert/connectivity/constants.h"
 #include "culvert/turn/constants.h"
 
 namespace culvert::model::wire {
@@ -81,9 +82,13 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
     if (const auto complaint = judge_form(message, host.software); !complaint.empty()) {
         return complaint;
     }
+    if (message.type() == stun_type::kBinding && has_given_up(state, host.local(now))) {
+        state.is_given_up = true;
+    }
+    const bool is_listed_anew = host.last_relay_list && *host.last_relay_list > state.nonce_learnt;
     if (message.type() == stun_type::kAllocate && !message.has(kNonce) && !state.nonce.empty() &&
-        host.last_relay_list && *host.last_relay_list > state.nonce_learnt) {
-        // It had given the relay up, and was told of it again.
+        (is_listed_anew || state.is_given_up)) {
+        // It had given the relay up, and was told of it again or tries it again.
         state = Allocation{.run = state.run,
                            .software = state.software,
                            .since = state.since,
@@ -180,6 +185,13 @@ Complaint TurnClientRules::judge_form(const StunMessage& message, std::string_vi
         return "LIFETIME other than 0 is requested";
     }
     return {};
+}
+
+/// Whether requests have gone unanswered for so long that the relay counts as lost.
+bool TurnClientRules::has_given_up(const Allocation& allocation, Instant local) {
+    return std::ranges::any_of(allocation.series, [&](const auto& entry) {
+        return entry.second.is_open && local - entry.second.last >= connectivity::kFirstRelayRetry - kJitter;
+    });
 }
 
 /// Whether a new list of relays makes the host ask, beside what it has asked already.

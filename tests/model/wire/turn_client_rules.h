@@ -65,6 +65,7 @@ private:
         bool is_allocated = false;
         bool must_delete = false;
         bool is_refused = false;  ///< its credentials are
+        bool is_given_up = false;
         Instant created;
         Instant allocated;  ///< or its lifetime last restarted
         Duration lifetime{};
@@ -83,6 +84,7 @@ private:
                                          const RelayCredentials& credentials);
     [[nodiscard]] Complaint judge(Host& host, const net::SocketAddress& relay, const StunMessage& message, Instant now);
     [[nodiscard]] static Complaint judge_form(const StunMessage& message, std::string_view software);
+    [[nodiscard]] static bool has_given_up(const Allocation& allocation, Instant local);
     [[nodiscard]] static bool is_told(const Host& host, const Allocation& allocation, const StunMessage& message);
     [[nodiscard]] bool is_newest_nonce(const Host& host, const RelayCredentials& credentials,
                                        const Allocation& allocation, std::string_view nonce) const;
