@@ -362,10 +362,10 @@ bool Allocation::handle_allocate_success(const stun::Message& message, Instant n
         return false;
     }
     restart_lifetime(*seconds, now);
-    mismatches_ = 0;
     retry_pause_ = kFirstAllocateRetry;
     has_warned_of_refusal_ = false;
     due_.clear(Due::kRetry);
+    mismatches_ = 0;
     due_.set(Due::kKeepAlive, now + kKeepAliveInterval);
     log_.info("Allocated on relay", log::field("lifetime", *seconds));
     for (const auto& peer : std::exchange(buffered_binds_, {})) {
