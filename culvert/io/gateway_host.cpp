@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "culvert/io/forward_obstacle.h"
 #include "culvert/io/forwarding_rules.h"
 #include "culvert/io/forwarding_sysctls.h"
 #include "culvert/observability/log.h"
@@ -61,6 +62,17 @@ std::expected<std::string, std::string> install(ForwardingRules rules, decltype(
     return counting;
 }
 
+/// A chain that accepts is no obstacle, and ours accepts what it lets through; but what one of several chains drops is
+/// gone.
+void warn_of_obstacles(const std::string& tun_name) {
+    for (const auto& chain : forward_obstacles(run_nft("list ruleset\n").value_or(""), tun_name)) {
+        kLog.warn(
+            "Another program's firewall drops what this machine forwards unless its own rules permit it: traffic of "
+            "clients gets lost there. Permit our interface",
+            log::field("chain", chain), log::field("for_example", advice_about(chain, tun_name)));
+    }
+}
+
 std::string explain(const std::string& error) {
     return "cannot set up masquerading: " + error +
            ". The kernel needs nf_tables with NAT and fib, and this program CAP_NET_ADMIN.";
@@ -90,6 +102,7 @@ std::expected<GatewayHost, std::string> GatewayHost::set_up(const Options& optio
     GatewayHost host{std::move(record), SysctlChanges{survey.changes}, std::move(*commands)};
     host.listing_ = list_table();
     host.sysctls_.apply();
+    warn_of_obstacles(options.tun_name);
     kLog.debug("Forwarding and masquerading are set up", log::field("settings_changed", survey.changes.size()),
                log::field("was_router", !survey.ipv4_routers));
     return host;
