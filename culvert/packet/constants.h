@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "culvert/base/time.h"
+
 namespace culvert::packet {
 
 /// Largest IP packet inside the tunnel: the MTU of the TUN device (spec/tunnel.md section 1.2).
@@ -20,6 +22,20 @@ inline constexpr std::size_t kMaxBuiltUdpPayload = kMaxBuiltIpPayload - 8;
 /// Largest super-packet that a TUN device with offloads hands over or takes: the reach of a 16-bit length, and the
 /// IPv6 header which that length does not count.
 inline constexpr std::size_t kMaxSuperPacket = 65535 + 40;
+
+// --- Fragments (reassembler.h) ---
+
+/// Of one packet: enough for the longest one where links take 576 bytes, the least that IPv4 knows.
+inline constexpr std::size_t kMaxFragments = 128;
+/// Fragments leave their sender together. RFC 8200 section 4.5 allows 60 s; who waits for longer than what is delayed
+/// or reordered takes only keeps memory, and mistakes a new packet for an old one where identifications of 16 bits come
+/// round (RFC 4963).
+inline constexpr Duration kReassemblyTime = std::chrono::seconds{5};
+/// Of one peer: several of the longest packets at once.
+inline constexpr std::size_t kReassembliesPerParty = 64;
+inline constexpr std::size_t kReassemblyBytesPerParty = std::size_t{512} * 1024;
+/// Of all.
+inline constexpr std::size_t kReassemblyBytes = std::size_t{16} * 1024 * 1024;
 
 /// TTL and hop limit of ICMP errors that we generate (spec/tunnel.md section 2.5).
 inline constexpr std::uint8_t kIcmpErrorTtl = 20;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "culvert/packet/constants.h"
+#include "culvert/packet/fragment.h"
 
 namespace culvert::packet {
 
@@ -80,7 +81,7 @@ Segmenter::Segmenter(const IpPacket& packet, const Offload& offload) {
 
 void Segmenter::prepare_single(const IpPacket& packet, const Offload& offload) {
     if (packet.size() > kMaxIpPacket) {
-        error_ = SegmentError::kBadSegmentSize;
+        prepare_fragments(packet);
         return;
     }
     if (offload.needs_checksum) {
@@ -103,6 +104,24 @@ void Segmenter::prepare_single(const IpPacket& packet, const Offload& offload) {
     is_exhausted_ = false;
 }
 
+void Segmenter::prepare_fragments(const IpPacket& packet) {
+    const auto header_length = fragment_header_length(packet.bytes());
+    if (header_length == 0) {
+        error_ = SegmentError::kBadSegmentSize;
+        return;
+    }
+    constexpr std::size_t kUnit = 8;  // of the lengths of all fragments but the last
+    data_ = packet.bytes().data();
+    length_ = static_cast<std::uint32_t>(packet.size());
+    payload_offset_ = static_cast<std::uint32_t>(header_length);
+    is_exhausted_ = false;
+    cut_ = Cut::kFragments;
+    ecn_ = packet.ecn();
+    header_length_ = static_cast<std::uint16_t>(header_length);
+    segment_size_ = static_cast<std::uint16_t>((kMaxIpPacket - header_length) / kUnit * kUnit);
+    std::ranges::copy(packet.bytes().first(header_length), header_.begin());
+}
+
 void Segmenter::prepare_super_packet(const IpPacket& packet, const Offload& offload) {
     if (!matches(offload.kind, packet)) {
         error_ = SegmentError::kKindMismatch;
@@ -120,7 +139,7 @@ void Segmenter::prepare_super_packet(const IpPacket& packet, const Offload& offl
     length_ = static_cast<std::uint32_t>(packet.size());
     payload_offset_ = static_cast<std::uint32_t>(header_length);
     is_exhausted_ = false;
-    is_super_packet_ = true;
+    cut_ = Cut::kSegments;
     ecn_ = packet.ecn();
     is_v4_ = packet.is_v4();
     is_tcp_ = packet.is_tcp();
@@ -155,11 +174,35 @@ std::optional<MutableByteSpan> Segmenter::next() {
     if (is_exhausted_) {
         return std::nullopt;
     }
-    if (is_super_packet_) {
-        return build_segment();
+    switch (cut_) {
+        case Cut::kSegments:
+            return build_segment();
+        case Cut::kFragments:
+            return build_fragment();
+        case Cut::kNone:
+            break;
     }
     is_exhausted_ = true;
     return MutableByteSpan{data_, length_};
+}
+
+std::optional<MutableByteSpan> Segmenter::next_to_keep() {
+    if (cut_ != Cut::kFragments || is_exhausted_) {
+        return next();
+    }
+    is_exhausted_ = true;
+    return MutableByteSpan{data_, length_};
+}
+
+MutableByteSpan Segmenter::build_fragment() {
+    const std::size_t left = length_ - payload_offset_;
+    const std::size_t size = std::min<std::size_t>(segment_size_, left);
+    const MutableByteSpan fragment{data_ + payload_offset_ - header_length_, header_length_ + size};
+    std::memcpy(fragment.data(), header_.data(), header_length_);
+    is_exhausted_ = size == left;
+    write_fragment_header(fragment, payload_offset_ - header_length_, size, is_exhausted_);
+    payload_offset_ += static_cast<std::uint32_t>(size);
+    return fragment;
 }
 
 MutableByteSpan Segmenter::build_segment() {
@@ -217,7 +260,7 @@ std::size_t Segmenter::remaining() const {
     if (is_exhausted_) {
         return 0;
     }
-    if (!is_super_packet_) {
+    if (cut_ == Cut::kNone) {
         return 1;
     }
     const std::size_t left = length_ - payload_offset_;

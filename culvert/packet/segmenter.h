@@ -24,7 +24,8 @@ enum class SegmentError : std::uint8_t {
 [[nodiscard]] std::string_view to_string(SegmentError error);
 
 /// Turns what the TUN device delivered into complete wire packets: cuts TCP and UDP super-packets as the kernel's own
-/// segmentation would, and fills in checksums that were left to us (spec/io-and-performance.md section 13.2).
+/// segmentation would, and fills in checksums that were left to us (spec/io-and-performance.md section 13.2). What was
+/// put together out of fragments (Reassembler) leaves in fragments again.
 ///
 /// Nothing is copied but headers: each segment's header is written into the bytes in front of its payload, which belong
 /// to segments that were handed out before. So consume a segment before asking for the next one, and do not use the
@@ -42,6 +43,9 @@ public:
 
     /// The next wire packet with all checksums, at most kMaxIpPacket bytes. Valid until the next call.
     [[nodiscard]] std::optional<MutableByteSpan> next();
+    /// The same for a packet that has to wait: one that is to leave in fragments is handed out whole, so that it can be
+    /// judged when it leaves.
+    [[nodiscard]] std::optional<MutableByteSpan> next_to_keep();
 
     [[nodiscard]] std::optional<SegmentError> error() const { return error_; }
 
@@ -53,17 +57,21 @@ public:
 private:
     void prepare_single(const IpPacket& packet, const Offload& offload);
     void prepare_super_packet(const IpPacket& packet, const Offload& offload);
+    void prepare_fragments(const IpPacket& packet);
     MutableByteSpan build_segment();
+    MutableByteSpan build_fragment();
 
     std::byte* data_ = nullptr;
     std::uint32_t length_ = 0;
     std::uint32_t payload_offset_ = 0;  // of the next segment
     bool is_exhausted_ = true;
-    bool is_super_packet_ = false;
+    /// One packet leaves as it is.
+    enum class Cut : std::uint8_t { kNone, kSegments, kFragments };
+    Cut cut_ = Cut::kNone;
     net::Ecn ecn_ = net::Ecn::kNotEct;
     std::optional<SegmentError> error_;
 
-    // Of a super-packet only:
+    // Of a super-packet only, of which header_, header_length_ and segment_size_ also of one that leaves in fragments:
     bool is_v4_ = false;
     bool is_tcp_ = false;
     std::uint8_t tcp_flags_ = 0;

@@ -1,5 +1,9 @@
 #include "culvert/tunnel/flow_key.h"
 
+#include <algorithm>
+#include <array>
+#include <span>
+
 #include "culvert/packet/icmp_error.h"
 
 namespace culvert::tunnel {
@@ -21,6 +25,29 @@ std::uint8_t protocol_of(const packet::EmbeddedPacket& embedded) {
     return embedded.source.is_v4() ? packet::kProtocolIcmp : packet::kProtocolIcmpv6;
 }
 
+/// A question by ICMP whose answer carries its identifier.
+struct IcmpQuery {
+    std::uint8_t request;
+    std::uint8_t reply;
+};
+constexpr std::array<IcmpQuery, 3> kQueries = {{{packet::kIcmpEchoRequest, packet::kIcmpEchoReply},
+                                                {13, 14},    // timestamp, RFC 792
+                                                {17, 18}}};  // address mask, RFC 950
+constexpr std::array<IcmpQuery, 1> kQueries6 = {{{packet::kIcmpv6EchoRequest, packet::kIcmpv6EchoReply}}};
+
+/// Of whose two messages `packet` is the one that `message` says; null: of none.
+const IcmpQuery* find_query(const packet::IpPacket& packet, std::uint8_t IcmpQuery::* message) {
+    const auto queries = packet.is_v4() ? std::span<const IcmpQuery>{kQueries} : std::span<const IcmpQuery>{kQueries6};
+    const auto query = std::ranges::find(queries, packet.icmp_type(), message);
+    return query == queries.end() || packet.icmp_code() != 0 ? nullptr : &*query;
+}
+
+FlowKey of_query(FlowKey key, const IcmpQuery& query, const packet::IpPacket& packet) {
+    key.client_value = key.remote_value = load_be<std::uint16_t>(packet.l4().subspan(4));
+    key.icmp_query = packet.is_icmp_echo() ? std::uint8_t{0} : query.request;
+    return key;
+}
+
 }  // namespace
 
 bool is_echo_request(const packet::IpPacket& packet) {
@@ -34,10 +61,8 @@ std::optional<FlowKey> outbound_flow(const packet::IpPacket& packet) {
         key.client_value = packet.source_port();
         key.remote_value = packet.destination_port();
     } else if (packet.is_icmp()) {
-        if (!is_echo_request(packet)) {
-            return std::nullopt;
-        }
-        key.client_value = key.remote_value = packet.source_value()->value;
+        const auto* query = find_query(packet, &IcmpQuery::request);
+        return query == nullptr ? std::nullopt : std::optional{of_query(key, *query, packet)};
     }
     return key;
 }
@@ -48,10 +73,8 @@ std::optional<FlowKey> inbound_flow(const packet::IpPacket& packet) {
         key.client_value = packet.destination_port();
         key.remote_value = packet.source_port();
     } else if (packet.is_icmp()) {
-        if (!packet.is_icmp_echo() || is_echo_request(packet)) {
-            return std::nullopt;
-        }
-        key.client_value = key.remote_value = packet.source_value()->value;
+        const auto* query = find_query(packet, &IcmpQuery::reply);
+        return query == nullptr ? std::nullopt : std::optional{of_query(key, *query, packet)};
     }
     return key;
 }

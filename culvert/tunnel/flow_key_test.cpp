@@ -42,6 +42,12 @@ TEST(FlowKey, IsTheSameForAPacketItsAnswerAndAnErrorAboutIt) {
         {packet::make_ip(kClient, kHost, 47, Bytes(8)),
          packet::make_ip(kHost, kClient, 47, Bytes(8)),
          {kClient, kHost, 0, 0, 47}},
+        {packet::make_icmp(kClient, kHost, 13, 0, 7U << 16U, Bytes(12)),
+         packet::make_icmp(kHost, kClient, 14, 0, 7U << 16U, Bytes(12)),
+         {kClient, kHost, 7, 7, 1, 13}},
+        {packet::make_icmp(kClient, kHost, 17, 0, 7U << 16U, Bytes(4)),
+         packet::make_icmp(kHost, kClient, 18, 0, 7U << 16U, Bytes(4)),
+         {kClient, kHost, 7, 7, 1, 17}},
         {packet::make_icmp_echo_request(kClient6, kHost6, 7, 1, {}),
          packet::make_icmp_echo_reply(kHost6, kClient6, 7, 9, {}),
          {kClient6, kHost6, 7, 7, 58}},
@@ -51,7 +57,8 @@ TEST(FlowKey, IsTheSameForAPacketItsAnswerAndAnErrorAboutIt) {
         EXPECT_EQ(inbound(answer), key);
         const auto error = key.client.is_v4() ? packet::make_icmp(ip("192.0.2.1"), kClient, 11, 0, 0, request)
                                               : packet::make_icmp(ip("2001:db8::9"), kClient6, 3, 0, 0, request);
-        EXPECT_EQ(quoted(error), key);
+        EXPECT_EQ(quoted(error), key.icmp_query == 0 ? std::optional{key} : std::nullopt)
+            << "of queries only about echoes";
     }
 }
 
@@ -59,13 +66,18 @@ TEST(FlowKey, IsNoneForRequestsTowardsTheClient) {
     EXPECT_EQ(inbound(packet::make_icmp_echo_request(kHost, kClient, 7, 1, {})), std::nullopt);
     EXPECT_EQ(inbound(packet::make_icmp_echo_request(kHost6, kClient6, 7, 1, {})), std::nullopt);
     EXPECT_EQ(inbound(packet::make_icmp(kHost, kClient, 5, 1, 0, Bytes(28))), std::nullopt) << "redirect";
-    EXPECT_EQ(inbound(packet::make_icmp(kHost, kClient, 14, 0, 0, Bytes(12))), std::nullopt) << "timestamp reply";
+    EXPECT_EQ(inbound(packet::make_icmp(kHost, kClient, 13, 0, 0, Bytes(12))), std::nullopt) << "timestamp";
+    EXPECT_EQ(inbound(packet::make_icmp(kHost6, kClient6, 136, 0, 0, Bytes(16))), std::nullopt) << "neighbour";
+    EXPECT_EQ(inbound(packet::make_icmp(kHost6, kClient6, 14, 0, 0, Bytes(12))), std::nullopt) << "means nothing";
 }
 
 TEST(FlowKey, IsNoneForWhatOpensNothing) {
     EXPECT_EQ(outbound(packet::make_icmp_echo_reply(kClient, kHost, 7, 1, {})), std::nullopt);
     EXPECT_EQ(outbound(packet::make_icmp(kClient, kHost, 3, 3, 0, Bytes(28))), std::nullopt);
-    EXPECT_EQ(outbound(packet::make_icmp(kClient, kHost, 13, 0, 0, Bytes(12))), std::nullopt) << "timestamp";
+    EXPECT_EQ(outbound(packet::make_icmp(kClient, kHost, 14, 0, 0, Bytes(12))), std::nullopt) << "timestamp reply";
+    EXPECT_EQ(outbound(packet::make_icmp(kClient, kHost, 13, 1, 0, Bytes(12))), std::nullopt) << "of no code there is";
+    EXPECT_EQ(outbound(packet::make_icmp(kClient, kHost, 15, 0, 0, Bytes(12))), std::nullopt) << "information";
+    EXPECT_EQ(outbound(packet::make_icmp(kClient6, kHost6, 13, 0, 0, Bytes(12))), std::nullopt);
 }
 
 TEST(FlowKey, IsNoneForErrorsThatQuoteNoRequest) {

@@ -378,8 +378,8 @@ void FlowTable::forget_rested_peers(Instant now) {
 std::size_t FlowTable::bucket_of(const FlowKey& key) const {
     const auto client = words_of(key.client);
     const auto remote = words_of(key.remote);
-    const auto rest =
-        (std::uint64_t{key.protocol} << 32U) | (std::uint64_t{key.client_value} << 16U) | key.remote_value;
+    const auto rest = (std::uint64_t{key.icmp_query} << 40U) | (std::uint64_t{key.protocol} << 32U) |
+                      (std::uint64_t{key.client_value} << 16U) | key.remote_value;
     // A peer chooses what is remote and the ports, and may not know what two choices have in common. Buckets are a
     // power of two.
     const auto addresses = fold(remote.first ^ client.second ^ secret_[0], remote.second ^ client.first ^ secret_[1]);

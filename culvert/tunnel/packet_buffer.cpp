@@ -26,16 +26,24 @@ PacketBuffer::Outcome PacketBuffer::push(ByteSpan packet) {
     if (added.syn) {
         const auto repeated = std::ranges::find(packets_, added.syn, &Packet::syn);
         if (repeated != packets_.end()) {
+            bytes_ += added.bytes.size() - repeated->bytes.size();
             *repeated = std::move(added);
             return Outcome::kReplacedSyn;
         }
     }
-    const bool is_full = packets_.size() == capacity_;
-    if (is_full) {
-        packets_.pop_front();
+    auto outcome = Outcome::kAppended;
+    while (!packets_.empty() && (packets_.size() == capacity_ || bytes_ + packet.size() > max_bytes_)) {
+        drop_oldest();
+        outcome = Outcome::kOverwroteOldest;
     }
+    bytes_ += packet.size();
     packets_.push_back(std::move(added));
-    return is_full ? Outcome::kOverwroteOldest : Outcome::kAppended;
+    return outcome;
+}
+
+void PacketBuffer::drop_oldest() {
+    bytes_ -= packets_.front().bytes.size();
+    packets_.pop_front();
 }
 
 }  // namespace culvert::tunnel

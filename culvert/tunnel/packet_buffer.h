@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -8,10 +9,12 @@
 
 #include "culvert/base/bytes.h"
 #include "culvert/net/ip_address.h"
+#include "culvert/packet/constants.h"
 
 namespace culvert::tunnel {
 
-/// IP packets that wait for a connection, oldest first; a full buffer overwrites its oldest packet.
+/// IP packets that wait for a connection, oldest first; a full buffer overwrites its oldest packet. Packets that leave
+/// in fragments wait as a whole, and as many bytes wait as the others may have, or one of the longest packets.
 ///
 /// Applications retransmit while they wait, so equal packets are kept once, and of a repeated TCP SYN the newest copy,
 /// whose timestamps are fresh (spec/tunnel.md section 3.9, "unique packet buffer").
@@ -20,7 +23,8 @@ public:
     enum class Outcome { kAppended, kDuplicate, kReplacedSyn, kOverwroteOldest };
 
     /// Requires capacity > 0.
-    explicit PacketBuffer(std::size_t capacity) : capacity_{capacity} {}
+    explicit PacketBuffer(std::size_t capacity)
+        : capacity_{capacity}, max_bytes_{std::max(capacity * packet::kMaxIpPacket, packet::kMaxSuperPacket)} {}
 
     Outcome push(ByteSpan packet);
 
@@ -41,7 +45,11 @@ private:
 
     [[nodiscard]] static std::optional<Syn> syn_of(MutableByteSpan packet);
 
+    void drop_oldest();
+
     std::size_t capacity_;
+    std::size_t max_bytes_;
+    std::size_t bytes_ = 0;
     std::deque<Packet> packets_;
 };
 

@@ -32,9 +32,8 @@ enum class Refusal : std::uint8_t {
     kUnasked,
     /// Another client opens flows faster than it may.
     kTooManyFlows,
-    /// From a resource, and of a protocol or ICMP type that cannot be told apart from an answer to somebody else; or
-    /// from
-    /// a client, and of an ICMP type whose answers would be.
+    /// From a resource, and of an ICMP type that answers nothing; or from a client, and of an ICMP type whose answers
+    /// could not be told apart from those to others, or to a name and not to be translated.
     kNoL4Value,
 };
 

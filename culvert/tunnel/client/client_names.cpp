@@ -56,7 +56,7 @@ bool ClientTunnel::wait_for_name(const GatewayId& gateway, const Target& target,
     }
     const bool waits = names_.holds(gateway, name);
     while (waits) {
-        const auto packet = segments.next();
+        const auto packet = segments.next_to_keep();
         if (!packet) {
             break;
         }
@@ -84,7 +84,7 @@ void ClientTunnel::tell_names(const ResourceId& resource, const GatewayId& gatew
     std::map<const dns::ProxyAddresses::Assignment*, std::vector<Bytes>> waiting;
     for (std::size_t i = 0; i < packets.size(); ++i) {
         auto copy = to_bytes(packets[i]);
-        const auto packet = packet::IpPacket::parse(copy);
+        const auto packet = packet::IpPacket::parse(copy, packet::kMaxSuperPacket);
         if (const auto* name = packet ? named_target(packet->destination()).name : nullptr) {
             waiting[name].push_back(to_bytes(packets[i]));
         }

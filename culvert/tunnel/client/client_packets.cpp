@@ -16,7 +16,6 @@
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "culvert/tunnel/p2p/messages.h"
 #include "culvert/tunnel/service.h"
-#include "culvert/tunnel/tun_read.h"
 
 namespace culvert::tunnel {
 namespace {
@@ -28,7 +27,7 @@ constexpr log::Logger kLog{"tunnel"};
 // --- From the host ---
 
 void ClientTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
-    auto parsed = parse_tun_packet(packet);
+    auto parsed = core_.read(packet, now);
     if (!parsed || !is_from_us(*parsed)) {
         return;
     }
@@ -139,7 +138,7 @@ ClientTunnel::Target ClientTunnel::named_target(const net::IpAddress& proxy_ip) 
 
 void ClientTunnel::buffer_packets(const ResourceId& resource, packet::Segmenter& segments) {
     auto& packets = access_requests_.waiting(resource)->packets;
-    while (const auto packet = segments.next()) {
+    while (const auto packet = segments.next_to_keep()) {
         switch (packets.push(*packet)) {
             case PacketBuffer::Outcome::kAppended:
                 kLog.debug("Buffered packet", log::field("rid", resource), log::field("bytes", packet->size()));
@@ -161,11 +160,17 @@ void ClientTunnel::send_waiting(const GatewayId& gateway, ByteSpan bytes, Instan
         return;
     }
     auto copy = to_bytes(bytes);
-    const auto packet = packet::IpPacket::parse(copy);
-    if (const auto key = packet ? outbound_flow(*packet) : std::nullopt) {
-        open_flow(*key, gateway, *packet, 1, now);
+    const auto packet = packet::IpPacket::parse(copy, packet::kMaxSuperPacket);
+    if (!packet) {
+        return;
     }
-    core_.send(gateway.uuid(), bytes, now);
+    packet::Segmenter segments{*packet};
+    if (const auto key = outbound_flow(*packet)) {
+        open_flow(*key, gateway, *packet, segments.remaining(), now);
+    }
+    while (const auto segment = segments.next()) {
+        core_.send(gateway.uuid(), *segment, now);
+    }
 }
 
 void ClientTunnel::open_flow(const FlowKey& key, const GatewayId& gateway, const packet::IpPacket& packet,
@@ -191,7 +196,7 @@ void ClientTunnel::handle_datagram(const net::SocketAddress& local, const net::S
         return;
     }
     packet::apply_outer_ecn(packet, ecn);
-    tun.push(packet);
+    DeviceCore::deliver(*received, tun);
 }
 
 bool ClientTunnel::accept(const connectivity::ConnectionId& from, const packet::IpPacket& packet, Instant now) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "culvert/observability/log.h"
+#include "culvert/packet/segmenter.h"
 #include "culvert/tunnel/device/relay_servers.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 
@@ -179,7 +180,15 @@ std::optional<DeviceCore::Received> DeviceCore::receive(const net::SocketAddress
         return std::nullopt;
     }
     const auto& [connection, bytes] = **decapsulated;
-    const auto packet = packet::IpPacket::parse(bytes);
+    auto packet = packet::IpPacket::parse(bytes);
+    const bool is_fragment = !packet && packet.error() == packet::ParseError::kFragment;
+    if (is_fragment) [[unlikely]] {
+        const auto whole = reassembler_.add(connection, bytes, now);
+        if (!whole) {
+            return std::nullopt;  // others are missing
+        }
+        packet = packet::IpPacket::parse(*whole, packet::kMaxSuperPacket);
+    }
     if (!packet) {
         report_drop({.reason = packet::to_string(packet.error()),
                      .cause = {},
@@ -188,7 +197,18 @@ std::optional<DeviceCore::Received> DeviceCore::receive(const net::SocketAddress
                      .bytes = datagram.size()});
         return std::nullopt;
     }
-    return Received{connection, *packet};
+    return Received{connection, *packet, is_fragment};
+}
+
+void DeviceCore::deliver(const Received& received, packet::Coalescer& tun) {
+    if (!received.is_reassembled) [[likely]] {
+        tun.push(received.packet);
+        return;
+    }
+    packet::Segmenter fragments{received.packet};
+    while (const auto fragment = fragments.next()) {
+        static_cast<void>(tun.push_copy(*fragment));
+    }
 }
 
 // Time and outputs.
@@ -201,6 +221,7 @@ void DeviceCore::handle_timeout(Instant now) {
         }
     });
     node_.handle_timeout(now);
+    reassembler_.handle_timeout(now);
     recover_relays(now);
 }
 
@@ -212,7 +233,7 @@ void DeviceCore::recover_relays(Instant now) {
 }
 
 std::optional<Instant> DeviceCore::poll_timeout() {
-    return earliest(due_.next(), node_.poll_timeout(), relay_recovery_.poll_timeout());
+    return earliest(due_.next(), node_.poll_timeout(), relay_recovery_.poll_timeout(), reassembler_.poll_timeout());
 }
 
 std::optional<DeviceEvent> DeviceCore::poll_event() {

@@ -17,13 +17,16 @@
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
 #include "culvert/connectivity/node.h"
+#include "culvert/packet/coalescer.h"
 #include "culvert/packet/ip_packet.h"
+#include "culvert/packet/reassembler.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/tunnel/device/candidate_batches.h"
 #include "culvert/tunnel/device/device_event.h"
 #include "culvert/tunnel/device/dropped_packets.h"
 #include "culvert/tunnel/device/relay_recovery.h"
 #include "culvert/tunnel/device/tun_config_cell.h"
+#include "culvert/tunnel/tun_read.h"
 
 namespace culvert::tunnel {
 
@@ -82,6 +85,8 @@ public:
     struct Received {
         connectivity::ConnectionId from;
         packet::IpPacket packet;
+        /// It was put together out of fragments: it may be large, and is valid until the next one is received.
+        bool is_reassembled = false;
     };
     /// The packet in a datagram, which is overwritten; nullopt if there is none, or it was dropped and is reported.
     [[nodiscard]] std::optional<Received> receive(const net::SocketAddress& local, const net::SocketAddress& from,
@@ -96,6 +101,12 @@ public:
     [[nodiscard]] std::optional<connectivity::SendPath> send_path(const connectivity::ConnectionId& id) const {
         return node_.send_path(id);
     }
+    /// A packet that was read from the TUN device; see parse_tun_packet().
+    [[nodiscard]] std::optional<packet::IpPacket> read(const packet::TunPacket& packet, Instant now) {
+        return parse_tun_packet(packet, reassembler_, now);
+    }
+    /// Hands a packet that was received, and judged, on to the host.
+    static void deliver(const Received& received, packet::Coalescer& tun);
     void report_drop(const DroppedPacket& packet) { drops_.add(packet); }
 
     // Time and outputs.
@@ -159,6 +170,7 @@ private:
     CandidateBatches candidates_;
     TunConfigCell tun_config_;
     std::deque<DeviceEvent> events_;
+    packet::Reassembler reassembler_;
     DroppedPackets drops_;
     Deadlines<Due> due_;
 };

@@ -16,7 +16,6 @@
 #include "culvert/tunnel/gateway/packet_policy.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 #include "culvert/tunnel/p2p/messages.h"
-#include "culvert/tunnel/tun_read.h"
 
 namespace culvert::tunnel {
 namespace {
@@ -28,7 +27,7 @@ constexpr log::Logger kLog{"tunnel"};
 // --- From resources to clients ---
 
 void GatewayTunnel::handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) {
-    auto parsed = parse_tun_packet(packet);
+    auto parsed = core_.read(packet, now);
     if (!parsed || is_proxy_address(parsed->source())) {
         return;  // no host has the address of a name
     }
@@ -182,7 +181,7 @@ void GatewayTunnel::handle_datagram(const net::SocketAddress& local, const net::
         record_sent(client, *key, packet, now);
     }
     packet::apply_outer_ecn(packet, ecn);
-    tun.push(packet);
+    DeviceCore::deliver(*received, tun);
 }
 
 bool GatewayTunnel::accept_outbound(const ClientId& client, Peer& peer, packet::IpPacket& packet,

@@ -33,15 +33,15 @@ bool is_error(const packet::IpPacket& packet) {
 }
 
 /// Whether it asks for no answer, or for one that can be told apart from those to others.
-bool has_answerable_icmp(const packet::IpPacket& packet) {
-    return !packet.is_icmp() || is_echo_request(packet) || is_error(packet);
+bool is_answerable(const packet::IpPacket& packet) {
+    return outbound_flow(packet) || is_error(packet);
 }
 
 }  // namespace
 
 std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet) {
     const auto verdict = check_address(policy, packet.destination(), requested_service(packet));
-    if (verdict && !has_answerable_icmp(packet)) {
+    if (verdict && !is_answerable(packet)) {
         return std::unexpected{Refusal::kNoL4Value};
     }
     return verdict;
@@ -59,7 +59,8 @@ std::expected<net::IpAddress, Refusal> check_to_name(const ClientPolicy& policy,
     if (!target->real) {
         return std::unexpected{Refusal::kNoTranslation};
     }
-    if (!has_answerable_icmp(packet) || (!packet.is_icmp() && !packet.source_value())) {
+    // what has no L4 identity could not be translated back
+    if (!is_answerable(packet) || (!packet.source_value() && !is_error(packet))) {
         return std::unexpected{Refusal::kNoL4Value};
     }
     return *target->real;
@@ -80,11 +81,12 @@ bool may_send_errors(const net::IpAddress& address) {
 
 std::expected<void, Refusal> check_inbound(const ClientPolicy& policy, const packet::IpPacket& packet) {
     const auto source = packet.source();
-    if (!packet.source_value() && !is_error(packet)) {
-        return std::unexpected{Refusal::kNoL4Value};
-    }
-    if (!packet.source_value() && may_send_errors(source)) {
+    const bool is_an_error = !packet.source_value() && is_error(packet);
+    if (is_an_error && may_send_errors(source)) {
         return {};  // path MTU discovery and port-unreachable work whatever the filters say
+    }
+    if (packet.is_icmp() && !packet.is_icmp_echo() && !is_an_error && !inbound_flow(packet)) {
+        return std::unexpected{Refusal::kNoL4Value};
     }
     return check_address(policy, source, answering_service(packet));
 }

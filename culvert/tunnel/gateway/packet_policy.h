@@ -14,12 +14,13 @@
 /// spec/tunnel.md sections 6.3, 6.4 and 6.7; stricter where a gateway's own addresses are concerned.
 namespace culvert::tunnel {
 
-/// For a packet from the client whose source was checked already. Of ICMP, echo requests and errors pass: what else
-/// asks for an answer gets none back, and would cost an entry of the kernel's table each.
+/// For a packet from the client whose source was checked already. Of ICMP, errors and the queries pass whose answers
+/// can be told apart: what else asks for an answer gets none back, and would cost an entry of the kernel's table each.
 [[nodiscard]] std::expected<void, Refusal> check_outbound(const ClientPolicy& policy, const packet::IpPacket& packet);
 
 /// For a packet from the client to a proxy IP: where the name is. What counts is the resource of the name, not the
-/// address. Of ICMP, the same passes.
+/// address. Of ICMP, echo requests and errors pass, and of other protocols TCP and UDP: what else there is could not be
+/// translated back.
 [[nodiscard]] std::expected<net::IpAddress, Refusal> check_to_name(const ClientPolicy& policy,
                                                                    const nat::Translations& translations,
                                                                    const packet::IpPacket& packet);

@@ -64,7 +64,7 @@ TEST(OutboundPolicy, CountsEveryIcmpTypeAsIcmp) {
     for (const auto& packet : {echo, unreachable, timestamp}) {
         EXPECT_EQ(outbound(only_tcp, packet), std::unexpected{Refusal::kIcmp});
     }
-    for (const auto& packet : {echo, unreachable}) {
+    for (const auto& packet : {echo, unreachable, timestamp}) {
         EXPECT_TRUE(outbound(echo_and_more, packet));
     }
 }
@@ -75,11 +75,12 @@ TEST(OutboundPolicy, LetsNoIcmpPassThatAsksForWhatCannotComeBack) {
     const auto host = ip("10.0.0.5");
     const auto somebody_elses = packet::make_icmp(client, host, 3, 3, 0, udp_from("10.0.0.6:53"));
 
-    for (const auto type : std::initializer_list<std::uint8_t>{10, 13, 15, 17}) {
+    for (const auto type : std::initializer_list<std::uint8_t>{10, 14, 15, 18, 40}) {
         EXPECT_EQ(outbound(everything, packet::make_icmp(client, host, type, 0, 0, Bytes(12))),
                   std::unexpected{Refusal::kNoL4Value})
             << int{type};
     }
+    EXPECT_TRUE(outbound(everything, packet::make_icmp(client, host, 13, 0, 0, Bytes(12)))) << "timestamp";
     EXPECT_EQ(outbound(everything, packet::make_icmp_echo_reply(client, host, 1, 1, {})),
               std::unexpected{Refusal::kNoL4Value});
     EXPECT_EQ(outbound(everything, somebody_elses), std::unexpected{Refusal::kNoL4Value});
@@ -176,11 +177,21 @@ TEST(InboundPolicy, LetsNoErrorThroughThatIsAboutAnybodyElse) {
     EXPECT_FALSE(inbound(everything, icmp_error_from("224.0.0.1")));
 }
 
-TEST(InboundPolicy, DropsWhatHasNoL4Identity) {
+TEST(InboundPolicy, LetsOtherProtocolsThroughOnlyWithoutFilters) {
+    const auto gre = packet::make_ip(ip("10.0.0.5"), ip("100.64.0.1"), 47, Bytes(8));
+
+    EXPECT_TRUE(inbound(policy("10.0.0.0/24"), gre));
+    EXPECT_EQ(inbound(policy("10.0.0.0/24", {tcp(80, 80), icmp()}), gre), std::unexpected{Refusal::kNoFilter});
+    EXPECT_EQ(inbound(policy("10.0.1.0/24"), gre), std::unexpected{Refusal::kNoFilter});
+}
+
+TEST(InboundPolicy, DropsIcmpThatAnswersNothing) {
     const auto everything = policy("0.0.0.0/0");
 
-    EXPECT_EQ(inbound(everything, packet::make_ip(ip("10.0.0.5"), ip("100.64.0.1"), 47, Bytes(8))),
-              std::unexpected{Refusal::kNoL4Value});
+    EXPECT_EQ(inbound(everything, packet::make_icmp(ip("10.0.0.5"), ip("100.64.0.1"), 13, 0, 0, Bytes(12))),
+              std::unexpected{Refusal::kNoL4Value})
+        << "a timestamp request";
+    EXPECT_TRUE(inbound(everything, packet::make_icmp(ip("10.0.0.5"), ip("100.64.0.1"), 14, 0, 0, Bytes(12))));
     EXPECT_EQ(inbound(everything, packet::make_icmp(ip("10.0.0.5"), ip("100.64.0.1"), 5, 1, 0, udp_to("10.0.0.5:53"))),
               std::unexpected{Refusal::kNoL4Value})
         << "a redirect";

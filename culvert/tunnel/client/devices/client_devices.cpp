@@ -131,13 +131,14 @@ void ClientDevices::be_let_through(const portal_api::DeviceAccessAuthorized& mes
     own_flows_.invalidate();
     for (std::size_t i = 0; i < request->packets.size(); ++i) {
         auto bytes = to_bytes(request->packets[i]);
-        const auto packet = packet::IpPacket::parse(bytes);
+        const auto packet = packet::IpPacket::parse(bytes, packet::kMaxSuperPacket);
         if (!packet) {
             continue;
         }
         packet::Segmenter segments{*packet};
-        if (const auto to = route(*packet, segments, now)) {
-            core_.send(to->uuid(), bytes, now);
+        const auto to = route(*packet, segments, now);
+        while (const auto segment = to ? segments.next() : std::nullopt) {
+            core_.send(to->uuid(), *segment, now);
         }
     }
 }

@@ -32,7 +32,8 @@ FlowKey reversed(const FlowKey& key) {
             .remote = key.client,
             .client_value = key.remote_value,
             .remote_value = key.client_value,
-            .protocol = key.protocol};
+            .protocol = key.protocol,
+            .icmp_query = key.icmp_query};
 }
 
 }  // namespace
@@ -97,7 +98,7 @@ std::optional<ClientId> ClientDevices::route(const packet::IpPacket& packet, pac
     }
     ask_for_access(*way, destination, "packet-for-device", now);
     auto& waiting = requests_.packets(way->device);
-    while (const auto segment = segments.next()) {
+    while (const auto segment = segments.next_to_keep()) {
         static_cast<void>(waiting.push(*segment));
     }
     return std::nullopt;
@@ -142,8 +143,9 @@ void ClientDevices::ask_for_access(const DevicePools::Way& way, const net::IpAdd
 }
 
 void ClientDevices::refuse_host(packet::Segmenter& segments) {
-    const auto first = segments.next();
-    const auto packet = first ? packet::IpPacket::parse(*first) : std::unexpected{packet::ParseError{}};
+    const auto first = segments.next_to_keep();
+    const auto packet =
+        first ? packet::IpPacket::parse(*first, packet::kMaxSuperPacket) : std::unexpected{packet::ParseError{}};
     auto answer = packet ? packet::make_icmp_error(packet::IcmpErrorKind::kProhibited, *packet) : std::nullopt;
     if (answer && to_host_.size() < kMaxRefusalsToHost) {
         to_host_.push_back(*std::move(answer));
