@@ -36,7 +36,7 @@ public:
 
     [[nodiscard]] Answer answer(CURLcode code) const {
         if (code != CURLE_OK) {
-            return {.error = curl_easy_strerror(code)};
+            return {.error = curl_easy_strerror(code), .is_untrusted = code == CURLE_PEER_FAILED_VERIFICATION};
         }
         Answer answer;
         long status = 0;

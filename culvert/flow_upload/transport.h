@@ -27,6 +27,8 @@ struct Answer {
     std::string location = {};
     /// Why there was no answer.
     std::string error = {};
+    /// Because the server did not prove who it is. It was sent nothing.
+    bool is_untrusted = false;
 };
 
 /// The network, and time that passes, for Uploader.

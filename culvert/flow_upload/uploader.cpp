@@ -75,7 +75,12 @@ Uploader::Fate Uploader::send(const Spool::Key& key, const std::string& token, R
         if (!answer) {
             return Fate::kEnding;
         }
+        if (answer->is_untrusted) {
+            report_untrusted(*answer);
+            return Fate::kUnreachable;  // nothing that is over within minutes
+        }
         if (is_success(answer->status)) {
+            is_known_as_untrusted_ = false;
             return Fate::kArrived;
         }
         if (answer->status == 413 && records.size() > 1) {
@@ -129,6 +134,17 @@ bool Uploader::follow(const Answer& answer) {
     }
     destination_ = *std::move(destination);
     return true;
+}
+
+/// Once, until something arrives.
+void Uploader::report_untrusted(const Answer& answer) {
+    if (!std::exchange(is_known_as_untrusted_, true)) {
+        kLog.warn(
+            "The server that takes records of flows does not prove who it is; they are kept. Have it present a "
+            "certificate that this machine trusts, or add its certificate authority (SSL_CERT_FILE)",
+            log::field("host", destination_.host), log::field("error", answer.error),
+            log::field("records", spool_.records()));
+    }
 }
 
 /// Once, until it is something else.

@@ -38,6 +38,7 @@ private:
     /// False: it leads nowhere.
     [[nodiscard]] bool follow(const Answer& answer);
     void report(const Spool::Key& key, unsigned status);
+    void report_untrusted(const Answer& answer);
 
     Spool& spool_;
     Transport& transport_;
@@ -46,6 +47,8 @@ private:
     int redirects_ = 0;
     /// What each authorization was last refused with.
     std::map<Spool::Key, unsigned> refused_with_;
+    /// Whether it was said that the server does not prove who it is.
+    bool is_known_as_untrusted_ = false;
 };
 
 }  // namespace culvert::flow_upload

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "culvert/flow_upload/test_folder.h"
+#include "culvert/observability/log_capture.h"
 
 namespace culvert::flow_upload {
 namespace {
@@ -88,6 +89,29 @@ TEST_F(UploaderTest, SendsABatchOfEachAuthorization) {
     EXPECT_THAT(spool.waiting(), IsEmpty());
     EXPECT_EQ(pass(), Outcome::kDone);
     EXPECT_EQ(transport.requests.size(), 2U) << "there is nothing left";
+}
+
+TEST_F(UploaderTest, DoesNotGoOnTryingAServerThatIsNotTrusted) {
+    add(1, {"1"});
+    add(2, {"2"});
+    transport.otherwise = {.error = "certificate", .is_untrusted = true};
+    unsigned said = 0;
+    const log::CaptureScope capture{log::Level::kWarn, [&](auto&&...) { ++said; }};
+
+    EXPECT_EQ(pass(), Outcome::kGaveUp);
+    EXPECT_EQ(pass(), Outcome::kGaveUp);
+    EXPECT_EQ(transport.requests.size(), 2U) << "one for each pass";
+    EXPECT_THAT(transport.pauses, IsEmpty());
+    EXPECT_EQ(spool.records(), 2U);
+    EXPECT_EQ(said, 1U);
+
+    transport.otherwise = {.status = 200};
+    EXPECT_EQ(pass(), Outcome::kDone);
+    EXPECT_EQ(spool.records(), 0U);
+    add(1, {"3"});
+    transport.otherwise = {.error = "certificate", .is_untrusted = true};
+    EXPECT_EQ(pass(), Outcome::kGaveUp);
+    EXPECT_EQ(said, 2U) << "it was trusted in between";
 }
 
 TEST_F(UploaderTest, AnyStatusOfSuccessWillDo) {
