@@ -32,8 +32,9 @@ ClientTunnel::ClientTunnel(const connectivity::Seeds& seeds, Instant now, WallTi
 void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{
                    [&](const portal_api::ClientInit& init) {
-                       handle(init, now);
+                       // First: whether a connection is still of use depends on who may come.
                        devices_.reconcile(init.authorizations, wall_now);
+                       handle(init, now);
                    },
                    [&](const portal_api::DeviceAccessAuthorized& authorized) { handle(authorized, now, wall_now); },
                    [&](const auto& any) { handle(any, now); },

@@ -213,6 +213,19 @@ TEST_F(ClientDevicesTest, KeepsTheConnectionOfAClientThatMayReachIt) {
     EXPECT_TRUE(pass(1, 2, to_two).empty());
 }
 
+TEST_F(ClientDevicesTest, LeavesAClientOnceNeitherMayReachTheOther) {
+    network.put_pool(10, {1, 2}, {1, 2});
+    ASSERT_EQ(pass(1, 2, to_two).size(), 1U);
+    ASSERT_EQ(pass(2, 1, udp_packet("100.64.0.2:2000", "100.64.0.1:53")).size(), 1U);
+
+    network.pools.clear();
+    network.init(1);
+    network.run_for(1s);
+
+    EXPECT_TRUE(client(1).state.state().connections.empty());
+    EXPECT_TRUE(client(2).state.state().connections.empty()) << "was told goodbye";
+}
+
 TEST_F(ClientDevicesTest, AsksAgainWhenTheDeviceSaysThatNothingIsGranted) {
     network.put_pool(10, {1}, {2}, {}, network.wall_now() + 10s);
     ASSERT_EQ(pass(1, 2, to_two).size(), 1U);
@@ -232,6 +245,34 @@ TEST_F(ClientDevicesTest, StartsAnewAfterAGoodbye) {
     network.run_for(1s);
     EXPECT_EQ(pass(1, 2, to_two).size(), 1U) << "the same program goes on in this test";
     EXPECT_EQ(client(1).requests.size(), 2U);
+}
+
+TEST_F(ClientDevicesTest, AsksNoSoonerForADeviceThatSaysGoodbyeAgainAndAgain) {
+    network.put_pool(10, {1}, {2});
+    for (int i = 0; i < 20; ++i) {
+        network.send(1, to_two);
+        network.run_for(300ms);
+        network.shut_down(2);
+        network.run_for(100ms);
+    }
+    EXPECT_LE(client(1).requests.size(), 5U) << "in 8 s";
+}
+
+TEST_F(ClientDevicesTest, OpensNoConnectionInTheMiddle) {
+    network.put_pool(10, {1}, {2});
+
+    EXPECT_TRUE(pass(1, 2, tcp_packet("100.64.0.1:1000", "100.64.0.2:80", packet::kTcpAck)).empty());
+    EXPECT_TRUE(client(1).requests.empty());
+}
+
+TEST_F(ClientDevicesTest, ConnectionsOutliveANewNetwork) {
+    network.put_pool(10, {1}, {2});
+    ASSERT_EQ(pass(1, 2, tcp_packet("100.64.0.1:1000", "100.64.0.2:80")).size(), 1U);
+    network.reset(1);
+    network.init(1);
+    network.run_for(100ms);
+
+    EXPECT_EQ(pass(1, 2, tcp_packet("100.64.0.1:1000", "100.64.0.2:80", packet::kTcpAck)).size(), 1U);
 }
 
 TEST_F(ClientDevicesTest, StartsAnewAfterItsNetworkChanged) {
