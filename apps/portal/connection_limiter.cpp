@@ -4,6 +4,7 @@
 
 #include "apps/portal/constants.h"
 #include "culvert/crypto/hash.h"
+#include "culvert/portal/constants.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -29,20 +30,26 @@ void ConnectionLimiter::closed(const net::IpAddress& peer) {
     }
 }
 
-bool ConnectionLimiter::may_upgrade(const net::IpAddress& client, bool shows_token, Instant now) {
+ConnectionLimiter::Wait ConnectionLimiter::upgrade(const net::IpAddress& client, bool shows_token, Instant now) {
     auto& place = place_of(client, now);
-    return shows_token ? place.signed_upgrades.take(kSignedUpgrades, now) : place.upgrades.take(kUpgrades, now);
+    const auto& rate = shows_token ? kSignedUpgrades : kUpgrades;
+    if ((shows_token ? place.signed_upgrades : place.upgrades).take(rate, now)) {
+        return std::nullopt;
+    }
+    return kCrowdPause + place.turns.next(rate, portal::kLongestTurn, now);
 }
 
-bool ConnectionLimiter::may_log_in(const net::IpAddress& client, std::string_view token, const Rate& rate,
-                                   Instant now) {
+ConnectionLimiter::Wait ConnectionLimiter::log_in(const net::IpAddress& client, std::string_view token,
+                                                  const Rate& rate, Instant now) {
     if (logins_.size() >= next_login_clean_up_) {
-        std::erase_if(logins_, [&](const auto& entry) { return entry.second.is_full(now); });
+        std::erase_if(logins_, [&](const auto& entry) { return entry.second.tries.is_full(now); });
         next_login_clean_up_ = std::max<std::size_t>(1024, 2 * logins_.size());
     }
     TokenMark mark;
     std::ranges::copy_n(crypto::sha256(as_bytes(token)).begin(), mark.size(), mark.begin());
-    return logins_[{client, mark}].take(rate, now);
+    auto& login = logins_[{client, mark}];
+    return login.tries.take(rate, now) ? std::nullopt
+                                       : Wait{kLoginPause + login.turns.next(rate, portal::kLongestTurn, now)};
 }
 
 bool ConnectionLimiter::may_answer_wrong_token(const net::IpAddress& client, Instant now) {

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "culvert/base/rate_limiter.h"
+#include "culvert/base/turns.h"
 #include "culvert/net/ip_network.h"
 
 namespace culvert::portal_server {
@@ -21,12 +24,14 @@ public:
     [[nodiscard]] bool opened(const net::IpAddress& peer, Instant now);
     void closed(const net::IpAddress& peer);
 
+    /// How long to wait before the next try; nullopt: not at all. Each is told another time, as many as there may be.
+    using Wait = std::optional<std::chrono::seconds>;
     /// `shows_token`: one that this portal signed. Strangers share their place with devices, behind a NAT or in a
     /// cloud's /48, and must not use it up for them.
-    [[nodiscard]] bool may_upgrade(const net::IpAddress& client, bool shows_token, Instant now);
-    /// Whether somebody may try this token from this address now. Which token it is follows from a part of its hash, so
-    /// that none is kept here.
-    [[nodiscard]] bool may_log_in(const net::IpAddress& client, std::string_view token, const Rate& rate, Instant now);
+    [[nodiscard]] Wait upgrade(const net::IpAddress& client, bool shows_token, Instant now);
+    /// Somebody tries this token from this address now. Which token it is follows from a part of its hash, so that none
+    /// is kept here.
+    [[nodiscard]] Wait log_in(const net::IpAddress& client, std::string_view token, const Rate& rate, Instant now);
     /// Whether the answer to a wrong token may go out at once.
     [[nodiscard]] bool may_answer_wrong_token(const net::IpAddress& client, Instant now);
 
@@ -39,6 +44,11 @@ private:
         RateLimiter upgrades;
         RateLimiter signed_upgrades;
         RateLimiter wrong_tokens;
+        Turns turns;
+    };
+    struct Login {
+        RateLimiter tries;
+        Turns turns;
     };
 
     Place& place_of(const net::IpAddress& address, Instant now);
@@ -46,7 +56,7 @@ private:
     std::map<net::IpAddress, Place> places_;
     std::size_t next_clean_up_ = 1024;
     using TokenMark = std::array<std::byte, 8>;
-    std::map<std::pair<net::IpAddress, TokenMark>, RateLimiter> logins_;
+    std::map<std::pair<net::IpAddress, TokenMark>, Login> logins_;
     std::size_t next_login_clean_up_ = 1024;
 };
 

@@ -1,8 +1,11 @@
 #include "apps/portal/connection_limiter.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "apps/portal/constants.h"
+#include "culvert/portal/constants.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -40,16 +43,52 @@ TEST(ConnectionLimiter, LimitsUpgradesAndRecovers) {
     Instant now{std::chrono::hours{1}};
     std::size_t admitted = 0;
     for (int i = 0; i < 1000; ++i) {
-        admitted += limiter.may_upgrade(ip("198.51.100.7"), false, now) ? 1 : 0;
+        admitted += limiter.upgrade(ip("198.51.100.7"), false, now) ? 0 : 1;
     }
     EXPECT_EQ(admitted, kUpgrades.burst);
-    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.8"), false, now));
+    EXPECT_FALSE(limiter.upgrade(ip("198.51.100.8"), false, now));
     now += std::chrono::seconds{1};
     admitted = 0;
     for (int i = 0; i < 1000; ++i) {
-        admitted += limiter.may_upgrade(ip("198.51.100.7"), false, now) ? 1 : 0;
+        admitted += limiter.upgrade(ip("198.51.100.7"), false, now) ? 0 : 1;
     }
     EXPECT_EQ(admitted, kUpgrades.per_second);
+}
+
+TEST(ConnectionLimiter, TellsEachOfAFleetToComeAtAnotherTime) {
+    ConnectionLimiter limiter;
+    const Instant now{std::chrono::hours{1}};
+    constexpr Rate kOnce{1, 1};
+    const auto log_in = [&] { return limiter.log_in(ip("198.51.100.7"), "token", kOnce, now); };
+    ASSERT_FALSE(log_in());
+
+    std::map<std::chrono::seconds, int> told;
+    for (int i = 0; i < 60; ++i) {
+        ++told[log_in().value()];
+    }
+
+    EXPECT_EQ(told.begin()->first, kLoginPause);
+    EXPECT_EQ(told.rbegin()->first, kLoginPause + portal::kLongestTurn - std::chrono::seconds{1});
+    for (const auto& [wait, devices] : told) {
+        EXPECT_EQ(devices, 2) << wait.count();
+    }
+    EXPECT_EQ(limiter.log_in(ip("198.51.100.8"), "token", kOnce, now), std::nullopt);
+    EXPECT_EQ(limiter.log_in(ip("198.51.100.8"), "token", kOnce, now), kLoginPause) << "alone it comes back at once";
+}
+
+TEST(ConnectionLimiter, SpreadsACrowdAsItsRateAllows) {
+    ConnectionLimiter limiter;
+    const Instant now{std::chrono::hours{1}};
+    while (!limiter.upgrade(ip("198.51.100.7"), true, now)) {
+    }
+    std::map<std::chrono::seconds, std::uint32_t> told;
+    for (std::uint32_t i = 0; i < 3 * kSignedUpgrades.per_second; ++i) {
+        ++told[limiter.upgrade(ip("198.51.100.7"), true, now).value()];
+    }
+    EXPECT_LE(told.size(), 4U);
+    for (const auto& [wait, devices] : told) {
+        EXPECT_LE(devices, kSignedUpgrades.per_second + 1) << wait.count();
+    }
 }
 
 TEST(ConnectionLimiter, TriesOneTokenOfOneAddressOnceASecond) {
@@ -57,7 +96,7 @@ TEST(ConnectionLimiter, TriesOneTokenOfOneAddressOnceASecond) {
     Instant now{std::chrono::hours{1}};
     constexpr Rate kOnce{1, 1};
     const auto may = [&](const std::string& address, std::string_view token) {
-        return limiter.may_log_in(ip(address), token, kOnce, now);
+        return !limiter.log_in(ip(address), token, kOnce, now);
     };
     EXPECT_TRUE(may("198.51.100.7", "token"));
     EXPECT_FALSE(may("198.51.100.7", "token"));
@@ -75,7 +114,7 @@ TEST(ConnectionLimiter, ForgetsTokensThatAreNotTriedAnyMore) {
     Instant now{std::chrono::hours{1}};
     for (int i = 0; i < 10'000; ++i) {
         now += std::chrono::milliseconds{1};
-        EXPECT_TRUE(limiter.may_log_in(ip("198.51.100.7"), std::to_string(i), {1, 1}, now));
+        EXPECT_FALSE(limiter.log_in(ip("198.51.100.7"), std::to_string(i), {1, 1}, now));
     }
     EXPECT_LT(limiter.login_count(), 3000U);
 }
@@ -83,11 +122,11 @@ TEST(ConnectionLimiter, ForgetsTokensThatAreNotTriedAnyMore) {
 TEST(ConnectionLimiter, StrangersDoNotKeepTheDevicesOfTheirPlaceOut) {
     ConnectionLimiter limiter;
     const Instant now{std::chrono::hours{1}};
-    while (limiter.may_upgrade(ip("198.51.100.7"), false, now)) {
+    while (!limiter.upgrade(ip("198.51.100.7"), false, now)) {
     }
-    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.7"), true, now));
+    EXPECT_FALSE(limiter.upgrade(ip("198.51.100.7"), true, now));
     std::size_t admitted = 1;
-    while (limiter.may_upgrade(ip("198.51.100.7"), true, now)) {
+    while (!limiter.upgrade(ip("198.51.100.7"), true, now)) {
         ++admitted;
     }
     EXPECT_EQ(admitted, kSignedUpgrades.burst) << "nor is a token without end";
@@ -98,7 +137,7 @@ TEST(ConnectionLimiter, WrongTokensDoNotKeepGoodOnesOut) {
     const Instant now{std::chrono::hours{1}};
     while (limiter.may_answer_wrong_token(ip("198.51.100.7"), now)) {
     }
-    EXPECT_TRUE(limiter.may_upgrade(ip("198.51.100.7"), false, now));
+    EXPECT_FALSE(limiter.upgrade(ip("198.51.100.7"), false, now));
 }
 
 TEST(ConnectionLimiter, ForgetsPlacesThatAreQuiet) {
@@ -106,8 +145,8 @@ TEST(ConnectionLimiter, ForgetsPlacesThatAreQuiet) {
     Instant now{std::chrono::hours{1}};
     for (int i = 0; i < 20'000; ++i) {
         now += std::chrono::milliseconds{100};
-        (void)limiter.may_upgrade(ip("2001:" + std::to_string(i % 9999) + ":" + std::to_string(i / 9999) + "::1"),
-                                  false, now);
+        (void)limiter.upgrade(ip("2001:" + std::to_string(i % 9999) + ":" + std::to_string(i / 9999) + "::1"), false,
+                              now);
     }
     EXPECT_LT(limiter.size(), 2048U);
 }

@@ -62,9 +62,9 @@ inline constexpr std::chrono::seconds kCloseTimeout{2};
 
 /// Characters of a device's User-Agent that count. Firezone's have less than a hundred.
 inline constexpr std::size_t kMaxUserAgent = 512;
-/// Before a device that logs in too often may try again (spec/newer-dialect.md section 3.1).
+/// Before a device that logs in too often may try again (spec/newer-dialect.md section 3.1): the first of them.
 inline constexpr std::chrono::seconds kLoginPause{1};
-/// Before a device that was told that too many connect at once may try again.
+/// Before a device that was told that too many connect at once may try again: the first of them.
 inline constexpr std::chrono::seconds kCrowdPause{2};
 /// At the end: how often to look whether all connections have gone.
 inline constexpr std::chrono::milliseconds kGoneInterval{20};

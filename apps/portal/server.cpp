@@ -326,13 +326,15 @@ private:
             .parameters = with_header_token(target.parameters, {authorization.data(), authorization.size()}),
             .user_agent = printable_ascii({agent.data(), std::min(agent.size(), kMaxUserAgent)}),
             .remote_ip = client};
-        if (!limiter_.may_upgrade(client, core_.has_signed_token(login), io::monotonic_now())) {
+        if (const auto wait = limiter_.upgrade(client, core_.has_signed_token(login), io::monotonic_now())) {
             kLog.debug("Refused a connection, too many of its place");
-            return respond(exchange, {503, "rate_limit", "Too many connections at once. Try again soon.", kCrowdPause});
+            return respond(exchange, {503, "rate_limit", "Too many connections at once. Try again soon.", *wait});
         }
         const auto token = portal::shown_token(login);
-        if (token && !limiter_.may_log_in(client, *token, login_rate_, io::monotonic_now())) {
-            return respond(exchange, {503, "rate_limit", "Rate limit exceeded", kLoginPause});
+        const auto login_wait =
+            token ? limiter_.log_in(client, *token, login_rate_, io::monotonic_now()) : std::nullopt;
+        if (login_wait) {
+            return respond(exchange, {503, "rate_limit", "Rate limit exceeded", *login_wait});
         }
         const auto session = core_.connect(login, io::monotonic_now(), io::wall_now(),
                                            [this](const Uuid& owner) { return unread_.is_crowded(owner); });

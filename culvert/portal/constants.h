@@ -53,6 +53,11 @@ inline constexpr std::chrono::seconds kLongestOwnerPause{2};
 
 /// Connections of one owner. What exceeds it is answered with 503.
 inline constexpr Rate kConnects{50, 500};
+/// By how much longer some have to wait that are turned away, so that not all of them try again in the same second.
+inline constexpr std::chrono::seconds kLongestTurn{30};
+/// How long they wait, at least and at most, if the database fails.
+inline constexpr std::chrono::seconds kShortestStorageWait{1};
+inline constexpr std::chrono::seconds kLongestStorageWait{5};
 /// Of one connection. Each is answered with everything a device may know, which is much.
 inline constexpr Rate kJoins{1, 10};
 /// Of all connections of one owner: twice as many as it may open.
@@ -87,6 +92,8 @@ inline constexpr std::chrono::seconds kAddressQuarantine = std::chrono::days{7};
 
 /// Characters of a name or another text that a person or a device gives.
 inline constexpr std::size_t kMaxTextCharacters = 255;
+/// The same of the version that a device says it has.
+inline constexpr std::size_t kMaxVersionCharacters = 64;
 
 // --- Flows and candidates ---
 
@@ -117,6 +124,12 @@ inline constexpr Duration kLateAnswer = std::chrono::seconds{60};
 inline constexpr std::size_t kMaxPendingAuthorizations = 65'536;
 /// The same of one client for one resource. Honest ones ask each 2 s.
 inline constexpr std::size_t kMaxPendingOfRequest = 16;
+
+/// Answers of gateways that wait for clients to come back: all of them, and those of one client. Each with a few
+/// candidates of its gateway.
+inline constexpr std::size_t kMaxHeldAnswers = 4096;
+inline constexpr std::size_t kMaxHeldOfClient = 64;
+inline constexpr std::size_t kMaxHeldCandidates = 24;
 
 /// Connections that one message with candidates may go to. Devices name one receiver at a time; a message that names
 /// thousands, or one thousands of times, is an attempt to make the portal multiply it.

@@ -34,6 +34,7 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
       limits_{limits},
       keys_{storage.token_keys()},
       directory_{storage.load_directory()},
+      pools_{directory_},
       relays_{rng.child("relays")} {
     due_.set(Due::kTokenReap, now + kTokenReapInterval);
     due_.set(Due::kDeviceReap, now + kDeviceReapInterval);
@@ -42,8 +43,7 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
 
 std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now,
                                                         const std::function<bool(const Uuid& owner)>& is_crowded) {
-    std::expected<Registration, Refusal> registration =
-        std::unexpected{Refusal{503, "unavailable", "Storage failure", std::chrono::seconds{1}}};
+    std::expected<Registration, Refusal> registration = std::unexpected{Refusal{}};
     try {
         registration = register_device(
             request, keys_, storage_, rng_, to_seconds(wall_now),
@@ -53,6 +53,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
             });
     } catch (const StorageError& error) {
         report("Cannot register a device", error, now);
+        registration = std::unexpected{storage_failure()};
     }
     if (!registration) {
         ++statistics_.connects_refused;
@@ -98,7 +99,7 @@ std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& re
         report("Cannot register a device", error, now);
         disconnect(id, now);
         ++statistics_.connects_refused;
-        return std::unexpected{Refusal{503, "unavailable", "Storage failure", std::chrono::seconds{1}}};
+        return std::unexpected{storage_failure()};
     }
     return id;
 }
@@ -284,6 +285,7 @@ void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_n
         reconcile_flows(wall_now);
         reconcile_device_flows({}, wall_now);
     }
+    tell_held_answers(session, now);
     if (is_new_device(state.device)) {
         handle_changes(now, wall_now);  // who may use its pools learns of it; may end this session
     }
@@ -410,7 +412,7 @@ void ControlPlane::send_client_init(Session& session, std::vector<portal_api::Re
         init.resources.push_back(resource);
     }
     for (const auto& [pool_id, pool] : state.pools) {
-        init.device_pools.push_back(pool);
+        init.device_pools.push_back(*pool);
     }
     init.authorizations = state.inbound.authorizations();
     init.relays = std::move(relays);

@@ -14,8 +14,11 @@
 
 #include "culvert/base/deadlines.h"
 #include "culvert/base/sans_io.h"
+#include "culvert/base/turns.h"
 #include "culvert/portal/authorization_messages.h"
 #include "culvert/portal/device_claims.h"
+#include "culvert/portal/device_pools.h"
+#include "culvert/portal/held_answers.h"
 #include "culvert/portal/limits.h"
 #include "culvert/portal/pending_authorizations.h"
 #include "culvert/portal/registration.h"
@@ -118,6 +121,8 @@ private:
         RateLimiter connects;
         RateLimiter joins;
         RateLimiter flows;
+        /// Of those that may not connect yet.
+        Turns turns;
     };
 
     // control_plane.cpp: sessions
@@ -150,6 +155,7 @@ private:
                                                Instant now, const std::function<bool(const Uuid& owner)>& is_crowded);
     [[nodiscard]] std::optional<Refusal> admit(const Applicant& applicant, Instant now);
     [[nodiscard]] Duration charge_frame(Session& session, std::size_t size, Instant now);
+    [[nodiscard]] Refusal storage_failure();
     void claim_device(const Session& session, const crypto::PublicKey& key, Instant now);
     void lift_revocation(const Session& session, UnixSeconds wall_now);
     [[nodiscard]] std::vector<portal_api::Relay> give_relays(Session& session, const crypto::PublicKey& key,
@@ -186,8 +192,10 @@ private:
     [[nodiscard]] bool record_flow(ConnectedGateway& gateway, Flow& flow);
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource, Instant now, UnixSeconds wall_now);
+    void wait_for_nobody(const Client& client, const GatewayId& gateway, const ResourceId& resource, Instant now);
     void name_relays(Session& session, Instant now);
     void flow_authorized(Session& session, const portal_api::Ref& ref, const std::string& flow_ref, Instant now);
+    void tell_held_answers(Session& session, Instant now);
     void fail_unanswered(Instant now);
     void watch_unanswered() { due_.set(Due::kUnanswered, pending_.next_deadline()); }
     /// Why not, if no gateway can serve the client.
@@ -200,7 +208,7 @@ private:
                  const std::vector<std::string>& named, Instant now, const Message& message);
 
     // control_plane_pools.cpp: clients that reach each other
-    [[nodiscard]] std::map<ResourceId, portal_api::DevicePool> visible_pools(const Session& session) const;
+    [[nodiscard]] SharedPools visible_pools(const Session& session) const;
     [[nodiscard]] FlowOutcome try_device_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
                                               UnixSeconds wall_now);
     [[nodiscard]] bool record_flow(ConnectedClient& device, DeviceFlow& flow);
@@ -229,6 +237,7 @@ private:
     void release_client(const ClientId& client, const ResourceId& resource);
     void update_client(Session& session, const DirectoryChanges& changes, Instant now);
     void update_gateway(Session& session, const DirectoryChanges& changes);
+    void end_expired(Session& gateway, UnixSeconds now);
     /// Of policies in `withdrawn` nothing is renewed.
     void reconcile_flows(UnixSeconds now, const std::set<PolicyId>& withdrawn = {});
     void reconcile_flows(Session& session, UnixSeconds now, const std::set<PolicyId>& withdrawn);
@@ -252,6 +261,7 @@ private:
     TokenKeys keys_;
     std::optional<portal_api::IngestKey> ingest_key_;
     Directory directory_;
+    PoolViews pools_;
     RelayPresence relays_;
     Sessions sessions_;
     /// When tokens of sessions expire.
@@ -260,6 +270,7 @@ private:
     Presence<GatewayId> gateways_;
     std::uint64_t last_session_ = 0;
     PendingAuthorizations pending_;
+    HeldAnswers held_;
     std::deque<Output> outputs_;
     Deadlines<Due> due_;
     std::map<TokenId, std::size_t> sessions_of_token_;

@@ -31,6 +31,7 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
 
 void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
     auto before = std::exchange(directory_, storage_.load_directory());
+    pools_.update(directory_);
     const auto changes = compare(before, directory_);
     try {
         close_revoked_sessions(now);
@@ -39,7 +40,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
         // back.
         for (auto& [id, session] : sessions_) {
             if (session.is_joined && session.role == Role::kGateway) {
-                static_cast<void>(session.gateway().flows.prune(wall_now));
+                end_expired(session, wall_now);
                 update_gateway(session, changes);
             }
         }
@@ -48,6 +49,7 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
     } catch (...) {
         // The next call finds the differences again; what was sent already may be sent twice, which does no harm.
         directory_ = std::move(before);
+        pools_.update(directory_);
         throw;
     }
     for (auto& [id, session] : sessions_) {
@@ -164,6 +166,13 @@ void ControlPlane::update_gateway(Session& session, const DirectoryChanges& chan
     }
 }
 
+/// A gateway ends by itself what has expired, but by its own clock, which may be slow.
+void ControlPlane::end_expired(Session& gateway, UnixSeconds now) {
+    for (const auto& [client, resource] : gateway.gateway().flows.prune(now)) {
+        reject_access(gateway.id, client, resource);
+    }
+}
+
 void ControlPlane::reconcile_flows(UnixSeconds now, const std::set<PolicyId>& withdrawn) {
     for (auto& [id, session] : sessions_) {
         if (session.is_joined && session.role == Role::kGateway) {
@@ -179,7 +188,7 @@ void ControlPlane::reconcile_flows(Session& session, UnixSeconds now, const std:
     for (const auto& flow : storage_.find_flows(state.device.id)) {
         existing.insert(flow.id);
     }
-    static_cast<void>(state.flows.prune(now));
+    end_expired(session, now);
     bool must_list_all = false;
     for (const auto& lost : state.flows.take_missing(existing)) {
         if (!state.flows.contains({lost.client, lost.resource})) {

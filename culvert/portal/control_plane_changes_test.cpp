@@ -264,12 +264,12 @@ TEST_F(Changes, TokenThatExpiresClosesTheConnectionThen) {
     EXPECT_TRUE(is_closed(client));
 }
 
-TEST_F(Changes, FlowsThatExpireAreForgottenInSilence) {
+TEST_F(Changes, FlowsThatExpireAreForgottenAndTakenBackOnce) {
     take_frames(gateway_);
 
-    wait(hours{2} + minutes{2});
+    wait(hours{2} + minutes{4});
 
-    EXPECT_TRUE(take_frames(gateway_).empty());
+    EXPECT_EQ(take_frames(gateway_).size(), 1U) << "its clock may be slow";
     EXPECT_TRUE(storage_.find_flows(gateway_id_).empty());
 }
 

@@ -29,8 +29,10 @@ std::optional<Refusal> ControlPlane::admit(const Token& token, const std::option
     if (is_crowded && is_crowded(owner)) {
         return Refusal{503, "overload", "Too much waits for devices of this owner to read it. Try again soon.", 5s};
     }
-    if (!owners_[owner].connects.take(kConnects, now)) {
-        return Refusal{503, "rate_limit", "Too many connections at once. Try again soon.", 2s};
+    auto& of_owner = owners_[owner];
+    if (!of_owner.connects.take(kConnects, now)) {
+        return Refusal{503, "rate_limit", "Too many connections at once. Try again soon.",
+                       2s + of_owner.turns.next(kConnects, kLongestTurn, now)};
     }
     return applicant ? admit(*applicant, now) : std::nullopt;
 }
@@ -89,6 +91,13 @@ void ControlPlane::set_congested(SessionId id, bool is_congested) {
     if (const auto session = sessions_.find(id); session != sessions_.end()) {
         session->second.is_congested = is_congested;
     }
+}
+
+/// All devices that connect meet it, so each is told another time.
+Refusal ControlPlane::storage_failure() {
+    const auto choices = (kLongestStorageWait - kShortestStorageWait).count() + 1;
+    const auto more = rng_.below(static_cast<std::uint64_t>(choices));
+    return {503, "unavailable", "Storage failure", kShortestStorageWait + std::chrono::seconds{more}};
 }
 
 /// The newest connection of a device counts; an older one is a remnant, or of another machine (DeviceClaims).

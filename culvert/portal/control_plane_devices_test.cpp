@@ -63,6 +63,48 @@ TEST_F(Devices, ConnectTooOftenWithTheTokensOfOneActor) {
     EXPECT_EQ(refusal(client_request(token)), 0U);
 }
 
+TEST_F(Devices, ThatAreTurnedAwayAreToldDifferentTimes) {
+    const auto token = client_token();
+    std::map<std::chrono::seconds, unsigned> told;
+    for (int i = 0; i < 2000; ++i) {
+        const auto session = portal_->connect(client_request(token), now_, wall());
+        if (session) {
+            portal_->disconnect(*session, now_);
+        } else {
+            ++told[session.error().retry_after.value()];
+        }
+    }
+    EXPECT_GE(told.size(), 25U);
+    for (const auto& [wait, devices] : told) {
+        EXPECT_LE(devices, kConnects.per_second + 1) << wait.count() << " s";
+    }
+
+    told.clear();
+    now_ += hours{1};
+    for (int i = 0; i < 100; ++i) {
+        storage_.calls_until_failure = 0;
+        const auto session = portal_->connect(client_request(token), now_, wall());
+        ASSERT_FALSE(session);
+        EXPECT_EQ(session.error().code, "unavailable");
+        ++told[session.error().retry_after.value()];
+    }
+    EXPECT_EQ(told.size(), 5U);
+}
+
+TEST_F(Devices, SayNoMoreOfTheirVersionThanOthersNeedToHear) {
+    const auto token = client_token();
+    const auto with_version = [&](const std::string& version) {
+        auto request = client_request(token);
+        request.user_agent = "Ubuntu/24.4.0 headless-client/" + version + " (x86_64)";
+        return request;
+    };
+    const std::string longest = "1.5.12-" + std::string(kMaxVersionCharacters - 7, 'a');
+    EXPECT_EQ(refusal(with_version(longest)), 0U);
+    EXPECT_EQ(refusal(with_version(longest + "a")), 400U);
+    EXPECT_EQ(refusal(with_version("1.5.12;x")), 400U);
+    EXPECT_EQ(refusal(with_version("1.5")), 400U);
+}
+
 /// One transaction at a time: whoever exceeds a limit must not make all others wait for his.
 TEST_F(Devices, BeyondALimitDoNotLockTheDatabase) {
     restart({.sessions_per_token = 1});

@@ -73,11 +73,13 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref& ref, 
         overloaded{
             [&](const portal_api::FlowAuthorized& m) { flow_authorized(session, ref, m.ref, now); },
             [&](const portal_api::BroadcastClientIceCandidates& m) {
+                held_.add_candidates(m.client_ids, gateway, m.candidates, now);
                 forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
                     return portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, std::move(candidates)}};
                 });
             },
             [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
+                held_.remove_candidates(m.client_ids, gateway, m.candidates);
                 forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
                     return portal_api::ToClient{
                         portal_api::InvalidateGatewayIceCandidates{gateway, std::move(candidates)}};
@@ -132,6 +134,7 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
     if (!gateway->asked.take(kAsked, now)) {
         ++statistics_.flows_throttled;
         kLog.debug("Dropped a request for access, too many to one gateway", log::field("rid", request.resource_id));
+        wait_for_nobody(client.device, gateway->gateway().device.id, request.resource_id, now);
         return FlowOutcome::kAnswered;
     }
     Flow flow{.id = FlowId::random(rng_),
@@ -230,6 +233,18 @@ void ControlPlane::ask_gateway(const Session& client_session, Session& gateway_s
     send(gateway_session.id, portal_api::ToGateway{std::move(message)});
 }
 
+/// As if the gateway had been asked and did not answer: the client is told, unless another request of it for the same
+/// is answered in time.
+void ControlPlane::wait_for_nobody(const Client& client, const GatewayId& gateway, const ResourceId& resource,
+                                   Instant now) {
+    portal_api::FlowCreated answer;
+    answer.resource_id = resource;
+    static_cast<void>(pending_.add(
+        {.client = client.id, .client_key = client.public_key, .gateway = gateway, .answer = std::move(answer)}, now,
+        rng_));
+    watch_unanswered();
+}
+
 /// Devices that lost their last allocation wait for this, and do not reconnect (spec/newer-dialect.md section 7.3).
 void ControlPlane::name_relays(Session& session, Instant now) {
     if (!session.relay_requests.take(kRelayRequests, now)) {
@@ -260,8 +275,32 @@ void ControlPlane::flow_authorized(Session& session, const portal_api::Ref& ref,
     }
     // The client may have connected again meanwhile, but with another key it will ask again.
     const auto sessions = clients_.sessions(pending->client);
-    if (!sessions.empty() && sessions_.at(sessions.back()).client().device.public_key == pending->client_key) {
+    if (sessions.empty()) {
+        held_.hold(pending->client, pending->client_key, std::move(pending->answer), pending->deadline, now);
+    } else if (sessions_.at(sessions.back()).client().device.public_key == pending->client_key) {
         send(sessions.back(), portal_api::ToClient{std::move(pending->answer)});
+    }
+}
+
+/// A client that was away for a moment is told what it missed, if that still holds.
+void ControlPlane::tell_held_answers(Session& session, Instant now) {
+    const auto& client = session.client();
+    auto held = held_.take(client.device.id, client.device.public_key, now);
+    for (auto& answer : held.answers) {
+        const auto gateways = gateways_.sessions(answer.gateway_id);
+        if (gateways.empty() || !client.resources.contains(answer.resource_id)) {
+            continue;
+        }
+        const auto& gateway = sessions_.at(gateways.back()).gateway();
+        if (gateway.device.public_key == answer.gateway_public_key &&
+            gateway.flows.contains({client.device.id, answer.resource_id})) {
+            const auto id = answer.gateway_id;
+            send(session.id, portal_api::ToClient{std::move(answer)});
+            if (auto candidates = held.candidates.extract(id)) {
+                send(session.id,
+                     portal_api::ToClient{portal_api::GatewayIceCandidates{id, std::move(candidates.mapped())}});
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 #include "culvert/portal/control_plane.h"
 
+#include "culvert/base/overloaded.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/control_plane_fixture.h"
 #include "culvert/portal/derivations.h"
@@ -78,6 +79,31 @@ TEST_F(Flows, ExpireWithTheClientsToken) {
     send(client, FromClient{CreateFlow{resource_.id, {}}});
 
     EXPECT_EQ(take_one<AuthorizeFlow>(gateway).expires_at, expires_at);
+}
+
+TEST_F(Flows, ThatExpireAreTakenBackFromAGatewayWithASlowClock) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token(wall_seconds() + hours{1})));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    const auto asked = take_one<AuthorizeFlow>(gateway);
+
+    wait(hours{1} - std::chrono::seconds{1});
+    EXPECT_TRUE(take<RejectAccess>(gateway).empty());
+    wait(std::chrono::minutes{2});
+
+    EXPECT_EQ(take_one<RejectAccess>(gateway), (RejectAccess{asked.client.id, resource_.id}));
+}
+
+TEST_F(Flows, ThatExpireAreTakenBackWhenSomethingElseChanges) {
+    const auto gateway = join(gateway_request(gateway_token()));
+    const auto client = join(client_request(client_token(wall_seconds() + hours{1})));
+    send(client, FromClient{CreateFlow{resource_.id, {}}});
+    take_frames(gateway);
+    now_ += hours{1};
+
+    announce_changes();
+
+    EXPECT_EQ(take_one<RejectAccess>(gateway).resource_id, resource_.id);
 }
 
 TEST_F(Flows, FailWhileNoGatewayIsOnline) {
@@ -281,16 +307,107 @@ TEST_F(Flows, AnsweredWithAWrongRefAreNotTold) {
     EXPECT_EQ(take<FlowCreated>(client).size(), 1U);
 }
 
-TEST_F(Flows, AnsweredAfterTheClientLeftAreForgotten) {
+/// A client whose connection to the portal breaks while it waits.
+class Gap : public Flows {
+protected:
+    Gap()
+        : token_{client_token()},
+          gateway_{join(gateway_request(gateway_token()))},
+          client_{join(client_request(token_))} {
+        send(client_, FromClient{CreateFlow{resource_.id, {}}});
+        asked_ = take_one<AuthorizeFlow>(gateway_);
+        disconnect(client_);
+        send(gateway_, FromGateway{FlowAuthorized{asked_.ref}});
+        EXPECT_EQ(take<OkReply>(gateway_).size(), 1U);
+        send(gateway_, FromGateway{BroadcastClientIceCandidates{{asked_.client.id}, {"candidate:1", "candidate:2"}}});
+        send(gateway_, FromGateway{BroadcastInvalidatedClientIceCandidates{{asked_.client.id}, {"candidate:2"}}});
+    }
+
+    std::string token_;
+    Device gateway_;
+    Device client_;
+    AuthorizeFlow asked_;
+};
+
+TEST_F(Gap, EndsWithWhatWasAnsweredMeanwhile) {
+    wait(std::chrono::seconds{14});
+    const auto again = join(client_request(token_));
+
+    std::vector<std::string> order;
+    std::vector<std::string> candidates;
+    for (const auto& text : take_frames(again)) {
+        const auto frame = decode_to_device(again.role, again.dialect, text);
+        if (const auto* message = std::get_if<MessageFrame>(&*frame)) {
+            std::visit(overloaded{[&](const ClientInit&) { order.emplace_back("init"); },
+                                  [&](const FlowCreated& told) {
+                                      order.emplace_back("told");
+                                      EXPECT_EQ(told.preshared_key, asked_.client.preshared_key);
+                                  },
+                                  [&](const GatewayIceCandidates& told) {
+                                      order.emplace_back("candidates");
+                                      candidates = told.candidates;
+                                  },
+                                  [](const auto&) {}},
+                       std::get<ToClient>(message->message));
+        }
+    }
+    EXPECT_EQ(order, (std::vector<std::string>{"init", "told", "candidates"}));
+    EXPECT_EQ(candidates, std::vector<std::string>{"candidate:1"});
+
+    disconnect(again);
+    EXPECT_TRUE(take<FlowCreated>(join(client_request(token_))).empty()) << "once";
+}
+
+TEST_F(Gap, ThatIsLongerThanAnybodyWaitsEndsWithNothing) {
+    wait(kAuthorizationAnswer);
+    EXPECT_TRUE(take<FlowCreated>(join(client_request(token_))).empty());
+}
+
+TEST_F(Gap, OfAClientWithAnotherKeyEndsWithNothing) {
+    const auto again = join(with(client_request(token_), "public_key", key_text(50)));
+    EXPECT_TRUE(take<FlowCreated>(again).empty());
+}
+
+TEST_F(Gap, EndsWithNothingIfAccessWasTakenBackMeanwhile) {
+    storage_.erase(policy_.id);
+    announce_changes();
+    ASSERT_EQ(take<RejectAccess>(gateway_).size(), 1U);
+    storage_.put(policy_);
+    announce_changes();
+
+    EXPECT_TRUE(take<FlowCreated>(join(client_request(token_))).empty()) << "the gateway has forgotten it";
+}
+
+TEST_F(Gap, EndsWithNothingIfTheGatewayIsGone) {
+    disconnect(gateway_);
+    EXPECT_TRUE(take<FlowCreated>(join(client_request(token_))).empty());
+}
+
+TEST_F(Flows, ThatOneGatewayIsNotAskedForAnyMoreFailInTime) {
     const auto gateway = join(gateway_request(gateway_token()));
+    std::uint64_t number = 1;
+    for (int i = 0; i < 3; ++i) {
+        const Actor other{ActorId::random(rng_), ActorType::kServiceAccount, "robot", {}};
+        storage_.put(other);
+        storage_.put(Membership{MembershipId::random(rng_), other.id, group_.id});
+        announce_changes();
+        const auto token = create_token({.type = TokenType::kClient, .actor = other.id});
+        for (int j = 0; j < 15; ++j) {
+            const auto client = join(client_request(token, ++number));
+            for (std::uint32_t k = 0; k < kFlows.burst; ++k) {
+                send(client, FromClient{CreateFlow{resource_.id, {}}});
+            }
+        }
+    }
+    ASSERT_EQ(take<AuthorizeFlow>(gateway).size(), kAsked.burst);
     const auto client = join(client_request(client_token()));
+    take_frames(client);
+
     send(client, FromClient{CreateFlow{resource_.id, {}}});
-    const auto asked = take_one<AuthorizeFlow>(gateway);
+    EXPECT_TRUE(take<AuthorizeFlow>(gateway).empty());
+    wait(kAuthorizationAnswer);
 
-    disconnect(client);
-    send(gateway, FromGateway{FlowAuthorized{asked.ref}});
-
-    EXPECT_EQ(take<OkReply>(gateway).size(), 1U);
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kOffline);
 }
 
 /// A client that lost nothing but its connection to the portal does not ask again (spec/newer-dialect.md section 9.5).

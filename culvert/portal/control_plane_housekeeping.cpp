@@ -23,6 +23,7 @@ void ControlPlane::keep_house(Instant now, WallTime wall_now) {
     due_.set(Due::kHousekeeping, now + kHousekeepingInterval);
     const auto wall_seconds = std::chrono::floor<std::chrono::seconds>(wall_now);
     claims_.prune(now);
+    held_.prune(now);
     std::erase_if(owners_, [&](const auto& owner) {
         return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&
                owner.second.joins.is_full(now) && owner.second.flows.is_full(now);

@@ -48,9 +48,9 @@ portal_api::DeviceAccessAuthorized introduction(const Client& other, const Clien
 
 }  // namespace
 
-std::map<ResourceId, portal_api::DevicePool> ControlPlane::visible_pools(const Session& session) const {
+SharedPools ControlPlane::visible_pools(const Session& session) const {
     const auto& client = session.client();
-    return usable_pools(directory_, client.device.actor, client.component, session.version);
+    return pools_.usable(directory_, client.device.actor, client.component, session.version);
 }
 
 // --- Letting clients through ---
@@ -65,7 +65,7 @@ ControlPlane::FlowOutcome ControlPlane::try_device_flow(Session& session, const 
         fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
         return FlowOutcome::kAnswered;
     }
-    const auto found = find_device(known->second, request);
+    const auto found = find_device(*known->second, request);
     if (!found || found->client_id == client.device.id) {
         deny_device(session.id, request, found ? DeviceAccessRefusal::kForbidden : found.error());
         return FlowOutcome::kAnswered;
@@ -84,6 +84,10 @@ ControlPlane::FlowOutcome ControlPlane::try_device_flow(Session& session, const 
     if (!device->asked_by[owner(session.id)].take(kDeviceAskedByOwner, now) || !device->asked.take(kDeviceAsked, now)) {
         ++statistics_.flows_throttled;
         kLog.debug("Dropped a request for access, too many to one device", log::field("rid", request.resource_id));
+        // Unless the two are connected, which a refusal would end (spec/newer-dialect.md section 12.1).
+        if (!may_signal(client.device.id, found->client_id, wall_now)) {
+            deny_device(session.id, request, DeviceAccessRefusal::kOffline);
+        }
         return FlowOutcome::kAnswered;
     }
     DeviceFlow flow{.id = FlowId::random(rng_),

@@ -421,6 +421,21 @@ TEST_F(Pools, OfOneAreAskedOnlySoOften) {
     EXPECT_EQ(take<DeviceAccessAuthorized>(bobs_).size(), 1U);
 }
 
+TEST_F(Pools, OfOneThatIsAskedTooOftenRefuseWhoHasNoConnection) {
+    bobs_ = join_bob();
+    bobs_address_ = take_one<ClientInit>(bobs_).interface.ipv4;
+    alice_ = join_alice();
+    for (unsigned i = 0; i < 400; ++i) {
+        ask(alice_, bobs_address_);
+    }
+    EXPECT_TRUE(take<DeviceAccessDenied>(alice_).empty()) << "which would end the connection";
+
+    const auto second = join(of_version(client_request(client_token(), 9), "1.5.12"));
+    take_frames(second);
+    ask(second, bobs_address_);
+    EXPECT_EQ(refusal_of(second), DeviceAccessRefusal::kOffline) << "the same owner's";
+}
+
 TEST_F(Pools, AskedForByOneOwnerAllTheTimeAreThereForOthers) {
     let_through();
     for (unsigned i = 0; i < 400; ++i) {

@@ -1,7 +1,9 @@
 #include "culvert/portal/device_pools.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <utility>
 
 #include "culvert/portal/resource_view.h"
 
@@ -29,18 +31,28 @@ bool has_device(const DevicePool& pool, const ClientId& device) {
 
 }  // namespace
 
-std::map<ResourceId, DevicePool> usable_pools(const Directory& directory, const ActorId& actor,
-                                              ClientComponent component, const Version& version) {
-    std::map<ResourceId, DevicePool> pools;
-    if (!knows_device_pools(component, version)) {
-        return pools;
-    }
+void PoolViews::update(const Directory& directory) {
+    auto before = std::exchange(pools_, {});
     for (const auto& [id, resource] : directory.resources) {
-        if (resource.type == ResourceType::kStaticDevicePool && !find_grants(directory, actor, id).empty()) {
-            pools.emplace(id, to_pool(resource, directory));
+        if (resource.type != ResourceType::kStaticDevicePool) {
+            continue;
         }
+        auto pool = to_pool(resource, directory);
+        const auto known = before.find(id);
+        pools_.emplace(id, known != before.end() && *known->second == pool
+                               ? std::move(known->second)
+                               : std::make_shared<const DevicePool>(std::move(pool)));
     }
-    return pools;
+}
+
+SharedPools PoolViews::usable(const Directory& directory, const ActorId& actor, ClientComponent component,
+                              const Version& version) const {
+    SharedPools usable;
+    if (knows_device_pools(component, version)) {
+        std::ranges::copy_if(pools_, std::inserter(usable, usable.end()),
+                             [&](const auto& pool) { return !find_grants(directory, actor, pool.first).empty(); });
+    }
+    return usable;
 }
 
 bool is_named_by_pool(const Directory& directory, const PoolMember& member) {
@@ -73,7 +85,7 @@ std::expected<PoolDevice, DeviceAccessRefusal> find_device(const DevicePool& poo
     return *device;
 }
 
-PoolChanges compare(const std::map<ResourceId, DevicePool>& before, const std::map<ResourceId, DevicePool>& after) {
+PoolChanges compare(const SharedPools& before, const SharedPools& after) {
     PoolChanges changes;
     std::set<ClientId> lost;
     for (const auto& [id, pool] : before) {
@@ -82,17 +94,21 @@ PoolChanges compare(const std::map<ResourceId, DevicePool>& before, const std::m
             changes.deleted.push_back(id);
             continue;
         }
-        for (const auto& device : pool.devices) {
+        if (now->second == pool) {
+            continue;  // the same object
+        }
+        for (const auto& device : pool->devices) {
             const bool is_reachable = std::ranges::any_of(
-                after, [&](const auto& entry) { return has_device(entry.second, device.client_id); });
+                after, [&](const auto& entry) { return has_device(*entry.second, device.client_id); });
             if (!is_reachable && lost.insert(device.client_id).second) {
                 changes.lost_devices.push_back(device);
             }
         }
     }
     for (const auto& [id, pool] : after) {
-        if (const auto known = before.find(id); known == before.end() || known->second != pool) {
-            changes.updated.push_back(pool);
+        const auto known = before.find(id);
+        if (known == before.end() || (known->second != pool && *known->second != *pool)) {
+            changes.updated.push_back(*pool);
         }
     }
     return changes;

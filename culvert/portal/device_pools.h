@@ -2,20 +2,32 @@
 
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "culvert/portal/directory.h"
+#include "culvert/portal/session.h"
 #include "culvert/portal/version.h"
 #include "culvert/portal_api/messages.h"
 
 /// Pools of devices as clients see them (spec/newer-dialect.md sections 2.4, 5.5 and 12).
 namespace culvert::portal {
 
-/// The pools that a client of the actor may use. None if it does not know what a pool is.
-[[nodiscard]] std::map<ResourceId, portal_api::DevicePool> usable_pools(const Directory& directory,
-                                                                        const ActorId& actor, ClientComponent component,
-                                                                        const Version& version);
+/// All pools of a directory. Each is made once, however many clients know of it, and stays the same object for as long
+/// as nothing about it changes.
+class PoolViews {
+public:
+    explicit PoolViews(const Directory& directory) { update(directory); }
+
+    void update(const Directory& directory);
+    /// Those that a client of the actor may use. None if it does not know what a pool is.
+    [[nodiscard]] SharedPools usable(const Directory& directory, const ActorId& actor, ClientComponent component,
+                                     const Version& version) const;
+
+private:
+    SharedPools pools_;
+};
 
 /// Whether any pool names the device.
 [[nodiscard]] bool is_named_by_pool(const Directory& directory, const PoolMember& member);
@@ -34,7 +46,6 @@ struct PoolChanges {
     std::vector<ResourceId> deleted;
     std::vector<portal_api::DevicePool> updated;
 };
-[[nodiscard]] PoolChanges compare(const std::map<ResourceId, portal_api::DevicePool>& before,
-                                  const std::map<ResourceId, portal_api::DevicePool>& after);
+[[nodiscard]] PoolChanges compare(const SharedPools& before, const SharedPools& after);
 
 }  // namespace culvert::portal

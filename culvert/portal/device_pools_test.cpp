@@ -1,5 +1,7 @@
 #include "culvert/portal/device_pools.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 namespace culvert::portal {
@@ -24,10 +26,10 @@ DevicePool pool(std::uint8_t number, const std::vector<std::uint8_t>& devices) {
     }
     return made;
 }
-std::map<ResourceId, DevicePool> listed(const std::vector<DevicePool>& pools) {
-    std::map<ResourceId, DevicePool> all;
+SharedPools listed(const std::vector<DevicePool>& pools) {
+    SharedPools all;
     for (const auto& each : pools) {
-        all.emplace(each.id, each);
+        all.emplace(each.id, std::make_shared<const DevicePool>(each));
     }
     return all;
 }
@@ -68,6 +70,40 @@ TEST(DevicePools, LoseADeviceOnce) {
 
     EXPECT_EQ(changes.lost_devices, std::vector{device(2)});
     EXPECT_EQ(changes.updated.size(), 2U);
+}
+
+TEST(DevicePools, AreMadeOnceForAllThatMayUseThem) {
+    auto rng = Rng::from_number(1);
+    Directory directory;
+    const auto group = GroupId::random(rng);
+    const std::array actors = {ActorId::random(rng), ActorId::random(rng), ActorId::random(rng)};
+    for (const auto& actor : {actors[0], actors[1]}) {
+        const auto id = MembershipId::random(rng);
+        directory.memberships.emplace(id, Membership{id, actor, group});
+    }
+    for (const auto number : {std::uint8_t{1}, std::uint8_t{2}}) {
+        directory.resources.emplace(
+            pool_id(number), Resource{.id = pool_id(number), .type = ResourceType::kStaticDevicePool, .name = "pool"});
+        const auto id = PolicyId::random(rng);
+        directory.policies.emplace(id, Policy{.id = id, .group = group, .resource = pool_id(number)});
+    }
+    const auto usable = [&](const PoolViews& views, const ActorId& actor, const Version& version = {1, 5, 12}) {
+        return views.usable(directory, actor, ClientComponent::kHeadless, version);
+    };
+    PoolViews views{directory};
+    const auto first = usable(views, actors[0]);
+
+    ASSERT_EQ(first.size(), 2U);
+    EXPECT_EQ(usable(views, actors[1]), first) << "the same objects";
+    EXPECT_TRUE(usable(views, actors[2]).empty());
+    EXPECT_TRUE(usable(views, actors[0], {1, 5, 8}).empty()) << "does not know what a pool is";
+
+    directory.resources.at(pool_id(2)).name = "another name";
+    views.update(directory);
+    const auto second = usable(views, actors[0]);
+    EXPECT_EQ(second.at(pool_id(1)), first.at(pool_id(1)));
+    EXPECT_NE(second.at(pool_id(2)), first.at(pool_id(2)));
+    EXPECT_EQ(second.at(pool_id(2))->name, "another name");
 }
 
 TEST(DevicePools, ThatGoTakeTheirDevicesAlong) {

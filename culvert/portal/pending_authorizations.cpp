@@ -42,6 +42,7 @@ std::expected<PendingAuthorization, PendingAuthorizations::NotPending> PendingAu
                                                                                        : NotPending::kUnknown};
     }
     auto pending = found->second;
+    pending.deadline = waiting_.at({pending.client, pending.answer.resource_id}).deadline;
     settle({pending.client, pending.answer.resource_id}, now);
     return pending;
 }

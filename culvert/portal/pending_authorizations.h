@@ -26,6 +26,8 @@ struct PendingAuthorization {
     crypto::PublicKey client_key;
     GatewayId gateway;
     portal_api::FlowCreated answer;
+    /// Until when the client waits, as PendingAuthorizations found out.
+    Instant deadline{};
 };
 
 /// What gateways were asked and have not answered yet, by the `ref` that they answer with.

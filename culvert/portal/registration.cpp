@@ -285,10 +285,12 @@ std::expected<Registration, Refusal> register_device(const ConnectRequest& reque
         return std::unexpected{parameters.refusal()};
     }
     const auto version = Version::parse(agent->version);
-    if (!version && request.role != Role::kRelay) {
-        parameters.fail("user_agent", "does not carry a semantic version (X.Y.Z)");
+    const bool is_usable = version && agent->version.size() <= kMaxVersionCharacters;
+    if (!is_usable && request.role != Role::kRelay) {
+        parameters.fail("user_agent", "does not carry a semantic version (X.Y.Z) of at most 64 characters");
     }
-    const LastSeen last_seen{request.user_agent, agent->version, request.remote_ip, now};
+    // Others are told of it, and it is whatever a device says.
+    const LastSeen last_seen{request.user_agent, is_usable ? agent->version : "", request.remote_ip, now};
 
     const auto report = read_report(request.role, parameters, *token, last_seen, rng, limits);
     if (parameters.has_problems()) {

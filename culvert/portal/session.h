@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -20,6 +21,9 @@ namespace culvert::portal {
 /// One WebSocket connection, for as long as it lasts. Greater is newer.
 enum class SessionId : std::uint64_t {};
 
+/// Pools of devices; never null.
+using SharedPools = std::map<ResourceId, std::shared_ptr<const portal_api::DevicePool>>;
+
 /// What is kept of a client beside its row, while it is connected.
 struct ConnectedClient {
     Client device;
@@ -27,7 +31,7 @@ struct ConnectedClient {
     /// Resources the client knows of.
     std::map<ResourceId, portal_api::ClientResource> resources;
     /// And the pools of devices.
-    std::map<ResourceId, portal_api::DevicePool> pools = {};
+    SharedPools pools = {};
     /// Who was let through to it.
     GrantedDeviceFlows inbound = {};
 };

@@ -74,7 +74,7 @@ void ControlPlane::describe(Snapshot& out, const Session& session) {
                                    out.line("resource").field("id", id);
                                }
                                for (const auto& [id, pool] : client.pools) {
-                                   out.line("pool").field("id", id).field("devices", pool.devices.size());
+                                   out.line("pool").field("id", id).field("devices", pool->devices.size());
                                }
                                client.inbound.describe(out);
                            });
@@ -113,6 +113,7 @@ std::string ControlPlane::debug_snapshot(Instant now) const {
         relays_.describe(out);
         turn_users_.describe(out);
         pending_.describe(out);
+        held_.describe(out);
     });
     return out.text();
 }

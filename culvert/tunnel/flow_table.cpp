@@ -130,15 +130,15 @@ void FlowTable::note_sent(Flow& flow, const packet::IpPacket& packet, Instant no
     }
 }
 
+bool FlowTable::can_be_answer(const Flow& flow, const packet::IpPacket& packet) {
+    return !packet.is_tcp() || !is_opening(packet.tcp_flags()) || !has(flow.state, kConfirmed);
+}
+
 bool FlowTable::admit(Flow& flow, const packet::IpPacket& packet, Instant now) {
-    std::uint8_t flags = 0;
-    if (packet.is_tcp()) {
-        flags = packet.tcp_flags();
-        if (is_opening(flags) && has(flow.state, kConfirmed)) {
-            return false;
-        }
+    if (!can_be_answer(flow, packet)) {
+        return false;
     }
-    const auto state = after_received(flow.state, flags);
+    const auto state = after_received(flow.state, packet.is_tcp() ? packet.tcp_flags() : std::uint8_t{0});
     if (state != flow.state || now - flow.used_at >= kFlowTimeResolution) {
         update(flow, state, now);
     }

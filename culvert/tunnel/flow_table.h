@@ -83,8 +83,10 @@ public:
 
     /// Takes note of a further packet of the client.
     void note_sent(Flow& flow, const packet::IpPacket& packet, Instant now);
-    /// Whether a packet towards the client may pass as part of the flow; takes note of it if so. Only a SYN may not,
-    /// unless both ends open the connection at once: the client may listen today on a port that it once connected from.
+    /// Whether a packet towards the client can be part of the flow. Only a SYN can not, unless both ends open the
+    /// connection at once: the client may listen today on a port that it once connected from.
+    [[nodiscard]] static bool can_be_answer(const Flow& flow, const packet::IpPacket& packet);
+    /// The same for a packet that is to pass: takes note of it if it can.
     [[nodiscard]] bool admit(Flow& flow, const packet::IpPacket& packet, Instant now);
 
     [[nodiscard]] static const Uuid& peer_of(const Flow& flow);

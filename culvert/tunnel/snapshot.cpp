@@ -130,8 +130,10 @@ void DeviceRequests::describe(Snapshot& out) const {
         out.line("device_request")
             .field("device", device)
             .field("resource", request.pool)
-            .field("last_intent", request.last_intent)
             .field("packets", request.packets.size());
+    }
+    for (const auto& [subject, at] : asked_) {
+        out.line("device_asked").field("device", subject.first).field("resource", subject.second).field("at", at);
     }
 }
 

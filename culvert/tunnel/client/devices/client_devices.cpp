@@ -265,6 +265,7 @@ void ClientDevices::forget(const ClientId& id, Instant now) {
 }
 
 void ClientDevices::forget_all(Instant now) {
+    requests_.start_anew();
     for (const auto& id : peers_.ids()) {
         forget(id, now);
     }

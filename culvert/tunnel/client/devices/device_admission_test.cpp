@@ -248,6 +248,29 @@ TEST_F(AdmissionOfAnswers, AnswersOfTheTargetOpenNothing) {
     EXPECT_FALSE(gets_in(tcp_packet(at(kRogue, 80), at(here, 22), packet::kTcpAck)));
 }
 
+TEST_F(AdmissionOfAnswers, WhatWasRefusedIsNoPartOfTheFlow) {
+    ASSERT_TRUE(gets_in(udp_packet(at(kRogue, 6000), at(here, 5000))));
+    network.run_for(61s);
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_FALSE(gets_out(udp_packet(at(here, 5000), at(kRogue, 6000)))) << "the grant has expired";
+        network.run_for(10s);
+    }
+
+    network.run_for(kDeviceDatagramIdleTime - 105s);
+
+    EXPECT_TRUE(gets_out(udp_packet(at(here, 5000), at(kRogue, 6000)))) << "by now it is a flow of the target itself";
+}
+
+TEST_F(AdmissionOfAnswers, NoConnectionGoesOnThatTheTargetDoesNotKnow) {
+    EXPECT_FALSE(gets_out(tcp_packet(at(here, 22), at(kRogue, 80), packet::kTcpAck)))
+        << "an answer to a client that may not ask any more, whose flow is forgotten";
+    EXPECT_FALSE(gets_out(tcp_packet(at(here, 22), at(kRogue, 80), packet::kTcpSyn | packet::kTcpAck)));
+    EXPECT_FALSE(gets_out(tcp_packet(at(here, 22), at(kRogue, 80), packet::kTcpRst)));
+
+    EXPECT_TRUE(gets_out(tcp_packet(at(here, 22), at(kRogue, 80))));
+    EXPECT_TRUE(gets_out(tcp_packet(at(here, 22), at(kRogue, 80), packet::kTcpAck)));
+}
+
 TEST_F(AdmissionOfAnswers, ConnectingBackOnAFlowOfTheTargetIsNoAnswer) {
     ASSERT_TRUE(gets_out(tcp_packet(at(here, 7000), at(kRogue, 80))));
     ASSERT_TRUE(gets_in(tcp_packet(at(kRogue, 80), at(here, 7000), packet::kTcpSyn | packet::kTcpAck)));

@@ -75,8 +75,11 @@ public:
             return true;
         }
         if (is_live(theirs_, datagram, now)) {
-            theirs_[datagram] = now;
-            return permits(datagram.ours);
+            if (permits(datagram.ours)) {
+                theirs_[datagram] = now;
+                return true;
+            }
+            return false;
         }
         own_[datagram] = now;
         return true;

@@ -92,6 +92,12 @@ std::optional<ClientId> ClientDevices::route(const packet::IpPacket& packet, pac
         refuse_host(segments);
         return std::nullopt;
     }
+    if (!may_open_flow(packet) && find(own_flows_, outbound_flow(packet), way->device, now) == nullptr) {
+        // Part of what the other one opened, most likely, so long ago that it is forgotten.
+        kLog.debug("Dropped packet of a connection that this host did not open",
+                   log::field("destination", destination));
+        return std::nullopt;
+    }
     if (connected == way->device && peer->pools.contains(way->pool)) {
         note_own(way->device, packet, now);
         return way->device;
@@ -104,15 +110,16 @@ std::optional<ClientId> ClientDevices::route(const packet::IpPacket& packet, pac
     return std::nullopt;
 }
 
-/// Flows of others are remembered for as long as they go on, even if nothing permits them any more: or what this host
-/// goes on to say in them would open them once more, as flows of its own.
+/// Flows of others are remembered for as long as one that is idle is, even if nothing permits them any more: or what
+/// this host goes on to say in them would open them once more at once, as flows of its own. But what was refused is no
+/// part of them: the host may use these ports one day itself.
 ClientDevices::Answer ClientDevices::judge_answer(const ClientId& peer, const packet::IpPacket& packet, Instant now) {
     if (auto* flow = find(their_flows_, inbound_flow(packet), peer, now)) {
-        if (!their_flows_.admit(*flow, packet, now)) {
+        if (!FlowTable::can_be_answer(*flow, packet)) {
             return Answer::kNone;  // connects to where it was connected from
         }
         const bool is_permitted = their_flows_.is_judged(*flow) || !inbound_.check(peer, answering_service(packet));
-        return is_permitted ? Answer::kPermitted : Answer::kRefused;
+        return is_permitted && their_flows_.admit(*flow, packet, now) ? Answer::kPermitted : Answer::kRefused;
     }
     const auto about = quoted_flow(packet);
     if (find(their_flows_, about, peer, now) != nullptr) {
@@ -123,8 +130,7 @@ ClientDevices::Answer ClientDevices::judge_answer(const ClientId& peer, const pa
 }
 
 void ClientDevices::note_own(const ClientId& peer, const packet::IpPacket& packet, Instant now) {
-    const auto key = outbound_flow(packet);
-    if (key && (may_open_flow(packet) || find(own_flows_, key, peer, now) != nullptr)) {
+    if (const auto key = outbound_flow(packet)) {
         static_cast<void>(own_flows_.open(*key, {.id = peer.uuid(), .owner = peer.uuid()}, packet, now));
     }
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
@@ -18,7 +19,8 @@ namespace culvert::tunnel {
 ///
 /// The answer names the device and not the pool, so one pool is asked for at a time: what belongs to another one waits
 /// as well, and asks for its own once the first answer is there. As with resources of gateways, only traffic repeats a
-/// request, and at most every kIntentInterval (spec/newer-dialect.md section 6.2).
+/// request, and at most every kIntentInterval (spec/newer-dialect.md section 6.2): also if it was answered meanwhile,
+/// or a device that says goodbye again and again would have us ask again and again, until the portal hears us no more.
 class DeviceRequests {
 public:
     /// Notes that access to the device is wanted. Whether the portal must be asked now, which takes `pool` for what the
@@ -27,7 +29,6 @@ public:
 
     struct Request {
         ResourceId pool;
-        Instant last_intent;
         PacketBuffer packets{kWaitingPackets};
     };
     /// Requires a request.
@@ -42,11 +43,20 @@ public:
         std::erase_if(requests_, [&](const auto& entry) { return is_over(entry.first, entry.second.pool); });
     }
 
+    /// We have another key: what was asked with the former one does not count.
+    void start_anew() { asked_.clear(); }
+
     /// For snapshots.
     void describe(Snapshot& out) const;
 
 private:
+    using Subject = std::pair<ClientId, ResourceId>;
+
+    [[nodiscard]] bool was_asked(const Subject& subject, Instant now) const;
+
     std::map<ClientId, Request> requests_;
+    /// When the portal was asked; what is older than kIntentInterval goes with the next question.
+    std::map<Subject, Instant> asked_;
 };
 
 }  // namespace culvert::tunnel

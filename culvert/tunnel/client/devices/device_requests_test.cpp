@@ -41,6 +41,29 @@ TEST(DeviceRequests, AreAboutOnePoolAtATime) {
     EXPECT_TRUE(requests.request(kDevice, kOther, start + 1s));
 }
 
+TEST(DeviceRequests, ThatWereAnsweredAreNotRepeatedAnySooner) {
+    DeviceRequests requests;
+    const Instant start{};
+    ASSERT_TRUE(requests.request(kDevice, kPool, start));
+    static_cast<void>(requests.take(kDevice));
+
+    EXPECT_FALSE(requests.request(kDevice, kPool, start + 1s)) << "granted, and gone again";
+    EXPECT_TRUE(requests.contains(kDevice)) << "its packets wait";
+    requests.erase(kDevice);
+    EXPECT_FALSE(requests.request(kDevice, kPool, start + kIntentInterval - 1ms)) << "refused";
+    EXPECT_TRUE(requests.request(kDevice, kPool, start + kIntentInterval));
+}
+
+TEST(DeviceRequests, OfAFormerKeyDoNotCount) {
+    DeviceRequests requests;
+    const Instant start{};
+    ASSERT_TRUE(requests.request(kDevice, kPool, start));
+
+    requests.start_anew();
+
+    EXPECT_TRUE(requests.request(kDevice, kPool, start + 1ms));
+}
+
 TEST(DeviceRequests, EndWithTheirPool) {
     DeviceRequests requests;
     ASSERT_TRUE(requests.request(kDevice, kPool, Instant{}));
