@@ -57,7 +57,7 @@ net::Ecn ecn_of(ByteSpan ip_packet) {
 }
 
 Connection::Connection(const ConnectionId& id, Parameters parameters, wireguard::Tunnel tunnel, std::uint32_t index,
-                       const RelayId& relay, Rng rng, Instant now, const log::IdField& subject)
+                       const std::optional<RelayId>& relay, Rng rng, Instant now, const log::IdField& subject)
     : id_{id},
       parameters_{std::move(parameters)},
       agent_{parameters_.role, parameters_.local, parameters_.remote, index, rng, subject},

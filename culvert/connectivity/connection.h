@@ -39,7 +39,7 @@ public:
 
     /// `index` is the upper part of the tunnel's receiver indices; `subject` is the peer, for the log.
     Connection(const ConnectionId& id, Parameters parameters, wireguard::Tunnel tunnel, std::uint32_t index,
-               const RelayId& relay, Rng rng, Instant now, const log::IdField& subject);
+               const std::optional<RelayId>& relay, Rng rng, Instant now, const log::IdField& subject);
 
     [[nodiscard]] const ConnectionId& id() const { return id_; }
     [[nodiscard]] const Parameters& parameters() const { return parameters_; }

@@ -8,6 +8,10 @@
 /// Times and limits of the node. Source: spec/connectivity.md section 12 unless said otherwise.
 namespace culvert::connectivity {
 
+/// Own addresses that are candidates where no relay tells us which of them leads out. A host with more has them for
+/// containers and the like.
+inline constexpr std::size_t kMaxHostCandidates = 8;
+
 inline constexpr Duration kIdleAfter = std::chrono::seconds{20};
 inline constexpr Duration kCandidateTimeout = std::chrono::seconds{10};
 inline constexpr Duration kDisconnectGrace = std::chrono::seconds{2};

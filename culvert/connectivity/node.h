@@ -60,7 +60,7 @@ enum class Upserted {
 };
 
 enum class UpsertError {
-    /// No relay is known: reconnect to the portal to get some.
+    /// No relay is known, nor any address of our own: reconnect to the portal to get some.
     kNoRelays,
 };
 
@@ -112,6 +112,9 @@ public:
 
     /// `listed` is the complete list of relays to use (section 9.1).
     void update_relays(std::span<const RelayId> removed, std::span<const RelayServer> listed, Instant now);
+    /// Our sockets, by all addresses of this host that others may reach. They are candidates only while no relay is
+    /// known, whose answers show which of them leads out.
+    void set_local_sockets(std::span<const net::SocketAddress> sockets);
     /// Malformed candidates and unknown connections are ignored.
     void add_remote_candidate(const ConnectionId& id, std::string_view candidate, Instant now);
     void remove_remote_candidate(const ConnectionId& id, std::string_view candidate, Instant now);
@@ -165,6 +168,8 @@ private:
     void handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now);
     void add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now);
     void remove_local_candidate(const turn::GatheredCandidate& candidate);
+    /// What a connection starts with.
+    [[nodiscard]] std::vector<ice::Candidate> seed_candidates(const std::optional<RelayId>& relay) const;
     void forget_relay(const RelayId& id);
     void drop_dead_relays(Instant now);
     void retry_lost_relays(Instant now);
@@ -204,6 +209,7 @@ private:
 
     Relays relays_;
     LostRelays lost_relays_;
+    std::vector<ice::Candidate> host_candidates_;
     Outbox outbox_{relays_};
     Connections connections_;
     IndexTable indices_;

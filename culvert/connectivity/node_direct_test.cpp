@@ -218,6 +218,33 @@ TEST_F(Direct, UpsertWithoutRelaysFails) {
     EXPECT_TRUE(client.node.has_relays());
 }
 
+TEST_F(Direct, HostsReachEachOtherByTheirOwnAddressesWithoutRelays) {
+    Network without{1};
+    auto& one = without.add_host(Role::kClient, "192.0.2.9", std::nullopt);
+    auto& other = without.add_host(Role::kGateway, "198.51.100.9", std::nullopt);
+    one.node.set_local_sockets(
+        std::vector{*net::SocketAddress::parse("192.0.2.9:52625"), *net::SocketAddress::parse("169.254.7.7:52625")});
+    other.node.set_local_sockets(std::vector{*net::SocketAddress::parse("198.51.100.9:52625")});
+    without.connect(one, other);
+    without.run_for(3s);
+
+    without.send(one, other, ping(1));
+    without.send(other, one, ping(2));
+    without.run_for(3s);
+    EXPECT_EQ(one.received.size(), 1U);
+    EXPECT_EQ(other.received.size(), 1U);
+}
+
+TEST_F(Direct, OwnAddressesAreNobodysBusinessWhereRelaysAre) {
+    client.node.set_local_sockets(std::vector{*net::SocketAddress::parse("10.99.0.1:52625")});
+    connect();
+    EXPECT_GT(client.count<NewIceCandidate>(), 0U);
+    for (const auto& happened : client.events) {
+        const auto* signalled = std::get_if<NewIceCandidate>(&happened.event);
+        EXPECT_TRUE(signalled == nullptr || !signalled->candidate.contains("10.99.0.1"));
+    }
+}
+
 // A relay that is listed but silent: the client has candidates of its peer and none of its own.
 TEST_F(Direct, AConnectionThatNeverHasAnythingToCheckIsGivenUp) {
     auto& lonely = network.add_host(Role::kClient, "192.0.2.9", std::nullopt);

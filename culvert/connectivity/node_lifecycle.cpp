@@ -74,11 +74,15 @@ std::expected<Upserted, UpsertError> Node::upsert(const ConnectionId& id, Connec
     }
     auto rng = connection_rng_.fork();
     const auto relay = relays_.select(lost_relays_, rng);
-    if (!relay) {
+    if (relay) {
+        kLog.info("Creating connection", log::field(key, id), log::field("relay", *relay));
+    } else if (!host_candidates_.empty()) {
+        kLog.info("Creating connection without a relay", log::field(key, id));
+        has_orphans_ = true;  // until there is one
+    } else {
         kLog.warn("Cannot connect without relays", log::field(key, id));
         return std::unexpected{UpsertError::kNoRelays};
     }
-    kLog.info("Creating connection", log::field(key, id), log::field("relay", *relay));
     const auto index = indices_.allocate(rng);
     const log::IdField subject{key, id};
     wireguard::Tunnel tunnel{
@@ -86,13 +90,13 @@ std::expected<Upserted, UpsertError> Node::upsert(const ConnectionId& id, Connec
         wall_time_at(now), subject};
     auto& connection = *connections_
                             .emplace(id, std::make_unique<Connection>(id, std::move(parameters), std::move(tunnel),
-                                                                      index, *relay, rng.child("agent"), now, subject))
+                                                                      index, relay, rng.child("agent"), now, subject))
                             .first->second;
     indices_.insert(index, connection);
     peers_.insert(connection);
     schedule_.insert(id, connection);
     by_ufrag_.emplace(connection.parameters().local.username, &connection);
-    for (const auto& candidate : relays_.seed_candidates(relay)) {
+    for (const auto& candidate : seed_candidates(relay)) {
         connection.add_local_candidate(candidate, outbox_, now);
     }
     connection.agent().handle_timeout(now);
@@ -108,7 +112,7 @@ WallTime Node::wall_time_at(Instant now) const {
 void Node::reuse(Connection& connection, Instant now) {
     kLog.info("Reusing connection", log::field(id_key(connection.id()), connection.id()));
     connection.note_activity(now);
-    connection.signal_local_candidates(relays_.seed_candidates(connection.relay()), outbox_, now);
+    connection.signal_local_candidates(seed_candidates(connection.relay()), outbox_, now);
     if (connection.socket()) {
         connection.start_proactive_handshake(now);
         connection.flush_tunnel(outbox_, now);

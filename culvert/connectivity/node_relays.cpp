@@ -5,6 +5,7 @@
 
 #include "culvert/base/overloaded.h"
 #include "culvert/connectivity/connection.h"
+#include "culvert/connectivity/constants.h"
 #include "culvert/connectivity/identity.h"
 #include "culvert/connectivity/node.h"
 #include "culvert/observability/log.h"
@@ -56,6 +57,21 @@ void Node::update_relays(std::span<const RelayId> removed, std::span<const Relay
             allocation.refresh(now);
         }
     }
+}
+
+void Node::set_local_sockets(std::span<const net::SocketAddress> sockets) {
+    host_candidates_.clear();
+    for (const auto& socket : sockets) {
+        if (const auto candidate = ice::host_candidate(socket);
+            candidate && host_candidates_.size() < kMaxHostCandidates) {
+            host_candidates_.push_back(*candidate);
+        }
+    }
+    sort_for_signalling(host_candidates_);
+}
+
+std::vector<ice::Candidate> Node::seed_candidates(const std::optional<RelayId>& relay) const {
+    return has_relays() ? relays_.seed_candidates(relay) : host_candidates_;
 }
 
 void Node::replace_relay(const RelayServer& server, Instant now) {

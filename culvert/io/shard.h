@@ -83,6 +83,12 @@ public:
     /// person. Also used to rebind after the network changed; if that fails, turn() tries again every second.
     [[nodiscard]] std::expected<void, std::string> bind_sockets();
 
+    /// Of the socket of that family; nullopt: there is none.
+    [[nodiscard]] std::optional<std::uint16_t> port(net::Family family) const {
+        const auto& socket = family == net::Family::kIpv4 ? v4_ : v6_;
+        return socket ? std::optional{socket->port()} : std::nullopt;
+    }
+
     /// Runs until the handler is finished; returns why if it had to give up.
     [[nodiscard]] std::expected<void, std::string> run();
 

@@ -12,12 +12,14 @@
 
 #include "culvert/base/sans_io.h"
 #include "culvert/io/clock.h"
+#include "culvert/io/local_addresses.h"
 #include "culvert/io/mailbox.h"
 #include "culvert/io/shard.h"
 #include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
 #include "culvert/tunnel/device/commands.h"
 #include "culvert/tunnel/device/dropped_packets.h"
+#include "culvert/tunnel/gateway/gateway_commands.h"
 
 namespace culvert::session {
 
@@ -62,6 +64,7 @@ public:
         if (auto bound = shard_.bind_sockets(); !bound) {
             return bound;
         }
+        tell_sockets();
         log::write_in_background();  // the loop waits for nobody
         thread_ = std::thread{[this] {
             auto result = shard_.run();
@@ -141,6 +144,8 @@ private:
             apply(command, now);
             if (is<tunnel::Reset>(command)) {
                 rebind();
+            } else if (is<tunnel::SetHostAddresses>(command)) {
+                tell_sockets();
             }
             is_finished_ |= is<tunnel::ShutDown>(command);
         }
@@ -157,6 +162,20 @@ private:
     void rebind() {
         if (const auto bound = shard_.bind_sockets(); !bound) {
             log::Logger{"session"}.error("Cannot send or receive", log::field("error", bound.error()));
+        }
+        tell_sockets();
+    }
+
+    /// By which addresses others reach us, as far as this host knows.
+    void tell_sockets() {
+        if constexpr (requires { state_.set_local_sockets(std::vector<net::SocketAddress>{}); }) {
+            std::vector<net::SocketAddress> sockets;
+            for (const auto& address : io::local_addresses()) {
+                if (const auto port = shard_.port(address.family())) {
+                    sockets.push_back({address, *port});
+                }
+            }
+            state_.set_local_sockets(sockets);
         }
     }
 
