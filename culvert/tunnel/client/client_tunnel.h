@@ -85,6 +85,8 @@ public:
     /// The network changed: drops all connections without a goodbye and takes a new key. The host must rebind its
     /// sockets and, as KeyChanged says, connect to the portal anew (section 3.17). `reason` is for the log.
     void reset(std::string_view reason, Instant now);
+    /// See DeviceCore.
+    void set_local_sockets(std::span<const net::SocketAddress> sockets) { core_.set_local_sockets(sockets); }
 
     /// Whether everything that belongs to no other resource goes through the tunnel, should there be an Internet
     /// resource. Off again when the portal takes it away (section 3.5).

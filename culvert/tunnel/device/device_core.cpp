@@ -1,9 +1,12 @@
 #include "culvert/tunnel/device/device_core.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "culvert/observability/log.h"
 #include "culvert/packet/segmenter.h"
+#include "culvert/tunnel/address_ranges.h"
 #include "culvert/tunnel/device/relay_servers.h"
 #include "culvert/tunnel/p2p/control_packet.h"
 
@@ -85,16 +88,37 @@ std::optional<connectivity::Upserted> DeviceCore::connect(const Peer& peer, Inst
     if (had_one && upserted != connectivity::Upserted::kReused) {
         note_end(peer.id);
     }
-    if (upserted) {
-        return *upserted;
+    if (!node_.has_relays()) {
+        ask_for_relays(peer.id, now);
     }
+    return upserted ? std::optional{*upserted} : std::nullopt;
+}
+
+void DeviceCore::ask_for_relays(const connectivity::ConnectionId& id, Instant now) {
     const bool asks = relay_recovery_.handle_no_relays(public_key(), now);
-    kLog.debug("No relays to connect with", log::field(is_client(peer.id) ? "cid" : "gid", peer.id),
-               log::field("asks_portal", asks));
+    kLog.log(
+        asks ? log::Level::kInfo : log::Level::kDebug,
+        "No relay is known: only direct paths are tried, and behind NAT or firewalls there may be none. Is a relay "
+        "connected to the portal?",
+        log::field(is_client(id) ? "cid" : "gid", id), log::field("asks_portal", asks));
     if (asks) {
         events_.emplace_back(AskForRelays{});
     }
-    return std::nullopt;
+}
+
+void DeviceCore::note_failure(const connectivity::ConnectionId& id) const {
+    if (!node_.has_relays()) {
+        kLog.info("There is no direct path to the peer, and no relay to take its place",
+                  log::field(is_client(id) ? "cid" : "gid", id));
+    }
+}
+
+void DeviceCore::set_local_sockets(std::span<const net::SocketAddress> sockets) {
+    std::vector<net::SocketAddress> reachable;
+    std::ranges::copy_if(sockets, std::back_inserter(reachable), [](const net::SocketAddress& socket) {
+        return !is_reserved(socket.ip) && !is_tunnel_address(socket.ip);
+    });
+    node_.set_local_sockets(reachable);
 }
 
 void DeviceCore::close(const connectivity::ConnectionId& id, Instant now) {

@@ -65,8 +65,8 @@ public:
         /// Between two clients: our part.
         std::optional<portal_api::IceRole> role = {};
     };
-    /// Connects, unless the connection is there already. nullopt: no relay is known, there is no connection, and the
-    /// portal is asked for relays unless it was asked lately.
+    /// Connects, unless the connection is there already. nullopt: neither a relay is known nor an address of ours, and
+    /// there is no connection. Without a relay the portal is asked for some, unless it was asked lately.
     std::optional<connectivity::Upserted> connect(const Peer& peer, Instant now);
     void close(const connectivity::ConnectionId& id, Instant now);
     void close_all(Instant now);
@@ -76,6 +76,8 @@ public:
 
     // What the portal says about relays and candidates.
 
+    /// Our sockets, by all addresses of this host. Without a relay those are tried that others may reach.
+    void set_local_sockets(std::span<const net::SocketAddress> sockets);
     void update_relays(std::span<const RelayId> removed, std::span<const portal_api::Relay> listed, Instant now);
     void add_candidates(const connectivity::ConnectionId& id, std::span<const std::string> candidates, Instant now);
     void remove_candidates(const connectivity::ConnectionId& id, std::span<const std::string> candidates, Instant now);
@@ -126,6 +128,7 @@ public:
                            [&](const connectivity::InvalidateIceCandidate& candidate) { candidates_.add(candidate); },
                            [&](const connectivity::ConnectionEstablished& established) { handle(established); },
                            [&](const connectivity::ConnectionFailed& failed) {
+                               note_failure(failed.id);
                                note_end(failed.id);
                                handle(failed);
                            },
@@ -157,6 +160,8 @@ private:
     enum class Due : std::uint8_t { kAfterInput };
 
     void recover_relays(Instant now);
+    void note_failure(const connectivity::ConnectionId& id) const;
+    void ask_for_relays(const connectivity::ConnectionId& id, Instant now);
     void note_end(const connectivity::ConnectionId& id);
     void signal_candidates();
 

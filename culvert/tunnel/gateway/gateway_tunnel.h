@@ -73,6 +73,8 @@ public:
     void handle_dns_failure(const DnsFailure& failure, Instant now);
     void set_nameservers(const SetSystemResolvers& resolvers, Instant now);
     void set_host_addresses(const SetHostAddresses& host);
+    /// See DeviceCore.
+    void set_local_sockets(std::span<const net::SocketAddress> sockets) { core_.set_local_sockets(sockets); }
 
     /// The inputs above but packets, for who runs this in another thread.
     using PortalMessage = portal_api::ToGateway;
