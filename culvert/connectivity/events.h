@@ -40,6 +40,8 @@ struct ConnectionEstablished {
 /// The connection timed out and is gone.
 struct ConnectionFailed {
     ConnectionId id;
+    /// The peer has never told us of a candidate, nor been heard of.
+    bool was_silent = false;
 
     friend bool operator==(const ConnectionFailed&, const ConnectionFailed&) = default;
 };

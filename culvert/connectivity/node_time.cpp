@@ -49,8 +49,10 @@ void Node::handle_connection_timeouts(Instant now) {
 
 void Node::remove_failed(Instant now) {
     for (const auto& id : failed_) {
-        outbox_.emit(ConnectionFailed{id});
-        erase(connections_.find(id), now);
+        const auto entry = connections_.find(id);
+        const bool was_silent = entry->second->failure() == Connection::Failure::kNoCandidates;
+        outbox_.emit(ConnectionFailed{id, was_silent});
+        erase(entry, now);
     }
     failed_.clear();
 }

@@ -30,6 +30,14 @@ inline constexpr std::size_t kRecentGateways = 100;
 /// And resources whose last gateway it remembers.
 inline constexpr std::size_t kRememberedResources = 4096;
 
+/// Attempts in a row that a gateway leaves without any candidate until the client starts anew with another key, and how
+/// long it waits until it does so again: a gateway that holds on to half a connection, with the credentials that belong
+/// to the key, has signalled all it had and says nothing more. Ours to choose.
+inline constexpr unsigned kSilentAttempts = 2;
+inline constexpr Duration kSilenceResetPause = std::chrono::minutes{5};
+/// Gateways whose silence a client remembers.
+inline constexpr std::size_t kMaxSilentGateways = 64;
+
 /// How long a site is shown as offline after the portal said so (spec/newer-dialect.md section 6.4).
 inline constexpr Duration kOfflineTime = std::chrono::minutes{5};
 

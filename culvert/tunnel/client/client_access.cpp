@@ -209,17 +209,27 @@ void ClientTunnel::forget_all_gateways(Instant now) {
 }
 
 void ClientTunnel::drain_connections(Instant now) {
+    bool must_start_anew = false;
     core_.drain_connections(overloaded{
         [&](const connectivity::ConnectionEstablished& established) {
             // The connection may have been closed since.
             if (const GatewayId gateway{established.id}; peers_.contains(gateway)) {
+                silent_gateways_.note_contact(gateway);
                 statuses_.set_online(gateway);
                 resources_changed_ = true;
             }
         },
-        [&](const connectivity::ConnectionFailed& failed) { forget_peer(failed.id, now); },
+        [&](const connectivity::ConnectionFailed& failed) {
+            if (const GatewayId gateway{failed.id}; failed.was_silent && peers_.contains(gateway)) {
+                must_start_anew |= silent_gateways_.note_silence(gateway, now);
+            }
+            forget_peer(failed.id, now);
+        },
         [&](const connectivity::ConnectionClosed& closed) { forget_peer(closed.id, now); },
     });
+    if (must_start_anew) {
+        reset("a gateway signals no candidates", now);
+    }
 }
 
 void ClientTunnel::forget_peer(const connectivity::ConnectionId& id, Instant now) {

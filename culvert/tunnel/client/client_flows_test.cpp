@@ -54,6 +54,27 @@ protected:
     std::vector<portal_api::CreateFlow>& intents = network.client.intents;
 };
 
+// As Firezone's gateway of 1.4.18 does that could not reach its only relay at the first attempt.
+TEST_F(ClientFlows, GetOutOfHalfAConnectionThatTheGatewayHoldsOnToForThisKey) {
+    const auto key = network.client.state.public_key();
+    const auto is_same_key = [this, key] { return network.client.state.public_key() == key; };
+    network.loses_gateway_candidates = is_same_key;
+    network.is_lost = [this, is_same_key](const auto& from, const auto& to) {
+        return to.ip == network.client.address && from.port != turn::kRelayPort && is_same_key();
+    };
+    const auto start = network.now;
+    bool is_told = false;
+    while (gateway.received.empty() && network.now < start + 5min) {
+        network.send(udp_packet("10.1.0.5:53"));
+        network.run_for(500ms);
+        if (!is_same_key() && !std::exchange(is_told, true)) {
+            network.init_client();  // the host connects to the portal with the new key
+        }
+    }
+    EXPECT_FALSE(gateway.received.empty());
+    EXPECT_LE(network.now - start, 30s);
+}
+
 TEST_F(ClientFlows, AskForAccessOnceEveryTwoSecondsOfTraffic) {
     network.is_portal_answering = false;
 

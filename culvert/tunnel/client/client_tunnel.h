@@ -29,6 +29,7 @@
 #include "culvert/tunnel/client/gateway_preferences.h"
 #include "culvert/tunnel/client/reauthorise_throttle.h"
 #include "culvert/tunnel/client/resource_set.h"
+#include "culvert/tunnel/client/silent_gateways.h"
 #include "culvert/tunnel/client/site_statuses.h"
 #include "culvert/tunnel/device/commands.h"
 #include "culvert/tunnel/device/device_core.h"
@@ -245,6 +246,7 @@ private:
     ReauthoriseThrottle reauthorise_throttle_;
     GatewayPreferences preferences_;
     SiteStatuses statuses_;
+    SilentGateways silent_gateways_;
     ClientDevices devices_;
     std::set<std::pair<ResourceId, portal_api::FlowFailure>> noticed_;
     /// Resources with flows that were there before the network changed.

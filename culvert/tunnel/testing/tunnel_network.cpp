@@ -249,7 +249,9 @@ void TunnelNetwork::handle(Gateway& gateway, portal_api::FromGateway message) {
                                    return;
                                }
                            }
-                           to_client(portal_api::GatewayIceCandidates{id, broadcast.candidates});
+                           if (!loses_gateway_candidates || !loses_gateway_candidates()) {
+                               to_client(portal_api::GatewayIceCandidates{id, broadcast.candidates});
+                           }
                        });
                    },
                    [&](portal_api::BroadcastInvalidatedClientIceCandidates& broadcast) {
