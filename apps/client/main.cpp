@@ -37,7 +37,7 @@ int run(Options options) {
     options.device.on_prepared = [&] { return command_line::confine_device(options.sandbox, needs); };
     std::unique_ptr<http::Endpoint> metrics;
     if (options.metrics) {
-        options.device.on_counters = [&, address = *options.metrics](std::vector<const io::ShardCounters*> shards) {
+        options.device.on_metrics = [&, address = *options.metrics](std::vector<session::ShardMetrics> shards) {
             auto started = command_line::serve_metrics(address, std::move(shards));
             if (!started) {
                 kLog.warn("Not serving metrics", log::field("error", started.error()));

@@ -12,7 +12,7 @@ using http::Request;
 using http::Response;
 
 std::expected<std::unique_ptr<Endpoint>, std::string> serve_metrics(const net::SocketAddress& address,
-                                                                    std::vector<const io::ShardCounters*> shards) {
+                                                                    std::vector<session::ShardMetrics> shards) {
     return Endpoint::start(address, {{"/metrics", {[shards = std::move(shards)](const Request&) {
                                           return Response{200, session::render_metrics(shards),
                                                           observability::MetricsPage::kContentType};

@@ -50,7 +50,7 @@ int run(Options options) {
     };
     std::unique_ptr<http::Endpoint> metrics;
     if (options.metrics) {
-        options.device.on_counters = [&, address = *options.metrics](std::vector<const io::ShardCounters*> shards) {
+        options.device.on_metrics = [&, address = *options.metrics](std::vector<session::ShardMetrics> shards) {
             metrics = or_warn(command_line::serve_metrics(address, std::move(shards)));
         };
     }

@@ -8,6 +8,7 @@
 #include "culvert/base/deadlines.h"
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
+#include "culvert/connectivity/census.h"
 #include "culvert/connectivity/channel_quota.h"
 #include "culvert/connectivity/connection_parameters.h"
 #include "culvert/connectivity/connection_state.h"
@@ -54,6 +55,9 @@ public:
         return socket_ ? std::optional{SendPath{socket_->is_relayed ? std::nullopt : std::optional{socket_->source},
                                                 socket_->destination, socket_since_}}
                        : std::nullopt;
+    }
+    [[nodiscard]] PathKind path_kind() const {
+        return !socket_ ? PathKind::kNone : agent_.is_relayed() ? PathKind::kRelayed : PathKind::kDirect;
     }
     [[nodiscard]] wireguard::Tunnel& tunnel() { return tunnel_; }
     [[nodiscard]] ice::Agent& agent() { return agent_; }
@@ -109,6 +113,8 @@ public:
     std::size_t schedule_slot = 0;
     /// PeerTable's: the remote address under which it knows this connection.
     std::optional<net::SocketAddress> known_path;
+    /// The census': as what it counts this connection.
+    PathKind counted_as = PathKind::kNone;
     /// What the peer may ask of a node under load from there.
     wireguard::HandshakeBudget handshake_budget;
 

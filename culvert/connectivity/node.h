@@ -14,6 +14,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/sans_io.h"
 #include "culvert/base/time.h"
+#include "culvert/connectivity/census.h"
 #include "culvert/connectivity/connection_parameters.h"
 #include "culvert/connectivity/connection_state.h"
 #include "culvert/connectivity/decapsulate_error.h"
@@ -143,7 +144,9 @@ public:
     void handle_timeout(Instant now);
     [[nodiscard]] std::optional<Instant> poll_timeout();
     [[nodiscard]] std::optional<net::Transmit> poll_transmit();
-    [[nodiscard]] std::optional<Event> poll_event() { return outbox_.poll_event(); }
+    [[nodiscard]] std::optional<Event> poll_event();
+
+    [[nodiscard]] Census census() const;
 
     [[nodiscard]] ConnectionStates state() const;
     /// The complete state as text (base/snapshot.h).
@@ -221,6 +224,8 @@ private:
     std::vector<ConnectionId> failed_;
     /// Some connection may use a relay that is gone.
     bool has_orphans_ = false;
+    /// Without relays, which are counted when somebody asks.
+    Census census_;
 };
 
 static_assert(SansIo<Node>);

@@ -94,6 +94,7 @@ std::expected<Upserted, UpsertError> Node::upsert(const ConnectionId& id, Connec
                             .first->second;
     indices_.insert(index, connection);
     peers_.insert(connection);
+    ++census_.of(connection.counted_as);
     schedule_.insert(id, connection);
     by_ufrag_.emplace(connection.parameters().local.username, &connection);
     for (const auto& candidate : seed_candidates(relay)) {
@@ -154,6 +155,7 @@ Node::Connections::iterator Node::erase(Connections::iterator entry, Instant now
     recently_disconnected_.add(connection.id(), connection.parameters().peer, connection.index(), now);
     indices_.erase(connection.index());
     peers_.erase(connection);
+    --census_.of(connection.counted_as);
     schedule_.erase(connection);
     std::erase_if(by_ufrag_, [&](const auto& named) { return named.second == &connection; });
     return connections_.erase(entry);

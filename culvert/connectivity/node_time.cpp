@@ -40,6 +40,9 @@ void Node::handle_connection_timeouts(Instant now) {
     for (auto* connection : schedule_.take_due(now)) {
         connection->handle_timeout(relays_, outbox_, now);
         peers_.update_path(*connection);
+        --census_.of(connection->counted_as);
+        connection->counted_as = connection->path_kind();
+        ++census_.of(connection->counted_as);
         schedule_.update(*connection);
         if (connection->failure()) {
             failed_.push_back(connection->id());
@@ -63,6 +66,24 @@ std::optional<Instant> Node::poll_timeout() {
         next = earliest(next, allocation.poll_timeout());
     }
     return next;
+}
+
+std::optional<Event> Node::poll_event() {
+    auto event = outbox_.poll_event();
+    if (event) {
+        census_.established += std::holds_alternative<ConnectionEstablished>(*event) ? 1 : 0;
+        census_.failed += std::holds_alternative<ConnectionFailed>(*event) ? 1 : 0;
+    }
+    return event;
+}
+
+Census Node::census() const {
+    auto census = census_;
+    for (const auto& [id, allocation] : relays_.all()) {
+        ++census.relays;
+        census.allocations += allocation.has_allocation() ? 1 : 0;
+    }
+    return census;
 }
 
 std::optional<net::Transmit> Node::poll_transmit() {

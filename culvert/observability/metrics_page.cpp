@@ -27,6 +27,11 @@ MetricsPage& MetricsPage::gauge(const char* name, const char* help, double value
     return *this;
 }
 
+MetricsPage& MetricsPage::gauge(const char* name, const char* help) {
+    families_->start(name, help, prometheus::MetricType::Gauge);
+    return *this;
+}
+
 MetricsPage& MetricsPage::counter(const char* name, const char* help) {
     families_->start(name, help, prometheus::MetricType::Counter);
     return *this;
@@ -37,7 +42,8 @@ MetricsPage& MetricsPage::value(std::uint64_t value, const Labels& labels) {
     for (const auto& [name, text] : labels) {
         metric.label.push_back({name, text});
     }
-    metric.counter.value = static_cast<double>(value);
+    const bool is_gauge = families_->list.back().type == prometheus::MetricType::Gauge;
+    (is_gauge ? metric.gauge.value : metric.counter.value) = static_cast<double>(value);
     return *this;
 }
 

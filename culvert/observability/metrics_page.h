@@ -23,7 +23,8 @@ public:
 
     MetricsPage& gauge(const char* name, const char* help, double value);
 
-    /// Starts a counter; value() adds its values.
+    /// Starts a gauge or a counter; value() adds its values.
+    MetricsPage& gauge(const char* name, const char* help);
     MetricsPage& counter(const char* name, const char* help);
     MetricsPage& value(std::uint64_t value, const Labels& labels = {});
 

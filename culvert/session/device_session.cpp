@@ -76,8 +76,8 @@ std::expected<void, std::string> DeviceSession::start() {
     if (auto started = shards_->start(); !started) {
         return started;
     }
-    if (options_.on_counters) {
-        options_.on_counters(shards_->counters());
+    if (options_.on_metrics) {
+        options_.on_metrics(shards_->metrics());
     }
     loop_.on_signal([this](int number) { handle_signal(number); });
     watch_shards();

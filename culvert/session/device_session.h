@@ -38,7 +38,7 @@ struct DeviceOptions {
     /// Called once, when the TUN interface carries its addresses and routes for the first time.
     std::function<void()> on_ready;
     /// Called once with the counters of each shard, which live until the session ends.
-    std::function<void(std::vector<const io::ShardCounters*>)> on_counters;
+    std::function<void(std::vector<ShardMetrics>)> on_metrics;
     /// Called once before the counters go away.
     std::function<void()> on_ending;
 };

@@ -8,8 +8,15 @@
 #include "culvert/crypto/keys.h"
 #include "culvert/io/shard.h"
 #include "culvert/portal_api/frame.h"
+#include "culvert/session/shard_figures.h"
 
 namespace culvert::session {
+
+/// What one shard counts, for as long as the shard lives.
+struct ShardMetrics {
+    const io::ShardCounters* packets;
+    const ShardFigures* figures;
+};
 
 /// The shards of a device as the control thread sees them, whatever kind of device it is.
 class ShardGroup {
@@ -35,7 +42,7 @@ public:
 
     /// Each is readable while events of a shard wait.
     [[nodiscard]] virtual std::vector<int> events_fds() const = 0;
-    [[nodiscard]] virtual std::vector<const io::ShardCounters*> counters() const = 0;
+    [[nodiscard]] virtual std::vector<ShardMetrics> metrics() const = 0;
 };
 
 }  // namespace culvert::session

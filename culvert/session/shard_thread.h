@@ -17,6 +17,7 @@
 #include "culvert/io/shard.h"
 #include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
+#include "culvert/session/shard_figures.h"
 #include "culvert/tunnel/device/commands.h"
 #include "culvert/tunnel/device/dropped_packets.h"
 #include "culvert/tunnel/gateway/gateway_commands.h"
@@ -35,6 +36,7 @@ concept ShardMachine = SansIo<T> && requires(T& machine) {
     typename T::Command;
     { machine.poll_event() } -> std::same_as<std::optional<typename T::Event>>;
     { machine.poll_drops() } -> std::same_as<std::optional<tunnel::DroppedPackets>>;
+    { machine.census() } -> std::same_as<connectivity::Census>;
 };
 
 /// Runs a tunnel state machine in a thread of its own, between mailboxes to and from the control thread.
@@ -102,6 +104,7 @@ public:
     /// Before start() only: the thread's own afterwards.
     [[nodiscard]] const State& state() const { return state_; }
     [[nodiscard]] const io::ShardCounters& counters() const { return shard_.counters(); }
+    [[nodiscard]] const ShardFigures& figures() const { return figures_; }
 
 private:
     void handle_tun_packet(packet::TunPacket packet, net::TransmitQueue& out, Instant now) override {
@@ -183,7 +186,9 @@ private:
         // Strangers cause drops at will: nothing of theirs may fill the mailbox.
         while (const auto drops = state_.poll_drops()) {
             tunnel::log_report(*drops);
+            figures_.add(*drops);
         }
+        figures_.set(state_.census());
         // What does not fit stays with the state machine until the control thread has caught up: the other side acts on
         // what it is not told, so nothing is dropped.
         while (waiting_event_ || (waiting_event_ = state_.poll_event())) {
@@ -200,6 +205,7 @@ private:
     io::Mailbox<Event> events_{kMailboxCapacity};
     std::optional<typename State::Event> waiting_event_;
     bool is_finished_ = false;
+    ShardFigures figures_;
     State state_;
     io::Shard shard_;
     std::thread thread_;

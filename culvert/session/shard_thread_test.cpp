@@ -59,6 +59,7 @@ public:
     std::optional<net::Transmit> poll_transmit() { return take_first(answers_); }
     std::optional<Event> poll_event() { return take_first(events_); }
     std::optional<tunnel::DroppedPackets> poll_drops() { return std::nullopt; }
+    connectivity::Census census() const { return {}; }
 
 private:
     template <typename T>

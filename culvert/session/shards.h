@@ -124,10 +124,10 @@ public:
         }
         return fds;
     }
-    [[nodiscard]] std::vector<const io::ShardCounters*> counters() const override {
-        std::vector<const io::ShardCounters*> all;
+    [[nodiscard]] std::vector<ShardMetrics> metrics() const override {
+        std::vector<ShardMetrics> all;
         for (const auto& thread : threads_) {
-            all.push_back(&thread->counters());
+            all.push_back({&thread->counters(), &thread->figures()});
         }
         return all;
     }

@@ -69,6 +69,7 @@ public:
     void handle_timeout(Instant /*now*/) {}
     std::optional<Instant> poll_timeout() { return std::nullopt; }
     std::optional<tunnel::DroppedPackets> poll_drops() { return std::nullopt; }
+    connectivity::Census census() const { return {}; }
     std::optional<net::Transmit> poll_transmit() {
         return std::exchange(says_goodbye_, false)
                    ? std::optional{net::Transmit{{std::nullopt, peer_address()}, net::Ecn::kNotEct, Bytes(7)}}

@@ -1,6 +1,8 @@
-"""The programs under examples/ do what their comments say, and the same again each time."""
+"""The programs under examples/ do what their comments say, and the same again each time; the dashboard shows what exists."""
 
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -25,3 +27,14 @@ def test_embedded_client_asks_for_access_to_the_resource_of_the_first_packet():
 
 def test_embedded_client_is_nothing_but_its_inputs():
     assert output_of("embedded_client") == output_of("embedded_client")
+
+
+def test_dashboard_shows_metrics_that_exist():
+    panels = json.loads((ROOT / "examples/grafana-dashboard.json").read_text())["panels"]
+    queries = " ".join(target["expr"] for panel in panels for target in panel.get("targets", []))
+    shown = set(re.findall(r"culvert_\w+", queries))
+    sources = [*ROOT.glob("apps/*/metrics.cpp"), ROOT / "culvert/session/device_metrics.cpp"]
+    exist = {name for source in sources for name in re.findall(r'"(culvert_\w+)"', source.read_text())}
+
+    assert len(shown) > 20
+    assert not shown - exist

@@ -119,6 +119,8 @@ public:
     [[nodiscard]] std::optional<ClientEvent> poll_event();
     /// For the log (log_report()).
     [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
+    /// For metrics.
+    [[nodiscard]] connectivity::Census census() const { return core_.census(); }
 
     [[nodiscard]] ClientState state() const { return {peers_.assignments(), core_.connections()}; }
     /// The complete state as text (base/snapshot.h).

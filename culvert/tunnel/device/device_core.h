@@ -154,6 +154,7 @@ public:
     /// And lines below it.
     void describe_interface(Snapshot& out) const { tun_config_.describe(out); }
     [[nodiscard]] connectivity::ConnectionStates connections() const { return node_.state(); }
+    [[nodiscard]] connectivity::Census census() const { return node_.census(); }
     [[nodiscard]] std::string node_snapshot(Instant now) const { return node_.debug_snapshot(now); }
 
 private:

@@ -1,5 +1,7 @@
 #include "culvert/tunnel/device/dropped_packets.h"
 
+#include <algorithm>
+
 #include "culvert/observability/log.h"
 #include "culvert/tunnel/constants.h"
 
@@ -15,6 +17,12 @@ void DroppedPackets::add(const DroppedPacket& packet) {
         packets.push_back(packet);
     } else {
         ++omitted;
+    }
+    const auto known = std::ranges::find(counts, packet.reason, &std::pair<std::string_view, std::size_t>::first);
+    if (known != counts.end()) {
+        ++known->second;
+    } else {
+        counts.emplace_back(packet.reason, 1);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "culvert/net/socket_address.h"
@@ -27,6 +28,8 @@ struct DroppedPackets {
     std::vector<DroppedPacket> packets;
     /// How many more there were.
     std::size_t omitted = 0;
+    /// How many there were of each reason, those omitted included.
+    std::vector<std::pair<std::string_view, std::size_t>> counts;
 
     void add(const DroppedPacket& packet);
     [[nodiscard]] bool empty() const { return packets.empty(); }

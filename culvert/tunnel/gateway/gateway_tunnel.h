@@ -90,6 +90,8 @@ public:
     [[nodiscard]] std::optional<GatewayEvent> poll_event();
     /// For the log (log_report()).
     [[nodiscard]] std::optional<DroppedPackets> poll_drops() { return core_.poll_drops(); }
+    /// For metrics.
+    [[nodiscard]] connectivity::Census census() const { return core_.census(); }
 
     [[nodiscard]] GatewayState state() const;
     /// The complete state as text (base/snapshot.h).
