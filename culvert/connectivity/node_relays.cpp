@@ -188,7 +188,7 @@ void Node::replace_lost_relays(Instant now) {
     has_orphans_ = false;
     auto rng = relay_rng_.fork();
     for (auto& [id, connection] : connections_) {
-        if (relays_.find(connection->relay()) != nullptr) {
+        if (relays_.find(connection->relay()) != nullptr && !lost_relays_.contains(*connection->relay())) {
             continue;
         }
         const auto relay = relays_.select(lost_relays_, rng);

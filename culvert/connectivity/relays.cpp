@@ -60,7 +60,7 @@ std::optional<RelayId> Relays::select(const LostRelays& lost, Rng& rng) const {
     }
     std::vector<RelayId> fit;
     for (const auto& [id, allocation] : table_) {
-        const auto distance = allocation.round_trip().value_or(Duration::zero());
+        const auto distance = allocation.round_trip().value_or(Duration::max());
         const bool is_near = fitness != Fitness::kAllocated || nearest == Duration::max() ||
                              distance <= nearest + std::max(nearest / 4, kRelayDistanceTolerance);
         if (!lost.contains(id) && fitness_of(allocation) == fitness && is_near) {

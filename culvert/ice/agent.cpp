@@ -366,7 +366,8 @@ void Agent::retry_direct_pairs(Instant now) {
         for (const auto& remote : remotes_.entries()) {
             const bool is_direct =
                 local.candidate.kind != CandidateKind::kRelay && remote.candidate.kind != CandidateKind::kRelay;
-            if (is_direct && !local.is_discarded && !remote.is_discarded) {
+            // Never in place of a pair that works.
+            if (is_direct && !local.is_discarded && !remote.is_discarded && checklist_.pairs().size() < kMaxPairs) {
                 form_pair(local, remote);
             }
         }

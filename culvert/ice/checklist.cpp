@@ -53,7 +53,8 @@ bool Checklist::add(const CandidateSet::Entry& local, const CandidateSet::Entry&
     const auto place = std::ranges::upper_bound(pairs_, priority, std::greater{}, &CandidatePair::priority);
     pairs_.insert(place, std::move(pair));
     if (pairs_.size() > kMaxPairs) {
-        pairs_.pop_back();
+        const auto worst = std::ranges::find_if_not(pairs_.rbegin(), pairs_.rend(), &CandidatePair::is_nominated);
+        pairs_.erase(worst == pairs_.rend() ? std::prev(pairs_.end()) : std::prev(worst.base()));
         return false;
     }
     return true;

@@ -53,7 +53,8 @@ void Allocation::handle_timeout(Instant now) {
     due_.expire(now, [&](Due due) {
         switch (due) {
             case Due::kExpiry:
-                return invalidate("expired");
+                invalidate("expired");
+                return retry_later(now);
             case Due::kRefresh:
                 if (!requests_.contains<RefreshRequest>()) {
                     send_to_active(RefreshRequest{}, now);
@@ -216,11 +217,11 @@ void Allocation::give_up(const Request& request, Instant now) {
     active_socket_.reset();
     round_trip_.reset();
     invalidate("relay does not respond");
-    // One family may be broken on the way while the other one, which worked before, still does.
+    // One family may be broken on the way while the other one, which worked before, still does. It has to say so soon,
+    // before connections are given up that another relay could carry, and there is no going back and forth.
     const auto& other = request.destination.is_v4() ? server_.v6 : server_.v4;
-    if (other && candidates_.server_reflexive(other->family())) {
-        const auto* refresh = std::get_if<RefreshRequest>(&request.kind);
-        send(BindingRequest{}, *other, now, refresh != nullptr && refresh->is_probe ? kProbeGiveUpAfter : kGiveUpAfter);
+    if (other && candidates_.server_reflexive(other->family()) && !std::exchange(has_failed_over_, true)) {
+        send(BindingRequest{}, *other, now, kProbeGiveUpAfter);
     }
 }
 
@@ -364,6 +365,7 @@ bool Allocation::handle_allocate_success(const stun::Message& message, Instant n
     restart_lifetime(*seconds, now);
     retry_pause_ = kFirstAllocateRetry;
     has_warned_of_refusal_ = false;
+    has_failed_over_ = false;
     due_.clear(Due::kRetry);
     mismatches_ = 0;
     due_.set(Due::kKeepAlive, now + kKeepAliveInterval);

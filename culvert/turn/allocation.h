@@ -173,6 +173,7 @@ private:
     std::optional<std::string> nonce_;
     Deadlines<Due> due_;
     bool has_protocol_failure_ = false;
+    bool has_failed_over_ = false;        // to the other family, likewise
     bool has_warned_of_refusal_ = false;  // since the relay last allocated something
     bool has_warned_of_exhaustion_ = false;
     bool has_warned_of_refused_bind_ = false;

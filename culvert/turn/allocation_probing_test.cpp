@@ -125,6 +125,26 @@ TEST_F(ProbingTest, OneBrokenFamilyDoesNotCostTheOther) {
     EXPECT_EQ(allocation->active_socket(), kRelay6);
 }
 
+TEST_F(ProbingTest, ARelayThatOnlyAnswersBindingsIsGivenUp) {
+    start_dual();
+    const auto probes = sent();
+    deliver(probes[0], binding_success(probes[0]), 0);
+    deliver(probes[1], binding_success(probes[1]), 0);
+    Instant last;
+    while (const auto next = allocation->poll_timeout()) {
+        last = *next;
+        ASSERT_LT(last, at(60));
+        allocation->handle_timeout(last);
+        for (const auto& request : sent()) {
+            if (request.method() == Method::kBinding) {
+                const auto answer = binding_success(request);
+                (void)allocation->handle_input(request.to.is_v4() ? kLocal4 : kLocal6, request.to, answer, last);
+            }
+        }
+    }
+    EXPECT_EQ(allocation->death_reason(), DeathReason::kNoResponse);
+}
+
 TEST_F(ProbingTest, IgnoresResponsesFromElsewhereAndToOtherRequests) {
     start_v4();
     const auto binding = only();

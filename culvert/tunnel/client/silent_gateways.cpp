@@ -5,14 +5,15 @@
 namespace culvert::tunnel {
 
 bool SilentGateways::note_silence(const GatewayId& gateway, Instant now) {
-    if (attempts_.size() >= kMaxSilentGateways && !attempts_.contains(gateway)) {
-        attempts_.clear();
-    }
-    const bool is_paused = started_anew_at_ && now - *started_anew_at_ < kSilenceResetPause;
-    if (++attempts_[gateway] < kSilentAttempts || is_paused) {
+    if (silences_.size() >= kMaxSilentGateways && !silences_.contains(gateway)) {
         return false;
     }
-    attempts_.clear();
+    auto& silence = silences_[gateway];
+    const bool is_paused = started_anew_at_ && now - *started_anew_at_ < kSilenceResetPause;
+    if (++silence.attempts < kSilentAttempts || is_paused || silence.has_started_anew) {
+        return false;
+    }
+    silence.has_started_anew = true;
     started_anew_at_ = now;
     return true;
 }

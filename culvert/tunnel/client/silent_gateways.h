@@ -16,12 +16,20 @@ namespace culvert::tunnel {
 /// new connection.
 class SilentGateways {
 public:
-    /// An attempt has failed without any candidate of the gateway. Whether to start anew now.
+    /// An attempt has failed without any candidate of the gateway. Whether to start anew now; once for each gateway
+    /// until it is heard of.
     [[nodiscard]] bool note_silence(const GatewayId& gateway, Instant now);
-    void note_contact(const GatewayId& gateway) { attempts_.erase(gateway); }
+    void note_contact(const GatewayId& gateway) { silences_.erase(gateway); }
 
 private:
-    std::map<GatewayId, unsigned> attempts_;
+    struct Silence {
+        unsigned attempts = 0;
+        /// Another key was of no use. Nor would the next one be: it would cost the other gateways their connections
+        /// again and again.
+        bool has_started_anew = false;
+    };
+
+    std::map<GatewayId, Silence> silences_;
     std::optional<Instant> started_anew_at_;
 };
 

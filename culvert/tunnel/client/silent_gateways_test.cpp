@@ -22,14 +22,27 @@ TEST(SilentGateways, OnlyTheSecondSilenceInARowIsReasonToStartAnew) {
     EXPECT_TRUE(silent.note_silence(kGateway, kNow + 20s));
 }
 
-TEST(SilentGateways, AGatewayThatStaysSilentDisturbsTheOthersRarely) {
+TEST(SilentGateways, AGatewayThatStaysSilentDisturbsTheOthersOnce) {
     SilentGateways silent;
     (void)silent.note_silence(kGateway, kNow);
     ASSERT_TRUE(silent.note_silence(kGateway, kNow));
-    for (auto now = kNow + 10s; now < kNow + kSilenceResetPause; now += 10s) {
+    for (auto now = kNow + 10s; now < kNow + 2h; now += 10s) {
         EXPECT_FALSE(silent.note_silence(kGateway, now));
     }
-    EXPECT_TRUE(silent.note_silence(kGateway, kNow + kSilenceResetPause));
+    silent.note_contact(kGateway);
+    EXPECT_FALSE(silent.note_silence(kGateway, kNow + 2h));
+    EXPECT_TRUE(silent.note_silence(kGateway, kNow + 2h));
+}
+
+TEST(SilentGateways, SeveralSilentOnesDoNotTakeTurnsWithoutAPause) {
+    SilentGateways silent;
+    (void)silent.note_silence(kGateway, kNow);
+    ASSERT_TRUE(silent.note_silence(kGateway, kNow));
+    const auto other = id<GatewayId>(2);
+    for (auto now = kNow + 10s; now < kNow + kSilenceResetPause; now += 10s) {
+        EXPECT_FALSE(silent.note_silence(other, now));
+    }
+    EXPECT_TRUE(silent.note_silence(other, kNow + kSilenceResetPause));
 }
 
 }  // namespace

@@ -84,6 +84,7 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
     }
     if (message.type() == stun_type::kBinding && has_given_up(state, host.local(now))) {
         state.is_given_up = true;
+        state.series.clear();
     }
     const bool is_listed_anew = host.last_relay_list && *host.last_relay_list > state.nonce_learnt;
     if (message.type() == stun_type::kAllocate && !message.has(kNonce) && !state.nonce.empty() &&
