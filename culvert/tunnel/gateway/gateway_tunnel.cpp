@@ -159,17 +159,17 @@ std::optional<Uuid> GatewayTunnel::peer_of(const Command& command) {
     if (message == nullptr) {
         return std::nullopt;
     }
-    using Peer = std::optional<Uuid>;
+    using Owner = std::optional<Uuid>;
     return std::visit(
         overloaded{
-            [](const portal_api::GatewayInit&) -> Peer { return std::nullopt; },
-            [](const portal_api::AuthorizeFlow& flow) -> Peer { return flow.client.id.uuid(); },
-            [](const portal_api::AccessAuthorizationExpiryUpdated& update) -> Peer { return update.client_id.uuid(); },
-            [](const portal_api::RejectAccess& reject) -> Peer { return reject.client_id.uuid(); },
-            [](const portal_api::ResourceUpdated&) -> Peer { return std::nullopt; },
-            [](const portal_api::RelaysPresence&) -> Peer { return std::nullopt; },
-            [](const portal_api::ClientIceCandidates& added) -> Peer { return added.client_id.uuid(); },
-            [](const portal_api::InvalidateClientIceCandidates& gone) -> Peer { return gone.client_id.uuid(); },
+            [](const portal_api::GatewayInit&) -> Owner { return std::nullopt; },
+            [](const portal_api::AuthorizeFlow& flow) -> Owner { return flow.client.id.uuid(); },
+            [](const portal_api::AccessAuthorizationExpiryUpdated& update) -> Owner { return update.client_id.uuid(); },
+            [](const portal_api::RejectAccess& reject) -> Owner { return reject.client_id.uuid(); },
+            [](const portal_api::ResourceUpdated&) -> Owner { return std::nullopt; },
+            [](const portal_api::RelaysPresence&) -> Owner { return std::nullopt; },
+            [](const portal_api::ClientIceCandidates& added) -> Owner { return added.client_id.uuid(); },
+            [](const portal_api::InvalidateClientIceCandidates& gone) -> Owner { return gone.client_id.uuid(); },
         },
         *message);
 }

@@ -220,7 +220,7 @@ int SimulatedUdp::send(std::span<const mmsghdr> messages, const KernelFaults& fa
                 return static_cast<int>(i);
             }
             // A train that is refused for being one may come again in single datagrams: not lost yet.
-            if (out.segment_size == 0 || (error != EIO && error != EINVAL)) {
+            if (out.segment_size == 0 || (error != EIO && error != EINVAL && error != EMSGSIZE)) {
                 losses.refused[error] += segments_of(out);
             }
             return -error;
