@@ -235,6 +235,22 @@ TEST_F(Direct, HostsReachEachOtherByTheirOwnAddressesWithoutRelays) {
     EXPECT_EQ(other.received.size(), 1U);
 }
 
+TEST_F(Direct, RestsWithOneNominatedPair) {
+    Network without{1};
+    auto& one = without.add_host(Role::kClient, "192.0.2.9", std::nullopt);
+    auto& other = without.add_host(Role::kGateway, "198.51.100.9", std::nullopt);
+    one.node.set_local_sockets(std::vector{*net::SocketAddress::parse("192.0.2.9:52625")});
+    other.node.set_local_sockets(std::vector{*net::SocketAddress::parse("198.51.100.9:52625")});
+    without.connect(one, other);
+    without.run_for(60s);
+    one.sent.clear();
+    other.sent.clear();
+    without.run_for(100s);
+    // A check and an answer in 25 s.
+    EXPECT_LE(one.sent.size(), 10U);
+    EXPECT_LE(other.sent.size(), 10U);
+}
+
 TEST_F(Direct, OwnAddressesAreNobodysBusinessWhereRelaysAre) {
     client.node.set_local_sockets(std::vector{*net::SocketAddress::parse("10.99.0.1:52625")});
     connect();

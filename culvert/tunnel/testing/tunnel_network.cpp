@@ -202,7 +202,9 @@ void TunnelNetwork::handle(portal_api::FromClient message) {
                         }
                     }
                     for (auto& [number, gateway] : gateways) {
-                        if (std::ranges::find(broadcast.gateway_ids, gateway.id) != broadcast.gateway_ids.end()) {
+                        const bool is_told = !loses_candidates || !loses_candidates();
+                        if (is_told &&
+                            std::ranges::find(broadcast.gateway_ids, gateway.id) != broadcast.gateway_ids.end()) {
                             to_gateway(gateway, portal_api::ClientIceCandidates{client.id, broadcast.candidates});
                         }
                     }
@@ -249,7 +251,7 @@ void TunnelNetwork::handle(Gateway& gateway, portal_api::FromGateway message) {
                                    return;
                                }
                            }
-                           if (!loses_gateway_candidates || !loses_gateway_candidates()) {
+                           if (!loses_candidates || !loses_candidates()) {
                                to_client(portal_api::GatewayIceCandidates{id, broadcast.candidates});
                            }
                        });

@@ -97,8 +97,8 @@ public:
     [[nodiscard]] portal_api::AuthorizeFlow authorize_flow(const ResourceId& resource) const;
     [[nodiscard]] portal_api::FlowCreated flow_created(const ResourceId& resource) const;
     bool is_portal_answering = true;
-    /// Whether candidates of gateways are lost on their way to the client.
-    std::function<bool()> loses_gateway_candidates;
+    /// Whether candidates of client and gateways are lost on their way to each other.
+    std::function<bool()> loses_candidates;
     std::map<ResourceId, Grant> grants;
 
     /// A packet that an application behind the client, or a resource behind the gateway, sends.
