@@ -3,6 +3,8 @@
 #include <array>
 #include <deque>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "culvert/base/rng.h"
@@ -24,7 +26,10 @@ public:
     void settle();
 
     [[nodiscard]] const std::vector<std::string>& violations() const { return judge_.violations(); }
-    [[nodiscard]] const NamesJudge& judge() const { return judge_; }
+    /// How much was tried.
+    [[nodiscard]] std::vector<std::pair<std::uint64_t, std::string_view>> counts() const {
+        return {{judge_.forwarded(), "packets reached a host"}, {judge_.delivered(), "answers came back"}};
+    }
     /// What was done so far, for a person.
     [[nodiscard]] const std::string& history() const { return history_; }
     void note(const std::string& what) { history_ += what + "\n"; }

@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "culvert/base/rng.h"
@@ -33,7 +35,10 @@ public:
     void settle();
 
     [[nodiscard]] const std::vector<std::string>& violations() const { return judge_.violations(); }
-    [[nodiscard]] const PoolsJudge& judge() const { return judge_; }
+    /// How much was tried.
+    [[nodiscard]] std::vector<std::pair<std::uint64_t, std::string_view>> counts() const {
+        return {{judge_.delivered_count(), "packets reached a host"}, {judge_.refused_count(), "did not"}};
+    }
     /// What was done so far, for a person.
     [[nodiscard]] const std::string& history() const { return history_; }
     void note(const std::string& what) { history_ += what + "\n"; }
