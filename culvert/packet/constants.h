@@ -31,6 +31,8 @@ inline constexpr std::size_t kMaxFragments = 128;
 /// or reordered takes only keeps memory, and mistakes a new packet for an old one where identifications of 16 bits come
 /// round (RFC 4963).
 inline constexpr Duration kReassemblyTime = std::chrono::seconds{5};
+/// And how often all are looked at for those that took longer.
+inline constexpr Duration kReassemblySweepInterval = std::chrono::seconds{1};
 /// Of one peer: several of the longest packets at once.
 inline constexpr std::size_t kReassembliesPerParty = 64;
 inline constexpr std::size_t kReassemblyBytesPerParty = std::size_t{512} * 1024;

@@ -193,6 +193,9 @@ void Reassembler::handle_timeout(Instant now) {
         next_sweep_ = next_sweep_ ? std::min(*next_sweep_, ends_at) : ends_at;
         ++entry;
     }
+    if (next_sweep_) {  // a sweep looks at everything, and a flood makes something expire at every instant
+        next_sweep_ = std::max(*next_sweep_, now + kReassemblySweepInterval);
+    }
 }
 
 }  // namespace culvert::packet
