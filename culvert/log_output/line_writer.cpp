@@ -116,7 +116,9 @@ void LineWriter::write(std::string_view line) {
         state_->output->write(std::string{line} + '\n');
         return;
     }
-    if (state_->waiting.size() + line.size() + 1 > state_->max_waiting) {
+    // After a gap nothing is kept until the gap was told, so that the notice stands exactly where it is.
+    const bool is_behind_a_gap = state_->lost != 0 && !state_->waiting.empty();
+    if (is_behind_a_gap || state_->waiting.size() + line.size() + 1 > state_->max_waiting) {
         ++state_->lost;
         return;
     }
