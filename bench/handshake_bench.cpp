@@ -8,9 +8,9 @@
 
 #include "culvert/crypto/keys.h"
 #include "culvert/wireguard/constants.h"
+#include "culvert/wireguard/handshake_limiter.h"
 #include "culvert/wireguard/mac.h"
 #include "culvert/wireguard/message.h"
-#include "culvert/wireguard/rate_limiter.h"
 #include "culvert/wireguard/tunnel.h"
 
 namespace culvert::wireguard {
@@ -81,7 +81,7 @@ public:
             answered_ += tunnel.handle_initiation(*opened, now_) ? 1U : 0U;
         });
 
-        RateLimiter limiter{gateway_.public_key(), rng_.fork(), now_};
+        HandshakeLimiter limiter{gateway_.public_key(), rng_.fork(), now_};
         const net::IpAddress address{std::array<std::uint8_t, 4>{192, 0, 2, 1}};
         auto bad_mac = initiations.front();
         bad_mac[120] ^= std::byte{1};

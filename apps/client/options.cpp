@@ -28,7 +28,7 @@ struct RawOptions {
     std::string max_partition_time;
     command_line::SandboxFlags sandbox;
     bool activate_internet_resource = false;
-    std::string dns_control{os_dns::to_string(os_dns::Method::kSystemdResolved)};
+    std::string dns_control{os_dns::to_string(os_dns::DnsMethod::kSystemdResolved)};
     bool check = false;
     bool exit = false;
 };

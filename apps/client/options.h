@@ -15,11 +15,11 @@ namespace culvert::client {
 struct Options {
     session::DeviceOptions device;
     std::optional<Duration> max_partition_time;
-    log::Options log;
+    log::LogOptions log;
     std::optional<net::SocketAddress> metrics;
     command_line::SandboxFlags sandbox;
     bool activate_internet_resource = false;
-    os_dns::Method dns_control = os_dns::Method::kSystemdResolved;
+    os_dns::DnsMethod dns_control = os_dns::DnsMethod::kSystemdResolved;
     bool check_only = false;       ///< --check: everything but running
     bool exit_when_ready = false;  ///< --exit
 };

@@ -90,12 +90,12 @@ TEST_F(ClientOptions, UseTheInternetResourceIfToldTo) {
 }
 
 TEST_F(ClientOptions, SayHowTheMachinesDnsIsControlled) {
-    EXPECT_EQ(parsed({}).dns_control, os_dns::Method::kSystemdResolved);
+    EXPECT_EQ(parsed({}).dns_control, os_dns::DnsMethod::kSystemdResolved);
     set("FIREZONE_TOKEN", "secret");
     set("FIREZONE_DNS_CONTROL", "etc-resolv-conf");
-    EXPECT_EQ(parsed({}).dns_control, os_dns::Method::kEtcResolvConf);
+    EXPECT_EQ(parsed({}).dns_control, os_dns::DnsMethod::kEtcResolvConf);
     set("FIREZONE_TOKEN", "secret");
-    EXPECT_EQ(parsed({"--dns-control", "disabled"}).dns_control, os_dns::Method::kDisabled);
+    EXPECT_EQ(parsed({"--dns-control", "disabled"}).dns_control, os_dns::DnsMethod::kDisabled);
     ::unsetenv("FIREZONE_DNS_CONTROL");
     EXPECT_EQ(exit_code(parse_options, {"--dns-control", "nrpt"}), 2);
     EXPECT_EQ(exit_code(parse_options, {"--dns-control", ""}), 2);

@@ -67,14 +67,14 @@ std::optional<std::size_t> environment_size(const char* name) {
     return error == std::errc{} && end == text.data() + text.size() && size > 0 ? std::optional{size} : std::nullopt;
 }
 
-std::expected<log::Options, Complaint> log_options(const std::string& format) {
-    log::Options options;
+std::expected<log::LogOptions, Complaint> log_options(const std::string& format) {
+    log::LogOptions options;
     if (format != "human" && format != "json") {
         return std::unexpected{"unknown log format \"" + format + "\". Use human or json."};
     }
     options.format = format == "json" ? log::Format::kJson : log::Format::kHuman;
     if (const auto directives = environment("RUST_LOG"); !directives.empty()) {
-        auto filter = log::Filter::parse(directives);
+        auto filter = log::LevelFilter::parse(directives);
         if (!filter) {
             return std::unexpected{"RUST_LOG: " + filter.error()};
         }

@@ -47,7 +47,7 @@ void accept_without_effect(CLI::App& app, std::initializer_list<const char*> swi
 [[nodiscard]] std::optional<std::size_t> environment_size(const char* name);
 
 /// `format` is "human" or "json"; the filter comes from RUST_LOG, default info.
-[[nodiscard]] std::expected<log::Options, Complaint> log_options(const std::string& format);
+[[nodiscard]] std::expected<log::LogOptions, Complaint> log_options(const std::string& format);
 
 /// Flags that client, gateway and relay share, as text; empty: not given.
 struct CommonFlags {
@@ -58,7 +58,7 @@ struct CommonFlags {
 
 /// What a program needs of them before it starts.
 struct CheckedFlags {
-    log::Options log;
+    log::LogOptions log;
     std::optional<net::SocketAddress> metrics;
 };
 

@@ -15,7 +15,7 @@ namespace {
 /// Cheap firmware gives this to every machine.
 constexpr std::string_view kPlaceholderSerial = "123456789";
 
-std::string user_agent(const io::HostInfo& host, const DeviceKind& kind) {
+std::string user_agent(const io::HostInfo& host, const DeviceProgram& kind) {
     return portal_api::UserAgent{.os = host.os_name.empty() ? "Linux" : host.os_name,
                                  .os_version = host.os_version,
                                  .component = std::string{kind.component},
@@ -49,7 +49,8 @@ void describe(CLI::App& app, DeviceFlags& flags) {
         ->option_text("ADDR:PORT");
 }
 
-std::expected<session::DeviceOptions, Complaint> make_device_options(const DeviceFlags& flags, const DeviceKind& kind,
+std::expected<session::DeviceOptions, Complaint> make_device_options(const DeviceFlags& flags,
+                                                                     const DeviceProgram& kind,
                                                                      const std::string& token) {
     Rng rng{io::os_seed()};
     auto id = flags.id;

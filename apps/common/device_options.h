@@ -25,7 +25,7 @@ struct DeviceFlags : CommonFlags {
 void describe(CLI::App& app, DeviceFlags& flags);
 
 /// What distinguishes one kind of device from the other.
-struct DeviceKind {
+struct DeviceProgram {
     portal_api::Role role;
     std::string_view component;  ///< in the User-Agent
     std::string_view version;    ///< in the User-Agent; see portal_api/user_agent.h
@@ -36,7 +36,7 @@ struct DeviceKind {
 
 /// Puts a session's options together: identity, login URL, sockets. The complaint is for a person.
 [[nodiscard]] std::expected<session::DeviceOptions, Complaint> make_device_options(const DeviceFlags& flags,
-                                                                                   const DeviceKind& kind,
+                                                                                   const DeviceProgram& kind,
                                                                                    const std::string& token);
 
 }  // namespace culvert::command_line

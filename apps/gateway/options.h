@@ -14,7 +14,7 @@ namespace culvert::gateway {
 /// What the operator asked for, by flags and environment (spec/session-and-apps.md sections 5 and 8.4).
 struct Options {
     session::DeviceOptions device;
-    log::Options log;
+    log::LogOptions log;
     net::SocketAddress health_check;
     Duration max_partition_time{};
     std::optional<net::SocketAddress> metrics;

@@ -71,7 +71,7 @@ struct FlowsCommand {
 
 struct Options {
     std::filesystem::path database;
-    log::Options log;
+    log::LogOptions log;
     command_line::SandboxFlags sandbox;
     std::variant<ServeCommand, ApplyCommand, TokenCreateCommand, TokenListCommand, TokenRevokeCommand,
                  DeviceListCommand, DeviceRevokeCommand, DeviceDeleteCommand, FlowsCommand>

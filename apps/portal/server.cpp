@@ -25,9 +25,9 @@
 
 #include "apps/common/process.h"
 #include "apps/portal/client_address.h"
-#include "apps/portal/connection.h"
 #include "apps/portal/connection_limiter.h"
 #include "apps/portal/constants.h"
+#include "apps/portal/device_connection.h"
 #include "apps/portal/expiry_watch.h"
 #include "apps/portal/metrics.h"
 #include "apps/portal/ops_endpoint.h"
@@ -355,7 +355,7 @@ private:
         tcp.socket().set_option(asio::ip::tcp::no_delay{true}, ignored);
         tcp.socket().set_option(NotSentLowWater{kMaxUnsentInKernel}, ignored);
         tcp.rate_policy().read_limit(endpoint.read_rate);
-        Connection::Stream stream{std::move(tcp)};
+        DeviceConnection::Stream stream{std::move(tcp)};
         websocket::stream_base::timeout timeouts{};
         timeouts.handshake_timeout = kCloseTimeout;
         timeouts.idle_timeout = websocket::stream_base::none();
@@ -364,9 +364,9 @@ private:
         stream.auto_fragment(false);  // a message in one frame and one write, instead of one for each 4 KiB
         stream.read_message_max(portal_api::max_device_frame_size(endpoint.role));
         const auto owner = core_.owner(id);
-        const auto connection = std::make_shared<Connection>(
+        const auto connection = std::make_shared<DeviceConnection>(
             std::move(stream), id, portal::idle_timeout(endpoint.role),
-            Connection::Handlers{
+            DeviceConnection::Handlers{
                 .on_frame =
                     [this, owner](SessionId from, std::string_view frame) {
                         const bool has_unread = unread_.is_waiting(from);  // from before: the answer is not yet written
@@ -575,7 +575,7 @@ private:
     asio::steady_timer stop_timer_;
     asio::signal_set signals_;
     asio::signal_set reload_signal_;
-    std::map<SessionId, std::shared_ptr<Connection>> connections_;
+    std::map<SessionId, std::shared_ptr<DeviceConnection>> connections_;
     UnreadOutput unread_;
     ExpiryWatch expiry_watch_;
     bool storage_failed_ = false;

@@ -15,8 +15,9 @@ namespace culvert::portal_server {
 /// How much output waits for devices to read it, of each owner (an actor, a site, a relay's token) and in all. Long
 /// input that waits for the rest of it is no different, and counted as well.
 ///
-/// One connection alone is bounded by itself (Connection). But an owner may have thousands, and none of them has to
-/// read anything: what they pin together is bounded here, and taken from whoever has read nothing for the longest time.
+/// One connection alone is bounded by itself (DeviceConnection). But an owner may have thousands, and none of them has
+/// to read anything: what they pin together is bounded here, and taken from whoever has read nothing for the longest
+/// time.
 class UnreadOutput {
 public:
     /// So many bytes wait for `session` now.

@@ -100,7 +100,7 @@ private:
 };
 
 http::Response set_log_filter(const http::Request& request) {
-    auto filter = log::Filter::parse(request.parameter("directives"));
+    auto filter = log::LevelFilter::parse(request.parameter("directives"));
     if (!filter) {
         return {400, filter.error() + "\n"};
     }

@@ -32,7 +32,7 @@ struct Options {
     std::string token_argument;  ///< the same, if it came where others can see it; else empty
     std::optional<std::string> name;
     std::optional<std::uint64_t> rng_seed;
-    log::Options log;
+    log::LogOptions log;
     net::SocketAddress health_check;
     net::SocketAddress control;
     std::optional<net::SocketAddress> metrics;

@@ -21,7 +21,7 @@ crypto::KeyPair generate_keys(Rng rng) {
 
 }  // namespace
 
-Identity::Identity(const Rng& rng, Instant now)
+NodeIdentity::NodeIdentity(const Rng& rng, Instant now)
     : keys{generate_keys(rng.child("keys"))},
       limiter{keys.public_key(), rng.child("cookies"), now},
       limiter_cleared_at{now},

@@ -44,7 +44,7 @@ class Message;
 namespace culvert::connectivity {
 
 class Connection;
-struct Identity;
+struct NodeIdentity;
 
 /// A client controls ICE and initiates WireGuard; a gateway follows. Of two clients the portal says which one leads.
 enum class Role { kClient, kGateway };
@@ -208,7 +208,7 @@ private:
     Rng connection_rng_;
     Instant created_at_;
     WallTime wall_at_creation_;
-    std::unique_ptr<Identity> identity_;
+    std::unique_ptr<NodeIdentity> identity_;
 
     Relays relays_;
     LostRelays lost_relays_;

@@ -22,7 +22,7 @@ Node::Node(Role role, const Seeds& seeds, Instant now, WallTime wall_now)
       connection_rng_{seeds.own.child("connections")},
       created_at_{now},
       wall_at_creation_{wall_now},
-      identity_{std::make_unique<Identity>(identity_rng_.fork(), now)},
+      identity_{std::make_unique<NodeIdentity>(identity_rng_.fork(), now)},
       peers_{seeds.own.child("hashes")} {}
 
 Node::~Node() = default;
@@ -169,7 +169,7 @@ void Node::reset(Instant now) {
         outbox_.emit(ConnectionClosed{entry->first});
         entry = erase(entry, now);
     }
-    identity_ = std::make_unique<Identity>(identity_rng_.fork(), now);
+    identity_ = std::make_unique<NodeIdentity>(identity_rng_.fork(), now);
     kLog.info("Reset network state");
 }
 

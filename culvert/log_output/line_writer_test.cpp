@@ -237,7 +237,7 @@ TEST(LogOutput, WhatWasLoggedBeforeTheEndIsWritten) {
     int status = 0;
     const auto text = output_of(
         [] {
-            init({.filter = Filter{Level::kInfo}, .directory = {}});
+            init({.filter = LevelFilter{Level::kInfo}, .directory = {}});
             write_in_background();
             for (int i = 0; i < 50; ++i) {
                 kLog.info("line", field("i", i));
@@ -253,7 +253,7 @@ TEST(LogOutput, WhatWasLoggedBeforeACrashIsWritten) {
     int status = 0;
     const auto text = output_of(
         [] {
-            init({.filter = Filter{Level::kInfo}, .directory = {}});
+            init({.filter = LevelFilter{Level::kInfo}, .directory = {}});
             write_in_background();
             kLog.info("last words");
             ::raise(SIGSEGV);
@@ -267,7 +267,7 @@ TEST(LogOutput, ARepeatedWarningIsCountedNotWritten) {
     int status = 0;
     const auto text = output_of(
         [] {
-            init({.filter = Filter{Level::kInfo}, .directory = {}});
+            init({.filter = LevelFilter{Level::kInfo}, .directory = {}});
             write_in_background();
             for (int i = 0; i < 1000; ++i) {
                 kLog.warn("again", field("i", i));

@@ -139,9 +139,10 @@ private:
 
 class TextSink final : public Sink {
 public:
-    TextSink(Filter filter, std::shared_ptr<Output> output) : filter_{std::move(filter)}, output_{std::move(output)} {}
+    TextSink(LevelFilter filter, std::shared_ptr<Output> output)
+        : filter_{std::move(filter)}, output_{std::move(output)} {}
 
-    [[nodiscard]] std::shared_ptr<const TextSink> with_filter(Filter filter) const {
+    [[nodiscard]] std::shared_ptr<const TextSink> with_filter(LevelFilter filter) const {
         return std::make_shared<const TextSink>(std::move(filter), output_);
     }
 
@@ -154,7 +155,7 @@ public:
     [[nodiscard]] Output& output() const { return *output_; }
 
 private:
-    Filter filter_;
+    LevelFilter filter_;
     std::shared_ptr<Output> output_;
 };
 
@@ -184,7 +185,7 @@ void flush_on_crash(Output& output) {
 
 }  // namespace
 
-void init(const Options& options) {
+void init(const LogOptions& options) {
     std::vector<std::unique_ptr<LineOutput>> outputs;
     outputs.push_back(make_descriptor_output(STDERR_FILENO));
     if (!options.directory.empty()) {
@@ -213,7 +214,7 @@ void write_in_background() {
     }
 }
 
-void set_filter(Filter filter) {
+void set_filter(LevelFilter filter) {
     if (const auto sink = std::dynamic_pointer_cast<const TextSink>(installed_sink())) {
         install_sink(sink->with_filter(std::move(filter)));
     }

@@ -9,8 +9,8 @@ namespace culvert::log {
 
 enum class Format { kHuman, kJson };
 
-struct Options {
-    Filter filter;
+struct LogOptions {
+    LevelFilter filter;
     Format format = Format::kHuman;
     /// Also write rotating files to this folder; empty: stderr only.
     std::string directory;
@@ -23,7 +23,7 @@ struct Options {
 ///
 /// Of lines of one kind from INFO on only some pass within half a minute; the others are counted and reported with
 /// `repeated=` (repeat_limiter.h).
-void init(const Options& options);
+void init(const LogOptions& options);
 
 /// From now on nobody who logs waits for whoever reads: a thread writes, and what it cannot get rid of is lost and
 /// counted (line_writer.h). At the end of the program, and when it crashes, what is left gets a moment to get out.
@@ -33,6 +33,6 @@ void init(const Options& options);
 void write_in_background();
 
 /// Replaces what decides about lines while the program runs. Does nothing before init().
-void set_filter(Filter filter);
+void set_filter(LevelFilter filter);
 
 }  // namespace culvert::log

@@ -55,8 +55,8 @@ bool is_target(std::string_view text) {
 
 }  // namespace
 
-std::expected<Filter, std::string> Filter::parse(std::string_view text) {
-    Filter filter{Level::kError};
+std::expected<LevelFilter, std::string> LevelFilter::parse(std::string_view text) {
+    LevelFilter filter{Level::kError};
     while (!text.empty()) {
         const auto comma = std::min(text.find(','), text.size());
         const auto part = trim(text.substr(0, comma));
@@ -97,7 +97,7 @@ std::expected<Filter, std::string> Filter::parse(std::string_view text) {
     return filter;
 }
 
-Level Filter::level_for(std::string_view target) const {
+Level LevelFilter::level_for(std::string_view target) const {
     for (const auto& directive : directives_) {
         if (matches(directive.target, target)) {
             return directive.level;
@@ -106,7 +106,7 @@ Level Filter::level_for(std::string_view target) const {
     return default_;
 }
 
-Level Filter::most_verbose() const {
+Level LevelFilter::most_verbose() const {
     auto level = default_;
     for (const auto& directive : directives_) {
         level = std::min(level, directive.level);

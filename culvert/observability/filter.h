@@ -12,13 +12,13 @@ namespace culvert::log {
 /// Which lines are wanted, in the notation of RUST_LOG: comma-separated directives, each `level`, `target` or
 /// `target=level` with levels trace, debug, info, warn, error, off. The longest target that matches decides. A target
 /// matches itself with or without the prefix `culvert::`, and everything below it.
-class Filter {
+class LevelFilter {
 public:
     /// The error says which directive is wrong.
-    [[nodiscard]] static std::expected<Filter, std::string> parse(std::string_view directives);
+    [[nodiscard]] static std::expected<LevelFilter, std::string> parse(std::string_view directives);
 
     /// Level for everything; the default lets INFO and above pass.
-    explicit Filter(Level level = Level::kInfo) : default_{level} {}
+    explicit LevelFilter(Level level = Level::kInfo) : default_{level} {}
 
     [[nodiscard]] Level level_for(std::string_view target) const;
 

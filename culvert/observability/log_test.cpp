@@ -16,8 +16,8 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(Filter, TheLongestMatchingTargetDecides) {
-    const auto filter = *Filter::parse("warn, culvert::ice=debug,tunnel::gateway=trace,portal=off");
+TEST(LevelFilter, TheLongestMatchingTargetDecides) {
+    const auto filter = *LevelFilter::parse("warn, culvert::ice=debug,tunnel::gateway=trace,portal=off");
     EXPECT_EQ(filter.level_for("connectivity"), Level::kWarn);
     EXPECT_EQ(filter.level_for("ice"), Level::kDebug);
     EXPECT_EQ(filter.level_for("icecream"), Level::kWarn);
@@ -27,14 +27,14 @@ TEST(Filter, TheLongestMatchingTargetDecides) {
     EXPECT_EQ(filter.most_verbose(), Level::kTrace);
 }
 
-TEST(Filter, ABareTargetMeansEverythingOfIt) {
-    const auto filter = *Filter::parse("io");
+TEST(LevelFilter, ABareTargetMeansEverythingOfIt) {
+    const auto filter = *LevelFilter::parse("io");
     EXPECT_EQ(filter.level_for("io"), Level::kTrace);
     EXPECT_EQ(filter.level_for("ice"), Level::kError);
 }
 
-TEST(Filter, NamesTheDirectiveItCannotRead) {
-    const auto filter = Filter::parse("info,ice=loud");
+TEST(LevelFilter, NamesTheDirectiveItCannotRead) {
+    const auto filter = LevelFilter::parse("info,ice=loud");
     ASSERT_FALSE(filter);
     EXPECT_NE(filter.error().find("ice=loud"), std::string::npos);
 }

@@ -151,7 +151,7 @@ std::expected<void, std::string> HostDns::wait_for_start() {
         "this machine's DNS cannot be controlled: nobody answers. Pass --dns-control disabled to do without."}};
 }
 
-void HostDns::send(const Request& request) {
+void HostDns::send(const KeeperRequest& request) {
     const auto packet = encode(request);
     // The line is never full: of each kind of request one is on its way. If it is broken, receive() says so.
     static_cast<void>(::send(line_.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL));

@@ -45,7 +45,7 @@ private:
     [[nodiscard]] std::optional<Report> receive();
     [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point limit) const;
     std::expected<void, std::string> wait_for_start();
-    void send(const Request& request);
+    void send(const KeeperRequest& request);
     void note(const Notice& notice) const;
 
     io::FileDescriptor line_;

@@ -48,7 +48,7 @@ class HostDnsTest : public ::testing::Test {
 protected:
     HostDnsTest() { TestFolder::write(folder.live(), kOriginal); }
 
-    KeeperOptions options() { return {.method = Method::kEtcResolvConf, .root = folder.root()}; }
+    KeeperOptions options() { return {.method = DnsMethod::kEtcResolvConf, .root = folder.root()}; }
     std::unique_ptr<HostDns> start() {
         auto host = HostDns::start(options());
         EXPECT_TRUE(host) << host.error();
@@ -137,7 +137,7 @@ TEST_F(HostDnsTest, HearsThatTheMachineHasOtherResolvers) {
 
 TEST_F(HostDnsTest, HearsTheSameWhenItIsNotInControl) {
     auto options = this->options();
-    options.method = Method::kDisabled;
+    options.method = DnsMethod::kDisabled;
     const auto host = std::move(*HostDns::start(options));
     EXPECT_EQ(next<SystemResolvers>(*host), SystemResolvers{{ip("8.8.8.8")}});
     host->apply(asking("100.100.111.1"));
@@ -209,7 +209,7 @@ TEST_F(Keeper, SendsTheMachinesQueriesToNobodyElse) {
     for (const auto& wanted :
          {asking("192.0.2.66"), Settings{.servers = {ip("100.100.111.1")}, .search_domain = "x options use-vc"}}) {
         const auto line = std::move(*start_keeper(options()));
-        send(line.get(), encode(Request{Apply{wanted}}));
+        send(line.get(), encode(KeeperRequest{Apply{wanted}}));
         const auto last = last_report(line.get());
         EXPECT_TRUE(last && std::holds_alternative<Failed>(*last));
         EXPECT_EQ(live(), kOriginal);
@@ -219,7 +219,7 @@ TEST_F(Keeper, SendsTheMachinesQueriesToNobodyElse) {
 TEST_F(Keeper, EndsWithWhoeverDoesNotSpeakItsLanguage) {
     for (const auto* packet : {"reboot\n", "apply\n"}) {
         const auto line = std::move(*start_keeper(options()));
-        send(line.get(), encode(Request{Apply{asking("100.100.111.1")}}));
+        send(line.get(), encode(KeeperRequest{Apply{asking("100.100.111.1")}}));
         EXPECT_TRUE(comes_true([&] { return is_ours(live()); }));
         send(line.get(), packet);
         last_report(line.get());

@@ -52,13 +52,13 @@ void repair_file(const KeeperOptions& options, const OnNotice& on_notice) {
 
 std::expected<std::unique_ptr<DnsControl>, std::string> open_control(const KeeperOptions& options, OnNotice on_notice) {
     switch (options.method) {
-        case Method::kSystemdResolved:
+        case DnsMethod::kSystemdResolved:
             repair_file(options, on_notice);
             return SystemdResolved::open(
                 {.interface_index = options.interface_index, .on_notice = std::move(on_notice)});
-        case Method::kEtcResolvConf:
+        case DnsMethod::kEtcResolvConf:
             return EtcResolvConf::open({.root = options.root, .on_notice = std::move(on_notice)});
-        case Method::kDisabled:
+        case DnsMethod::kDisabled:
             break;
     }
     return std::make_unique<NoControl>(options.root);
@@ -70,7 +70,7 @@ std::expected<void, std::string> confine(const KeeperOptions& options) {
                              .syscalls = {},
                              .restricts_files_and_syscalls = options.is_sandboxed};
     sandbox.files.read(options.root / "etc");
-    if (options.method == Method::kEtcResolvConf) {
+    if (options.method == DnsMethod::kEtcResolvConf) {
         // The file may be somebody else's than root's, and must stay so.
         sandbox.capabilities = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER};
         sandbox.files.manage(options.root / "etc");

@@ -11,7 +11,7 @@
 namespace culvert::os_dns {
 
 struct KeeperOptions {
-    Method method = Method::kSystemdResolved;
+    DnsMethod method = DnsMethod::kSystemdResolved;
     unsigned interface_index = 0;
     bool is_sandboxed = true;
     /// For tests.

@@ -66,7 +66,7 @@ std::optional<std::vector<net::IpAddress>> take_addresses(std::string_view packe
 
 }  // namespace
 
-std::string encode(const Request& request) {
+std::string encode(const KeeperRequest& request) {
     return std::visit(overloaded{
                           [](const Apply& apply) {
                               return std::string{kApply} + apply.settings.search_domain.value_or("") + '\n' +
@@ -91,7 +91,7 @@ std::string encode(const Report& report) {
         report);
 }
 
-std::optional<Request> decode_request(std::string_view packet) {
+std::optional<KeeperRequest> decode_request(std::string_view packet) {
     if (packet == kFlush) {
         return FlushCaches{};
     }

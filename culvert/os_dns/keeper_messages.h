@@ -24,7 +24,7 @@ struct FlushCaches {
 struct End {
     friend bool operator==(const End&, const End&) = default;
 };
-using Request = std::variant<Apply, FlushCaches, End>;
+using KeeperRequest = std::variant<Apply, FlushCaches, End>;
 
 /// The first report: it is all set up.
 struct Started {
@@ -54,10 +54,10 @@ using Report = std::variant<Started, Applied, Flushed, Failed, SystemResolvers, 
 inline constexpr std::size_t kMaxPacket = std::size_t{32} * 1024;
 
 /// At most kMaxPacket; what would not fit is cut off.
-[[nodiscard]] std::string encode(const Request& request);
+[[nodiscard]] std::string encode(const KeeperRequest& request);
 [[nodiscard]] std::string encode(const Report& report);
 /// Nullopt unless it is exactly what encode() makes: each side may have been taken over.
-[[nodiscard]] std::optional<Request> decode_request(std::string_view packet);
+[[nodiscard]] std::optional<KeeperRequest> decode_request(std::string_view packet);
 [[nodiscard]] std::optional<Report> decode_report(std::string_view packet);
 
 }  // namespace culvert::os_dns

@@ -11,9 +11,9 @@ net::IpAddress ip(const char* text) {
 
 TEST(KeeperMessages, ArriveAsTheyWereSent) {
     const std::vector<net::IpAddress> both{ip("100.100.111.1"), ip("fd00:2021:1111:8000:100:100:111:0")};
-    for (const Request& request :
-         {Request{Apply{{.servers = both, .search_domain = "corp.example"}}}, Request{Apply{{.servers = both}}},
-          Request{Apply{}}, Request{FlushCaches{}}, Request{End{}}}) {
+    for (const KeeperRequest& request : {KeeperRequest{Apply{{.servers = both, .search_domain = "corp.example"}}},
+                                         KeeperRequest{Apply{{.servers = both}}}, KeeperRequest{Apply{}},
+                                         KeeperRequest{FlushCaches{}}, KeeperRequest{End{}}}) {
         EXPECT_EQ(decode_request(encode(request)), request);
     }
     for (const Report& report : {Report{Started{}}, Report{Applied{}}, Report{Flushed{}}, Report{Failed{"no\nway"}},

@@ -6,15 +6,15 @@
 namespace culvert::os_dns {
 namespace {
 
-constexpr std::array<std::pair<Method, std::string_view>, 3> kNames{{
-    {Method::kSystemdResolved, "systemd-resolved"},
-    {Method::kEtcResolvConf, "etc-resolv-conf"},
-    {Method::kDisabled, "disabled"},
+constexpr std::array<std::pair<DnsMethod, std::string_view>, 3> kNames{{
+    {DnsMethod::kSystemdResolved, "systemd-resolved"},
+    {DnsMethod::kEtcResolvConf, "etc-resolv-conf"},
+    {DnsMethod::kDisabled, "disabled"},
 }};
 
 }  // namespace
 
-std::optional<Method> parse_method(std::string_view text) {
+std::optional<DnsMethod> parse_method(std::string_view text) {
     for (const auto& [method, name] : kNames) {
         if (name == text) {
             return method;
@@ -23,7 +23,7 @@ std::optional<Method> parse_method(std::string_view text) {
     return std::nullopt;
 }
 
-std::string_view to_string(Method method) {
+std::string_view to_string(DnsMethod method) {
     for (const auto& [candidate, name] : kNames) {
         if (candidate == method) {
             return name;

@@ -42,11 +42,11 @@ TEST(Settings, SystemResolversAreNeverOurselves) {
               (std::vector{ip("192.0.2.1"), ip("2001:db8::1")}));
 }
 
-TEST(Method, HasTheNamesOfTheFlag) {
-    for (const auto method : {Method::kSystemdResolved, Method::kEtcResolvConf, Method::kDisabled}) {
+TEST(DnsMethod, HasTheNamesOfTheFlag) {
+    for (const auto method : {DnsMethod::kSystemdResolved, DnsMethod::kEtcResolvConf, DnsMethod::kDisabled}) {
         EXPECT_EQ(parse_method(to_string(method)), method);
     }
-    EXPECT_EQ(parse_method("etc-resolv-conf"), Method::kEtcResolvConf);
+    EXPECT_EQ(parse_method("etc-resolv-conf"), DnsMethod::kEtcResolvConf);
     EXPECT_EQ(parse_method("nrpt"), std::nullopt);
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 class ClientSession final : public DeviceSession {
 public:
-    explicit ClientSession(ClientOptions options)
+    explicit ClientSession(ClientSessionOptions options)
         : DeviceSession{std::move(options.device)},
           tunnel_{.dns_records = earlier_records(), .wants_internet = options.activate_internet_resource},
           dns_control_{options.dns_control},
@@ -118,7 +118,7 @@ private:
     void handle(os_dns::Failed& failed) { fail(std::move(failed.text)); }
 
     tunnel::ClientOptions tunnel_;
-    os_dns::Method dns_control_;
+    os_dns::DnsMethod dns_control_;
     bool confines_keeper_;
     std::unique_ptr<os_dns::HostDns> host_dns_;
     Shards<tunnel::ClientTunnel>* shards_ = nullptr;
@@ -127,7 +127,7 @@ private:
 
 }  // namespace
 
-std::expected<void, std::string> run_client(ClientOptions options) {
+std::expected<void, std::string> run_client(ClientSessionOptions options) {
     if (options.device.shards != 1) {
         // A packet of the host comes in on any queue, but only the owner of the gateway could send it on.
         return std::unexpected{"a client has one shard."};

@@ -8,12 +8,12 @@
 
 namespace culvert::session {
 
-struct ClientOptions {
+struct ClientSessionOptions {
     DeviceOptions device;
     /// Whether the Internet resource is used, should there be one. Off again when it is taken away.
     bool activate_internet_resource = false;
     /// How the machine is made to ask the client about names.
-    os_dns::Method dns_control = os_dns::Method::kSystemdResolved;
+    os_dns::DnsMethod dns_control = os_dns::DnsMethod::kSystemdResolved;
     /// Whether the process that does that is confined beyond its privileges.
     bool confines_keeper = true;
 };
@@ -22,6 +22,6 @@ struct ClientOptions {
 /// drop all connections and start afresh, as after a change of networks.
 ///
 /// Source: spec/session-and-apps.md section 3.
-[[nodiscard]] std::expected<void, std::string> run_client(ClientOptions options);
+[[nodiscard]] std::expected<void, std::string> run_client(ClientSessionOptions options);
 
 }  // namespace culvert::session

@@ -60,8 +60,8 @@ struct TransportSecrets {
                                                                        std::uint32_t index, const Tai64n& timestamp,
                                                                        Rng& rng);
 
-/// The first half of reading an initiation: whose static key is inside. Costs a Diffie-Hellman, so ask the RateLimiter
-/// first. Error kBadTag. Requires `message` to be of kind kInitiation.
+/// The first half of reading an initiation: whose static key is inside. Costs a Diffie-Hellman, so ask the
+/// HandshakeLimiter first. Error kBadTag. Requires `message` to be of kind kInitiation.
 [[nodiscard]] std::expected<OpenedInitiation, Error> open_initiation(const crypto::KeyPair& local, ByteSpan message);
 /// The second half, which proves the claim and is cheap. The preshared key is no part of an initiation, so that
 /// tunnels with the same peer all accept the same ones. Errors: kBadTag, kWrongPeer.

@@ -44,7 +44,7 @@ public:
            std::uint32_t id24, Rng rng, Instant now, WallTime wall_now, const log::IdField& subject = {});
 
     /// Consumes one datagram from the peer, any kind, in place. Looks at no MAC: handshake messages must have been
-    /// admitted by the node's RateLimiter.
+    /// admitted by the node's HandshakeLimiter.
     ///
     /// Yields the inner IP packet, cut to the length its header states, or nullopt if there is nothing for the TUN
     /// (handshakes, keep-alives). Not checked beyond version and length. Answers wait in poll_transmit(); a data packet

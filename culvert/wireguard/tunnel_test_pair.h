@@ -11,7 +11,7 @@
 
 #include "culvert/base/testing/sans_io_contract.h"
 #include "culvert/net/ip_address.h"
-#include "culvert/wireguard/rate_limiter.h"
+#include "culvert/wireguard/handshake_limiter.h"
 #include "culvert/wireguard/tunnel.h"
 
 /// Two tunnels that talk to each other under virtual time. For tests only.
@@ -51,7 +51,7 @@ struct Peer {
     crypto::KeyPair key_pair;
     crypto::PublicKey other;
     crypto::PresharedKey preshared;
-    RateLimiter limiter;
+    HandshakeLimiter limiter;
     Tunnel tunnel;
     net::IpAddress address;
     /// IP packets that came out of the tunnel.

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "culvert/net/ip_address.h"
-#include "culvert/wireguard/rate_limiter.h"
+#include "culvert/wireguard/handshake_limiter.h"
 #include "culvert/wireguard/tunnel.h"
 #include "input.h"
 
@@ -36,7 +36,7 @@ struct Side {
           tunnel{keys, other, {}, id24, Rng::from_number(id24 + 1), kStart, WallTime{1h}} {}
 
     crypto::KeyPair local;
-    RateLimiter limiter;
+    HandshakeLimiter limiter;
     Tunnel tunnel;
     std::set<Bytes> expected;  // packets sent to this side and not delivered yet
 };

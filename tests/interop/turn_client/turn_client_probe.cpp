@@ -241,7 +241,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     const bool translate = argc > 4 && std::string_view{argv[4]} == "--translate-challenge";
-    log::init({.filter = log::Filter::parse("turn=debug").value(), .directory = {}});
+    log::init({.filter = log::LevelFilter::parse("turn=debug").value(), .directory = {}});
     Probe probe{*server, {argv[2], argv[3], "firezone"}, translate};
 
     const bool is_bound = probe.run(3s, [&] { return probe.client().active_socket().has_value(); });

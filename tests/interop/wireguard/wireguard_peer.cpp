@@ -28,7 +28,7 @@
 #include "culvert/net/ip_address.h"
 #include "culvert/packet/builder.h"
 #include "culvert/packet/ip_packet.h"
-#include "culvert/wireguard/rate_limiter.h"
+#include "culvert/wireguard/handshake_limiter.h"
 #include "culvert/wireguard/tunnel.h"
 
 namespace {
@@ -336,7 +336,7 @@ private:
     Options options_;
     Rng rng_;
     Instant started_at_;
-    wireguard::RateLimiter limiter_;
+    wireguard::HandshakeLimiter limiter_;
     wireguard::Tunnel tunnel_;
     int socket_;
     int signals_;

@@ -1,4 +1,4 @@
-#include "apps/portal/connection.h"
+#include "apps/portal/device_connection.h"
 
 #include <optional>
 #include <string>
@@ -20,21 +20,21 @@ namespace websocket = beast::websocket;
 using portal::SessionId;
 
 /// One connection over a real socket, and the other end of it.
-class ConnectionTest : public testing::Test {
+class DeviceConnectionTest : public testing::Test {
 protected:
-    ConnectionTest() {
+    DeviceConnectionTest() {
         asio::ip::tcp::acceptor acceptor{context_, {asio::ip::address_v4::loopback(), 0}};
         device_.connect(acceptor.local_endpoint());
-        connection_ = std::make_shared<Connection>(
-            Connection::Stream{acceptor.accept()}, SessionId{1}, std::chrono::seconds{60},
-            Connection::Handlers{.on_frame =
-                                     [this](SessionId, std::string_view frame) {
-                                         received_ += frame;
-                                         return Duration{};
-                                     },
-                                 .on_congestion = [](SessionId, bool) {},
-                                 .on_unread = [this](SessionId, std::size_t bytes) { unread_ = bytes; },
-                                 .on_end = [this](SessionId) { has_ended_ = true; }});
+        connection_ = std::make_shared<DeviceConnection>(
+            DeviceConnection::Stream{acceptor.accept()}, SessionId{1}, std::chrono::seconds{60},
+            DeviceConnection::Handlers{.on_frame =
+                                           [this](SessionId, std::string_view frame) {
+                                               received_ += frame;
+                                               return Duration{};
+                                           },
+                                       .on_congestion = [](SessionId, bool) {},
+                                       .on_unread = [this](SessionId, std::size_t bytes) { unread_ = bytes; },
+                                       .on_end = [this](SessionId) { has_ended_ = true; }});
     }
 
     void accept() {
@@ -64,7 +64,7 @@ protected:
 
     asio::io_context context_;
     asio::ip::tcp::socket device_{context_};
-    std::shared_ptr<Connection> connection_;
+    std::shared_ptr<DeviceConnection> connection_;
     std::string received_;
     std::size_t unread_ = 0;
     bool has_ended_ = false;
@@ -72,7 +72,7 @@ protected:
 
 const std::string kGoingAway = {'\x88', '\x02', '\x03', '\xe9'};
 
-TEST_F(ConnectionTest, ThatIsClosedWhileItsUpgradeIsOnItsWayIsClosed) {
+TEST_F(DeviceConnectionTest, ThatIsClosedWhileItsUpgradeIsOnItsWayIsClosed) {
     accept();
     connection_->close(websocket::close_code::going_away);
     run();
@@ -83,7 +83,7 @@ TEST_F(ConnectionTest, ThatIsClosedWhileItsUpgradeIsOnItsWayIsClosed) {
     EXPECT_TRUE(has_ended_);
 }
 
-TEST_F(ConnectionTest, SendsWhatWasSaidWhileItsUpgradeWasOnItsWay) {
+TEST_F(DeviceConnectionTest, SendsWhatWasSaidWhileItsUpgradeWasOnItsWay) {
     accept();
     connection_->send("hello");
     connection_->close(websocket::close_code::going_away);
@@ -92,7 +92,7 @@ TEST_F(ConnectionTest, SendsWhatWasSaidWhileItsUpgradeWasOnItsWay) {
     EXPECT_EQ(arrived(), "\x81\x05hello" + kGoingAway);
 }
 
-TEST_F(ConnectionTest, PassesOnFramesFromBothSides) {
+TEST_F(DeviceConnectionTest, PassesOnFramesFromBothSides) {
     accept();
     asio::write(device_, asio::buffer(std::string{"\x81\x82\0\0\0\0hi", 8}));
     run();
@@ -105,7 +105,7 @@ TEST_F(ConnectionTest, PassesOnFramesFromBothSides) {
     EXPECT_FALSE(has_ended_);
 }
 
-TEST_F(ConnectionTest, CountsALongFrameUntilItIsCompleteAndKeepsNoneOfIt) {
+TEST_F(DeviceConnectionTest, CountsALongFrameUntilItIsCompleteAndKeepsNoneOfIt) {
     accept();
     constexpr std::size_t kHalf = 50'000;
     const std::string half(kHalf, 'x');
@@ -126,7 +126,7 @@ TEST_F(ConnectionTest, CountsALongFrameUntilItIsCompleteAndKeepsNoneOfIt) {
     EXPECT_EQ(unread_, 0U);
 }
 
-TEST_F(ConnectionTest, ThatIsCutOffGivesBackWhatWasToBeSent) {
+TEST_F(DeviceConnectionTest, ThatIsCutOffGivesBackWhatWasToBeSent) {
     accept();
     run();
     for (int i = 0; i < 15; ++i) {

@@ -1,4 +1,4 @@
-#include "apps/portal/connection.h"
+#include "apps/portal/device_connection.h"
 
 #include <algorithm>
 #include <utility>
@@ -24,7 +24,8 @@ std::size_t weight(const std::string& frame) {
 
 }  // namespace
 
-Connection::Connection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout, Handlers handlers)
+DeviceConnection::DeviceConnection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout,
+                                   Handlers handlers)
     : stream_{std::move(stream)},
       session_{session},
       idle_timeout_{idle_timeout},
@@ -33,7 +34,7 @@ Connection::Connection(Stream stream, portal::SessionId session, std::chrono::se
       pause_timer_{stream_.get_executor()},
       write_timer_{stream_.get_executor()} {}
 
-void Connection::accept(UpgradeRequest request) {
+void DeviceConnection::accept(UpgradeRequest request) {
     upgrade_ = std::move(request);
     stream_.async_accept(upgrade_, [self = shared_from_this()](beast::error_code error) {
         self->upgrade_ = {};
@@ -44,7 +45,7 @@ void Connection::accept(UpgradeRequest request) {
     });
 }
 
-void Connection::opened() {
+void DeviceConnection::opened() {
     is_open_ = true;
     stream_.control_callback([this](websocket::frame_type kind, beast::string_view) {
         if (kind == websocket::frame_type::ping && ++pings_ > kMaxPings) {
@@ -60,7 +61,7 @@ void Connection::opened() {
     }
 }
 
-void Connection::send(std::string text) {
+void DeviceConnection::send(std::string text) {
     if (is_closing_ || has_ended_) {
         return;
     }
@@ -74,7 +75,7 @@ void Connection::send(std::string text) {
     write();
 }
 
-void Connection::close(websocket::close_code code) {
+void DeviceConnection::close(websocket::close_code code) {
     if (is_closing_ || has_ended_) {
         return;
     }
@@ -89,7 +90,7 @@ void Connection::close(websocket::close_code code) {
     }
 }
 
-void Connection::cut_off() {
+void DeviceConnection::cut_off() {
     // No Close frame: it would wait behind what the device does not read, here and in the kernel.
     is_closing_ = true;
     beast::error_code ignored;
@@ -99,7 +100,7 @@ void Connection::cut_off() {
     queued_bytes_ = queue_.empty() ? 0 : weight(queue_.front());
 }
 
-void Connection::read() {
+void DeviceConnection::read() {
     stream_.async_read_some(buffer_, kReadAtOnce, [self = shared_from_this()](beast::error_code error, std::size_t) {
         if (error) {
             kLog.debug("A connection ended", log::field("reason", error.message()));
@@ -109,7 +110,7 @@ void Connection::read() {
     });
 }
 
-void Connection::received() {
+void DeviceConnection::received() {
     if (!stream_.is_message_done()) {
         report_memory();
         return read();
@@ -127,7 +128,7 @@ void Connection::received() {
 }
 
 /// Unread output, and long input that is not complete: whoever lets either lie takes it from all others of its owner.
-void Connection::report_memory() {
+void DeviceConnection::report_memory() {
     const auto input = buffer_.capacity() > kKeptInput ? buffer_.capacity() : 0;
     if (const auto bytes = queued_bytes_ + input; !has_ended_ && bytes != std::exchange(reported_bytes_, bytes)) {
         handlers_.on_unread(session_, bytes);
@@ -135,7 +136,7 @@ void Connection::report_memory() {
 }
 
 /// What the device sends meanwhile fills its own connection.
-void Connection::read_after(Duration pause) {
+void DeviceConnection::read_after(Duration pause) {
     if (has_ended_) {
         return;
     }
@@ -155,7 +156,7 @@ void Connection::read_after(Duration pause) {
     });
 }
 
-void Connection::watch_queue() {
+void DeviceConnection::watch_queue() {
     report_memory();
     const bool is_full = queued_bytes_ > kCongestedBytes || queue_.size() > kCongestedFrames;
     const bool is_drained = queued_bytes_ < kDrainedBytes && queue_.size() < kDrainedFrames;
@@ -170,7 +171,7 @@ void Connection::watch_queue() {
     }
 }
 
-void Connection::write() {
+void DeviceConnection::write() {
     if (!is_open_ || is_writing_ || queue_.empty()) {
         return;
     }
@@ -200,17 +201,17 @@ void Connection::write() {
                         });
 }
 
-void Connection::send_close() {
+void DeviceConnection::send_close() {
     stream_.async_close(close_code_, [self = shared_from_this()](beast::error_code) { self->end(); });
 }
 
-void Connection::restart_idle_timer() {
+void DeviceConnection::restart_idle_timer() {
     if (!is_closing_) {
         hang_up_after(idle_timeout_);
     }
 }
 
-void Connection::hang_up_after(std::chrono::seconds delay) {
+void DeviceConnection::hang_up_after(std::chrono::seconds delay) {
     idle_timer_.expires_after(delay);
     idle_timer_.async_wait([self = shared_from_this()](beast::error_code error) {
         if (!error) {
@@ -220,7 +221,7 @@ void Connection::hang_up_after(std::chrono::seconds delay) {
     });
 }
 
-void Connection::end() {
+void DeviceConnection::end() {
     if (std::exchange(has_ended_, true)) {
         return;
     }

@@ -1,4 +1,4 @@
-#include "culvert/wireguard/rate_limiter.h"
+#include "culvert/wireguard/handshake_limiter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,11 +22,11 @@ void exhaust(TunnelPair& pair) {
         Tunnel tunnel{pair.i.key_pair, pair.r.key_pair.public_key(), {}, n, Rng::from_number(n), kStart, kWallStart};
         tunnel.initiate_handshake(pair.now);
         ASSERT_EQ(pair.r.limiter.check(tunnel.poll_transmit().value(), pair.i.address, pair.now),
-                  RateLimiter::Verdict::kProcess);
+                  HandshakeLimiter::Verdict::kProcess);
     }
 }
 
-TEST(RateLimiter, W8UnderLoadACookieIsDemandedAndAccepted) {
+TEST(HandshakeLimiter, W8UnderLoadACookieIsDemandedAndAccepted) {
     TunnelPair pair;
     exhaust(pair);
 
@@ -44,7 +44,7 @@ TEST(RateLimiter, W8UnderLoadACookieIsDemandedAndAccepted) {
     EXPECT_TRUE(pair.r.tunnel.has_usable_session(pair.now));
 }
 
-TEST(RateLimiter, AdmitsWhatIsNoHandshakeUnderAnyLoad) {
+TEST(HandshakeLimiter, AdmitsWhatIsNoHandshakeUnderAnyLoad) {
     TunnelPair pair;
     exhaust(pair);
     Bytes data(kMinDataSize);
@@ -57,7 +57,7 @@ TEST(RateLimiter, AdmitsWhatIsNoHandshakeUnderAnyLoad) {
     EXPECT_TRUE(pair.r.limiter.admit(Bytes(3), pair.i.address, pair.now));
 }
 
-TEST(RateLimiter, ResponsesNeedACookieToo) {
+TEST(HandshakeLimiter, ResponsesNeedACookieToo) {
     TunnelPair pair;
     exhaust(pair);  // R is under load, so it demands a cookie from I's response
 
@@ -69,7 +69,7 @@ TEST(RateLimiter, ResponsesNeedACookieToo) {
     EXPECT_TRUE(pair.r.tunnel.has_usable_session(pair.now));
 }
 
-TEST(RateLimiter, ANewWindowNeedsNoCookie) {
+TEST(HandshakeLimiter, ANewWindowNeedsNoCookie) {
     TunnelPair pair;
     exhaust(pair);
 
@@ -79,7 +79,7 @@ TEST(RateLimiter, ANewWindowNeedsNoCookie) {
     EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 1U);
 }
 
-TEST(RateLimiter, ACookieIsBoundToTheSendersAddress) {
+TEST(HandshakeLimiter, ACookieIsBoundToTheSendersAddress) {
     TunnelPair pair;
     exhaust(pair);
     pair.i.tunnel.initiate_handshake(pair.now);
@@ -93,7 +93,7 @@ TEST(RateLimiter, ACookieIsBoundToTheSendersAddress) {
     EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 0U);
 }
 
-TEST(RateLimiter, ACookieDiesWithItsSecret) {
+TEST(HandshakeLimiter, ACookieDiesWithItsSecret) {
     TunnelPair pair;
     exhaust(pair);
     pair.i.tunnel.initiate_handshake(pair.now);
@@ -105,12 +105,12 @@ TEST(RateLimiter, ACookieDiesWithItsSecret) {
     pair.i.tunnel.handle_timeout(pair.now);
     const auto with_mac2 = pair.i.tunnel.poll_transmit().value();
 
-    EXPECT_EQ(pair.r.limiter.check(with_mac2, pair.i.address, pair.now), RateLimiter::Verdict::kProcess);
+    EXPECT_EQ(pair.r.limiter.check(with_mac2, pair.i.address, pair.now), HandshakeLimiter::Verdict::kProcess);
     pair.now += kCookieSecretLifetime;
-    EXPECT_EQ(pair.r.limiter.check(with_mac2, pair.i.address, pair.now), RateLimiter::Verdict::kDemandCookie);
+    EXPECT_EQ(pair.r.limiter.check(with_mac2, pair.i.address, pair.now), HandshakeLimiter::Verdict::kDemandCookie);
 }
 
-TEST(RateLimiter, AReceivedCookieIsForgottenAfterTwoMinutes) {
+TEST(HandshakeLimiter, AReceivedCookieIsForgottenAfterTwoMinutes) {
     TunnelPair pair;
     exhaust(pair);
     pair.i.tunnel.initiate_handshake(pair.now);
@@ -132,20 +132,20 @@ TEST(RateLimiter, AReceivedCookieIsForgottenAfterTwoMinutes) {
     EXPECT_TRUE(equal(mac2_of(answer_of_i(without_cookie_at)), no_mac2));
 }
 
-TEST(RateLimiter, MessagesForAnotherKeyAreNotCounted) {
+TEST(HandshakeLimiter, MessagesForAnotherKeyAreNotCounted) {
     TunnelPair pair;
     pair.r.tunnel.initiate_handshake(pair.now);
     const auto for_i = pair.r.tunnel.poll_transmit().value();
 
     for (unsigned n = 0; n < 2 * kHandshakesPerWindow; ++n) {
-        ASSERT_EQ(pair.r.limiter.check(for_i, pair.i.address, pair.now), RateLimiter::Verdict::kBadMac);
+        ASSERT_EQ(pair.r.limiter.check(for_i, pair.i.address, pair.now), HandshakeLimiter::Verdict::kBadMac);
     }
     pair.establish();
 
     EXPECT_EQ(pair.count(pair.r, PacketKind::kResponse), 1U);
 }
 
-TEST(RateLimiter, CookieRepliesToOthersAreRefused) {
+TEST(HandshakeLimiter, CookieRepliesToOthersAreRefused) {
     TunnelPair pair;
     pair.i.tunnel.initiate_handshake(pair.now);
     const auto initiation = pair.i.tunnel.poll_transmit().value();
@@ -171,7 +171,7 @@ public:
         EXPECT_TRUE(macs_.accept_cookie_reply(reply, pair.now));
     }
 
-    RateLimiter::Verdict send(HandshakeBudget* budget = nullptr) {
+    HandshakeLimiter::Verdict send(HandshakeBudget* budget = nullptr) {
         return pair_.r.limiter.check(next(), address_, pair_.now, budget);
     }
 
@@ -180,8 +180,9 @@ public:
         unsigned passed = 0;
         for (unsigned i = 0; i < count; ++i) {
             const auto verdict = send(budget);
-            EXPECT_TRUE(verdict == RateLimiter::Verdict::kProcess || verdict == RateLimiter::Verdict::kRefuse);
-            passed += verdict == RateLimiter::Verdict::kProcess ? 1U : 0U;
+            EXPECT_TRUE(verdict == HandshakeLimiter::Verdict::kProcess ||
+                        verdict == HandshakeLimiter::Verdict::kRefuse);
+            passed += verdict == HandshakeLimiter::Verdict::kProcess ? 1U : 0U;
         }
         return passed;
     }
@@ -201,7 +202,7 @@ private:
     std::uint32_t count_ = 0;
 };
 
-TEST(RateLimiter, ACookieBuysTwentyHandshakesPerSecond) {
+TEST(HandshakeLimiter, ACookieBuysTwentyHandshakesPerSecond) {
     TunnelPair pair;
     exhaust(pair);
     CookieHolder flooder{pair, pair.i.address};
@@ -211,7 +212,7 @@ TEST(RateLimiter, ACookieBuysTwentyHandshakesPerSecond) {
     EXPECT_EQ(flooder.burst(1000), 2U);
 }
 
-TEST(RateLimiter, AFloodLeavesOtherAddressesTheirs) {
+TEST(HandshakeLimiter, AFloodLeavesOtherAddressesTheirs) {
     TunnelPair pair;
     exhaust(pair);
     CookieHolder flooder{pair, pair.i.address};
@@ -221,7 +222,7 @@ TEST(RateLimiter, AFloodLeavesOtherAddressesTheirs) {
     EXPECT_EQ(other.burst(5), 5U);
 }
 
-TEST(RateLimiter, APathInUseHasABudgetOfItsOwn) {
+TEST(HandshakeLimiter, APathInUseHasABudgetOfItsOwn) {
     TunnelPair pair;
     exhaust(pair);
     HandshakeBudget of_path;
@@ -232,7 +233,7 @@ TEST(RateLimiter, APathInUseHasABudgetOfItsOwn) {
     EXPECT_EQ(behind_the_same_nat.burst(1000, &of_path), 5U);
 }
 
-TEST(RateLimiter, MessagesWithoutCookieUseUpNoBudget) {
+TEST(HandshakeLimiter, MessagesWithoutCookieUseUpNoBudget) {
     TunnelPair pair;
     exhaust(pair);
     HandshakeBudget of_path;
@@ -241,19 +242,19 @@ TEST(RateLimiter, MessagesWithoutCookieUseUpNoBudget) {
     MacWriter{pair.r.key_pair.public_key()}.write(message, pair.now);
     for (int i = 0; i < 100; ++i) {
         ASSERT_EQ(pair.r.limiter.check(message, pair.i.address, pair.now, &of_path),
-                  RateLimiter::Verdict::kDemandCookie);
+                  HandshakeLimiter::Verdict::kDemandCookie);
     }
     CookieHolder owner{pair, pair.i.address};
     EXPECT_EQ(owner.burst(5, &of_path), 5U);
     EXPECT_EQ(owner.burst(5), 5U);
 }
 
-TEST(RateLimiter, RefusesWithoutAnAnswer) {
+TEST(HandshakeLimiter, RefusesWithoutAnAnswer) {
     TunnelPair pair;
     exhaust(pair);
     CookieHolder flooder{pair, pair.i.address};
     (void)flooder.burst(5);
-    EXPECT_EQ(flooder.send(), RateLimiter::Verdict::kRefuse);
+    EXPECT_EQ(flooder.send(), HandshakeLimiter::Verdict::kRefuse);
     // An answer to each would be a second flood, and the sender has its cookie already.
     Bytes message(kInitiationSize);
     store_le(MutableByteSpan{message}, static_cast<std::uint32_t>(PacketKind::kInitiation));

@@ -1,4 +1,4 @@
-#include "culvert/wireguard/rate_limiter.h"
+#include "culvert/wireguard/handshake_limiter.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,7 +11,7 @@
 
 namespace culvert::wireguard {
 
-RateLimiter::RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now)
+HandshakeLimiter::HandshakeLimiter(const crypto::PublicKey& local, Rng rng, Instant now)
     : mac1_key_{wireguard::mac1_key(local)},
       cookie_key_{wireguard::cookie_key(local)},
       rng_{rng},
@@ -19,8 +19,8 @@ RateLimiter::RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now)
       secret_changed_at_{now},
       sources_{rng.child("sources")} {}
 
-std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, const net::IpAddress& from, Instant now,
-                                                             HandshakeBudget* budget) {
+std::expected<void, HandshakeLimiter::Refusal> HandshakeLimiter::admit(ByteSpan datagram, const net::IpAddress& from,
+                                                                       Instant now, HandshakeBudget* budget) {
     const auto kind = classify(datagram);
     if (kind != PacketKind::kInitiation && kind != PacketKind::kResponse) {
         return {};
@@ -38,8 +38,8 @@ std::expected<void, RateLimiter::Refusal> RateLimiter::admit(ByteSpan datagram, 
     return {};
 }
 
-RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::IpAddress& from, Instant now,
-                                        HandshakeBudget* budget) {
+HandshakeLimiter::Verdict HandshakeLimiter::check(ByteSpan handshake_message, const net::IpAddress& from, Instant now,
+                                                  HandshakeBudget* budget) {
     if (!crypto::equal_constant_time(compute_mac1(mac1_key_, handshake_message), mac1_of(handshake_message))) {
         return Verdict::kBadMac;
     }
@@ -55,7 +55,7 @@ RateLimiter::Verdict RateLimiter::check(ByteSpan handshake_message, const net::I
     return has_budget ? Verdict::kProcess : Verdict::kRefuse;
 }
 
-Bytes RateLimiter::make_cookie_reply(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {
+Bytes HandshakeLimiter::make_cookie_reply(ByteSpan handshake_message, const net::IpAddress& from, Instant now) {
     Bytes reply(kCookieReplySize);
     const MutableByteSpan out{reply};
     store_le(out, static_cast<std::uint32_t>(PacketKind::kCookieReply));
@@ -67,18 +67,18 @@ Bytes RateLimiter::make_cookie_reply(ByteSpan handshake_message, const net::IpAd
     return reply;
 }
 
-void RateLimiter::clear_window(Instant now) {
+void HandshakeLimiter::clear_window(Instant now) {
     handshakes_ = 0;
     sources_.start_window();
     renew_secret(now);
 }
 
-RateLimiter::Cookie RateLimiter::cookie_for(const net::IpAddress& from, Instant now) {
+HandshakeLimiter::Cookie HandshakeLimiter::cookie_for(const net::IpAddress& from, Instant now) {
     renew_secret(now);
     return crypto::blake2s_keyed<16>(std::as_const(cookie_secret_).reveal(), {from.bytes()});
 }
 
-void RateLimiter::renew_secret(Instant now) {
+void HandshakeLimiter::renew_secret(Instant now) {
     if (now - secret_changed_at_ >= kCookieSecretLifetime) {
         cookie_secret_ = crypto::Secret<32>::random(rng_);
         secret_changed_at_ = now;

@@ -26,9 +26,9 @@ namespace culvert::wireguard {
 /// that have a path, not even from those behind the flooder's address.
 ///
 /// The owner calls clear_window() once per second; nothing clears the count otherwise.
-class RateLimiter {
+class HandshakeLimiter {
 public:
-    RateLimiter(const crypto::PublicKey& local, Rng rng, Instant now);
+    HandshakeLimiter(const crypto::PublicKey& local, Rng rng, Instant now);
 
     /// Why a handshake message must go no further: kBadMac, kUnderLoad or kTooManyHandshakes.
     struct Refusal {

@@ -21,7 +21,7 @@ namespace culvert::portal_server {
 ///
 /// Sends no Ping ever, because devices of this generation take one for the end of the connection
 /// (spec/portal-protocol.md section 3.2). Used from one thread.
-class Connection : public std::enable_shared_from_this<Connection> {
+class DeviceConnection : public std::enable_shared_from_this<DeviceConnection> {
 public:
     /// Counts bytes as well, so that nobody keeps the portal busy below the frames that it sees.
     using Stream = boost::beast::websocket::stream<culvert::http::Exchange::Stream>;
@@ -39,7 +39,7 @@ public:
     };
 
     /// `idle_timeout`: how long a device may send nothing.
-    Connection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout, Handlers handlers);
+    DeviceConnection(Stream stream, portal::SessionId session, std::chrono::seconds idle_timeout, Handlers handlers);
 
     /// Answers the upgrade, then starts to read.
     void accept(UpgradeRequest request);
