@@ -21,7 +21,7 @@ constexpr std::string_view kFlowLogColumns =
     " actor_email, protocol, source, destination, domain, started_at, outers, ended_at, last_packet, rx_packets,"
     " tx_packets, rx_bytes, tx_bytes";
 
-std::int64_t to_integer(WallMicroseconds time) {
+std::int64_t to_microseconds(WallMicroseconds time) {
     return time.time_since_epoch().count();
 }
 WallMicroseconds read_microseconds(const Statement& row, int column) {
@@ -43,7 +43,7 @@ std::string write_outers(const std::vector<FlowOuter>& outers) {
     json::array list;
     for (const auto& outer : outers) {
         list.emplace_back(json::array{outer.source ? outer.source->to_string() : "", outer.destination.to_string(),
-                                      to_integer(outer.activated_at)});
+                                      to_microseconds(outer.activated_at)});
     }
     return json::serialize(list);
 }
@@ -68,7 +68,7 @@ std::vector<FlowOuter> read_outers(const std::string& text) try {
 /// Eight parameters of a WHERE clause or the like.
 Statement& bind_identity(Statement& statement, const std::string& account, const FlowLogEntry& entry) {
     return statement.bind(account)
-        .bind(to_integer(entry.record.started_at))
+        .bind(to_microseconds(entry.record.started_at))
         .bind(entry.initiator.to_string())
         .bind(to_string(entry.role))
         .bind(to_string(entry.record.protocol))
@@ -85,8 +85,8 @@ Statement& bind_end(Statement& statement, const std::optional<portal_api::FlowEn
         }
         return statement;
     }
-    return statement.bind(to_integer(end->ended_at))
-        .bind(to_integer(end->last_packet))
+    return statement.bind(to_microseconds(end->ended_at))
+        .bind(to_microseconds(end->last_packet))
         .bind(static_cast<std::int64_t>(end->rx_packets))
         .bind(static_cast<std::int64_t>(end->tx_packets))
         .bind(static_cast<std::int64_t>(end->rx_bytes))
@@ -179,7 +179,7 @@ FlowLogged SqliteStorage::put(const FlowLogEntry& entry, UnixSeconds now) {
         .bind(entry.actor_email)
         .bind(entry.record.domain)
         .bind(write_outers(entry.record.outers));
-    bind_end(add, entry.record.end).bind(culvert::portal_server::to_integer(now));
+    bind_end(add, entry.record.end).bind(to_integer(now));
     database_.must_execute(std::move(add));
     return FlowLogged::kNew;
 }
@@ -188,7 +188,7 @@ void SqliteStorage::erase_flow_logs(UnixSeconds before, std::uint64_t max_record
     auto old = database_.prepare(
         "DELETE FROM flow_logs WHERE number IN"
         " (SELECT number FROM flow_logs WHERE received_at < ? ORDER BY number LIMIT ?)");
-    old.bind(culvert::portal_server::to_integer(before)).bind(static_cast<std::int64_t>(limit));
+    old.bind(to_integer(before)).bind(static_cast<std::int64_t>(limit));
     database_.must_execute(std::move(old));
     auto surplus = database_.prepare(
         "DELETE FROM flow_logs WHERE number IN (SELECT number FROM flow_logs"
@@ -205,7 +205,7 @@ std::vector<FlowLogEntry> SqliteStorage::find_flow_logs(const portal::FlowLogQue
                                  " AND (?5 IS NULL OR resource_id = ?5)"
                                  " ORDER BY started_at DESC, number DESC LIMIT ?6");
     row.bind(account_id_)
-        .bind(query.since ? to_integer(*query.since) : std::int64_t{0})
+        .bind(query.since ? to_microseconds(*query.since) : std::int64_t{0})
         .bind(to_text(query.initiator))
         .bind(to_text(query.responder))
         .bind(to_text(query.resource))
