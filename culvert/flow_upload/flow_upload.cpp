@@ -108,6 +108,10 @@ public:
         change([&](Inbox& inbox) { inbox.name_servers = std::move(servers); });
     }
 
+    void set_portal_addresses(std::vector<net::IpAddress> addresses) {
+        change([&](Inbox& inbox) { inbox.portal_addresses = std::move(addresses); });
+    }
+
 private:
     struct Inbox {
         std::vector<tunnel::TrackedFlow> flows;
@@ -116,6 +120,7 @@ private:
         ClockHistory clock;
         std::optional<Settings> settings;
         std::optional<std::vector<net::IpAddress>> name_servers;
+        std::optional<std::vector<net::IpAddress>> portal_addresses;
         bool ends = false;
     };
 
@@ -205,6 +210,9 @@ private:
         if (taken.settings) {
             take_settings(*std::move(taken.settings));
         }
+        if (taken.portal_addresses) {
+            portal_addresses_ = std::move(*taken.portal_addresses);
+        }
         if (taken.name_servers) {
             name_servers_ = std::move(taken.name_servers);
         }
@@ -270,8 +278,8 @@ private:
     }
 
     std::vector<net::IpAddress> look_up(const std::string& host) {
-        if (host == options_.portal_host && !options_.portal_addresses.empty()) {
-            return options_.portal_addresses;
+        if (host == options_.portal_host && !portal_addresses_.empty()) {
+            return portal_addresses_;
         }
         boost::asio::io_context context;
         std::optional<std::vector<net::IpAddress>> addresses;
@@ -299,6 +307,7 @@ private:
     std::optional<Uploader> uploader_;
     Settings settings_;
     std::optional<std::vector<net::IpAddress>> name_servers_;
+    std::vector<net::IpAddress> portal_addresses_;
     bool has_changed_ = false;
     std::uint64_t lost_ = 0;
     Instant next_report_{};
@@ -318,6 +327,10 @@ void FlowUpload::add(tunnel::FlowsTracked tracked, Instant now, WallTime wall_no
 
 void FlowUpload::set_name_servers(std::vector<net::IpAddress> servers) {
     worker_->set_name_servers(std::move(servers));
+}
+
+void FlowUpload::set_portal_addresses(std::vector<net::IpAddress> addresses) {
+    worker_->set_portal_addresses(std::move(addresses));
 }
 
 }  // namespace culvert::flow_upload

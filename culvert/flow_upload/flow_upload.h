@@ -27,9 +27,8 @@ public:
         resolver::SocketMark mark;
         /// Whether the portal may name a URL without TLS: if the connection to it has none either.
         bool allows_plain_text = false;
-        /// Of the portal, whose addresses are known already.
+        /// Of the portal, whose addresses set_portal_addresses() tells.
         std::string portal_host;
-        std::vector<net::IpAddress> portal_addresses;
         /// Whom to ask for other hosts; unset: as this host is configured.
         std::optional<std::vector<net::IpAddress>> name_servers;
     };
@@ -48,6 +47,7 @@ public:
     void configure(const std::optional<portal_api::FlowLogSettings>& settings);
     void add(tunnel::FlowsTracked tracked, Instant now, WallTime wall_now);
     void set_name_servers(std::vector<net::IpAddress> servers);
+    void set_portal_addresses(std::vector<net::IpAddress> addresses);
 
 private:
     class Worker;

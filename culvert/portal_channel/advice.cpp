@@ -69,6 +69,10 @@ std::string advice_on_identity() {
            "systemd-machine-id-setup";
 }
 
+std::string advice_on_unknown_host() {
+    return "It is looked up again and again. If that goes on, check the API URL and this machine's name servers";
+}
+
 std::string advice_on_certificate() {
     return "Check the API URL, this machine's clock and its certificate authorities";
 }

@@ -23,6 +23,9 @@ namespace culvert::portal_channel {
 /// After another machine was found to use this device's identity.
 [[nodiscard]] std::string advice_on_identity();
 
+/// After nobody knew the portal's host.
+[[nodiscard]] std::string advice_on_unknown_host();
+
 /// After the portal could not prove who it is.
 [[nodiscard]] std::string advice_on_certificate();
 

@@ -22,6 +22,9 @@ public:
 
     /// The delay before the next attempt. nullopt: give up.
     [[nodiscard]] std::optional<Duration> next(Rng& rng);
+    /// The same for a device that has only just been started on a machine that may not be ready: it goes on as if it
+    /// had been joined.
+    [[nodiscard]] std::optional<Duration> next_patiently(Rng& rng);
 
     /// The channel is joined: the next failure is the first one.
     void handle_joined();

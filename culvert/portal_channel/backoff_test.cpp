@@ -18,6 +18,22 @@ TEST(Backoff, TriesFifteenTimesMoreASecondApartIfItWasNeverJoined) {
     EXPECT_EQ(backoff.next(rng), std::nullopt);
 }
 
+TEST(Backoff, IsPatientWithAMachineThatIsNotReady) {
+    auto rng = Rng::from_number(1);
+    Backoff backoff{std::nullopt};
+    Duration longest{};
+    for (int retry = 0; retry < 100; ++retry) {
+        const auto delay = backoff.next_patiently(rng);
+        ASSERT_TRUE(delay) << retry;
+        longest = std::max(longest, *delay);
+    }
+    EXPECT_GT(longest, 60s);
+    for (int retry = 0; retry < 15; ++retry) {
+        EXPECT_EQ(backoff.next(rng), 1s) << "what comes after that has its own attempts";
+    }
+    EXPECT_EQ(backoff.next(rng), std::nullopt);
+}
+
 TEST(Backoff, StartsOverIfTheDeviceConnectsAnew) {
     auto rng = Rng::from_number(1);
     Backoff backoff{std::nullopt};

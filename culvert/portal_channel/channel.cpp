@@ -162,6 +162,7 @@ void PhoenixChannel::handle_connected(Instant now) {
         return;
     }
     kLog.info("Connected to portal");
+    has_reported_unknown_host_ = false;
     enter(State::kConnected);
     due_.set(Due::kHeartbeat, now + kHeartbeatInterval);
     unanswered_heartbeats_ = 0;
@@ -180,6 +181,10 @@ void PhoenixChannel::handle_dial_error(const DialError& error, Instant now) {
             return handle_refusal(error, now);
         case DialError::Kind::kInvalidCertificate:
             return retry({.cause = error.text, .advice = advice_on_certificate(), .retry_after = {}}, now);
+        case DialError::Kind::kUnknownHost:
+            return retry(
+                {.cause = error.text, .advice = advice_on_unknown_host(), .retry_after = {}, .is_unknown_host = true},
+                now);
         case DialError::Kind::kTransient:
             return retry({.cause = error.text, .advice = {}, .retry_after = {}}, now);
     }
@@ -410,7 +415,7 @@ void PhoenixChannel::retry(const Failure& failure, Instant now) {
     if (failure.retry_after) {
         delay = std::max(*failure.retry_after, kMinRetryAfter);
     } else {
-        delay = backoff_.next(rng_);
+        delay = failure.is_unknown_host ? backoff_.next_patiently(rng_) : backoff_.next(rng_);
     }
     const auto cause = with_advice(failure.cause, failure.advice);
     if (!delay) {
@@ -425,8 +430,10 @@ void PhoenixChannel::retry(const Failure& failure, Instant now) {
 
     // What a person has to see to is told in a way that a person notices.
     const bool warns = options_.role == portal_api::Role::kRelay || !failure.advice.empty();
+    const bool repeats = std::exchange(has_reported_unknown_host_, failure.is_unknown_host) && failure.is_unknown_host;
+    const auto level = warns ? log::Level::kWarn : log::Level::kInfo;
     const auto delay_ms = std::chrono::duration_cast<std::chrono::milliseconds>(*delay).count();
-    kLog.log(warns ? log::Level::kWarn : log::Level::kInfo, "Hiccup in connection to portal",
+    kLog.log(repeats ? log::Level::kDebug : level, "Hiccup in connection to portal",
              log::field("retry_in_ms", delay_ms), log::field("cause", cause));
     events_.emplace_back(Hiccup{.delay = *delay, .max_elapsed = options_.max_partition_time, .cause = cause});
 }

@@ -26,6 +26,7 @@ struct DialError {
     enum class Kind : std::uint8_t {
         kHttpStatus,          // the server answered the upgrade with `status`
         kInvalidCertificate,  // somebody has to look into it
+        kUnknownHost,         // nobody knows where the portal is, which is so while a machine starts or has no network
         kTransient            // everything else
     };
     Kind kind = Kind::kTransient;
@@ -135,6 +136,7 @@ private:
         /// What a person can do; empty: nothing, it may well end by itself.
         std::string_view advice;
         std::optional<Duration> retry_after;
+        bool is_unknown_host = false;
     };
     void retry(const Failure& failure, Instant now);
     void fail(std::string text, bool is_authentication_error);
@@ -165,6 +167,8 @@ private:
     std::optional<std::uint64_t> pending_join_;
     /// That of the last `no_relays`, which portals of 2025 do not know.
     std::optional<std::uint64_t> request_for_relays_;
+    /// It was said that nobody knows the portal's host, and has not changed since.
+    bool has_reported_unknown_host_ = false;
     /// The portal left so much unread that messages are lost.
     bool is_overrun_ = false;
     std::deque<portal_api::FromDevice> outgoing_;

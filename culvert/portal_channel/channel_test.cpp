@@ -131,6 +131,23 @@ DialError status(unsigned code) {
     return {.kind = DialError::Kind::kHttpStatus, .status = code, .text = "HTTP " + std::to_string(code)};
 }
 
+TEST(PhoenixChannel, WaitsForNameServersHoweverLongItTakes) {
+    Channel c;
+    c.connect();
+    const DialError unknown{.kind = DialError::Kind::kUnknownHost, .text = "Cannot resolve"};
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        c.channel.handle_dial_error(unknown, c.now);
+        const auto hiccups = c.events_of<Hiccup>();
+        ASSERT_EQ(hiccups.size(), 1U);
+        EXPECT_THAT(hiccups.front().cause, AllOf(HasSubstr("Cannot resolve"), HasSubstr("name servers")));
+        c.actions();
+        c.advance(hiccups.front().delay);
+        ASSERT_EQ(c.actions(), std::vector<Action>{Dial{key(1)}}) << attempt;
+    }
+    c.accept_join(0);
+    EXPECT_EQ(c.events_of<Joined>().size(), 1U);
+}
+
 TEST(PhoenixChannel, DialsWithTheKeyAndJoinsFirst) {
     Channel c;
     c.connect();

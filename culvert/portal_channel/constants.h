@@ -69,6 +69,17 @@ inline constexpr int kTcpUnsentBytes = 65'536;
 /// For connecting to any of the portal's addresses.
 inline constexpr Duration kTcpConnectTimeout = std::chrono::seconds{5};
 
+/// After so long an attempt to connect is joined by one at the next address (RFC 8305 section 8).
+inline constexpr Duration kConnectionAttemptDelay = std::chrono::milliseconds{250};
+
+/// Addresses of the portal that are tried at once. Our own choice: ten start within half the time there is.
+inline constexpr std::size_t kMaxDialledAddresses = 10;
+
+/// For finding out the portal's addresses, and how long those of one IP family wait for the other's. Our own choice:
+/// RFC 8305 has 50 ms for the latter, where the slower one may still join in; here it cannot.
+inline constexpr Duration kLookUpTime = std::chrono::seconds{5};
+inline constexpr Duration kOtherFamilyWait = std::chrono::seconds{1};
+
 /// For TCP, TLS and the upgrade together (spec/newer-dialect.md section 18).
 inline constexpr Duration kDialTimeout = std::chrono::seconds{15};
 

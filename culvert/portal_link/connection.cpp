@@ -20,6 +20,7 @@
 #include "culvert/net/ip_network.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_channel/channel.h"
+#include "culvert/portal_link/portal_host.h"
 #include "culvert/portal_link/websocket_link.h"
 
 namespace culvert::portal_link {
@@ -31,29 +32,6 @@ using io::monotonic_now;
 using portal_channel::PhoenixChannel;
 
 constexpr log::Logger kLog{"portal_channel"};
-
-std::expected<std::vector<asio::ip::tcp::endpoint>, std::string> resolve(asio::io_context& context,
-                                                                         const portal_api::LoginUrl& url) {
-    asio::ip::tcp::resolver resolver{context};
-    error_code error;
-    const auto results =
-        resolver.resolve(url.host(), std::to_string(url.port()), asio::ip::resolver_base::numeric_service, error);
-    if (error) {
-        return std::unexpected{"Cannot resolve the portal's host \"" + url.host() + "\": " + error.message() +
-                               ". Check the API URL and this machine's name servers."};
-    }
-    std::vector<asio::ip::tcp::endpoint> endpoints;
-    for (const auto& result : results) {
-        endpoints.push_back(result.endpoint());
-    }
-    return endpoints;
-}
-
-net::SocketAddress to_socket_address(const asio::ip::tcp::endpoint& endpoint) {
-    const auto to_ip = [](const auto& address) { return net::IpAddress{address.to_bytes()}; };
-    const auto address = endpoint.address();
-    return {.ip = address.is_v4() ? to_ip(address.to_v4()) : to_ip(address.to_v6()), .port = endpoint.port()};
-}
 
 /// Within this machine or a network that is somebody's own: loopback, RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291.
 bool is_private(const net::IpAddress& address) {
@@ -94,25 +72,28 @@ public:
           context_{context},
           tls_{asio::ssl::context::tls_client},
           timer_{context},
+          host_{context,
+                {.host = options_.url.host(),
+                 .port = options_.url.port(),
+                 .mark = options_.socket_mark,
+                 .rng = options_.rng,
+                 .dns_port = options_.dns_port,
+                 .resolv_conf = options_.resolv_conf}},
           channel_{{.role = options_.role,
                     .stamp_secret = options_.stamp_secret,
                     .max_partition_time = options_.max_partition_time},
                    options_.rng} {}
 
     [[nodiscard]] std::expected<void, std::string> prepare() {
-        auto endpoints = resolve(context_, options_.url);
-        if (!endpoints) {
-            return std::unexpected{endpoints.error()};
-        }
-        endpoints_ = *std::move(endpoints);
-        for (const auto& endpoint : endpoints_) {
-            addresses_.push_back(to_socket_address(endpoint));
-        }
-        warn_if_readable();
         return options_.url.is_tls() ? configure(tls_, options_.ca_file) : std::expected<void, std::string>{};
     }
 
-    [[nodiscard]] const std::vector<net::SocketAddress>& addresses() const { return addresses_; }
+    /// From any thread.
+    void set_name_servers(std::vector<net::IpAddress> servers) {
+        asio::post(context_, [self = shared_from_this(), servers = std::move(servers)]() mutable {
+            self->host_.set_name_servers(std::move(servers));
+        });
+    }
 
     /// From any thread: runs `work` on the channel, then does what it asks for.
     template <typename Work>
@@ -128,14 +109,16 @@ public:
     void stop() {
         is_stopped_ = true;
         timer_.cancel();
+        host_.cancel();
         drop_link();
     }
 
 private:
     /// Whoever forwards packets to the portal can read the token, and so be this device.
-    void warn_if_readable() const {
-        const auto is_public = [](const net::SocketAddress& address) { return !is_private(address.ip); };
-        if (!options_.url.is_tls() && std::ranges::any_of(addresses_, is_public)) {
+    void warn_if_readable() {
+        const auto is_public = [](const net::IpAddress& address) { return !is_private(address); };
+        if (!options_.url.is_tls() && std::ranges::any_of(host_.addresses(), is_public) &&
+            !std::exchange(has_warned_, true)) {
             kLog.warn("The connection to the portal is not encrypted: others on the way can read the token. Use wss://",
                       log::field("host", options_.url.host()));
         }
@@ -145,7 +128,7 @@ private:
     void drive() {
         for (;;) {
             if (auto action = channel_.poll_action()) {
-                std::visit(overloaded{[&](const portal_channel::Dial& dial) { start_link(dial); },
+                std::visit(overloaded{[&](const portal_channel::Dial& dial) { start_look_up(dial); },
                                       [&](const portal_channel::Drop&) { drop_link(); },
                                       [&](const portal_channel::Leave&) { leave_link(); },
                                       [&](const portal_channel::StartClose&) {
@@ -195,8 +178,25 @@ private:
         });
     }
 
-    void start_link(const portal_channel::Dial& dial) {
+    void start_look_up(const portal_channel::Dial& dial) {
         drop_link();
+        host_.find([this, dial](std::vector<asio::ip::tcp::endpoint> endpoints) {
+            if (endpoints.empty()) {
+                channel_.handle_dial_error({.kind = portal_channel::DialError::Kind::kUnknownHost,
+                                            .text = "Cannot resolve the portal's host \"" + options_.url.host() + "\""},
+                                           monotonic_now());
+            } else {
+                warn_if_readable();
+                if (options_.on_addresses) {
+                    options_.on_addresses(host_.addresses());
+                }
+                start_link(dial, std::move(endpoints));
+            }
+            drive();
+        });
+    }
+
+    void start_link(const portal_channel::Dial& dial, std::vector<asio::ip::tcp::endpoint> endpoints) {
         // What an earlier link still has to say is silenced by abort(), so these need not tell links apart.
         const auto bind = [this](auto handle) {
             return [weak = weak_from_this(), handle](auto&&... arguments) {
@@ -217,7 +217,7 @@ private:
             .on_lost = bind(
                 [](Runner& r, std::string_view cause) { r.channel_.handle_connection_lost(cause, monotonic_now()); })};
         LinkTarget target{
-            .endpoints = endpoints_,
+            .endpoints = std::move(endpoints),
             .host = options_.url.host(),
             .host_header = options_.url.host_header(),
             .path = options_.url.target(dial.dialect, dial.public_key),
@@ -231,6 +231,7 @@ private:
     }
 
     void leave_link() {
+        host_.cancel();
         is_writing_ = false;
         if (const auto link = std::exchange(link_, nullptr)) {
             link->leave();
@@ -238,6 +239,7 @@ private:
     }
 
     void drop_link() {
+        host_.cancel();
         is_writing_ = false;
         if (const auto link = std::exchange(link_, nullptr)) {
             link->abort();
@@ -249,12 +251,12 @@ private:
     asio::io_context& context_;
     asio::ssl::context tls_;
     asio::steady_timer timer_;
+    PortalHost host_;
     PhoenixChannel channel_;
-    std::vector<asio::ip::tcp::endpoint> endpoints_;
-    std::vector<net::SocketAddress> addresses_;
     std::shared_ptr<WebSocketLink> link_;
     bool is_writing_ = false;
     bool is_stopped_ = false;
+    bool has_warned_ = false;
 };
 
 /// A thread that runs an io_context until it is told to stop.
@@ -336,8 +338,8 @@ void PortalConnection::close() {
     runner_->post([](PhoenixChannel& channel) { channel.close(monotonic_now()); });
 }
 
-const std::vector<net::SocketAddress>& PortalConnection::addresses() const {
-    return runner_->addresses();
+void PortalConnection::set_name_servers(std::vector<net::IpAddress> servers) {
+    runner_->set_name_servers(std::move(servers));
 }
 
 }  // namespace culvert::portal_link

@@ -11,7 +11,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/crypto/keys.h"
-#include "culvert/net/socket_address.h"
+#include "culvert/net/ip_address.h"
 #include "culvert/portal_api/url.h"
 #include "culvert/portal_channel/constants.h"
 #include "culvert/portal_channel/event.h"
@@ -37,13 +37,20 @@ struct ConnectionOptions {
     std::optional<std::string> ca_file;
     /// For TCP, TLS and the upgrade together.
     Duration dial_timeout = portal_channel::kDialTimeout;
-    /// For the jitter of delays.
+    /// For the jitter of delays, and the order of addresses.
     Rng rng = Rng::from_number(0);
+    /// Called with the portal's addresses whenever they have been looked up, on the thread that runs the connection.
+    std::function<void(const std::vector<net::IpAddress>&)> on_addresses;
+    // For tests: of name servers, and where it stands which the host has.
+    std::uint16_t dns_port = 53;
+    std::string resolv_conf = "/etc/resolv.conf";
 };
 
 /// A device's connection to the portal: keeps one WebSocket open, joins the role's channel and reconnects by itself.
 ///
-/// It asks the portal for the newer dialect first, and speaks the older one with those that do not have it.
+/// It asks the portal for the newer dialect first, and speaks the older one with those that do not have it. The
+/// portal's host is looked up anew for each attempt, past the tunnel and without waiting, and of its addresses the
+/// first that answers is used.
 ///
 /// Source: spec/portal-protocol.md sections 2 to 4, spec/newer-dialect.md sections 2 to 4. All functions may be called
 /// from any thread; they only queue work. Events are delivered one at a time, in order, on the thread that runs the
@@ -53,9 +60,7 @@ class PortalConnection {
 public:
     using EventHandler = std::function<void(portal_channel::Event)>;
 
-    /// Resolves the portal's host, which may block; this happens once, and every reconnect uses the same addresses
-    /// because name resolution may depend on the tunnel later. Nothing is dialled before connect(). The error is a
-    /// sentence. Runs on a thread of its own.
+    /// Nothing happens on the network before connect(). The error is a sentence. Runs on a thread of its own.
     [[nodiscard]] static std::expected<std::unique_ptr<PortalConnection>, std::string> create(ConnectionOptions options,
                                                                                               EventHandler on_event);
     /// The same, run by whoever runs `context`, by a single thread. The connection must be destroyed by that thread, or
@@ -84,8 +89,9 @@ public:
     /// Closes the WebSocket properly (bounded to a second), then delivers Closed.
     void close();
 
-    /// The portal's addresses, in the order in which they are tried.
-    [[nodiscard]] const std::vector<net::SocketAddress>& addresses() const;
+    /// Whom to ask for the portal's host, once the host's configuration leads to the tunnel; empty: as it is
+    /// configured.
+    void set_name_servers(std::vector<net::IpAddress> servers);
 
 private:
     class Runner;

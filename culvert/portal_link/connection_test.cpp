@@ -428,11 +428,21 @@ TEST(PortalConnection, CanBeClosedAndDestroyedAtAnyTime) {
     }
 }
 
-TEST(PortalConnection, RefusesAHostThatDoesNotExist) {
-    const auto url = portal_api::LoginUrl::build("ws://no-such-host.invalid", {.role = Role::kClient});
-    const auto connection = PortalConnection::create({.url = url.value()}, [](Event) {});
-    ASSERT_FALSE(connection);
-    EXPECT_THAT(connection.error(), HasSubstr("no-such-host.invalid"));
+TEST(PortalConnection, WaitsForAHostThatNobodyKnows) {
+    Connection connection{80, {}, "ws", "no-such-host.invalid"};
+    connection->connect(key(1));
+    EXPECT_THAT(connection.expect<Hiccup>().cause, AllOf(HasSubstr("no-such-host.invalid"), HasSubstr("name servers")));
+}
+
+TEST(PortalConnection, TellsTheAddressesThatItUses) {
+    Server server{{{}}};
+    std::vector<net::IpAddress> addresses;
+    Connection connection{server.port(), [&](ConnectionOptions& options) {
+                              options.on_addresses = [&](const auto& found) { addresses = found; };
+                          }};
+    connection->connect(key(1));
+    connection.expect<Joined>();
+    EXPECT_THAT(addresses, ElementsAre(*net::IpAddress::parse("127.0.0.1")));
 }
 
 }  // namespace

@@ -30,6 +30,7 @@
 #include "culvert/portal_api/refusal_body.h"
 #include "culvert/portal_channel/constants.h"
 #include "culvert/portal_channel/retry_after.h"
+#include "culvert/portal_link/tcp_race.h"
 
 namespace culvert::portal_link {
 namespace {
@@ -78,12 +79,6 @@ constexpr std::size_t kReadSize = 64 * 1024;
 
 // Above this the memory of a message is given back at once.
 constexpr std::size_t kKeptBuffer = 256 * 1024;
-
-/// "203.0.113.10:8081", "[2001:db8::10]:8081"
-std::string text_of(const asio::ip::tcp::endpoint& endpoint) {
-    const auto address = endpoint.address().to_string();
-    return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
-}
 
 DialError transient(std::string_view step, const error_code& error) {
     return {.text = std::string{step} + ": " + error.message()};
@@ -200,6 +195,9 @@ public:
 
     void abort() override {
         observer_.reset();
+        if (race_) {
+            race_->cancel();
+        }
         beast::get_lowest_layer(stream_).close();
     }
 
@@ -234,22 +232,18 @@ private:
 
     asio::awaitable<std::optional<DialError>> connect_tcp() {
         auto& tcp = beast::get_lowest_layer(stream_);
-        tcp.expires_after(std::min<Duration>(kTcpConnectTimeout, target_.timeout));
-        error_code error = asio::error::host_unreachable;
-        std::string tried = "TCP connection";
-        for (const auto& endpoint : target_.endpoints) {
-            tcp.socket().close();
-            tried = "TCP connection to " + text_of(endpoint);
-            if (const auto open_error = open_socket(tcp.socket(), endpoint, target_.socket_mark)) {
-                error = open_error;
-                continue;
-            }
-            std::tie(error) = co_await tcp.async_connect(endpoint, kAwait);
-            if (!error || error == beast::error::timeout) {
-                break;
-            }
+        race_ = std::make_shared<TcpRace>(stream_.get_executor(), target_.endpoints,
+                                          [mark = target_.socket_mark](auto& socket, const auto& endpoint) {
+                                              return open_socket(socket, endpoint, mark);
+                                          });
+        auto connected =
+            co_await race_->run(std::chrono::steady_clock::now() + std::min(kTcpConnectTimeout, target_.timeout));
+        race_.reset();
+        if (!connected) {
+            co_return DialError{.text = std::move(connected.error())};
         }
-        co_return error ? std::optional{transient(tried + " failed", error)} : std::nullopt;
+        tcp.socket() = *std::move(connected);
+        co_return std::nullopt;
     }
 
     asio::awaitable<std::optional<DialError>> start_tls(std::chrono::steady_clock::time_point deadline) {
@@ -323,6 +317,7 @@ private:
     /// Shared, because what it calls may abort(). Null once there is nothing more to tell.
     std::shared_ptr<const LinkObserver> observer_;
     Stream stream_;
+    std::shared_ptr<TcpRace> race_;  // while it is on
     std::string outgoing_;
 };
 

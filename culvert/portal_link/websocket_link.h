@@ -18,12 +18,12 @@ namespace culvert::portal_link {
 
 /// Where to connect to, and how.
 struct LinkTarget {
-    std::vector<boost::asio::ip::tcp::endpoint> endpoints;
-    std::string host;                                    // for TLS
-    std::string host_header;                             // for HTTP
-    std::string path;                                    // with the query; may contain the token
-    std::string authorization;                           // contains the token
-    std::function<std::string(std::string)> hide_token;  // from what the server says
+    std::vector<boost::asio::ip::tcp::endpoint> endpoints;  // in the order in which to try them
+    std::string host;                                       // for TLS
+    std::string host_header;                                // for HTTP
+    std::string path;                                       // with the query; may contain the token
+    std::string authorization;                              // contains the token
+    std::function<std::string(std::string)> hide_token;     // from what the server says
     std::string user_agent;
     Duration timeout{};  // for everything together
     std::optional<std::uint32_t> socket_mark;

@@ -66,7 +66,7 @@ AddressLookUp::AddressLookUp(boost::asio::io_context& context, Options options, 
       retry_{context, [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }},
       limit_{context, [this] {
                  kLog.debug("Looking up a name took too long");
-                 finish(std::nullopt);
+                 finish(is_impatient_ ? result() : std::nullopt);
              }} {}
 
 AddressLookUp::~AddressLookUp() = default;
@@ -97,9 +97,10 @@ bool AddressLookUp::open_channel() {
     options.sock_state_cb_data = this;
     int given = ARES_OPT_FLAGS | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT | ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB;
     char only_servers[] = "b";
+    char hosts_file_first[] = "fb";
     if (options_.servers) {
         options.flags |= ARES_FLAG_NOSEARCH;
-        options.lookups = only_servers;
+        options.lookups = options_.uses_hosts_file ? hosts_file_first : only_servers;
         options.timeout = static_cast<int>(kDohLookUpAttempt.count());
         options.tries = kAttemptsPerServer;
         given |= ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
@@ -125,6 +126,10 @@ void AddressLookUp::follow() {
     if (ipv4_.outcome != Outcome::kPending && ipv6_.outcome != Outcome::kPending) {
         return finish(result());
     }
+    const bool has_one = ipv4_.outcome == Outcome::kFound || ipv6_.outcome == Outcome::kFound;
+    if (has_one && options_.patience && !std::exchange(is_impatient_, true)) {
+        limit_.set(std::min(*options_.patience, options_.limit));
+    }
     timeval delay{};
     if (ares_timeout(channel_.get(), nullptr, &delay) != nullptr) {
         retry_.set(std::chrono::seconds{delay.tv_sec} + std::chrono::microseconds{delay.tv_usec});
@@ -142,7 +147,7 @@ void AddressLookUp::finish(std::optional<Found> result) {
 
 std::optional<AddressLookUp::Found> AddressLookUp::result() const {
     const bool has_found = ipv4_.outcome == Outcome::kFound || ipv6_.outcome == Outcome::kFound;
-    if (!has_found && (ipv4_.outcome == Outcome::kFailed || ipv6_.outcome == Outcome::kFailed)) {
+    if (!has_found && (ipv4_.outcome != Outcome::kNone || ipv6_.outcome != Outcome::kNone)) {
         return std::nullopt;
     }
     Found found{.lifetime = kMaxLifetime};

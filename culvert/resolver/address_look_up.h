@@ -30,6 +30,10 @@ public:
         SocketMark mark;
         /// Until it has failed.
         Duration limit{};
+        /// Whether `servers` are asked only for what /etc/hosts does not know.
+        bool uses_hosts_file = false;
+        /// How long addresses of one family wait for those of the other. Unset: until both are known.
+        std::optional<Duration> patience{};
         // For tests: of name servers, and where it stands which the host has.
         std::uint16_t port = 53;
         std::string resolv_conf = "/etc/resolv.conf";
@@ -76,6 +80,7 @@ private:
     DescriptorSet descriptors_;
     Timer retry_;
     Timer limit_;
+    bool is_impatient_ = false;
     Family ipv4_;
     Family ipv6_;
     std::unique_ptr<ares_channeldata, Destroy> channel_;  // uses all of the above until it ends

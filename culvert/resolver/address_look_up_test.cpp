@@ -173,6 +173,22 @@ TEST_F(AddressLookUpTest, FailsIfNobodyAnswersInTime) {
     EXPECT_FALSE(look_up("www.example.com", 50ms));
 }
 
+TEST_F(AddressLookUpTest, WaitsForTheOtherFamilyAsLongAsItIsTold) {
+    answers_[RecordType::kAaaa] = {{a_record("www.example.com", 100, "2001:db8::1")}};
+    std::optional<std::optional<AddressLookUp::Found>> result;
+    AddressLookUp look_up{
+        loop_.context(),
+        {.servers = std::vector{ip("127.0.0.1")}, .limit = 20s, .patience = 20ms, .port = server_.address().port},
+        [&](auto found) { result = std::move(found); }};
+    look_up.start("www.example.com");
+    EXPECT_TRUE(loop_.run_until([&] {
+        serve();
+        return result.has_value();
+    }));
+    ASSERT_TRUE(result && *result);
+    EXPECT_THAT((*result)->addresses, ElementsAre(ip("2001:db8::1")));
+}
+
 TEST_F(AddressLookUpTest, FailsWithoutServers) {
     EXPECT_FALSE(look_up("www.example.com", 10s, {}));
     EXPECT_FALSE(server_.receive());

@@ -62,6 +62,11 @@ std::expected<void, std::string> DeviceSession::start() {
 
     portal_host_ = options_.portal.url.host();
     is_portal_encrypted_ = options_.portal.url.is_tls();
+    options_.portal.on_addresses = [this](const std::vector<net::IpAddress>& addresses) {
+        if (flow_upload_) {
+            flow_upload_->set_portal_addresses(addresses);
+        }
+    };
     auto connection = portal_link::PortalConnection::create(
         std::move(options_.portal), [this](portal_channel::Event event) { handle_portal(std::move(event)); },
         loop_.context());
@@ -153,16 +158,11 @@ void DeviceSession::start_flow_upload() {
     if (options_.flow_log_folder.empty()) {
         return;
     }
-    std::vector<net::IpAddress> addresses;
-    for (const auto& address : connection_->addresses()) {
-        addresses.push_back(address.ip);
-    }
     flow_upload_ = std::make_unique<flow_upload::FlowUpload>(
         flow_upload::FlowUpload::Options{.folder = options_.flow_log_folder,
                                          .mark = io::kSocketMark,
                                          .allows_plain_text = !is_portal_encrypted_,
-                                         .portal_host = portal_host_,
-                                         .portal_addresses = std::move(addresses)});
+                                         .portal_host = portal_host_});
 }
 
 void DeviceSession::handle(tunnel::FlowsTracked& tracked) {
@@ -172,6 +172,9 @@ void DeviceSession::handle(tunnel::FlowsTracked& tracked) {
 }
 
 void DeviceSession::set_name_servers(const std::vector<net::IpAddress>& servers) {
+    if (connection_) {
+        connection_->set_name_servers(servers);
+    }
     if (flow_upload_) {
         flow_upload_->set_name_servers(servers);
     }

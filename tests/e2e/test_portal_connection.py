@@ -2,9 +2,12 @@
 
 import pathlib
 import re
+import time
 
-import culvert
+import pytest
+
 from culvert import WEB_V4, run_in, wait_until
+from test_dialects import DIALECTS, Scripted
 
 
 def test_a_gateway_lets_in_everybody_who_asks_at_once(bare_system):
@@ -25,14 +28,33 @@ def established(namespace):
     return re.findall(r"\S+:(\d+)\s+203\.0\.113\.10:8081", table)
 
 
-def test_a_connection_that_a_firewall_swallows_is_made_anew(system):
-    assert system.reaches(WEB_V4)
-    (port,) = established("gateway")
+def swallow(namespace, port):
+    """From now on nothing of that connection passes, and nobody is told."""
     rules = f"""table inet swallow {{
         chain out {{ type filter hook output priority -300; tcp sport {port} drop; }}
         chain in {{ type filter hook input priority -300; tcp dport {port} drop; }}
     }}"""
-    run_in("gateway", "nft", rules)
+    run_in(namespace, "nft", rules)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("role", ["client", "gateway"])
+def test_a_connection_that_a_firewall_swallows_is_made_anew(bare_system, role, dialect):
+    lab = Scripted(bare_system, dialect).start()
+    device = getattr(lab, role)
+    (port,) = established(role)
+    swallow(role, port)
+    begin = time.monotonic()
+    wait_until(lambda: device.log.count("Joined the portal") >= 2, 90, f"the {role}'s return to the portal")
+    print(f"\n{role}, {dialect}: back after {time.monotonic() - begin:.1f} s")
+    assert port not in established(role)
+    assert lab.reaches(), "a new flow needs both devices at the portal"
+
+
+def test_clients_get_in_after_a_firewall_swallowed_a_gateways_connection(system):
+    assert system.reaches(WEB_V4)
+    (port,) = established("gateway")
+    swallow("gateway", port)
     try:
         wait_until(lambda: system.gateway.log.count("Joined the portal") >= 2, 60, "the gateway's return to the portal")
         assert port not in established("gateway")
