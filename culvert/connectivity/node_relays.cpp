@@ -153,6 +153,7 @@ void Node::retry_lost_relays(Instant now) {
 }
 
 void Node::drop_dead_relays(Instant now) {
+    const bool had_one = has_relays();
     auto& all = relays_.all();
     for (auto entry = all.begin(); entry != all.end();) {
         const auto id = entry->first;
@@ -170,6 +171,11 @@ void Node::drop_dead_relays(Instant now) {
             lost_relays_.erase(id);  // only the portal can mend that
         }
         forget_relay(id);
+    }
+    if (had_one && !has_relays() && !lost_relays_.empty()) {
+        kLog.info(
+            "No relay answers: only direct paths are left, and those are rare. Does a firewall here block UDP? It has "
+            "to let it pass to port 3478 of the relays, and its answers back");
     }
 }
 

@@ -157,11 +157,11 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_portal(self):
+    def start_portal(self, listen=f"{PORTAL_ADDRESS}:8081"):
         process = self.start(
             "portal",
             "portal",
-            [BIN / "culvert-portal", "--database", f"sqlite:{self.database}", "serve", "--api-listen", f"{PORTAL_ADDRESS}:8081",
+            [BIN / "culvert-portal", "--database", f"sqlite:{self.database}", "serve", "--api-listen", listen,
              "--max-logins", "1000"],
         )
         ready = lambda: run_in("portal", "curl", "-sf", "http://127.0.0.1:8082/readyz", check=False).returncode == 0
