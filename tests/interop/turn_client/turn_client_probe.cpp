@@ -8,15 +8,10 @@
 // point: the probe asks for the server's challenge itself and passes it on as a 401 to the client's request, first as
 // it came (the client must refuse it), then signed. Nothing else is changed.
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,78 +21,14 @@
 #include "culvert/stun/message_builder.h"
 #include "culvert/turn/allocation.h"
 #include "culvert/turn/channel_data.h"
+#include "tests/interop/probe_socket.h"
 
 namespace {
 
 using namespace culvert;
 using namespace std::chrono_literals;
-
-[[noreturn]] void die(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
-
-Instant clock_now() {
-    return Instant{std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
-}
-
-/// An IPv4 UDP socket on loopback.
-class Socket {
-public:
-    Socket() : fd_{::socket(AF_INET, SOCK_DGRAM, 0)} {
-        sockaddr_in any{};
-        any.sin_family = AF_INET;
-        any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof any;
-        auto* const generic = reinterpret_cast<sockaddr*>(&any);
-        if (fd_ < 0 || ::bind(fd_, generic, size) != 0 || ::getsockname(fd_, generic, &size) != 0) {
-            die("socket");
-        }
-        local_ = from_system(any);
-    }
-    ~Socket() { ::close(fd_); }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-
-    [[nodiscard]] const net::SocketAddress& local() const { return local_; }
-
-    void send(const net::SocketAddress& to, ByteSpan bytes) const {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(to.port);
-        std::memcpy(&address.sin_addr, to.ip.bytes().data(), 4);
-        ::sendto(fd_, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    }
-
-    struct Datagram {
-        net::SocketAddress from;
-        Bytes bytes;
-    };
-    [[nodiscard]] std::optional<Datagram> receive(std::chrono::milliseconds timeout) const {
-        pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
-        if (::poll(&ready, 1, static_cast<int>(timeout.count())) <= 0) {
-            return std::nullopt;
-        }
-        sockaddr_in address{};
-        socklen_t size = sizeof address;
-        Bytes bytes(2048);
-        const auto length =
-            ::recvfrom(fd_, bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&address), &size);
-        if (length < 0) {
-            return std::nullopt;
-        }
-        bytes.resize(static_cast<std::size_t>(length));
-        return Datagram{from_system(address), std::move(bytes)};
-    }
-
-private:
-    static net::SocketAddress from_system(const sockaddr_in& address) {
-        return {net::IpAddress::from_bytes(std::as_bytes(std::span{&address.sin_addr, 1})), ntohs(address.sin_port)};
-    }
-
-    int fd_;
-    net::SocketAddress local_;
-};
+using probe::clock_now;
+using probe::Socket;
 
 class Probe {
 public:
