@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <utility>
 
 #include "culvert/nat/constants.h"
@@ -51,33 +50,12 @@ bool may_begin(const packet::IpPacket& packet) {
     return true;
 }
 
-struct Words {
-    std::uint64_t first = 0;
-    std::uint64_t second = 0;
-};
-
-Words words_of(const net::IpAddress& address) {
-    Words words;
-    const auto bytes = address.bytes();
-    std::memcpy(&words.first, bytes.data(), address.is_v4() ? 4 : 8);
-    if (address.is_v6()) {
-        std::memcpy(&words.second, bytes.data() + 8, 8);
-    }
-    return words;
-}
-
-std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
-    __extension__ using Product = unsigned __int128;
-    const auto product = static_cast<Product>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-}
-
 }  // namespace
 
 SessionTable::SessionTable(const Limits& limits, Rng rng)
     : limits_{limits},
       rng_{std::move(rng)},
-      secret_{rng_.next_u64(), rng_.next_u64()},
+      hash_{rng_},
       inside_(kFirstBuckets, kNone),
       outside_(kFirstBuckets, kNone) {
     assert(limits.per_client <= 32'768 && limits.per_client <= limits.total);
@@ -413,12 +391,8 @@ std::size_t SessionTable::size(const ClientId& client) const {
 // --- Structure ---
 
 std::size_t SessionTable::bucket_of(const Side& side) const {
-    const auto client = words_of(side.client);
-    const auto other = words_of(side.other);
     const auto rest = (std::uint64_t{static_cast<std::uint8_t>(side.value.protocol)} << 16U) | side.value.value;
-    // Clients choose what comes in here, and may not know what two choices have in common. Buckets are a power of two.
-    const auto addresses = fold(other.first ^ client.second ^ secret_[0], other.second ^ client.first ^ secret_[1]);
-    return fold(addresses ^ secret_[1], rest ^ secret_[0]) & (inside_.size() - 1);
+    return hash_(side.client, side.other, rest) & (inside_.size() - 1);
 }
 
 SessionTable::Index SessionTable::search(const std::vector<Index>& buckets, Link next, Side Session::* side,

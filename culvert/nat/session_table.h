@@ -12,6 +12,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
+#include "culvert/net/address_pair_hash.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/packet/icmp_error.h"
 #include "culvert/packet/ip_packet.h"
@@ -171,7 +172,7 @@ private:
 
     Limits limits_;
     Rng rng_;
-    std::array<std::uint64_t, 2> secret_;
+    net::AddressPairHash hash_;
     std::vector<Session> sessions_;
     Index free_ = kNone;
     std::vector<Index> inside_;

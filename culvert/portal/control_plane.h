@@ -189,7 +189,10 @@ private:
     [[nodiscard]] FlowOutcome try_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
                                        UnixSeconds wall_now);
     [[nodiscard]] Owner& owner_of(const Session& session);
-    [[nodiscard]] bool record_flow(ConnectedGateway& gateway, Flow& flow);
+    /// Records `flow` by the first policy that still grants it, unless an equal one is `known`. False if all that the
+    /// directory names were deleted or disabled a moment ago, of which the news is on its way to everybody.
+    template <typename AnyFlow>
+    [[nodiscard]] bool record_flow(const ActorId& actor, BasicGrantedFlows<AnyFlow>& known, AnyFlow& flow);
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource, Instant now, UnixSeconds wall_now);
     void wait_for_nobody(const Client& client, const GatewayId& gateway, const ResourceId& resource, Instant now);
@@ -211,7 +214,6 @@ private:
     [[nodiscard]] SharedPools visible_pools(const Session& session) const;
     [[nodiscard]] FlowOutcome try_device_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
                                               UnixSeconds wall_now);
-    [[nodiscard]] bool record_flow(ConnectedClient& device, DeviceFlow& flow);
     void introduce(const Session& client, const Session& device, const DeviceFlow& flow, portal_api::PoolGrant grant,
                    UnixSeconds wall_now);
     void deny_device(SessionId id, const portal_api::CreateFlow& request, portal_api::DeviceAccessRefusal reason);

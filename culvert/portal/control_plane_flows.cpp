@@ -153,31 +153,33 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
         fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
         return FlowOutcome::kAnswered;
     }
-    for (const auto& grant : find_grants(directory_, client.device.actor, request.resource_id)) {
-        flow.policy = grant.policy;
-        flow.membership = grant.membership;
-        if (record_flow(gateway->gateway(), flow)) {
-            ask_gateway(session, *gateway, flow, *adapted, now, wall_now);
-            return FlowOutcome::kAnswered;
-        }
+    if (!record_flow(client.device.actor, gateway->gateway().flows, flow)) {
+        return FlowOutcome::kDirectoryIsOutOfDate;
     }
-    return FlowOutcome::kDirectoryIsOutOfDate;
+    ask_gateway(session, *gateway, flow, *adapted, now, wall_now);
+    return FlowOutcome::kAnswered;
 }
 
-/// False if something that the flow cites was deleted or disabled a moment ago, of which the news is on its way to
-/// everybody. Another policy may still grant it.
-bool ControlPlane::record_flow(ConnectedGateway& gateway, Flow& flow) {
-    // A client asks again for as long as its gateway does not answer; that need not fill the database.
-    if (const auto known = gateway.flows.find_equal(flow)) {
-        flow.id = *known;
-        return true;
+template <typename AnyFlow>
+bool ControlPlane::record_flow(const ActorId& actor, BasicGrantedFlows<AnyFlow>& known, AnyFlow& flow) {
+    for (const auto& grant : find_grants(directory_, actor, flow.resource)) {
+        flow.policy = grant.policy;
+        flow.membership = grant.membership;
+        // A client asks again for as long as nobody answers; that need not fill the database.
+        if (const auto equal = known.find_equal(flow)) {
+            flow.id = *equal;
+            return true;
+        }
+        if (storage_.insert(flow)) {
+            known.add(flow);
+            return true;
+        }
     }
-    if (!storage_.insert(flow)) {
-        return false;
-    }
-    gateway.flows.add(flow);
-    return true;
+    return false;
 }
+
+template bool ControlPlane::record_flow(const ActorId&, GrantedFlows&, Flow&);
+template bool ControlPlane::record_flow(const ActorId&, GrantedDeviceFlows&, DeviceFlow&);
 
 std::expected<Session*, portal_api::FlowFailure> ControlPlane::choose_gateway(const Session& client,
                                                                               const Resource& resource,

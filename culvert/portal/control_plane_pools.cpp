@@ -101,28 +101,11 @@ ControlPlane::FlowOutcome ControlPlane::try_device_flow(Session& session, const 
                     .client_user_agent = session.user_agent,
                     .device_remote_ip = device->remote_ip,
                     .expires_at = expires_at};
-    for (const auto& grant : find_grants(directory_, client.device.actor, request.resource_id)) {
-        flow.policy = grant.policy;
-        flow.membership = grant.membership;
-        if (record_flow(device->client(), flow)) {
-            introduce(session, *device, flow, to_grant(pool->second), wall_now);
-            return FlowOutcome::kAnswered;
-        }
+    if (!record_flow(client.device.actor, device->client().inbound, flow)) {
+        return FlowOutcome::kDirectoryIsOutOfDate;
     }
-    return FlowOutcome::kDirectoryIsOutOfDate;
-}
-
-bool ControlPlane::record_flow(ConnectedClient& device, DeviceFlow& flow) {
-    // A client asks again for as long as the connection does not come up; that need not fill the database.
-    if (const auto known = device.inbound.find_equal(flow)) {
-        flow.id = *known;
-        return true;
-    }
-    if (!storage_.insert(flow)) {
-        return false;
-    }
-    device.inbound.add(flow);
-    return true;
+    introduce(session, *device, flow, to_grant(pool->second), wall_now);
+    return FlowOutcome::kAnswered;
 }
 
 /// The device first: it knows the client before that one's candidates come, since both are queued here in this order.

@@ -199,7 +199,8 @@ void PhoenixChannel::handle_refusal(const DialError& error, Instant now) {
     }
     const auto advice = advice_on_refusal(error.status, error.code, options_.role);
     if (error.status == 401) {
-        fail(fatal_text(with_advice(error.text, advice)), is_dead_token(error.code));
+        fail(is_dead_token(error.code) ? FatalCause::kDeadToken : FatalCause::kRefused,
+             fatal_text(with_advice(error.text, advice)));
         return;
     }
     const auto wait = error.status == 101 ? std::nullopt : error.retry_after;
@@ -267,7 +268,7 @@ void PhoenixChannel::handle_frame(portal_api::ErrorReply reply, Instant now) {
     unanswered_heartbeats_ = 0;
     const auto topic = portal_api::to_topic(options_.role);
     if (reply.topic == topic && pending_join_ == reply.ref) {
-        fail(fatal_text("login failed: " + std::string{shortened(reply.text)}), false);
+        fail(FatalCause::kRefused, fatal_text("login failed: " + std::string{shortened(reply.text)}));
         return;
     }
     if (request_for_relays_ == reply.ref && dialect_.current() == portal_api::Dialect::kV1) {
@@ -298,10 +299,10 @@ void PhoenixChannel::handle_frame(const portal_api::ChannelClosed&, Instant now)
 
 void PhoenixChannel::handle_frame(const portal_api::Disconnect& frame, Instant) {
     if (frame.reason == "token_expired") {
-        fail(fatal_text("token expired. " + advice_on_token(options_.role)), true);
+        fail(FatalCause::kDeadToken, fatal_text("token expired. " + advice_on_token(options_.role)));
     } else if (std::ranges::find(kReplacedReasons, frame.reason) != kReplacedReasons.end()) {
         // Coming back would only throw the other one out.
-        fail(fatal_text(frame.reason + ". " + advice_on_identity()), false);
+        fail(FatalCause::kReplaced, fatal_text(frame.reason + ". " + advice_on_identity()));
     } else {
         // Whether it may come back, the device learns when it does.
         kLog.warn("The portal ends the connection", log::field("reason", shortened(frame.reason)));
@@ -420,9 +421,9 @@ void PhoenixChannel::retry(const Failure& failure, Instant now) {
     const auto cause = with_advice(failure.cause, failure.advice);
     if (!delay) {
         constexpr std::string_view kUnreachable = "Check that this machine reaches the portal's host and port";
-        fail(fatal_text("max retries reached: " +
-                        (failure.advice.empty() ? with_advice(failure.cause, kUnreachable) : cause)),
-             false);
+        fail(FatalCause::kGaveUp,
+             fatal_text("max retries reached: " +
+                        (failure.advice.empty() ? with_advice(failure.cause, kUnreachable) : cause)));
         return;
     }
     enter(State::kWaiting);
@@ -438,10 +439,10 @@ void PhoenixChannel::retry(const Failure& failure, Instant now) {
     events_.emplace_back(Hiccup{.delay = *delay, .max_elapsed = options_.max_partition_time, .cause = cause});
 }
 
-void PhoenixChannel::fail(std::string text, bool is_authentication_error) {
+void PhoenixChannel::fail(FatalCause cause, std::string text) {
     drop();
     enter(State::kClosed);
-    events_.emplace_back(Fatal{.text = std::move(text), .is_authentication_error = is_authentication_error});
+    events_.emplace_back(Fatal{.text = std::move(text), .cause = cause});
 }
 
 void PhoenixChannel::finish_close() {

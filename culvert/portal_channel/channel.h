@@ -139,7 +139,7 @@ private:
         bool is_unknown_host = false;
     };
     void retry(const Failure& failure, Instant now);
-    void fail(std::string text, bool is_authentication_error);
+    void fail(FatalCause cause, std::string text);
     void finish_close();
 
     void handle_frame(portal_api::MessageFrame frame, Instant now);

@@ -384,7 +384,7 @@ TEST(PhoenixChannel, FailsIfTheLoginIsRefused) {
     c.channel.handle_text(portal_api::encode_error_reply("client", {"0"}, "unmatched topic"), c.now);
     const auto fatal = c.events_of<Fatal>();
     ASSERT_EQ(fatal.size(), 1U);
-    EXPECT_FALSE(fatal[0].is_authentication_error);
+    EXPECT_EQ(fatal[0].cause, FatalCause::kRefused);
     EXPECT_THAT(fatal[0].text, HasSubstr("unmatched topic"));
 }
 
@@ -394,7 +394,7 @@ TEST(PhoenixChannel, FailsWithAnAuthenticationErrorIfTheTokenExpired) {
     c.channel.handle_text(portal_api::encode_disconnect("client", "token_expired"), c.now);
     const auto fatal = c.events_of<Fatal>();
     ASSERT_EQ(fatal.size(), 1U);
-    EXPECT_TRUE(fatal[0].is_authentication_error);
+    EXPECT_EQ(fatal[0].cause, FatalCause::kDeadToken);
     EXPECT_EQ(c.actions(), std::vector<Action>{Drop{}});
     EXPECT_EQ(c.channel.poll_timeout(), std::nullopt);
 }
@@ -406,7 +406,7 @@ TEST(PhoenixChannel, EndsWhenAnotherMachineTakesItsPlace) {
         c.channel.handle_text(portal_api::encode_disconnect("client", reason), c.now);
         const auto fatal = c.events_of<Fatal>();
         ASSERT_EQ(fatal.size(), 1U);
-        EXPECT_FALSE(fatal[0].is_authentication_error);
+        EXPECT_EQ(fatal[0].cause, FatalCause::kReplaced);
         EXPECT_THAT(fatal[0].text, AllOf(HasSubstr(reason), HasSubstr("FIREZONE_ID")));
         EXPECT_EQ(c.actions(), std::vector<Action>{Drop{}});
     }
@@ -424,7 +424,7 @@ TEST(PhoenixChannel, EndsOnA401AndAsksForAnotherSignInOnlyIfTheTokenIsDead) {
         EXPECT_EQ(fatal.size(), 1U) << code;
         EXPECT_EQ(c.channel.poll_timeout(), std::nullopt);
         EXPECT_THAT(fatal.at(0).text, HasSubstr("HTTP 401. " + advice_on_refusal(401, code, Role::kClient)));
-        return fatal.at(0).is_authentication_error;
+        return fatal.at(0).cause == FatalCause::kDeadToken;
     };
     EXPECT_TRUE(outcome("invalid_token"));
     EXPECT_TRUE(outcome("missing_token"));
@@ -463,7 +463,7 @@ TEST(PhoenixChannel, GivesUpAfterSixteenAttemptsIfItWasNeverJoined) {
         c.actions();
     }
     EXPECT_EQ(attempts, 16);
-    EXPECT_FALSE(fatal.at(0).is_authentication_error);
+    EXPECT_EQ(fatal.at(0).cause, FatalCause::kGaveUp);
     EXPECT_THAT(fatal.at(0).text, AllOf(HasSubstr("max retries reached: HTTP 403"), HasSubstr("firewall")));
 }
 
@@ -525,7 +525,7 @@ TEST(PhoenixChannel, GivesUpAfterTheMaximumPartitionTime) {
         fatal = c.events_of<Fatal>();
     }
     ASSERT_EQ(fatal.size(), 1U);
-    EXPECT_FALSE(fatal[0].is_authentication_error);
+    EXPECT_EQ(fatal[0].cause, FatalCause::kGaveUp);
     EXPECT_THAT(fatal[0].text, AllOf(HasSubstr("max retries reached"), HasSubstr("host and port")));
     EXPECT_GT(c.now, Instant{} + 12min);
     EXPECT_LE(c.now, Instant{} + 15min);

@@ -37,10 +37,17 @@ struct Hiccup {
 /// close() is complete. Last event.
 struct Closed {};
 
+enum class FatalCause : std::uint8_t {
+    kDeadToken,  ///< The token has ended or was never good: somebody must sign in.
+    kRefused,    ///< The portal lets this device in under no circumstances.
+    kReplaced,   ///< Another device came with the same identity.
+    kGaveUp,     ///< Not reached for as long as it may be tried.
+};
+
 /// Will not work however often it is tried. Last event.
 struct Fatal {
     std::string text;
-    bool is_authentication_error = false;
+    FatalCause cause;
 };
 
 using Event = std::variant<Joined, MessageReceived, MessageRefused, HeartbeatSent, Hiccup, Closed, Fatal>;

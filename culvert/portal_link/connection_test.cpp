@@ -21,6 +21,7 @@ using portal_api::Role;
 using portal_channel::Closed;
 using portal_channel::Event;
 using portal_channel::Fatal;
+using portal_channel::FatalCause;
 using portal_channel::Hiccup;
 using portal_channel::Joined;
 using portal_channel::MessageReceived;
@@ -230,12 +231,12 @@ TEST(PortalConnection, ReconnectsWithANewKey) {
 
 TEST(PortalConnection, EndsOnlyIfItsTokenIsRefused) {
     const auto dead = R"({"status":401,"detail":"Why not","code":"invalid_token"})";
-    for (const auto& [body, is_authentication_error] : {std::pair{dead, true}, {"Why not", false}}) {
+    for (const auto& [body, cause] : {std::pair{dead, FatalCause::kDeadToken}, {"Why not", FatalCause::kRefused}}) {
         Server server{{{.http_response = response(401, body)}}};
         Connection connection{server.port()};
         connection->connect(key(1));
         const auto fatal = connection.expect<Fatal>();
-        EXPECT_EQ(fatal.is_authentication_error, is_authentication_error) << body;
+        EXPECT_EQ(fatal.cause, cause) << body;
         EXPECT_THAT(fatal.text, AllOf(HasSubstr("HTTP 401 Reason: Why not. "), Not(HasSubstr("secret"))));
     }
     for (const int status : {400, 403, 409, 422, 429, 500, 503}) {
@@ -363,7 +364,7 @@ TEST(PortalConnection, EndsWhenTheTokenExpires) {
     Connection connection{server.port()};
     connection->connect(key(1));
     connection.expect<Joined>();
-    EXPECT_TRUE(connection.expect<Fatal>().is_authentication_error);
+    EXPECT_EQ(connection.expect<Fatal>().cause, FatalCause::kDeadToken);
 }
 
 TEST(PortalConnection, TrustsACertificateOfAKnownAuthority) {

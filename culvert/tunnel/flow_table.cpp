@@ -1,7 +1,6 @@
 #include "culvert/tunnel/flow_table.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "culvert/packet/constants.h"
@@ -57,33 +56,9 @@ std::uint8_t after_received(std::uint8_t state, std::uint8_t flags) {
     return with(state, kReset, has(flags, packet::kTcpRst));
 }
 
-struct Words {
-    std::uint64_t first = 0;
-    std::uint64_t second = 0;
-};
-
-Words words_of(const net::IpAddress& address) {
-    Words words;
-    const auto* bytes = address.bytes().data();
-    if (address.is_v4()) {
-        std::memcpy(&words.first, bytes, 4);
-    } else {
-        std::memcpy(&words.first, bytes, 8);
-        std::memcpy(&words.second, bytes + 8, 8);
-    }
-    return words;
-}
-
-std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
-    __extension__ using Product = unsigned __int128;
-    const auto product = static_cast<Product>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-}
-
 }  // namespace
 
-FlowTable::FlowTable(Limits limits, Rng rng)
-    : limits_{limits}, secret_{rng.next_u64(), rng.next_u64()}, buckets_(kFirstBuckets, kNone) {}
+FlowTable::FlowTable(Limits limits, Rng rng) : limits_{limits}, hash_{rng}, buckets_(kFirstBuckets, kNone) {}
 
 // --- Use ---
 
@@ -376,14 +351,9 @@ void FlowTable::forget_rested_peers(Instant now) {
 // --- Structure ---
 
 std::size_t FlowTable::bucket_of(const FlowKey& key) const {
-    const auto client = words_of(key.client);
-    const auto remote = words_of(key.remote);
     const auto rest = (std::uint64_t{key.icmp_query} << 40U) | (std::uint64_t{key.protocol} << 32U) |
                       (std::uint64_t{key.client_value} << 16U) | key.remote_value;
-    // A peer chooses what is remote and the ports, and may not know what two choices have in common. Buckets are a
-    // power of two.
-    const auto addresses = fold(remote.first ^ client.second ^ secret_[0], remote.second ^ client.first ^ secret_[1]);
-    return fold(addresses ^ secret_[1], rest ^ secret_[0]) & (buckets_.size() - 1);
+    return hash_(key.client, key.remote, rest) & (buckets_.size() - 1);
 }
 
 FlowTable::Index FlowTable::search(const FlowKey& key) const {

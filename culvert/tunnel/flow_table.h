@@ -10,6 +10,7 @@
 #include "culvert/base/rng.h"
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
+#include "culvert/net/address_pair_hash.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/tunnel/constants.h"
 #include "culvert/tunnel/flow_key.h"
@@ -162,7 +163,7 @@ private:
     [[nodiscard]] bool is_expired(const Flow& flow, Instant now) const;
 
     Limits limits_;
-    std::array<std::uint64_t, 2> secret_;
+    net::AddressPairHash hash_;
     std::uint32_t generation_ = 1;
 
     std::vector<Flow> flows_;

@@ -109,7 +109,7 @@ void ClientTunnel::handle(const portal_api::FlowCreated& message, Instant now) {
     const auto waiting = access_requests_.take(id);
     if (*upserted == connectivity::Upserted::kReplaced) {
         // The gateway has started anew and allows nothing of what it once did: each resource is asked for again.
-        remove_peer(gateway, now);
+        forget_grants(gateway, now);
     }
     if (const auto before = peers_.gateway_of(id); before != gateway) {
         names_.forget_resource(id);  // what another gateway knows
@@ -185,7 +185,7 @@ void ClientTunnel::close_gateway(const GatewayId& gateway, Instant now) {
 
 void ClientTunnel::forget_gateway(const GatewayId& gateway, Instant now) {
     core_.forget(gateway.uuid(), now);
-    if (!remove_peer(gateway, now)) {
+    if (!forget_grants(gateway, now)) {
         return;
     }
     statuses_.set_unknown(gateway);
@@ -193,7 +193,7 @@ void ClientTunnel::forget_gateway(const GatewayId& gateway, Instant now) {
     flows_.invalidate();
 }
 
-bool ClientTunnel::remove_peer(const GatewayId& gateway, Instant now) {
+bool ClientTunnel::forget_grants(const GatewayId& gateway, Instant now) {
     records_.end_all_of(gateway.uuid(), now);
     for (const auto& resource : peers_.resources_of(gateway)) {
         dns_.handle_site_lost(resource);

@@ -174,7 +174,7 @@ private:
     /// A gateway or another client.
     void forget_peer(const connectivity::ConnectionId& id, Instant now);
     /// The gateway serves nothing any more. False if it was unknown.
-    bool remove_peer(const GatewayId& gateway, Instant now);
+    bool forget_grants(const GatewayId& gateway, Instant now);
     void drain_connections(Instant now);
 
     // Packets.

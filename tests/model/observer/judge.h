@@ -12,7 +12,7 @@
 
 namespace culvert::model {
 
-/// Watches a case and judges it by the invariants of spec/testing.md section 7.4, each group of them in a file of its
+/// Watches a case and judges it by the invariants of docs/invariants.md, each group of them in a file of its
 /// own. What wire formats and timers demand is WireChecker's.
 class Judge final : public Observer {
 public:

@@ -33,7 +33,7 @@ void StateChecks::handle(const ProcessChanged& event, Instant) {
 }
 
 void StateChecks::handle(const DeviceFailed& event, Instant) {
-    if (event.reason.find("max retries reached") != std::string::npos) {
+    if (event.cause == portal_channel::FatalCause::kGaveUp) {
         gave_up_.insert(event.device);
     }
 }

@@ -13,7 +13,7 @@
 /// What a case is judged by: invariants that were checked, how often, and where they did not hold.
 namespace culvert::model {
 
-/// One invariant that did not hold. `invariant` is its id in spec/testing.md section 7.4, like "SEC-1".
+/// One invariant that did not hold. `invariant` is its id in docs/invariants.md, like "SEC-1".
 struct Violation {
     std::string invariant;
     Instant at;

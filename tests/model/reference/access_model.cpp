@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "culvert/base/overloaded.h"
 #include "tests/model/scenario/ids.h"
+#include "tests/model/scenario/ignores.h"
 
 namespace culvert::model {
 AccessModel::AccessModel(const Setup& setup, Instant begin) : setup_{setup}, begin_{begin} {
@@ -28,64 +30,76 @@ void AccessModel::apply(const Action& action, Instant now) {
     update_standings(now);
 }
 
-void AccessModel::change(const Action& action, Instant now) {
-    if (const auto* create = std::get_if<CreateResource>(&action)) {
-        const auto generation = generations_.find(create->resource);
-        const auto next = static_cast<std::uint8_t>(generation == generations_.end() ? 0 : generation->second + 1);
-        generations_[create->resource] = next;
-        const auto& setup = setup_.resources.at(create->resource.value - 1U);
-        const auto id = resource_id(create->resource, next);
-        resources_[id] = {.number = create->resource,
-                          .id = id,
-                          .name = name(create->resource),
-                          .address = setup.address,
-                          .sites = {setup.sites.begin(), setup.sites.end()},
-                          .filters = setup.filters,
-                          .changed_at = now};
-    } else if (const auto* erase = std::get_if<DeleteResource>(&action)) {
-        if (const auto* resource = current(erase->resource)) {
-            const auto id = resource->id;
-            std::erase_if(policies_, [&](const auto& entry) { return entry.first.second == id; });
-            resources_.erase(id);
-        }
-    } else if (const auto* address = std::get_if<SetAddress>(&action)) {
-        if (auto* resource = current(address->resource)) {
-            resource->address = address->address;
-            resource->changed_at = now;
-        }
-    } else if (const auto* filters = std::get_if<SetFilters>(&action)) {
-        if (auto* resource = current(filters->resource)) {
-            resource->filters = filters->filters;
-            resource->changed_at = now;
-        }
-    } else if (const auto* sites = std::get_if<SetSites>(&action)) {
-        if (auto* resource = current(sites->resource)) {
-            resource->sites = {sites->sites.begin(), sites->sites.end()};
-            resource->changed_at = now;
-        }
-    } else if (const auto* policy = std::get_if<CreatePolicy>(&action)) {
-        if (const auto* resource = current(policy->resource)) {
-            policies_[{policy->group, resource->id}] = {};
-        }
-    } else if (const auto* gone = std::get_if<DeletePolicy>(&action)) {
-        if (const auto* resource = current(gone->resource)) {
-            policies_.erase({gone->group, resource->id});
-        }
-    } else if (const auto* toggle = std::get_if<SetPolicyDisabled>(&action)) {
-        if (const auto* resource = current(toggle->resource)) {
-            policies_[{toggle->group, resource->id}] = {toggle->is_disabled};
-        }
-    } else if (const auto* join = std::get_if<JoinGroup>(&action)) {
-        memberships_.emplace(join->client, join->group);
-    } else if (const auto* leave = std::get_if<LeaveGroup>(&action)) {
-        memberships_.erase({leave->client, leave->group});
-    } else if (const auto* revoke = std::get_if<RevokeToken>(&action)) {
-        revoked_.emplace(revoke->device, now);
-    } else if (const auto* rename = std::get_if<RenameSite>(&action)) {
-        site_names_[rename->site] += "'";
-    } else if (const auto* domain = std::get_if<SetSearchDomain>(&action)) {
-        search_domain_ = domain->domain;
+void AccessModel::create(const CreateResource& action, Instant now) {
+    const auto generation = generations_.find(action.resource);
+    const auto next = static_cast<std::uint8_t>(generation == generations_.end() ? 0 : generation->second + 1);
+    generations_[action.resource] = next;
+    const auto& setup = setup_.resources.at(action.resource.value - 1U);
+    const auto id = resource_id(action.resource, next);
+    resources_[id] = {.number = action.resource,
+                      .id = id,
+                      .name = name(action.resource),
+                      .address = setup.address,
+                      .sites = {setup.sites.begin(), setup.sites.end()},
+                      .filters = setup.filters,
+                      .changed_at = now};
+}
+
+void AccessModel::erase(const DeleteResource& action) {
+    if (const auto* resource = current(action.resource)) {
+        const auto id = resource->id;
+        std::erase_if(policies_, [&](const auto& entry) { return entry.first.second == id; });
+        resources_.erase(id);
     }
+}
+
+template <typename Change>
+void AccessModel::edit(ResourceNo number, Instant now, Change change) {
+    if (auto* resource = current(number)) {
+        change(*resource);
+        resource->changed_at = now;
+    }
+}
+
+void AccessModel::change(const Action& action, Instant now) {
+    std::visit(overloaded{
+                   [&](const CreateResource& it) { create(it, now); },
+                   [&](const DeleteResource& it) { erase(it); },
+                   [&](const SetAddress& it) {
+                       edit(it.resource, now, [&](Resource& resource) { resource.address = it.address; });
+                   },
+                   [&](const SetFilters& it) {
+                       edit(it.resource, now, [&](Resource& resource) { resource.filters = it.filters; });
+                   },
+                   [&](const SetSites& it) {
+                       edit(it.resource, now,
+                            [&](Resource& resource) { resource.sites = {it.sites.begin(), it.sites.end()}; });
+                   },
+                   [&](const CreatePolicy& it) {
+                       if (const auto* resource = current(it.resource)) {
+                           policies_[{it.group, resource->id}] = {};
+                       }
+                   },
+                   [&](const DeletePolicy& it) {
+                       if (const auto* resource = current(it.resource)) {
+                           policies_.erase({it.group, resource->id});
+                       }
+                   },
+                   [&](const SetPolicyDisabled& it) {
+                       if (const auto* resource = current(it.resource)) {
+                           policies_[{it.group, resource->id}] = {it.is_disabled};
+                       }
+                   },
+                   [&](const JoinGroup& it) { memberships_.emplace(it.client, it.group); },
+                   [&](const LeaveGroup& it) { memberships_.erase({it.client, it.group}); },
+                   [&](const RevokeToken& it) { revoked_.emplace(it.device, now); },
+                   [&](const RenameSite& it) { site_names_[it.site] += "'"; },
+                   [&](const SetSearchDomain& it) { search_domain_ = it.domain; },
+                   ignores<Probe, Expect, Transfer, Unsolicited, Start, Stop, Crash, Hang, Suspend, Roam, Reset,
+                           ImpairLink, BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat,
+                           SetClock, CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Deceive, Settle>,
+               },
+               action);
 }
 
 AccessModel::Resource* AccessModel::current(ResourceNo number) {

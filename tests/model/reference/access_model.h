@@ -65,6 +65,11 @@ private:
     void update_standings(Instant now);
     [[nodiscard]] Resource* current(ResourceNo number);
     void change(const Action& action, Instant now);
+    void create(const CreateResource& action, Instant now);
+    void erase(const DeleteResource& action);
+    /// Nothing, if the resource does not exist.
+    template <typename Change>
+    void edit(ResourceNo number, Instant now, Change change);
 
     const Setup setup_;
     Instant begin_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "culvert/base/overloaded.h"
 #include "tests/model/scenario/names.h"
 
 namespace culvert::model {
@@ -188,26 +189,35 @@ void Calm::handle(const ActionTaken& event, Instant now) {
     if (!event.is_effective) {
         return;
     }
-    if (const auto* roam = std::get_if<Roam>(&event.step.action)) {
-        begin(roam->client, kMoves, "LIV-2", now);
-        begin(roam->client, kNoSession, "LIV-2", now);  // the portal may not notice for long
-    } else if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
-        begin(reset->client, kNoSession, "LIV-2", now);
-    } else if (const auto* cut = std::get_if<CutPortal>(&event.step.action)) {
-        begin(as_process(cut->device), kCut, "LIV-6", now);
-    } else if (std::holds_alternative<Settle>(event.step.action)) {
-        for (const auto& device : devices_) {
-            end(as_process(device), kCut, now);  // what has not happened does not happen any more
-        }
-    } else if (const auto* revoke = std::get_if<RevokeToken>(&event.step.action)) {
-        strike(as_process(revoke->device), "LIV-6", now);
-    } else if (const auto* clock = std::get_if<SetClock>(&event.step.action)) {
-        strike(clock->gateway, "LIV-4", now);
-    } else if (const auto* attack = std::get_if<Attack>(&event.step.action);
-               attack != nullptr && attack->spoof == Spoof::kUnknownKeyInit) {
-        // Beyond a hundred a second, honest handshakes are repeated with a cookie (spec/connectivity.md section 7.4).
-        strike(as_process(attack->target), "LIV-1", now);
-    }
+    std::visit(
+        overloaded{
+            [&](const Roam& it) {
+                begin(it.client, kMoves, "LIV-2", now);
+                begin(it.client, kNoSession, "LIV-2", now);  // the portal may not notice for long
+            },
+            [&](const Reset& it) { begin(it.client, kNoSession, "LIV-2", now); },
+            [&](const CutPortal& it) { begin(as_process(it.device), kCut, "LIV-6", now); },
+            [&](const Settle&) {
+                for (const auto& device : devices_) {
+                    end(as_process(device), kCut, now);  // what has not happened does not happen any more
+                }
+            },
+            [&](const RevokeToken& it) { strike(as_process(it.device), "LIV-6", now); },
+            [&](const SetClock& it) { strike(it.gateway, "LIV-4", now); },
+            [&](const Attack& it) {
+                if (it.spoof == Spoof::kUnknownKeyInit) {
+                    // Beyond a hundred a second, honest handshakes are repeated with a cookie
+                    // (spec/connectivity.md section 7.4).
+                    strike(as_process(it.target), "LIV-1", now);
+                }
+            },
+            // Links and NATs report their own changes (FaultChanged, NatReplaced), processes theirs.
+            ignores<Probe, Expect, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress, SetFilters,
+                    SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup, RenameSite,
+                    SetSearchDomain, Start, Stop, Crash, Hang, Suspend, ImpairLink, BlockDirect, BlockRelay, LoseFamily,
+                    RebootNat, RenumberNat, ReplaceNat, PortalTrouble, Forge, Betray, AbuseRelay, Deceive>,
+        },
+        event.step.action);
 }
 
 void Calm::handle(const SessionOpened& event, Instant now) {

@@ -12,7 +12,7 @@
 namespace culvert::model {
 namespace {
 
-/// Invariants of spec/testing.md section 7.4 that every sufficiently long run must have checked.
+/// Invariants of docs/invariants.md that every sufficiently long run must have checked.
 constexpr auto kInvariants = std::to_array<std::string_view>(
     {"CON-1", "CON-2", "CON-3", "CON-6", "DET-3", "DET-4",  "DET-5",  "LIV-1",  "LIV-2", "LIV-3", "LIV-4", "LIV-5",
      "LIV-9", "PRO-1", "PRO-2", "PRO-3", "RES-1", "RES-2",  "RES-3",  "RES-4",  "SEC-1", "SEC-2", "SEC-3", "SEC-4",

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "culvert/base/enumerators.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/packet/ip_packet.h"
 #include "culvert/portal_api/codec.h"
@@ -147,7 +148,10 @@ std::string line_of(const Observation& observation) {
             [](const MessageToPortal& o) {
                 return fmt::format("{} to portal: {}", name(o.device), summary_of(text_of(o.message)));
             },
-            [](const DeviceFailed& o) { return fmt::format("{} gives up: {}", name(o.device), o.reason); },
+            [](const DeviceFailed& o) {
+                return fmt::format("{} ends: {}", name(o.device),
+                                   kEnumeratorNames<portal_channel::FatalCause>[static_cast<std::size_t>(o.cause)]);
+            },
             [](const InterfaceConfigured& o) {
                 std::string text = name(o.device) + " interface " + o.config.ipv4.to_string() + " " +
                                    o.config.ipv6.to_string() + " routes";

@@ -8,7 +8,7 @@
 namespace culvert::model {
 
 /// Checks every datagram on every wire against the specifications, with decoders of its own: forms, signatures, order,
-/// timing, and who may send what to whom (PRO-1, SEC-5, SEC-8, RES-1 to RES-3, STA-3 of spec/testing.md section 7.4).
+/// timing, and who may send what to whom (PRO-1, SEC-5, SEC-8, RES-1 to RES-3, STA-3 of docs/invariants.md).
 class WireChecker final : public Observer {
 public:
     explicit WireChecker(const Setup& setup);

@@ -14,6 +14,7 @@
 #include "culvert/net/socket_address.h"
 #include "culvert/observability/log.h"
 #include "culvert/portal_api/frame.h"
+#include "culvert/portal_channel/event.h"
 #include "culvert/tunnel/client/client_state.h"
 #include "culvert/tunnel/client/resource_view.h"
 #include "culvert/tunnel/device/tun_config.h"
@@ -159,7 +160,7 @@ struct MessageToPortal {
 /// A device gave up for good.
 struct DeviceFailed {
     Device device;
-    std::string reason;
+    portal_channel::FatalCause cause;
 };
 
 /// A client's TUN interface was configured, and its list of resources changed.

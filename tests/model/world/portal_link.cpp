@@ -415,7 +415,7 @@ void PortalLink::drive_device_end(Instant now, Instant local_now) {
         if (const auto* received = std::get_if<portal_channel::MessageReceived>(&*event)) {
             environment_.observe(MessageToDevice{device_, received->message});
         } else if (const auto* fatal = std::get_if<portal_channel::Fatal>(&*event)) {
-            environment_.observe(DeviceFailed{device_, fatal->text});
+            environment_.observe(DeviceFailed{device_, fatal->cause});
         }
         events_.push_back(std::move(*event));
     }
