@@ -141,6 +141,7 @@ private:
              .max_connections = kMaxWaiting,
              .max_body = portal_api::kMaxFlowBody,
              .admit = [this](auto& exchange) { return admit(exchange); },
+             .too_long = [](const auto& exchange) { return to_response(admitted(exchange)->too_long); },
              .enter =
                  [this](const auto& peer) { return is_trusted(peer) || limiter_.opened(peer, io::monotonic_now()); },
              .leave =
@@ -211,9 +212,13 @@ private:
 
         std::size_t& used;
         std::size_t bytes;
+        portal::FlowIngestion::Answer too_long;
         /// Decided already, but a device that is still sending would not hear it.
         std::optional<portal::FlowIngestion::Answer> verdict;
     };
+    static std::shared_ptr<Admitted> admitted(const culvert::http::Exchange& exchange) {
+        return std::static_pointer_cast<Admitted>(exchange.attachment());
+    }
 
     /// How many bytes of the request's body are read. All other requests have none.
     std::size_t admit(culvert::http::Exchange& exchange) {
@@ -221,18 +226,17 @@ private:
         if (message.method() != beast_http::verb::post || message.target() != as_beast(portal_api::kFlowLogsPath)) {
             return 0;
         }
-        const auto admission = judge_header(exchange);
+        auto admission = judge_header(exchange);
         const auto announced = message.has_content_length() ? content_length(message) : admission.max_body;
         auto admitted = std::make_shared<Admitted>(body_bytes_, std::min(announced, admission.max_body));
-        admitted->verdict = admission.verdict;
-        const bool is_too_long = announced > admission.max_body;
+        admitted->too_long = std::move(admission.too_long);
+        admitted->verdict = std::move(admission.verdict);
         const bool is_crowded = body_bytes_ > portal::kMaxBodiesAtOnce;
-        if (is_too_long || is_crowded) {
-            admitted->verdict =
-                is_too_long ? portal::FlowIngestion::unauthorized() : portal::FlowIngestion::overloaded();
+        if (is_crowded) {
+            admitted->verdict = portal::FlowIngestion::overloaded();
         }
         exchange.attach(std::move(admitted));
-        return is_too_long || is_crowded ? 0 : admission.max_body;
+        return is_crowded ? 0 : admission.max_body;
     }
 
     portal::FlowIngestion::Admission judge_header(const culvert::http::Exchange& exchange) {
@@ -243,14 +247,15 @@ private:
                                          wall_seconds());
         } catch (const portal::StorageError& failure) {
             kLog.debug("Cannot take flow logs", log::field("error", std::string_view{failure.what()}));
-            return {.max_body = portal::kMaxStrangersBody, .verdict = portal::FlowIngestion::overloaded()};
+            return {.max_body = portal::kMaxStrangersBody,
+                    .too_long = portal::FlowIngestion::overloaded(),
+                    .verdict = portal::FlowIngestion::overloaded()};
         }
     }
 
     void ingest(const ExchangePtr& exchange) {
-        const auto admitted = std::static_pointer_cast<Admitted>(exchange->attachment());
-        if (admitted != nullptr && admitted->verdict) {
-            return answer(exchange, *admitted->verdict);
+        if (const auto decided = admitted(*exchange); decided != nullptr && decided->verdict) {
+            return answer(exchange, *decided->verdict);
         }
         try {
             const auto& message = exchange->message();
@@ -285,13 +290,17 @@ private:
     }
 
     static void answer(const ExchangePtr& exchange, const portal::FlowIngestion::Answer& answer) {
+        exchange->respond(to_response(answer));
+    }
+
+    static culvert::http::Response to_response(const portal::FlowIngestion::Answer& answer) {
         if (answer.status != 200) {
             kLog.debug("Refused flow logs", log::field("status", answer.status), log::field("code", answer.code));
         }
-        exchange->respond({.status = answer.status,
-                           .body = answer.body,
-                           .content_type = answer.status == 200 ? "application/json" : "application/problem+json",
-                           .retry_after = answer.retry_after});
+        return {.status = answer.status,
+                .body = answer.body,
+                .content_type = answer.status == 200 ? "application/json" : "application/problem+json",
+                .retry_after = answer.retry_after};
     }
 
     static std::string_view authorization_of(const culvert::http::Exchange::Message& message) {

@@ -10,6 +10,9 @@ namespace culvert::http {
 inline constexpr std::chrono::seconds kStepTimeout{10};
 /// For a request's body. The longest are some megabytes.
 inline constexpr std::chrono::seconds kBodyTimeout{60};
+/// What is still read of a body that nobody wants, so that its sender hears why before the connection is reset.
+inline constexpr std::size_t kMaxDiscarded = 32 * 1024 * 1024;
+inline constexpr std::size_t kDiscardedAtOnce = 64 * 1024;
 /// Of a request's header.
 inline constexpr std::size_t kMaxHeaderBytes = 8 * 1024;
 /// After accept() failed, most likely for want of file descriptors.

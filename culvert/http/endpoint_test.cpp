@@ -111,6 +111,16 @@ TEST_F(EndpointTest, SurvivesGarbageAndOversizedRequests) {
     EXPECT_THAT(get("GET /healthz"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(EndpointTest, HearsOutWhoIsRefusedWhileHeStillSends) {
+    const std::string long_body(3'000'000, 'x');
+    EXPECT_THAT(
+        exchange(endpoint_->address(), "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n" + long_body),
+        StartsWith("HTTP/1.1 413"));
+    EXPECT_THAT(exchange(endpoint_->address(),
+                         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2dc6c0\r\n" + long_body),
+                StartsWith("HTTP/1.1 413"));
+}
+
 TEST_F(EndpointTest, ServesSeveralRequestsOfOneConnection) {
     const auto answers =
         exchange(endpoint_->address(), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + request("GET /sick"));

@@ -192,9 +192,7 @@ Exchange::~Exchange() {
 void Exchange::read() {
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
-    if (server_->options.max_body > 0) {
-        parser_->body_limit(server_->options.max_body);
-    }
+    parser_->body_limit(boost::none);  // not before it is known who sends it
     is_answered_ = false;
     attachment_.reset();
     server_->join(*this);
@@ -249,11 +247,16 @@ void Exchange::refuse(const error_code& error) {
     if (error == beast_http::error::header_limit) {
         respond({431, "The request's header is too long.\n"});
     } else if (error == beast_http::error::body_limit) {
-        respond({413, "The request's body is too long.\n"});
+        respond(too_long());
     } else if (error != beast_http::error::end_of_stream && error != beast_http::error::partial_message &&
                error.category() == beast_http::make_error_code(beast_http::error::bad_method).category()) {
         respond({400, "This is not HTTP.\n"});
     }
+}
+
+Response Exchange::too_long() const {
+    const auto& answer = server_->options.too_long;
+    return answer ? answer(*this) : Response{413, "The request's body is too long.\n"};
 }
 
 void Exchange::respond(Response response) {
@@ -281,10 +284,32 @@ void Exchange::respond(Response response) {
         } else if (self->response_.keep_alive()) {
             self->read();
         } else {
-            error_code ignored;
-            self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+            self->handle_answered();
         }
     });
+}
+
+void Exchange::handle_answered() {
+    error_code ignored;
+    stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+    if (parser_->is_header_done() && !parser_->is_done()) {
+        server_->join(*this);
+        stream_.expires_after(kStepTimeout);
+        discard_rest();
+    }
+}
+
+/// Closing a socket in which something waits to be read resets the connection, and what was written last may never be
+/// seen (RFC 9112 section 9.6).
+void Exchange::discard_rest() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(kDiscardedAtOnce),
+                            [self = shared_from_this()](const error_code& error, std::size_t size) {
+                                self->discarded_ += size;
+                                if (!error && self->discarded_ < kMaxDiscarded) {
+                                    self->discard_rest();
+                                }
+                            });
 }
 
 Exchange::Taken Exchange::take_over() {

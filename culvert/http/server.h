@@ -34,10 +34,12 @@ public:
         net::SocketAddress listen;
         /// Connections at a time, without those that were taken over. The one that has waited longest makes room.
         std::size_t max_connections = 64;
-        /// Bytes; 0: requests are answered once their header is there. A longer one is answered with 413.
+        /// Bytes; 0: requests are answered once their header is there.
         std::size_t max_body = 0;
         /// How much of it is read of a request whose header is there, if not always as much; 0: it is answered at once.
         std::function<std::size_t(Exchange&)> admit = nullptr;
+        /// The answer to a request whose body is longer; unset: 413, as text.
+        std::function<Response(const Exchange&)> too_long = nullptr;
         bool keeps_alive = false;
         /// Whether one more connection from there may be; unset: any. Called again, with `leave`, when one has gone or
         /// was taken over.
@@ -108,6 +110,9 @@ private:
     void handle_message(const boost::system::error_code& error);
     void call_handler();
     void refuse(const boost::system::error_code& error);
+    [[nodiscard]] Response too_long() const;
+    void handle_answered();
+    void discard_rest();
 
     std::shared_ptr<Server::State> server_;
     Stream stream_;
@@ -118,6 +123,7 @@ private:
     std::optional<Parser> parser_;
     bool is_refused_ = false;
     bool is_answered_ = false;
+    std::size_t discarded_ = 0;
     std::shared_ptr<void> attachment_;
     boost::beast::http::response<boost::beast::http::string_body> response_;
 };

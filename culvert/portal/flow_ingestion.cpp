@@ -43,6 +43,11 @@ Answer bad_request(std::string_view detail) {
     return refuse(400, "Bad Request", "invalid_flow_logs", detail);
 }
 
+/// Has a device halve its batch.
+Answer too_large() {
+    return refuse(413, "Payload Too Large", "content_too_large", "More than 10 MB. Send fewer records at once.");
+}
+
 /// What a record may say of the authorization, which is for the token to say.
 bool is_foreign(const json::value& record, const portal_api::IngestClaims& claims) {
     const auto* object = record.if_object();
@@ -73,8 +78,9 @@ net::IpAddress place_of(const net::IpAddress& address) {
 
 FlowIngestion::Admission FlowIngestion::admit(const net::IpAddress& from, std::string_view authorization,
                                               const Account& account, Instant now, UnixSeconds wall_now) {
-    Admission admission{.max_body =
-                            verify(authorization, account, wall_now) ? portal_api::kMaxFlowBody : kMaxStrangersBody};
+    const bool is_stranger = !verify(authorization, account, wall_now);
+    Admission admission{.max_body = is_stranger ? kMaxStrangersBody : portal_api::kMaxFlowBody,
+                        .too_long = is_stranger ? unauthorized() : too_large()};
     if (is_too_fast(from, now)) {
         admission.verdict = refuse(429, "Too Many Requests", "rate_limit", "One batch each second.");
         admission.verdict->retry_after = std::chrono::seconds{1};

@@ -37,7 +37,9 @@ public:
     struct Admission {
         /// Bytes. Who shows no token of ours is heard out as well, so that he is told what is wrong, but not for long.
         std::size_t max_body = 0;
-        /// What to answer once the body is there, or is too long.
+        /// What to answer if the body is longer.
+        Answer too_long;
+        /// What to answer once the body is there.
         std::optional<Answer> verdict = std::nullopt;
     };
     /// Throws StorageError.

@@ -227,10 +227,12 @@ TEST_F(FlowIngestionTest, RemembersOnlySoManyAddresses) {
 
 TEST_F(FlowIngestionTest, ReadsLittleOfWhoShowsNoToken) {
     const auto admit = [this](const std::string& authorization) {
-        return ingestion.admit(*net::IpAddress::parse("192.0.2.1"), authorization, account, {}, now).max_body;
+        return ingestion.admit(*net::IpAddress::parse("192.0.2.1"), authorization, account, {}, now);
     };
-    EXPECT_EQ(admit(token(claims)), portal_api::kMaxFlowBody);
-    EXPECT_EQ(admit("Bearer nothing"), kMaxStrangersBody);
+    EXPECT_EQ(admit(token(claims)).max_body, portal_api::kMaxFlowBody);
+    EXPECT_EQ(admit(token(claims)).too_long.status, 413U) << "or the device would not halve its batch";
+    EXPECT_EQ(admit("Bearer nothing").max_body, kMaxStrangersBody);
+    EXPECT_EQ(admit("Bearer nothing").too_long.status, 401U);
 }
 
 TEST_F(FlowIngestionTest, ForgetsWhatIsOld) {
