@@ -16,6 +16,10 @@ inline constexpr std::size_t kWaitingPackets = 128;
 /// How long a client waits before it asks again for access to the same resource. Asking is driven by traffic only.
 inline constexpr Duration kIntentInterval = std::chrono::seconds{2};
 
+/// And how often in the long run if each time there is an answer and the access ends again: what makes it end, a
+/// gateway that says goodbye to everybody or a site that is offline, is asked about no faster for it. Ours to choose.
+inline constexpr Rate kIntents{.per_second = 1, .burst = 4};
+
 /// How long new addresses of names are gathered before the host is told of all of them. Ours to choose: there may be
 /// many, and the next session needs them, not this one.
 inline constexpr Duration kRecordsInterval = std::chrono::seconds{1};

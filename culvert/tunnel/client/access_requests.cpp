@@ -6,14 +6,12 @@ namespace culvert::tunnel {
 
 bool AccessRequests::request(const ResourceId& resource, Instant now) {
     const auto [request, is_new] = requests_.try_emplace(resource, Request{.last_intent = now});
-    if (is_new) {
-        return true;
-    }
-    if (now - request->second.last_intent < kIntentInterval) {
+    if (!is_new && now - request->second.last_intent < kIntentInterval) {
         return false;
     }
+    std::erase_if(limiters_, [&](const auto& limiter) { return limiter.second.is_full(now); });
     request->second.last_intent = now;
-    return true;
+    return limiters_[resource].take(kIntents, now);
 }
 
 AccessRequests::Waiting* AccessRequests::waiting(const ResourceId& resource) {

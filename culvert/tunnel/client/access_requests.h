@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "culvert/base/rate_limiter.h"
 #include "culvert/base/time.h"
 #include "culvert/base/uuid.h"
 #include "culvert/tunnel/constants.h"
@@ -18,7 +19,8 @@ namespace culvert::tunnel {
 /// Requests for access that the portal has not answered, with the packets that wait for the answer.
 ///
 /// Nothing here runs on a timer: a request is repeated only if there is still traffic for the resource, and then at
-/// most every kIntentInterval (spec/tunnel.md section 3.9).
+/// most every kIntentInterval (spec/tunnel.md section 3.9). One that follows an answer goes out at once, but kIntents
+/// bounds how often: else traffic would ask as fast as the portal answers.
 class AccessRequests {
 public:
     /// Notes that `resource` is wanted. Whether the portal must be asked now.
@@ -52,6 +54,8 @@ private:
     };
 
     std::map<ResourceId, Request> requests_;
+    /// Those of which there were some lately.
+    std::map<ResourceId, RateLimiter> limiters_;
 };
 
 }  // namespace culvert::tunnel

@@ -73,5 +73,21 @@ TEST(AccessRequests, StartsAfreshOnceAFlowHasEnded) {
     EXPECT_TRUE(requests.request(kA, kStart));
 }
 
+TEST(AccessRequests, AreNoFasterForAnswersThatComeToNothing) {
+    AccessRequests requests;
+    int asked = 0;
+    for (auto now = kStart; now < kStart + 100s; now += 10ms) {
+        if (requests.request(kA, now)) {
+            ++asked;
+            requests.erase(kA);
+        }
+    }
+    EXPECT_LE(asked, 105);
+    EXPECT_GE(asked, 50);
+    requests.erase(kA);
+    EXPECT_TRUE(requests.request(kB, kStart + 100s)) << "another one has had no part in it";
+    EXPECT_TRUE(requests.request(kA, kStart + 102s));
+}
+
 }  // namespace
 }  // namespace culvert::tunnel

@@ -154,6 +154,17 @@ TEST_F(ClientFlows, AskAgainAtOnceAfterAnOfflineSite) {
     EXPECT_EQ(intents.size(), 2U);
 }
 
+TEST_F(ClientFlows, AskNoFasterForARefusalToEachRequest) {
+    network.is_portal_answering = false;
+    for (std::uint16_t i = 0; i < 1000; ++i) {
+        network.send(udp_packet("10.1.0.5:53", i));
+        network.to_client(portal_api::FlowCreationFailed{kR1, portal_api::FlowFailure::kOffline, {}});
+        network.run_for(10ms);
+    }
+    EXPECT_LE(intents.size(), 15U);
+    EXPECT_GE(intents.size(), 5U);
+}
+
 TEST_F(ClientFlows, WaitForTheThrottleAfterOtherFailures) {
     network.is_portal_answering = false;
     network.send(udp_packet("10.1.0.5:53", 1));
