@@ -56,6 +56,18 @@ constexpr std::array kKinds{
     Kind{Role::kClient, false, "invalidate_gateway_ice_candidates"},
     Kind{Role::kClient, false, "no_relays"},
     Kind{Role::kGateway, false, "set_snownet_capabilities"},
+    Kind{Role::kClient, true, "client_device_access_authorized"},
+    Kind{Role::kClient, true, "client_device_access_denied"},
+    Kind{Role::kClient, true, "client_ice_candidates"},
+    Kind{Role::kClient, true, "invalidate_client_ice_candidates"},
+    Kind{Role::kClient, true, "client_ice_candidate_error"},
+    Kind{Role::kClient, true, "reject_access"},
+    Kind{Role::kClient, true, "resource_filters_updated"},
+    Kind{Role::kClient, false, "new_client_ice_candidates"},
+    Kind{Role::kClient, false, "invalidate_client_ice_candidates"},
+    Kind{Role::kClient, false, "set_snownet_capabilities"},
+    Kind{Role::kGateway, false, "no_relays"},
+    Kind{Role::kRelay, true, "turn_users"},
 };
 
 void require(bool holds) {
