@@ -4,7 +4,8 @@ import pathlib
 
 import pytest
 
-from culvert import WEB_V4, run_in, wait_until
+import names
+from culvert import LAB_STATE, WEB_V4, run_in, wait_until
 
 DIALECTS = {"v1": "/{}/websocket", "v2": "/{}/v2/websocket"}
 
@@ -20,10 +21,10 @@ class Scripted:
         wait_until(lambda: ":8081" in run_in("portal", "ss", "-ltn").stdout, 5, "start of the scripted portal")
         system.tokens = {("relay",): ".relay", ("gateway", "--site", "hq"): ".gateway", ("client", "--actor", "robot"): ".client"}
 
-    def start(self, seconds=10):
+    def start(self, seconds=10, environment=None):
         self.system.start_relay()
         self.gateway = self.system.device("gateway", ".gateway")
-        self.client = self.system.device("client", ".client")
+        self.client = self.system.device("client", ".client", environment=environment)
         for device in (self.gateway, self.client):
             device.wait_for_log("Tunnel ready", seconds)
         return self
@@ -52,6 +53,23 @@ def test_devices_speak_the_only_dialect_of_their_portal(bare_system, dialect):
         assert dialled == (expected if dialect == "v1" else expected[:1])
     assert lab.said("what nobody knows") == 0, lab.portal.log
     assert bare_system.warnings() == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_resources_of_each_type_work_with_it(bare_system, dialect):
+    lab = Scripted(bare_system, dialect)
+    lab.start(environment=names.in_resolv_conf(FIREZONE_ACTIVATE_INTERNET_RESOURCE="true"))
+
+    assert lab.reaches()
+    assert bare_system.curl("http://wiki.corp.example/").stdout == names.GREETING
+    assert names.is_proxy(names.answers("wiki.corp.example", "A")[0])
+    assert names.answers("wiki.corp.example", "A", f"@{names.SITE_RESOLVER}") == ["10.20.0.10"], "datagrams pass"
+    assert bare_system.curl(f"http://{names.PUBLIC_V4}/").stdout == names.PUBLIC_GREETING
+    visitors = (LAB_STATE / f"public-web-{names.PUBLIC_V4}.log").read_text()
+    assert "172.31.0.100" in [line.split()[0] for line in visitors.splitlines() if "GET" in line][-1]
+    requests = lab.said("client says create_flow") + lab.said("client says request_authorization")
+    assert requests == 3, "one for each resource"
+    assert lab.said("what nobody knows") == 0, lab.portal.log
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -1,5 +1,7 @@
 """Parts come and go; what is established keeps working, what is lost comes back."""
 
+import time
+
 from culvert import WEB_V4, wait_until
 
 
@@ -8,6 +10,26 @@ def test_gateway_restarts_gracefully(system):
     assert system.gateway.stop() == 0
     system.gateway = system.start_gateway()
     wait_until(lambda: system.reaches(WEB_V4, seconds=2), 20, "access through the restarted gateway")
+
+
+def test_gateway_is_killed_and_started_again_at_once(system):
+    assert system.reaches(WEB_V4)
+    system.gateway.kill()
+    system.gateway = system.start_gateway()
+    # Its client finds out that the connection is dead; the portal knew at once.
+    wait_until(lambda: system.reaches(WEB_V4, seconds=2), 30, "access through the gateway that was killed")
+    assert "Another machine" not in system.gateway.log
+
+
+def test_gateway_that_was_stopped_is_known_to_be_offline_at_once(system):
+    assert system.reaches(WEB_V4)
+    assert system.gateway.stop() == 0
+    before = time.monotonic()
+    system.reaches(WEB_V4, seconds=3)
+    wait_until(lambda: "All gateways of a resource are offline" in system.client.log, 5, "a word that it is offline")
+    assert time.monotonic() - before < 10, "the portal waits 15 s for a gateway that it takes for online"
+    system.gateway = system.start_gateway()
+    wait_until(lambda: system.reaches(WEB_V4, seconds=2), 20, "access through the gateway that is back")
 
 
 def test_tunnel_survives_a_portal_outage(system):

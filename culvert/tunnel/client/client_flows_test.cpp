@@ -594,18 +594,28 @@ TEST_F(ClientFlows, BelongToAWiderResourceIfTheNarrowerOneForbidsThem) {
     EXPECT_EQ(gateway.received.size(), 1U);
 }
 
-TEST_F(ClientFlows, TellTheUserOnceThatASiteIsOffline) {
+TEST_F(ClientFlows, TellTheUserOnceWhyAResourceCannotBeReached) {
     std::vector<std::string> told;
     const log::CaptureScope capture{log::Level::kInfo,
                                     [&](log::Level, std::string_view, std::string_view message, auto&&) {
-                                        if (message.find("offline") != std::string_view::npos) {
+                                        if (message.find("gateway") != std::string_view::npos) {
                                             told.emplace_back(message);
                                         }
                                     }};
-    for (int i = 0; i < 3; ++i) {
-        network.to_client(portal_api::FlowCreationFailed{kR1, portal_api::FlowFailure::kOffline, {}});
-    }
-    EXPECT_EQ(told.size(), 1U);
+    const auto refuse = [this](portal_api::FlowFailure reason) {
+        for (int i = 0; i < 3; ++i) {
+            network.to_client(portal_api::FlowCreationFailed{kR1, reason, {}});
+        }
+    };
+    refuse(portal_api::FlowFailure::kForbidden);
+    EXPECT_TRUE(told.empty()) << "which is for administrators to know";
+    refuse(portal_api::FlowFailure::kVersionMismatch);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_THAT(told[0], testing::HasSubstr("version"));
+    EXPECT_EQ(network.client.resources[0].status, ResourceStatus::kUnknown) << "its gateways run";
+    refuse(portal_api::FlowFailure::kOffline);
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_THAT(told[1], testing::HasSubstr("offline"));
     EXPECT_EQ(network.client.resources[0].status, ResourceStatus::kOffline);
 
     network.run_for(5min);

@@ -1,11 +1,12 @@
 """Devices of 2025 and of 2026 at one portal (docs/spec/newer-dialect.md), as the official Phoenix client."""
 
+import dataclasses
 import json
 import time
 
 import pytest
 
-from portal_process import CLIENT_AGENT, GATEWAY_AGENT, NEWER_CLIENT_AGENT, NEWER_GATEWAY_AGENT, key
+from portal_process import ACME, CLIENT_AGENT, GATEWAY_AGENT, NEWER_CLIENT_AGENT, NEWER_GATEWAY_AGENT, key
 from raw_websocket import RawWebSocket
 
 NAMES = {
@@ -17,6 +18,40 @@ NAMES = {
            "sites": "sites"},
 }
 EVERYWHERE = pytest.mark.parametrize("dialect", ["v1", "v2"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """What tells devices of one generation from others (docs/spec/newer-dialect.md section 1)."""
+
+    dialect: str
+    has_header: bool
+    gateway: str
+    client: str
+    signals_one_gateway_at_a_time: bool
+    has_capabilities: bool
+
+    def agent(self, role):
+        return f"Debian/12.0.0 {'gateway' if role == 'gateway' else 'headless-client'}/{getattr(self, role)} (x86_64; 6.1.0)"
+
+
+GENERATIONS = {
+    "A": Generation("v1", False, "1.4.18", "1.5.5", False, False),
+    "B": Generation("v1", True, "1.5.2", "1.5.9", True, False),
+    "C": Generation("v2", True, "1.6.0", "1.5.11", True, True),
+    "D": Generation("v2", True, "1.6.1", "1.5.12", True, True),
+}
+# The first version of each app that has the property it is listed for, and the newest.
+APPS = {
+    "A": ["Windows/11.0.26100 gui-client/1.5.9", "Mac OS/15.1.0 apple-client/1.5.11", "iOS/18.1.0 apple-client/1.5.11",
+          "Android/14.0.0 android-client/1.5.8"],
+    "B": ["Windows/11.0.26100 gui-client/1.5.15", "Mac OS/15.1.0 apple-client/1.5.18", "iOS/18.1.0 apple-client/1.5.18",
+          "Android/14.0.0 android-client/1.5.12"],
+    "C": ["Windows/11.0.26100 gui-client/1.5.16", "Mac OS/15.1.0 apple-client/1.5.19", "iOS/18.1.0 apple-client/1.5.19",
+          "Android/14.0.0 android-client/1.5.13"],
+    "D": ["Windows/11.0.26100 gui-client/1.5.17", "Mac OS/15.1.0 apple-client/1.5.20", "iOS/18.1.0 apple-client/1.5.20",
+          "Android/14.0.0 android-client/1.5.14"],
+}
 
 
 def path(role, dialect):
@@ -44,8 +79,24 @@ def start(connect, portal):
             return connect(path(role, dialect), agent, {"token": token, **parameters(number)})
         return connect(path(role, dialect), agent, parameters(number), token)
 
+    def of_generation(role, generation, agent=None):
+        """Up to where a device is ready; and its `init`."""
+        generation = GENERATIONS[generation]
+        number = {"client": 1, "gateway": 101}[role]
+        token = portal.client_token() if role == "client" else portal.gateway_token()
+        where = path(role, generation.dialect)
+        if generation.has_header:
+            device = connect(where, agent or generation.agent(role), parameters(number), token)
+        else:
+            device = connect(where, agent or generation.agent(role), {"token": token, **parameters(number)})
+        init = device.join()
+        if generation.has_capabilities:
+            device.command(push="set_snownet_capabilities", payload={"iceless": True})
+        return device, init
+
     one.client = client
     one.gateway = gateway
+    one.of_generation = of_generation
     return one
 
 
@@ -60,39 +111,89 @@ def let_in(gateway, dialect):
     return asked
 
 
-@pytest.mark.parametrize("of_client", ["v1", "v2"])
-@pytest.mark.parametrize("of_gateway", ["v1", "v2"])
-def test_devices_of_all_generations_reach_each_other(start, of_client, of_gateway):
-    gateway = start.gateway(of_gateway)
-    gateway_init = gateway.join()
-    client = start.client(of_client)
-    init = client.join()
-    names = NAMES[of_client]
+RESOURCES = [
+    {"name": "lan", "type": "cidr", "address": "10.20.0.0/24", "sites": ["hq"]},
+    {"name": "git", "type": "dns", "address": "**.git.corp.example", "ip_stack": "dual", "sites": ["hq"],
+     "filters": [{"protocol": "tcp", "ports": ["443"]}, {"protocol": "icmp"}]},
+    {"name": "internet", "type": "internet", "sites": ["hq"]},
+]
+
+
+@pytest.fixture
+def with_every_type(portal):
+    """The account has a resource of each type."""
+    portal.stop()
+    portal.apply({**ACME, "resources": RESOURCES,
+                  "policies": [{"group": "engineers", "resource": resource["name"]} for resource in RESOURCES]})
+    portal.start()
+
+
+@pytest.mark.parametrize("of_client", GENERATIONS)
+@pytest.mark.parametrize("of_gateway", GENERATIONS)
+def test_devices_of_all_generations_reach_each_other(with_every_type, start, of_client, of_gateway):
+    gateway, gateway_init = start.of_generation("gateway", of_gateway)
+    client, init = start.of_generation("client", of_client)
+    names = NAMES[GENERATIONS[of_client].dialect]
     assert init["flow_logs"]["upload_interval_secs"] == gateway_init["flow_logs"]["upload_interval_secs"] == 0
-    [resource] = init["resources"]
-    assert [site["name"] for site in resource[names["sites"]]] == ["hq"]
-    assert {"sites", "gateway_groups"} & resource.keys() == {names["sites"]}
-    client.command(push="set_snownet_capabilities", payload={"iceless": True})
+    assert init.get("authorizations", []) == gateway_init["authorizations"] == []
+    resources = {resource["type"]: resource for resource in init["resources"]}
+    assert resources.keys() == {"cidr", "dns", "internet"}
 
-    ask(client, of_client, resource["id"])
-    asked = let_in(gateway, of_gateway)
-    told = client.event(names["granted"])
+    for kind, resource in resources.items():
+        assert [site["name"] for site in resource[names["sites"]]] == ["hq"]
+        assert {"sites", "gateway_groups"} & resource.keys() == {names["sites"]}
+        ask(client, GENERATIONS[of_client].dialect, resource["id"])
+        asked = let_in(gateway, GENERATIONS[of_gateway].dialect)
+        told = client.event(names["granted"])
 
-    assert told[names["site"]] == resource[names["sites"]][0]["id"]
-    assert {"site_id", "gateway_group_id"} & told.keys() == {names["site"]}
-    assert told["preshared_key"] == asked["client"]["preshared_key"]
-    assert isinstance(asked["expires_at"], int)
-    assert "use_iceless" not in told and "use_iceless" not in asked
-    assert told["flow_logs_ingest_token"].count(".") == asked["flow_logs_ingest_token"].count(".") == 2
+        assert told[names["site"]] == resource[names["sites"]][0]["id"]
+        assert {"site_id", "gateway_group_id"} & told.keys() == {names["site"]}
+        assert asked["resource"]["type"] == kind and asked["resource"]["id"] == told["resource_id"] == resource["id"]
+        assert asked["resource"].get("filters", []) == resource.get("filters", []), "both ends filter alike"
+        assert told["preshared_key"] == asked["client"]["preshared_key"]
+        assert told["client_ice_credentials"] == asked["client_ice_credentials"]
+        assert told["gateway_ice_credentials"] == asked["gateway_ice_credentials"]
+        assert isinstance(asked["expires_at"], int)
+        assert "use_iceless" not in told and "use_iceless" not in asked
+        assert told["flow_logs_ingest_token"].count(".") == asked["flow_logs_ingest_token"].count(".") == 2
 
-    one, all_ = ("new_gateway_ice_candidates", "broadcast_ice_candidates")
-    candidates = ["candidate:1 1 udp 1 192.0.2.1 1 typ host ufrag vf5y", "not even one"]
-    client.command(push=one, payload={"gateway_id": told["gateway_id"], "candidates": candidates})
-    assert gateway.event("ice_candidates") == {"client_id": asked["client"]["id"], "candidates": candidates}
-    client.command(push=all_, payload={"gateway_ids": [told["gateway_id"]], "candidates": candidates[:1]})
-    assert gateway.event("ice_candidates")["candidates"] == candidates[:1]
-    gateway.command(push=all_, payload={"client_ids": [asked["client"]["id"]], "candidates": candidates})
-    assert client.event("ice_candidates") == {"gateway_id": told["gateway_id"], "candidates": candidates}
+    both = {"candidates": ["candidate:1 1 udp 1 192.0.2.1 1 typ host ufrag vf5y", "not even one"]}
+    client_id, gateway_id = asked["client"]["id"], told["gateway_id"]
+    for one, all_, heard in (("new_gateway_ice_candidates", "broadcast_ice_candidates", "ice_candidates"),
+                             ("invalidate_gateway_ice_candidates", "broadcast_invalidated_ice_candidates",
+                              "invalidate_ice_candidates")):
+        if GENERATIONS[of_client].signals_one_gateway_at_a_time:
+            client.command(push=one, payload={"gateway_id": gateway_id, **both})
+        else:
+            client.command(push=all_, payload={"gateway_ids": [gateway_id], **both})
+        assert gateway.event(heard) == {"client_id": client_id, **both}, "unchanged"
+        gateway.command(push=all_, payload={"client_ids": [client_id], **both})
+        assert client.event(heard) == {"gateway_id": gateway_id, **both}
+
+
+@EVERYWHERE
+def test_candidates_pass_in_either_form_on_either_path(start, dialect):
+    """Whatever the generation: those in between use new names on the old path."""
+    gateway = start.gateway("v2")
+    gateway.join()
+    client = start.client(dialect)
+    ask(client, dialect, client.join()["resources"][0]["id"])
+    let_in(gateway, "v2")
+    told = client.event(NAMES[dialect]["granted"])
+    for event, to in (("new_gateway_ice_candidates", {"gateway_id": told["gateway_id"]}),
+                      ("broadcast_ice_candidates", {"gateway_ids": [told["gateway_id"]]})):
+        client.command(push=event, payload={**to, "candidates": [event]})
+        assert gateway.event("ice_candidates")["candidates"] == [event]
+
+
+@pytest.mark.parametrize("generation, agent", [(name, agent) for name, agents in APPS.items() for agent in agents])
+def test_apps_for_phones_and_desktops_are_served(start, generation, agent):
+    gateway, _ = start.of_generation("gateway", "D")
+    client, init = start.of_generation("client", generation, agent + " (arm64; 24.1.0)")
+    dialect = GENERATIONS[generation].dialect
+    ask(client, dialect, init["resources"][0]["id"])
+    let_in(gateway, "v2")
+    assert client.event(NAMES[dialect]["granted"])["gateway_public_key"] == key(101)
 
 
 @EVERYWHERE
@@ -139,6 +240,23 @@ def test_gateway_that_never_answers_counts_as_offline_after_15_s(start):
     gateway.command(push="authorization_created", payload={"ref": asked["ref"]})
     assert gateway.wait(reply=...)["reply"] == "ok"
     client.expect_nothing("authorization_created")
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["ended", "killed"])
+def test_gateway_that_has_gone_is_offline_at_once(start, is_killed):
+    gateway = start.gateway("v2")
+    gateway.join()
+    client = start.client("v2")
+    resource = client.join()["resources"][0]["id"]
+    if is_killed:
+        gateway.process.kill()  # no Close frame
+        gateway.process.wait(10)
+    else:
+        gateway.stop()
+    begun = time.monotonic()
+    ask(client, "v2", resource)
+    assert client.event("authorization_creation_failed") == {"resource_id": resource, "reason": "offline"}
+    assert time.monotonic() - begun < 5, "not after the 15 s that a gateway has to answer"
 
 
 def test_gateway_that_is_killed_is_told_all_grants_when_it_is_back(start, portal):
