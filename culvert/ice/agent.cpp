@@ -262,6 +262,7 @@ bool Agent::handle_request(const net::SocketAddress& local, const net::SocketAdd
     if (use_candidate) {
         pair->nominate();
     }
+    pair->trigger();
     answer_request(*pair, message);
     update_schedule(now);
     return true;

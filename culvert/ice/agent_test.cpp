@@ -303,6 +303,47 @@ TEST(AgentNetwork, RelayOverIpv4PrefersTheIpv4HostWhicheverSideControls) {
     }
 }
 
+/// B's router lets in only whom B has sent to, and B hears of A later than A of B.
+struct HolePunch {
+    HolePunch() {
+        net.is_lost = [this](const net::SocketAddress& source, const net::SocketAddress&) {
+            has_sent = has_sent || source == address("2.2.2.2:1");
+            return !has_sent;
+        };
+        EXPECT_TRUE(net.a.agent.add_remote_candidate(host("2.2.2.2:1"), net.now));
+        net.a.addresses.push_back(address("1.1.1.1:1"));
+        EXPECT_TRUE(net.a.agent.add_local_candidate(host("1.1.1.1:1"), net.now));
+        net.run_for(5ms);
+        net.trickle(net.b, host("2.2.2.2:1"));
+        EXPECT_TRUE(net.b.agent.add_remote_candidate(host("1.1.1.1:1"), net.now));
+    }
+
+    AgentNetwork net;
+    bool has_sent = false;
+};
+
+TEST(AgentNetwork, ACheckThatCameTooEarlyForThePeersRouterIsRepeatedOnceThePeersArrives) {
+    HolePunch punch;
+    punch.net.run_for(kTriggeredCheckAfter + 2 * AgentNetwork::kDelay);
+    EXPECT_TRUE(punch.net.a.agent.nominated());
+}
+
+TEST(AgentNetwork, ThePeersChecksTriggerOneCheckAndTheScheduleStaysWhatItIs) {
+    HolePunch punch;
+    punch.net.is_lost = [](const net::SocketAddress& source, const net::SocketAddress&) {
+        return source == address("1.1.1.1:1");
+    };
+    punch.net.run_for(1s);
+    std::vector<Instant> checks;
+    for (const auto& [at, message] : punch.net.sent) {
+        const auto parsed = stun::Message::parse(message.payload);
+        if (message.source == address("1.1.1.1:1") && parsed->cls() == stun::Class::kRequest) {
+            checks.push_back(at);
+        }
+    }
+    EXPECT_EQ(checks, (std::vector<Instant>{Instant{}, Instant{50ms}, Instant{300ms}, Instant{800ms}}));
+}
+
 TEST(AgentNetwork, CandidatesThatArriveAfterPeerReflexiveOnesDisturbNothing) {
     AgentNetwork net;
     net.a.addresses.push_back(address("1.1.1.1:1"));

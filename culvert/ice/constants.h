@@ -24,6 +24,10 @@ struct CheckTiming {
 inline constexpr CheckTiming kDefaultTiming{std::chrono::milliseconds{250}, std::chrono::milliseconds{1500}, 12};
 inline constexpr CheckTiming kIdleTiming{std::chrono::seconds{25}, std::chrono::seconds{25}, 4};
 
+/// How soon after a check the one follows that a check of the peer triggers (section 4.4): the pace of checks in RFC
+/// 8445 section 14.2.
+inline constexpr Duration kTriggeredCheckAfter = std::chrono::milliseconds{50};
+
 /// Checks that a pair leaves unanswered, one after the other, until the controlled side prefers another path on which
 /// it hears the peer: some two seconds, more than any trip takes. Ours to choose.
 inline constexpr std::size_t kChecksUntilSilent = 4;

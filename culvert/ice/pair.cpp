@@ -36,10 +36,20 @@ void CandidatePair::nominate() {
     }
 }
 
+void CandidatePair::trigger() {
+    if (triggered_ == Trigger::kNever && !has_succeeded_ && !checks_.empty()) {
+        triggered_ = Trigger::kDue;
+        next_check_.reset();
+    }
+}
+
 void CandidatePair::record_check(const TransactionId& id, const CheckTiming& timing, Instant now) {
     checks_.push_back({id, now});
     while (checks_.size() > timing.max_retransmits) {
         checks_.pop_front();
+    }
+    if (triggered_ == Trigger::kDue) {
+        triggered_ = Trigger::kSent;
     }
     if (nomination_ == Nomination::kPending) {
         nomination_ = Nomination::kAnnounced;
@@ -66,6 +76,9 @@ void CandidatePair::record_answer(const TransactionId& id) {
     }
     check->is_answered = true;
     has_succeeded_ = true;
+    if (triggered_ == Trigger::kDue) {
+        triggered_ = Trigger::kNever;
+    }
     exhausted_at_.reset();
     next_check_.reset();
 }
@@ -92,7 +105,8 @@ Instant CandidatePair::next_check(const CheckTiming& timing, Instant now) {
     }
     // A path that worked and went quiet is probed at the pace of a new one, but only once the silence lasts longer
     // than ordinary jitter would explain.
-    auto n = checks_.size();
+    // The triggered check is one more, not one of the row.
+    auto n = checks_.size() - (triggered_ == Trigger::kSent ? 1 : 0);
     if (const auto unanswered = trailing_unanswered(); unanswered > 0) {
         const auto silent_since = checks_[checks_.size() - unanswered].sent_at;
         if (now - silent_since > timing.max_rto / 2) {
@@ -101,6 +115,9 @@ Instant CandidatePair::next_check(const CheckTiming& timing, Instant now) {
     }
     const auto last = exhausted_at_.value_or(checks_.back().sent_at);
     next_check_ = std::min(last + check_delay(timing, n), now + timing.max_rto);
+    if (triggered_ == Trigger::kDue) {
+        next_check_ = std::min(*next_check_, std::max(now, last + kTriggeredCheckAfter));
+    }
     return *next_check_;
 }
 

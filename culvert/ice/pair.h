@@ -61,6 +61,10 @@ public:
     [[nodiscard]] bool is_nominated() const { return nomination_ != Nomination::kNone; }
     /// The next check is due at once. No effect if already nominated.
     void nominate();
+    /// A check of the peer arrived: its router lets ours in since it left, so the one that was on its way then may have
+    /// been in vain. The first time this happens to a pair that has not succeeded, it is checked once more, as soon as
+    /// kTriggeredCheckAfter has passed since its last check.
+    void trigger();
     /// The remote candidate turned out to be another kind than it seemed; history and nomination stay.
     void replace_remote(const End& remote, std::uint64_t priority) {
         remote_ = remote;
@@ -87,6 +91,8 @@ public:
     void describe(Snapshot& out) const;
 
 private:
+    enum class Trigger : std::uint8_t { kNever, kDue, kSent };
+
     struct Check {
         TransactionId id;
         Instant sent_at;
@@ -100,6 +106,7 @@ private:
     std::uint64_t priority_;
     std::uint32_t check_priority_;
     bool has_succeeded_ = false;
+    Trigger triggered_ = Trigger::kNever;
     Nomination nomination_ = Nomination::kNone;
     std::deque<Check> checks_;
     std::optional<Instant> next_check_;

@@ -15,6 +15,7 @@ void CandidatePair::describe(Snapshot& out) const {
         .field("priority", priority_)
         .field("nomination", nomination_)
         .field("succeeded", has_succeeded_)
+        .field("triggered", triggered_)
         .field("next_check", next_check_)
         .field("exhausted", exhausted_at_)
         .nested([&] {
