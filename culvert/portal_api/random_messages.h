@@ -27,7 +27,7 @@ public:
             case Role::kRelay:
                 break;
         }
-        return ToRelay{RelayInit{}};
+        return to_relay();
     }
 
     FromDevice from_device(Role role) {
@@ -170,6 +170,16 @@ private:
                 return ClientIceCandidates{id<ClientId>(), list([&] { return text(); })};
             default:
                 return InvalidateClientIceCandidates{id<ClientId>(), list([&] { return text(); })};
+        }
+    }
+
+    ToRelay to_relay() {
+        switch (rng_.below(std::variant_size_v<ToRelay>)) {
+            case 0:
+                return RelayInit{};
+            default:
+                return TurnUsers{list([&] { return TurnUserRule{text(), time()}; }),
+                                 list([&] { return TurnUserRule{text(), time()}; })};
         }
     }
 
