@@ -75,8 +75,9 @@ int run(const FlowsCommand& command, SqliteStorage& storage) {
     std::vector<FlowListing> flows;
     for (auto& entry : storage.find_flow_logs(query)) {
         auto client_name = name_of(entry.initiator, clients);
-        auto gateway_name = name_of(entry.responder, gateways);
-        flows.push_back({std::move(entry), std::move(client_name), std::move(gateway_name)});
+        const bool is_to_client = clients.contains(entry.responder);
+        auto responder_name = name_of(entry.responder, is_to_client ? clients : gateways);
+        flows.push_back({std::move(entry), std::move(client_name), std::move(responder_name), is_to_client});
     }
     std::cout << (command.is_json ? to_json_lines(flows) : to_table(flows));
     return finish_output();

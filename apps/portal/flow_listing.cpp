@@ -71,6 +71,10 @@ std::string destination_of(const FlowLogEntry& entry) {
                          : record.inner_destination.to_string();
 }
 
+std::string responder_of(const FlowListing& flow) {
+    return flow.is_to_client ? "device" : "gateway";
+}
+
 /// "12.3 s".
 std::string duration_of(const FlowLogEntry& entry) {
     if (!entry.record.end) {
@@ -91,8 +95,8 @@ std::string to_table(const std::vector<FlowListing>& flows) {
         auto start = to_rfc3339(std::chrono::floor<std::chrono::seconds>(record.started_at)).substr(0, 19);
         start[10] = ' ';
         rows.push_back({start, duration_of(entry),
-                        entry.role == portal_api::FlowRole::kInitiator ? "client" : "gateway", entry.actor_name,
-                        flow.client.value_or(entry.initiator.to_string()),
+                        entry.role == portal_api::FlowRole::kInitiator ? "client" : responder_of(flow),
+                        entry.actor_name, flow.client.value_or(entry.initiator.to_string()),
                         flow.gateway.value_or(entry.responder.to_string()), entry.resource_name,
                         std::string{to_string(record.protocol)}, record.inner_source.to_string(), destination_of(entry),
                         record.end ? std::to_string(record.end->tx_bytes) : "",

@@ -52,6 +52,8 @@ struct FlowListing {
     /// Unset: the device is gone.
     std::optional<std::string> client;
     std::optional<std::string> gateway;
+    /// What stands there is another client, to which the flow went without a gateway.
+    bool is_to_client = false;
 };
 
 }  // namespace culvert::portal_server

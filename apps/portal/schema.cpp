@@ -400,8 +400,24 @@ CREATE INDEX flow_logs_received_at ON flow_logs (received_at);
 )sql";
 
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3,
-                                                                 kVersion4, kVersion5, kVersion6};
+// Flows between clients are reported as well.
+constexpr const char* kVersion7 = R"sql(
+CREATE TRIGGER policies_of_pools_logged_otherwise AFTER UPDATE OF logs_flows ON policies
+WHEN OLD.logs_flows IS NOT NEW.logs_flows
+BEGIN DELETE FROM device_flows WHERE policy_id = NEW.id; END;
+CREATE TRIGGER accounts_of_pools_logged_otherwise AFTER UPDATE OF logs_flows ON accounts
+WHEN OLD.logs_flows IS NOT NEW.logs_flows
+BEGIN
+  DELETE FROM device_flows WHERE policy_id IN (SELECT id FROM policies WHERE account_id = NEW.id AND logs_flows);
+END;
+-- What was let through before says that nothing is to be reported.
+DELETE FROM device_flows WHERE policy_id IN
+  (SELECT policies.id FROM policies JOIN accounts ON accounts.id = policies.account_id
+   WHERE policies.logs_flows AND accounts.logs_flows);
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                                                 kVersion5, kVersion6, kVersion7};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

@@ -39,6 +39,9 @@ portal_api::IngestClaims claims_of(const Row& flow, const Uuid& responder, const
             claims.resource_address = resource->second.address;
         }
     }
+    const auto policy = directory.policies.find(flow.policy);
+    const bool logs_flows = policy != directory.policies.end() && policy->second.logs_flows;
+    claims.uploads_enabled = directory.account.flow_logging.is_on && logs_flows;
     if (const auto actor = directory.actors.find(client.actor); actor != directory.actors.end()) {
         claims.initiator_actor_name = actor->second.name;
         claims.initiator_actor_email = actor->second.email;
@@ -103,11 +106,7 @@ portal_api::FlowCreated flow_created(const FlowEnds& ends) {
 }
 
 portal_api::IngestClaims ingest_claims(const FlowEnds& ends, const Directory& directory, UnixSeconds now) {
-    auto claims = claims_of(ends.flow, ends.flow.gateway.uuid(), ends.client, directory, now);
-    const auto policy = directory.policies.find(ends.flow.policy);
-    const bool logs_flows = policy != directory.policies.end() && policy->second.logs_flows;
-    claims.uploads_enabled = directory.account.flow_logging.is_on && logs_flows;
-    return claims;
+    return claims_of(ends.flow, ends.flow.gateway.uuid(), ends.client, directory, now);
 }
 
 portal_api::IngestClaims ingest_claims(const DeviceFlow& flow, const Client& client, const Directory& directory,

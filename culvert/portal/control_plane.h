@@ -227,9 +227,9 @@ private:
     void load_inbound(Session& session, UnixSeconds wall_now);
     /// Whether a pool names it and the directory does not know it yet.
     [[nodiscard]] bool is_new_device(const Client& client) const;
-    void update_pools(Session& session);
+    void update_pools(Session& session, const std::set<ResourceId>& toggled);
     void reconcile_device_flows(const DirectoryChanges& changes, UnixSeconds now);
-    void reconcile_device_flows(Session& session, UnixSeconds now);
+    void reconcile_device_flows(Session& session, UnixSeconds now, const std::set<PolicyId>& withdrawn);
     [[nodiscard]] std::optional<DeviceFlow> renew(const DeviceFlow& lost, UnixSeconds now);
 
     // control_plane_changes.cpp: telling devices what changed

@@ -145,7 +145,7 @@ void ControlPlane::update_client(Session& session, const DirectoryChanges& chang
         send(session.id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{std::move(resource)}});
     }
     state.resources = std::move(resources);
-    update_pools(session);
+    update_pools(session, changes.toggled);
 }
 
 void ControlPlane::update_gateway(Session& session, const DirectoryChanges& changes) {

@@ -187,9 +187,17 @@ bool ControlPlane::is_new_device(const Client& client) const {
 
 // --- Changes ---
 
-void ControlPlane::update_pools(Session& session) {
+void ControlPlane::update_pools(Session& session, const std::set<ResourceId>& toggled) {
     auto& state = session.client();
     auto pools = visible_pools(session);
+    // So that the client asks again, whatever it makes of a device that says no.
+    std::erase_if(state.pools, [&](const auto& entry) {
+        const bool is_toggled = toggled.contains(entry.first) && pools.contains(entry.first);
+        if (is_toggled) {
+            send(session.id, portal_api::ToClient{portal_api::ResourceDeleted{entry.first}});
+        }
+        return is_toggled;
+    });
     auto changes = compare(state.pools, pools);
     for (const auto& device : changes.lost_devices) {
         send(session.id, portal_api::ToClient{portal_api::DeviceAccessDenied{
@@ -209,7 +217,7 @@ void ControlPlane::reconcile_device_flows(const DirectoryChanges& changes, UnixS
         if (!session.is_joined || session.role != Role::kClient) {
             continue;
         }
-        reconcile_device_flows(session, now);
+        reconcile_device_flows(session, now, changes.logged_otherwise);
         for (const auto& resource : changes.filters) {
             if (session.client().inbound.has_resource(resource)) {
                 send(id, portal_api::ToClient{
@@ -220,7 +228,7 @@ void ControlPlane::reconcile_device_flows(const DirectoryChanges& changes, UnixS
 }
 
 /// Takes back what the device was told of flows that are no longer in the database.
-void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now) {
+void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now, const std::set<PolicyId>& withdrawn) {
     auto& state = session.client();
     // A device is somebody's machine, whose clock may be wrong: it is told that access has ended.
     for (const auto& [client, resource] : state.inbound.prune(now)) {
@@ -236,7 +244,8 @@ void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now) {
     for (const auto& lost : state.inbound.take_missing(existing)) {
         const GrantedDeviceFlows::Pair pair{lost.client, lost.resource};
         if (!state.inbound.contains(pair)) {
-            if (const auto renewed = renew(lost, now)) {
+            // As with gateways: whether flows are logged stands in the tokens that both ends were given.
+            if (const auto renewed = withdrawn.contains(lost.policy) ? std::nullopt : renew(lost, now)) {
                 state.inbound.add(*renewed);
             }
         }

@@ -363,6 +363,40 @@ TEST_F(Pools, GoOnWhenAnotherPolicyGrantsThem) {
     EXPECT_EQ(take_one<ClientInit>(join_bob()).authorizations.size(), 1U);
 }
 
+TEST_F(Pools, AreRecordedAsTheirPolicySays) {
+    const auto uploads = [this](const std::optional<std::string>& token) {
+        const auto claims = portal_api::verify_ingest_token(token.value_or(""), storage_.ingest_key(rng_), {});
+        return claims && claims->uploads_enabled;
+    };
+    auto account = storage_.load_directory().account;
+    account.flow_logging.is_on = true;
+    storage_.put(account);
+    announce_changes();
+    alice_ = join_alice();
+    bobs_ = join_bob();
+    bobs_address_ = take_one<ClientInit>(bobs_).interface.ipv4;
+    ask(alice_, bobs_address_);
+    const auto let_in = take_one<DeviceAccessAuthorized>(bobs_);
+    EXPECT_TRUE(uploads(let_in.flow_logs_ingest_token));
+    EXPECT_TRUE(uploads(take_one<DeviceAccessAuthorized>(alice_).flow_logs_ingest_token));
+    const auto claims = portal_api::decode_ingest_token(*let_in.flow_logs_ingest_token);
+    EXPECT_EQ(claims->role, portal_api::FlowRole::kResponder);
+    EXPECT_EQ(claims->initiator_device, let_in.client_id.uuid());
+    EXPECT_EQ(claims->policy, may_use_pool_.id.uuid());
+
+    may_use_pool_.logs_flows = false;
+    storage_.put(may_use_pool_);
+    announce_changes();
+    EXPECT_EQ(take<RejectAccess>(bobs_).size(), 1U) << "its token says that flows are wanted";
+    const auto frames = take_frames(alice_);
+    ASSERT_EQ(frames.size(), 2U) << "so that it asks again";
+    EXPECT_NE(frames[0].find(R"("resource_deleted")"), std::string::npos);
+    EXPECT_NE(frames[1].find(R"("resource_created_or_updated")"), std::string::npos);
+    ask(alice_, bobs_address_);
+    EXPECT_FALSE(uploads(take_one<DeviceAccessAuthorized>(bobs_).flow_logs_ingest_token));
+    EXPECT_FALSE(uploads(take_one<DeviceAccessAuthorized>(alice_).flow_logs_ingest_token));
+}
+
 TEST_F(Pools, TellBothEndsOfNewFilters) {
     let_through();
     put_pool({"client-2", "client-3"}, {{FilterProtocol::kTcp, {{22, 22}}}});

@@ -41,8 +41,11 @@ void MemoryStorage::put(const Account& account) {
     const bool is_switched = directory.account.flow_logging.is_on != account.flow_logging.is_on;
     directory.account = account;
     if (is_switched) {
-        std::erase_if(rows_.flows,
-                      [&](const auto& row) { return directory.policies.at(row.second.policy).logs_flows; });
+        const auto is_logged_otherwise = [&](const auto& row) {
+            return directory.policies.at(row.second.policy).logs_flows;
+        };
+        std::erase_if(rows_.flows, is_logged_otherwise);
+        std::erase_if(rows_.device_flows, is_logged_otherwise);
     }
 }
 

@@ -153,6 +153,28 @@ TYPED_TEST_P(StoragePoolsContract, FlowsGoWithWhatTheyCite) {
     }
 }
 
+TYPED_TEST_P(StoragePoolsContract, FlowsGoWhenTheyAreLoggedOtherwise) {
+    auto account = this->storage_->load_directory().account;
+    auto flow = this->add_device_flow();
+    account.flow_logging.upload_batch_size = 17;
+    this->storage_->put(account);
+    EXPECT_TRUE(this->has(flow)) << "nothing was switched";
+
+    account.flow_logging.is_on = true;
+    this->storage_->put(account);
+    EXPECT_FALSE(this->has(flow)) << "the account's";
+
+    flow = this->add_device_flow();
+    this->may_use_.logs_flows = false;
+    this->storage_->put(this->may_use_);
+    EXPECT_FALSE(this->has(flow)) << "the policy's";
+
+    flow = this->add_device_flow();
+    account.flow_logging.is_on = false;
+    this->storage_->put(account);
+    EXPECT_TRUE(this->has(flow)) << "it logged none anyway";
+}
+
 TYPED_TEST_P(StoragePoolsContract, FlowsGoWithARevokedDevice) {
     const auto flow = this->add_device_flow();
     EXPECT_TRUE(this->storage_->revoke(flow.device, this->at(1)));
@@ -196,8 +218,8 @@ TYPED_TEST_P(StoragePoolsContract, ErasesFlowsThatAreOverOrOutOfReach) {
 REGISTER_TYPED_TEST_SUITE_P(StoragePoolsContract, PoolsAreStoredAsTheyAre,
                             OnlyDevicesThatExistAndArePartOfAPoolAreKnown, MembersGoWithTheirOwner,
                             ReturnsFlowsAsTheyWereInserted, ANewerFlowTakesThePlaceOfOneLikeIt,
-                            RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite, FlowsGoWithARevokedDevice,
-                            FlowsGoWhenThePoolBecomesSomethingElse, FlowsStayWhenSomethingElseChanges,
-                            ErasesFlowsThatAreOverOrOutOfReach);
+                            RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite, FlowsGoWhenTheyAreLoggedOtherwise,
+                            FlowsGoWithARevokedDevice, FlowsGoWhenThePoolBecomesSomethingElse,
+                            FlowsStayWhenSomethingElseChanges, ErasesFlowsThatAreOverOrOutOfReach);
 
 }  // namespace culvert::portal

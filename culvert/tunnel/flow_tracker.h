@@ -83,6 +83,19 @@ public:
     void authorize(const Uuid& peer, const ResourceId& resource, const std::optional<std::string>& token, Instant now);
     void end(const Uuid& peer, const ResourceId& resource, Instant now);
     void end_all_of(const Uuid& peer, Instant now);
+    /// All for which not `is_kept(peer, resource)`.
+    template <typename Predicate>
+    void end_unless(Predicate is_kept, Instant now) {
+        std::vector<GrantKey> over;
+        for (const auto& [key, grant] : grants_) {
+            if (!is_kept(key.first, key.second)) {
+                over.push_back(key);
+            }
+        }
+        for (const auto& [peer, resource] : over) {
+            end(peer, resource, now);
+        }
+    }
 
     /// 0: none yet.
     using Handle = std::uint64_t;

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from culvert import lab, run_in, wait_until
+from culvert import PORTAL_ADDRESS, lab, run_in, wait_until
 
 SSH, OTHER = 2222, 3333
 FILTERS = [{"protocol": "tcp", "ports": [str(SSH)]}, {"protocol": "icmp"}]
 
 
-def configuration(devices=("e2e-client2",), filters=FILTERS, has_policy=True):
+def configuration(devices=("e2e-client2",), filters=FILTERS, has_policy=True, **more):
     """robot uses the pool; its devices are those of the same names that "helper" has."""
     return {
         "account": {"name": "Acme", "slug": "acme"},
@@ -29,6 +29,7 @@ def configuration(devices=("e2e-client2",), filters=FILTERS, has_policy=True):
             }
         ],
         "policies": [{"group": "engineers", "resource": "build hosts"}] if has_policy else [],
+        **more,
     }
 
 
@@ -167,6 +168,24 @@ def test_a_device_that_starts_again_is_reached_again(pair):
 
     pair.target = pair.system.start_other_client(actor="helper")
     wait_until(lambda: pair.talk(SSH, seconds=5)[0], 20, "access to the device that started again")
+
+
+def test_both_ends_report_what_they_said_to_each_other(pair):
+    url = f"http://{PORTAL_ADDRESS}:8081"
+    pair.apply(flow_logs={"enabled": True, "api_url": url, "upload_interval_secs": 1})
+    wait_until(lambda: pair.talk(SSH, seconds=3)[0], 15, "access that is recorded")
+
+    def reports():
+        listed = pair.system.portal_command("flows", "--json", "--resource", "build hosts").stdout.splitlines()
+        return {flow["role"]: flow for flow in map(json.loads, listed) if flow["end"] and flow["protocol"] == "tcp"}
+
+    wait_until(lambda: len(reports()) == 2, 20, "a report of each end")
+    for flow in reports().values():
+        assert flow["client"] == "e2e-client" and flow["gateway"] == "e2e-client2"
+        assert flow["source"].startswith(pair.address("e2e-client")) and flow["destination"] == f"{pair.address()}:{SSH}"
+        assert flow["actor"] == "robot" and flow["rx_bytes"] > 0 and flow["outers"]
+    table = pair.system.portal_command("flows").stdout
+    assert " device " in table and " client " in table, table
 
 
 def test_access_ends_when_it_expires(bare_system):

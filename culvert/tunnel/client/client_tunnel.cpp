@@ -33,7 +33,7 @@ void ClientTunnel::handle_portal(const portal_api::ToClient& message, Instant no
     std::visit(overloaded{
                    [&](const portal_api::ClientInit& init) {
                        // First: whether a connection is still of use depends on who may come.
-                       devices_.reconcile(init.authorizations, wall_now);
+                       devices_.reconcile(init.authorizations, now, wall_now);
                        handle(init, now);
                    },
                    [&](const portal_api::DeviceAccessAuthorized& authorized) { handle(authorized, now, wall_now); },
@@ -155,6 +155,9 @@ std::optional<ClientEvent> ClientTunnel::poll_event() {
     if (auto tracked = records_.poll()) {
         return *std::move(tracked);
     }
+    if (auto tracked = devices_.poll_records()) {
+        return *std::move(tracked);
+    }
     return std::nullopt;
 }
 
@@ -177,6 +180,7 @@ void ClientTunnel::shut_down(Instant now) {
         records_changed_ = true;
     }
     records_.finish_all(now);
+    devices_.finish_records(now);
     core_.close_all(now);
     forget_all_gateways(now);
     devices_.forget_all(now);

@@ -146,7 +146,7 @@ private:
         devices_.handle(message, now);
     }
     void handle(const portal_api::ClientIceCandidateError& message, Instant now) { devices_.handle(message, now); }
-    void handle(const portal_api::RejectAccess& message, Instant) { devices_.handle(message); }
+    void handle(const portal_api::RejectAccess& message, Instant now) { devices_.handle(message, now); }
     void handle(const portal_api::ResourceFiltersUpdated& message, Instant) { devices_.handle(message); }
 
     // Resources and the interface, in client_resources.cpp.

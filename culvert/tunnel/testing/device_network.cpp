@@ -1,12 +1,14 @@
 #include "culvert/tunnel/testing/device_network.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
 #include "culvert/base/overloaded.h"
 #include "culvert/tunnel/device/relay_servers.h"
 #include "culvert/tunnel/testing/test_values.h"
+#include "culvert/tunnel/testing/tunnel_network.h"
 
 namespace culvert::tunnel::test {
 namespace {
@@ -127,6 +129,9 @@ portal_api::DeviceAccessAuthorized DeviceNetwork::to_target(std::uint8_t pool, s
     const auto& granted = pools.at(pool);
     message.resource = portal_api::PoolGrant{granted.pool.id, granted.pool.filters};
     message.expires_at = granted.expires_at;
+    if (recorded.contains(pool)) {
+        message.flow_logs_ingest_token = ingest_token(granted.pool.id, portal_api::FlowRole::kResponder);
+    }
     return message;
 }
 
@@ -161,7 +166,11 @@ void DeviceNetwork::answer(std::uint8_t from, const portal_api::CreateFlow& requ
             const bool is_meant = client.ipv4.to_string() == request.ipv4 || client.ipv6.to_string() == request.ipv6;
             if (is_meant && std::ranges::count(pool.pool.devices, client.id, &portal_api::PoolDevice::client_id) > 0) {
                 to_client(other, to_target(number, from, other));
-                to_client(from, to_initiator(from, other));
+                auto granted = to_initiator(from, other);
+                if (recorded.contains(number)) {
+                    granted.flow_logs_ingest_token = ingest_token(pool.pool.id, portal_api::FlowRole::kInitiator);
+                }
+                to_client(from, granted);
                 return;
             }
         }
@@ -216,14 +225,15 @@ void DeviceNetwork::drain() {
 }
 
 void DeviceNetwork::drain_client(std::uint8_t number, Client& client) {
-    drain_device(client, overloaded{
-                             [&](TunInterfaceUpdated& updated) { client.tun_config = std::move(updated.config); },
-                             [&](SendToPortal& sent) {
-                                 handle(number, std::get<portal_api::FromClient>(std::move(sent.message)));
-                             },
-                             [&](AskForRelays&) { ++client.portal_reconnects; },
-                             [](auto&) {},
-                         });
+    drain_device(
+        client,
+        overloaded{
+            [&](TunInterfaceUpdated& updated) { client.tun_config = std::move(updated.config); },
+            [&](SendToPortal& sent) { handle(number, std::get<portal_api::FromClient>(std::move(sent.message))); },
+            [&](AskForRelays&) { ++client.portal_reconnects; },
+            [&](FlowsTracked& tracked) { std::ranges::move(tracked.flows, std::back_inserter(client.records)); },
+            [](auto&) {},
+        });
 }
 
 Instant DeviceNetwork::next_timeout() {

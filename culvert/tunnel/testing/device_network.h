@@ -31,6 +31,7 @@ public:
         std::size_t portal_reconnects = 0;
         std::size_t candidate_messages = 0;
         std::vector<DroppedPackets> drops = {};
+        std::vector<TrackedFlow> records = {};
     };
 
     explicit DeviceNetwork(std::uint8_t clients);
@@ -44,6 +45,8 @@ public:
         std::optional<UnixSeconds> expires_at;
     };
     std::map<std::uint8_t, Pool> pools;
+    /// Those whose flows the portal wants to hear of.
+    std::set<std::uint8_t> recorded;
     /// Tells the users.
     void put_pool(std::uint8_t number, std::set<std::uint8_t> users, const std::vector<std::uint8_t>& members,
                   std::vector<portal_api::Filter> filters = {}, std::optional<UnixSeconds> expires_at = {});

@@ -34,7 +34,9 @@ ClientDevices::ClientDevices(DeviceCore& core, const Rng& rng)
                     .burst = kDeviceFlowBurst,
                     .idle = kIdleTimes,
                     .keeps_old = true},
-                   rng.child("flows of others")} {}
+                   rng.child("flows of others")},
+      own_records_{kDeviceFlows},
+      their_records_{kDeviceFlows} {}
 
 // --- Pools ---
 
@@ -61,7 +63,7 @@ void ClientDevices::upsert_pool(const portal_api::DevicePool& pool, Instant now)
     };
     requests_.erase_if(is_gone);
     close_unused(peers_.end_grants(is_gone), now);
-    own_flows_.invalidate();
+    note_own_access_changed(now);
 }
 
 void ClientDevices::remove_pool(const ResourceId& id, Instant now) {
@@ -72,7 +74,7 @@ void ClientDevices::remove_pool(const ResourceId& id, Instant now) {
     const auto is_of_pool = [&](const ClientId&, const ResourceId& pool) { return pool == id; };
     requests_.erase_if(is_of_pool);
     close_unused(peers_.end_grants(is_of_pool), now);
-    own_flows_.invalidate();
+    note_own_access_changed(now);
 }
 
 std::vector<net::IpNetwork> ClientDevices::networks() const {
@@ -111,7 +113,9 @@ void ClientDevices::let_in(const portal_api::DeviceAccessAuthorized& message, In
              log::field("cid", client), log::field("rid", pool.id),
              log::field("expires_at", to_text(message.expires_at)));
     inbound_.allow(client, pool, message.expires_at);
-    their_flows_.invalidate();
+    note_their_access_changed(now);
+    their_records_.authorize(client.uuid(), pool.id, message.flow_logs_ingest_token, now);
+    plan_flow_sweep(now);
     plan_sweep(now);
 }
 
@@ -128,7 +132,9 @@ void ClientDevices::be_let_through(const portal_api::DeviceAccessAuthorized& mes
     kLog.debug("Access to device granted", log::field("cid", device), log::field("rid", request->pool),
                log::field("name", message.client_name));
     peers_.grant(device, request->pool);
-    own_flows_.invalidate();
+    note_own_access_changed(now);
+    own_records_.authorize(device.uuid(), request->pool, message.flow_logs_ingest_token, now);
+    plan_flow_sweep(now);
     for (std::size_t i = 0; i < request->packets.size(); ++i) {
         auto bytes = to_bytes(request->packets[i]);
         const auto packet = packet::IpPacket::parse(bytes, packet::kMaxSuperPacket);
@@ -171,7 +177,7 @@ bool ClientDevices::connect(const portal_api::DeviceAccessAuthorized& message, I
                     .ipv4 = message.client_ipv4,
                     .ipv6 = message.client_ipv6,
                     .reused_at = is_reused ? std::optional{now} : std::nullopt});
-    own_flows_.invalidate();
+    note_own_access_changed(now);
     return true;
 }
 
@@ -187,7 +193,7 @@ void ClientDevices::handle(const portal_api::DeviceAccessDenied& message, Instan
         requests_.erase(*device);
         close_unused(peers_.end_grants([&](const ClientId& peer, const ResourceId&) { return peer == *device; }), now);
     }
-    own_flows_.invalidate();
+    note_own_access_changed(now);
 }
 
 void ClientDevices::handle_refusal(const ResourceId& pool) {
@@ -205,14 +211,15 @@ void ClientDevices::close_unused(const std::vector<ClientId>& finished, Instant 
     }
 }
 
-void ClientDevices::reconcile(const std::vector<portal_api::Authorization>& authorizations, UnixSeconds wall_now) {
-    update_inbound(inbound_.retain(authorizations), "Access of another client was revoked");
-    update_inbound(inbound_.revoke_expired(wall_now), "Access of another client expired");
+void ClientDevices::reconcile(const std::vector<portal_api::Authorization>& authorizations, Instant now,
+                              UnixSeconds wall_now) {
+    update_inbound(inbound_.retain(authorizations), "Access of another client was revoked", now);
+    update_inbound(inbound_.revoke_expired(wall_now), "Access of another client expired", now);
 }
 
-void ClientDevices::handle(const portal_api::RejectAccess& message) {
+void ClientDevices::handle(const portal_api::RejectAccess& message, Instant now) {
     if (inbound_.revoke(message.client_id, message.resource_id)) {
-        update_inbound({{message.client_id, message.resource_id}}, "Access of another client was revoked");
+        update_inbound({{message.client_id, message.resource_id}}, "Access of another client was revoked", now);
     } else {
         kLog.debug("Nothing to revoke", log::field("cid", message.client_id), log::field("rid", message.resource_id));
     }
@@ -224,13 +231,30 @@ void ClientDevices::handle(const portal_api::ResourceFiltersUpdated& message) {
     }
 }
 
-void ClientDevices::update_inbound(const std::vector<InboundAccess::Grant>& revoked, std::string_view why) {
+void ClientDevices::update_inbound(const std::vector<InboundAccess::Grant>& revoked, std::string_view why,
+                                   Instant now) {
     for (const auto& [client, pool] : revoked) {
         kLog.info(why, log::field("cid", client), log::field("rid", pool));
     }
     if (!revoked.empty()) {
-        their_flows_.invalidate();
+        note_their_access_changed(now);
     }
+}
+
+void ClientDevices::note_own_access_changed(Instant now) {
+    own_flows_.invalidate();
+    own_records_.end_unless(
+        [this](const Uuid& device, const ResourceId& pool) {
+            const auto* peer = peers_.find(ClientId{device});
+            return peer != nullptr && peer->pools.contains(pool);
+        },
+        now);
+}
+
+void ClientDevices::note_their_access_changed(Instant now) {
+    their_flows_.invalidate();
+    their_records_.end_unless(
+        [this](const Uuid& client, const ResourceId& pool) { return inbound_.has(ClientId{client}, pool); }, now);
 }
 
 // --- Candidates and connections ---
@@ -260,7 +284,7 @@ void ClientDevices::handle(const portal_api::ClientIceCandidateError& message, I
 void ClientDevices::forget(const ClientId& id, Instant now) {
     core_.forget(id.uuid(), now);
     if (peers_.erase(id)) {
-        own_flows_.invalidate();
+        note_own_access_changed(now);
     }
 }
 
@@ -288,7 +312,7 @@ void ClientDevices::handle_control_packet(const ClientId& from, ByteSpan packet,
     }
     kLog.debug("Client said goodbye", log::field("cid", from));
     inbound_.revoke_all(from);
-    their_flows_.invalidate();
+    note_their_access_changed(now);
     forget(from, now);
 }
 
@@ -298,8 +322,11 @@ void ClientDevices::handle_timeout(Instant now, UnixSeconds wall_now) {
     due_.expire(now, [&](Due due) {
         switch (due) {
             case Due::kExpirySweep:
-                update_inbound(inbound_.revoke_expired(wall_now), "Access of another client expired");
+                update_inbound(inbound_.revoke_expired(wall_now), "Access of another client expired", now);
                 plan_sweep(now);
+                break;
+            case Due::kFlowSweep:
+                follow_records(now);
                 break;
         }
     });

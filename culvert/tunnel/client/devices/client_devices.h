@@ -24,6 +24,7 @@
 #include "culvert/tunnel/client/reauthorise_throttle.h"
 #include "culvert/tunnel/device/device_core.h"
 #include "culvert/tunnel/flow_table.h"
+#include "culvert/tunnel/flow_tracker.h"
 
 namespace culvert::packet {
 class Segmenter;
@@ -51,7 +52,7 @@ public:
     void upsert_pool(const portal_api::DevicePool& pool, Instant now);
     void remove_pool(const ResourceId& id, Instant now);
     /// What remains of what others may do with us.
-    void reconcile(const std::vector<portal_api::Authorization>& authorizations, UnixSeconds wall_now);
+    void reconcile(const std::vector<portal_api::Authorization>& authorizations, Instant now, UnixSeconds wall_now);
 
     void handle(const portal_api::DeviceAccessAuthorized& message, Instant now, UnixSeconds wall_now);
     void handle(const portal_api::DeviceAccessDenied& message, Instant now);
@@ -60,7 +61,7 @@ public:
     void handle(const portal_api::ClientIceCandidates& message, Instant now);
     void handle(const portal_api::InvalidateClientIceCandidates& message, Instant now);
     void handle(const portal_api::ClientIceCandidateError& message, Instant now);
-    void handle(const portal_api::RejectAccess& message);
+    void handle(const portal_api::RejectAccess& message, Instant now);
     void handle(const portal_api::ResourceFiltersUpdated& message);
 
     /// What must be routed into the tunnel: the devices' addresses, but for our own.
@@ -77,6 +78,11 @@ public:
     /// An error for the host, about a packet that may not go where it wanted to.
     [[nodiscard]] std::optional<Bytes> poll_to_host();
 
+    /// Flows between clients for whoever keeps records, of both directions.
+    [[nodiscard]] std::optional<FlowsTracked> poll_records();
+    /// The program ends.
+    void finish_records(Instant now);
+
     // Connections.
 
     [[nodiscard]] bool contains(const ClientId& id) const { return peers_.contains(id); }
@@ -91,7 +97,7 @@ public:
     void describe(Snapshot& out) const;
 
 private:
-    enum class Due : std::uint8_t { kExpirySweep };
+    enum class Due : std::uint8_t { kExpirySweep, kFlowSweep };
 
     // Access.
     void be_let_through(const portal_api::DeviceAccessAuthorized& message, Instant now);
@@ -100,8 +106,11 @@ private:
     [[nodiscard]] bool connect(const portal_api::DeviceAccessAuthorized& message, Instant now);
     /// Access of ours that ended: says goodbye unless the client may reach us.
     void close_unused(const std::vector<ClientId>& finished, Instant now);
-    void update_inbound(const std::vector<InboundAccess::Grant>& revoked, std::string_view why);
+    void update_inbound(const std::vector<InboundAccess::Grant>& revoked, std::string_view why, Instant now);
     void plan_sweep(Instant now);
+    /// What may pass has to be judged anew, and the flows of what has ended are over.
+    void note_own_access_changed(Instant now);
+    void note_their_access_changed(Instant now);
 
     // Packets of the host.
     /// Where to send it now. nullopt: nowhere, or it waits.
@@ -109,8 +118,9 @@ private:
                                                 Instant now);
     /// Whether the packet is part of what `peer` opened, and whether that may still go on.
     enum class Answer : std::uint8_t { kNone, kPermitted, kRefused };
-    [[nodiscard]] Answer judge_answer(const ClientId& peer, const packet::IpPacket& packet, Instant now);
-    void note_own(const ClientId& peer, const packet::IpPacket& packet, Instant now);
+    [[nodiscard]] Answer judge_answer(const ClientId& peer, const packet::IpPacket& packet, std::size_t packets,
+                                      Instant now);
+    void note_own(const ClientId& peer, const packet::IpPacket& packet, std::size_t packets, Instant now);
     void ask_for_access(const DevicePools::Way& way, const net::IpAddress& address, std::string_view trigger,
                         Instant now);
     void refuse_host(packet::Segmenter& segments);
@@ -127,6 +137,16 @@ private:
     /// The client says that it does not let us through.
     void handle_prohibition(const ClientId& from, const packet::IpPacket& error, Instant now);
 
+    // device_records.cpp: flows for the portal. Packets of who asked for access, and then of who answers.
+    void record_own(FlowTable::Flow& flow, const ClientId& to, const packet::IpPacket& packet, std::size_t packets,
+                    Instant now);
+    void record_theirs(FlowTable::Flow& flow, const ClientId& from, const packet::IpPacket& packet, Instant now);
+    [[nodiscard]] FlowTracker::Handle start_record(FlowTracker& records, const ClientId& peer,
+                                                   const std::optional<ResourceId>& pool,
+                                                   const packet::IpPacket& packet, std::size_t packets, Instant now);
+    void follow_records(Instant now);
+    void plan_flow_sweep(Instant now);
+
     DeviceCore& core_;
     DevicePools pools_;
     ClientPeers peers_;
@@ -136,6 +156,9 @@ private:
     /// What this host opened, and what others opened to it.
     FlowTable own_flows_;
     FlowTable their_flows_;
+    /// Two, since either end may have been let through to the other by one and the same pool.
+    FlowTracker own_records_;
+    FlowTracker their_records_;
     std::deque<Bytes> to_host_;
     Deadlines<Due> due_;
 };

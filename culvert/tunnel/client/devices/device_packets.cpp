@@ -66,9 +66,10 @@ std::optional<ClientId> ClientDevices::route(const packet::IpPacket& packet, pac
         auto* own = find(own_flows_, outbound_flow(packet), *connected, now);
         if (own != nullptr && own_flows_.is_judged(*own)) {
             own_flows_.note_sent(*own, packet, now);
+            record_own(*own, *connected, packet, segments.remaining(), now);
             return connected;
         }
-        switch (judge_answer(*connected, packet, now)) {
+        switch (judge_answer(*connected, packet, segments.remaining(), now)) {
             case Answer::kPermitted:
                 return connected;
             case Answer::kRefused:
@@ -99,7 +100,7 @@ std::optional<ClientId> ClientDevices::route(const packet::IpPacket& packet, pac
         return std::nullopt;
     }
     if (connected == way->device && peer->pools.contains(way->pool)) {
-        note_own(way->device, packet, now);
+        note_own(way->device, packet, segments.remaining(), now);
         return way->device;
     }
     ask_for_access(*way, destination, "packet-for-device", now);
@@ -113,13 +114,18 @@ std::optional<ClientId> ClientDevices::route(const packet::IpPacket& packet, pac
 /// Flows of others are remembered for as long as one that is idle is, even if nothing permits them any more: or what
 /// this host goes on to say in them would open them once more at once, as flows of its own. But what was refused is no
 /// part of them: the host may use these ports one day itself.
-ClientDevices::Answer ClientDevices::judge_answer(const ClientId& peer, const packet::IpPacket& packet, Instant now) {
+ClientDevices::Answer ClientDevices::judge_answer(const ClientId& peer, const packet::IpPacket& packet,
+                                                  std::size_t packets, Instant now) {
     if (auto* flow = find(their_flows_, inbound_flow(packet), peer, now)) {
         if (!FlowTable::can_be_answer(*flow, packet)) {
             return Answer::kNone;  // connects to where it was connected from
         }
         const bool is_permitted = their_flows_.is_judged(*flow) || !inbound_.check(peer, answering_service(packet));
-        return is_permitted && their_flows_.admit(*flow, packet, now) ? Answer::kPermitted : Answer::kRefused;
+        if (!is_permitted || !their_flows_.admit(*flow, packet, now)) {
+            return Answer::kRefused;
+        }
+        their_records_.note_received(FlowTable::record_of(*flow), packet, packets, now);
+        return Answer::kPermitted;
     }
     const auto about = quoted_flow(packet);
     if (find(their_flows_, about, peer, now) != nullptr) {
@@ -129,9 +135,13 @@ ClientDevices::Answer ClientDevices::judge_answer(const ClientId& peer, const pa
     return is_about_own ? Answer::kPermitted : Answer::kNone;
 }
 
-void ClientDevices::note_own(const ClientId& peer, const packet::IpPacket& packet, Instant now) {
-    if (const auto key = outbound_flow(packet)) {
-        static_cast<void>(own_flows_.open(*key, {.id = peer.uuid(), .owner = peer.uuid()}, packet, now));
+void ClientDevices::note_own(const ClientId& peer, const packet::IpPacket& packet, std::size_t packets, Instant now) {
+    const auto key = outbound_flow(packet);
+    if (!key || !own_flows_.open(*key, {.id = peer.uuid(), .owner = peer.uuid()}, packet, now)) {
+        return;
+    }
+    if (auto* flow = own_records_.is_on() ? own_flows_.find(*key, now) : nullptr) {
+        record_own(*flow, peer, packet, packets, now);
     }
 }
 
@@ -195,6 +205,7 @@ ClientDevices::Verdict ClientDevices::judge(const ClientId& from, const packet::
     }
     if (auto* own = find(own_flows_, inbound_flow(packet), from, now);
         own != nullptr && is_still_ours(*peer, *own, packet) && own_flows_.admit(*own, packet, now)) {
+        own_records_.note_received(FlowTable::record_of(*own), packet, 1, now);
         return {};
     }
     const auto key = outbound_flow(packet);
@@ -203,6 +214,7 @@ ClientDevices::Verdict ClientDevices::judge(const ClientId& from, const packet::
     }
     if (auto* flow = find(their_flows_, key, from, now); flow != nullptr && their_flows_.is_judged(*flow)) {
         their_flows_.note_sent(*flow, packet, now);
+        record_theirs(*flow, from, packet, now);
         return {};
     }
     if (const auto refusal = inbound_.check(from, requested_service(packet))) {
@@ -210,6 +222,9 @@ ClientDevices::Verdict ClientDevices::judge(const ClientId& from, const packet::
     }
     if (!their_flows_.open(*key, {.id = from.uuid(), .owner = from.uuid()}, packet, now)) {
         return std::unexpected{Refusal::kTooManyFlows};
+    }
+    if (auto* flow = their_records_.is_on() ? their_flows_.find(*key, now) : nullptr) {
+        record_theirs(*flow, from, packet, now);
     }
     return {};
 }

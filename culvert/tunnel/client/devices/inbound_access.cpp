@@ -1,5 +1,6 @@
 #include "culvert/tunnel/client/devices/inbound_access.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace culvert::tunnel {
@@ -48,6 +49,24 @@ bool InboundAccess::update_filters(const portal_api::PoolGrant& pool) {
 std::optional<Refusal> InboundAccess::check(const ClientId& client, const Service& service) const {
     const auto known = clients_.find(client);
     return known == clients_.end() ? std::optional{Refusal::kNoFilter} : known->second.permitted.check(service);
+}
+
+bool InboundAccess::has(const ClientId& client, const ResourceId& pool) const {
+    const auto known = clients_.find(client);
+    return known != clients_.end() && known->second.pools.contains(pool);
+}
+
+std::optional<ResourceId> InboundAccess::pool_for(const ClientId& client, const Service& service) const {
+    const auto known = clients_.find(client);
+    if (known == clients_.end()) {
+        return std::nullopt;
+    }
+    const auto pool = std::ranges::find_if(known->second.pools, [&](const auto& entry) {
+        FilterSet permitted;
+        permitted.add(entry.second.filters);
+        return !permitted.check(service);
+    });
+    return pool == known->second.pools.end() ? std::nullopt : std::optional{pool->first};
 }
 
 void InboundAccess::unite_filters(Client& client) {

@@ -39,8 +39,11 @@ public:
 
     [[nodiscard]] bool empty() const { return clients_.empty(); }
     [[nodiscard]] bool has_any(const ClientId& client) const { return clients_.contains(client); }
+    [[nodiscard]] bool has(const ClientId& client, const ResourceId& pool) const;
     /// Whether the client may use the service of ours. nullopt: yes.
     [[nodiscard]] std::optional<Refusal> check(const ClientId& client, const Service& service) const;
+    /// By which pool, if there is one.
+    [[nodiscard]] std::optional<ResourceId> pool_for(const ClientId& client, const Service& service) const;
 
     /// For snapshots.
     void describe(Snapshot& out) const;
