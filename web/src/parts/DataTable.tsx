@@ -29,6 +29,8 @@ interface Props<T> {
 }
 
 const SKELETONS = 5;
+// The same one each time: the table takes another empty list for new rows, draws anew, and would never end.
+const NO_ROWS: never[] = [];
 
 function sortingOf(sort: string | null | undefined): SortingState {
   return sort ? [{ id: sort.replace(/^-/, ""), desc: sort.startsWith("-") }] : [];
@@ -43,7 +45,8 @@ export function DataTable<T extends { id: string | number }>(props: Props<T>) {
   const { rows, columns, nameOf, onOpen, canSort = false, onSort, selection, onSelect } = props;
   const sorting = canSort ? sortingOf(props.sort) : [];
   const table = useReactTable<T>({
-    data: (rows ?? []) as T[],
+    data: rows ? (rows as T[]) : NO_ROWS,
+    autoResetPageIndex: false,
     columns,
     state: { sorting, rowSelection: selection ?? {} },
     getRowId: (row) => String(row.id),
