@@ -1,6 +1,7 @@
 #include "tests/model/world/portal_link.h"
 
 #include <algorithm>
+#include <array>
 
 #include "culvert/base/overloaded.h"
 #include "culvert/portal/constants.h"
@@ -19,9 +20,18 @@ constexpr std::uint32_t kSlowRate = 2000;
 using turn::kRelayPort;
 /// One link of so many is between generations.
 constexpr std::uint64_t kLinksPerNewerOne = 6;
-/// As devices of 2026 say, which the portal goes by (spec/newer-dialect.md sections 2.4 and 8).
-constexpr std::string_view kNewerClient = "1.5.12";
-constexpr std::string_view kNewerGateway = "1.6.1";
+
+/// Which the portal goes by (spec/newer-dialect.md sections 1, 2.4 and 8).
+struct Versions {
+    std::string_view client;
+    std::string_view gateway;
+};
+constexpr std::array<Versions, 5> kVersions = {
+    {{"1.5.5", "1.4.18"},
+     {"1.5.9", "1.5.2"},
+     {"1.5.11", "1.6.0"},
+     {"1.5.12", "1.6.1"},
+     {portal_api::kClientProtocolVersion, portal_api::kGatewayProtocolVersion}}};
 
 void keep_earliest(std::optional<Instant>& earliest, std::optional<Instant> other) {
     if (other && (!earliest || *other < *earliest)) {
@@ -42,21 +52,26 @@ PortalLink::PortalLink(Device device, portal_api::Role role, PortalProcess& port
     if (rng.below(kLinksPerNewerOne) == 0) {
         newer_rng_ = std::move(rng);
     }
+    auto own = environment.rng("dialect/" + std::to_string(device.index()) + "/" + number_of(device));
     // One portal of so many is of 2025, and one has forgotten that year.
     switch (environment.rng("portal/dialect").below(4)) {
         case 0:
-            portal_generation_ = Generation::kOlder;
+            paths_ = Paths::kOlder;
             break;
         case 1:
-            portal_generation_ = Generation::kNewer;
+            paths_ = Paths::kNewer;
             break;
         default:
             // And where there are both paths, some devices know the old one only: their 404 is their own.
-            if (environment.rng("dialect/" + std::to_string(device.index()) + "/" + number_of(device)).below(3) == 0) {
-                portal_generation_ = Generation::kOlder;
+            if (own.below(3) == 0) {
+                paths_ = Paths::kOlder;
             }
             break;
     }
+    const std::array<Generation, 3> choices = paths_ == Paths::kOlder
+                                                  ? std::array{Generation::kA, Generation::kB, Generation::kOurs}
+                                                  : std::array{Generation::kC, Generation::kD, Generation::kOurs};
+    generation_ = choices.at(own.below(choices.size()));
 }
 
 void PortalLink::open(portal_channel::PhoenixChannel channel) {
@@ -73,7 +88,7 @@ void PortalLink::close(Instant now) {
 // --- The network ---
 
 bool PortalLink::has_path(portal_api::Dialect dialect) const {
-    return portal_generation_ != (dialect == portal_api::Dialect::kV1 ? Generation::kNewer : Generation::kOlder);
+    return paths_ != (dialect == portal_api::Dialect::kV1 ? Paths::kNewer : Paths::kOlder);
 }
 
 bool PortalLink::is_black_hole() const {
@@ -181,11 +196,8 @@ portal::ConnectRequest PortalLink::make_request(const Connection& connection) co
     } else {
         const bool is_client = role_ == portal_api::Role::kClient;
         agent.component = is_client ? "headless-client" : "gateway";
-        if (connection.dialect == portal_api::Dialect::kV2) {
-            agent.version = is_client ? kNewerClient : kNewerGateway;
-        } else {
-            agent.version = is_client ? portal_api::kClientProtocolVersion : portal_api::kGatewayProtocolVersion;
-        }
+        const auto& versions = kVersions.at(static_cast<std::size_t>(generation_));
+        agent.version = is_client ? versions.client : versions.gateway;
         const Parameters more{{"external_id", agent.component + number_of(device_)},
                               {"name", "host" + number_of(device_)},
                               {"public_key", connection.public_key->to_string()}};
@@ -445,7 +457,24 @@ std::string PortalLink::to_device_text(std::string text, portal_api::Dialect dia
     return make_newer_and_compare(text, meaning, now);
 }
 
+std::string PortalLink::as_its_generation_says(std::string text) const {
+    if (generation_ != Generation::kB || role_ != portal_api::Role::kClient) {
+        return text;
+    }
+    const auto frame = portal_api::decode_from_device(role_, portal_api::Dialect::kV1, text);
+    const auto* message = frame ? std::get_if<portal_api::DeviceMessageFrame>(&*frame) : nullptr;
+    const auto* from_client = message == nullptr ? nullptr : std::get_if<portal_api::FromClient>(&message->message);
+    const bool is_about_candidates =
+        from_client != nullptr &&
+        (std::holds_alternative<portal_api::BroadcastGatewayIceCandidates>(*from_client) ||
+         std::holds_alternative<portal_api::BroadcastInvalidatedGatewayIceCandidates>(*from_client));
+    return is_about_candidates ? portal_api::encode_from_device(message->message, portal_api::Dialect::kV2,
+                                                                std::stoull(message->ref.json))
+                               : text;
+}
+
 std::string PortalLink::from_device_text(std::string text, portal_api::Dialect dialect, Instant now) {
+    text = as_its_generation_says(std::move(text));
     if (!newer_rng_) {
         return text;
     }

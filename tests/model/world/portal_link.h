@@ -103,6 +103,8 @@ private:
     [[nodiscard]] portal::ConnectRequest make_request(const Connection& connection) const;
     [[nodiscard]] bool is_black_hole() const;
     [[nodiscard]] bool has_path(portal_api::Dialect dialect) const;
+    /// What a device of generation B has another name for than ours on the same path.
+    [[nodiscard]] std::string as_its_generation_says(std::string text) const;
 
     Device device_;
     portal_api::Role role_;
@@ -111,9 +113,12 @@ private:
     Verdict& verdict_;
     /// Set if both ends of this link send more than the other knows.
     std::optional<Rng> newer_rng_;
-    /// As this device finds it.
-    enum class Generation : std::uint8_t { kOlder, kBoth, kNewer };
-    Generation portal_generation_ = Generation::kBoth;
+    /// Which paths the portal has, as this device finds it.
+    enum class Paths : std::uint8_t { kOlder, kBoth, kNewer };
+    Paths paths_ = Paths::kBoth;
+    /// As which the device passes itself off (spec/newer-dialect.md section 1); kOurs: as what it is.
+    enum class Generation : std::uint8_t { kA, kB, kC, kD, kOurs };
+    Generation generation_ = Generation::kOurs;
     std::optional<portal_channel::PhoenixChannel> channel_;
     std::deque<portal_channel::Event> events_;
 
