@@ -9,7 +9,7 @@ export default defineConfig({
   // The machine may be busy; a test that needs longer is wrong, not slow.
   timeout: 120_000,
   expect: { timeout: 20_000 },
-  reporter: [["line"]],
+  reporter: [["list"]],
   use: {
     browserName: "chromium",
     launchOptions: {

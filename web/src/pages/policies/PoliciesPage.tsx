@@ -52,7 +52,7 @@ const columns: Column<Policy>[] = [
       <Link
         href={`/policies/${original.id}`}
         className="link"
-        aria-label={text.policies.may(original.group.name, original.resource.name)}
+        aria-label={`${text.flows.show}: ${text.policies.may(original.group.name, original.resource.name)}`}
       >
         {text.flows.show}
       </Link>
