@@ -57,6 +57,20 @@ void load(ApplyCommand& command) {
     command.text = read_file(command.file);
 }
 
+std::expected<void, std::string> load(ServeCommand& command) {
+    std::error_code ignored;
+    const auto root = command.web_root.empty() ? std::filesystem::path{kDefaultWebRoot} : command.web_root;
+    if (command.web_root.empty() && !std::filesystem::exists(root, ignored)) {
+        return {};
+    }
+    auto files = WebFiles::read(root);
+    if (!files) {
+        return std::unexpected{files.error()};
+    }
+    command.web = std::make_shared<const WebFiles>(*std::move(files));
+    return {};
+}
+
 int finish_output() {
     std::cout.flush();
     return std::cout ? 0 : fail("cannot write to standard output. What was asked for is done, but not all was shown.");

@@ -69,6 +69,26 @@ inline constexpr std::chrono::seconds kCrowdPause{2};
 /// At the end: how often to look whether all connections have gone.
 inline constexpr std::chrono::milliseconds kGoneInterval{20};
 
+// --- Administrators ---
+
+/// Passwords that wait to be looked at: a second's work.
+inline constexpr std::size_t kMaxWaitingPasswords = 8;
+
+/// Pages are some hundred files and a few megabytes.
+inline constexpr std::size_t kMaxWebFiles = 4096;
+inline constexpr std::size_t kMaxWebBytes = std::size_t{64} << 20U;
+
+/// Pages that listen at a time.
+inline constexpr std::size_t kMaxEventStreams = 64;
+/// What is gathered before it is told: little for a person, much for a thousand devices that come back.
+inline constexpr std::chrono::milliseconds kEventDelay{250};
+inline constexpr std::size_t kMaxPendingEvents = 100;
+/// How often it is looked whether a listener is there, and still signed in.
+inline constexpr std::chrono::seconds kEventHeartbeat{15};
+inline constexpr std::chrono::seconds kEventWriteTimeout{10};
+/// What may wait for one that does not read.
+inline constexpr std::size_t kMaxUnreadEvents = 64 * 1024;
+
 // --- The operators' endpoint ---
 
 /// A portal that does not get to a question within this time is in trouble: for the database it waits

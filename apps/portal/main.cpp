@@ -63,6 +63,11 @@ int run_program(int argc, const char* const* argv) {
         if (auto* const apply = std::get_if<ApplyCommand>(&options->command)) {
             load(*apply);  // it may be a file that only root reads
         }
+        if (auto* const serving = std::get_if<ServeCommand>(&options->command)) {
+            if (const auto loaded = load(*serving); !loaded) {
+                return fail(loaded.error());
+            }
+        }
         const auto database = confine(*options);
         if (!database) {
             return fail(database.error());
@@ -73,6 +78,7 @@ int run_program(int argc, const char* const* argv) {
                               [&](const ServeCommand& command) { return serve(command, storage, rng); },
                               [&](const ApplyCommand& command) { return run(command, storage, rng); },
                               [&](const TokenCreateCommand& command) { return run(command, storage, rng); },
+                              [&](const ResetPasswordCommand& command) { return run(command, storage, rng); },
                               [&](const auto& command) { return run(command, storage); },
                           },
                           options->command);

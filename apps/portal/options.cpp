@@ -22,6 +22,8 @@ struct RawOptions {
     std::string api_listen = "127.0.0.1:8081";
     std::string ops_listen{kDefaultOpsListen};
     std::string web_listen;
+    std::string web_root;
+    std::string email;
     std::vector<std::string> trusted_proxies;
     portal::Limits limits;
     std::string forget_devices_after = "90d";
@@ -54,6 +56,7 @@ struct Commands {
     CLI::App* revoke_device = nullptr;
     CLI::App* delete_device = nullptr;
     CLI::App* flows = nullptr;
+    CLI::App* reset_password = nullptr;
 };
 
 void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
@@ -75,7 +78,7 @@ void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
     commands.create_client = create->add_subcommand("client", "For the clients of an actor");
     commands.create_client->add_option("--actor", raw.actor, "Name of the actor")->option_text("NAME")->required();
     commands.create_relay = create->add_subcommand("relay", "For relays");
-    commands.create_api = create->add_subcommand("api", "For the REST API, which this build does not have");
+    commands.create_api = create->add_subcommand("api", "For programs that use the REST API");
     commands.create_api->add_option("--actor", raw.actor, "Name of the actor")->option_text("NAME")->required();
     expiry(commands.create_gateway, TokenType::kGateway);
     expiry(commands.create_client, TokenType::kClient);
@@ -176,8 +179,21 @@ Commands describe(CLI::App& app, RawOptions& raw) {
         ->envname("CULVERT_FORGET_DEVICES_AFTER")
         ->option_text("DURATION");
     commands.serve
-        ->add_option("--web-listen", raw.web_listen, "Reserved for the admin UI, which this build does not have")
+        ->add_option("--web-listen", raw.web_listen, "Not used: the pages are under /admin/ of --api-listen")
         ->option_text("ADDR:PORT");
+    commands.serve
+        ->add_option("--web-root", raw.web_root,
+                     "Folder of the administrators' pages (default " + std::string{kDefaultWebRoot} +
+                         ", if it is there) [CULVERT_WEB_ROOT]")
+        ->envname("CULVERT_WEB_ROOT")
+        ->option_text("FOLDER");
+    auto* admin = app.add_subcommand("admin", "Help administrators to sign in");
+    admin->require_subcommand(1);
+    commands.reset_password = admin->add_subcommand(
+        "reset-password", "Print a new password for an administrator and end what he is signed in to");
+    commands.reset_password->add_option("--email", raw.email, "The administrator's e-mail address")
+        ->option_text("ADDRESS")
+        ->required();
     commands.apply = app.add_subcommand("apply", "Make sites, actors, groups, resources and policies match a file");
     commands.apply->add_option("FILE", raw.file, "JSON file; - reads standard input")->required();
     commands.apply->add_flag("--dry-run", raw.is_dry_run, "Say what would happen, and change nothing");
@@ -200,7 +216,7 @@ using Mistake = std::string;
 
 std::expected<ServeCommand, Mistake> check_serve(const RawOptions& raw) {
     if (!raw.web_listen.empty()) {
-        return std::unexpected{"--web-listen is for the admin UI, which this build does not have. Leave it out."};
+        return std::unexpected{"--web-listen is not used: the pages are under /admin/ of --api-listen. Leave it out."};
     }
     const auto parse_listen = [](const std::string& text, const std::string& option, const std::string& example) {
         const auto address = net::SocketAddress::parse(text);
@@ -221,6 +237,7 @@ std::expected<ServeCommand, Mistake> check_serve(const RawOptions& raw) {
         serve.ops_listen = *ops;
     }
     serve.limits = raw.limits;
+    serve.web_root = raw.web_root;
     const auto forget_after = parse_duration(raw.forget_devices_after);
     if (!forget_after || *forget_after < portal::kMinForgetDevicesAfter) {
         return std::unexpected{"\"" + raw.forget_devices_after +
@@ -302,6 +319,9 @@ std::expected<decltype(Options::command), Mistake> check_command(const RawOption
     }
     if (commands.list_devices->parsed()) {
         return DeviceListCommand{raw.is_json};
+    }
+    if (commands.reset_password->parsed()) {
+        return ResetPasswordCommand{raw.email};
     }
     if (commands.flows->parsed()) {
         return check_flows(raw);

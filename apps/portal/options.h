@@ -3,6 +3,7 @@
 #include <chrono>
 #include <expected>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,6 +11,7 @@
 
 #include "apps/common/command_line.h"
 #include "apps/common/sandbox_flags.h"
+#include "apps/portal/web_files.h"
 #include "culvert/log_output/log_setup.h"
 #include "culvert/net/ip_network.h"
 #include "culvert/net/socket_address.h"
@@ -25,6 +27,13 @@ struct ServeCommand {
     /// Whose X-Forwarded-For is believed.
     std::vector<net::IpNetwork> trusted_proxies;
     portal::Limits limits{};
+    /// Where the administrators' pages are; empty: where packages put them, if they are there.
+    std::filesystem::path web_root = {};
+    /// What is in it, once load() has read it; null if there are no pages.
+    std::shared_ptr<const WebFiles> web = nullptr;
+};
+struct ResetPasswordCommand {
+    std::string email;
 };
 struct ApplyCommand {
     /// "-": standard input.
@@ -74,11 +83,14 @@ struct Options {
     log::LogOptions log;
     command_line::SandboxFlags sandbox;
     std::variant<ServeCommand, ApplyCommand, TokenCreateCommand, TokenListCommand, TokenRevokeCommand,
-                 DeviceListCommand, DeviceRevokeCommand, DeviceDeleteCommand, FlowsCommand>
+                 DeviceListCommand, DeviceRevokeCommand, DeviceDeleteCommand, FlowsCommand, ResetPasswordCommand>
         command;
 };
 
 [[nodiscard]] std::expected<Options, command_line::EarlyExit> parse_options(int argc, const char* const* argv);
+
+/// Where packages put the administrators' pages.
+inline constexpr std::string_view kDefaultWebRoot = "/usr/share/culvert/web";
 
 /// How long a new token of that kind lives unless told otherwise.
 [[nodiscard]] std::chrono::seconds default_lifetime(portal::TokenType type);

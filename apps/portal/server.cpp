@@ -24,6 +24,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include "apps/common/process.h"
+#include "apps/portal/admin_endpoint.h"
 #include "apps/portal/client_address.h"
 #include "apps/portal/connection_limiter.h"
 #include "apps/portal/constants.h"
@@ -102,6 +103,8 @@ public:
           stop_timer_{context_},
           signals_{context_, SIGINT, SIGTERM},
           reload_signal_{context_, SIGHUP} {
+        admin_ = std::make_unique<AdminEndpoint>(context_, storage, core_, rng.child("administrators"), command.web,
+                                                 [this] { apply_own_changes(); });
         listen(command.api_listen);
         const auto api = server_->address();  // with the port if 0 was asked for
         if (command.ops_listen) {
@@ -114,6 +117,7 @@ public:
         } else {
             kLog.info("Listening", log::field("api", api));
         }
+        admin_->announce_setup();
     }
 
     void run() {
@@ -185,6 +189,9 @@ private:
                            : respond(exchange, 400, "This address is for WebSocket connections only.\n");
             }
         }
+        if (admin_->answer(exchange, *target, visitor(*exchange))) {
+            return;
+        }
         if (target->path == portal_api::kFlowLogsPath) {
             return message.method() == beast_http::verb::post ? ingest(exchange)
                                                               : respond(exchange, 405, "Only POST is possible here.\n");
@@ -199,6 +206,31 @@ private:
         } else {
             respond(exchange, 404, "There is nothing here.\n");
         }
+    }
+
+    // --- Administrators ---
+
+    AdminEndpoint::Visitor visitor(const culvert::http::Exchange& exchange) const {
+        const auto& message = exchange.message();
+        const auto scheme = message["X-Forwarded-Proto"];
+        return {client_address(exchange.peer(), forwarded_for(message), trusted_proxies_),
+                is_trusted(exchange.peer()) && scheme == "https"};
+    }
+
+    /// What administrators do here takes effect before they are answered.
+    void apply_own_changes() {
+        try {
+            core_.handle_changes(io::monotonic_now(), io::wall_now());
+        } catch (const portal::StorageError& failure) {
+            seen_changes_ = -1;  // to be tried again soon
+            kLog.error("Cannot read a change; trying again until it works",
+                       log::field("error", std::string_view{failure.what()}));
+        }
+        drain();
+    }
+
+    void tell_presence(Role role) {
+        admin_->tell(role == Role::kClient ? "clients" : role == Role::kGateway ? "gateways" : "relays");
     }
 
     // --- What devices report of their flows ---
@@ -223,6 +255,10 @@ private:
     /// How many bytes of the request's body are read. All other requests have none.
     std::size_t admit(culvert::http::Exchange& exchange) {
         const auto& message = exchange.message();
+        const std::string_view path{message.target().data(), message.target().size()};
+        if (const auto bytes = AdminEndpoint::max_body(path.substr(0, path.find('?')))) {
+            return bytes;
+        }
         if (message.method() != beast_http::verb::post || message.target() != as_beast(portal_api::kFlowLogsPath)) {
             return 0;
         }
@@ -377,9 +413,12 @@ private:
             std::move(stream), id, portal::idle_timeout(endpoint.role),
             DeviceConnection::Handlers{
                 .on_frame =
-                    [this, owner](SessionId from, std::string_view frame) {
+                    [this, owner, role = endpoint.role, is_new = true](SessionId from, std::string_view frame) mutable {
                         const bool has_unread = unread_.is_waiting(from);  // from before: the answer is not yet written
                         const auto pause = handle_frame(from, frame);
+                        if (std::exchange(is_new, false)) {
+                            tell_presence(role);  // the first frame is how devices join
+                        }
                         drain();
                         return has_unread && unread_.is_crowded(owner)
                                    ? std::max<Duration>(pause, portal::kLongestOwnerPause)
@@ -392,8 +431,9 @@ private:
                         bound_unread(owner);
                     },
                 .on_end =
-                    [this](SessionId from) {
+                    [this, role = endpoint.role](SessionId from) {
                         core_.disconnect(from, io::monotonic_now());
+                        tell_presence(role);
                         unread_.remove(from);
                         connections_.erase(from);
                         drain();
@@ -525,6 +565,7 @@ private:
                 if (const auto changes = storage_.foreign_changes(); changes != seen_changes_) {
                     core_.handle_changes(io::monotonic_now(), io::wall_now());
                     seen_changes_ = changes;
+                    admin_->tell("everything");
                 }
                 if (std::exchange(storage_failed_, false)) {
                     kLog.info("The database can be read again");
@@ -545,6 +586,7 @@ private:
         reload_signal_.cancel();
         is_stopping_ = true;
         server_->stop();
+        admin_->stop();
         poll_timer_.cancel();
         expiry_timer_.cancel();
         core_timer_.cancel();
@@ -589,6 +631,7 @@ private:
     ExpiryWatch expiry_watch_;
     bool storage_failed_ = false;
     bool is_stopping_ = false;
+    std::unique_ptr<AdminEndpoint> admin_;
     std::unique_ptr<OpsEndpoint> ops_;  // goes first: it asks all of the above
 };
 

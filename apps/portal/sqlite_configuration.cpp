@@ -244,11 +244,12 @@ portal::Directory SqliteStorage::load_directory() try {
             portal::PoolClient{read_id<ClientId>(row, 2), read_address(row, 3), read_address(row, 4)});
     }
     for (auto row =
-             database_.prepare("SELECT id, group_id, resource_id, conditions, is_disabled, logs_flows FROM policies");
+             database_.prepare("SELECT id, group_id, resource_id, conditions, is_disabled, logs_flows, description FROM policies");
          row.step();) {
         const auto id = read_id<portal::PolicyId>(row, 0);
         directory.policies.emplace(id, portal::Policy{id, read_id<portal::GroupId>(row, 1), read_id<ResourceId>(row, 2),
-                                                      row.text(3), row.integer(4) != 0, row.integer(5) != 0});
+                                                      row.text(3), row.integer(4) != 0, row.integer(5) != 0,
+                                                      row.optional_text(6)});
     }
     return directory;
 } catch (const boost::system::system_error&) {
@@ -380,17 +381,19 @@ void SqliteStorage::put_members(const std::string& pool, std::set<portal::PoolMe
 
 void SqliteStorage::put(const portal::Policy& policy) {
     auto statement = database_.prepare(
-        "INSERT INTO policies (id, account_id, group_id, resource_id, conditions, is_disabled, logs_flows)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO policies (id, account_id, group_id, resource_id, conditions, is_disabled, logs_flows,"
+        " description) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET group_id = excluded.group_id, resource_id = excluded.resource_id,"
-        " conditions = excluded.conditions, is_disabled = excluded.is_disabled, logs_flows = excluded.logs_flows");
+        " conditions = excluded.conditions, is_disabled = excluded.is_disabled, logs_flows = excluded.logs_flows,"
+        " description = excluded.description");
     statement.bind(policy.id.to_string())
         .bind(account_id_)
         .bind(policy.group.to_string())
         .bind(policy.resource.to_string())
         .bind(policy.conditions)
         .bind(std::int64_t{policy.is_disabled})
-        .bind(std::int64_t{policy.logs_flows});
+        .bind(std::int64_t{policy.logs_flows})
+        .bind(policy.description);
     database_.must_execute(std::move(statement));
 }
 

@@ -106,6 +106,31 @@ public:
     void erase_flow_logs(UnixSeconds before, std::uint64_t max_records, std::size_t limit) override;
     std::vector<portal::FlowLogEntry> find_flow_logs(const portal::FlowLogQuery& query) override;
 
+    void put_password(const portal::ActorId& actor, const std::string& hash) override;
+    std::optional<std::string> find_password(const portal::ActorId& actor) override;
+    bool can_administrator_sign_in() override;
+    void put(const portal::BrowserSession& session) override;
+    std::optional<portal::BrowserSession> find_browser_session(const std::string& secret_hash) override;
+    void erase_browser_session(const std::string& secret_hash) override;
+    void erase_browser_sessions(const portal::ActorId& actor, const std::string& but) override;
+    void erase_expired_browser_sessions(UnixSeconds now) override;
+    void append(const portal::AuditEntry& entry) override;
+    portal::Listed<portal::AuditEntry> list_audit(const std::string& object_id, const portal::ListRange& range) override;
+    void erase_audit(UnixSeconds before, std::size_t max_entries) override;
+
+    void put_name(const portal::TokenId& token, const std::string& name) override;
+    std::vector<portal::KnownToken> list_tokens_of(const std::optional<portal::ActorId>& actor, const std::optional<SiteId>& site,
+                                           portal::TokenType type) override;
+    portal::Listed<portal::KnownClient> list_clients(const std::optional<portal::ActorId>& actor, const portal::ListRange& range) override;
+    std::optional<portal::KnownClient> find_known_client(const ClientId& id) override;
+    std::map<portal::ActorId, std::size_t> count_clients() override;
+    std::vector<portal::KnownGateway> list_gateways() override;
+    std::vector<portal::KnownRelay> list_relays() override;
+    portal::Listed<portal::KnownFlow> list_flows(const portal::FlowFilter& filter, const portal::ListRange& range) override;
+    bool rename(const ClientId& id, const std::string& name) override;
+    bool restore(const ClientId& id) override;
+    bool restore(const GatewayId& id) override;
+
 private:
     void erase_row(std::string_view sql, const Uuid& id);
     /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.

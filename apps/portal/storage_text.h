@@ -85,7 +85,8 @@ inline std::string text_of(const Resource& row) {
                 row.members);
 }
 inline std::string text_of(const Policy& row) {
-    return line("policy", row.id, row.group, row.resource, row.conditions, row.is_disabled, row.logs_flows);
+    return line("policy", row.id, row.group, row.resource, row.conditions, row.is_disabled, row.logs_flows,
+                row.description);
 }
 inline std::string text_of(const Token& row) {
     return line("token", row.id, std::string{to_string(row.type)}, row.account, row.actor, row.site, row.secret_salt,

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace culvert::http {
 
@@ -21,6 +23,8 @@ struct Response {
     std::string body;
     std::string content_type = "text/plain; charset=utf-8";
     std::optional<std::chrono::seconds> retry_after = std::nullopt;
+    /// Further fields, which replace those of their names. Never what strangers sent: nobody looks for line ends here.
+    std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 }  // namespace culvert::http

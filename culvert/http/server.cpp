@@ -265,10 +265,15 @@ void Exchange::respond(Response response) {
     response_ = {};
     response_.result(response.status);
     response_.version(has_request ? message().version() : 11);
-    response_.set(beast_http::field::content_type, response.content_type);
+    if (!response.content_type.empty()) {
+        response_.set(beast_http::field::content_type, response.content_type);
+    }
     response_.set(beast_http::field::cache_control, "no-store");
     if (response.retry_after) {
         response_.set(beast_http::field::retry_after, std::to_string(response.retry_after->count()));
+    }
+    for (const auto& [name, value] : response.headers) {
+        response_.set(name, value);
     }
     response_.keep_alive(has_request && server_->options.keeps_alive && message().keep_alive());
     response_.body() = std::move(response.body);

@@ -9,6 +9,7 @@
 #include "culvert/portal/configuration_value.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/duplicate_keys.h"
+#include "culvert/portal/fields.h"
 #include "culvert/portal/resource_address.h"
 
 namespace culvert::portal {
@@ -43,43 +44,19 @@ std::optional<std::string> parse_renamed_from(const ConfigurationValue& node, co
     return old;
 }
 
-std::string parse_slug(const ConfigurationValue& node) {
-    auto slug = node.text(3, 100);
-    std::ranges::transform(slug, slug.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    const bool is_valid =
-        std::ranges::all_of(slug, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-    if (!is_valid) {
-        node.fail("may only have letters, digits and underscores");
-    }
-    return slug;
-}
-
 Configuration::Dns parse_dns(const ConfigurationValue& node) {
     node.check_keys({"search_domain", "upstream", "doh"});
     Configuration::Dns dns;
     if (const auto domain = node.find("search_domain")) {
-        dns.search_domain = domain->checked(parse_search_domain(domain->text(1, 255)));
+        dns.search_domain = fields::search_domain(*domain);
     }
     if (const auto upstream = node.find("upstream")) {
-        for (const auto& item : upstream->items()) {
-            const auto server = item.checked(parse_upstream_dns(item.text(1, kMaxTextCharacters)));
-            if (std::ranges::count(dns.upstream, server) > 0) {
-                item.fail("is listed twice");
-            }
-            dns.upstream.push_back(server);
-        }
+        dns.upstream = fields::upstream_dns(*upstream);
     }
     if (const auto doh = node.find("doh")) {
-        for (const auto& item : doh->items()) {
-            const auto url = item.checked(parse_doh_url(item.text(1, kMaxTextCharacters)));
-            if (std::ranges::count(dns.doh, url) > 0) {
-                item.fail("is listed twice");
-            }
-            dns.doh.push_back(url);
-        }
+        dns.doh = fields::upstream_doh(*doh);
         if (!dns.doh.empty() && !dns.upstream.empty()) {
-            doh->fail("would never be asked, since there are \"upstream\" servers; leave out one of the two");
+            doh->fail(fields::kNeverAsked);
         }
     }
     return dns;
@@ -89,10 +66,10 @@ Configuration::AccountSection parse_account(const ConfigurationValue& node) {
     node.check_keys({"name", "slug", "dns"});
     Configuration::AccountSection account;
     if (const auto name = node.find("name")) {
-        account.name = name->text(3, 64);
+        account.name = fields::account_name(*name);
     }
     if (const auto slug = node.find("slug")) {
-        account.slug = parse_slug(*slug);
+        account.slug = fields::slug(*slug);
     }
     if (const auto dns = node.find("dns")) {
         account.dns = parse_dns(*dns);
@@ -106,7 +83,7 @@ std::vector<Configuration::SiteEntry> parse_sites(const ConfigurationValue& sect
     Names former;
     for (const auto& node : section.items()) {
         node.check_keys({"name", "renamed_from"});
-        sites.push_back({node.get("name").text(1, 64), std::nullopt});
+        sites.push_back({fields::site_name(node.get("name")), std::nullopt});
         sites.back().renamed_from = parse_renamed_from(node, sites.back().name, former);
         names.add(node, sites.back().name);
     }
@@ -119,17 +96,11 @@ std::vector<Configuration::ActorEntry> parse_actors(const ConfigurationValue& se
     Names former;
     for (const auto& node : section.items()) {
         node.check_keys({"name", "renamed_from", "type", "email"});
-        Configuration::ActorEntry actor{.name = node.get("name").text(1, 512), .renamed_from = {}};
+        Configuration::ActorEntry actor{.name = fields::actor_name(node.get("name")), .renamed_from = {}};
         actor.renamed_from = parse_renamed_from(node, actor.name, former);
-        actor.type = node.get("type").one_of<ActorType>({{"account_user", ActorType::kUser},
-                                                         {"account_admin_user", ActorType::kAdminUser},
-                                                         {"service_account", ActorType::kServiceAccount},
-                                                         {"api_client", ActorType::kApiClient}});
+        actor.type = fields::actor_type(node.get("type"));
         if (const auto email = node.find("email")) {
-            actor.email = email->text(3, 160);
-            if (actor.email->find('@') == std::string::npos) {
-                email->fail("must be an e-mail address");
-            }
+            actor.email = fields::actor_email(*email);
         }
         names.add(node, actor.name);
         actors.push_back(std::move(actor));
@@ -154,7 +125,7 @@ std::vector<Configuration::GroupEntry> parse_groups(const ConfigurationValue& se
     for (const auto& node : section.items()) {
         node.check_keys({"name", "renamed_from", "members"});
         Configuration::GroupEntry group{
-            .name = node.get("name").text(1, kMaxTextCharacters), .renamed_from = {}, .members = {}};
+            .name = fields::group_name(node.get("name")), .renamed_from = {}, .members = {}};
         group.renamed_from = parse_renamed_from(node, group.name, former);
         if (const auto members = node.find("members")) {
             group.members = parse_references(*members);
@@ -163,24 +134,6 @@ std::vector<Configuration::GroupEntry> parse_groups(const ConfigurationValue& se
         groups.push_back(std::move(group));
     }
     return groups;
-}
-
-ResourceFilter parse_filter(const ConfigurationValue& node) {
-    node.check_keys({"protocol", "ports"});
-    ResourceFilter filter;
-    filter.protocol =
-        node.get("protocol")
-            .one_of<FilterProtocol>(
-                {{"tcp", FilterProtocol::kTcp}, {"udp", FilterProtocol::kUdp}, {"icmp", FilterProtocol::kIcmp}});
-    if (const auto ports = node.find("ports")) {
-        for (const auto& item : ports->items()) {
-            filter.ports.push_back(item.checked(parse_ports(item.text(1, 32))));
-        }
-        if (filter.protocol == FilterProtocol::kIcmp && !filter.ports.empty()) {
-            ports->fail("must be empty for icmp, which has no ports");
-        }
-    }
-    return filter;
 }
 
 std::vector<Configuration::MemberEntry> parse_members(const ConfigurationValue& node) {
@@ -204,15 +157,11 @@ Configuration::ResourceEntry parse_resource(const ConfigurationValue& node) {
         {"name", "renamed_from", "type", "address", "address_description", "ip_stack", "sites", "filters", "devices"});
     Configuration::ResourceEntry entry;
     auto& resource = entry.resource;
-    resource.name = node.get("name").text(1, kMaxTextCharacters);
+    resource.name = fields::resource_name(node.get("name"));
     if (const auto type = node.get("type"); type.text(0, 255) == "dynamic_device_pool") {
         type.fail("dynamic pools of devices are not offered; list the devices of a static_device_pool");
     }
-    resource.type = node.get("type").one_of<ResourceType>({{"dns", ResourceType::kDns},
-                                                           {"cidr", ResourceType::kCidr},
-                                                           {"ip", ResourceType::kIp},
-                                                           {"internet", ResourceType::kInternet},
-                                                           {"static_device_pool", ResourceType::kStaticDevicePool}});
+    resource.type = fields::resource_type(node.get("type"));
     if (resource.type == ResourceType::kStaticDevicePool) {
         for (const auto* key : {"address", "address_description", "sites"}) {
             if (const auto surplus = node.find(key)) {
@@ -224,21 +173,16 @@ Configuration::ResourceEntry parse_resource(const ConfigurationValue& node) {
         devices->fail("is for resources of type static_device_pool only");
     } else if (resource.type == ResourceType::kInternet) {
         if (const auto address = node.find("address")) {
-            resource.address = address->checked(canonical_address(resource.type, address->text(0, 253)));
+            resource.address = fields::resource_address(*address, resource.type);
         }
     } else {
-        const auto address = node.get("address");
-        resource.address = address.checked(canonical_address(resource.type, address.text(1, 253)));
+        resource.address = fields::resource_address(node.get("address"), resource.type);
     }
     if (const auto description = node.find("address_description")) {
-        resource.address_description = description->text(1, 512);
+        resource.address_description = fields::address_description(*description);
     }
     if (const auto ip_stack = node.find("ip_stack")) {
-        if (resource.type != ResourceType::kDns) {
-            ip_stack->fail("is for resources of type dns only");
-        }
-        resource.ip_stack = ip_stack->one_of<IpStack>(
-            {{"dual", IpStack::kDual}, {"ipv4_only", IpStack::kIpv4Only}, {"ipv6_only", IpStack::kIpv6Only}});
+        resource.ip_stack = fields::ip_stack(*ip_stack, resource.type);
     }
     if (resource.type != ResourceType::kStaticDevicePool) {
         entry.sites = parse_references(node.get("sites"));
@@ -247,9 +191,7 @@ Configuration::ResourceEntry parse_resource(const ConfigurationValue& node) {
         }
     }
     if (const auto filters = node.find("filters")) {
-        for (const auto& item : filters->items()) {
-            resource.filters.push_back(parse_filter(item));
-        }
+        resource.filters = fields::filters(*filters);
     }
     return entry;
 }
@@ -275,7 +217,7 @@ std::vector<Configuration::PolicyEntry> parse_policies(const ConfigurationValue&
     std::vector<Configuration::PolicyEntry> policies;
     Names names;
     for (const auto& node : section.items()) {
-        node.check_keys({"group", "resource", "conditions", "disabled", "flow_logs"});
+        node.check_keys({"group", "resource", "conditions", "description", "disabled", "flow_logs"});
         Configuration::PolicyEntry policy{.group = node.get("group").text(1, kMaxTextCharacters),
                                           .resource = node.get("resource").text(1, kMaxTextCharacters)};
         if (const auto conditions = node.find("conditions"); conditions && !conditions->items().empty()) {
@@ -288,6 +230,9 @@ std::vector<Configuration::PolicyEntry> parse_policies(const ConfigurationValue&
         }
         if (const auto flow_logs = node.find("flow_logs")) {
             policy.logs_flows = flow_logs->boolean();
+        }
+        if (const auto description = node.find("description")) {
+            policy.description = fields::policy_description(*description);
         }
         names.add(node, policy.group + "\" -> \"" + policy.resource);
         policies.push_back(std::move(policy));

@@ -59,6 +59,7 @@ struct Configuration {
         std::string resource;
         bool is_disabled = false;
         bool logs_flows = true;
+        std::optional<std::string> description = {};
     };
 
     std::optional<AccountSection> account;

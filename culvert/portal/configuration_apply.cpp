@@ -269,7 +269,8 @@ private:
                                 .group = group.id,
                                 .resource = resource.id,
                                 .is_disabled = entry.is_disabled,
-                                .logs_flows = entry.logs_flows};
+                                .logs_flows = entry.logs_flows,
+                                .description = entry.description};
             kept.insert(policy.id);
             const auto before = directory.policies.find(policy.id);
             store(policy,

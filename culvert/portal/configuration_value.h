@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -50,8 +51,8 @@ public:
         return *std::move(result);
     }
 
-    template <typename T>
-    [[nodiscard]] T one_of(std::initializer_list<std::pair<std::string_view, T>> choices) const {
+    template <typename T, std::size_t N>
+    [[nodiscard]] T one_of(const std::array<std::pair<std::string_view, T>, N>& choices) const {
         const auto chosen = text(0, 255);
         std::string known;
         for (const auto& [name, value] : choices) {

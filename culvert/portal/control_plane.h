@@ -105,6 +105,11 @@ public:
     [[nodiscard]] Statistics statistics() const;
     /// As it is configured now.
     [[nodiscard]] const Account& account() const { return directory_.account; }
+    [[nodiscard]] const Directory& directory() const { return directory_; }
+    // Whether it has joined its channel.
+    [[nodiscard]] bool is_online(const ClientId& id) const { return clients_.all().contains(id); }
+    [[nodiscard]] bool is_online(const GatewayId& id) const { return gateways_.all().contains(id); }
+    [[nodiscard]] bool is_online(const RelayId& id) const { return relays_.is_online(id); }
 
     /// The complete state as text (base/snapshot.h).
     [[nodiscard]] std::string debug_snapshot(Instant now) const;

@@ -84,6 +84,31 @@ public:
     void erase_flow_logs(UnixSeconds before, std::uint64_t max_records, std::size_t limit) override;
     std::vector<FlowLogEntry> find_flow_logs(const FlowLogQuery& query) override;
 
+    void put_password(const ActorId& actor, const std::string& hash) override;
+    std::optional<std::string> find_password(const ActorId& actor) override;
+    bool can_administrator_sign_in() override;
+    void put(const BrowserSession& session) override;
+    std::optional<BrowserSession> find_browser_session(const std::string& secret_hash) override;
+    void erase_browser_session(const std::string& secret_hash) override;
+    void erase_browser_sessions(const ActorId& actor, const std::string& but) override;
+    void erase_expired_browser_sessions(UnixSeconds now) override;
+    void append(const AuditEntry& entry) override;
+    Listed<AuditEntry> list_audit(const std::string& object_id, const ListRange& range) override;
+    void erase_audit(UnixSeconds before, std::size_t max_entries) override;
+
+    void put_name(const TokenId& token, const std::string& name) override;
+    std::vector<KnownToken> list_tokens_of(const std::optional<ActorId>& actor, const std::optional<SiteId>& site,
+                                           TokenType type) override;
+    Listed<KnownClient> list_clients(const std::optional<ActorId>& actor, const ListRange& range) override;
+    std::optional<KnownClient> find_known_client(const ClientId& id) override;
+    std::map<ActorId, std::size_t> count_clients() override;
+    std::vector<KnownGateway> list_gateways() override;
+    std::vector<KnownRelay> list_relays() override;
+    Listed<KnownFlow> list_flows(const FlowFilter& filter, const ListRange& range) override;
+    bool rename(const ClientId& id, const std::string& name) override;
+    bool restore(const ClientId& id) override;
+    bool restore(const GatewayId& id) override;
+
 private:
     struct TurnUserRow {
         TurnUser user;
@@ -112,6 +137,11 @@ private:
         /// By number: the order in which they came.
         std::map<std::uint64_t, FlowLogRow> flow_logs;
         std::uint64_t last_flow_log = 0;
+        std::map<ActorId, std::string> passwords;
+        std::map<std::string, BrowserSession> browser_sessions;
+        std::map<std::uint64_t, AuditEntry> audit;
+        std::uint64_t last_audit = 0;
+        std::map<TokenId, std::string> token_names;
     };
 
     /// What foreign keys and unique indices see to in a database. Throws StorageError.
@@ -149,6 +179,7 @@ private:
     void take_key(const crypto::PublicKey& key, const Uuid& device);
     [[nodiscard]] std::optional<std::pair<net::IpAddress, net::IpAddress>> free_addresses(Rng& rng);
     void revoke_turn_users();
+    [[nodiscard]] KnownClient known(const Client& client) const;
     template <typename Devices>
     void quarantine_gone(const Devices& before, const Devices& after);
 

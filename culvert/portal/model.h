@@ -140,6 +140,8 @@ struct Policy {
     bool is_disabled = false;
     /// Where the account logs flows: whether those that it grants are among them.
     bool logs_flows = true;
+    /// For people.
+    std::optional<std::string> description = {};
 
     [[nodiscard]] bool has_conditions() const { return conditions != "[]"; }
 

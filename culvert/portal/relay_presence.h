@@ -64,6 +64,7 @@ public:
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
 
     [[nodiscard]] std::size_t online_count() const { return online_.size(); }
+    [[nodiscard]] bool is_online(const RelayId& relay) const { return online_.contains(relay); }
 
     /// For snapshots.
     void describe(Snapshot& out) const;

@@ -4,15 +4,18 @@
 #include <cstddef>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "culvert/base/rng.h"
+#include "culvert/portal/admin_records.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/directory.h"
 #include "culvert/portal/flow_log.h"
+#include "culvert/portal/list.h"
 #include "culvert/portal/token.h"
 #include "culvert/turn/constants.h"
 
@@ -223,6 +226,45 @@ public:
     virtual void erase_flow_logs(UnixSeconds before, std::uint64_t max_records, std::size_t limit) = 0;
     /// The newest come last.
     [[nodiscard]] virtual std::vector<FlowLogEntry> find_flow_logs(const FlowLogQuery& query) = 0;
+
+    // Administrators: how they sign in, and what was done
+    /// What is stored of the actor's password (a hash with all that it takes to check it). Goes with the actor.
+    virtual void put_password(const ActorId& actor, const std::string& hash) = 0;
+    [[nodiscard]] virtual std::optional<std::string> find_password(const ActorId& actor) = 0;
+    /// Whether any administrator has a password.
+    [[nodiscard]] virtual bool can_administrator_sign_in() = 0;
+    virtual void put(const BrowserSession& session) = 0;
+    [[nodiscard]] virtual std::optional<BrowserSession> find_browser_session(const std::string& secret_hash) = 0;
+    virtual void erase_browser_session(const std::string& secret_hash) = 0;
+    /// All of the actor but the one with that hash.
+    virtual void erase_browser_sessions(const ActorId& actor, const std::string& but) = 0;
+    virtual void erase_expired_browser_sessions(UnixSeconds now) = 0;
+    virtual void append(const AuditEntry& entry) = 0;
+    /// The newest first. `object_id` empty: of all.
+    [[nodiscard]] virtual Listed<AuditEntry> list_audit(const std::string& object_id, const ListRange& range) = 0;
+    /// Deletes those from before that, and the oldest of more than `max_entries`.
+    virtual void erase_audit(UnixSeconds before, std::size_t max_entries) = 0;
+
+    // Administrators: what there is
+    virtual void put_name(const TokenId& token, const std::string& name) = 0;
+    /// Of all types, the oldest first.
+    [[nodiscard]] virtual std::vector<KnownToken> list_tokens_of(const std::optional<ActorId>& actor,
+                                                                 const std::optional<SiteId>& site,
+                                                                 TokenType type) = 0;
+    /// Those seen last come first. Each: unset means any.
+    [[nodiscard]] virtual Listed<KnownClient> list_clients(const std::optional<ActorId>& actor,
+                                                           const ListRange& range) = 0;
+    [[nodiscard]] virtual std::optional<KnownClient> find_known_client(const ClientId& id) = 0;
+    /// How many clients each actor has.
+    [[nodiscard]] virtual std::map<ActorId, std::size_t> count_clients() = 0;
+    [[nodiscard]] virtual std::vector<KnownGateway> list_gateways() = 0;
+    [[nodiscard]] virtual std::vector<KnownRelay> list_relays() = 0;
+    [[nodiscard]] virtual Listed<KnownFlow> list_flows(const FlowFilter& filter, const ListRange& range) = 0;
+    // Each: whether there is such a device.
+    virtual bool rename(const ClientId& id, const std::string& name) = 0;
+    /// It is not refused any more; see revoke().
+    virtual bool restore(const ClientId& id) = 0;
+    virtual bool restore(const GatewayId& id) = 0;
 };
 
 }  // namespace culvert::portal

@@ -42,6 +42,7 @@ TYPED_TEST_P(StorageConfigurationContract, ReplacesWhatIsPutAgain) {
     this->resource_.filters.clear();
     this->resource_.address_description.reset();
     this->policy_.is_disabled = true;
+    this->policy_.description = "for the audit";
     this->policy_.conditions = R"([{"property":"remote_ip"}])";
     this->site_.name = "headquarters";
     this->storage_->put(account);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "culvert/portal/storage_admin_contract.h"
 #include "culvert/portal/storage_configuration_contract.h"
 #include "culvert/portal/storage_devices_contract.h"
 #include "culvert/portal/storage_flow_logs_contract.h"
@@ -8,6 +9,7 @@
 
 /// What every storage must do, as tests, for a `factory` of storages as StorageFixture wants it.
 #define CULVERT_STORAGE_CONTRACT(prefix, factory)                                  \
+    INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageAdminContract, factory);         \
     INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageConfigurationContract, factory); \
     INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageDevicesContract, factory);       \
     INSTANTIATE_TYPED_TEST_SUITE_P(prefix, StorageFlowLogsContract, factory);      \

@@ -20,4 +20,10 @@ namespace culvert::portal {
         std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
+/// Whether `text` has `part` in it, be its ASCII letters large or small.
+[[nodiscard]] inline bool contains_text(std::string_view text, std::string_view part) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+    return std::ranges::search(text, part, {}, lower, lower).begin() != text.end() || part.empty();
+}
+
 }  // namespace culvert::portal
