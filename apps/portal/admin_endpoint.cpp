@@ -97,19 +97,21 @@ bool AdminEndpoint::answer(const ExchangePtr& exchange, const Target& target, co
         return false;
     }
     const auto& message = exchange->message();
-    answer_api(exchange, {.method = std::string{message.method_string()},
-                          .path = target.path,
-                          .query = target.parameters,
-                          .authorization = header_of(message, beast_http::field::authorization),
-                          .cookie = cookies_of(message),
-                          .csrf_token = header_of(message, "X-CSRF-Token"),
-                          .if_match = header_of(message, beast_http::field::if_match),
-                          .content_type = header_of(message, beast_http::field::content_type),
-                          .fetch_site = header_of(message, "Sec-Fetch-Site"),
-                          .remote_ip = visitor.address,
-                          .is_https = visitor.is_https,
-                          .user_agent = printable_ascii(header_of(message, beast_http::field::user_agent)).substr(0, kMaxUserAgent),
-                          .body = message.body()});
+    answer_api(
+        exchange,
+        {.method = std::string{message.method_string()},
+         .path = target.path,
+         .query = target.parameters,
+         .authorization = header_of(message, beast_http::field::authorization),
+         .cookie = cookies_of(message),
+         .csrf_token = header_of(message, "X-CSRF-Token"),
+         .if_match = header_of(message, beast_http::field::if_match),
+         .content_type = header_of(message, beast_http::field::content_type),
+         .fetch_site = header_of(message, "Sec-Fetch-Site"),
+         .remote_ip = visitor.address,
+         .is_https = visitor.is_https,
+         .user_agent = printable_ascii(header_of(message, beast_http::field::user_agent)).substr(0, kMaxUserAgent),
+         .body = message.body()});
     return true;
 }
 
@@ -160,8 +162,9 @@ void AdminEndpoint::start(const ExchangePtr& exchange, const std::shared_ptr<adm
         // Handed over whole: what it refers to must end on the other thread.
         boost::asio::post(context_, [exchange = std::move(exchange), task = std::move(task), outcome, is_https] {
             send(exchange,
-                 outcome ? admin::Api::finish(*task, *outcome)
-                         : admin::to_response({503, "failed", "The portal cannot check passwords now. Its log says why."}),
+                 outcome
+                     ? admin::Api::finish(*task, *outcome)
+                     : admin::to_response({503, "failed", "The portal cannot check passwords now. Its log says why."}),
                  is_https);
         });
     });
@@ -179,8 +182,9 @@ void AdminEndpoint::open_events(const ExchangePtr& exchange, ApiRequest request)
             return true;  // nobody knows; it will be asked again
         }
     };
-    const std::string headers = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-                                "Cross-Origin-Resource-Policy: same-origin\r\n";
+    const std::string headers =
+        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        "Cross-Origin-Resource-Policy: same-origin\r\n";
     if (!events_.open(exchange, headers, is_welcome)) {
         send(exchange, admin::to_response(admin::too_many(std::chrono::seconds{10})), is_https);
     }
@@ -200,8 +204,7 @@ void AdminEndpoint::announce_setup() {
     try {
         api_.announce_setup();
     } catch (const portal::StorageError& failure) {
-        kLog.debug("Cannot tell whether anybody can sign in",
-                   log::field("error", std::string_view{failure.what()}));
+        kLog.debug("Cannot tell whether anybody can sign in", log::field("error", std::string_view{failure.what()}));
     }
 }
 

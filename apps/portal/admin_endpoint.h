@@ -20,8 +20,8 @@ namespace culvert::portal_server {
 /// The administrators' part of the API listener: their REST API, their pages, and the events that pages listen to.
 class AdminEndpoint final : private admin::Surroundings {
 public:
-    /// All but `files` must outlive the object. `on_change` is called when the API has changed something in the database.
-    /// Throws StorageError.
+    /// All but `files` must outlive the object. `on_change` is called when the API has changed something in the
+    /// database. Throws StorageError.
     AdminEndpoint(boost::asio::io_context& context, portal::Storage& storage, portal::ControlPlane& core, Rng rng,
                   std::shared_ptr<const WebFiles> files, std::function<void()> on_change);
     ~AdminEndpoint() override;

@@ -50,8 +50,9 @@ public:
 private:
     /// Browsers send nothing more: whatever comes is the end.
     void read() {
-        stream_.socket().async_read_some(boost::asio::buffer(unexpected_),
-                                         [self = shared_from_this()](const error_code&, std::size_t) { self->close(); });
+        stream_.socket().async_read_some(
+            boost::asio::buffer(unexpected_),
+            [self = shared_from_this()](const error_code&, std::size_t) { self->close(); });
     }
 
     void write() {
@@ -133,8 +134,8 @@ void EventStreams::flush_later() {
         is_flush_set_ = false;
         std::string text;
         for (const auto& [kind, id] : std::exchange(pending_, {})) {
-            text += "event: change\ndata: " +
-                    boost::json::serialize(boost::json::object{{"kind", kind}, {"id", id}}) + "\n\n";
+            text += "event: change\ndata: " + boost::json::serialize(boost::json::object{{"kind", kind}, {"id", id}}) +
+                    "\n\n";
         }
         for (const auto& stream : std::set{streams_}) {
             stream->send(text);

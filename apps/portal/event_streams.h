@@ -14,8 +14,8 @@
 
 namespace culvert::portal_server {
 
-/// Connections of pages that want to hear when a list may have changed (server-sent events). What happens at about the same
-/// time is told once for each kind; who does not read is cut off.
+/// Connections of pages that want to hear when a list may have changed (server-sent events). What happens at about the
+/// same time is told once for each kind; who does not read is cut off.
 class EventStreams {
 public:
     explicit EventStreams(boost::asio::io_context& context);
@@ -23,8 +23,8 @@ public:
     EventStreams(const EventStreams&) = delete;
     EventStreams& operator=(const EventStreams&) = delete;
 
-    /// Takes the connection over; `is_welcome` is asked now and then whether it may stay. `headers`: lines for the answer's
-    /// header. False: there are too many, and nothing was done.
+    /// Takes the connection over; `is_welcome` is asked now and then whether it may stay. `headers`: lines for the
+    /// answer's header. False: there are too many, and nothing was done.
     [[nodiscard]] bool open(const std::shared_ptr<http::Exchange>& exchange, const std::string& headers,
                             std::function<bool()> is_welcome);
 

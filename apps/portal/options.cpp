@@ -178,8 +178,7 @@ Commands describe(CLI::App& app, RawOptions& raw) {
                      "(default 90d, at least 7d) [CULVERT_FORGET_DEVICES_AFTER]")
         ->envname("CULVERT_FORGET_DEVICES_AFTER")
         ->option_text("DURATION");
-    commands.serve
-        ->add_option("--web-listen", raw.web_listen, "Not used: the pages are under /admin/ of --api-listen")
+    commands.serve->add_option("--web-listen", raw.web_listen, "Not used: the pages are under /admin/ of --api-listen")
         ->option_text("ADDR:PORT");
     commands.serve
         ->add_option("--web-root", raw.web_root,

@@ -99,8 +99,7 @@ void SqliteStorage::put(const portal::BrowserSession& session) {
 }
 
 std::optional<portal::BrowserSession> SqliteStorage::find_browser_session(const std::string& secret_hash) {
-    auto row =
-        database_.prepare("SELECT actor_id, created_at, expires_at FROM browser_sessions WHERE secret_hash = ?");
+    auto row = database_.prepare("SELECT actor_id, created_at, expires_at FROM browser_sessions WHERE secret_hash = ?");
     row.bind(secret_hash);
     if (!row.step()) {
         return std::nullopt;
@@ -227,8 +226,8 @@ portal::Listed<portal::KnownClient> SqliteStorage::list_clients(const std::optio
         return statement.bind(account_id_).bind(to_text(actor)).bind(like(range.text)).bind(range.text);
     };
     portal::Listed<portal::KnownClient> listed;
-    auto row = database_.prepare(joined(
-        kClientColumns, kClientWhere, " ORDER BY last_seen_at DESC, clients.id DESC LIMIT ? OFFSET ?"));
+    auto row = database_.prepare(
+        joined(kClientColumns, kClientWhere, " ORDER BY last_seen_at DESC, clients.id DESC LIMIT ? OFFSET ?"));
     bind_range(bind(row), range);
     while (row.step()) {
         listed.rows.push_back(read_client(row));

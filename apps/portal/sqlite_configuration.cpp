@@ -243,13 +243,13 @@ portal::Directory SqliteStorage::load_directory() try {
             portal::PoolMember{read_id<portal::ActorId>(row, 0), row.text(1)},
             portal::PoolClient{read_id<ClientId>(row, 2), read_address(row, 3), read_address(row, 4)});
     }
-    for (auto row =
-             database_.prepare("SELECT id, group_id, resource_id, conditions, is_disabled, logs_flows, description FROM policies");
+    for (auto row = database_.prepare(
+             "SELECT id, group_id, resource_id, conditions, is_disabled, logs_flows, description FROM policies");
          row.step();) {
         const auto id = read_id<portal::PolicyId>(row, 0);
-        directory.policies.emplace(id, portal::Policy{id, read_id<portal::GroupId>(row, 1), read_id<ResourceId>(row, 2),
-                                                      row.text(3), row.integer(4) != 0, row.integer(5) != 0,
-                                                      row.optional_text(6)});
+        directory.policies.emplace(
+            id, portal::Policy{id, read_id<portal::GroupId>(row, 1), read_id<ResourceId>(row, 2), row.text(3),
+                               row.integer(4) != 0, row.integer(5) != 0, row.optional_text(6)});
     }
     return directory;
 } catch (const boost::system::system_error&) {

@@ -115,18 +115,21 @@ public:
     void erase_browser_sessions(const portal::ActorId& actor, const std::string& but) override;
     void erase_expired_browser_sessions(UnixSeconds now) override;
     void append(const portal::AuditEntry& entry) override;
-    portal::Listed<portal::AuditEntry> list_audit(const std::string& object_id, const portal::ListRange& range) override;
+    portal::Listed<portal::AuditEntry> list_audit(const std::string& object_id,
+                                                  const portal::ListRange& range) override;
     void erase_audit(UnixSeconds before, std::size_t max_entries) override;
 
     void put_name(const portal::TokenId& token, const std::string& name) override;
-    std::vector<portal::KnownToken> list_tokens_of(const std::optional<portal::ActorId>& actor, const std::optional<SiteId>& site,
-                                           portal::TokenType type) override;
-    portal::Listed<portal::KnownClient> list_clients(const std::optional<portal::ActorId>& actor, const portal::ListRange& range) override;
+    std::vector<portal::KnownToken> list_tokens_of(const std::optional<portal::ActorId>& actor,
+                                                   const std::optional<SiteId>& site, portal::TokenType type) override;
+    portal::Listed<portal::KnownClient> list_clients(const std::optional<portal::ActorId>& actor,
+                                                     const portal::ListRange& range) override;
     std::optional<portal::KnownClient> find_known_client(const ClientId& id) override;
     std::map<portal::ActorId, std::size_t> count_clients() override;
     std::vector<portal::KnownGateway> list_gateways() override;
     std::vector<portal::KnownRelay> list_relays() override;
-    portal::Listed<portal::KnownFlow> list_flows(const portal::FlowFilter& filter, const portal::ListRange& range) override;
+    portal::Listed<portal::KnownFlow> list_flows(const portal::FlowFilter& filter,
+                                                 const portal::ListRange& range) override;
     bool rename(const ClientId& id, const std::string& name) override;
     bool restore(const ClientId& id) override;
     bool restore(const GatewayId& id) override;

@@ -11,8 +11,8 @@
 
 namespace culvert::portal_server {
 
-/// The administrators' pages: files that were built, read once at start. What is asked for is looked up by name, so no path
-/// leads out of the folder.
+/// The administrators' pages: files that were built, read once at start. What is asked for is looked up by name, so no
+/// path leads out of the folder.
 class WebFiles {
 public:
     /// All regular files below `root`. The error is a sentence for a person.

@@ -46,7 +46,8 @@ http::Response store_grant(const Call& call, const Row& row, const Row* before, 
         call.storage().put(row);
         const auto after = call.storage().load_directory();
         shown = encode(row, after);
-        call.record({before == nullptr ? "create" : "update", type, row.id.to_string(), title_of(after, row), old, shown});
+        call.record(
+            {before == nullptr ? "create" : "update", type, row.id.to_string(), title_of(after, row), old, shown});
     });
     call.tell(kind, row.id.to_string());
     return before == nullptr ? respond_created("/" + kind + "/" + row.id.to_string(), shown) : respond(200, shown);
@@ -143,7 +144,13 @@ void read_place(Input& input, const portal::Directory& directory, portal::Resour
 
 http::Response write_resource(Call& call, const portal::Resource* before) {
     const auto directory = call.storage().load_directory();
-    auto resource = before != nullptr ? *before : portal::Resource{.id = ResourceId::random(call.tools.rng), .name = "", .address = "", .address_description = {}, .filters = {}, .sites = {}};
+    auto resource = before != nullptr ? *before
+                                      : portal::Resource{.id = ResourceId::random(call.tools.rng),
+                                                         .name = "",
+                                                         .address = "",
+                                                         .address_description = {},
+                                                         .filters = {},
+                                                         .sites = {}};
     const bool is_new = before == nullptr;
     Input input{call.body, "resource"};
     input.read_or_require(is_new, "name", [&](const ConfigurationValue& value) {
@@ -174,7 +181,9 @@ http::Response write_resource(Call& call, const portal::Resource* before) {
 
 http::Response write_policy(Call& call, const portal::Policy* before) {
     const auto directory = call.storage().load_directory();
-    auto policy = before != nullptr ? *before : portal::Policy{.id = portal::PolicyId::random(call.tools.rng), .group = {}, .resource = {}};
+    auto policy = before != nullptr
+                      ? *before
+                      : portal::Policy{.id = portal::PolicyId::random(call.tools.rng), .group = {}, .resource = {}};
     const bool is_new = before == nullptr;
     Input input{call.body, "policy"};
     const auto* group = input.has("actor_group_id") && !input.has("group_id") ? "actor_group_id" : "group_id";
@@ -184,7 +193,8 @@ http::Response write_policy(Call& call, const portal::Policy* before) {
     if (input.is_null("description")) {
         policy.description.reset();
     }
-    input.read("description", [&](const auto& value) { policy.description = portal::fields::policy_description(value); });
+    input.read("description",
+               [&](const auto& value) { policy.description = portal::fields::policy_description(value); });
     input.read("is_disabled", [&](const auto& value) { policy.is_disabled = value.boolean(); });
     input.read("flow_logs", [&](const auto& value) { policy.logs_flows = value.boolean(); });
     input.read("conditions", [&](const ConfigurationValue& value) {
@@ -242,9 +252,8 @@ private:
             auto& reason =
                 grants_it ? add("granted", "A policy grants it to the group " + group + ", which " + actor_.name +
                                                " is a member of.")
-                : !is_member(policy.group)
-                    ? add("not_in_group", "A policy grants it to the group " + group + ", which " + actor_.name +
-                                              " is not a member of.")
+                : !is_member(policy.group) ? add("not_in_group", "A policy grants it to the group " + group +
+                                                                     ", which " + actor_.name + " is not a member of.")
                 : policy.is_disabled
                     ? add("policy_disabled", "The policy for the group " + group + " is disabled.")
                     : add("conditions", "The policy for the group " + group + " has conditions, which are not met.");
@@ -359,8 +368,8 @@ Answer explain_access(Call& call) {
     if (actor == directory.actors.end() || resource == directory.resources.end()) {
         throw not_found();
     }
-    return respond(200,
-                   Explanation{directory, actor->second, resource->second}.run(call.storage(), call.tools.surroundings));
+    return respond(
+        200, Explanation{directory, actor->second, resource->second}.run(call.storage(), call.tools.surroundings));
 }
 
 }  // namespace culvert::admin

@@ -13,34 +13,34 @@ namespace json = boost::json;
 
 constexpr log::Logger kLog{"admin"};
 
-/// What pages of others may not make a browser do. Scripts of other origins cannot send JSON without asking first, which
-/// nothing here allows; forms cannot send it at all.
+/// What pages of others may not make a browser do. Scripts of other origins cannot send JSON without asking first,
+/// which nothing here allows; forms cannot send it at all.
 void check_origin(const ApiRequest& request) {
     const auto& site = request.fetch_site;
     if (!site.empty() && site != "same-origin" && site != "none") {
-        throw Problem{403, "csrf", "This request comes from another site's page."};
+        throw ApiProblem{403, "csrf", "This request comes from another site's page."};
     }
     if (!request.body.empty()) {
         const auto type = std::string_view{request.content_type}.substr(0, request.content_type.find(';'));
         if (type != "application/json") {
-            throw Problem{415, "unsupported_media_type", "The body must be JSON, and say so: application/json."};
+            throw ApiProblem{415, "unsupported_media_type", "The body must be JSON, and say so: application/json."};
         }
     }
 }
 
-void check_access(const Route& route, const Subject& subject, const ApiRequest& request) {
+void check_access(const Route& route, const Requester& subject, const ApiRequest& request) {
     if (route.access == Access::kEverybody) {
         return;
     }
-    if (subject.kind == Subject::Kind::kNobody) {
+    if (subject.kind == Requester::Kind::kNobody) {
         throw not_signed_in();
     }
-    if (subject.kind == Subject::Kind::kAdministrator && route.method != "GET" &&
+    if (subject.kind == Requester::Kind::kAdministrator && route.method != "GET" &&
         !crypto::equal_constant_time(as_bytes(subject.csrf_token), as_bytes(request.csrf_token))) {
-        throw Problem{403, "csrf", "The header X-CSRF-Token is missing or wrong. Take it from GET /session."};
+        throw ApiProblem{403, "csrf", "The header X-CSRF-Token is missing or wrong. Take it from GET /session."};
     }
-    if (subject.kind == Subject::Kind::kProgram && route.access == Access::kAdministrators) {
-        throw Problem{403, "forbidden", "This is not for tokens: sign in as an administrator."};
+    if (subject.kind == Requester::Kind::kProgram && route.access == Access::kAdministrators) {
+        throw ApiProblem{403, "forbidden", "This is not for tokens: sign in as an administrator."};
     }
 }
 
@@ -78,7 +78,7 @@ Api::Api(portal::Storage& storage, Surroundings& surroundings, Rng rng, const Pa
 Answer Api::answer(const ApiRequest& request, Instant now, UnixSeconds wall_now) {
     try {
         return route(request, now, wall_now);
-    } catch (const Problem& problem) {
+    } catch (const ApiProblem& problem) {
         auto response = to_response(problem);
         if (problem.status == 401) {
             response.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -92,7 +92,7 @@ Answer Api::answer(const ApiRequest& request, Instant now, UnixSeconds wall_now)
 http::Response Api::finish(const PasswordTask& task, const PasswordTask::Outcome& outcome) {
     try {
         return task.finish(outcome);
-    } catch (const Problem& problem) {
+    } catch (const ApiProblem& problem) {
         return to_response(problem);
     } catch (const portal::StorageError& error) {
         return failure(error);
@@ -101,8 +101,8 @@ http::Response Api::finish(const PasswordTask& task, const PasswordTask::Outcome
 
 bool Api::is_still_signed_in(const ApiRequest& request, Instant now, UnixSeconds wall_now) {
     try {
-        return authentication_.identify(request, now, wall_now).kind != Subject::Kind::kNobody;
-    } catch (const Problem&) {
+        return authentication_.identify(request, now, wall_now).kind != Requester::Kind::kNobody;
+    } catch (const ApiProblem&) {
         return false;
     }
 }
@@ -122,9 +122,9 @@ Answer Api::route(const ApiRequest& request, Instant now, UnixSeconds wall_now) 
         check_origin(request);
     }
     const auto& chosen = *found->route;
-    auto subject = chosen.access == Access::kEverybody ? Subject{} : authentication_.identify(request, now, wall_now);
+    auto subject = chosen.access == Access::kEverybody ? Requester{} : authentication_.identify(request, now, wall_now);
     check_access(chosen, subject, request);
-    if (subject.kind != Subject::Kind::kNobody) {
+    if (subject.kind != Requester::Kind::kNobody) {
         authentication_.count_request(subject, now);
     }
     Call call{.tools = tools_,

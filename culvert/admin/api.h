@@ -33,7 +33,7 @@ private:
     [[nodiscard]] Answer route(const ApiRequest& request, Instant now, UnixSeconds wall_now);
 
     Rng rng_;
-    Authentication authentication_;
+    Authenticator authentication_;
     Tools tools_;
 };
 

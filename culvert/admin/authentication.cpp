@@ -18,7 +18,7 @@ constexpr std::string_view kBearer = "Bearer ";
 constexpr std::size_t kSecretBytes = 32;
 constexpr std::size_t kSecretCharacters = 43;
 
-Problem invalid_token() {
+ApiProblem invalid_token() {
     return {401, "invalid_token", "This token is not valid, or not one for this API."};
 }
 
@@ -56,14 +56,14 @@ std::string new_setup_code(Rng& rng) {
 
 }  // namespace
 
-Authentication::Authentication(portal::Storage& storage, Surroundings& surroundings, Rng rng)
+Authenticator::Authenticator(portal::Storage& storage, Surroundings& surroundings, Rng rng)
     : storage_{storage},
       surroundings_{surroundings},
       rng_{std::move(rng)},
       keys_{storage.token_keys()},
       setup_code_{new_setup_code(rng_)} {}
 
-Subject Authentication::identify(const ApiRequest& request, Instant, UnixSeconds wall_now) {
+Requester Authenticator::identify(const ApiRequest& request, Instant, UnixSeconds wall_now) {
     const std::string_view authorization = request.authorization;
     if (!authorization.empty()) {
         if (!authorization.starts_with(kBearer)) {
@@ -72,10 +72,10 @@ Subject Authentication::identify(const ApiRequest& request, Instant, UnixSeconds
         return identify_program(authorization.substr(kBearer.size()), request, wall_now);
     }
     const auto secret = secret_in(request.cookie);
-    return secret.empty() ? Subject{} : identify_browser(secret, wall_now);
+    return secret.empty() ? Requester{} : identify_browser(secret, wall_now);
 }
 
-Subject Authentication::identify_program(std::string_view text, const ApiRequest& request, UnixSeconds wall_now) {
+Requester Authenticator::identify_program(std::string_view text, const ApiRequest& request, UnixSeconds wall_now) {
     const auto claims = portal::verify_token(text, portal::TokenType::kApi, keys_);
     const auto token = claims ? storage_.find_token(claims->token) : std::nullopt;
     if (!token || token->type != portal::TokenType::kApi || !portal::secret_matches(*claims, *token) ||
@@ -94,14 +94,14 @@ Subject Authentication::identify_program(std::string_view text, const ApiRequest
         at = wall_now;
         storage_.record_use(token->id, {request.user_agent, "", request.remote_ip, wall_now});
     }
-    return {.kind = Subject::Kind::kProgram,
+    return {.kind = Requester::Kind::kProgram,
             .actor = *token->actor,
             .name = actor->second.name,
             .email = actor->second.email,
             .expires_at = token->expires_at.value_or(portal::kNever)};
 }
 
-Subject Authentication::identify_browser(std::string_view secret, UnixSeconds wall_now) {
+Requester Authenticator::identify_browser(std::string_view secret, UnixSeconds wall_now) {
     const auto session = storage_.find_browser_session(hash_of(secret));
     if (!session || session->expires_at <= wall_now) {
         return {};
@@ -111,7 +111,7 @@ Subject Authentication::identify_browser(std::string_view secret, UnixSeconds wa
     if (actor == actors.end() || actor->second.type != portal::ActorType::kAdminUser) {
         return {};
     }
-    return {.kind = Subject::Kind::kAdministrator,
+    return {.kind = Requester::Kind::kAdministrator,
             .actor = session->actor,
             .name = actor->second.name,
             .email = actor->second.email,
@@ -120,22 +120,22 @@ Subject Authentication::identify_browser(std::string_view secret, UnixSeconds wa
             .expires_at = session->expires_at};
 }
 
-NewSession Authentication::new_session(const portal::ActorId& actor, UnixSeconds wall_now) {
+NewSession Authenticator::new_session(const portal::ActorId& actor, UnixSeconds wall_now) {
     NewSession session;
     session.secret = to_base64(rng_.array<kSecretBytes>(), Base64::kUrlNoPadding);
     session.row = {hash_of(session.secret), actor, wall_now, wall_now + kSessionLifetime};
     return session;
 }
 
-std::string Authentication::csrf_token_of(std::string_view secret) {
+std::string Authenticator::csrf_token_of(std::string_view secret) {
     return to_base64(crypto::sha256({as_bytes("csrf token of "), as_bytes(secret)}), Base64::kUrlNoPadding);
 }
 
-std::string Authentication::hash_of(std::string_view secret) {
+std::string Authenticator::hash_of(std::string_view secret) {
     return to_base64(crypto::sha256(as_bytes(secret)), Base64::kUrlNoPadding);
 }
 
-std::string_view Authentication::secret_in(std::string_view cookie) {
+std::string_view Authenticator::secret_in(std::string_view cookie) {
     while (!cookie.empty()) {
         auto pair = cookie.substr(0, cookie.find(';'));
         cookie.remove_prefix(std::min(cookie.size(), pair.size() + 1));
@@ -149,13 +149,14 @@ std::string_view Authentication::secret_in(std::string_view cookie) {
     return {};
 }
 
-std::string Authentication::cookie_with(std::string_view secret, bool is_https) {
+std::string Authenticator::cookie_with(std::string_view secret, bool is_https) {
     const auto lifetime = secret.empty() ? std::chrono::seconds{0} : kSessionLifetime;
-    return std::string{kCookieName} + "=" + std::string{secret} + "; Path=/; HttpOnly; SameSite=Lax; Max-Age=" +
-           std::to_string(lifetime.count()) + (is_https ? "; Secure" : "");
+    return std::string{kCookieName} + "=" + std::string{secret} +
+           "; Path=/; HttpOnly; SameSite=Lax; Max-Age=" + std::to_string(lifetime.count()) +
+           (is_https ? "; Secure" : "");
 }
 
-void Authentication::count_sign_in(const net::IpAddress& from, std::string_view email, Instant now) {
+void Authenticator::count_sign_in(const net::IpAddress& from, std::string_view email, Instant now) {
     if (const auto wait = places_.take(place_of(from), now)) {
         throw too_many(*wait);
     }
@@ -166,13 +167,13 @@ void Authentication::count_sign_in(const net::IpAddress& from, std::string_view 
     }
 }
 
-void Authentication::count_setup(Instant now) {
+void Authenticator::count_setup(Instant now) {
     if (const auto wait = setups_.take("", now)) {
         throw too_many(*wait);
     }
 }
 
-void Authentication::count_request(const Subject& subject, Instant now) {
+void Authenticator::count_request(const Requester& subject, Instant now) {
     if (requests_.size() > kMaxThrottled) {
         std::erase_if(requests_, [&](const auto& entry) { return entry.second.is_full(now); });
     }
@@ -181,7 +182,7 @@ void Authentication::count_request(const Subject& subject, Instant now) {
     }
 }
 
-bool Authentication::needs_setup() {
+bool Authenticator::needs_setup() {
     if (storage_.can_administrator_sign_in()) {
         return false;
     }
@@ -191,13 +192,13 @@ bool Authentication::needs_setup() {
     return true;
 }
 
-bool Authentication::is_setup_code(std::string_view code) const {
+bool Authenticator::is_setup_code(std::string_view code) const {
     // Hashes, which have one length.
     return crypto::equal_constant_time(crypto::sha256(as_bytes(plain_code(code))),
                                        crypto::sha256(as_bytes(plain_code(setup_code_))));
 }
 
-void Authentication::renew_setup_code() {
+void Authenticator::renew_setup_code() {
     setup_code_ = new_setup_code(rng_);
     is_setup_code_told_ = false;
 }

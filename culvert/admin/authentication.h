@@ -15,7 +15,7 @@
 namespace culvert::admin {
 
 /// Who makes a request.
-struct Subject {
+struct Requester {
     enum class Kind : std::uint8_t {
         kNobody,
         /// An administrator who signed in by a browser.
@@ -41,14 +41,14 @@ struct NewSession {
 };
 
 /// Tells who makes a request, and how often whom may try.
-class Authentication {
+class Authenticator {
 public:
     /// `storage` and `surroundings` must outlive the object. Throws StorageError.
-    Authentication(portal::Storage& storage, Surroundings& surroundings, Rng rng);
+    Authenticator(portal::Storage& storage, Surroundings& surroundings, Rng rng);
 
-    /// By the token in the request's Authorization, else by its cookie. Whoever shows a token is judged by that alone. Throws
-    /// Problem for a token that is not valid.
-    [[nodiscard]] Subject identify(const ApiRequest& request, Instant now, UnixSeconds wall_now);
+    /// By the token in the request's Authorization, else by its cookie. Whoever shows a token is judged by that alone.
+    /// Throws ApiProblem for a token that is not valid.
+    [[nodiscard]] Requester identify(const ApiRequest& request, Instant now, UnixSeconds wall_now);
 
     [[nodiscard]] NewSession new_session(const portal::ActorId& actor, UnixSeconds wall_now);
     /// Of that secret: to be sent with each request that changes something.
@@ -59,10 +59,10 @@ public:
     /// A Set-Cookie header; an empty secret takes the cookie away.
     [[nodiscard]] static std::string cookie_with(std::string_view secret, bool is_https);
 
-    // Each throws Problem if there were too many attempts.
+    // Each throws ApiProblem if there were too many attempts.
     void count_sign_in(const net::IpAddress& from, std::string_view email, Instant now);
     void count_setup(Instant now);
-    void count_request(const Subject& subject, Instant now);
+    void count_request(const Requester& subject, Instant now);
 
     /// Whether nobody can sign in. Whoever runs the portal hears the code then.
     [[nodiscard]] bool needs_setup();
@@ -72,8 +72,8 @@ public:
     void renew_setup_code();
 
 private:
-    [[nodiscard]] Subject identify_program(std::string_view token, const ApiRequest& request, UnixSeconds wall_now);
-    [[nodiscard]] Subject identify_browser(std::string_view secret, UnixSeconds wall_now);
+    [[nodiscard]] Requester identify_program(std::string_view token, const ApiRequest& request, UnixSeconds wall_now);
+    [[nodiscard]] Requester identify_browser(std::string_view secret, UnixSeconds wall_now);
 
     portal::Storage& storage_;
     Surroundings& surroundings_;

@@ -17,9 +17,17 @@ namespace json = boost::json;
 constexpr std::string_view kCursorPrefix = "from ";
 
 /// What of an object changes without anybody changing it.
-constexpr std::array<std::string_view, 11> kVolatile = {
-    "is_online",      "last_seen_at", "last_seen_version", "last_seen_remote_ip", "last_seen_user_agent", "last_used_at",
-    "gateways_online", "gateways",     "clients",           "resources",           "actors"};
+constexpr std::array<std::string_view, 11> kVolatile = {"is_online",
+                                                        "last_seen_at",
+                                                        "last_seen_version",
+                                                        "last_seen_remote_ip",
+                                                        "last_seen_user_agent",
+                                                        "last_used_at",
+                                                        "gateways_online",
+                                                        "gateways",
+                                                        "clients",
+                                                        "resources",
+                                                        "actors"};
 
 std::string cursor_for(std::size_t skip) {
     return to_base64(as_bytes(std::string{kCursorPrefix} + std::to_string(skip)), Base64::kUrlNoPadding);
@@ -34,8 +42,7 @@ std::optional<std::size_t> parse_number(std::string_view text) {
 std::size_t parse_cursor(std::string_view cursor) {
     const auto bytes = from_base64(cursor, Base64::kUrlNoPadding);
     const auto text = bytes ? as_text(*bytes) : std::string_view{};
-    const auto skip =
-        text.starts_with(kCursorPrefix) ? parse_number(text.substr(kCursorPrefix.size())) : std::nullopt;
+    const auto skip = text.starts_with(kCursorPrefix) ? parse_number(text.substr(kCursorPrefix.size())) : std::nullopt;
     constexpr std::size_t kFarthest = std::size_t{1} << 40U;
     if (!skip || *skip > kFarthest) {
         throw bad_request("Invalid cursor: take \"page_cursor\" from next_page or prev_page.");
@@ -49,9 +56,9 @@ std::string text_of(const json::object& object) {
 
 }  // namespace
 
-void record(portal::Storage& storage, const Subject& subject, const net::IpAddress& from, UnixSeconds now,
+void record(portal::Storage& storage, const Requester& subject, const net::IpAddress& from, UnixSeconds now,
             const Deed& deed) {
-    const bool is_known = subject.kind != Subject::Kind::kNobody;
+    const bool is_known = subject.kind != Requester::Kind::kNobody;
     storage.append({.at = now,
                     .actor = is_known ? std::optional{subject.actor} : std::nullopt,
                     .actor_name = subject.name,
@@ -71,7 +78,7 @@ void Call::record(const Deed& deed) const {
 
 void Call::check_match(const json::object& current) const {
     if (!request.if_match.empty() && request.if_match != "*" && request.if_match != etag_of(current)) {
-        throw Problem{412, "precondition_failed", "Somebody else has changed it meanwhile. Load it again."};
+        throw ApiProblem{412, "precondition_failed", "Somebody else has changed it meanwhile. Load it again."};
     }
 }
 

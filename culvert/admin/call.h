@@ -21,7 +21,7 @@ namespace culvert::admin {
 struct Tools {
     portal::Storage& storage;
     Surroundings& surroundings;
-    Authentication& authentication;
+    Authenticator& authentication;
     Rng& rng;
     PasswordCost password_cost;
 };
@@ -41,7 +41,7 @@ struct Deed {
 struct Call {
     Tools& tools;
     const ApiRequest& request;
-    Subject subject;
+    Requester subject;
     /// What stands where the route's pattern has a colon.
     std::vector<std::string> parameters;
     boost::json::value body;
@@ -53,7 +53,7 @@ struct Call {
     [[nodiscard]] portal::Storage& storage() const { return tools.storage; }
     [[nodiscard]] const portal::Directory& directory() const { return tools.surroundings.directory(); }
 
-    /// The id at that place of the path. Throws Problem for what is none.
+    /// The id at that place of the path. Throws ApiProblem for what is none.
     template <typename Id>
     [[nodiscard]] Id id(std::size_t place = 0) const {
         const auto parsed = Id::parse(parameters.at(place));
@@ -62,7 +62,7 @@ struct Call {
         }
         return *parsed;
     }
-    /// The row with the id at that place of the path. Throws Problem if there is none.
+    /// The row with the id at that place of the path. Throws ApiProblem if there is none.
     template <typename Id, typename Row>
     [[nodiscard]] const Row& row(const std::map<Id, Row>& rows, std::size_t place = 0) const {
         const auto found = rows.find(id<Id>(place));
@@ -71,7 +71,7 @@ struct Call {
         }
         return found->second;
     }
-    /// The id in a query parameter; unset: there is no such parameter. Throws Problem.
+    /// The id in a query parameter; unset: there is no such parameter. Throws ApiProblem.
     template <typename Id>
     [[nodiscard]] std::optional<Id> filter(std::string_view name) const {
         const auto text = request.parameter(name);
@@ -94,12 +94,12 @@ struct Call {
     /// Tells devices and pages, after the transaction.
     void tell(std::string_view kind, std::string_view id) const { tools.surroundings.handle_change(kind, id); }
 
-    /// Throws Problem if the request is meant for another state of the object.
+    /// Throws ApiProblem if the request is meant for another state of the object.
     void check_match(const boost::json::object& current) const;
 };
 
 /// What was done, by whom and from where.
-void record(portal::Storage& storage, const Subject& subject, const net::IpAddress& from, UnixSeconds now,
+void record(portal::Storage& storage, const Requester& subject, const net::IpAddress& from, UnixSeconds now,
             const Deed& deed);
 
 /// Identifies what an object says, but for what changes by itself.
@@ -116,7 +116,7 @@ struct Page {
     std::size_t limit = kDefaultLimit;
     std::string text;
 
-    /// Throws Problem.
+    /// Throws ApiProblem.
     [[nodiscard]] static Page of(const ApiRequest& request);
     [[nodiscard]] portal::ListRange range() const { return {text, skip, limit}; }
     /// The answer: `rows` are those of the part, `count` how many there are.

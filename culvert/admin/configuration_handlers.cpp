@@ -57,9 +57,8 @@ http::Response remove(const Call& call, const Row& row, const std::string& type,
 }
 
 std::size_t count_admins(const portal::Directory& directory) {
-    return static_cast<std::size_t>(std::ranges::count_if(directory.actors, [](const auto& row) {
-        return row.second.type == portal::ActorType::kAdminUser;
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        directory.actors, [](const auto& row) { return row.second.type == portal::ActorType::kAdminUser; }));
 }
 
 void require_another_admin(const portal::Directory& directory, const portal::Actor& actor, std::string_view what) {
@@ -70,7 +69,7 @@ void require_another_admin(const portal::Directory& directory, const portal::Act
 
 /// Programs must not make anybody who may do more than they themselves (spec/portal-product.md section 1.3).
 bool may_grant(const Call& call, portal::ActorType type) {
-    return call.subject.kind == Subject::Kind::kAdministrator ||
+    return call.subject.kind == Requester::Kind::kAdministrator ||
            (type != portal::ActorType::kAdminUser && type != portal::ActorType::kApiClient);
 }
 
@@ -88,7 +87,9 @@ http::Response write_site(Call& call, const portal::Site* before) {
 
 http::Response write_actor(Call& call, const portal::Actor* before) {
     const auto directory = call.storage().load_directory();
-    auto actor = before != nullptr ? *before : portal::Actor{.id = portal::ActorId::random(call.tools.rng), .name = "", .email = {}};
+    auto actor = before != nullptr
+                     ? *before
+                     : portal::Actor{.id = portal::ActorId::random(call.tools.rng), .name = "", .email = {}};
     const auto former_type = actor.type;
     Input input{call.body, "actor"};
     input.read_or_require(before == nullptr, "name", [&](const ConfigurationValue& value) {
@@ -158,7 +159,11 @@ http::Response store_members(Call& call, const portal::Group& group, std::set<po
         for (const auto& actor : wanted) {
             call.storage().put(portal::Membership{portal::MembershipId::random(call.tools.rng), actor, group.id});
         }
-        call.record({"update", "group", group.id.to_string(), group.name, {{"members", std::move(old)}},
+        call.record({"update",
+                     "group",
+                     group.id.to_string(),
+                     group.name,
+                     {{"members", std::move(old)}},
                      {{"members", std::move(now)}}});
     });
     call.tell("groups", group.id.to_string());
@@ -170,7 +175,7 @@ std::set<portal::ActorId> parse_members(const Call& call, const json::value& lis
     std::set<portal::ActorId> actors;
     const auto* items = list.if_array();
     if (items == nullptr) {
-        throw Problem{422, "validation_failed", "Some fields are not valid.", {{field, {"must be a list"}}}};
+        throw ApiProblem{422, "validation_failed", "Some fields are not valid.", {{field, {"must be a list"}}}};
     }
     for (const auto& item : *items) {
         const auto* object = item.if_object();
@@ -179,7 +184,10 @@ std::set<portal::ActorId> parse_members(const Call& call, const json::value& lis
                             ? portal::ActorId::parse({text->get_string().data(), text->get_string().size()})
                             : std::nullopt;
         if (!id || !call.directory().actors.contains(*id)) {
-            throw Problem{422, "validation_failed", "Some fields are not valid.", {{field, {"has an actor that does not exist"}}}};
+            throw ApiProblem{422,
+                             "validation_failed",
+                             "Some fields are not valid.",
+                             {{field, {"has an actor that does not exist"}}}};
         }
         actors.insert(*id);
     }
@@ -207,12 +215,14 @@ Answer update_account(Call& call) {
     const auto before = call.storage().load_directory().account;
     auto account = before;
     Input input{call.body, "account"};
-    input.read_or_require(false, "name", [&](const auto& value) { account.name = portal::fields::account_name(value); });
+    input.read_or_require(false, "name",
+                          [&](const auto& value) { account.name = portal::fields::account_name(value); });
     input.read_or_require(false, "slug", [&](const auto& value) { account.slug = portal::fields::slug(value); });
     if (input.is_null("search_domain")) {
         account.search_domain.reset();
     }
-    input.read("search_domain", [&](const auto& value) { account.search_domain = portal::fields::search_domain(value); });
+    input.read("search_domain",
+               [&](const auto& value) { account.search_domain = portal::fields::search_domain(value); });
     input.read("upstream_dns", [&](const auto& value) { account.upstream_dns = portal::fields::upstream_dns(value); });
     input.read("upstream_doh", [&](const auto& value) { account.upstream_doh = portal::fields::upstream_doh(value); });
     if (!account.upstream_dns.empty() && !account.upstream_doh.empty()) {
@@ -233,9 +243,8 @@ Answer update_account(Call& call) {
 
 Answer list_sites(Call& call) {
     const auto counts = count_gateways(call.storage(), call.tools.surroundings);
-    return respond_list(call, call.directory().sites, by_name, [&](const portal::Site& site) {
-        return encode(site, call.directory(), counts);
-    });
+    return respond_list(call, call.directory().sites, by_name,
+                        [&](const portal::Site& site) { return encode(site, call.directory(), counts); });
 }
 
 Answer create_site(Call& call) {
@@ -264,11 +273,11 @@ Answer list_actors(Call& call) {
         if (auto key = by_name(actor, text)) {
             return key;
         }
-        return actor.email && portal::contains_text(*actor.email, text) ? sort_key(actor) : std::optional<std::string>{};
+        return actor.email && portal::contains_text(*actor.email, text) ? sort_key(actor)
+                                                                        : std::optional<std::string>{};
     };
-    return respond_list(call, call.directory().actors, matches, [&](const portal::Actor& actor) {
-        return encode(actor, call.directory(), clients);
-    });
+    return respond_list(call, call.directory().actors, matches,
+                        [&](const portal::Actor& actor) { return encode(actor, call.directory(), clients); });
 }
 
 Answer create_actor(Call& call) {
@@ -282,7 +291,7 @@ Answer show_actor(Call& call) {
 Answer update_actor(Call& call) {
     const auto actor = call.row(call.directory().actors);
     if (!may_grant(call, actor.type)) {
-        throw Problem{403, "forbidden", "A token may not change those who may do more than it."};
+        throw ApiProblem{403, "forbidden", "A token may not change those who may do more than it."};
     }
     return write_actor(call, &actor);
 }
@@ -290,7 +299,7 @@ Answer update_actor(Call& call) {
 Answer delete_actor(Call& call) {
     const auto actor = call.row(call.directory().actors);
     if (!may_grant(call, actor.type)) {
-        throw Problem{403, "forbidden", "A token may not delete those who may do more than it."};
+        throw ApiProblem{403, "forbidden", "A token may not delete those who may do more than it."};
     }
     require_another_admin(call.storage().load_directory(), actor, "deleted");
     return remove(call, actor, "actor", "actors");
@@ -332,9 +341,8 @@ Answer list_memberships(Call& call) {
     }
     return respond_list(call, members, by_name, [&](const portal::Actor& actor) {
         const auto type = portal::fields::to_string(actor.type);
-        return json::object{{"id", actor.id.to_string()},
-                            {"name", actor.name},
-                            {"type", json::string{type.data(), type.size()}}};
+        return json::object{
+            {"id", actor.id.to_string()}, {"name", actor.name}, {"type", json::string{type.data(), type.size()}}};
     });
 }
 

@@ -19,8 +19,8 @@ inline constexpr std::chrono::seconds kSessionLifetime = std::chrono::hours{10};
 /// Attempts to sign in: at once, and one more in each interval. An address is an IPv4 address or an IPv6 /48.
 inline constexpr unsigned kSignInBurst = 10;
 inline constexpr std::chrono::seconds kSignInInterval{6};
-/// The same for one account, whoever tries. Whoever knows an address can keep its owner from signing in by a password for
-/// as long as he goes on; so it must not be much less.
+/// The same for one account, whoever tries. Whoever knows an address can keep its owner from signing in by a password
+/// for as long as he goes on; so it must not be much less.
 inline constexpr unsigned kAccountBurst = 20;
 inline constexpr std::chrono::seconds kAccountInterval{6};
 /// The same for the code of the first run, for all who try together.

@@ -57,7 +57,8 @@ http::Response change_gateway(const Call& call, const std::string& deed, const W
     call.storage().in_transaction([&] {
         work(before.id);
         shown = encode(find_device(call.storage().list_gateways(), call), call.tools.surroundings);
-        call.record({deed, "gateway", before.id.to_string(), before.name, encode(before, call.tools.surroundings), shown});
+        call.record(
+            {deed, "gateway", before.id.to_string(), before.name, encode(before, call.tools.surroundings), shown});
     });
     call.tell("gateways", before.id.to_string());
     return respond(200, shown);
@@ -70,9 +71,8 @@ http::Response list_gateways_of(const Call& call, const std::optional<SiteId>& s
             gateways.emplace(gateway.id, std::move(gateway));
         }
     }
-    return respond_list(call, gateways, by_name, [&](const portal::KnownGateway& gateway) {
-        return encode(gateway, call.tools.surroundings);
-    });
+    return respond_list(call, gateways, by_name,
+                        [&](const portal::KnownGateway& gateway) { return encode(gateway, call.tools.surroundings); });
 }
 
 }  // namespace
@@ -174,23 +174,22 @@ Answer list_flows(Call& call) {
     const auto& directory = call.directory();
     json::array part;
     for (const auto& flow : flows.rows) {
-        part.emplace_back(json::object{
-            {"id", flow.id.to_string()},
-            {"client", json::object{{"id", flow.client.to_string()}, {"name", flow.client_name}}},
-            {"actor", named(directory.actors, flow.actor)},
-            {"gateway", json::object{{"id", flow.gateway.to_string()}, {"name", flow.gateway_name}}},
-            {"resource", named(directory.resources, flow.resource)},
-            {"policy_id", flow.policy.to_string()},
-            {"client_remote_ip", flow.client_remote_ip.to_string()},
-            {"expires_at", to_rfc3339(flow.expires_at)}});
+        part.emplace_back(
+            json::object{{"id", flow.id.to_string()},
+                         {"client", json::object{{"id", flow.client.to_string()}, {"name", flow.client_name}}},
+                         {"actor", named(directory.actors, flow.actor)},
+                         {"gateway", json::object{{"id", flow.gateway.to_string()}, {"name", flow.gateway_name}}},
+                         {"resource", named(directory.resources, flow.resource)},
+                         {"policy_id", flow.policy.to_string()},
+                         {"client_remote_ip", flow.client_remote_ip.to_string()},
+                         {"expires_at", to_rfc3339(flow.expires_at)}});
     }
     return page.respond(std::move(part), flows.count);
 }
 
 Answer list_audit(Call& call) {
     const auto page = Page::of(call.request);
-    const auto entries =
-        call.storage().list_audit(std::string{call.request.parameter("object_id")}, page.range());
+    const auto entries = call.storage().list_audit(std::string{call.request.parameter("object_id")}, page.range());
     json::array part;
     for (const auto& entry : entries.rows) {
         part.emplace_back(encode(entry));

@@ -12,19 +12,19 @@ namespace {
 namespace json = boost::json;
 
 json::string text(std::string_view view) {
-    return {view.data(), view.size()};
+    return json::string{view.data(), view.size()};
 }
 
 json::value or_null(const std::optional<std::string>& value) {
-    return value ? json::value{json::string{*value}} : json::value{nullptr};
+    return value ? json::value(json::string{*value}) : json::value(nullptr);
 }
 
 json::value time_or_null(const std::optional<UnixSeconds>& time) {
-    return time ? json::value{json::string{to_rfc3339(*time)}} : json::value{nullptr};
+    return time ? json::value(json::string{to_rfc3339(*time)}) : json::value(nullptr);
 }
 
 json::value address_or_null(const std::optional<net::IpAddress>& address) {
-    return address ? json::value{json::string{address->to_string()}} : json::value{nullptr};
+    return address ? json::value(json::string{address->to_string()}) : json::value(nullptr);
 }
 
 json::array encode_filters(const std::vector<portal::ResourceFilter>& filters) {
@@ -35,8 +35,8 @@ json::array encode_filters(const std::vector<portal::ResourceFilter>& filters) {
             const auto first = std::to_string(range.first);
             ports.emplace_back(range.first == range.last ? first : first + " - " + std::to_string(range.last));
         }
-        encoded.emplace_back(json::object{{"protocol", text(portal::fields::to_string(filter.protocol))},
-                                          {"ports", std::move(ports)}});
+        encoded.emplace_back(
+            json::object{{"protocol", text(portal::fields::to_string(filter.protocol))}, {"ports", std::move(ports)}});
     }
     return encoded;
 }
@@ -51,7 +51,7 @@ void add_last_seen(json::object& object, const portal::LastSeen& seen) {
 json::value parsed_or_null(const std::string& text) {
     json::error_code error;
     auto value = json::parse(text, error);
-    return error ? json::value{nullptr} : value;
+    return error ? json::value(nullptr) : value;
 }
 
 }  // namespace
@@ -101,17 +101,14 @@ json::object encode(const portal::Actor& actor, const portal::Directory& directo
         }
     }
     const auto count = clients.find(actor.id);
-    return {{"id", actor.id.to_string()},
-            {"type", text(portal::fields::to_string(actor.type))},
-            {"name", actor.name},
-            {"email", or_null(actor.email)},
-            {"groups", std::move(groups)},
-            {"clients", count == clients.end() ? std::size_t{0} : count->second}};
+    return {{"id", actor.id.to_string()},  {"type", text(portal::fields::to_string(actor.type))},
+            {"name", actor.name},          {"email", or_null(actor.email)},
+            {"groups", std::move(groups)}, {"clients", count == clients.end() ? std::size_t{0} : count->second}};
 }
 
 json::object encode(const portal::Group& group, const portal::Directory& directory) {
-    const auto actors = std::ranges::count_if(directory.memberships,
-                                              [&](const auto& row) { return row.second.group == group.id; });
+    const auto actors =
+        std::ranges::count_if(directory.memberships, [&](const auto& row) { return row.second.group == group.id; });
     return {{"id", group.id.to_string()}, {"name", group.name}, {"actors", actors}};
 }
 
@@ -131,17 +128,17 @@ json::object encode(const portal::Resource& resource, const portal::Directory& d
         members.emplace_back(json::object{{"actor_id", member.actor.to_string()}, {"external_id", member.external_id}});
     }
     const bool is_dns = resource.type == portal::ResourceType::kDns;
-    return {{"id", resource.id.to_string()},
-            {"type", text(portal::fields::to_string(resource.type))},
-            {"name", resource.name},
-            {"address", resource.address.empty() ? json::value{nullptr} : json::value{json::string{resource.address}}},
-            {"address_description", or_null(resource.address_description)},
-            {"ip_stack",
-             is_dns ? json::value{text(portal::fields::to_string(resource.ip_stack))} : json::value{nullptr}},
-            {"filters", encode_filters(resource.filters)},
-            {"sites", std::move(sites)},
-            {"devices", std::move(members)},
-            {"groups", std::move(groups)}};
+    return {
+        {"id", resource.id.to_string()},
+        {"type", text(portal::fields::to_string(resource.type))},
+        {"name", resource.name},
+        {"address", resource.address.empty() ? json::value(nullptr) : json::value(json::string{resource.address})},
+        {"address_description", or_null(resource.address_description)},
+        {"ip_stack", is_dns ? json::value(text(portal::fields::to_string(resource.ip_stack))) : json::value(nullptr)},
+        {"filters", encode_filters(resource.filters)},
+        {"sites", std::move(sites)},
+        {"devices", std::move(members)},
+        {"groups", std::move(groups)}};
 }
 
 json::object encode(const portal::Policy& policy, const portal::Directory& directory) {
@@ -201,7 +198,7 @@ json::object encode(const portal::KnownRelay& relay, Surroundings& surroundings)
 }
 
 json::object encode(const portal::AuditEntry& entry) {
-    json::value actor{nullptr};
+    json::value actor = nullptr;
     if (entry.actor) {
         actor = json::object{
             {"id", entry.actor->to_string()}, {"name", entry.actor_name}, {"email", or_null(entry.actor_email)}};

@@ -38,7 +38,7 @@ using GatewayCounts = std::map<SiteId, GatewayCount>;
 template <typename Id, typename Row>
 [[nodiscard]] boost::json::value named(const std::map<Id, Row>& rows, const Id& id) {
     const auto row = rows.find(id);
-    return row == rows.end() ? boost::json::value{nullptr}
+    return row == rows.end() ? boost::json::value(nullptr)
                              : boost::json::object{{"id", id.to_string()}, {"name", row->second.name}};
 }
 

@@ -2,7 +2,7 @@
 
 #include "culvert/admin/call.h"
 
-/// What each route does. Each throws Problem and portal::StorageError.
+/// What each route does. Each throws ApiProblem and portal::StorageError.
 namespace culvert::admin {
 
 // session_handlers.cpp

@@ -29,7 +29,7 @@ std::string Input::without_place(const std::string& text) {
 
 void Input::check() const {
     if (!errors_.empty()) {
-        throw Problem{
+        throw ApiProblem{
             .status = 422, .code = "validation_failed", .detail = "Some fields are not valid.", .errors = errors_};
     }
 }

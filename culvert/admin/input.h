@@ -12,10 +12,11 @@
 
 namespace culvert::admin {
 
-/// The object that a request's body wraps, field by field. What is wrong is gathered, so that all of it is told at once.
+/// The object that a request's body wraps, field by field. What is wrong is gathered, so that all of it is told at
+/// once.
 class Input {
 public:
-    /// Throws Problem if `body` is no object that has one under `wrapper`.
+    /// Throws ApiProblem if `body` is no object that has one under `wrapper`.
     Input(const boost::json::value& body, std::string_view wrapper);
 
     /// Whether the field was sent, be it null.
@@ -52,7 +53,7 @@ public:
     void fail(std::string_view field, std::string message) {
         errors_[std::string{field}].push_back(std::move(message));
     }
-    /// Throws Problem if anything is wrong.
+    /// Throws ApiProblem if anything is wrong.
     void check() const;
 
 private:

@@ -17,8 +17,8 @@ struct PasswordCost {
 /// What is wrong with `password`, as the end of a sentence that begins with "password"; nullopt: nothing.
 [[nodiscard]] std::optional<std::string> password_problem(std::string_view password);
 
-/// With a salt of its own, and all that it takes to check it. Slow on purpose, a tenth of a second: not for the event loop.
-/// Throws std::runtime_error for want of memory.
+/// With a salt of its own, and all that it takes to check it. Slow on purpose, a tenth of a second: not for the event
+/// loop. Throws std::runtime_error for want of memory.
 [[nodiscard]] std::string hash_password(std::string_view password, const PasswordCost& cost = {});
 
 /// As slow as that.

@@ -1,7 +1,7 @@
 #include "culvert/admin/problem.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -32,7 +32,7 @@ std::string_view title_of(unsigned status) {
 
 }  // namespace
 
-http::Response to_response(const Problem& problem) {
+http::Response to_response(const ApiProblem& problem) {
     const auto title = title_of(problem.status);
     json::object body{{"type", "about:blank"},
                       {"status", problem.status},

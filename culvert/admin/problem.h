@@ -11,7 +11,7 @@
 namespace culvert::admin {
 
 /// Why a request is refused (RFC 9457). Thrown by handlers: there is one way out from any depth.
-struct Problem {
+struct ApiProblem {
     unsigned status = 400;
     /// For programs: "not_found".
     std::string code;
@@ -22,21 +22,24 @@ struct Problem {
     std::optional<std::chrono::seconds> retry_after = std::nullopt;
 };
 
-[[nodiscard]] http::Response to_response(const Problem& problem);
+[[nodiscard]] http::Response to_response(const ApiProblem& problem);
 
-[[nodiscard]] inline Problem not_found() {
+[[nodiscard]] inline ApiProblem not_found() {
     return {404, "not_found", "There is no such thing here."};
 }
-[[nodiscard]] inline Problem not_signed_in() {
+[[nodiscard]] inline ApiProblem not_signed_in() {
     return {401, "not_signed_in", "Sign in first."};
 }
-[[nodiscard]] inline Problem too_many(std::chrono::seconds wait) {
-    return {.status = 429, .code = "too_many_requests", .detail = "Too many requests. Try again later.", .retry_after = wait};
+[[nodiscard]] inline ApiProblem too_many(std::chrono::seconds wait) {
+    return {.status = 429,
+            .code = "too_many_requests",
+            .detail = "Too many requests. Try again later.",
+            .retry_after = wait};
 }
-[[nodiscard]] inline Problem conflict(std::string detail) {
+[[nodiscard]] inline ApiProblem conflict(std::string detail) {
     return {409, "conflict", std::move(detail)};
 }
-[[nodiscard]] inline Problem bad_request(std::string detail) {
+[[nodiscard]] inline ApiProblem bad_request(std::string detail) {
     return {400, "bad_request", std::move(detail)};
 }
 

@@ -17,7 +17,8 @@ using portal::ConfigurationValue;
 /// As it is: passwords are neither trimmed nor counted in characters.
 std::string raw_text(const ConfigurationValue& value, const json::value& body, std::string_view wrapper,
                      std::string_view field) {
-    const auto& sent = body.as_object().at({wrapper.data(), wrapper.size()}).as_object().at({field.data(), field.size()});
+    const auto& sent =
+        body.as_object().at({wrapper.data(), wrapper.size()}).as_object().at({field.data(), field.size()});
     if (!sent.is_string()) {
         value.fail("must be a string");
     }
@@ -34,10 +35,10 @@ std::string new_password(const ConfigurationValue& value, const json::value& bod
     return password;
 }
 
-json::object session_data(const Subject& subject, const portal::Directory& directory) {
+json::object session_data(const Requester& subject, const portal::Directory& directory) {
     const auto& actor = directory.actors.at(subject.actor);
     json::object shown{{"id", actor.id.to_string()}, {"name", actor.name}};
-    shown["email"] = actor.email ? json::value{json::string{*actor.email}} : json::value{nullptr};
+    shown["email"] = actor.email ? json::value(json::string{*actor.email}) : json::value(nullptr);
     const auto type = portal::fields::to_string(actor.type);
     shown["type"] = json::string{type.data(), type.size()};
     return {{"actor", std::move(shown)},
@@ -58,9 +59,9 @@ struct Visitor {
     UnixSeconds wall_now;
 
     static Visitor of(const Call& call) {
-        const auto secret = Authentication::secret_in(call.request.cookie);
+        const auto secret = Authenticator::secret_in(call.request.cookie);
         return {call.tools, call.request.remote_ip, call.request.is_https,
-                secret.empty() ? "" : Authentication::hash_of(secret), call.wall_now};
+                secret.empty() ? "" : Authenticator::hash_of(secret), call.wall_now};
     }
 
     /// In a transaction.
@@ -73,17 +74,17 @@ struct Visitor {
         storage.erase_audit(wall_now - kAuditKept, kMaxAuditEntries);
         const auto session = tools.authentication.new_session(actor.id, wall_now);
         storage.put(session.row);
-        const Subject subject{.kind = Subject::Kind::kAdministrator,
-                              .actor = actor.id,
-                              .name = actor.name,
-                              .email = actor.email,
-                              .secret_hash = session.row.secret_hash,
-                              .csrf_token = Authentication::csrf_token_of(session.secret),
-                              .expires_at = session.row.expires_at};
+        const Requester subject{.kind = Requester::Kind::kAdministrator,
+                                .actor = actor.id,
+                                .name = actor.name,
+                                .email = actor.email,
+                                .secret_hash = session.row.secret_hash,
+                                .csrf_token = Authenticator::csrf_token_of(session.secret),
+                                .expires_at = session.row.expires_at};
         admin::record(storage, subject, from, wall_now,
                       {.action = "sign_in", .type = "session", .id = actor.id.to_string(), .name = actor.name});
         auto response = respond(201, session_data(subject, directory));
-        response.headers.emplace_back("Set-Cookie", Authentication::cookie_with(session.secret, is_https));
+        response.headers.emplace_back("Set-Cookie", Authenticator::cookie_with(session.secret, is_https));
         return response;
     }
 };
@@ -107,7 +108,7 @@ std::optional<portal::Actor> find_by_email(portal::Storage& storage, const porta
     return found;
 }
 
-Problem invalid_credentials() {
+ApiProblem invalid_credentials() {
     return {401, "invalid_credentials", "E-mail address or password are wrong."};
 }
 
@@ -116,37 +117,36 @@ PasswordTask change_password(const Call& call, const portal::ActorId& actor, std
                              std::optional<std::string> current, std::string kept_session) {
     auto* tools = &call.tools;
     const auto stored = current ? call.storage().find_password(actor) : std::nullopt;
-    return {.work =
-                [current, stored, password = std::move(password), cost = tools->password_cost] {
-                    const bool matches = !current || (stored && password_matches(*current, *stored));
-                    return PasswordTask::Outcome{matches, matches ? hash_password(password, cost) : ""};
-                },
-            .finish =
-                [tools, actor, kept = std::move(kept_session), subject = call.subject, from = call.request.remote_ip,
-                 now = call.wall_now](const PasswordTask::Outcome& outcome) {
-                    if (!outcome.matches) {
-                        return to_response({.status = 422,
-                                            .code = "validation_failed",
-                                            .detail = "Some fields are not valid.",
-                                            .errors = {{"current", {"is wrong"}}}});
-                    }
-                    auto& storage = tools->storage;
-                    const auto directory = storage.load_directory();
-                    const auto row = directory.actors.find(actor);
-                    if (row == directory.actors.end()) {
-                        return to_response(not_found());
-                    }
-                    storage.in_transaction([&] {
-                        storage.put_password(actor, outcome.hash);
-                        storage.erase_browser_sessions(actor, kept);
-                        admin::record(storage, subject, from, now,
-                                      {.action = "set_password",
-                                       .type = "actor",
-                                       .id = actor.to_string(),
-                                       .name = row->second.name});
-                    });
-                    return respond_nothing();
-                }};
+    return {
+        .work =
+            [current, stored, password = std::move(password), cost = tools->password_cost] {
+                const bool matches = !current || (stored && password_matches(*current, *stored));
+                return PasswordTask::Outcome{matches, matches ? hash_password(password, cost) : ""};
+            },
+        .finish =
+            [tools, actor, kept = std::move(kept_session), subject = call.subject, from = call.request.remote_ip,
+             now = call.wall_now](const PasswordTask::Outcome& outcome) {
+                if (!outcome.matches) {
+                    return to_response({.status = 422,
+                                        .code = "validation_failed",
+                                        .detail = "Some fields are not valid.",
+                                        .errors = {{"current", {"is wrong"}}}});
+                }
+                auto& storage = tools->storage;
+                const auto directory = storage.load_directory();
+                const auto row = directory.actors.find(actor);
+                if (row == directory.actors.end()) {
+                    return to_response(not_found());
+                }
+                storage.in_transaction([&] {
+                    storage.put_password(actor, outcome.hash);
+                    storage.erase_browser_sessions(actor, kept);
+                    admin::record(
+                        storage, subject, from, now,
+                        {.action = "set_password", .type = "actor", .id = actor.to_string(), .name = row->second.name});
+                });
+                return respond_nothing();
+            }};
 }
 
 }  // namespace
@@ -177,15 +177,18 @@ Answer set_up(Call& call) {
     input.require("account_name", [&](const auto& value) { account_name = portal::fields::account_name(value); });
     input.require("name", [&](const auto& value) { name = portal::fields::actor_name(value); });
     input.require("email", [&](const auto& value) { email = portal::fields::actor_email(value); });
-    input.require("password", [&](const auto& value) { password = new_password(value, call.body, "setup", "password"); });
+    input.require("password",
+                  [&](const auto& value) { password = new_password(value, call.body, "setup", "password"); });
     input.check();
     return PasswordTask{
-        .work = [password, cost = call.tools.password_cost] { return PasswordTask::Outcome{true, hash_password(password, cost)}; },
+        .work = [password,
+                 cost =
+                     call.tools.password_cost] { return PasswordTask::Outcome{true, hash_password(password, cost)}; },
         .finish =
             [visitor = Visitor::of(call), code, account_name, name, email](const PasswordTask::Outcome& outcome) {
                 auto& storage = visitor.tools.storage;
-                auto& authentication = visitor.tools.authentication;
-                if (!authentication.needs_setup() || !authentication.is_setup_code(code)) {
+                auto& door = visitor.tools.authentication;
+                if (!door.needs_setup() || !door.is_setup_code(code)) {
                     return to_response(conflict("This portal is set up already. Sign in."));
                 }
                 http::Response response;
@@ -195,17 +198,17 @@ Answer set_up(Call& call) {
                     auto account = directory.account;
                     account.name = account_name;
                     storage.put(account);
-                    auto actor = find_by_email(storage, directory, email)
-                                     .value_or(portal::Actor{.id = portal::ActorId::random(visitor.tools.rng),
-                                                             .name = name,
-                                                             .email = email});
+                    auto actor =
+                        find_by_email(storage, directory, email)
+                            .value_or(portal::Actor{
+                                .id = portal::ActorId::random(visitor.tools.rng), .name = name, .email = email});
                     actor.type = portal::ActorType::kAdminUser;
                     storage.put(actor);
                     storage.put_password(actor.id, outcome.hash);
                     id = actor.id.to_string();
                     response = visitor.begin_session(storage.load_directory(), actor);
                 });
-                authentication.renew_setup_code();
+                door.renew_setup_code();
                 visitor.tools.surroundings.handle_change("actors", id);
                 return response;
             }};
@@ -226,36 +229,35 @@ Answer sign_in(Call& call) {
     call.tools.authentication.count_sign_in(call.request.remote_ip, email, call.now);
     const auto actor = find_by_email(call.storage(), call.directory(), email);
     const auto stored = actor ? call.storage().find_password(actor->id) : std::nullopt;
-    return PasswordTask{
-        // Whoever has no password takes as long to refuse.
-        .work =
-            [password, stored, cost = call.tools.password_cost] {
-                return stored ? PasswordTask::Outcome{password_matches(password, *stored), ""}
-                              : PasswordTask::Outcome{false, hash_password(password, cost)};
-            },
-        .finish =
-            [visitor = Visitor::of(call), actor, stored](const PasswordTask::Outcome& outcome) {
-                auto& storage = visitor.tools.storage;
-                const bool is_right = outcome.matches && storage.find_password(actor->id) == stored;
-                if (!is_right) {
-                    if (actor && stored) {
-                        admin::record(storage, {}, visitor.from, visitor.wall_now,
-                                      {.action = "refuse_sign_in",
-                                       .type = "session",
-                                       .id = actor->id.to_string(),
-                                       .name = actor->name});
-                    }
-                    return to_response(invalid_credentials());
-                }
-                const auto directory = storage.load_directory();
-                const auto& current = directory.actors.at(actor->id);
-                if (current.type != portal::ActorType::kAdminUser) {
-                    return to_response({403, "forbidden", "Only administrators may sign in here."});
-                }
-                http::Response response;
-                storage.in_transaction([&] { response = visitor.begin_session(directory, current); });
-                return response;
-            }};
+    return PasswordTask{// Whoever has no password takes as long to refuse.
+                        .work =
+                            [password, stored, cost = call.tools.password_cost] {
+                                return stored ? PasswordTask::Outcome{password_matches(password, *stored), ""}
+                                              : PasswordTask::Outcome{false, hash_password(password, cost)};
+                            },
+                        .finish =
+                            [visitor = Visitor::of(call), actor, stored](const PasswordTask::Outcome& outcome) {
+                                auto& storage = visitor.tools.storage;
+                                const bool is_right = outcome.matches && storage.find_password(actor->id) == stored;
+                                if (!is_right) {
+                                    if (actor && stored) {
+                                        admin::record(storage, {}, visitor.from, visitor.wall_now,
+                                                      {.action = "refuse_sign_in",
+                                                       .type = "session",
+                                                       .id = actor->id.to_string(),
+                                                       .name = actor->name});
+                                    }
+                                    return to_response(invalid_credentials());
+                                }
+                                const auto directory = storage.load_directory();
+                                const auto& current = directory.actors.at(actor->id);
+                                if (current.type != portal::ActorType::kAdminUser) {
+                                    return to_response({403, "forbidden", "Only administrators may sign in here."});
+                                }
+                                http::Response response;
+                                storage.in_transaction([&] { response = visitor.begin_session(directory, current); });
+                                return response;
+                            }};
 }
 
 Answer show_session(Call& call) {
@@ -265,13 +267,11 @@ Answer show_session(Call& call) {
 Answer sign_out(Call& call) {
     call.storage().in_transaction([&] {
         call.storage().erase_browser_session(call.subject.secret_hash);
-        call.record({.action = "sign_out",
-                     .type = "session",
-                     .id = call.subject.actor.to_string(),
-                     .name = call.subject.name});
+        call.record(
+            {.action = "sign_out", .type = "session", .id = call.subject.actor.to_string(), .name = call.subject.name});
     });
     auto response = respond_nothing();
-    response.headers.emplace_back("Set-Cookie", Authentication::cookie_with("", call.request.is_https));
+    response.headers.emplace_back("Set-Cookie", Authenticator::cookie_with("", call.request.is_https));
     return response;
 }
 

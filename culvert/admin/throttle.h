@@ -10,8 +10,8 @@
 
 namespace culvert::admin {
 
-/// How often each of many may try something: `burst` times at once, and once more in each interval. Of the many, a bounded
-/// number is remembered; those that have waited longest are forgotten first.
+/// How often each of many may try something: `burst` times at once, and once more in each interval. Of the many, a
+/// bounded number is remembered; those that have waited longest are forgotten first.
 class Throttle {
 public:
     Throttle(Duration interval, unsigned burst, std::size_t max_keys)

@@ -34,8 +34,8 @@ Owner site_of(const Call& call) {
 Owner actor_of(const Call& call) {
     const auto& actor = call.row(call.directory().actors);
     const bool is_program = actor.type == portal::ActorType::kApiClient;
-    if (is_program && call.subject.kind != Subject::Kind::kAdministrator) {
-        throw Problem{403, "forbidden", "A token may not see or change those of API clients."};
+    if (is_program && call.subject.kind != Requester::Kind::kAdministrator) {
+        throw ApiProblem{403, "forbidden", "A token may not see or change those of API clients."};
     }
     return {.type = is_program ? TokenType::kApi : TokenType::kClient,
             .actor = actor.id,
@@ -86,14 +86,14 @@ Wanted parse_wanted(const Call& call) {
 http::Response create(const Call& call, const Owner& owner) {
     const auto wanted = parse_wanted(call);
     const auto account = owner.type == TokenType::kRelay ? std::nullopt : std::optional{call.directory().account.id};
-    const auto token = portal::create_token(
-        {.type = owner.type, .account = account, .actor = owner.actor, .site = owner.site}, wanted.expires_at,
-        call.storage().token_keys(), call.tools.rng, WallTime{call.wall_now});
+    const auto token =
+        portal::create_token({.type = owner.type, .account = account, .actor = owner.actor, .site = owner.site},
+                             wanted.expires_at, call.storage().token_keys(), call.tools.rng, WallTime{call.wall_now});
     const auto id = token.row.id.to_string();
     json::object shown{{"id", id}};
-    shown["name"] = wanted.name ? json::value{json::string{*wanted.name}} : json::value{nullptr};
+    shown["name"] = wanted.name ? json::value(json::string{*wanted.name}) : json::value(nullptr);
     shown["expires_at"] =
-        wanted.expires_at ? json::value{json::string{to_rfc3339(*wanted.expires_at)}} : json::value{nullptr};
+        wanted.expires_at ? json::value(json::string{to_rfc3339(*wanted.expires_at)}) : json::value(nullptr);
     call.storage().in_transaction([&] {
         call.storage().put(token.row);
         if (wanted.name) {

@@ -10,8 +10,8 @@
 /// What the portal keeps for the administrators' pages and REST API, besides the configuration.
 namespace culvert::portal {
 
-/// Somebody signed in by a browser. The cookie holds a secret; here is only its hash, so that whoever reads the database
-/// cannot sign in with it.
+/// Somebody signed in by a browser. The cookie holds a secret; here is only its hash, so that whoever reads the
+/// database cannot sign in with it.
 struct BrowserSession {
     std::string secret_hash;
     ActorId actor;

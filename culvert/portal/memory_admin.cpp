@@ -124,10 +124,9 @@ KnownClient MemoryStorage::known(const Client& client) const {
 Listed<KnownClient> MemoryStorage::list_clients(const std::optional<ActorId>& actor, const ListRange& range) {
     std::vector<KnownClient> clients;
     for (const auto& [id, client] : rows_.clients) {
-        const bool has_text =
-            contains_text(client.name, range.text) ||
-            contains_text(rows_.directory.actors.at(client.actor).name, range.text) ||
-            client.ipv4.to_string() == range.text || client.ipv6.to_string() == range.text;
+        const bool has_text = contains_text(client.name, range.text) ||
+                              contains_text(rows_.directory.actors.at(client.actor).name, range.text) ||
+                              client.ipv4.to_string() == range.text || client.ipv6.to_string() == range.text;
         if (has_text && (!actor || client.actor == *actor)) {
             clients.push_back(known(client));
         }

@@ -301,7 +301,8 @@ void MemoryStorage::cascade() {
     quarantine_gone(gateways, rows_.gateways);
     revoke_turn_users();
     std::erase_if(rows_.passwords, [&](const auto& row) { return !directory.actors.contains(row.first); });
-    std::erase_if(rows_.browser_sessions, [&](const auto& row) { return !directory.actors.contains(row.second.actor); });
+    std::erase_if(rows_.browser_sessions,
+                  [&](const auto& row) { return !directory.actors.contains(row.second.actor); });
     std::erase_if(rows_.token_names, [&](const auto& row) { return !rows_.tokens.contains(row.first); });
     std::erase_if(rows_.flows, [&](const auto& row) { return !cites_existing_rows(row.second); });
     std::erase_if(rows_.device_flows, [&](const auto& row) { return !cites_existing_rows(row.second); });

@@ -249,8 +249,7 @@ public:
     virtual void put_name(const TokenId& token, const std::string& name) = 0;
     /// Of all types, the oldest first.
     [[nodiscard]] virtual std::vector<KnownToken> list_tokens_of(const std::optional<ActorId>& actor,
-                                                                 const std::optional<SiteId>& site,
-                                                                 TokenType type) = 0;
+                                                                 const std::optional<SiteId>& site, TokenType type) = 0;
     /// Those seen last come first. Each: unset means any.
     [[nodiscard]] virtual Listed<KnownClient> list_clients(const std::optional<ActorId>& actor,
                                                            const ListRange& range) = 0;
