@@ -85,8 +85,14 @@ AdminEndpoint::AdminEndpoint(boost::asio::io_context& context, portal::Storage& 
 
 AdminEndpoint::~AdminEndpoint() = default;
 
-std::size_t AdminEndpoint::max_body(std::string_view path) {
-    return admin::Api::has(path) ? admin::kMaxBody : 0;
+std::size_t AdminEndpoint::max_body(const http::Exchange::Message& message) {
+    const std::string_view target{message.target().data(), message.target().size()};
+    if (!admin::Api::has(target.substr(0, target.find('?')))) {
+        return 0;
+    }
+    const bool is_stranger = message[beast_http::field::authorization].empty() &&
+                             admin::Authenticator::secret_in(cookies_of(message)).empty();
+    return is_stranger ? admin::kMaxStrangersBody : admin::kMaxBody;
 }
 
 bool AdminEndpoint::answer(const ExchangePtr& exchange, const Target& target, const Visitor& visitor) {

@@ -26,8 +26,9 @@ public:
                   std::shared_ptr<const WebFiles> files, std::function<void()> on_change);
     ~AdminEndpoint() override;
 
-    /// How many bytes are read of the body of a request for `path`; 0 also if it is for somebody else.
-    [[nodiscard]] static std::size_t max_body(std::string_view path);
+    /// How many bytes are read of the request's body: fewer of those who show nothing that they could have signed in
+    /// with. 0 also if it is for somebody else.
+    [[nodiscard]] static std::size_t max_body(const http::Exchange::Message& message);
 
     struct Visitor {
         net::IpAddress address;

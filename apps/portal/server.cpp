@@ -189,6 +189,10 @@ private:
                            : respond(exchange, 400, "This address is for WebSocket connections only.\n");
             }
         }
+        const auto admitted = std::static_pointer_cast<Admitted>(exchange->attachment());
+        if (admitted != nullptr && admitted->verdict) {
+            return answer(exchange, *admitted->verdict);
+        }
         if (admin_->answer(exchange, *target, visitor(*exchange))) {
             return;
         }
@@ -229,6 +233,18 @@ private:
         drain();
     }
 
+    std::size_t admit_administrator(culvert::http::Exchange& exchange, std::size_t longest) {
+        const auto& message = exchange.message();
+        const auto announced = message.has_content_length() ? content_length(message) : longest;
+        auto admitted = std::make_shared<Admitted>(body_bytes_, std::min(announced, longest));
+        const bool is_crowded = body_bytes_ > portal::kMaxBodiesAtOnce;
+        if (is_crowded) {
+            admitted->verdict = portal::FlowIngestion::overloaded();
+        }
+        exchange.attach(std::move(admitted));
+        return is_crowded ? 0 : longest;
+    }
+
     void tell_presence(Role role) {
         admin_->tell(role == Role::kClient ? "clients" : role == Role::kGateway ? "gateways" : "relays");
     }
@@ -255,9 +271,8 @@ private:
     /// How many bytes of the request's body are read. All other requests have none.
     std::size_t admit(culvert::http::Exchange& exchange) {
         const auto& message = exchange.message();
-        const std::string_view path{message.target().data(), message.target().size()};
-        if (const auto bytes = AdminEndpoint::max_body(path.substr(0, path.find('?')))) {
-            return bytes;
+        if (const auto longest = AdminEndpoint::max_body(message); longest > 0) {
+            return admit_administrator(exchange, longest);
         }
         if (message.method() != beast_http::verb::post || message.target() != as_beast(portal_api::kFlowLogsPath)) {
             return 0;

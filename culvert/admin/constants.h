@@ -40,6 +40,8 @@ inline constexpr std::size_t kMaxLimit = 100;
 
 /// Bytes of a request's body: a resource with all the filters that a person writes has less than a tenth.
 inline constexpr std::size_t kMaxBody = 256 * 1024;
+/// The same of those who have not signed in: an e-mail address and a password.
+inline constexpr std::size_t kMaxStrangersBody = 8 * 1024;
 /// Characters of what a person looks for.
 inline constexpr std::size_t kMaxSearchText = 255;
 

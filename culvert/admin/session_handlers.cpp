@@ -5,6 +5,7 @@
 #include "culvert/admin/encode.h"
 #include "culvert/admin/handlers.h"
 #include "culvert/admin/input.h"
+#include "culvert/admin/names.h"
 #include "culvert/base/rfc3339.h"
 #include "culvert/portal/fields.h"
 
@@ -175,8 +176,14 @@ Answer set_up(Call& call) {
     });
     input.check();  // strangers need not know more
     input.require("account_name", [&](const auto& value) { account_name = portal::fields::account_name(value); });
-    input.require("name", [&](const auto& value) { name = portal::fields::actor_name(value); });
     input.require("email", [&](const auto& value) { email = portal::fields::actor_email(value); });
+    input.require("name", [&](const ConfigurationValue& value) {
+        name = portal::fields::actor_name(value);
+        // Who has this address already keeps his name.
+        if (!find_by_email(call.storage(), call.directory(), email)) {
+            require_free_name(value, call.directory().actors, portal::Actor{.name = name, .email = {}});
+        }
+    });
     input.require("password",
                   [&](const auto& value) { password = new_password(value, call.body, "setup", "password"); });
     input.check();
