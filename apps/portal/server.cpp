@@ -36,6 +36,7 @@
 #include "apps/portal/query.h"
 #include "apps/portal/readiness.h"
 #include "apps/portal/unread_output.h"
+#include "culvert/admin/problem.h"
 #include "culvert/http/server.h"
 #include "culvert/io/clock.h"
 #include "culvert/observability/log.h"
@@ -189,9 +190,8 @@ private:
                            : respond(exchange, 400, "This address is for WebSocket connections only.\n");
             }
         }
-        const auto admitted = std::static_pointer_cast<Admitted>(exchange->attachment());
-        if (admitted != nullptr && admitted->verdict) {
-            return answer(exchange, *admitted->verdict);
+        if (const auto decided = admitted(*exchange); decided != nullptr && decided->verdict) {
+            return answer(exchange, *decided->verdict);
         }
         if (admin_->answer(exchange, *target, visitor(*exchange))) {
             return;
@@ -236,12 +236,14 @@ private:
     std::size_t admit_administrator(culvert::http::Exchange& exchange, std::size_t longest) {
         const auto& message = exchange.message();
         const auto announced = message.has_content_length() ? content_length(message) : longest;
-        auto admitted = std::make_shared<Admitted>(body_bytes_, std::min(announced, longest));
+        auto request = std::make_shared<Admitted>(body_bytes_, std::min(announced, longest));
+        const auto refusal = admin::to_response({413, "too_large", "The request's body is too long."});
+        request->too_long = {.status = refusal.status, .body = refusal.body, .code = "too_large"};
         const bool is_crowded = body_bytes_ > portal::kMaxBodiesAtOnce;
         if (is_crowded) {
-            admitted->verdict = portal::FlowIngestion::overloaded();
+            request->verdict = portal::FlowIngestion::overloaded();
         }
-        exchange.attach(std::move(admitted));
+        exchange.attach(std::move(request));
         return is_crowded ? 0 : longest;
     }
 

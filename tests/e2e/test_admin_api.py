@@ -25,7 +25,9 @@ class Browser:
         for header in (f"X-CSRF-Token: {self.csrf}", "Sec-Fetch-Site: same-origin", *headers):
             command += ["-H", header]
         if body is not None:
-            command += ["-H", "Content-Type: application/json", "-d", body if isinstance(body, str) else json.dumps(body)]
+            sent = self.cookies.with_suffix(".body")
+            sent.write_text(body if isinstance(body, str) else json.dumps(body))
+            command += ["-H", "Content-Type: application/json", "--data-binary", f"@{sent}"]
         answer = run_in("portal", *command, PORTAL + path, timeout=20).stdout
         head, _, text = answer.replace("\r\n", "\n").partition("\n\n")
         return int(head.split()[1]), head, text

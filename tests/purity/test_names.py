@@ -16,7 +16,7 @@ import sources
 ROOT = Path(__file__).resolve().parents[2]
 
 SHARED = {
-    "Answer": ({"dns", "flow_upload"}, "one sense: what came of a question, and of a request"),
+    "Answer": ({"admin", "dns", "flow_upload"}, "one sense: what came of a question, and of a request"),
     "Connection": ({"connectivity", "tcp"}, "of two peers; and RFC 9293's"),
     "ConnectionId": ({"connectivity", "tcp"}, "the id of that"),
     "Event": ({"connectivity", "portal_channel"}, "what a sans-IO object reports, where it is the object of its folder"),
@@ -31,7 +31,9 @@ SHARED = {
     "Request": ({"http", "turn"}, "what each protocol calls it"),
     "ResourceType": ({"portal", "tunnel"}, "one sense: as administrators have it, and as a client shows it"),
     "Role": ({"connectivity", "portal_api"}, "one sense: what a device is; connectivity knows nothing of the portal"),
-    "Route": ({"dns", "io", "tcp"}, "the way of a query, of a prefix in the kernel's table, and of segments"),
+    "Requester": ({"admin", "dns"}, "one sense: who asks"),
+    "Route": ({"admin", "dns", "io", "tcp"},
+              "the way of a query, of a prefix in the kernel's table, of segments, and to a handler"),
     "Server": ({"http", "portal_server", "turn"}, "what each protocol calls that end"),
     "Session": ({"portal", "wireguard"}, "of a device that is signed in; and of keys, as WireGuard's paper calls it"),
     "Token": ({"dns", "portal"}, "of a pattern that is read; and what a device signs in with"),
