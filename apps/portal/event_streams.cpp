@@ -81,7 +81,7 @@ private:
 };
 
 EventStreams::EventStreams(boost::asio::io_context& context)
-    : context_{context}, flush_timer_{context}, heartbeat_timer_{context} {
+    : flush_timer_{context}, heartbeat_timer_{context} {
     beat();
 }
 

@@ -41,7 +41,6 @@ private:
     void flush_later();
     void beat();
 
-    boost::asio::io_context& context_;
     boost::asio::steady_timer flush_timer_;
     boost::asio::steady_timer heartbeat_timer_;
     std::set<std::shared_ptr<Stream>> streams_;
