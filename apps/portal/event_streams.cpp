@@ -80,8 +80,7 @@ private:
     std::string sending_;
 };
 
-EventStreams::EventStreams(boost::asio::io_context& context)
-    : flush_timer_{context}, heartbeat_timer_{context} {
+EventStreams::EventStreams(boost::asio::io_context& context) : flush_timer_{context}, heartbeat_timer_{context} {
     beat();
 }
 
