@@ -16,7 +16,7 @@ test("a site is made, renamed and deleted", async ({ page }) => {
   const confirmation = page.getByRole("dialog", { name: "Delete site Lyon?" });
   await expect(confirmation).toContainText("tokens are worthless");
   await confirmation.getByRole("button", { name: "Delete" }).click();
-  await expect(page.getByText("No site yet")).toBeVisible();
+  await expect(page.getByRole("link", { name: "Lyon" })).toBeHidden();
 });
 
 test("what the portal refuses is said beside the field", async ({ page, api }) => {
