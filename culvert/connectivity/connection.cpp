@@ -97,17 +97,30 @@ void Connection::add_local_candidate(const ice::Candidate& candidate, Outbox& ou
 
 void Connection::remove_local_candidate(const ice::Candidate& candidate, Outbox& out) {
     const auto known = agent_.local_candidates();
+    if (candidate.kind == ice::CandidateKind::kServerReflexive) {
+        // That a relay sees us elsewhere says little about the mapping towards the peer, which may be the path in use;
+        // one that is dead fails its checks. But with the address that it stands for it is gone.
+        if (std::ranges::find(known, candidate.base, &ice::Candidate::address) == known.end()) {
+            withdraw(candidate, out);
+        }
+        return;
+    }
     const auto mine = std::ranges::find_if(known, [&](const auto& c) { return c.is_same(candidate); });
     if (mine == known.end()) {
         return;
     }
     const auto signalled = *mine;
     (void)agent_.remove_local_candidate(candidate);
-    // Only of a relay's address do we know that it leads nowhere any more. That a relay sees us elsewhere says little
-    // about the mapping towards the peer, which may be the path in use; one that is dead fails its checks.
-    if (signalled.kind == ice::CandidateKind::kRelay) {
-        out.emit(InvalidateIceCandidate{id_, ice::to_string(signalled), signalled.priority});
-    }
+    withdraw(signalled, out);
+}
+
+void Connection::withdraw(const ice::Candidate& candidate, Outbox& out) {
+    out.emit(InvalidateIceCandidate{id_, ice::to_string(candidate), candidate.priority});
+}
+
+void Connection::handle_network_change(Instant now) {
+    note_activity(now);
+    proactive_handshake_at_.reset();
 }
 
 void Connection::signal_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now) {

@@ -86,6 +86,9 @@ public:
     /// A candidate of ours goes to the agent and, unless redundant, to the peer.
     void add_local_candidate(const ice::Candidate& candidate, Outbox& out, Instant now);
     void remove_local_candidate(const ice::Candidate& candidate, Outbox& out);
+    /// The host's network changed: looks at once whether the path still works, and proves to the peer where we are as
+    /// soon as another does.
+    void handle_network_change(Instant now);
     /// Tells the peer everything again that it would need if it had lost its state.
     void signal_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now);
 
@@ -144,6 +147,7 @@ private:
     void handle_nomination(const ice::Nominated& nominated, Relays& relays, Outbox& out, Instant now);
     void flush_buffers(Outbox& out, Instant now);
     void signal(const ice::Candidate& candidate, Outbox& out);
+    void withdraw(const ice::Candidate& candidate, Outbox& out);
 
     ConnectionId id_;
     Parameters parameters_;

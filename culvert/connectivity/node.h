@@ -106,8 +106,10 @@ public:
     /// Says goodbye once if the connection has a path, then forgets it; ConnectionClosed if it had one.
     void close_connection(const ConnectionId& id, ByteSpan goodbye_packet, Instant now);
     void close_all(ByteSpan goodbye_packet, Instant now);
-    /// The network changed: forgets connections and relays and makes a new key pair (section 9.4).
+    /// Forgets connections and relays and makes a new key pair (section 9.4).
     void reset(Instant now);
+    /// The host's network changed: connections move to its addresses, with the keys that they have (section 9.4).
+    void handle_network_change(Instant now);
 
     // Relays and candidates.
 

@@ -173,4 +173,16 @@ void Node::reset(Instant now) {
     kLog.info("Reset network state");
 }
 
+void Node::handle_network_change(Instant now) {
+    for (auto& [id, allocation] : relays_.all()) {
+        allocation.handle_network_change(now);
+    }
+    for (auto& [id, connection] : connections_) {
+        connection->handle_network_change(now);
+        schedule_.touch(*connection);
+    }
+    kLog.info("Moving to the host's network as it is now", log::field("connections", connections_.size()),
+              log::field("relays", relays_.all().size()));
+}
+
 }  // namespace culvert::connectivity

@@ -132,7 +132,7 @@ void Node::add_local_candidate(const RelayId& relay, const turn::GatheredCandida
 
 void Node::remove_local_candidate(const turn::GatheredCandidate& candidate) {
     const auto converted = to_ice(candidate);
-    if (!converted) {
+    if (!converted || relays_.know(candidate)) {
         return;
     }
     for (auto& [id, connection] : connections_) {

@@ -94,6 +94,13 @@ std::vector<ice::Candidate> Relays::relay_candidates(const RelayId& selected) co
     return candidates;
 }
 
+bool Relays::know(const turn::GatheredCandidate& candidate) const {
+    return candidate.kind != turn::GatheredKind::kRelayed && std::ranges::any_of(table_, [&](const auto& entry) {
+               const auto seen = entry.second.candidates();
+               return std::ranges::find(seen, candidate) != seen.end();
+           });
+}
+
 void sort_for_signalling(std::vector<ice::Candidate>& candidates) {
     std::ranges::sort(candidates, [](const ice::Candidate& a, const ice::Candidate& b) {
         return std::tie(b.priority, a.address) < std::tie(a.priority, b.address);

@@ -44,6 +44,8 @@ public:
     /// What a new connection starts with: host and server-reflexive candidates of all relays, relayed ones of
     /// `selected`; by descending priority, without duplicates.
     [[nodiscard]] std::vector<ice::Candidate> seed_candidates(const std::optional<RelayId>& selected) const;
+    /// Whether some relay sees us at this address of the host, or of its NAT.
+    [[nodiscard]] bool know(const turn::GatheredCandidate& candidate) const;
     /// Only the relayed ones.
     [[nodiscard]] std::vector<ice::Candidate> relay_candidates(const RelayId& selected) const;
 

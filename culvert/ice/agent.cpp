@@ -157,6 +157,9 @@ void Agent::note_peer_path(const net::SocketAddress& local, const net::SocketAdd
     if (const auto* entry = locals_.find_by_address(local); entry != nullptr && role_ == AgentRole::kControlled) {
         peer_path_ = Nominated{entry->candidate.base, from};
         due_.set(Due::kPeerPath, now);
+        if (auto* const current = find_pair(nominated_); current != nullptr && peer_path_ != nominated_) {
+            current->doubt();
+        }
     }
 }
 

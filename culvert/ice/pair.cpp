@@ -1,6 +1,7 @@
 #include "culvert/ice/pair.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace culvert::ice {
 
@@ -65,6 +66,12 @@ void CandidatePair::reschedule() {
     exhausted_at_.reset();
 }
 
+void CandidatePair::doubt() {
+    if (!std::exchange(is_doubted_, true)) {
+        next_check_.reset();
+    }
+}
+
 bool CandidatePair::has_check(const TransactionId& id) const {
     return std::ranges::any_of(checks_, [&](const Check& check) { return check.id == id; });
 }
@@ -79,6 +86,7 @@ void CandidatePair::record_answer(const TransactionId& id) {
     if (triggered_ == Trigger::kDue) {
         triggered_ = Trigger::kNever;
     }
+    is_doubted_ = false;
     exhausted_at_.reset();
     next_check_.reset();
 }
@@ -109,9 +117,11 @@ Instant CandidatePair::next_check(const CheckTiming& timing, Instant now) {
     auto n = checks_.size() - (triggered_ == Trigger::kSent ? 1 : 0);
     if (const auto unanswered = trailing_unanswered(); unanswered > 0) {
         const auto silent_since = checks_[checks_.size() - unanswered].sent_at;
-        if (now - silent_since > timing.max_rto / 2) {
+        if (is_doubted_ || now - silent_since > timing.max_rto / 2) {
             n = unanswered;
         }
+    } else if (is_doubted_) {
+        n = 0;
     }
     const auto last = exhausted_at_.value_or(checks_.back().sent_at);
     next_check_ = std::min(last + check_delay(timing, n), now + timing.max_rto);

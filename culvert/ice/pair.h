@@ -84,6 +84,8 @@ public:
 
     /// When the next check is due, computed at `now` unless known since the last change.
     Instant next_check(const CheckTiming& timing, Instant now);
+    /// There is reason to believe that the path is gone: it is checked at the pace of a new one until it answers.
+    void doubt();
     /// The timing changed: the next call of next_check() computes anew.
     void reschedule();
 
@@ -107,6 +109,7 @@ private:
     std::uint32_t check_priority_;
     bool has_succeeded_ = false;
     Trigger triggered_ = Trigger::kNever;
+    bool is_doubted_ = false;
     Nomination nomination_ = Nomination::kNone;
     std::deque<Check> checks_;
     std::optional<Instant> next_check_;

@@ -70,13 +70,18 @@ void Allocation::handle_timeout(Instant now) {
                 return;
         }
     });
+    bool is_mute = false;
     requests_.expire(
         now,
         [&](Request& request) {
             log_.debug("Repeating request", log::field("server", request.destination));
             transmit(request);
+            is_mute |= request.destination == active_socket_;
         },
         [&](const Request& request) { give_up(request, now); });
+    if (is_mute && spare_socket_) {
+        move_to(*spare_socket_, now);
+    }
     for (const auto channel : channels_.channels_to_refresh(now)) {
         send_to_active(ChannelBindRequest{channel, channels_.find(channel)->peer}, now);
     }
@@ -134,6 +139,32 @@ void Allocation::refresh(Instant now) {
     }
 }
 
+void Allocation::handle_network_change(Instant now) {
+    if (!credentials_ || has_protocol_failure_) {
+        return;
+    }
+    spare_socket_.reset();
+    if (!has_allocation()) {
+        requests_.clear();  // of an address that may be gone
+        transmits_.clear();
+        probe(now);
+        return;
+    }
+    for (const auto& address : {server_.v4, server_.v6}) {
+        if (address) {
+            send(BindingRequest{}, *address, now);
+        }
+    }
+}
+
+/// Another address of the relay is another allocation.
+void Allocation::move_to(const net::SocketAddress& address, Instant now) {
+    invalidate("the relay is reached at another address");
+    spare_socket_.reset();
+    active_socket_ = address;
+    send_to_active(AllocateRequest{}, now);
+}
+
 bool Allocation::is_relay_address(const net::SocketAddress& address) const {
     return relay_address(address.family()) == address;
 }
@@ -161,6 +192,7 @@ std::optional<DeathReason> Allocation::death_reason() const {
 void Allocation::probe(Instant now) {
     active_socket_.reset();
     round_trip_.reset();
+    spare_socket_.reset();
     for (const auto& address : {server_.v4, server_.v6}) {
         if (address) {
             send(BindingRequest{}, *address, now);
@@ -348,6 +380,8 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
         } else {
             send_to_active(AllocateRequest{}, now);
         }
+    } else if (request.destination != active_socket_) {
+        spare_socket_ = request.destination;
     } else if (has_moved && has_allocation() && !requests_.contains<RefreshRequest>()) {
         // The allocation belongs to the address that the relay saw before (RFC 8656 section 6), so it is lost, unless
         // the NAT changed its mind. The relay knows; otherwise we would learn it minutes later.

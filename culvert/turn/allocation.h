@@ -93,6 +93,10 @@ public:
     /// attempt to allocate failed.
     void refresh(Instant now);
 
+    /// The host's network changed: finds out from where the relay sees us now, by which of its addresses it can be
+    /// reached, and whether it still knows the allocation. What is still so stays as it is.
+    void handle_network_change(Instant now);
+
     /// Which of the relay's addresses is used. Unset until the first answer and after the relay stopped answering.
     [[nodiscard]] std::optional<net::SocketAddress> active_socket() const { return active_socket_; }
 
@@ -134,6 +138,7 @@ private:
     };
 
     void probe(Instant now);
+    void move_to(const net::SocketAddress& address, Instant now);
     void send(RequestKind kind, const net::SocketAddress& destination, Instant now,
               Duration give_up_after = kGiveUpAfter, unsigned challenges = 0);
     void send_to_active(RequestKind kind, Instant now, Duration give_up_after = kGiveUpAfter);
@@ -170,6 +175,8 @@ private:
     Rng rng_;
 
     std::optional<net::SocketAddress> active_socket_;
+    /// Since the network changed: another address of the relay that answers. Of use if the one in use does not.
+    std::optional<net::SocketAddress> spare_socket_;
     std::optional<std::string> nonce_;
     Deadlines<Due> due_;
     bool has_protocol_failure_ = false;
