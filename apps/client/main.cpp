@@ -22,6 +22,7 @@ constexpr log::Logger kLog{"client"};
 
 int run(Options options) {
     log::init(options.log);
+    options.device.service = io::ServiceManager::from_environment();
     if (options.check_only) {
         kLog.info("Check passed");
         return EXIT_SUCCESS;

@@ -31,6 +31,7 @@ std::unique_ptr<http::Endpoint> or_warn(std::expected<std::unique_ptr<http::Endp
 
 int run(Options options) {
     log::init(options.log);
+    options.device.service = io::ServiceManager::from_environment();
     command_line::warn_about_argument(options.token_argument);
     command_line::DeviceNeeds needs{.account = sandbox::kGatewayAccount,
                                     .portal_port = options.device.portal.url.port(),

@@ -120,7 +120,7 @@ void Connection::withdraw(const ice::Candidate& candidate, Outbox& out) {
 
 void Connection::handle_network_change(Instant now) {
     note_activity(now);
-    proactive_handshake_at_.reset();
+    moved_at_ = now;
 }
 
 void Connection::signal_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now) {
@@ -192,14 +192,19 @@ void Connection::send_last_packet(ByteSpan ip_packet, Outbox& out, Instant now) 
 }
 
 void Connection::start_proactive_handshake(Instant now) {
-    if (!initiates() || tunnel_.handshake_in_progress()) {
+    if (!initiates()) {
         return;
     }
-    if (proactive_handshake_at_ && now - *proactive_handshake_at_ < kProactiveHandshakeInterval) {
+    // Right after a move paths follow each other, and what was sent on one may be lost, while the peer waits for a
+    // proof.
+    const bool is_moving = moved_at_ && now - *moved_at_ < kMovingTime;
+    const bool was_started_lately =
+        proactive_handshake_at_ && now - *proactive_handshake_at_ < kProactiveHandshakeInterval;
+    if (!is_moving && (tunnel_.handshake_in_progress() || was_started_lately)) {
         return;
     }
     proactive_handshake_at_ = now;
-    tunnel_.initiate_handshake(now);
+    tunnel_.initiate_handshake_again(now);
 }
 
 void Connection::note_handshake(Outbox& out) {

@@ -170,6 +170,8 @@ private:
     Instant last_activity_;
     Deadlines<Due> due_;
     std::optional<Instant> proactive_handshake_at_;
+    /// When the host's network last changed.
+    std::optional<Instant> moved_at_;
     bool is_established_ = false;
 
     Ring<Bytes> buffered_datagrams_{kMaxBufferedPackets};

@@ -20,6 +20,9 @@ inline constexpr Duration kDisconnectGrace = std::chrono::seconds{2};
 inline constexpr Duration kPathlessTimeout = std::chrono::seconds{20};
 /// Between two handshakes that a client starts without being asked by traffic or timers.
 inline constexpr Duration kProactiveHandshakeInterval = std::chrono::seconds{20};
+/// After the host's network has changed, each new path is shown to the peer by a handshake for so long. Ours to choose.
+inline constexpr Duration kMovingTime = std::chrono::seconds{5};
+
 /// A connection that goes by a relay looks for a direct path again so long after it took to the relay, then after twice
 /// as long each time, up to the longest pause. Ours to choose: the reference never does.
 inline constexpr Duration kFirstDirectRetry = std::chrono::seconds{20};

@@ -108,8 +108,9 @@ public:
     void close_all(ByteSpan goodbye_packet, Instant now);
     /// Forgets connections and relays and makes a new key pair (section 9.4).
     void reset(Instant now);
-    /// The host's network changed: connections move to its addresses, with the keys that they have (section 9.4).
-    void handle_network_change(Instant now);
+    /// The host's network changed: connections move to the addresses that it has now, with the keys that they have
+    /// (section 9.4).
+    void handle_network_change(std::span<const net::IpAddress> addresses, Instant now);
 
     // Relays and candidates.
 

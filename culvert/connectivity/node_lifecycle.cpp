@@ -173,9 +173,9 @@ void Node::reset(Instant now) {
     kLog.info("Reset network state");
 }
 
-void Node::handle_network_change(Instant now) {
+void Node::handle_network_change(std::span<const net::IpAddress> addresses, Instant now) {
     for (auto& [id, allocation] : relays_.all()) {
-        allocation.handle_network_change(now);
+        allocation.handle_network_change(addresses, now);
     }
     for (auto& [id, connection] : connections_) {
         connection->handle_network_change(now);

@@ -106,6 +106,17 @@ public:
         });
     }
 
+    /// From any thread.
+    void handle_network_change() {
+        asio::post(context_, [self = shared_from_this()] {
+            const bool is_unmoved = self->link_ && self->link_->still_has_its_source();
+            if (!self->is_stopped_ && !is_unmoved) {
+                self->channel_.reconnect(monotonic_now());
+                self->drive();
+            }
+        });
+    }
+
     void stop() {
         is_stopped_ = true;
         timer_.cancel();
@@ -323,6 +334,10 @@ void PortalConnection::connect(const std::optional<crypto::PublicKey>& public_ke
 
 void PortalConnection::reconnect() {
     runner_->post([](PhoenixChannel& channel) { channel.reconnect(monotonic_now()); });
+}
+
+void PortalConnection::handle_network_change() {
+    runner_->handle_network_change();
 }
 
 void PortalConnection::send(portal_api::FromDevice message) {

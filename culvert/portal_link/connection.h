@@ -80,6 +80,10 @@ public:
     /// for, which in the other network may never come. Does nothing before connect() and after the end.
     void reconnect();
 
+    /// The host has other addresses or routes: the connection is made anew if its packets would leave with another
+    /// source address now, or none, and is otherwise left alone. One that is being made or waited for starts anew.
+    void handle_network_change();
+
     /// Sends if joined. Otherwise what is about candidates waits for the next join, and anything else is dropped. While
     /// joined nothing is; if the portal does not take it, the connection is made anew.
     void send(portal_api::FromDevice message);

@@ -13,6 +13,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -39,6 +40,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using boost::system::error_code;
+using Endpoint = asio::ip::tcp::endpoint;
 using portal_channel::DialError;
 using portal_channel::kTcpConnectTimeout;
 using portal_channel::kTcpUnsentBytes;
@@ -131,6 +133,22 @@ error_code open_socket(asio::ip::tcp::socket& socket, const asio::ip::tcp::endpo
     return error;
 }
 
+/// The address that packets to that one are sent from. None is sent: this only asks for the route.
+std::optional<asio::ip::address> source_towards(const Endpoint& remote, std::optional<std::uint32_t> socket_mark,
+                                                const asio::any_io_executor& executor) {
+    asio::ip::udp::socket probe{executor};
+    error_code error;
+    const asio::ip::udp::endpoint destination{remote.address(), remote.port()};
+    probe.open(destination.protocol(), error);
+    const auto mark = socket_mark.value_or(0);
+    if (error || (socket_mark && ::setsockopt(probe.native_handle(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0) ||
+        probe.connect(destination, error)) {
+        return std::nullopt;
+    }
+    const auto local = probe.local_endpoint(error);
+    return error ? std::nullopt : std::optional{local.address()};
+}
+
 /// Makes the server prove that it is `host`.
 bool expect_host(SSL* tls, const std::string& host) {
     error_code not_an_address;
@@ -179,6 +197,14 @@ public:
                                     observer->on_written();
                                 }
                             });
+    }
+
+    [[nodiscard]] bool still_has_its_source() override {
+        auto& tcp = beast::get_lowest_layer(stream_).socket();
+        error_code error;
+        const auto local = tcp.local_endpoint(error);
+        const auto remote = error ? Endpoint{} : tcp.remote_endpoint(error);
+        return !error && source_towards(remote, target_.socket_mark, tcp.get_executor()) == local.address();
     }
 
     void start_close() override {

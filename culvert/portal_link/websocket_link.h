@@ -54,6 +54,8 @@ public:
 
     /// Writes one text message; the next one may follow after on_written.
     virtual void write(std::string text) = 0;
+    /// Whether it is connected, and packets to the portal would be sent from the same address now.
+    [[nodiscard]] virtual bool still_has_its_source() = 0;
     /// Starts the closing handshake; on_lost tells its end.
     virtual void start_close() = 0;
     /// Starts the closing handshake and lets go of the connection; nobody is told anything any more.

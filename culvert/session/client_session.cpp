@@ -6,9 +6,11 @@
 #include "culvert/io/clock.h"
 #include "culvert/io/constants.h"
 #include "culvert/io/entropy.h"
+#include "culvert/io/local_addresses.h"
 #include "culvert/os_dns/host_dns.h"
 #include "culvert/resolver/resolver.h"
 #include "culvert/session/answers_to_shards.h"
+#include "culvert/session/constants.h"
 #include "culvert/session/shards.h"
 #include "culvert/tunnel/client/client_tunnel.h"
 
@@ -77,9 +79,14 @@ private:
         shards_->post_always(tunnel::Reset{"SIGHUP"});
     }
 
-    void handle_network_change() override {
-        kSessionLog.info("The host's network changed: dropping all connections and starting afresh");
-        shards_->post_always(tunnel::Reset{"network changed"});
+    void handle_network_change(Duration away) override {
+        if (away > kPeersPatience) {
+            kSessionLog.info("The host's network changed: dropping all connections and starting afresh");
+            shards_->post_always(tunnel::Reset{"network changed"});
+        } else {
+            kSessionLog.info("The host's network changed: moving all connections");
+            shards_->post_always(tunnel::NetworkChanged{io::local_addresses()});
+        }
         resolver_->handle_network_change();
     }
 

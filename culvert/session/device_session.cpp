@@ -86,6 +86,9 @@ std::expected<void, std::string> DeviceSession::start() {
     }
     loop_.on_signal([this](int number) { handle_signal(number); });
     watch_shards();
+    watch_absence();
+    feed_watchdog();
+    options_.service.status("Connecting to the portal");
     connect();
     return {};
 }
@@ -141,6 +144,7 @@ void DeviceSession::handle(tunnel::TunInterfaceUpdated& updated) {
 
 void DeviceSession::become_ready() {
     if (!std::exchange(is_ready_, true)) {
+        options_.service.is_ready();
         kSessionLog.info("Tunnel ready", log::field("elapsed_ms", milliseconds(io::monotonic_now() - started_at_)));
         if (options_.on_ready) {
             options_.on_ready();
@@ -205,13 +209,17 @@ void DeviceSession::note_flow_logs(const portal_api::ToDevice& message) {
 
 void DeviceSession::handle_portal(portal_channel::Event event) {
     std::visit(overloaded{
-                   [&](const portal_channel::Joined&) { kSessionLog.debug("Joined the portal's channel"); },
+                   [&](const portal_channel::Joined&) {
+                       kSessionLog.debug("Joined the portal's channel");
+                       options_.service.status("Connected to the portal");
+                   },
                    [&](portal_channel::MessageReceived& received) { post_message(std::move(received.message)); },
                    [&](const portal_channel::MessageRefused& refused) {
                        kSessionLog.debug("The portal refused a message", log::field("reason", refused.text));
                    },
                    [&](const portal_channel::HeartbeatSent&) {},
                    [&](const portal_channel::Hiccup& hiccup) {
+                       options_.service.status("Not connected to the portal: " + hiccup.cause);
                        kSessionLog.debug("Not connected to the portal; existing connections keep working",
                                          log::field("retry_in_ms", milliseconds(hiccup.delay)),
                                          log::field("cause", hiccup.cause));
@@ -251,6 +259,43 @@ void DeviceSession::follow_routes() {
     }
 }
 
+void DeviceSession::watch_absence() {
+    auto watch = io::AbsenceWatch::open(kAbsenceInterval);
+    if (!watch) {
+        kSessionLog.warn("Cannot notice that this machine sleeps: after that, send SIGHUP",
+                         log::field("error", watch.error().message()));
+        return;
+    }
+    absence_.emplace(std::move(*watch));
+    loop_.watch(absence_->fd(), [this] {
+        const auto away = absence_->take();
+        if (away < kAbsenceInterval || is_shutting_down_) {
+            return;
+        }
+        kSessionLog.info("This device was away, asleep or stopped", log::field("ms", milliseconds(away)));
+        note_network_change(away > kPeersPatience ? std::optional{away} : std::nullopt);
+    });
+}
+
+/// The service manager ends a process that does not say in time that it is alive. It is if all of its threads are.
+void DeviceSession::feed_watchdog() {
+    if (const auto limit = options_.service.watchdog()) {
+        if (shards_->are_alive()) {
+            options_.service.is_alive();
+        }
+        loop_.after(*limit / 3, [this] { feed_watchdog(); });
+    }
+}
+
+void DeviceSession::note_network_change(std::optional<Duration> without_network) {
+    if (without_network) {
+        connection_->reconnect();
+    } else {
+        connection_->handle_network_change();
+    }
+    handle_network_change(without_network.value_or(Duration{}));
+}
+
 std::expected<bool, std::string> DeviceSession::repair() {
     const auto interface = interface_->repair();
     follow_routes();
@@ -265,7 +310,9 @@ std::expected<bool, std::string> DeviceSession::repair() {
 
 void DeviceSession::handle_signal(int number) {
     if (number == SIGHUP) {
+        options_.service.is_reloading(io::monotonic_now());
         handle_hangup();
+        options_.service.is_ready();
         return;
     }
     kSessionLog.info("Shutting down");
@@ -283,6 +330,8 @@ void DeviceSession::shut_down() {
     if (std::exchange(is_shutting_down_, true)) {
         return;
     }
+    options_.service.is_stopping();
+    options_.service.status(error_ ? "Ending: " + *error_ : "Saying goodbye");
     host_watch_.stop();
     release_host();
     shards_->shut_down();

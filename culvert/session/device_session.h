@@ -11,6 +11,8 @@
 
 #include "culvert/crypto/keys.h"
 #include "culvert/flow_upload/flow_upload.h"
+#include "culvert/io/absence_watch.h"
+#include "culvert/io/service_manager.h"
 #include "culvert/io/shard.h"
 #include "culvert/io/tun_interface.h"
 #include "culvert/observability/log.h"
@@ -32,6 +34,8 @@ struct DeviceOptions {
     bool use_tun_offload = true;
     /// Where records of flows wait for their upload, if the portal wants any; empty: nowhere.
     std::filesystem::path flow_log_folder;
+    /// Whom to tell how it goes.
+    io::ServiceManager service;
     /// Called once, when all is open that needs more than CAP_NET_ADMIN, and before another thread starts: to give up
     /// other privileges. Its error ends the session.
     std::function<std::expected<void, std::string>()> on_prepared;
@@ -63,8 +67,8 @@ protected:
     virtual void handle_shard_events() = 0;
     /// SIGHUP: the operator says what handle_network_change() finds out.
     virtual void handle_hangup() = 0;
-    /// The host has other addresses, or another way out.
-    virtual void handle_network_change() = 0;
+    /// The host has other addresses, or another way out, or this device could not be reached for so long.
+    virtual void handle_network_change(Duration away) = 0;
     /// Whether a default route may lead into the tunnel, beside which the local network must stay reachable.
     [[nodiscard]] virtual bool keeps_local_network() const { return true; }
     /// Called once at the start, as soon as the TUN interface is ours: nobody else on this host may change it then.
@@ -115,6 +119,9 @@ private:
     void watch_shards();
     void connect() { connection_->connect(public_key_); }
     void follow_routes();
+    void watch_absence();
+    void feed_watchdog();
+    void note_network_change(std::optional<Duration> without_network);
     std::expected<bool, std::string> repair();
 
     DeviceOptions options_;
@@ -122,8 +129,9 @@ private:
     HostWatch host_watch_{loop_,
                           {.repair = [this] { return repair(); },
                            .follow_routes = [this] { follow_routes(); },
-                           .network_changed = [this] { handle_network_change(); }}};
+                           .network_changed = [this](auto without) { note_network_change(without); }}};
     std::optional<io::TunInterface> interface_;
+    std::optional<io::AbsenceWatch> absence_;
     std::unique_ptr<ShardGroup> shards_;
     std::string portal_host_;
     bool is_portal_encrypted_ = true;

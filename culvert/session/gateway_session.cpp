@@ -84,11 +84,9 @@ private:
         reconnect();
     }
 
-    /// What works goes on: the sockets are bound to no address, and peers find other paths by themselves. Only the
-    /// portal's connection would go on waiting at an address that is gone.
-    void handle_network_change() override {
-        kSessionLog.info("The host's network changed: connecting to the portal afresh");
-        reconnect();
+    void handle_network_change(Duration /*away*/) override {
+        kSessionLog.info("The host's network changed: moving all connections");
+        shards_->post_always(tunnel::NetworkChanged{io::local_addresses()});
         resolver_->handle_network_change();
         shards_->post_always(tunnel::SetHostAddresses{io::local_addresses()});
     }

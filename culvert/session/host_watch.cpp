@@ -26,7 +26,9 @@ void HostWatch::watch_network(unsigned tun_index, bool follows_routes) {
     network_.emplace(std::move(*watch));
     netlink_.emplace(std::move(*netlink));
     snapshot_ = io::take_snapshot(*netlink_, tun_index_).value_or(io::NetworkSnapshot{});
-    is_without_network_ = snapshot_.empty();
+    if (snapshot_.empty()) {
+        without_network_since_ = io::monotonic_now();
+    }
     loop_.watch(network_->fd(), [this, follows_routes] {
         const auto changes = network_->take();
         if (changes.ours) {
@@ -118,14 +120,14 @@ void HostWatch::check_host() {
     }
     if (snapshot->empty()) {
         kLog.debug("The host has no network");
-        is_without_network_ = true;
+        without_network_since_ = without_network_since_.value_or(now);
         return;
     }
-    const bool was_without_network = std::exchange(is_without_network_, false);
-    if (was_without_network || *snapshot != snapshot_) {
+    const auto since = std::exchange(without_network_since_, std::nullopt);
+    if (since || *snapshot != snapshot_) {
         snapshot_ = std::move(*snapshot);
         network_changes_.done(now);
-        handler_.network_changed();
+        handler_.network_changed(since ? std::optional{now - *since} : std::nullopt);
     }
 }
 

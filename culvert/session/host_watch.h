@@ -23,8 +23,8 @@ public:
         std::function<std::expected<bool, std::string>()> repair;
         /// Something about the host's routes, links or addresses changed.
         std::function<void()> follow_routes;
-        /// Connections will notice: other addresses, another way out, or a network after there was none.
-        std::function<void()> network_changed;
+        /// Connections will notice: other addresses, another way out, or a network after there was none for so long.
+        std::function<void(std::optional<Duration> without_network)> network_changed;
     };
 
     HostWatch(ControlLoop& loop, Handler handler) : loop_{loop}, handler_{std::move(handler)} {}
@@ -60,7 +60,7 @@ private:
 
     /// The last one that was not empty.
     io::NetworkSnapshot snapshot_;
-    bool is_without_network_ = false;
+    std::optional<Instant> without_network_since_;
     /// A neighbour who advertises routes and takes them back changes the host's network at will.
     io::Pace network_changes_;
     std::optional<Instant> first_change_;

@@ -49,7 +49,7 @@ struct WatchedHost {
                              return on_repair();
                          },
                      .follow_routes = [this] { ++follows; },
-                     .network_changed = [this] { ++network_changes; }}};
+                     .network_changed = [this](const auto&) { ++network_changes; }}};
 };
 
 TEST(HostWatch, RepairsWhatAFirewallReloadRemoves) {

@@ -40,6 +40,9 @@ public:
     /// Waits for the threads; they end after shut_down().
     virtual void join() = 0;
 
+    /// Whether each took a turn since the last call, which asks them to.
+    [[nodiscard]] virtual bool are_alive() = 0;
+
     /// Each is readable while events of a shard wait.
     [[nodiscard]] virtual std::vector<int> events_fds() const = 0;
     [[nodiscard]] virtual std::vector<ShardMetrics> metrics() const = 0;

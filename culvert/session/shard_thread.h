@@ -1,7 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
+#include <cstdint>
+#include <exception>
 #include <expected>
 #include <optional>
 #include <string>
@@ -69,8 +72,8 @@ public:
         tell_sockets();
         log::write_in_background();  // the loop waits for nobody
         thread_ = std::thread{[this] {
-            auto result = shard_.run();
-            events_.post_always(ShardEnded{result ? std::nullopt : std::optional{result.error()}});
+            const auto error = run();
+            events_.post_always(ShardEnded{error});
         }};
         return {};
     }
@@ -92,6 +95,13 @@ public:
     }
     /// For what must not be dropped.
     void post_always(Command command) { commands_.post_always(std::move(command)); }
+
+    /// Whether the loop took a turn since the last call, which asks for one.
+    [[nodiscard]] bool has_taken_a_turn() {
+        const auto turns = turns_.load(std::memory_order_relaxed);
+        commands_.wake();
+        return turns != std::exchange(seen_turns_, turns);
+    }
 
     [[nodiscard]] std::vector<Event> take_events() {
         auto events = events_.take();
@@ -142,6 +152,7 @@ private:
     }
 
     bool handle_commands(Instant now) override {
+        turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         const auto commands = commands_.take();
         for (const auto& command : commands) {
             apply(command, now);
@@ -199,6 +210,25 @@ private:
             waiting_event_.reset();
         }
     }
+    /// The peers are told before an error that nobody has foreseen ends everything, if that is still possible.
+    std::optional<std::string> run() {
+        std::optional<std::string> error;
+        try {
+            const auto result = shard_.run();
+            return result ? std::nullopt : std::optional{result.error()};
+        } catch (const std::exception& e) {
+            error = "the data plane has failed: " + std::string{e.what()};
+        }
+        log::Logger{"session"}.error("The data plane has failed, saying goodbye", log::field("error", *error));
+        try {
+            commands_.post_always(tunnel::ShutDown{});
+            static_cast<void>(shard_.run());
+        } catch (const std::exception& e) {
+            log::Logger{"session"}.error("Cannot say goodbye", log::field("error", std::string{e.what()}));
+        }
+        return error;
+    }
+
     bool is_finished() const override { return is_finished_; }
 
     io::Mailbox<Command> commands_{kMailboxCapacity};
@@ -206,6 +236,8 @@ private:
     std::optional<typename State::Event> waiting_event_;
     bool is_finished_ = false;
     ShardFigures figures_;
+    std::atomic<std::uint64_t> turns_ = 0;  // written by the thread alone
+    std::uint64_t seen_turns_ = 0;
     State state_;
     io::Shard shard_;
     std::thread thread_;

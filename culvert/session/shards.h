@@ -108,6 +108,14 @@ public:
         return merged;
     }
 
+    [[nodiscard]] bool are_alive() final {
+        bool all = true;
+        for (auto& thread : threads_) {
+            all &= thread->has_taken_a_turn();
+        }
+        return all;
+    }
+
     void shut_down() final { post_always(tunnel::ShutDown{}); }
     [[nodiscard]] bool have_ended() const override { return ended_ == threads_.size(); }
     [[nodiscard]] const std::optional<std::string>& error() const override { return error_; }

@@ -79,7 +79,7 @@ void Allocation::handle_timeout(Instant now) {
             is_mute |= request.destination == active_socket_;
         },
         [&](const Request& request) { give_up(request, now); });
-    if (is_mute && spare_socket_) {
+    if (is_mute && is_verifying_ && spare_socket_) {
         move_to(*spare_socket_, now);
     }
     for (const auto channel : channels_.channels_to_refresh(now)) {
@@ -139,11 +139,13 @@ void Allocation::refresh(Instant now) {
     }
 }
 
-void Allocation::handle_network_change(Instant now) {
+void Allocation::handle_network_change(std::span<const net::IpAddress> host, Instant now) {
     if (!credentials_ || has_protocol_failure_) {
         return;
     }
     spare_socket_.reset();
+    is_verifying_ = true;
+    new_addresses_.emplace(host.begin(), host.end());
     if (!has_allocation()) {
         requests_.clear();  // of an address that may be gone
         transmits_.clear();
@@ -158,8 +160,9 @@ void Allocation::handle_network_change(Instant now) {
 }
 
 /// Another address of the relay is another allocation.
-void Allocation::move_to(const net::SocketAddress& address, Instant now) {
+void Allocation::move_to(net::SocketAddress address, Instant now) {
     invalidate("the relay is reached at another address");
+    is_verifying_ = false;
     spare_socket_.reset();
     active_socket_ = address;
     send_to_active(AllocateRequest{}, now);
@@ -192,6 +195,7 @@ std::optional<DeathReason> Allocation::death_reason() const {
 void Allocation::probe(Instant now) {
     active_socket_.reset();
     round_trip_.reset();
+    is_verifying_ = false;
     spare_socket_.reset();
     for (const auto& address : {server_.v4, server_.v6}) {
         if (address) {
@@ -370,8 +374,12 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
         return false;
     }
     const auto before = candidates_.server_reflexive(local.family());
+    is_verifying_ = is_verifying_ && request.destination != active_socket_;
     const bool has_moved = request.destination == active_socket_ && before && *before != *mapped;
     candidates_.add_mapping(local, *mapped);
+    if (const auto addresses = std::exchange(new_addresses_, std::nullopt)) {
+        candidates_.keep_only(*addresses);
+    }
     if (!active_socket_) {
         active_socket_ = request.destination;
         log_.info("Relay answers", log::field("server", request.destination));
@@ -381,7 +389,10 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
             send_to_active(AllocateRequest{}, now);
         }
     } else if (request.destination != active_socket_) {
-        spare_socket_ = request.destination;
+        spare_socket_ = is_verifying_ ? std::optional{request.destination} : std::nullopt;
+        if (spare_socket_ && has_allocation() && !candidates_.has_host(active_socket_->family())) {
+            move_to(*spare_socket_, now);
+        }
     } else if (has_moved && has_allocation() && !requests_.contains<RefreshRequest>()) {
         // The allocation belongs to the address that the relay saw before (RFC 8656 section 6), so it is lost, unless
         // the NAT changed its mind. The relay knows; otherwise we would learn it minutes later.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -94,8 +95,9 @@ public:
     void refresh(Instant now);
 
     /// The host's network changed: finds out from where the relay sees us now, by which of its addresses it can be
-    /// reached, and whether it still knows the allocation. What is still so stays as it is.
-    void handle_network_change(Instant now);
+    /// reached, and whether it still knows the allocation. What is still so stays as it is; what stood for an address
+    /// that the host does not have any more goes once the relay has answered anything.
+    void handle_network_change(std::span<const net::IpAddress> host, Instant now);
 
     /// Which of the relay's addresses is used. Unset until the first answer and after the relay stopped answering.
     [[nodiscard]] std::optional<net::SocketAddress> active_socket() const { return active_socket_; }
@@ -138,7 +140,7 @@ private:
     };
 
     void probe(Instant now);
-    void move_to(const net::SocketAddress& address, Instant now);
+    void move_to(net::SocketAddress address, Instant now);
     void send(RequestKind kind, const net::SocketAddress& destination, Instant now,
               Duration give_up_after = kGiveUpAfter, unsigned challenges = 0);
     void send_to_active(RequestKind kind, Instant now, Duration give_up_after = kGiveUpAfter);
@@ -175,8 +177,12 @@ private:
     Rng rng_;
 
     std::optional<net::SocketAddress> active_socket_;
-    /// Since the network changed: another address of the relay that answers. Of use if the one in use does not.
+    /// The network changed, and the address of the relay that is in use has not answered since.
+    bool is_verifying_ = false;
+    /// Another one that has.
     std::optional<net::SocketAddress> spare_socket_;
+    /// The host's addresses since then, until the relay has answered.
+    std::optional<std::vector<net::IpAddress>> new_addresses_;
     std::optional<std::string> nonce_;
     Deadlines<Due> due_;
     bool has_protocol_failure_ = false;

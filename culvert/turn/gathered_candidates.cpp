@@ -58,6 +58,17 @@ void GatheredCandidates::remove_relayed() {
     }
 }
 
+void GatheredCandidates::keep_only(std::span<const net::IpAddress> addresses) {
+    for (auto& family : families_) {
+        for (auto* slot : {&family.host, &family.server_reflexive}) {
+            if (*slot && std::ranges::find(addresses, (*slot)->base.ip) == addresses.end()) {
+                events_.emplace_back(InvalidCandidate{**slot});
+                slot->reset();
+            }
+        }
+    }
+}
+
 std::optional<net::SocketAddress> GatheredCandidates::server_reflexive(net::Family family) const {
     return address_of(of(family).server_reflexive);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -45,7 +46,10 @@ public:
     /// False if none of the addresses can be one.
     bool add_relayed(const std::vector<net::SocketAddress>& addresses, std::optional<net::Family> relay_family);
     void remove_relayed();
+    /// This host has these addresses alone, and what stood for others is gone.
+    void keep_only(std::span<const net::IpAddress> addresses);
 
+    [[nodiscard]] bool has_host(net::Family family) const { return of(family).host.has_value(); }
     [[nodiscard]] std::optional<net::SocketAddress> server_reflexive(net::Family family) const;
     [[nodiscard]] std::optional<net::SocketAddress> relayed(net::Family family) const;
 

@@ -217,6 +217,12 @@ void Tunnel::initiate_handshake(Instant now) {
     }
 }
 
+void Tunnel::initiate_handshake_again(Instant now) {
+    if (!expired_) {
+        send_initiation(now);
+    }
+}
+
 void Tunnel::handle_timeout(Instant now) {
     timers_.expire(now, [&](Due due) {
         switch (due) {

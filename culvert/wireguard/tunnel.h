@@ -71,6 +71,8 @@ public:
 
     /// Sends an initiation now, unless a handshake is in progress.
     void initiate_handshake(Instant now);
+    /// Also if one is running, whose initiation may have gone nowhere.
+    void initiate_handshake_again(Instant now);
     /// Whether an initiation of ours is unanswered.
     [[nodiscard]] bool handshake_in_progress() const { return timers_.handshake_in_progress(); }
     /// When session keys were last derived, in either role; nullopt before the first time.

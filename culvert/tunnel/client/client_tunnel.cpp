@@ -189,6 +189,10 @@ void ClientTunnel::shut_down(Instant now) {
 
 void ClientTunnel::apply(const Command& command, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{[&](const portal_api::ToClient& message) { handle_portal(message, now, wall_now); },
+                          [&](const NetworkChanged& changed) {
+                              core_.handle_network_change(changed.addresses, now);
+                              drain_connections(now);
+                          },
                           [&](const Reset& reset_command) { reset(reset_command.reason, now); },
                           [&](const SetInternetResource& internet) { set_internet_resource(internet.is_active, now); },
                           [&](const SetSystemResolvers& system) { set_system_resolvers(system.servers, now); },

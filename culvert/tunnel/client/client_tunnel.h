@@ -104,8 +104,8 @@ public:
 
     /// These as messages, for who runs this in another thread.
     using PortalMessage = portal_api::ToClient;
-    using Command =
-        std::variant<PortalMessage, Reset, SetInternetResource, SetSystemResolvers, DnsResponse, DnsFailure, ShutDown>;
+    using Command = std::variant<PortalMessage, NetworkChanged, Reset, SetInternetResource, SetSystemResolvers,
+                                 DnsResponse, DnsFailure, ShutDown>;
     using Event = ClientEvent;
     void apply(const Command& command, Instant now, UnixSeconds wall_now);
     /// The gateway or other client that a command is about: only who has the connection to it needs to know. nullopt:

@@ -9,7 +9,13 @@
 
 namespace culvert::tunnel {
 
-/// The network changed: drop all connections without a goodbye and take a new key.
+/// The host's network changed: connections move to its addresses, which are these.
+struct NetworkChanged {
+    std::vector<net::IpAddress> addresses;
+};
+
+/// Peers cannot be expected to know us any more, or must not know us again: drop all connections without a goodbye and
+/// take a new key.
 struct Reset {
     /// For the log.
     std::string reason;

@@ -144,6 +144,11 @@ void DeviceCore::close_all(Instant now) {
     node_.close_all(p2p::goodbye_packet(), now);
 }
 
+void DeviceCore::handle_network_change(std::span<const net::IpAddress> addresses, Instant now) {
+    node_.handle_network_change(addresses, now);
+    note_input(now);
+}
+
 void DeviceCore::reset(Instant now) {
     node_.reset(now);
     other_clients_.clear();

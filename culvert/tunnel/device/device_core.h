@@ -71,8 +71,10 @@ public:
     void close(const connectivity::ConnectionId& id, Instant now);
     void close_all(Instant now);
     void forget(const connectivity::ConnectionId& id, Instant now);
-    /// The network changed: forgets connections, relays and what was to be sent to the portal, and takes a new key.
+    /// Forgets connections, relays and what was to be sent to the portal, and takes a new key.
     void reset(Instant now);
+    /// The host's network changed: connections move along.
+    void handle_network_change(std::span<const net::IpAddress> addresses, Instant now);
 
     // What the portal says about relays and candidates.
 

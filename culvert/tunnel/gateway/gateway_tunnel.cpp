@@ -144,6 +144,10 @@ void GatewayTunnel::shut_down(Instant now) {
 
 void GatewayTunnel::apply(const Command& command, Instant now, UnixSeconds wall_now) {
     std::visit(overloaded{[&](const portal_api::ToGateway& message) { handle_portal(message, now, wall_now); },
+                          [&](const NetworkChanged& changed) {
+                              core_.handle_network_change(changed.addresses, now);
+                              drain_connections();
+                          },
                           [&](const ShutDown&) { shut_down(now); },
                           [&](const NameFound& found) { handle_name_found(found, now); },
                           [&](const NameLookUpFailed& failed) { handle_name_failure(failed, now); },

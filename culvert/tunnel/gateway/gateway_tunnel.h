@@ -78,8 +78,8 @@ public:
 
     /// The inputs above but packets, for who runs this in another thread.
     using PortalMessage = portal_api::ToGateway;
-    using Command = std::variant<PortalMessage, ShutDown, NameFound, NameLookUpFailed, DnsResponse, DnsFailure,
-                                 SetSystemResolvers, SetHostAddresses>;
+    using Command = std::variant<PortalMessage, NetworkChanged, ShutDown, NameFound, NameLookUpFailed, DnsResponse,
+                                 DnsFailure, SetSystemResolvers, SetHostAddresses>;
     using Event = GatewayEvent;
     void apply(const Command& command, Instant now, UnixSeconds wall_now);
     /// The client that a command is about: only who has the connection to it needs to know. nullopt: about no one.
