@@ -140,6 +140,13 @@ inline constexpr std::size_t kCandidateBurst = 1024;
 inline constexpr std::size_t kCandidatesPerSecond = 50;
 /// Bytes of one candidate; honest ones have less than 200.
 inline constexpr std::size_t kMaxCandidateLength = 256;
+/// What is remembered of candidates that the gateways of one site signalled, in all, of which a client takes so much
+/// besides its candidates: some 4000 clients with a dozen each. Who is forgotten waits as with a portal that remembers
+/// nothing.
+inline constexpr std::size_t kMaxRememberedBytes = 8 << 20;
+inline constexpr std::size_t kRememberedClientSize = 256;
+/// Candidates for one client, the newest; a gateway signals a dozen.
+inline constexpr std::size_t kMaxRememberedCandidates = 32;
 
 // --- Flow logs (spec/newer-dialect.md section 11) ---
 

@@ -303,6 +303,19 @@ void ControlPlane::join_gateway(Session& session, Instant now, UnixSeconds wall_
     gateways_.add(state.device.id, session.id);
     send_init(session, give_relays(session, state.device.public_key, wall_now));
     kLog.info("Gateway joined", log::field("gid", state.device.id));
+    withdraw_candidates(state.device);
+}
+
+/// With another key it is another process, which knows of no connection.
+void ControlPlane::withdraw_candidates(const Gateway& gateway) {
+    for (const auto& [client, candidates] : signalled_candidates_.start(gateway)) {
+        for (const auto session : clients_.sessions(client)) {
+            if (!candidates.empty() && !sessions_.at(session).is_congested) {
+                send(session, portal_api::ToClient{portal_api::InvalidateGatewayIceCandidates{
+                                  gateway.id, {candidates.begin(), candidates.end()}}});
+            }
+        }
+    }
 }
 
 void ControlPlane::leave(Session& session, Instant now) {

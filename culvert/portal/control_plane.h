@@ -24,6 +24,7 @@
 #include "culvert/portal/registration.h"
 #include "culvert/portal/relay_presence.h"
 #include "culvert/portal/session.h"
+#include "culvert/portal/signalled_candidates.h"
 #include "culvert/portal/turn_user_rules.h"
 #include "culvert/portal_api/codec.h"
 
@@ -138,6 +139,7 @@ private:
     void handle(Session& session, const portal_api::UnknownFrame& frame, Instant now, WallTime wall_now);
     void join_client(Session& session, Instant now, UnixSeconds wall_now);
     void join_gateway(Session& session, Instant now, UnixSeconds wall_now);
+    void withdraw_candidates(const Gateway& gateway);
     void leave(Session& session, Instant now);
     // The only ones that know a codec, and a dialect, besides handle_frame().
     void send(SessionId id, const portal_api::ToDevice& message);
@@ -210,10 +212,15 @@ private:
     [[nodiscard]] std::expected<Session*, portal_api::FlowFailure> choose_gateway(
         const Session& client, const Resource& resource, const std::vector<GatewayId>& connected);
     void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason, Instant now);
+    struct Unnoted {
+        void operator()(const auto& /*receiver*/, const auto& /*candidates*/) const {}
+    };
     /// `message` makes of those candidates of `named` that may go what the receivers are told.
-    template <typename DeviceId, typename Message>
+    /// `on_forwarded` hears of each receiver, and of what it was told.
+    template <typename DeviceId, typename Message, typename OnForwarded = Unnoted>
     void forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
-                 const std::vector<std::string>& named, Instant now, const Message& message);
+                 const std::vector<std::string>& named, Instant now, const Message& message,
+                 const OnForwarded& on_forwarded = {});
 
     // control_plane_pools.cpp: clients that reach each other
     [[nodiscard]] SharedPools visible_pools(const Session& session) const;
@@ -275,6 +282,7 @@ private:
     std::set<std::pair<Instant, SessionId>> endings_;
     Presence<ClientId> clients_;
     Presence<GatewayId> gateways_;
+    SignalledCandidates signalled_candidates_;
     std::uint64_t last_session_ = 0;
     PendingAuthorizations pending_;
     HeldAnswers held_;

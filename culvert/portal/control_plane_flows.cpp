@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <span>
 
 #include "culvert/base/overloaded.h"
 #include "culvert/observability/log.h"
@@ -67,23 +68,35 @@ void ControlPlane::handle_message(Session& session, const portal_api::Ref&, cons
 }
 
 void ControlPlane::handle_message(Session& session, const portal_api::Ref& ref, const portal_api::FromGateway& message,
-                                  Instant now, UnixSeconds) {
+                                  Instant now, UnixSeconds wall_now) {
     const auto& gateway = session.gateway().device.id;
     std::visit(
         overloaded{
             [&](const portal_api::FlowAuthorized& m) { flow_authorized(session, ref, m.ref, now); },
             [&](const portal_api::BroadcastClientIceCandidates& m) {
                 held_.add_candidates(m.client_ids, gateway, m.candidates, now);
-                forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
-                    return portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, std::move(candidates)}};
-                });
+                forward(
+                    session, clients_, m.client_ids, m.candidates, now,
+                    [&](auto candidates) {
+                        return portal_api::ToClient{portal_api::GatewayIceCandidates{gateway, std::move(candidates)}};
+                    },
+                    [&](const ClientId& client, auto candidates) {
+                        if (session.gateway().flows.has_any(client, wall_now)) {
+                            signalled_candidates_.add(session.gateway().device, client, candidates);
+                        }
+                    });
             },
             [&](const portal_api::BroadcastInvalidatedClientIceCandidates& m) {
                 held_.remove_candidates(m.client_ids, gateway, m.candidates);
-                forward(session, clients_, m.client_ids, m.candidates, now, [&](auto candidates) {
-                    return portal_api::ToClient{
-                        portal_api::InvalidateGatewayIceCandidates{gateway, std::move(candidates)}};
-                });
+                forward(
+                    session, clients_, m.client_ids, m.candidates, now,
+                    [&](auto candidates) {
+                        return portal_api::ToClient{
+                            portal_api::InvalidateGatewayIceCandidates{gateway, std::move(candidates)}};
+                    },
+                    [&](const ClientId& client, auto candidates) {
+                        signalled_candidates_.remove(session.gateway().device, client, candidates);
+                    });
             },
             [&](const portal_api::NoRelays&) { name_relays(session, now); },
             [&](const portal_api::SnownetCapabilities&) {},
@@ -327,9 +340,10 @@ void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_ap
 }
 
 /// To the same account by construction; whether a flow exists is not checked.
-template <typename DeviceId, typename Message>
+template <typename DeviceId, typename Message, typename OnForwarded>
 void ControlPlane::forward(Session& sender, const Presence<DeviceId>& presence, const std::vector<DeviceId>& devices,
-                           const std::vector<std::string>& named, Instant now, const Message& message) {
+                           const std::vector<std::string>& named, Instant now, const Message& message,
+                           const OnForwarded& on_forwarded) {
     const std::set<DeviceId> receivers{devices.begin(), devices.end()};
     std::vector<std::string> candidates;
     std::ranges::copy_if(named, std::back_inserter(candidates),
@@ -362,6 +376,7 @@ void ControlPlane::forward(Session& sender, const Presence<DeviceId>& presence, 
             }
             send(session, passed_on);
         }
+        on_forwarded(device, std::span{candidates}.first(granted));
     }
 }
 

@@ -628,5 +628,42 @@ TEST_F(Candidates, AreNotMultiplied) {
     EXPECT_EQ(take_frames(gateway).size(), 1U);
 }
 
+TEST_F(Candidates, AreWithdrawnWhenTheirGatewayComesBackAsAnotherProcess) {
+    const auto request = gateway_request(gateway_token());
+    send(gateway, FromGateway{BroadcastClientIceCandidates{{asked.client.id}, {"candidate:1", "candidate:2"}}});
+    send(gateway, FromGateway{BroadcastInvalidatedClientIceCandidates{{asked.client.id}, {"candidate:2"}}});
+    take_frames(client);
+
+    disconnect(gateway);
+    const auto same = join(request);
+    EXPECT_TRUE(take<InvalidateGatewayIceCandidates>(client).empty()) << "it still has its connections";
+
+    disconnect(same);
+    join(with(request, "public_key", key_text(4711)));
+    const auto gone = take_one<InvalidateGatewayIceCandidates>(client);
+    EXPECT_EQ(gone.gateway_id, gateway_id);
+    EXPECT_EQ(gone.candidates, (std::vector<std::string>{"candidate:1"}));
+}
+
+TEST_F(Candidates, AreWithdrawnIfTheyWerePassedOn) {
+    const std::vector<std::string> many(10 * kCandidateBurst, "candidate:1");
+    send(gateway, FromGateway{BroadcastClientIceCandidates{{asked.client.id}, many}});
+    send(gateway, FromGateway{BroadcastClientIceCandidates{{asked.client.id}, {"one too many"}}});
+    take_frames(client);
+    disconnect(gateway);
+    join(with(gateway_request(gateway_token()), "public_key", key_text(4711)));
+    EXPECT_EQ(take_one<InvalidateGatewayIceCandidates>(client).candidates, (std::vector<std::string>{"candidate:1"}));
+}
+
+TEST_F(Candidates, ForAClientThatTheirGatewayDoesNotLetInAreNotRemembered) {
+    storage_.erase(policy_.id);
+    announce_changes();
+    send(gateway, FromGateway{BroadcastClientIceCandidates{{asked.client.id}, {"candidate:1"}}});
+    EXPECT_EQ(take<GatewayIceCandidates>(client).size(), 1U);
+    disconnect(gateway);
+    join(with(gateway_request(gateway_token()), "public_key", key_text(4711)));
+    EXPECT_TRUE(take<InvalidateGatewayIceCandidates>(client).empty());
+}
+
 }  // namespace
 }  // namespace culvert::portal

@@ -24,6 +24,7 @@ void ControlPlane::keep_house(Instant now, WallTime wall_now) {
     const auto wall_seconds = std::chrono::floor<std::chrono::seconds>(wall_now);
     claims_.prune(now);
     held_.prune(now);
+    signalled_candidates_.keep_only(directory_.sites);
     std::erase_if(owners_, [&](const auto& owner) {
         return owner.second.frames.is_full(now) && owner.second.connects.is_full(now) &&
                owner.second.joins.is_full(now) && owner.second.flows.is_full(now);

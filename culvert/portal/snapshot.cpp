@@ -110,6 +110,7 @@ std::string ControlPlane::debug_snapshot(Instant now) const {
         };
         describe_presence("client_online", clients_);
         describe_presence("gateway_online", gateways_);
+        signalled_candidates_.describe(out);
         relays_.describe(out);
         turn_users_.describe(out);
         pending_.describe(out);
