@@ -22,6 +22,15 @@ void LostRelays::keep_only(std::span<const RelayServer> listed) {
     });
 }
 
+void LostRelays::handle_network_change(Instant now) {
+    for (auto& [id, lost] : lost_) {
+        lost.pause = kFirstRelayRetry;
+        if (lost.try_at) {
+            lost.try_at = now;
+        }
+    }
+}
+
 std::vector<RelayServer> LostRelays::take_due(Instant now) {
     std::vector<RelayServer> due;
     for (auto& [id, lost] : lost_) {

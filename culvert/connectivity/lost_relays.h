@@ -28,6 +28,9 @@ public:
     /// Also while it is being tried.
     [[nodiscard]] bool contains(const RelayId& id) const { return lost_.contains(id); }
 
+    /// What was learned about them held for another network: all are due, and their pauses short again.
+    void handle_network_change(Instant now);
+
     /// Those to try now. They stay in the table.
     [[nodiscard]] std::vector<RelayServer> take_due(Instant now);
     [[nodiscard]] std::optional<Instant> next() const;

@@ -51,5 +51,21 @@ TEST(LostRelays, ThoseThatThePortalDoesNotListAreForgotten) {
     EXPECT_TRUE(lost.contains(relay(2).id));
 }
 
+TEST(LostRelays, InAnotherNetworkAllAreTriedAtOnce) {
+    LostRelays lost;
+    for (const auto at : {0s, 10s, 30s}) {
+        lost.add(relay(1), kStart + at);
+        (void)lost.take_due(kStart + at + 1h);
+    }
+    lost.add(relay(1), kStart + 70s);
+    lost.add(relay(2), kStart + 70s);
+    lost.handle_network_change(kStart + 71s);
+    EXPECT_EQ(lost.take_due(kStart + 71s).size(), 2U);
+    lost.handle_network_change(kStart + 72s);
+    EXPECT_EQ(lost.next(), std::nullopt) << "while they are tried";
+    lost.add(relay(1), kStart + 73s);
+    EXPECT_EQ(lost.next(), kStart + 73s + 2 * kFirstRelayRetry) << "its pause began anew";
+}
+
 }  // namespace
 }  // namespace culvert::connectivity

@@ -109,7 +109,7 @@ public:
     /// Forgets connections and relays and makes a new key pair (section 9.4).
     void reset(Instant now);
     /// The host's network changed: connections move to the addresses that it has now, with the keys that they have
-    /// (section 9.4).
+    /// (section 9.4). What set_local_sockets() said is to be true again before.
     void handle_network_change(std::span<const net::IpAddress> addresses, Instant now);
 
     // Relays and candidates.
@@ -174,6 +174,9 @@ private:
     void handle_allocation_events(const RelayId& id, turn::Allocation& allocation, Instant now);
     void add_local_candidate(const RelayId& relay, const turn::GatheredCandidate& candidate, Instant now);
     void remove_local_candidate(const turn::GatheredCandidate& candidate);
+    void move_host_candidates(Connection& connection, Instant now);
+    /// Whether the host has it, as far as we were told.
+    [[nodiscard]] bool has_address(const net::IpAddress& address) const;
     /// What a connection starts with.
     [[nodiscard]] std::vector<ice::Candidate> seed_candidates(const std::optional<RelayId>& relay) const;
     void forget_relay(const RelayId& id);
@@ -216,6 +219,8 @@ private:
     Relays relays_;
     LostRelays lost_relays_;
     std::vector<ice::Candidate> host_candidates_;
+    /// Since its network last changed.
+    std::optional<std::vector<net::IpAddress>> host_addresses_;
     Outbox outbox_{relays_};
     Connections connections_;
     IndexTable indices_;

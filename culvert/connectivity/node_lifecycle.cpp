@@ -174,10 +174,13 @@ void Node::reset(Instant now) {
 }
 
 void Node::handle_network_change(std::span<const net::IpAddress> addresses, Instant now) {
+    host_addresses_.emplace(addresses.begin(), addresses.end());
+    lost_relays_.handle_network_change(now);
     for (auto& [id, allocation] : relays_.all()) {
         allocation.handle_network_change(addresses, now);
     }
     for (auto& [id, connection] : connections_) {
+        move_host_candidates(*connection, now);
         connection->handle_network_change(now);
         schedule_.touch(*connection);
     }

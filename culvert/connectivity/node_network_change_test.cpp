@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "culvert/connectivity/testing/virtual_network.h"
 
@@ -29,6 +30,10 @@ protected:
                 addresses.push_back(*address);
             }
         }
+        std::vector<net::SocketAddress> sockets;
+        std::ranges::transform(addresses, std::back_inserter(sockets),
+                               [](const auto& address) { return net::SocketAddress{address, Network::kPort}; });
+        host.node.set_local_sockets(sockets);
         host.node.handle_network_change(addresses, network.now);
         network.settle_node(host);
     }
@@ -143,6 +148,60 @@ TEST_F(NetworkChange, AHostWithoutNetworkWaitsForOne) {
     move(client, "198.51.100.7", "2001:db8:7::7");
     EXPECT_LT(outage(), 2500ms);
     EXPECT_EQ(client.count<ConnectionFailed>(), 0U);
+}
+
+TEST_F(NetworkChange, ASilentRelayKeepsNoAddressThatIsGone) {
+    auto& other = network.add_relay("203.0.113.22", "2001:db8:113::22");
+    network.give_relays(client, {&relay, &other});
+    network.run_for(1s);
+    other.is_up = false;
+    move(client, "198.51.100.7", "2001:db8:7::7");
+    network.run_for(1s);
+    const auto gone = withdrawn(client);
+    EXPECT_EQ(std::ranges::count_if(
+                  gone, [](const auto& text) { return text.contains(" 192.0.2.1 ") && text.contains("typ host"); }),
+              1);
+}
+
+TEST_F(NetworkChange, ALostRelayIsTriedAtOnceInTheNewNetwork) {
+    relay.is_up = false;
+    network.run_for(10min);
+    ASSERT_FALSE(client.node.has_relays());
+    relay.is_up = true;
+    move(client, "198.51.100.7", "2001:db8:7::7");
+    network.run_for(100ms);
+    EXPECT_TRUE(client.node.has_relays());
+}
+
+TEST(NetworkChangeWithoutRelays, ConnectionsMoveToTheHostsOwnAddresses) {
+    Network network;
+    auto& client = network.add_host(Role::kClient, "192.0.2.9", std::nullopt);
+    auto& gateway = network.add_host(Role::kGateway, "198.51.100.9", std::nullopt);
+    client.node.set_local_sockets(std::vector{at("192.0.2.9:52625"), at("10.1.1.1:52625")});
+    gateway.node.set_local_sockets(std::vector{at("198.51.100.9:52625")});
+    network.connect(client, gateway);
+    network.run_for(3s);
+    ASSERT_EQ(client.count<ConnectionEstablished>(), 1U);
+
+    client.v4 = ip("192.0.2.77");
+    client.node.set_local_sockets(std::vector{at("192.0.2.77:52625"), at("10.1.1.1:52625")});
+    client.node.handle_network_change(std::vector{ip("192.0.2.77"), ip("10.1.1.1")}, network.now);
+    network.settle_node(client);
+    network.run_for(500ms);
+    EXPECT_EQ(gateway.node.send_path(client.id)->destination.ip, ip("192.0.2.77"));
+    network.send(client, gateway, ping(1));
+    network.send(gateway, client, ping(2));
+    network.run_for(500ms);
+    EXPECT_EQ(client.received.size(), 1U);
+    EXPECT_EQ(gateway.received.size(), 1U);
+    std::vector<std::string> gone;
+    for (const auto& happened : client.events) {
+        if (const auto* event = std::get_if<InvalidateIceCandidate>(&happened.event)) {
+            gone.push_back(event->candidate);
+        }
+    }
+    ASSERT_EQ(gone.size(), 1U) << "the address that is still there is not withdrawn";
+    EXPECT_TRUE(gone.front().contains(" 192.0.2.9 "));
 }
 
 }  // namespace

@@ -74,6 +74,25 @@ std::vector<ice::Candidate> Node::seed_candidates(const std::optional<RelayId>& 
     return has_relays() ? relays_.seed_candidates(relay) : host_candidates_;
 }
 
+/// Those that no relay has shown us: what one has goes once a relay has answered, and others have come.
+void Node::move_host_candidates(Connection& connection, Instant now) {
+    if (!has_relays()) {
+        for (const auto& candidate : host_candidates_) {
+            connection.add_local_candidate(candidate, outbox_, now);
+        }
+    }
+    for (const auto& candidate : connection.agent().local_candidates()) {
+        if (candidate.kind == ice::CandidateKind::kHost && !has_address(candidate.address.ip) &&
+            !relays_.know({turn::GatheredKind::kHost, candidate.address, candidate.address})) {
+            connection.remove_local_candidate(candidate, outbox_);
+        }
+    }
+}
+
+bool Node::has_address(const net::IpAddress& address) const {
+    return !host_addresses_ || std::ranges::find(*host_addresses_, address) != host_addresses_->end();
+}
+
 void Node::replace_relay(const RelayServer& server, Instant now) {
     if (!server.v4 && !server.v6) {
         kLog.warn("Skipped relay without address", log::field("relay", server.id));
@@ -132,7 +151,8 @@ void Node::add_local_candidate(const RelayId& relay, const turn::GatheredCandida
 
 void Node::remove_local_candidate(const turn::GatheredCandidate& candidate) {
     const auto converted = to_ice(candidate);
-    if (!converted || relays_.know(candidate)) {
+    // A relay that has not answered since the host's network changed may still think of an address that is gone.
+    if (!converted || (has_address(candidate.base.ip) && relays_.know(candidate))) {
         return;
     }
     for (auto& [id, connection] : connections_) {

@@ -28,7 +28,8 @@ SignalledCandidates::OfClients SignalledCandidates::start(const Gateway& gateway
 void SignalledCandidates::add(const Gateway& gateway, const ClientId& client, std::span<const std::string> candidates) {
     auto& site = sites_[gateway.site];
     const Ends ends{gateway.id, client};
-    if (const auto before = site.told.find(ends); before != site.told.end() && before->second.key != gateway.public_key) {
+    if (const auto before = site.told.find(ends);
+        before != site.told.end() && before->second.key != gateway.public_key) {
         forget(site, before);
     }
     const auto [entry, is_new] = site.told.try_emplace(ends, Told{.key = gateway.public_key, .candidates = {}});

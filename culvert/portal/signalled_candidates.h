@@ -21,7 +21,8 @@ namespace culvert::portal {
 /// one it has lost its connections, and clients need not wait until their checks fail: devices of all years understand
 /// that candidates are gone (spec/portal-protocol.md section 11).
 ///
-/// Bounded for each site: what was told longest ago is forgotten first, and whoever it was told to finds out for itself.
+/// Bounded for each site: what was told longest ago is forgotten first, and whoever it was told to finds out for
+/// itself.
 class SignalledCandidates {
 public:
     using OfClients = std::map<ClientId, std::deque<std::string>>;

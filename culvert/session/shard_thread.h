@@ -155,11 +155,12 @@ private:
         turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         const auto commands = commands_.take();
         for (const auto& command : commands) {
+            if (is<tunnel::NetworkChanged>(command)) {
+                tell_sockets();
+            }
             apply(command, now);
             if (is<tunnel::Reset>(command)) {
                 rebind();
-            } else if (is<tunnel::SetHostAddresses>(command)) {
-                tell_sockets();
             }
             is_finished_ |= is<tunnel::ShutDown>(command);
         }
