@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <deque>
 #include <functional>
+#include <stdexcept>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -28,16 +30,20 @@ struct Report {
     std::size_t count;
 };
 
-/// Sends every datagram back where it came from, and reports its length.
+/// A fault that nobody has foreseen.
+struct Fail {};
+
+/// Sends every datagram back where it came from, and reports its length. Says goodbye to whoever sent the last one.
 class Echo {
 public:
-    using Command = std::variant<SetTimer, Report, tunnel::ShutDown>;
+    using Command = std::variant<SetTimer, Report, Fail, tunnel::ShutDown>;
     using Event = std::variant<Length, TimerFired>;
 
     void handle_tun_packet(packet::TunPacket /*packet*/, net::TransmitQueue& /*out*/, Instant /*now*/) {}
     void handle_datagram(const net::SocketAddress& local, const net::SocketAddress& from, net::Ecn /*ecn*/,
                          MutableByteSpan datagram, packet::Coalescer& /*tun*/, Instant /*now*/) {
         events_.emplace_back(Length{datagram.size()});
+        last_ = {local.ip, from};
         answers_.push_back({{local.ip, from}, net::Ecn::kNotEct, to_bytes(datagram)});
     }
     void apply(const Command& command, Instant now) {
@@ -47,6 +53,10 @@ public:
             for (std::size_t i = 1; i <= report->count; ++i) {
                 events_.emplace_back(Length{i});
             }
+        } else if (std::holds_alternative<Fail>(command)) {
+            throw std::runtime_error{"a table is broken"};
+        } else if (last_) {
+            answers_.push_back({*last_, net::Ecn::kNotEct, to_bytes(as_bytes("goodbye"))});
         }
     }
     void handle_timeout(Instant now) {
@@ -75,6 +85,7 @@ private:
     std::deque<Event> events_;
     std::deque<net::Transmit> answers_;
     std::optional<Instant> timer_;
+    std::optional<net::Path> last_;
 };
 
 using EchoShard = ShardThread<Echo>;
@@ -168,6 +179,51 @@ TEST(ShardThread, GivesUpWhenTheInterfaceIsRemoved) {
         ASSERT_NE(ended, nullptr);
         ASSERT_TRUE(ended->error);
         EXPECT_NE(ended->error->find("tun-test"), std::string::npos) << *ended->error;
+    });
+}
+
+TEST(ShardThread, SaysGoodbyeBeforeAnUnforeseenErrorEndsIt) {
+    in_new_network([](EchoShard& shard) {
+        auto peer = io::UdpSocket::open({.bind = {*net::IpAddress::parse("127.0.0.1"), 0}});
+        ASSERT_TRUE(peer);
+        io::SendRing ring;
+        io::ErrorBatch errors;
+        io::ReceiveRing received{8};
+        net::TransmitQueue queue;
+        const net::SocketAddress target{*net::IpAddress::parse("127.0.0.1"), io::kPreferredPort};
+        ASSERT_TRUE(queue.push({{std::nullopt, target}, net::Ecn::kNotEct, Bytes(1, std::byte{7})}));
+        static_cast<void>(peer->send(queue, ring, errors));
+        EXPECT_TRUE(is<Length>(wait_for_events(shard).at(0)));
+
+        EXPECT_TRUE(shard.post(Fail{}));
+        const auto events = wait_for_events(shard);
+        ASSERT_EQ(events.size(), 1U);
+        const auto* ended = std::get_if<ShardEnded>(&events[0]);
+        ASSERT_NE(ended, nullptr);
+        ASSERT_TRUE(ended->error);
+        EXPECT_TRUE(ended->error->contains("a table is broken")) << *ended->error;
+        std::string heard;
+        while (!heard.ends_with("goodbye") && !testing::Test::HasFailure()) {
+            pollfd polled{peer->fd(), POLLIN, 0};
+            ASSERT_EQ(::poll(&polled, 1, 5000), 1) << "no goodbye";
+            for (const auto& message : peer->receive(received, errors)) {
+                heard += as_text(message.bytes);
+            }
+        }
+    });
+}
+
+TEST(ShardThread, IsSeenToTakeTurns) {
+    in_new_network([](EchoShard& shard) {
+        static_cast<void>(shard.has_taken_a_turn());  // asks for one
+        const auto deadline = io::monotonic_now() + std::chrono::seconds{20};
+        while (!shard.has_taken_a_turn() && io::monotonic_now() < deadline) {
+            std::this_thread::sleep_for(std::chrono::milliseconds{1});
+        }
+        EXPECT_LT(io::monotonic_now(), deadline);
+        shut_down(shard);
+        static_cast<void>(shard.has_taken_a_turn());
+        EXPECT_FALSE(shard.has_taken_a_turn()) << "its thread has ended";
     });
 }
 
