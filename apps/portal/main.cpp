@@ -14,6 +14,7 @@
 #include "apps/portal/server.h"
 #include "culvert/base/overloaded.h"
 #include "culvert/io/entropy.h"
+#include "culvert/io/service_manager.h"
 #include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
 #include "culvert/sandbox/core_dumps.h"
@@ -34,13 +35,13 @@ void warn_of_exposed_files(const SqliteStorage& storage) {
     }
 }
 
-int serve(const ServeCommand& command, SqliteStorage& storage, Rng& rng) {
+int serve(const ServeCommand& command, SqliteStorage& storage, Rng& rng, io::ServiceManager service) {
     ::signal(SIGPIPE, SIG_IGN);  // who reads the log may go away; the portal stays
     warn_of_exposed_files(storage);
     storage.set_lock_timeout(kServingLockTimeout);
     log::write_in_background();
     // A fork, since the server makes children of it, and this one lives as long as they do.
-    Server server{command, storage, rng.fork()};
+    Server server{command, storage, rng.fork(), std::move(service)};
     server.run();
     return 0;
 }
@@ -68,20 +69,22 @@ int run_program(int argc, const char* const* argv) {
                 return fail(loaded.error());
             }
         }
+        auto service = io::ServiceManager::from_environment();
         const auto database = confine(*options);
         if (!database) {
             return fail(database.error());
         }
         Rng rng{io::os_seed()};
         SqliteStorage storage{*database, rng};
-        return std::visit(overloaded{
-                              [&](const ServeCommand& command) { return serve(command, storage, rng); },
-                              [&](const ApplyCommand& command) { return run(command, storage, rng); },
-                              [&](const TokenCreateCommand& command) { return run(command, storage, rng); },
-                              [&](const ResetPasswordCommand& command) { return run(command, storage, rng); },
-                              [&](const auto& command) { return run(command, storage); },
-                          },
-                          options->command);
+        return std::visit(
+            overloaded{
+                [&](const ServeCommand& command) { return serve(command, storage, rng, std::move(service)); },
+                [&](const ApplyCommand& command) { return run(command, storage, rng); },
+                [&](const TokenCreateCommand& command) { return run(command, storage, rng); },
+                [&](const ResetPasswordCommand& command) { return run(command, storage, rng); },
+                [&](const auto& command) { return run(command, storage); },
+            },
+            options->command);
     } catch (const std::exception& error) {
         return fail(error.what());
     }

@@ -90,8 +90,9 @@ std::string forwarded_for(const beast_http::fields& header) {
 
 class Server::State {
 public:
-    State(const ServeCommand& command, SqliteStorage& storage, const Rng& rng)
+    State(const ServeCommand& command, SqliteStorage& storage, const Rng& rng, io::ServiceManager service)
         : storage_{storage},
+          service_{std::move(service)},
           trusted_proxies_{command.trusted_proxies},
           login_rate_{command.limits.logins_per_second, command.limits.logins_per_second},
           seen_changes_{storage.foreign_changes()},
@@ -102,6 +103,7 @@ public:
           poll_timer_{context_},
           expiry_timer_{context_},
           stop_timer_{context_},
+          watchdog_timer_{context_},
           signals_{context_, SIGINT, SIGTERM},
           reload_signal_{context_, SIGHUP} {
         admin_ = std::make_unique<AdminEndpoint>(context_, storage, core_, rng.child("administrators"), command.web,
@@ -131,7 +133,10 @@ public:
         watch_expiry();
         poll_changes();
         arm_core_timer();
+        feed_watchdog();
         command_line::release_signals();
+        service_.is_ready();
+        service_.status("Serving devices at " + server_->address().to_string());
         context_.run();
     }
 
@@ -544,6 +549,7 @@ private:
             if (error) {
                 return;
             }
+            service_.is_reloading(io::monotonic_now());
             try {
                 seen_changes_ = storage_.foreign_changes();
                 core_.handle_changes(io::monotonic_now(), io::wall_now());
@@ -554,7 +560,23 @@ private:
                            log::field("error", std::string_view{failure.what()}));
             }
             drain();
+            service_.is_ready();
             await_reload();
+        });
+    }
+
+    /// One thread does everything, so whoever gets here is alive.
+    void feed_watchdog() {
+        const auto limit = service_.watchdog();
+        if (!limit) {
+            return;
+        }
+        service_.is_alive();
+        watchdog_timer_.expires_after(*limit / 3);
+        watchdog_timer_.async_wait([this](beast::error_code error) {
+            if (!error) {
+                feed_watchdog();
+            }
         });
     }
 
@@ -600,6 +622,8 @@ private:
 
     void stop() {
         kLog.info("Stopping");
+        service_.is_stopping();
+        service_.status("Saying goodbye to devices");
         reload_signal_.cancel();
         is_stopping_ = true;
         server_->stop();
@@ -625,6 +649,7 @@ private:
     }
 
     SqliteStorage& storage_;
+    io::ServiceManager service_;
     std::vector<net::IpNetwork> trusted_proxies_;
     Rate login_rate_;
     std::int64_t seen_changes_;  // read before core_ reads the rest, so that nothing falls in between
@@ -641,6 +666,7 @@ private:
     asio::steady_timer poll_timer_;
     asio::steady_timer expiry_timer_;
     asio::steady_timer stop_timer_;
+    asio::steady_timer watchdog_timer_;
     asio::signal_set signals_;
     asio::signal_set reload_signal_;
     std::map<SessionId, std::shared_ptr<DeviceConnection>> connections_;
@@ -652,8 +678,8 @@ private:
     std::unique_ptr<OpsEndpoint> ops_;  // goes first: it asks all of the above
 };
 
-Server::Server(const ServeCommand& command, SqliteStorage& storage, const Rng& rng)
-    : state_{std::make_unique<State>(command, storage, rng)} {}
+Server::Server(const ServeCommand& command, SqliteStorage& storage, const Rng& rng, io::ServiceManager service)
+    : state_{std::make_unique<State>(command, storage, rng, std::move(service))} {}
 
 Server::~Server() = default;
 

@@ -5,6 +5,7 @@
 
 #include "apps/portal/options.h"
 #include "apps/portal/sqlite_storage.h"
+#include "culvert/io/service_manager.h"
 
 namespace culvert::portal_server {
 
@@ -19,7 +20,7 @@ public:
 class Server {
 public:
     /// Listens at once. `storage` must outlive the object. Throws ListenError and portal::StorageError.
-    Server(const ServeCommand& command, SqliteStorage& storage, const Rng& rng);
+    Server(const ServeCommand& command, SqliteStorage& storage, const Rng& rng, io::ServiceManager service);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

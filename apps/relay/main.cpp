@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -22,11 +23,13 @@
 #include "apps/relay/options.h"
 #include "apps/relay/portal_link.h"
 #include "apps/relay/relay_loop.h"
+#include "culvert/base/time.h"
 #include "culvert/http/endpoint.h"
 #include "culvert/io/clock.h"
 #include "culvert/io/entropy.h"
 #include "culvert/io/file_descriptor.h"
 #include "culvert/io/local_addresses.h"
+#include "culvert/io/service_manager.h"
 #include "culvert/log_output/log_setup.h"
 #include "culvert/observability/log.h"
 #include "culvert/observability/metrics_page.h"
@@ -62,11 +65,19 @@ public:
         [[maybe_unused]] const auto written = ::write(failure_event_.get(), &one, sizeof one);
     }
 
-    /// Returns the reason of a failure, or nullopt after a signal that ends the process.
-    [[nodiscard]] std::optional<std::string> wait() {
+    /// Returns the reason of a failure, or nullopt after a signal that ends the process. Calls `on_interval` as often
+    /// as `interval` says, if it does.
+    template <typename OnInterval>
+    [[nodiscard]] std::optional<std::string> wait(std::optional<Duration> interval, const OnInterval& on_interval) {
         std::array<pollfd, 2> sources{{{signals_.get(), POLLIN, 0}, {failure_event_.get(), POLLIN, 0}}};
+        const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(interval.value_or(Duration{}));
         for (;;) {
-            if (::poll(sources.data(), sources.size(), -1) < 0) {
+            const auto ready =
+                ::poll(sources.data(), sources.size(), interval ? static_cast<int>(timeout.count()) : -1);
+            if (ready == 0) {
+                on_interval();
+            }
+            if (ready <= 0) {
                 continue;
             }
             if (sources[1].revents != 0) {
@@ -149,6 +160,7 @@ int fail_to_start(const std::string& reason) {
 
 int run(const Options& options) {
     log::init(options.log);
+    const auto service = io::ServiceManager::from_environment();
     command_line::warn_about_argument(options.token_argument);
     command_line::raise_descriptor_limit();  // each allocation needs a socket or two
     Ending ending;
@@ -181,6 +193,7 @@ int run(const Options& options) {
     }
     auto portal = PortalLink::open(
         options, stamp_secret, rng.fork(), [&ending](const std::string& reason) { ending.fail(reason); },
+        [&service](const std::string& status) { service.status(status); },
         [&loop](const portal_api::TurnUsers& users) {
             for (const auto& user : users.extended) {
                 loop.extend_user(user.salt, user.until);
@@ -204,9 +217,18 @@ int run(const Options& options) {
     }};
     kLog.info("Relaying", log::field("listen_port", options.listen_port),
               log::field("lowest_port", options.lowest_port), log::field("highest_port", options.highest_port));
+    service.is_ready();
+    service.status("Relaying, connecting to the portal");
     (*portal)->connect();
 
-    const auto failure = ending.wait();
+    // The service manager ends a relay that does not say in time that it is alive.
+    const auto interval = service.watchdog().transform([](Duration limit) { return limit / 3; });
+    const auto failure = ending.wait(interval, [&] {
+        if (loop.has_taken_a_turn()) {
+            service.is_alive();
+        }
+    });
+    service.is_stopping();
     loop.stop();
     relaying.join();
     if (failure) {

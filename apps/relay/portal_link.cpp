@@ -21,7 +21,8 @@ constexpr log::Logger kLog{"relay"};
 
 std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const Options& options,
                                                                          std::string stamp_secret, Rng rng,
-                                                                         GiveUp give_up, ApplyRules apply_rules) {
+                                                                         GiveUp give_up, TellStatus tell_status,
+                                                                         ApplyRules apply_rules) {
     const portal_api::LoginParameters parameters{.role = portal_api::Role::kRelay,
                                                  .token = options.token,
                                                  .name = options.name,
@@ -39,7 +40,8 @@ std::expected<std::unique_ptr<PortalLink>, std::string> PortalLink::open(const O
         .stamp_secret = std::move(stamp_secret),
         .max_partition_time = portal_channel::kMaxPartitionTime,
         .rng = rng};
-    auto link = std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up), std::move(apply_rules)}};
+    auto link =
+        std::unique_ptr<PortalLink>{new PortalLink{std::move(give_up), std::move(tell_status), std::move(apply_rules)}};
     auto opened = portal_link::PortalConnection::create(
         std::move(connection), [raw = link.get()](const portal_channel::Event& event) { raw->handle_event(event); });
     if (!opened) {
@@ -70,6 +72,7 @@ void PortalLink::handle_event(const portal_channel::Event& event) {
     std::visit(overloaded{
                    [&](const portal_channel::Joined&) {
                        is_joined_ = true;
+                       tell_status_("Relaying, registered with the portal");
                        kLog.info("Registered with the portal");
                    },
                    [&](const portal_channel::MessageReceived& received) {
@@ -86,6 +89,7 @@ void PortalLink::handle_event(const portal_channel::Event& event) {
                    [&](const portal_channel::Hiccup& hiccup) {
                        is_joined_ = false;
                        ++hiccups_;
+                       tell_status_("Relaying, but not connected to the portal: " + hiccup.cause);
                        kLog.debug(
                            "Lost the portal, trying again; relaying goes on", log::field("cause", hiccup.cause),
                            log::field("delay_ms",

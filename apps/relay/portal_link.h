@@ -20,6 +20,8 @@ class PortalLink {
 public:
     /// Called once, on the link's thread, when the portal will not have this relay or has been away for too long.
     using GiveUp = std::function<void(const std::string& reason)>;
+    /// Called on the link's thread with one line for people, whenever it changes.
+    using TellStatus = std::function<void(const std::string& status)>;
     /// Called on the link's thread with what the portal says about users of this relay.
     using ApplyRules = std::function<void(const portal_api::TurnUsers& users)>;
 
@@ -27,6 +29,7 @@ public:
     [[nodiscard]] static std::expected<std::unique_ptr<PortalLink>, std::string> open(const Options& options,
                                                                                       std::string stamp_secret, Rng rng,
                                                                                       GiveUp give_up,
+                                                                                      TellStatus tell_status,
                                                                                       ApplyRules apply_rules);
     void connect() { connection_->connect(std::nullopt); }
 
@@ -36,12 +39,13 @@ public:
     [[nodiscard]] std::uint64_t hiccups() const { return hiccups_; }
 
 private:
-    PortalLink(GiveUp give_up, ApplyRules apply_rules)
-        : give_up_{std::move(give_up)}, apply_rules_{std::move(apply_rules)} {}
+    PortalLink(GiveUp give_up, TellStatus tell_status, ApplyRules apply_rules)
+        : give_up_{std::move(give_up)}, tell_status_{std::move(tell_status)}, apply_rules_{std::move(apply_rules)} {}
     void handle_message(const portal_api::ToRelay& message);
     void handle_event(const portal_channel::Event& event);
 
     GiveUp give_up_;
+    TellStatus tell_status_;
     ApplyRules apply_rules_;
     std::atomic<Instant::rep> last_heartbeat_{0};
     std::atomic<bool> is_joined_{false};

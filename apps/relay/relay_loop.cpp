@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -26,6 +27,7 @@ RelayLoop::RelayLoop(std::unique_ptr<relay::DataPlane> plane)
 void RelayLoop::run() {
     activity_logged_at_ = io::monotonic_now();
     while (!is_stopping_) {
+        turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         apply_user_rules();
         const auto now = io::monotonic_now();
         const auto turn = plane_->turn(now, io::wall_now());
@@ -52,6 +54,12 @@ void RelayLoop::sleep() const {
 void RelayLoop::stop() {
     is_stopping_ = true;
     user_rules_.wake();
+}
+
+bool RelayLoop::has_taken_a_turn() {
+    const auto turns = turns_.load(std::memory_order_relaxed);
+    user_rules_.wake();
+    return turns != std::exchange(seen_turns_, turns);
 }
 
 void RelayLoop::extend_user(std::string salt, WallTime until) {

@@ -36,6 +36,9 @@ public:
     };
     [[nodiscard]] Snapshot snapshot() const;
 
+    /// Whether run() took a turn since the last call, which asks for one. From one thread.
+    [[nodiscard]] bool has_taken_a_turn();
+
 private:
     struct UserRule {
         std::string salt;
@@ -51,6 +54,8 @@ private:
     std::unique_ptr<relay::DataPlane> plane_;
     io::Mailbox<UserRule> user_rules_;
     std::atomic<bool> is_stopping_{false};
+    std::atomic<std::uint64_t> turns_{0};  // written by run() alone
+    std::uint64_t seen_turns_ = 0;
 
     Instant published_at_{};
     bool has_unpublished_ = true;
