@@ -202,7 +202,7 @@ void AdminEndpoint::handle_change(std::string_view kind, std::string_view id) {
 }
 
 void AdminEndpoint::tell_setup_code(std::string_view code) {
-    kLog.warn("No administrator can sign in yet: open the pages under /admin/ and enter this code",
+    kLog.info("No administrator can sign in yet: open the pages under /admin/ and enter this code",
               log::field("code", code));
 }
 
