@@ -83,6 +83,16 @@ def test_data_flows_both_ways(client, peer):
     assert client.receive() == b"\x40\x00\x00\x04pong"
 
 
+def test_what_a_peer_sends_the_moment_the_channel_is_bound_arrives(relay, peer):
+    """The relay's socket is there before the client hears of it."""
+    for _ in range(50):
+        with relay.client() as client:
+            port = relayed_port(client.allocate())
+            client.bind_channel(0x4000, peer.getsockname())
+            peer.sendto(b"at once", (RELAY_V4, port))
+            assert client.receive() == struct.pack(">HH", 0x4000, 7) + b"at once"
+
+
 def test_every_size_arrives_unharmed(client, peer):
     port = relayed_port(client.allocate())
     client.bind_channel(0x4000, peer.getsockname())
