@@ -11,7 +11,7 @@
 #include "culvert/portal_api/refusal_body.h"
 #include "culvert/portal_channel/constants.h"
 #include "culvert/portal_channel/retry_after.h"
-#include "tests/fuzz/input.h"
+#include "input.h"
 
 namespace {
 
