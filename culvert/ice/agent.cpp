@@ -265,7 +265,9 @@ bool Agent::handle_request(const net::SocketAddress& local, const net::SocketAdd
     if (use_candidate) {
         pair->nominate();
     }
-    pair->trigger();
+    if (timing_ == kDefaultTiming) {  // what is idle keeps its pace
+        pair->trigger();
+    }
     answer_request(*pair, message);
     update_schedule(now);
     return true;

@@ -344,6 +344,20 @@ TEST(AgentNetwork, ThePeersChecksTriggerOneCheckAndTheScheduleStaysWhatItIs) {
     EXPECT_EQ(checks, (std::vector<Instant>{Instant{}, Instant{50ms}, Instant{300ms}, Instant{800ms}}));
 }
 
+TEST(AgentNetwork, WhatIsIdleKeepsItsPaceWhateverThePeerChecks) {
+    HolePunch punch;
+    punch.net.a.agent.set_timing(kIdleTiming, punch.net.now);
+    punch.net.is_lost = [](const net::SocketAddress& source, const net::SocketAddress&) {
+        return source == address("1.1.1.1:1");
+    };
+    punch.net.run_for(10s);
+    const auto checks = std::ranges::count_if(punch.net.sent, [](const auto& entry) {
+        const auto parsed = stun::Message::parse(entry.second.payload);
+        return entry.second.source == address("1.1.1.1:1") && parsed->cls() == stun::Class::kRequest;
+    });
+    EXPECT_EQ(checks, 1);
+}
+
 TEST(AgentNetwork, CandidatesThatArriveAfterPeerReflexiveOnesDisturbNothing) {
     AgentNetwork net;
     net.a.addresses.push_back(address("1.1.1.1:1"));
