@@ -32,7 +32,7 @@ def connect_anew(system):
     before = len(system.client.log)
     system.client.popen.send_signal(culvert.signal.SIGHUP)
     wait_until(lambda: "Joined portal channel" in system.client.log[before:], 30, "the portal's channel")
-    answer = run_in("client", "ping", "-n", "-c", 1, "-W", 40, WEB_V4, check=False, timeout=50)
+    answer = run_in("client", "ping", "-n", "-c", 1, "-w", 40, WEB_V4, check=False, timeout=50)
     assert answer.returncode == 0, answer.stdout
     return system.client.log[before:]
 
