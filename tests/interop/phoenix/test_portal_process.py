@@ -229,7 +229,7 @@ def test_usage_errors_exit_with_2(tmp_path):
     assert "PostgreSQL is not supported" in one_error(run("--database", "postgresql://x/y", "serve"), 2)
     assert "is no database URL" in one_error(run("--database", "mysql:x", "serve"), 2)
     database = f"sqlite:{tmp_path}/portal.db"
-    assert "admin UI" in one_error(run("--database", database, "serve", "--web-listen", "127.0.0.1:8080"), 2)
+    assert "/admin/" in one_error(run("--database", database, "serve", "--web-listen", "127.0.0.1:8080"), 2)
     assert "is no address with port" in one_error(run("--database", database, "serve", "--api-listen", "here"), 2)
     one_error(run("--database", database, "token", "create", "gateway"), 2)
     one_error(run("--database", database, "token", "create", "client", "--actor", "a", "--expires-in", "soon"), 2)

@@ -199,7 +199,8 @@ def test_many_queries_over_https(probe, count):
         assert bytes.fromhex(message).endswith(bytes([10, 3, 0, int(number)])), "each has its own answer"
     connections = subprocess.run(["ss", "-Htn", "state", "established", "dport", "=", ":443"], check=True,
                                  capture_output=True, text=True).stdout.splitlines()
-    assert len(connections) == (1 if count <= STREAMS else 4), "HTTP/2"
+    # Up to four when there are more queries than one connection takes; fewer if answers come as fast as queries go out.
+    assert 1 <= len(connections) <= (1 if count <= STREAMS else 4), "HTTP/2"
 
 
 def test_https_ends_and_comes_back(probe, unbound):
