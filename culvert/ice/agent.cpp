@@ -83,9 +83,7 @@ void Agent::handle_timeout(Instant now) {
                 return;  // done
             case Due::kCheck:
                 send_due_check(now);
-                if (peer_path_) {
-                    evaluate_nomination(now);  // the check may be the one by which its path falls silent
-                }
+                evaluate_nomination(now);  // the check may be the one by which its path falls silent
                 return;
         }
     });
@@ -137,6 +135,15 @@ void Agent::evaluate_nomination(Instant now) {
     if (auto* const proved = find_pair(peer_path_);
         proved != nullptr && is_eligible(*proved) && best->is_silent() && !proved->is_silent()) {
         best = proved;
+    }
+    if (role_ == AgentRole::kControlling && best->is_silent()) {
+        const auto answered = std::ranges::find_if(
+            pairs, [&](const CandidatePair& pair) { return is_eligible(pair) && pair.is_being_answered(); });
+        if (answered != pairs.end()) {
+            best = &*answered;
+        } else if (current != nullptr && is_eligible(*current)) {
+            best = current;
+        }
     }
     if (best == current) {
         return;

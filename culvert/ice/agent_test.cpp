@@ -415,6 +415,39 @@ bool gateway_receives_check(AgentNetwork& net, std::string_view from, std::uint3
     return net.b.agent.handle_message(address("2.2.2.2:1"), address(from), *stun::Message::parse(bytes), net.now);
 }
 
+TEST(AgentNetwork, TheClientLeavesASilentPathForOneThatIsAnsweredAndComesBack) {
+    AgentNetwork net;
+    net.trickle(net.a, host("1.1.1.1:1"));
+    net.trickle(net.a, relay("9.9.9.9:1000"));
+    net.trickle(net.b, host("2.2.2.2:1"));
+    net.run_for(10s);
+    const Nominated direct{address("1.1.1.1:1"), address("2.2.2.2:1")};
+    const Nominated relayed{address("9.9.9.9:1000"), address("2.2.2.2:1")};
+    ASSERT_EQ(net.a.agent.nominated(), direct);
+
+    net.is_lost = [](const net::SocketAddress& source, const net::SocketAddress& destination) {
+        return source == address("1.1.1.1:1") || destination == address("1.1.1.1:1");
+    };
+    net.run_for(5s);
+    EXPECT_EQ(net.a.agent.nominated(), relayed);
+
+    net.is_lost = nullptr;
+    net.run_for(2s);
+    EXPECT_EQ(net.a.agent.nominated(), direct);
+}
+
+TEST(AgentNetwork, ASilentPathIsKeptWhereNoOtherIsAnswered) {
+    AgentNetwork net;
+    net.trickle(net.a, host("1.1.1.1:1"));
+    net.trickle(net.a, relay("9.9.9.9:1000"));
+    net.trickle(net.b, host("2.2.2.2:1"));
+    net.run_for(10s);
+    net.a.nominations.clear();
+    net.is_lost = [](auto&, auto&) { return true; };
+    net.run_for(10s);
+    EXPECT_TRUE(net.a.nominations.empty());
+}
+
 TEST(AgentNetwork, GatewayStaysOnTheBetterOfTwoNominatedPairs) {
     AgentNetwork net;
     net.trickle(net.a, host("1.1.1.1:1"));

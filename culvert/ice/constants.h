@@ -28,8 +28,8 @@ inline constexpr CheckTiming kIdleTiming{std::chrono::seconds{25}, std::chrono::
 /// 8445 section 14.2.
 inline constexpr Duration kTriggeredCheckAfter = std::chrono::milliseconds{50};
 
-/// Checks that a pair leaves unanswered, one after the other, until the controlled side prefers another path on which
-/// it hears the peer: some two seconds, more than any trip takes. Ours to choose.
+/// Checks that a pair leaves unanswered, one after the other, until another path is preferred on which the peer is
+/// heard: some two seconds, more than any trip takes. Ours to choose.
 inline constexpr std::size_t kChecksUntilSilent = 4;
 
 /// How often an agent without pairs wants to be called.

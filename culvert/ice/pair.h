@@ -79,6 +79,8 @@ public:
 
     /// The last checks, kChecksUntilSilent or more, went unanswered.
     [[nodiscard]] bool is_silent() const { return trailing_unanswered() >= kChecksUntilSilent; }
+    /// It has succeeded, and only the last check, if any, has no answer yet.
+    [[nodiscard]] bool is_being_answered() const { return has_succeeded_ && trailing_unanswered() <= 1; }
     /// All kept checks went unanswered and the last one had its time.
     [[nodiscard]] bool has_failed(const CheckTiming& timing, Instant now) const;
 
