@@ -6,6 +6,10 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import culvert  # noqa: E402
+import private_machine  # noqa: E402
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    private_machine.enter()
 
 
 @pytest.hookimpl(hookwrapper=True)
