@@ -1,4 +1,4 @@
-// "culvert-portal admin ...".
+// "culvert-portal admin ..." and "culvert-portal user ...".
 
 #include <algorithm>
 #include <iostream>
@@ -22,12 +22,20 @@ std::string random_password(Rng& rng) {
     return password;
 }
 
-std::string known_administrators(const portal::Directory& directory) {
+bool is_meant(const portal::Actor& actor, bool is_administrator) {
+    return actor.type == portal::ActorType::kAdminUser || (!is_administrator && actor.type == portal::ActorType::kUser);
+}
+
+std::string whom_there_is(const portal::Directory& directory, bool is_administrator) {
     std::string names;
     for (const auto& [id, actor] : directory.actors) {
-        if (actor.type == portal::ActorType::kAdminUser && actor.email) {
+        if (is_meant(actor, is_administrator) && actor.email) {
             names += (names.empty() ? "" : ", ") + *actor.email;
         }
+    }
+    if (names.empty() && !is_administrator) {
+        return "Nobody has one: add \"email\" to actors of type account_user, with \"culvert-portal apply\" or under "
+               "/admin/.";
     }
     return names.empty() ? "There is none with an e-mail address: create one with \"culvert-portal apply\", or open "
                            "/admin/ and enter the code that \"culvert-portal serve\" writes to its log."
@@ -39,11 +47,12 @@ std::string known_administrators(const portal::Directory& directory) {
 int run(const ResetPasswordCommand& command, SqliteStorage& storage, Rng& rng) {
     const auto directory = storage.load_directory();
     const auto found = std::ranges::find_if(directory.actors, [&](const auto& row) {
-        return row.second.type == portal::ActorType::kAdminUser && row.second.email == command.email;
+        return is_meant(row.second, command.is_administrator) && row.second.email == command.email;
     });
     if (found == directory.actors.end()) {
-        return fail("there is no administrator with the e-mail address \"" + command.email + "\". " +
-                    known_administrators(directory));
+        return fail(std::string{"there is no "} + (command.is_administrator ? "administrator" : "person") +
+                    " with the e-mail address \"" + command.email + "\". " +
+                    whom_there_is(directory, command.is_administrator));
     }
     const auto& actor = found->second;
     const auto password = random_password(rng);
@@ -53,7 +62,8 @@ int run(const ResetPasswordCommand& command, SqliteStorage& storage, Rng& rng) {
         storage.erase_browser_sessions(actor.id, "");
         storage.append({.at = std::chrono::floor<std::chrono::seconds>(io::wall_now()),
                         .actor = std::nullopt,
-                        .actor_name = "culvert-portal admin reset-password",
+                        .actor_name = command.is_administrator ? "culvert-portal admin reset-password"
+                                                               : "culvert-portal user reset-password",
                         .actor_email = std::nullopt,
                         .remote_ip = "",
                         .action = "set_password",
@@ -63,7 +73,9 @@ int run(const ResetPasswordCommand& command, SqliteStorage& storage, Rng& rng) {
                         .before = "",
                         .after = ""});
     });
-    std::cerr << "new password of " << command.email << "; all sessions of this administrator have ended:\n";
+    std::cerr << "new password of " << command.email
+              << (actor.type == portal::ActorType::kAdminUser ? "; all sessions of this administrator have ended:\n"
+                                                              : "; devices stay signed in:\n");
     std::cout << password << '\n';
     return finish_output();
 }

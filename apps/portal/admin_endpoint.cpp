@@ -1,5 +1,6 @@
 #include "apps/portal/admin_endpoint.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -65,6 +66,10 @@ void harden(http::Response& response, bool is_https) {
     }
 }
 
+http::Response refusal_of(const admin::PasswordTask& task, const admin::ApiProblem& problem) {
+    return task.refuse ? task.refuse(problem) : admin::to_response(problem);
+}
+
 void send(const std::shared_ptr<http::Exchange>& exchange, http::Response response, bool is_https) {
     harden(response, is_https);
     exchange->respond(std::move(response));
@@ -81,14 +86,17 @@ AdminEndpoint::AdminEndpoint(boost::asio::io_context& context, portal::Storage& 
       on_change_{std::move(on_change)},
       events_{context},
       api_{storage, *this, rng_.fork()},
+      sign_in_{storage, *this, api_.authentication(), rng_.fork()},
       worker_{kMaxWaitingPasswords} {}
 
 AdminEndpoint::~AdminEndpoint() = default;
 
 std::size_t AdminEndpoint::max_body(const http::Exchange::Message& message) {
     const std::string_view target{message.target().data(), message.target().size()};
-    if (!admin::Api::has(target.substr(0, target.find('?')))) {
-        return 0;
+    const auto path = target.substr(0, target.find('?'));
+    const auto method = message.method_string();
+    if (!admin::Api::has(path)) {
+        return sign_in::SignIn::takes_body({method.data(), method.size()}, path) ? admin::kMaxStrangersBody : 0;
     }
     const bool is_stranger = message[beast_http::field::authorization].empty() &&
                              admin::Authenticator::secret_in(cookies_of(message)).empty();
@@ -99,25 +107,28 @@ bool AdminEndpoint::answer(const ExchangePtr& exchange, const Target& target, co
     if (answer_page(exchange, target, visitor.is_https)) {
         return true;
     }
-    if (!admin::Api::has(target.path)) {
+    const auto& message = exchange->message();
+    ApiRequest request{
+        .method = std::string{message.method_string()},
+        .path = target.path,
+        .query = target.parameters,
+        .authorization = header_of(message, beast_http::field::authorization),
+        .cookie = cookies_of(message),
+        .csrf_token = header_of(message, "X-CSRF-Token"),
+        .if_match = header_of(message, beast_http::field::if_match),
+        .content_type = header_of(message, beast_http::field::content_type),
+        .fetch_site = header_of(message, "Sec-Fetch-Site"),
+        .remote_ip = visitor.address,
+        .is_https = visitor.is_https,
+        .user_agent = printable_ascii(header_of(message, beast_http::field::user_agent)).substr(0, kMaxUserAgent),
+        .body = message.body()};
+    const auto now = io::monotonic_now();
+    auto answer = admin::Api::has(target.path) ? std::optional{api_.answer(request, now, wall_seconds_now())}
+                                               : sign_in_.answer(request, now, wall_seconds_now());
+    if (!answer) {
         return false;
     }
-    const auto& message = exchange->message();
-    answer_api(
-        exchange,
-        {.method = std::string{message.method_string()},
-         .path = target.path,
-         .query = target.parameters,
-         .authorization = header_of(message, beast_http::field::authorization),
-         .cookie = cookies_of(message),
-         .csrf_token = header_of(message, "X-CSRF-Token"),
-         .if_match = header_of(message, beast_http::field::if_match),
-         .content_type = header_of(message, beast_http::field::content_type),
-         .fetch_site = header_of(message, "Sec-Fetch-Site"),
-         .remote_ip = visitor.address,
-         .is_https = visitor.is_https,
-         .user_agent = printable_ascii(header_of(message, beast_http::field::user_agent)).substr(0, kMaxUserAgent),
-         .body = message.body()});
+    give(exchange, *std::move(answer), std::move(request));
     return true;
 }
 
@@ -125,6 +136,12 @@ bool AdminEndpoint::answer_page(const ExchangePtr& exchange, const Target& targe
     const auto& message = exchange->message();
     const bool is_read = message.method() == beast_http::verb::get || message.method() == beast_http::verb::head;
     if (!is_read || !files_) {
+        return false;
+    }
+    const auto is_from_an_app = [&] {
+        return std::ranges::any_of(target.parameters, [](const auto& parameter) { return parameter.first == "as"; });
+    };
+    if (target.path == "/" && is_from_an_app()) {
         return false;
     }
     if (target.path == "/" || target.path == "/admin") {
@@ -144,8 +161,7 @@ bool AdminEndpoint::answer_page(const ExchangePtr& exchange, const Target& targe
     return true;
 }
 
-void AdminEndpoint::answer_api(const ExchangePtr& exchange, ApiRequest request) {
-    auto answer = api_.answer(request, io::monotonic_now(), wall_seconds_now());
+void AdminEndpoint::give(const ExchangePtr& exchange, admin::Answer answer, ApiRequest request) {
     std::visit(overloaded{
                    [&](http::Response& response) { send(exchange, std::move(response), request.is_https); },
                    [&](admin::PasswordTask& task) {
@@ -170,12 +186,12 @@ void AdminEndpoint::start(const ExchangePtr& exchange, const std::shared_ptr<adm
             send(exchange,
                  outcome
                      ? admin::Api::finish(*task, *outcome)
-                     : admin::to_response({503, "failed", "The portal cannot check passwords now. Its log says why."}),
+                     : refusal_of(*task, {503, "failed", "The portal cannot check passwords now. Its log says why."}),
                  is_https);
         });
     });
     if (!is_taken) {
-        send(exchange, admin::to_response(admin::too_many(std::chrono::seconds{1})), is_https);
+        send(exchange, refusal_of(*task, admin::too_many(std::chrono::seconds{1})), is_https);
     }
 }
 

@@ -14,10 +14,12 @@
 #include "culvert/admin/api.h"
 #include "culvert/http/server.h"
 #include "culvert/portal/control_plane.h"
+#include "culvert/sign_in/sign_in.h"
 
 namespace culvert::portal_server {
 
-/// The administrators' part of the API listener: their REST API, their pages, and the events that pages listen to.
+/// The part of the API listener that browsers see: the administrators' REST API, their pages, the events that pages
+/// listen to, and the pages on which people sign in.
 class AdminEndpoint final : private admin::Surroundings {
 public:
     /// All but `files` must outlive the object. `on_change` is called when the API has changed something in the
@@ -55,7 +57,7 @@ private:
     void tell_setup_code(std::string_view code) override;
 
     [[nodiscard]] bool answer_page(const ExchangePtr& exchange, const Target& target, bool is_https);
-    void answer_api(const ExchangePtr& exchange, admin::ApiRequest request);
+    void give(const ExchangePtr& exchange, admin::Answer answer, admin::ApiRequest request);
     void start(const ExchangePtr& exchange, const std::shared_ptr<admin::PasswordTask>& task, bool is_https);
     void open_events(const ExchangePtr& exchange, admin::ApiRequest request);
 
@@ -66,6 +68,7 @@ private:
     std::function<void()> on_change_;
     EventStreams events_;
     admin::Api api_;
+    sign_in::SignIn sign_in_;
     PasswordWorker worker_;  // goes first
 };
 

@@ -57,6 +57,7 @@ struct Commands {
     CLI::App* delete_device = nullptr;
     CLI::App* flows = nullptr;
     CLI::App* reset_password = nullptr;
+    CLI::App* reset_user_password = nullptr;
 };
 
 void describe_token(CLI::App& app, RawOptions& raw, Commands& commands) {
@@ -193,6 +194,13 @@ Commands describe(CLI::App& app, RawOptions& raw) {
     commands.reset_password->add_option("--email", raw.email, "The administrator's e-mail address")
         ->option_text("ADDRESS")
         ->required();
+    auto* user = app.add_subcommand("user", "Help people to sign in on their devices");
+    user->require_subcommand(1);
+    commands.reset_user_password =
+        user->add_subcommand("reset-password", "Print a new password for somebody with an e-mail address");
+    commands.reset_user_password->add_option("--email", raw.email, "The person's e-mail address")
+        ->option_text("ADDRESS")
+        ->required();
     commands.apply = app.add_subcommand("apply", "Make sites, actors, groups, resources and policies match a file");
     commands.apply->add_option("FILE", raw.file, "JSON file; - reads standard input")->required();
     commands.apply->add_flag("--dry-run", raw.is_dry_run, "Say what would happen, and change nothing");
@@ -321,6 +329,9 @@ std::expected<decltype(Options::command), Mistake> check_command(const RawOption
     }
     if (commands.reset_password->parsed()) {
         return ResetPasswordCommand{raw.email};
+    }
+    if (commands.reset_user_password->parsed()) {
+        return ResetPasswordCommand{.email = raw.email, .is_administrator = false};
     }
     if (commands.flows->parsed()) {
         return check_flows(raw);

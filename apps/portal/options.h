@@ -34,6 +34,8 @@ struct ServeCommand {
 };
 struct ResetPasswordCommand {
     std::string email;
+    /// Or anybody who signs in on devices.
+    bool is_administrator = true;
 };
 struct ApplyCommand {
     /// "-": standard input.

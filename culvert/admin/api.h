@@ -29,6 +29,9 @@ public:
     /// Tells whoever runs the portal how to set it up, if nobody can sign in. Throws StorageError.
     void announce_setup() { (void)authentication_.needs_setup(); }
 
+    /// Who counts attempts, for others to whom the same passwords open something.
+    [[nodiscard]] Authenticator& authentication() { return authentication_; }
+
 private:
     [[nodiscard]] Answer route(const ApiRequest& request, Instant now, UnixSeconds wall_now);
 

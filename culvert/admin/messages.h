@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "culvert/admin/problem.h"
 #include "culvert/http/message.h"
 #include "culvert/net/ip_address.h"
 
@@ -56,6 +57,8 @@ struct PasswordTask {
     };
     std::function<Outcome()> work;
     std::function<http::Response(const Outcome&)> finish;
+    /// How to say that it cannot be done; empty: as a problem document.
+    std::function<http::Response(const ApiProblem&)> refuse = {};
 };
 
 /// The connection stays open, and is told of changes as server-sent events.

@@ -1,11 +1,10 @@
 // Who signs in, and how.
 
-#include <algorithm>
-
 #include "culvert/admin/encode.h"
 #include "culvert/admin/handlers.h"
 #include "culvert/admin/input.h"
 #include "culvert/admin/names.h"
+#include "culvert/admin/people.h"
 #include "culvert/base/rfc3339.h"
 #include "culvert/portal/fields.h"
 
@@ -89,25 +88,6 @@ struct Visitor {
         return response;
     }
 };
-
-bool is_same_email(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, [](char x, char y) {
-        const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
-        return small(x) == small(y);
-    });
-}
-
-/// Whose e-mail address it is; of several, one who has a password.
-std::optional<portal::Actor> find_by_email(portal::Storage& storage, const portal::Directory& directory,
-                                           std::string_view email) {
-    std::optional<portal::Actor> found;
-    for (const auto& [id, actor] : directory.actors) {
-        if (actor.email && is_same_email(*actor.email, email) && (!found || storage.find_password(id))) {
-            found = actor;
-        }
-    }
-    return found;
-}
 
 ApiProblem invalid_credentials() {
     return {401, "invalid_credentials", "E-mail address or password are wrong."};

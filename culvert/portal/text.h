@@ -26,4 +26,9 @@ namespace culvert::portal {
     return std::ranges::search(text, part, {}, lower, lower).begin() != text.end() || part.empty();
 }
 
+/// Whether they are the same but for the size of ASCII letters.
+[[nodiscard]] inline bool equals_text(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && contains_text(a, b);
+}
+
 }  // namespace culvert::portal

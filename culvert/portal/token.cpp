@@ -218,7 +218,7 @@ bool secret_matches(const TokenClaims& claims, const Token& token) {
 }
 
 NewToken create_token(const TokenOwner& owner, std::optional<UnixSeconds> expires_at, const TokenKeys& keys, Rng& rng,
-                      WallTime now) {
+                      WallTime now, std::string_view nonce) {
     const auto secret = to_base32(rng.array<32>());
     Token row{.id = TokenId::random(rng),
               .type = owner.type,
@@ -228,7 +228,7 @@ NewToken create_token(const TokenOwner& owner, std::optional<UnixSeconds> expire
               .secret_salt = to_base64(rng.array<16>(), Base64::kUrlNoPadding),
               .secret_hash = {},
               .expires_at = expires_at};
-    row.secret_hash = hash_token_secret("", secret, row.secret_salt);
+    row.secret_hash = hash_token_secret(nonce, secret, row.secret_salt);
     auto text = sign_token(owner.type, owner.account, row.id, secret, now, keys);
     return {std::move(row), std::move(text)};
 }

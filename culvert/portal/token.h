@@ -70,7 +70,8 @@ struct TokenOwner {
     std::optional<SiteId> site;
 };
 
+/// With a `nonce` the text is worth something only behind it, which whoever gave it has to put there.
 [[nodiscard]] NewToken create_token(const TokenOwner& owner, std::optional<UnixSeconds> expires_at,
-                                    const TokenKeys& keys, Rng& rng, WallTime now);
+                                    const TokenKeys& keys, Rng& rng, WallTime now, std::string_view nonce = "");
 
 }  // namespace culvert::portal

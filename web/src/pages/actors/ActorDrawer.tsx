@@ -33,7 +33,7 @@ function Details({ actor, etag }: { actor: Actor; etag: string | null }) {
           void remove();
         }}
       >
-        {actor.type === "account_admin_user" && (
+        {(actor.type === "account_admin_user" || actor.type === "account_user") && (
           <Button
             size="xs"
             variant="default"
