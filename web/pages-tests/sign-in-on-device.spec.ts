@@ -72,7 +72,7 @@ test("a person signs in with a password that was set in the pages, and the app i
   await page.getByRole("button", { name: "Create" }).click();
   await page.getByRole("button", { name: "Set password" }).click();
   await page.getByLabel("New password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Set password" }).last().click();
+  await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("The password is set.")).toBeVisible();
 
   // Another browser: neither cookies nor scripts of the administrator's.
