@@ -1,4 +1,4 @@
-"""A machine of its own for each worker of the end-to-end tests: network, /run, /etc and /var/lib.
+"""A machine of its own for each worker of the end-to-end and interoperability tests: network, /run, /etc, /var/lib.
 
 The lab's names, files and addresses are the same for everybody; behind these walls several labs are up at the same time
 without seeing each other, or one that somebody has up on the host.
