@@ -114,6 +114,15 @@ void Connection::remove_local_candidate(const ice::Candidate& candidate, Outbox&
     withdraw(signalled, out);
 }
 
+void Connection::restore_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now) {
+    const auto known = agent_.local_candidates();
+    for (const auto& seed : seeds) {
+        if (std::ranges::find(known, seed.base, &ice::Candidate::address) == known.end()) {
+            add_local_candidate(seed, out, now);
+        }
+    }
+}
+
 void Connection::withdraw(const ice::Candidate& candidate, Outbox& out) {
     out.emit(InvalidateIceCandidate{id_, ice::to_string(candidate), candidate.priority});
 }

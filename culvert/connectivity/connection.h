@@ -86,6 +86,8 @@ public:
     /// A candidate of ours goes to the agent and, unless redundant, to the peer.
     void add_local_candidate(const ice::Candidate& candidate, Outbox& out, Instant now);
     void remove_local_candidate(const ice::Candidate& candidate, Outbox& out);
+    /// Adds those whose address is none of the agent's: they are new, or were taken back and are there again.
+    void restore_local_candidates(std::span<const ice::Candidate> seeds, Outbox& out, Instant now);
     /// The host's network changed: looks at once whether the path still works, and proves to the peer where we are as
     /// soon as another does.
     void handle_network_change(Instant now);

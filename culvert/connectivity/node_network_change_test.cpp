@@ -117,11 +117,30 @@ TEST_F(NetworkChange, PeersHearWhichAddressesAreGone) {
 
 TEST_F(NetworkChange, AnotherAddressBesidesDisturbsNothing) {
     const auto path = client.node.send_path(gateway.id);
-    move(client, "192.0.2.1", "2001:db8:1::1");
+    client.node.handle_network_change(std::vector{*client.v4, *client.v6, ip("10.1.1.1"), ip("2001:db8:7::7")},
+                                      network.now);
+    network.settle_node(client);
     EXPECT_LE(outage(), 50ms) << "the first packets arrive";
     network.run_for(30s);
     EXPECT_TRUE(withdrawn(client).empty());
     EXPECT_EQ(client.node.send_path(gateway.id)->activated_at, path->activated_at);
+}
+
+TEST_F(NetworkChange, AnAddressThatComesBackIsUsedAgainAlthoughNotAllRelaysSawItGo) {
+    auto& other = network.add_relay("203.0.113.22", "2001:db8:113::22");
+    network.give_relays(client, {&relay, &other});
+    network.run_for(1s);
+    for (auto* mute : {&relay, &other}) {
+        mute->is_up = false;
+        move(client, "198.51.100.7", "2001:db8:7::7");
+        network.run_for(1s);
+        mute->is_up = true;
+        move(client, "192.0.2.1", "2001:db8:1::1");
+        EXPECT_LT(outage(), 5s);
+        network.run_for(5s);
+        const auto path = client.node.send_path(gateway.id);
+        EXPECT_EQ(path->source, at("[2001:db8:1::1]:52625")) << "not by a relay";
+    }
 }
 
 TEST_F(NetworkChange, ARelayIsReachedInTheFamilyThatIsLeft) {

@@ -74,13 +74,14 @@ std::vector<ice::Candidate> Node::seed_candidates(const std::optional<RelayId>& 
     return has_relays() ? relays_.seed_candidates(relay) : host_candidates_;
 }
 
-/// Those that no relay has shown us: what one has goes once a relay has answered, and others have come.
+/// What a relay has shown us goes once a relay has answered, and others have come. But not all relays may have seen it
+/// go, so who still knows it will not tell of it again.
 void Node::move_host_candidates(Connection& connection, Instant now) {
-    if (!has_relays()) {
-        for (const auto& candidate : host_candidates_) {
-            connection.add_local_candidate(candidate, outbox_, now);
-        }
-    }
+    auto seeds = seed_candidates(connection.relay());
+    std::erase_if(seeds, [&](const ice::Candidate& seed) {
+        return seed.kind == ice::CandidateKind::kRelay || !has_address(seed.base.ip);
+    });
+    connection.restore_local_candidates(seeds, outbox_, now);
     for (const auto& candidate : connection.agent().local_candidates()) {
         if (candidate.kind == ice::CandidateKind::kHost && !has_address(candidate.address.ip) &&
             !relays_.know({turn::GatheredKind::kHost, candidate.address, candidate.address})) {

@@ -374,8 +374,9 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
         return false;
     }
     const auto before = candidates_.server_reflexive(local.family());
-    is_verifying_ = is_verifying_ && request.destination != active_socket_;
-    const bool has_moved = request.destination == active_socket_ && before && *before != *mapped;
+    const bool is_in_use = request.destination == active_socket_;
+    const bool may_be_lost = is_in_use && (is_verifying_ || (before && *before != *mapped));
+    is_verifying_ = is_verifying_ && !is_in_use;
     candidates_.add_mapping(local, *mapped);
     if (const auto addresses = std::exchange(new_addresses_, std::nullopt)) {
         candidates_.keep_only(*addresses);
@@ -388,14 +389,15 @@ bool Allocation::handle_binding_success(const Request& request, const net::Socke
         } else {
             send_to_active(AllocateRequest{}, now);
         }
-    } else if (request.destination != active_socket_) {
+    } else if (!is_in_use) {
         spare_socket_ = is_verifying_ ? std::optional{request.destination} : std::nullopt;
         if (spare_socket_ && has_allocation() && !candidates_.has_host(active_socket_->family())) {
             move_to(*spare_socket_, now);
         }
-    } else if (has_moved && has_allocation() && !requests_.contains<RefreshRequest>()) {
-        // The allocation belongs to the address that the relay saw before (RFC 8656 section 6), so it is lost, unless
-        // the NAT changed its mind. The relay knows; otherwise we would learn it minutes later.
+    } else if (may_be_lost && has_allocation() && !requests_.contains<RefreshRequest>()) {
+        // The allocation belongs to the address that the relay saw before (RFC 8656 section 6), so it is lost if that
+        // is another now, unless the NAT changed its mind; and it may have ended while this host slept. The relay
+        // knows; otherwise we would learn it minutes later.
         send_to_active(RefreshRequest{}, now);
     }
     return true;

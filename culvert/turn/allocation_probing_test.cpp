@@ -198,6 +198,19 @@ TEST_F(ProbingTest, AsksTheRelayForItsAllocationWhenTheMappingHasChanged) {
     EXPECT_EQ(methods(), std::vector{Method::kAllocate});
 }
 
+TEST_F(ProbingTest, AsksTheRelayForItsAllocationWhenTheNetworkHasChanged) {
+    allocate();
+    // A host that slept comes back as it was, but by now the relay may have forgotten it.
+    allocation->handle_network_change(std::vector{kLocal4.ip}, at(60));
+    const auto refresh = answer_binding(60);
+    ASSERT_EQ(refresh.method(), Method::kRefresh);
+
+    deliver(refresh, error(refresh, 437), 60);
+
+    EXPECT_EQ(events(), (std::vector<AllocationEvent>{InvalidCandidate{kRelayed4}, InvalidCandidate{kCrossRelayed6}}));
+    EXPECT_EQ(methods(), std::vector{Method::kAllocate});
+}
+
 TEST_F(ProbingTest, RefusesAddressesThatCannotBeCandidates) {
     for (const auto* const text :
          {"0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "169.254.1.1:1", "[2001:db8::1]:1"}) {
