@@ -354,12 +354,17 @@ void Connection::fail(Failure failure) {
 // --- ICE ---
 
 void Connection::handle_agent_events(Relays& relays, Outbox& out, Instant now) {
+    const auto before = socket_;
     while (const auto event = agent_.poll_event()) {
         std::visit(overloaded{
                        [&](const ice::StateChanged& changed) { handle_state(changed.state, now); },
                        [&](const ice::Nominated& nominated) { handle_nomination(nominated, relays, out, now); },
                    },
                    *event);
+    }
+    if (socket_ != before) {
+        start_proactive_handshake(now);  // one, by the last path: the peer answers no two at once
+        flush_tunnel(out, now);
     }
 }
 
@@ -392,8 +397,6 @@ void Connection::handle_nomination(const ice::Nominated& nominated, Relays& rela
         update_idle_deadline();
         flush_buffers(out, now);
     }
-    start_proactive_handshake(now);
-    flush_tunnel(out, now);
 }
 
 void Connection::flush_buffers(Outbox& out, Instant now) {

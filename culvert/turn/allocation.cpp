@@ -62,7 +62,10 @@ void Allocation::handle_timeout(Instant now) {
                 return;
             case Due::kKeepAlive:
                 due_.set(Due::kKeepAlive, now + kKeepAliveInterval);
-                return send_to_active(BindingRequest{}, now);
+                if (!is_asking_where_we_are()) {
+                    send_to_active(BindingRequest{}, now);
+                }
+                return;
             case Due::kRetry:
                 if (is_suspended() && credentials_) {
                     probe(now);
@@ -152,6 +155,7 @@ void Allocation::handle_network_change(std::span<const net::IpAddress> host, Ins
         probe(now);
         return;
     }
+    requests_.erase<BindingRequest>();  // those that are on their way say where we were
     for (const auto& address : {server_.v4, server_.v6}) {
         if (address) {
             send(BindingRequest{}, *address, now);
@@ -312,6 +316,12 @@ void Allocation::buffer_bind(const net::SocketAddress& peer) {
         buffered_binds_.pop_front();
     }
     buffered_binds_.push_back(peer);
+}
+
+bool Allocation::is_asking_where_we_are() const {
+    return std::ranges::any_of(requests_, [&](const Request& request) {
+        return std::holds_alternative<BindingRequest>(request.kind) && request.destination == active_socket_;
+    });
 }
 
 bool Allocation::is_binding(const net::SocketAddress& peer) const {

@@ -152,6 +152,8 @@ private:
     void invalidate(std::string_view reason);
     void bind_now(const net::SocketAddress& peer, Instant now);
     void buffer_bind(const net::SocketAddress& peer);
+    /// The relay that is in use, by a request that it has not answered.
+    [[nodiscard]] bool is_asking_where_we_are() const;
     [[nodiscard]] bool is_binding(const net::SocketAddress& peer) const;
 
     // Responses of the relay. The success handlers return false if the response lacks what it must have; the request

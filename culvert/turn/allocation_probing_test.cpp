@@ -211,6 +211,20 @@ TEST_F(ProbingTest, AsksTheRelayForItsAllocationWhenTheNetworkHasChanged) {
     EXPECT_EQ(methods(), std::vector{Method::kAllocate});
 }
 
+TEST_F(ProbingTest, AsksNotTwiceAtATimeWhereItIsSeen) {
+    allocate();
+    allocation->handle_network_change(std::vector{kLocal4.ip}, at(24.7));
+    only();
+    allocation->handle_timeout(at(25));
+    EXPECT_TRUE(sent().empty()) << "the keep-alive";
+    allocation->handle_network_change(std::vector{address("172.30.0.101:52625").ip}, at(25.1));
+    only();
+    allocation->handle_timeout(at(25.75));
+    EXPECT_TRUE(sent().empty()) << "what was asked from the other address is not repeated";
+    allocation->handle_timeout(at(26.2));
+    only();
+}
+
 TEST_F(ProbingTest, RefusesAddressesThatCannotBeCandidates) {
     for (const auto* const text :
          {"0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "169.254.1.1:1", "[2001:db8::1]:1"}) {

@@ -20,6 +20,10 @@ public:
     /// Valid until the next call of anything that is not const.
     Request& add(Request request) { return requests_.emplace_back(std::move(request)); }
     void clear() { requests_.clear(); }
+    template <typename Kind>
+    void erase() {
+        std::erase_if(requests_, [](const Request& request) { return std::holds_alternative<Kind>(request.kind); });
+    }
 
     template <typename Kind>
     [[nodiscard]] bool contains() const {

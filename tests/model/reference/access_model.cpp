@@ -95,7 +95,7 @@ void AccessModel::change(const Action& action, Instant now) {
                    [&](const RevokeToken& it) { revoked_.emplace(it.device, now); },
                    [&](const RenameSite& it) { site_names_[it.site] += "'"; },
                    [&](const SetSearchDomain& it) { search_domain_ = it.domain; },
-                   ignores<Probe, Expect, Transfer, Unsolicited, Start, Stop, Crash, Hang, Suspend, Roam, Reset,
+                   ignores<Probe, Expect, Transfer, Unsolicited, Start, Stop, Crash, Hang, Suspend, Roam, Move, Reset,
                            ImpairLink, BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat,
                            SetClock, CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Deceive, Settle>,
                },

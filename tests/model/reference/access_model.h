@@ -48,6 +48,7 @@ public:
     [[nodiscard]] Standing is_shown(ClientNo client, const ResourceId& resource) const;
     /// is_shown(), and the client's token is neither expired nor deleted.
     [[nodiscard]] Standing may_reach(ClientNo client, const ResourceId& resource, Instant now) const;
+    [[nodiscard]] bool is_revoked(const Device& device) const { return revoked_.contains(device); }
     /// Whether the device may sign in. Its token does not expire, or not yet, and was not deleted.
     [[nodiscard]] Standing may_sign_in(const Device& device, Instant now) const;
     [[nodiscard]] std::optional<Instant> token_expiry(ClientNo client) const;

@@ -195,6 +195,10 @@ void Calm::handle(const ActionTaken& event, Instant now) {
                 begin(it.client, kMoves, "LIV-2", now);
                 begin(it.client, kNoSession, "LIV-2", now);  // the portal may not notice for long
             },
+            [&](const Move& it) {
+                begin(as_process(it.device), kMoves, "LIV-2", now);
+                begin(as_process(it.device), kNoSession, "LIV-2", now);
+            },
             [&](const Reset& it) { begin(it.client, kNoSession, "LIV-2", now); },
             [&](const CutPortal& it) { begin(as_process(it.device), kCut, "LIV-6", now); },
             [&](const Settle&) {

@@ -36,10 +36,6 @@ bool is_told_as_it_is(const ToldResources::Resource& told, const AccessModel::Re
            });
 }
 
-Duration latency_of(const Setup& setup, GatewayNo gateway) {
-    return setup.gateways.at(gateway.value - 1U).access.latency;
-}
-
 /// Whether the gateway is gone for so long that the portal will not choose it.
 bool is_known_to_be_gone(const Situation& situation, GatewayNo gateway, Instant now) {
     const auto& calm = situation.calm();
@@ -85,7 +81,7 @@ bool has_running_relay(const Situation& situation) {
 
 bool have_sure_path(const Situation& situation, ClientNo client, GatewayNo gateway, Instant at) {
     const auto& setup = situation.setup();
-    return have_relayed_path(setup, situation.access_of(client), setup.gateways.at(gateway.value - 1U).access) &&
+    return have_relayed_path(setup, situation.access_of(client), situation.access_of(gateway)) &&
            !situation.nats_forget(client, gateway) && !situation.may_be_denied(client, gateway, at);
 }
 
@@ -201,8 +197,8 @@ Duration time_limit(const Situation& situation, const Expectation& expectation) 
     Duration one_way = client + setup.portal_latency;
     bool is_late = situation.driver(expectation.client) == Driver::kLate;
     for (const auto gateway : expectation.gateways) {
-        one_way = std::max({one_way, latency_of(setup, gateway) + setup.portal_latency,
-                            client + latency_of(setup, gateway) + 2 * relay});
+        const auto gateway_latency = Duration{situation.access_of(gateway).latency};
+        one_way = std::max({one_way, gateway_latency + setup.portal_latency, client + gateway_latency + 2 * relay});
         is_late = is_late || situation.driver(gateway) == Driver::kLate;
     }
     const auto excess = std::max<Duration>(one_way - kReferenceLatency, 0ms);

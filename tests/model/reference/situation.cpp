@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "culvert/base/overloaded.h"
 #include "culvert/turn/constants.h"
 #include "culvert/wireguard/constants.h"
 #include "culvert/wireguard/message.h"
@@ -50,6 +51,8 @@ void Situation::handle(const ActionTaken& event, Instant now) {
     access_.apply(event.step.action, now);
     if (const auto* reset = std::get_if<Reset>(&event.step.action)) {
         told_[reset->client].reset();
+    } else if (const auto* roam = std::get_if<Roam>(&event.step.action)) {
+        roaming_.insert(roam->client);
     } else if (const auto* clock = std::get_if<SetClock>(&event.step.action)) {
         const auto former = clock_error(clock->gateway);
         clocks_set_.insert_or_assign(clock->gateway, ClockSet{now, clock->ahead - clock->behind, former});
@@ -98,9 +101,11 @@ void Situation::handle(const HostAttached& event, Instant) {
         relay != nullptr && setup_.relays.at(relay->value - 1U).is_hostile) {
         liars_.insert(event.addresses.begin(), event.addresses.end());
     }
+    accesses_.insert_or_assign(event.host, event.access);
     if (const auto* client = std::get_if<ClientNo>(&event.host)) {
-        accesses_.insert_or_assign(*client, event.access);
-        told_[*client].reset();
+        if (roaming_.erase(*client) > 0) {
+            told_[*client].reset();  // who moves otherwise keeps what it has
+        }
     }
 }
 
@@ -114,6 +119,12 @@ void Situation::handle(const NatReplaced& event, Instant) {
 }
 
 void Situation::handle(const SessionOpened& event, Instant) {
+    if (const auto* client = std::get_if<ClientNo>(&event.device); client != nullptr) {
+        const auto [key, is_first] = keys_.try_emplace(*client, event.public_key);
+        if (!is_first && std::exchange(key->second, event.public_key) != event.public_key) {
+            told_[*client].reset();  // it has stood still for longer than its peers wait
+        }
+    }
     ids_.insert_or_assign(event.device, event.id);
 }
 
@@ -220,9 +231,17 @@ bool Situation::is_hostile(GatewayNo gateway) const {
     return setup_.gateways.at(gateway.value - 1U).is_hostile;
 }
 
-const Access& Situation::access_of(ClientNo client) const {
-    const auto found = accesses_.find(client);
-    return found == accesses_.end() ? setup_.clients.at(client.value - 1U).access : found->second;
+const Access& Situation::access_of(const std::variant<ClientNo, GatewayNo>& device) const {
+    return std::visit(
+        overloaded{[&](ClientNo client) -> const Access& {
+                       const auto found = accesses_.find(client);
+                       return found == accesses_.end() ? setup_.clients.at(client.value - 1U).access : found->second;
+                   },
+                   [&](GatewayNo gateway) -> const Access& {
+                       const auto found = accesses_.find(gateway);
+                       return found == accesses_.end() ? setup_.gateways.at(gateway.value - 1U).access : found->second;
+                   }},
+        device);
 }
 
 const std::optional<NatBox>& Situation::nat_of(const Device& host) const {
@@ -246,10 +265,15 @@ bool Situation::may_lack_relays(const Device& device) const {
     if (client == nullptr && gateway == nullptr) {
         return false;
     }
-    const auto& access = client != nullptr ? access_of(*client) : setup_.gateways.at(gateway->value - 1U).access;
-    return setup_.relays.empty() || std::ranges::any_of(setup_.relays, [&](const RelaySetup& relay) {
-               return !(access.has_v4 && relay.has_v4) && !(access.has_v6 && relay.has_v6);
-           });
+    const auto& access = client != nullptr ? access_of(*client) : access_of(*gateway);
+    for (std::size_t i = 0; i < setup_.relays.size(); ++i) {
+        const auto& relay = setup_.relays[i];
+        const bool is_unreachable = !(access.has_v4 && relay.has_v4) && !(access.has_v6 && relay.has_v6);
+        if (is_unreachable || access_.is_revoked(RelayNo{static_cast<std::uint8_t>(i + 1)})) {
+            return true;
+        }
+    }
+    return setup_.relays.empty();
 }
 
 Driver Situation::driver(const Device& device) const {

@@ -34,7 +34,7 @@ public:
     [[nodiscard]] bool is_hostile(ClientNo client) const;
     [[nodiscard]] bool is_hostile(GatewayNo gateway) const;
     /// How the client is attached now; it may have moved.
-    [[nodiscard]] const Access& access_of(ClientNo client) const;
+    [[nodiscard]] const Access& access_of(const std::variant<ClientNo, GatewayNo>& device) const;
     /// The NAT that the host is behind: its own, or that of its LAN.
     [[nodiscard]] const std::optional<NatBox>& nat_of(const Device& host) const;
     /// Whether NATs may forget mappings that an idle connection between the two needs.
@@ -97,11 +97,14 @@ private:
     AccessModel access_;
     Calm calm_;
     std::map<ClientNo, ToldResources> told_;
+    /// Under way to another network, where they start anew.
+    std::set<ClientNo> roaming_;
+    std::map<ClientNo, crypto::PublicKey> keys_;
     std::map<GatewayNo, Grants> grants_;
     Answers answers_;
     std::map<std::pair<ClientNo, GatewayNo>, Instant> goodbyes_;
     std::map<GatewayNo, portal_api::Interface> gateway_interfaces_;
-    std::map<ClientNo, Access> accesses_;
+    std::map<Device, Access> accesses_;
     /// A LAN has the NAT of the host that came first.
     struct Lan {
         std::set<Device> members;

@@ -215,6 +215,15 @@ struct Roam {
     static constexpr auto kShape =
         shape("roam", word("client", &Roam::client), option("gap", &Roam::gap), fields_of(&Roam::access));
 };
+/// A client's or gateway's host moves to another network, which its process notices: no network for `gap`, then new
+/// addresses, to which connections move.
+struct Move {
+    Device device;
+    Access access;
+    milliseconds gap{0};
+    static constexpr auto kShape =
+        shape("move", word("device", &Move::device), option("gap", &Move::gap), fields_of(&Move::access));
+};
 /// SIGHUP: new sockets and keys, same network.
 struct Reset {
     ClientNo client;
@@ -482,8 +491,8 @@ struct Settle {
 
 using Action = std::variant<Probe, Expect, Transfer, Unsolicited, CreateResource, DeleteResource, SetAddress,
                             SetFilters, SetSites, CreatePolicy, DeletePolicy, SetPolicyDisabled, JoinGroup, LeaveGroup,
-                            RevokeToken, RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Reset,
-                            ImpairLink, BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat,
+                            RevokeToken, RenameSite, SetSearchDomain, Start, Stop, Crash, Hang, Suspend, Roam, Move,
+                            Reset, ImpairLink, BlockDirect, BlockRelay, LoseFamily, RebootNat, RenumberNat, ReplaceNat,
                             SetClock, CutPortal, PortalTrouble, Forge, Betray, Attack, AbuseRelay, Deceive, Settle>;
 
 struct Step {

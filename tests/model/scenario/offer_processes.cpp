@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "tests/model/scenario/draw_setup.h"
 #include "tests/model/scenario/offers.h"
@@ -27,6 +29,13 @@ std::vector<Process> devices_as_processes(const Plan& plan) {
     return processes;
 }
 
+std::vector<Device> movable(const Plan& plan) {
+    std::vector<Device> devices;
+    std::ranges::copy(plan.clients(), std::back_inserter(devices));
+    std::ranges::copy(plan.gateways(), std::back_inserter(devices));
+    return devices;
+}
+
 }  // namespace
 
 void offer_processes(const Plan& plan, Offers& offers) {
@@ -44,6 +53,10 @@ void offer_processes(const Plan& plan, Offers& offers) {
     offers.about(4, plan.clients(), [](ChoiceSource& source, ClientNo client) {
         auto access = draw_access(source);
         return Roam{client, access, draw_pause(source)};
+    });
+    offers.about(4, movable(plan), [](ChoiceSource& source, const Device& device) {
+        auto access = draw_access(source);
+        return Move{device, access, draw_pause(source)};
     });
 }
 

@@ -86,6 +86,10 @@ void Plan::apply(const Action& action) {
                        accesses_[a.client] = a.access;
                        begin_fault(a.gap + kAftermath);
                    },
+                   [&](const Move& a) {
+                       accesses_[a.device] = a.access;
+                       begin_fault(a.gap + kAftermath);
+                   },
                    [&]<OneOf<Hang, ImpairLink, BlockDirect, BlockRelay, LoseFamily, PortalTrouble> Lasting>(
                        const Lasting& a) { begin_fault(a.duration); },
                    [&]<OneOf<RebootNat, RenumberNat, ReplaceNat, SetClock, CutPortal> Sudden>(const Sudden&) {

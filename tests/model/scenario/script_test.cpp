@@ -117,6 +117,8 @@ TEST(Script, ReadsBackEveryField) {
         "suspend client2 for=90s",
         "roam client2 gap=1ms no-v4 no-v6 nat=address-and-port,independent,random-port,hairpins,"
         "only-outbound-refreshes,timeout=1s,maps-to-3478 lan=2 interfaces=3 latency=4ms port=5",
+        "move gateway2 gap=1ms no-v4 no-v6 nat=address-and-port,independent,random-port,hairpins,"
+        "only-outbound-refreshes,timeout=1s,maps-to-3478 lan=2 interfaces=3 latency=4ms port=5",
         "reset client2",
         "impair gateway2 only-down only-up loss=1 burst=2 duplicate=3 corrupt=4 delay=5ms jitter=6ms reorders rate=7 "
         "mtu=8 for=9ms",

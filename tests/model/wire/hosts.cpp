@@ -98,7 +98,7 @@ bool Hosts::may_be_full(const net::SocketAddress& relay) const {
 void Hosts::observe(const Observation& observation, Instant now) {
     calm_.observe(observation, now);
     std::visit(overloaded{[&](const ProcessChanged& change) { handle(change, now); },
-                          [&](const HostAttached& attached) { handle(attached); },
+                          [&](const HostAttached& attached) { handle(attached, now); },
                           [&](const NatReplaced& replaced) { handle(replaced); },
                           [&](const SessionOpened& session) { handle(session, now); },
                           [&](const MessageToDevice& message) { handle(message, now); },
@@ -127,7 +127,10 @@ void Hosts::handle(const ProcessChanged& change, Instant now) {
     }
     switch (change.state) {
         case ProcessState::kRunning:
-            if (host.state == ProcessState::kStopped) {
+            if (host.state != ProcessState::kStopped) {
+                host.changed_at = now;
+            } else {
+                host.changed_at.reset();
                 ++host.run;
                 host.slept = {};
                 host.session_opened.reset();
@@ -146,8 +149,11 @@ void Hosts::handle(const ProcessChanged& change, Instant now) {
     host.state = change.state;
 }
 
-void Hosts::handle(const HostAttached& attached) {
+void Hosts::handle(const HostAttached& attached, Instant now) {
     auto& host = hosts_.at(attached.host);
+    if (!host.addresses.empty()) {
+        host.changed_at = now;
+    }
     host.former_addresses.insert(host.addresses.begin(), host.addresses.end());
     host.addresses = attached.addresses;
     host.port = attached.access.port;

@@ -46,6 +46,8 @@ struct Host {
     Device device;
     std::vector<net::IpAddress> addresses;
     std::set<net::IpAddress> former_addresses;
+    /// When its process last had reason to show itself to its peers anew: it has moved, or stood still.
+    std::optional<Instant> changed_at;
     std::uint16_t port = 0;
     Duration latency{};
     std::uint8_t lan = 0;            ///< hosts with the same number other than 0 share a NAT
@@ -110,7 +112,7 @@ public:
 
 private:
     void handle(const ProcessChanged& change, Instant now);
-    void handle(const HostAttached& attached);
+    void handle(const HostAttached& attached, Instant now);
     void handle(const NatReplaced& replaced);
     void handle(const SessionOpened& session, Instant now);
     void handle(const MessageToDevice& message, Instant now);

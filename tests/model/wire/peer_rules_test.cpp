@@ -299,6 +299,19 @@ TEST_F(PeerRules, RejectHastyHandshakes) {
     expect_violation("PRO-1 an unanswered handshake initiation is repeated in less than 5 s");
 }
 
+TEST_F(PeerRules, AllowHastyHandshakesOfWhoHasMoved) {
+    connect();
+    client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));
+    observe(HostAttached{kClient, {client_address.ip}, Access{}});
+    sleep(2s);
+    client_to_gateway(initiation(kClientIndex + 1, gateway_keys.public_key()));
+    expect_conforming();
+
+    sleep(4900ms);
+    client_to_gateway(initiation(kClientIndex + 2, gateway_keys.public_key()));
+    expect_violation("PRO-1 an unanswered handshake initiation is repeated in less than 5 s");
+}
+
 TEST_F(PeerRules, AllowHandshakesAfterFiveSecondsAndAfterTwoMinutes) {
     connect();
     client_to_gateway(initiation(kClientIndex, gateway_keys.public_key()));

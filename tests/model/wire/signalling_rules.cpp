@@ -1,6 +1,7 @@
 #include "tests/model/wire/signalling_rules.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -136,7 +137,10 @@ Complaint SignallingRules::judge_numbers(const Host& host, const Signalled& sign
             !host.has_impatient_nat && hosts_.calm().disturbed_at() < signalled.since - kSettleTime) {
             return "more reflexive candidates of one family than relays";
         }
-        if (count_family(signalled.hosts, family) > host.addresses.size()) {
+        std::set<net::SocketAddress> present;
+        std::ranges::copy_if(signalled.hosts, std::inserter(present, present.end()),
+                             [&](const auto& address) { return host.has_address(address.ip); });
+        if (count_family(present, family) > host.addresses.size()) {
             return "more host candidates than the host has addresses";
         }
     }
@@ -147,7 +151,7 @@ void SignallingRules::handle_withdrawal(Host& host, const std::vector<Uuid>& pee
                                         const std::vector<std::string>& lines, Instant now) {
     for (const auto& line : lines) {
         const auto candidate = CandidateLine::parse(line);
-        const Complaint complaint = candidate ? judge_withdrawal(*candidate) : candidate.error();
+        const Complaint complaint = candidate ? judge_withdrawal(host, *candidate) : candidate.error();
         findings_.judge("PRO-1", complaint, now, [&] { return host.name() + ", " + line; });
         if (!candidate) {
             continue;
@@ -159,9 +163,22 @@ void SignallingRules::handle_withdrawal(Host& host, const std::vector<Uuid>& pee
     }
 }
 
-/// A peer that is told that a path is gone gives it up even if it works (spec/testing.md section 5, item 20).
-Complaint SignallingRules::judge_withdrawal(const CandidateLine& candidate) {
-    return candidate.kind == CandidateKind::kRelay ? Complaint{} : "a candidate other than a relayed one is withdrawn";
+/// A peer that is told that a path is gone gives it up even if it works (spec/testing.md section 5, item 20). Of a host
+/// that has moved away from an address it is told.
+Complaint SignallingRules::judge_withdrawal(const Host& host, const CandidateLine& candidate) {
+    switch (candidate.kind) {
+        case CandidateKind::kHost:
+            return host.former_addresses.contains(candidate.address.ip)
+                       ? Complaint{}
+                       : "a host candidate is withdrawn, although the host has not moved";
+        case CandidateKind::kServerReflexive:
+            return !host.former_addresses.empty()
+                       ? Complaint{}
+                       : "a reflexive candidate is withdrawn, although the host has not moved";
+        case CandidateKind::kRelay:
+            return {};
+    }
+    return {};
 }
 
 void SignallingRules::handle_end_of_flow(Host& host, const ResourceId& resource, Instant now) {

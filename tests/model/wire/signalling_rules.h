@@ -37,7 +37,7 @@ private:
                            Instant now);
     void handle_withdrawal(Host& host, const std::vector<Uuid>& peers, const std::vector<std::string>& lines,
                            Instant now);
-    [[nodiscard]] static Complaint judge_withdrawal(const CandidateLine& candidate);
+    [[nodiscard]] static Complaint judge_withdrawal(const Host& host, const CandidateLine& candidate);
     void handle_create_flow(Host& host, const ResourceId& resource, Instant now);
     [[nodiscard]] Complaint judge_candidate(const Host& host, std::string_view line, Signalled& signalled, Instant now);
     [[nodiscard]] Complaint judge_numbers(const Host& host, const Signalled& signalled);

@@ -74,7 +74,15 @@ TEST_F(Signalling, WithdrawsNoHostCandidates) {
     broadcast({client_line()});
     withdraw({client_line()});
 
-    expect_violation("PRO-1 a candidate other than a relayed one is withdrawn");
+    expect_violation("PRO-1 a host candidate is withdrawn, although the host has not moved");
+}
+
+TEST_F(Signalling, WithdrawsWhatItHasMovedAwayFrom) {
+    allocate();
+    broadcast({client_line(), kReflexive});
+    observe(HostAttached{kClient, {*net::IpAddress::parse("198.18.7.7")}, Access{}});
+    withdraw({client_line(), kReflexive});
+    expect_conforming();
 }
 
 TEST_F(Signalling, WithdrawsNoReflexiveCandidates) {
@@ -82,7 +90,7 @@ TEST_F(Signalling, WithdrawsNoReflexiveCandidates) {
     broadcast({kReflexive});
     withdraw({kReflexive});
 
-    expect_violation("PRO-1 a candidate other than a relayed one is withdrawn");
+    expect_violation("PRO-1 a reflexive candidate is withdrawn, although the host has not moved");
 }
 
 TEST_F(Signalling, KeepsOneReflexiveCandidatePerFamilyAndRelay) {

@@ -108,7 +108,7 @@ Complaint TurnClientRules::judge(Host& host, const net::SocketAddress& relay, co
         }
     }
     const auto local = host.local(now);
-    const bool is_extra_probe = message.type() != stun_type::kChannelBind && is_told(host, state, message);
+    const bool is_extra_probe = message.type() != stun_type::kChannelBind && asks_anew(host, state, message);
     const auto order = judge_order(host, message, state, now);
     const auto schedule = judge_schedule(host, message, state, local);
     if (message.type() == stun_type::kBinding) {
@@ -196,10 +196,16 @@ bool TurnClientRules::has_given_up(const Allocation& allocation, Instant local) 
 }
 
 /// Whether a new list of relays makes the host ask, beside what it has asked already.
-bool TurnClientRules::is_told(const Host& host, const Allocation& allocation, const StunMessage& message) {
+bool TurnClientRules::asks_anew(const Host& host, const Allocation& allocation, const StunMessage& message) {
     const auto series = allocation.series.find({message.type(), channel_of(message)});
-    return series != allocation.series.end() && host.last_relay_list &&
-           host.local(*host.last_relay_list) >= series->second.last;
+    if (series == allocation.series.end()) {
+        return false;
+    }
+    const auto last = series->second.last;
+    // Who has moved asks at both of a relay's addresses at once, and at one again if the other does not answer.
+    const auto patience = message.type() == stun_type::kBinding ? Duration{turn::kGiveUpAfter} : Duration{};
+    return (host.last_relay_list && host.local(*host.last_relay_list) >= last) ||
+           (host.changed_at && host.local(*host.changed_at) + patience >= last);
 }
 
 /// A relay's nonce is good at all of its addresses.
@@ -293,7 +299,7 @@ Complaint TurnClientRules::judge_schedule(const Host& host, const StunMessage& m
     const auto id = message.transaction_id();
     const auto pause = local - series.last;
     Complaint complaint;
-    if (!series.is_open || is_told(host, allocation, message) || series.transmissions >= kTransmissions) {
+    if (!series.is_open || asks_anew(host, allocation, message) || series.transmissions >= kTransmissions) {
         series = {.last = local, .transmissions = 1, .is_open = true, .id = id};
         return complaint;
     }

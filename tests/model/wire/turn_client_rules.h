@@ -85,7 +85,7 @@ private:
     [[nodiscard]] Complaint judge(Host& host, const net::SocketAddress& relay, const StunMessage& message, Instant now);
     [[nodiscard]] static Complaint judge_form(const StunMessage& message, std::string_view software);
     [[nodiscard]] static bool has_given_up(const Allocation& allocation, Instant local);
-    [[nodiscard]] static bool is_told(const Host& host, const Allocation& allocation, const StunMessage& message);
+    [[nodiscard]] static bool asks_anew(const Host& host, const Allocation& allocation, const StunMessage& message);
     [[nodiscard]] bool is_newest_nonce(const Host& host, const RelayCredentials& credentials,
                                        const Allocation& allocation, std::string_view nonce) const;
     [[nodiscard]] Complaint judge_credentials(const Host& host, const StunMessage& message,

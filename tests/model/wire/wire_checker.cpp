@@ -21,6 +21,8 @@ using namespace wire;
 
 /// How long a process may take to notice that its addresses changed.
 constexpr Duration kNotice = std::chrono::seconds{10};
+/// A connection without a path (spec/connectivity.md section 8.3).
+constexpr Duration kGivesUp = std::chrono::seconds{45};
 using turn::kRelayPort;
 
 bool is_channel_data(ByteSpan datagram) {
@@ -143,9 +145,11 @@ void WireChecker::Rules::handle(const DatagramSent& sent, Instant now) {
 
 Complaint WireChecker::Rules::judge(Host& host, const DatagramSent& sent, Instant now) {
     if (!host.has_address(sent.from.ip)) {
-        // A process may not have noticed yet that its host moved; the kernel would refuse.
+        // A process may not have noticed yet that its host moved, or has no other path to a peer and has not given it
+        // up; the kernel would refuse.
         const bool has_just_moved =
-            host.former_addresses.contains(sent.from.ip) && hosts.calm().disturbed_at(host.device) >= now - kNotice;
+            host.former_addresses.contains(sent.from.ip) && (hosts.calm().disturbed_at(host.device) >= now - kNotice ||
+                                                             (host.changed_at && *host.changed_at >= now - kGivesUp));
         return has_just_moved ? Complaint{} : "a datagram is sent from an address that the host does not have";
     }
     if (sent.from.family() != sent.to.family()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "culvert/connectivity/constants.h"
 #include "culvert/crypto/hash.h"
 #include "culvert/wireguard/constants.h"
 
@@ -161,10 +162,11 @@ Complaint WireGuardRules::judge_pace(const PeerDatagram& datagram, const WireGua
     if (!is_first) {
         const bool is_switched =
             last.leg != datagram.leg || ice_.last_nomination(host, grant.peer) >= last.last_at + host.slept;
+        const bool is_moving = host.changed_at && datagram.now - *host.changed_at <= connectivity::kMovingTime + kTick;
         const bool is_renewed = grant.renewed >= last.last_at + host.slept;
         if (message.sender == last.last_index) {
             complaint = "a handshake initiation repeats its index";
-        } else if (!last.is_answered && local - last.last_at < kRekeyTimeout) {
+        } else if (!last.is_answered && local - last.last_at < kRekeyTimeout && !is_moving) {
             complaint = "an unanswered handshake initiation is repeated in less than 5 s";
         } else if (last.is_answered && !is_renewed && !is_switched && last.established &&
                    local - *last.established < kRekeyAfterTime && !is_silent(host, grant.peer, datagram.now) &&

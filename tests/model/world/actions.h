@@ -73,6 +73,7 @@ private:
     bool apply(const Hang& action);
     bool apply(const Suspend& action);
     bool apply(const Roam& action);
+    bool apply(const Move& action);
     bool apply(const Reset& action);
     bool end_portal(bool is_crash);
     void start_portal();

@@ -149,7 +149,7 @@ bool Actions::apply(const Hang& action) {
     if (machine == nullptr || !machine->is_running()) {
         return false;
     }
-    machine->hang(world_.now_ + action.duration);
+    machine->hang(world_.now_ + action.duration, world_.now_);
     world_.touch(*device);
     return true;
 }
@@ -177,6 +177,22 @@ bool Actions::apply(const Roam& action) {
         machine->link().set_attached(true);
         machine->reset("roam", world_.now_);
         world_.touch(client);
+    });
+    return true;
+}
+
+bool Actions::apply(const Move& action) {
+    auto* machine = find(action.device);
+    if (machine == nullptr || !machine->is_running() || std::holds_alternative<RelayNo>(action.device)) {
+        return false;
+    }
+    world_.network_.detach(action.device);
+    machine->link().set_attached(false);
+    world_.at(world_.now_ + action.gap, [this, machine, action] {
+        world_.attach(*machine, action.access);
+        machine->link().set_attached(true);
+        machine->handle_network_change(action.gap, world_.now_);
+        world_.touch(action.device);
     });
     return true;
 }

@@ -73,6 +73,11 @@ void ClientProcess::handle(tunnel::KeyChanged& event, Instant now) {
     link_.channel().connect(event.public_key, now);
 }
 
+void ClientProcess::handle_network_change(std::span<const net::IpAddress> addresses, Instant now) {
+    state_.apply(tunnel::NetworkChanged{{addresses.begin(), addresses.end()}}, now, wall_seconds());
+    drain_events(now);
+}
+
 void ClientProcess::reset(std::string_view reason, Instant now) {
     state_.reset(reason, now);
     drain_events(now);

@@ -19,6 +19,7 @@ public:
     void handle_timeout(Instant now) override { state_.handle_timeout(now, wall_seconds()); }
     std::optional<Instant> poll_timeout() override { return state_.poll_timeout(); }
     bool drain(Instant now) override;
+    void handle_network_change(std::span<const net::IpAddress> addresses, Instant now) override;
     void reset(std::string_view reason, Instant now) override;
     void shut_down(Instant now) override { state_.shut_down(now); }
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ public:
 
     /// SIGHUP, or another network.
     virtual void reset(std::string_view reason, Instant now) = 0;
+    /// The host has these addresses now.
+    virtual void handle_network_change(std::span<const net::IpAddress> addresses, Instant now) = 0;
     /// Says goodbye; drain() once more, then end the process.
     virtual void shut_down(Instant now) = 0;
 

@@ -68,6 +68,10 @@ public:
         return program().drain_events(now) || has_output;
     }
 
+    void handle_network_change(std::span<const net::IpAddress> addresses, Instant now) override {
+        program().handle_network_change(addresses, now);
+        loop_.run(now);
+    }
     void reset(std::string_view reason, Instant now) override {
         program().reset(reason, now);
         bind(now);

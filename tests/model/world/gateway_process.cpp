@@ -65,6 +65,11 @@ bool GatewayProcess::drain_events(Instant now) {
     return has_output;
 }
 
+void GatewayProcess::handle_network_change(std::span<const net::IpAddress> addresses, Instant now) {
+    state_.apply(tunnel::NetworkChanged{{addresses.begin(), addresses.end()}}, now, wall_seconds());
+    drain_events(now);
+}
+
 portal_channel::ChannelOptions GatewayProcess::channel_options() const {
     return {.role = portal_api::Role::kGateway, .stamp_secret = {}, .max_partition_time = {}};
 }

@@ -26,6 +26,9 @@ public:
     void handle_timeout(Instant now) override { node_.handle_timeout(now); }
     std::optional<Instant> poll_timeout() override { return node_.poll_timeout(); }
     bool drain(Instant now) override;
+    void handle_network_change(std::span<const net::IpAddress> addresses, Instant now) override {
+        node_.handle_network_change(addresses, now);
+    }
     void reset(std::string_view reason, Instant now) override;
     void shut_down(Instant) override {}
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;

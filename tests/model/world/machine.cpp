@@ -21,6 +21,8 @@ constexpr Duration kGrossLateness = 5s;
 constexpr Duration kMaxSpuriousPause = 500ms;
 /// One turn of so many is followed by a timeout that is not due.
 constexpr unsigned kTurnsPerInspection = 16;
+/// session::kPeersPatience.
+constexpr Duration kPeersPatience = 15s;
 
 Duration random_below(Rng& rng, Duration limit) {
     return Duration{static_cast<Duration::rep>(rng.below(static_cast<std::uint64_t>(limit.count())))};
@@ -74,6 +76,8 @@ void Machine::end(ProcessState state, bool is_crash, Instant now) {
     waiting_.clear();
     wakes_up_.reset();
     missed_reset_.reset();
+    missed_change_.reset();
+    stands_still_since_.reset();
     change(state, is_crash);
 }
 
@@ -98,9 +102,10 @@ void Machine::crash(Instant now) {
     }
 }
 
-void Machine::hang(Instant until) {
+void Machine::hang(Instant until, Instant now) {
     if (state_ == ProcessState::kRunning) {
         wakes_up_ = until;
+        stands_still_since_ = now;
         change(ProcessState::kHung);
     }
 }
@@ -108,6 +113,7 @@ void Machine::hang(Instant until) {
 void Machine::suspend(Instant until, Instant now) {
     if (state_ == ProcessState::kRunning) {
         wakes_up_ = until;
+        stands_still_since_ = now;
         slept_ -= now.time_since_epoch();  // completed by wake_up()
         change(ProcessState::kSuspended);
     }
@@ -130,6 +136,10 @@ void Machine::wake_up(Instant now) {
     if (const auto reason = std::exchange(missed_reset_, std::nullopt)) {
         process_->reset(*reason, local(now));
     }
+    const auto away = now - std::exchange(stands_still_since_, std::nullopt).value_or(now);
+    if (const auto missed = std::exchange(missed_change_, std::nullopt); missed || away > kPeersPatience) {
+        handle_network_change(std::max(away, missed.value_or(Duration{})), now);
+    }
     step(now);
 }
 
@@ -141,6 +151,23 @@ void Machine::reset(std::string_view reason, Instant now) {
     } else if (state_ != ProcessState::kStopped) {
         missed_reset_ = reason;
     }
+}
+
+void Machine::handle_network_change(Duration away, Instant now) {
+    environment_.set_speaker(as_process(device_));
+    if (!is_running()) {
+        if (state_ != ProcessState::kStopped) {
+            missed_change_ = away;
+        }
+        return;
+    }
+    link_.channel().reconnect(local(now));
+    if (away > kPeersPatience && std::holds_alternative<ClientNo>(device_)) {
+        process_->reset("network changed", local(now));
+    } else {
+        process_->handle_network_change(addresses_, local(now));
+    }
+    step(now);
 }
 
 // --- Input ---

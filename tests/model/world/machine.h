@@ -28,11 +28,14 @@ public:
     void stop(Instant now);
     void crash(Instant now);
     /// No processor time until then; datagrams wait in the socket's buffer.
-    void hang(Instant until);
+    void hang(Instant until, Instant now);
     /// The host sleeps until then: datagrams are lost, the process's clock stands still.
     void suspend(Instant until, Instant now);
     void wake_up(Instant now);
     void reset(std::string_view reason, Instant now);
+    /// The host's addresses are others now, or it was without network for so long, or stood still: what devices do
+    /// about that (spec/connectivity.md section 9.4).
+    void handle_network_change(Duration away, Instant now);
     [[nodiscard]] ProcessState state() const { return state_; }
     [[nodiscard]] bool is_running() const { return state_ == ProcessState::kRunning; }
 
@@ -97,6 +100,9 @@ private:
     std::optional<Instant> wakes_up_;
     /// Why it was to be reset while it got no processor time.
     std::optional<std::string> missed_reset_;
+    /// How long it was without network when it came back and the process got no processor time.
+    std::optional<Duration> missed_change_;
+    std::optional<Instant> stands_still_since_;
     bool has_failed_ = false;
     /// How far the process's clock is behind the world's.
     Duration slept_{};

@@ -25,6 +25,7 @@ public:
     std::optional<Instant> poll_timeout() override;
     bool drain(Instant now) override;
     void reset(std::string_view, Instant) override {}
+    void handle_network_change(std::span<const net::IpAddress>, Instant) override {}
     void shut_down(Instant) override {}
     [[nodiscard]] portal_channel::ChannelOptions channel_options() const override;
     [[nodiscard]] std::optional<crypto::PublicKey> public_key() const override { return std::nullopt; }
