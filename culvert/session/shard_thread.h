@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <expected>
@@ -51,6 +53,8 @@ public:
 
     /// Far more than a healthy control thread ever leaves waiting.
     static constexpr std::size_t kMailboxCapacity = 8192;
+    /// Packets do not wait for a burst of messages: one that opens a connection takes some 0.1 ms.
+    static constexpr std::size_t kCommandsPerTurn = 16;
 
     /// `make_state` returns the state machine, which may be of a kind that cannot be moved.
     template <typename MakeState>
@@ -153,8 +157,14 @@ private:
 
     bool handle_commands(Instant now) override {
         turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        const auto commands = commands_.take();
-        for (const auto& command : commands) {
+        if (next_command_ == taken_commands_.size()) {
+            next_command_ = 0;
+            taken_commands_ = commands_.take();
+        }
+        const auto end = std::min(taken_commands_.size(), next_command_ + kCommandsPerTurn);
+        const bool has_any = next_command_ < end;
+        while (next_command_ < end) {
+            const auto& command = taken_commands_[next_command_++];
             if (is<tunnel::NetworkChanged>(command)) {
                 tell_sockets();
             }
@@ -164,7 +174,7 @@ private:
             }
             is_finished_ |= is<tunnel::ShutDown>(command);
         }
-        return !commands.empty();
+        return has_any;
     }
     int commands_fd() const override { return commands_.fd(); }
 
@@ -233,6 +243,9 @@ private:
     bool is_finished() const override { return is_finished_; }
 
     io::Mailbox<Command> commands_{kMailboxCapacity};
+    /// Those out of the mailbox, which has room meanwhile, and the first that waits for its turn.
+    std::vector<Command> taken_commands_;
+    std::size_t next_command_ = 0;
     io::Mailbox<Event> events_{kMailboxCapacity};
     std::optional<typename State::Event> waiting_event_;
     bool is_finished_ = false;

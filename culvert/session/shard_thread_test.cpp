@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <functional>
+#include <future>
 #include <stdexcept>
 #include <string>
 
@@ -30,13 +32,17 @@ struct Report {
     std::size_t count;
 };
 
+/// Do that.
+struct Call {
+    std::function<void()> what;
+};
 /// A fault that nobody has foreseen.
 struct Fail {};
 
 /// Sends every datagram back where it came from, and reports its length. Says goodbye to whoever sent the last one.
 class Echo {
 public:
-    using Command = std::variant<SetTimer, Report, Fail, tunnel::ShutDown>;
+    using Command = std::variant<SetTimer, Report, Call, Fail, tunnel::ShutDown>;
     using Event = std::variant<Length, TimerFired>;
 
     void handle_tun_packet(packet::TunPacket /*packet*/, net::TransmitQueue& /*out*/, Instant /*now*/) {}
@@ -53,6 +59,8 @@ public:
             for (std::size_t i = 1; i <= report->count; ++i) {
                 events_.emplace_back(Length{i});
             }
+        } else if (const auto* call = std::get_if<Call>(&command)) {
+            call->what();
         } else if (std::holds_alternative<Fail>(command)) {
             throw std::runtime_error{"a table is broken"};
         } else if (last_) {
@@ -162,6 +170,44 @@ TEST(ShardThread, AnswersDatagramsAndReportsThem) {
         }
         EXPECT_EQ(shard.counters().udp_datagrams_received.load(), 100U);
         EXPECT_TRUE(errors.empty());
+        shut_down(shard);
+    });
+}
+
+TEST(ShardThread, ABurstOfMessagesMakesNoPacketWait) {
+    in_new_network([](EchoShard& shard) {
+        auto peer = io::UdpSocket::open({.bind = {*net::IpAddress::parse("127.0.0.1"), 0}});
+        ASSERT_TRUE(peer);
+        const auto send_one = [&] {
+            io::SendRing ring;
+            io::ErrorBatch errors;
+            net::TransmitQueue queue;
+            const net::SocketAddress target{*net::IpAddress::parse("127.0.0.1"), io::kPreferredPort};
+            static_cast<void>(queue.push({{std::nullopt, target}, net::Ecn::kNotEct, Bytes(777, std::byte{7})}));
+            static_cast<void>(peer->send(queue, ring, errors));
+        };
+        // The first of them has a datagram arrive, and all are there by then.
+        constexpr std::size_t kBurst = 1000;
+        std::promise<void> is_busy;
+        std::promise<void> all_are_there;
+        shard.post_always(Call{[&] {
+            is_busy.set_value();
+            all_are_there.get_future().wait();
+        }});
+        is_busy.get_future().wait();
+        shard.post_always(Call{send_one});
+        for (std::size_t i = 0; i < kBurst; ++i) {
+            shard.post_always(Report{1});
+        }
+        all_are_there.set_value();
+
+        std::vector<std::size_t> lengths;
+        while (lengths.size() < kBurst + 1 && !testing::Test::HasFailure()) {
+            for (const auto& event : wait_for_events(shard)) {
+                lengths.push_back(std::get<Length>(std::get<Echo::Event>(event)).bytes);
+            }
+        }
+        EXPECT_LT(std::ranges::find(lengths, 777U) - lengths.begin(), 100);
         shut_down(shard);
     });
 }
