@@ -11,6 +11,9 @@
 namespace culvert::portal_server {
 namespace {
 
+/// Policies may name times of day somewhere; what is asked for the first time is read then.
+constexpr const char* kTimeZones = "/usr/share/zoneinfo";
+
 /// Whoever runs the portal now has a database already: stay with its owner, so that nothing changes hands again.
 std::expected<std::optional<sandbox::Identity>, std::string> choose_identity(const Options& options) {
     auto chosen = command_line::choose_identity(options.sandbox, sandbox::kPortalAccount);
@@ -73,6 +76,7 @@ std::expected<std::filesystem::path, std::string> confine(const Options& options
         }
         return path;
     };
+    sandbox.files.read(kTimeZones);
     const auto* serve = std::get_if<ServeCommand>(&options.command);
     if (serve == nullptr) {
         return explained(sandbox::drop_privileges(sandbox.identity, {}));

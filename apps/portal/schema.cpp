@@ -454,9 +454,14 @@ ALTER TABLE tokens ADD COLUMN name TEXT;
 ALTER TABLE policies ADD COLUMN description TEXT;
 )sql";
 
+// Machines that administrators know.
+constexpr const char* kVersion9 = R"sql(
+ALTER TABLE clients ADD COLUMN verified_at INTEGER;
+)sql";
+
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                                 kVersion5, kVersion6, kVersion7, kVersion8};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5,
+                                                                 kVersion6, kVersion7, kVersion8, kVersion9};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

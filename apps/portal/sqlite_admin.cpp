@@ -35,7 +35,7 @@ constexpr std::string_view kAuditWhere =
 
 constexpr std::string_view kClientColumns =
     "SELECT clients.id, actor_id, external_id, clients.name, ipv4, ipv6, last_seen_user_agent, last_seen_version,"
-    " last_seen_remote_ip, last_seen_at, revoked_at";
+    " last_seen_remote_ip, last_seen_at, revoked_at, verified_at";
 constexpr std::string_view kClientWhere =
     " FROM clients JOIN actors ON actors.id = actor_id WHERE clients.account_id = ?1"
     " AND (?2 IS NULL OR actor_id = ?2)"
@@ -55,7 +55,8 @@ portal::KnownClient read_client(const Statement& row) {
             .ipv4 = read_address(row, 4),
             .ipv6 = read_address(row, 5),
             .last_seen = read_last_seen(row, 6),
-            .is_revoked = !row.is_null(10)};
+            .is_revoked = !row.is_null(10),
+            .verified_at = read_optional_time(row, 11)};
 }
 
 std::string joined(std::string_view a, std::string_view b, std::string_view c = "") {
@@ -329,6 +330,17 @@ bool SqliteStorage::rename(const ClientId& id, const std::string& name) {
     statement.bind(name).bind(id.to_string());
     database_.must_execute(std::move(statement));
     return database_.changed_rows() > 0;
+}
+
+bool SqliteStorage::set_verified(const ClientId& id, const std::optional<UnixSeconds>& since) {
+    auto statement = database_.prepare("UPDATE clients SET verified_at = ? WHERE id = ?");
+    statement.bind(since ? std::optional{to_integer(*since)} : std::nullopt).bind(id.to_string());
+    database_.must_execute(std::move(statement));
+    const bool is_known = database_.changed_rows() > 0;
+    if (!since) {
+        erase_flows_except(id, {});
+    }
+    return is_known;
 }
 
 bool SqliteStorage::restore(const ClientId& id) {

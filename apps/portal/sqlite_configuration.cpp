@@ -9,6 +9,7 @@
 
 #include "apps/portal/sqlite_row.h"
 #include "apps/portal/sqlite_storage.h"
+#include "culvert/portal/policy_condition_fields.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -247,9 +248,9 @@ portal::Directory SqliteStorage::load_directory() try {
              "SELECT id, group_id, resource_id, conditions, is_disabled, logs_flows, description FROM policies");
          row.step();) {
         const auto id = read_id<portal::PolicyId>(row, 0);
-        directory.policies.emplace(
-            id, portal::Policy{id, read_id<portal::GroupId>(row, 1), read_id<ResourceId>(row, 2), row.text(3),
-                               row.integer(4) != 0, row.integer(5) != 0, row.optional_text(6)});
+        directory.policies.emplace(id, portal::Policy{id, read_id<portal::GroupId>(row, 1), read_id<ResourceId>(row, 2),
+                                                      portal::conditions_from_text(row.text(3)), row.integer(4) != 0,
+                                                      row.integer(5) != 0, row.optional_text(6)});
     }
     return directory;
 } catch (const boost::system::system_error&) {
@@ -390,7 +391,7 @@ void SqliteStorage::put(const portal::Policy& policy) {
         .bind(account_id_)
         .bind(policy.group.to_string())
         .bind(policy.resource.to_string())
-        .bind(policy.conditions)
+        .bind(portal::to_text(policy.conditions))
         .bind(std::int64_t{policy.is_disabled})
         .bind(std::int64_t{policy.logs_flows})
         .bind(policy.description);

@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kSelectClient =
     "SELECT id, actor_id, external_id, name, public_key, psk_base, ipv4, ipv6, device_serial, device_uuid,"
     " identifier_for_vendor, firebase_installation_id, last_seen_user_agent, last_seen_version, last_seen_remote_ip,"
-    " last_seen_at FROM clients WHERE id = ? AND revoked_at IS NULL";
+    " last_seen_at, verified_at FROM clients WHERE id = ? AND revoked_at IS NULL";
 
 portal::Client read_client(const Statement& row) {
     return {.id = read_id<ClientId>(row, 0),
@@ -24,7 +24,8 @@ portal::Client read_client(const Statement& row) {
             .device_uuid = row.optional_text(9),
             .identifier_for_vendor = row.optional_text(10),
             .firebase_installation_id = row.optional_text(11),
-            .last_seen = read_last_seen(row, 12)};
+            .last_seen = read_last_seen(row, 12),
+            .verified_at = read_optional_time(row, 16)};
 }
 
 }  // namespace

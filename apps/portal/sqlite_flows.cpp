@@ -8,6 +8,7 @@
 
 #include "apps/portal/sqlite_row.h"
 #include "apps/portal/sqlite_storage.h"
+#include "culvert/portal/policy_condition_fields.h"
 
 namespace culvert::portal_server {
 namespace {
@@ -26,7 +27,7 @@ struct FlowStatements {
                  " JOIN memberships ON memberships.group_id = policies.group_id"
                  " JOIN clients ON clients.actor_id = memberships.actor_id" +
                  reachable +
-                 " WHERE policies.id = ?6 AND NOT policies.is_disabled AND policies.conditions = '[]'"
+                 " WHERE policies.id = ?6 AND NOT policies.is_disabled AND policies.conditions = ?13"
                  " AND policies.resource_id = ?5 AND memberships.id = ?7 AND clients.id = ?3 AND far.id = ?4"
                  " AND clients.revoked_at IS NULL AND far.revoked_at IS NULL)"},
           erase_superseded{"DELETE FROM " + table + " WHERE client_id = ? AND " + far +
@@ -60,7 +61,7 @@ const FlowStatements& to_devices() {
 /// `far_id` and `far_remote_ip`: those of the flow.
 template <typename Flow>
 bool insert_flow(Database& database, std::string_view account, const FlowStatements& statements, const Flow& flow,
-                 const std::string& far_id, const net::IpAddress& far_remote_ip) {
+                 const portal::PolicyConditions& met, const std::string& far_id, const net::IpAddress& far_remote_ip) {
     auto statement = database.prepare(statements.insert);
     statement.bind(flow.id.to_string())
         .bind(account)
@@ -73,7 +74,8 @@ bool insert_flow(Database& database, std::string_view account, const FlowStateme
         .bind(flow.client_remote_ip.to_string())
         .bind(flow.client_user_agent)
         .bind(far_remote_ip.to_string())
-        .bind(to_integer(flow.expires_at));
+        .bind(to_integer(flow.expires_at))
+        .bind(portal::to_text(met));
     if (!statement.execute() || database.changed_rows() == 0) {
         return false;
     }
@@ -116,12 +118,13 @@ std::vector<Flow> find_flows_to(Database& database, const FlowStatements& statem
 
 }  // namespace
 
-bool SqliteStorage::insert(const portal::Flow& flow) {
-    return insert_flow(database_, account_id_, to_gateways(), flow, flow.gateway.to_string(), flow.gateway_remote_ip);
+bool SqliteStorage::insert(const portal::Flow& flow, const portal::PolicyConditions& met) {
+    return insert_flow(database_, account_id_, to_gateways(), flow, met, flow.gateway.to_string(),
+                       flow.gateway_remote_ip);
 }
 
-bool SqliteStorage::insert(const portal::DeviceFlow& flow) {
-    return insert_flow(database_, account_id_, to_devices(), flow, flow.device.to_string(), flow.device_remote_ip);
+bool SqliteStorage::insert(const portal::DeviceFlow& flow, const portal::PolicyConditions& met) {
+    return insert_flow(database_, account_id_, to_devices(), flow, met, flow.device.to_string(), flow.device_remote_ip);
 }
 
 std::vector<portal::Flow> SqliteStorage::find_flows(const GatewayId& gateway) {
@@ -140,21 +143,21 @@ std::vector<portal::DeviceFlow> SqliteStorage::find_device_flows(const ClientId&
     return flows;
 }
 
-bool SqliteStorage::erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) {
+bool SqliteStorage::erase_flows_except(const ClientId& client, const std::set<portal::PolicyId>& granting) {
     auto row = database_.prepare(
-        "SELECT resource_id FROM flows WHERE client_id = ?1"
-        " UNION SELECT resource_id FROM device_flows WHERE client_id = ?1");
+        "SELECT policy_id FROM flows WHERE client_id = ?1"
+        " UNION SELECT policy_id FROM device_flows WHERE client_id = ?1");
     row.bind(client.to_string());
     std::vector<std::string> lost;
     while (row.step()) {
-        if (!reachable.contains(read_id<ResourceId>(row, 0))) {
+        if (!granting.contains(read_id<portal::PolicyId>(row, 0))) {
             lost.push_back(row.text(0));
         }
     }
-    for (const auto& resource : lost) {
+    for (const auto& policy : lost) {
         for (const std::string table : kTables) {
-            auto statement = database_.prepare("DELETE FROM " + table + " WHERE client_id = ? AND resource_id = ?");
-            statement.bind(client.to_string()).bind(resource);
+            auto statement = database_.prepare("DELETE FROM " + table + " WHERE client_id = ? AND policy_id = ?");
+            statement.bind(client.to_string()).bind(policy);
             database_.must_execute(std::move(statement));
         }
     }

@@ -108,18 +108,20 @@ std::expected<portal::Client, portal::RegisterError> SqliteStorage::register_cli
     }
     const ClientId id{place->device};
     if (!place->addresses) {
+        const auto known = find_client(id);
+        const bool stays_verified = known && is_same_machine(*known, report);
         auto update = database_.prepare(
             "UPDATE clients SET token_id = ?, public_key = ?, device_serial = ?, device_uuid = ?, "
             "identifier_for_vendor = ?,"
             " firebase_installation_id = ?, last_seen_user_agent = ?, last_seen_version = ?, last_seen_remote_ip = ?,"
-            " last_seen_at = ? WHERE id = ?");
+            " last_seen_at = ?, verified_at = CASE WHEN ? THEN verified_at END WHERE id = ?");
         update.bind(to_text(report.token))
             .bind(report.public_key.to_string())
             .bind(report.device_serial)
             .bind(report.device_uuid)
             .bind(report.identifier_for_vendor)
             .bind(report.firebase_installation_id);
-        bind_last_seen(update, report.last_seen).bind(id.to_string());
+        bind_last_seen(update, report.last_seen).bind(std::int64_t{stays_verified}).bind(id.to_string());
         database_.must_execute(std::move(update));
     } else {
         auto insert = database_.prepare(

@@ -94,11 +94,11 @@ public:
     bool erase(const GatewayId& id) override;
     bool erase(const RelayId& id) override;
 
-    bool insert(const portal::DeviceFlow& flow) override;
+    bool insert(const portal::DeviceFlow& flow, const portal::PolicyConditions& met) override;
     std::vector<portal::DeviceFlow> find_device_flows(const ClientId& device) override;
-    bool insert(const portal::Flow& flow) override;
+    bool insert(const portal::Flow& flow, const portal::PolicyConditions& met) override;
     std::vector<portal::Flow> find_flows(const GatewayId& gateway) override;
-    bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override;
+    bool erase_flows_except(const ClientId& client, const std::set<portal::PolicyId>& granting) override;
     void erase_expired_flows(UnixSeconds now) override;
 
     portal_api::IngestKey ingest_key(Rng& rng) override;
@@ -131,6 +131,7 @@ public:
     portal::Listed<portal::KnownFlow> list_flows(const portal::FlowFilter& filter,
                                                  const portal::ListRange& range) override;
     bool rename(const ClientId& id, const std::string& name) override;
+    bool set_verified(const ClientId& id, const std::optional<UnixSeconds>& since) override;
     bool restore(const ClientId& id) override;
     bool restore(const GatewayId& id) override;
 

@@ -284,10 +284,10 @@ private:
                         .gateway_remote_ip = address(),
                         .expires_at = soon()};
         if (one_in(4)) {
-            return {"insert " + text_of(flow), [flow](Storage& storage) { return text_of(storage.insert(flow)); }};
+            return {"insert " + text_of(flow), [flow](Storage& storage) { return text_of(storage.insert(flow, {})); }};
         }
         return {"insert, granted if possible, " + text_of(flow),
-                [flow](Storage& storage) { return text_of(storage.insert(with_grant(flow, storage))); }};
+                [flow](Storage& storage) { return insert_granted(flow, storage); }};
     }
 
     Step insert_device_flow() {
@@ -303,34 +303,46 @@ private:
                               .device_remote_ip = address(),
                               .expires_at = soon()};
         return {"introduce, granted if possible, " + text_of(flow),
-                [flow](Storage& storage) { return text_of(storage.insert(with_grant(flow, storage))); }};
+                [flow](Storage& storage) { return insert_granted(flow, storage); }};
     }
 
     /// `flow` with policy, membership and resource of an actual grant, where there is one.
     template <typename Row>
-    static Row with_grant(Row flow, Storage& storage) {
+    static std::string insert_granted(Row flow, Storage& storage) {
         const auto client = storage.find_client(flow.client);
         const auto directory = storage.load_directory();
+        const ClientFacts facts{.remote_ip = std::nullopt,
+                                .is_verified = client && client->verified_at,
+                                .auth_provider = std::nullopt,
+                                .now = {}};
+        TimeWindows windows;
         for (const auto& [id, policy] : directory.policies) {
-            const auto grants = client ? find_grants(directory, client->actor, policy.resource) : std::vector<Grant>{};
+            const auto grants =
+                client ? find_grants(directory, client->actor, facts, policy.resource, windows) : std::vector<Grant>{};
             if (!grants.empty()) {
                 flow.resource = policy.resource;
                 flow.policy = grants.front().policy;
                 flow.membership = grants.front().membership;
-                break;
+                return text_of(storage.insert(flow, directory.policies.at(flow.policy).conditions));
             }
         }
-        return flow;
+        return text_of(storage.insert(flow, {}));
     }
 
     Step erase_unreachable_flows() {
         const auto client = clients_.empty() ? ClientId{} : pick(clients_);
-        std::set<ResourceId> reachable;
-        std::ranges::copy_if(resources_, std::inserter(reachable, reachable.end()),
-                             [&](const ResourceId&) { return one_in(2); });
-        return {
-            line("erase flows except", client, std::vector<ResourceId>{reachable.begin(), reachable.end()}),
-            [client, reachable](Storage& storage) { return text_of(storage.erase_flows_except(client, reachable)); }};
+        std::set<PolicyId> granting;
+        std::ranges::copy_if(policies_, std::inserter(granting, granting.end()),
+                             [&](const PolicyId&) { return one_in(2); });
+        return {line("erase flows except", client, std::vector<PolicyId>{granting.begin(), granting.end()}),
+                [client, granting](Storage& storage) { return text_of(storage.erase_flows_except(client, granting)); }};
+    }
+
+    Step set_verified() {
+        const auto client = clients_.empty() ? ClientId{} : pick(clients_);
+        const auto since = one_in(3) ? std::nullopt : std::optional{now_};
+        return {line("verified", client, since),
+                [client, since](Storage& storage) { return text_of(storage.set_verified(client, since)); }};
     }
 
     Step put_anything() {
@@ -348,12 +360,13 @@ private:
             case 5:
                 return put_resource();
             case 6:
-                return put(Policy{.id = pick(policies_),
-                                  .group = pick(groups_),
-                                  .resource = pick(resources_),
-                                  .conditions = one_in(6) ? "[1]" : "[]",
-                                  .is_disabled = one_in(6),
-                                  .logs_flows = !one_in(6)});
+                return put(
+                    Policy{.id = pick(policies_),
+                           .group = pick(groups_),
+                           .resource = pick(resources_),
+                           .conditions = one_in(6) ? PolicyConditions{ClientVerifiedCondition{}} : PolicyConditions{},
+                           .is_disabled = one_in(6),
+                           .logs_flows = !one_in(6)});
             default:
                 return put_token();
         }
@@ -413,7 +426,9 @@ private:
     }
 
     Step single() {
-        switch (rng_.below(29)) {
+        switch (rng_.below(30)) {
+            case 29:
+                return set_verified();
             case 25:
                 return look_after_devices();
             case 0:

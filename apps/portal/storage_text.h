@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "culvert/portal/policy_condition_fields.h"
 #include "culvert/portal/storage.h"
 
 /// What can be seen of a storage, as text: whatever differs shows.
@@ -85,7 +86,7 @@ inline std::string text_of(const Resource& row) {
                 row.members);
 }
 inline std::string text_of(const Policy& row) {
-    return line("policy", row.id, row.group, row.resource, row.conditions, row.is_disabled, row.logs_flows,
+    return line("policy", row.id, row.group, row.resource, to_text(row.conditions), row.is_disabled, row.logs_flows,
                 row.description);
 }
 inline std::string text_of(const Token& row) {
@@ -95,7 +96,7 @@ inline std::string text_of(const Token& row) {
 inline std::string text_of(const Client& row) {
     return line("client", row.id, row.actor, row.external_id, row.name, row.public_key, to_hex(row.psk_base.reveal()),
                 row.ipv4, row.ipv6, row.device_serial, row.device_uuid, row.identifier_for_vendor,
-                row.firebase_installation_id, row.last_seen);
+                row.firebase_installation_id, row.last_seen, row.verified_at);
 }
 inline std::string text_of(const Gateway& row) {
     return line("gateway", row.id, row.site, row.external_id, row.name, row.public_key, to_hex(row.psk_base.reveal()),

@@ -9,6 +9,7 @@
 #include "culvert/admin/names.h"
 #include "culvert/portal/constants.h"
 #include "culvert/portal/fields.h"
+#include "culvert/portal/policy_condition_fields.h"
 #include "culvert/portal/resource_address.h"
 #include "culvert/portal_api/external_id.h"
 
@@ -197,12 +198,7 @@ http::Response write_policy(Call& call, const portal::Policy* before) {
                [&](const auto& value) { policy.description = portal::fields::policy_description(value); });
     input.read("is_disabled", [&](const auto& value) { policy.is_disabled = value.boolean(); });
     input.read("flow_logs", [&](const auto& value) { policy.logs_flows = value.boolean(); });
-    input.read("conditions", [&](const ConfigurationValue& value) {
-        if (!value.items().empty()) {
-            value.fail("are not supported yet, and without them the policy would grant more than intended");
-        }
-        policy.conditions = "[]";
-    });
+    input.read("conditions", [&](const auto& value) { policy.conditions = portal::fields::policy_conditions(value); });
     input.check();
     for (const auto& [id, other] : directory.policies) {
         if (id != policy.id && other.group == policy.group && other.resource == policy.resource) {
@@ -215,16 +211,24 @@ http::Response write_policy(Call& call, const portal::Policy* before) {
 
 // --- Why somebody may or may not reach something ---
 
+/// Of one actor, that conditions are tried on: those seen last.
+constexpr std::size_t kMaxDevices = 50;
+
 class Explanation {
 public:
-    Explanation(const portal::Directory& directory, const portal::Actor& actor, const portal::Resource& resource)
-        : directory_{directory}, actor_{actor}, resource_{resource} {}
+    Explanation(const portal::Directory& directory, const portal::Actor& actor, const portal::Resource& resource,
+                UnixSeconds now)
+        : directory_{directory}, actor_{actor}, resource_{resource}, now_{now} {}
 
     json::object run(portal::Storage& storage, Surroundings& surroundings) {
-        const auto grants = portal::find_grants(directory_, actor_.id, resource_.id);
-        explain_policies(grants);
+        for (auto& client : storage.list_clients(actor_.id, {.text = "", .skip = 0, .limit = kMaxDevices}).rows) {
+            if (!client.is_revoked) {
+                devices_.push_back(std::move(client));
+            }
+        }
+        const bool is_granted = explain_policies();
         const bool is_somewhere = explain_place(storage, surroundings);
-        return {{"may", !grants.empty() && is_somewhere}, {"reasons", std::move(reasons_)}};
+        return {{"may", is_granted && is_somewhere}, {"reasons", std::move(reasons_)}};
     }
 
 private:
@@ -240,29 +244,77 @@ private:
         });
     }
 
-    void explain_policies(const std::vector<portal::Grant>& grants) {
+    /// Whether any of them lets any device of the actor through.
+    bool explain_policies() {
         bool has_policy = false;
+        bool is_granted = false;
         for (const auto& [id, policy] : directory_.policies) {
             if (policy.resource != resource_.id) {
                 continue;
             }
             has_policy = true;
             const auto& group = directory_.groups.at(policy.group).name;
-            const bool grants_it = std::ranges::count(grants, id, &portal::Grant::policy) > 0;
-            auto& reason =
-                grants_it ? add("granted", "A policy grants it to the group " + group + ", which " + actor_.name +
-                                               " is a member of.")
-                : !is_member(policy.group) ? add("not_in_group", "A policy grants it to the group " + group +
-                                                                     ", which " + actor_.name + " is not a member of.")
-                : policy.is_disabled
-                    ? add("policy_disabled", "The policy for the group " + group + " is disabled.")
-                    : add("conditions", "The policy for the group " + group + " has conditions, which are not met.");
+            if (!is_member(policy.group)) {
+                add("not_in_group",
+                    "A policy grants it to the group " + group + ", which " + actor_.name + " is not a member of.");
+            } else if (policy.is_disabled) {
+                add("policy_disabled", "The policy for the group " + group + " is disabled.");
+            } else {
+                is_granted = explain_conditions(policy, group) || is_granted;
+            }
+            auto& reason = reasons_.back().as_object();
             reason["policy_id"] = id.to_string();
             reason["group_id"] = policy.group.to_string();
         }
         if (!has_policy) {
             add("no_policy", "No policy grants this resource to anybody.");
         }
+        return is_granted;
+    }
+
+    /// Of a policy that is meant for the actor: whether it counts for any of its devices.
+    bool explain_conditions(const portal::Policy& policy, const std::string& group) {
+        if (policy.conditions.empty()) {
+            add("granted", "A policy grants it to the group " + group + ", which " + actor_.name + " is a member of.");
+            return true;
+        }
+        const auto has_conditions = "The policy for the group " + group + " has conditions";
+        if (devices_.empty()) {
+            add("conditions", has_conditions + ", and " + actor_.name + " has no device that could meet them.");
+            return false;
+        }
+        std::string meeting;
+        std::string failing;
+        json::array violated;
+        portal::TimeWindows windows;
+        for (const auto& device : devices_) {
+            const auto verdict = portal::evaluate(policy.conditions,
+                                                  {.remote_ip = device.last_seen.remote_ip,
+                                                   .is_verified = device.verified_at.has_value(),
+                                                   .auth_provider = std::nullopt,
+                                                   .now = now_},
+                                                  windows);
+            if (verdict.passes()) {
+                meeting += (meeting.empty() ? "" : ", ") + device.name;
+                continue;
+            }
+            failing += (failing.empty() ? "" : "; ") + device.name + ": ";
+            for (const auto property : verdict.violated) {
+                const auto name = portal::to_string(property);
+                failing += std::string{failing.ends_with(": ") ? "" : ", "} + std::string{name};
+                if (const json::string one{name.data(), name.size()}; std::ranges::count(violated, one) == 0) {
+                    violated.emplace_back(one);
+                }
+            }
+        }
+        const auto unmet = failing.empty() ? "." : "; not met by " + failing + ".";
+        if (!meeting.empty()) {
+            add("granted", has_conditions + ", which are met by " + meeting + unmet);
+            return true;
+        }
+        add("conditions", has_conditions + ", which no device meets (" + failing + ").")["violated_properties"] =
+            std::move(violated);
+        return false;
     }
 
     /// Whether there is anything to reach, or may be once a device comes back.
@@ -291,6 +343,8 @@ private:
     const portal::Directory& directory_;
     const portal::Actor& actor_;
     const portal::Resource& resource_;
+    UnixSeconds now_;
+    std::vector<portal::KnownClient> devices_;
     json::array reasons_;
 };
 
@@ -368,8 +422,8 @@ Answer explain_access(Call& call) {
     if (actor == directory.actors.end() || resource == directory.resources.end()) {
         throw not_found();
     }
-    return respond(
-        200, Explanation{directory, actor->second, resource->second}.run(call.storage(), call.tools.surroundings));
+    return respond(200, Explanation{directory, actor->second, resource->second, call.wall_now}.run(
+                            call.storage(), call.tools.surroundings));
 }
 
 }  // namespace culvert::admin

@@ -137,6 +137,8 @@ protected:
             {"DELETE /clients/:id", {.ids = {client}}},
             {"PUT /clients/:id/revoke", {.ids = {client}}},
             {"PUT /clients/:id/restore", {.ids = {client}}},
+            {"PUT /clients/:id/verify", {.ids = {client}}},
+            {"PUT /clients/:id/unverify", {.ids = {client}}},
             {"GET /relays", {.program = 403}},
             {"DELETE /relays/:id", {.program = 403, .ids = {relay_.to_string()}}},
             {"GET /relay_tokens", {.program = 403}},

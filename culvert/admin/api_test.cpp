@@ -478,7 +478,17 @@ TEST_F(ApiTest, ChangesPolicies) {
     EXPECT_EQ(surroundings_.directory().policies.at(policy_.id).description, "why");
     EXPECT_TRUE(surroundings_.directory().policies.at(policy_.id).is_disabled);
     const auto conditions = ask("PATCH", path, R"({"policy":{"conditions":[{"property":"remote_ip"}]}})");
-    EXPECT_NE(error_of(conditions, "conditions"), "") << "fails closed";
+    EXPECT_EQ(error_of(conditions, "conditions").substr(0, 14), "[0].operator: ") << "fails closed";
+    const auto* const verified = R"([{"property":"client_verified","operator":"is","values":["true"]}])";
+    const auto set =
+        ask("PATCH", path, R"({"policy":{"is_disabled":false,"conditions":)" + std::string{verified} + "}}");
+    ASSERT_EQ(set.status, 200U) << set.body;
+    EXPECT_EQ(data_of(set).at("conditions"), json::parse(verified));
+    EXPECT_EQ(data_of(ask("GET", path)).at("conditions"), json::parse(verified));
+    ASSERT_EQ(ask("PATCH", path, R"({"policy":{"description":"why not"}})").status, 200U);
+    EXPECT_EQ(surroundings_.directory().policies.at(policy_.id).conditions.size(), 1U) << "what was not sent stays";
+    ASSERT_EQ(ask("PATCH", path, R"({"policy":{"conditions":[]}})").status, 200U);
+    EXPECT_TRUE(surroundings_.directory().policies.at(policy_.id).conditions.empty());
     EXPECT_NE(error_of(ask("PATCH", path, R"({"policy":{"group_id":"x"}})"), "group_id"), "");
 }
 
@@ -566,6 +576,28 @@ TEST_F(ApiTest, ExplainsAccess) {
                                                    rng_);
     surroundings_.online.insert(gateway->id.uuid());
     EXPECT_TRUE(explain().at("may").as_bool());
+    policy_.conditions = {portal::ClientVerifiedCondition{}};
+    storage_.put(policy_);
+    surroundings_.reload();
+    EXPECT_FALSE(explain().at("may").as_bool());
+    EXPECT_TRUE(has(explain(), "conditions")) << "there is no device yet";
+    const auto client = storage_.register_client({.actor = user_.id,
+                                                  .external_id = "c",
+                                                  .name = "laptop",
+                                                  .public_key = {rng_.array<32>()},
+                                                  .last_seen = {"x", "1", *net::IpAddress::parse("1.2.3.4"), wall_}},
+                                                 rng_);
+    const auto unmet = explain();
+    EXPECT_FALSE(unmet.at("may").as_bool());
+    EXPECT_NE(json::serialize(unmet).find("laptop: client_verified"), std::string::npos) << unmet;
+    const auto client_path = "/clients/" + client->id.to_string();
+    EXPECT_EQ(ask("PUT", client_path + "/verify").status, 200U);
+    EXPECT_EQ(last_deed().action, "verify");
+    EXPECT_FALSE(data_of(ask("GET", client_path)).at("verified_at").is_null());
+    EXPECT_TRUE(explain().at("may").as_bool());
+    EXPECT_EQ(ask("PUT", client_path + "/unverify").status, 200U);
+    EXPECT_TRUE(data_of(ask("GET", client_path)).at("verified_at").is_null());
+    EXPECT_FALSE(explain().at("may").as_bool());
     policy_.is_disabled = true;
     storage_.put(policy_);
     surroundings_.reload();

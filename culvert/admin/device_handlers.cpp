@@ -115,6 +115,15 @@ Answer restore_client(Call& call) {
     return change_client(call, "restore", [&](const ClientId& id) { call.storage().restore(id); });
 }
 
+/// An administrator has looked at the machine, as conditions of policies may demand.
+Answer verify_client(Call& call) {
+    return change_client(call, "verify", [&](const ClientId& id) { call.storage().set_verified(id, call.wall_now); });
+}
+
+Answer unverify_client(Call& call) {
+    return change_client(call, "unverify", [&](const ClientId& id) { call.storage().set_verified(id, std::nullopt); });
+}
+
 // --- Gateways ---
 
 Answer list_gateways(Call& call) {

@@ -5,6 +5,7 @@
 
 #include "culvert/base/rfc3339.h"
 #include "culvert/portal/fields.h"
+#include "culvert/portal/policy_condition_fields.h"
 
 namespace culvert::admin {
 namespace {
@@ -148,7 +149,7 @@ json::object encode(const portal::Policy& policy, const portal::Directory& direc
             {"resource", named(directory.resources, policy.resource)},
             {"is_disabled", policy.is_disabled},
             {"flow_logs", policy.logs_flows},
-            {"conditions", parsed_or_null(policy.conditions)}};
+            {"conditions", portal::to_json(policy.conditions)}};
 }
 
 json::object encode(const portal::KnownToken& token) {
@@ -167,7 +168,8 @@ json::object encode(const portal::KnownClient& client, Surroundings& surrounding
                         {"ipv4", client.ipv4.to_string()},
                         {"ipv6", client.ipv6.to_string()},
                         {"is_online", surroundings.is_online(client.id)},
-                        {"is_revoked", client.is_revoked}};
+                        {"is_revoked", client.is_revoked},
+                        {"verified_at", time_or_null(client.verified_at)}};
     add_last_seen(object, client.last_seen);
     return object;
 }

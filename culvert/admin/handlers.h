@@ -69,6 +69,8 @@ Answer update_client(Call& call);
 Answer delete_client(Call& call);
 Answer revoke_client(Call& call);
 Answer restore_client(Call& call);
+Answer verify_client(Call& call);
+Answer unverify_client(Call& call);
 Answer list_gateways(Call& call);
 Answer list_site_gateways(Call& call);
 Answer show_gateway(Call& call);

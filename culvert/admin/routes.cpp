@@ -82,6 +82,8 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"DELETE", "/clients/:id", kShared, delete_client},
     {"PUT", "/clients/:id/revoke", kShared, revoke_client},
     {"PUT", "/clients/:id/restore", kShared, restore_client},
+    {"PUT", "/clients/:id/verify", kShared, verify_client},
+    {"PUT", "/clients/:id/unverify", kShared, unverify_client},
 
     {"GET", "/relays", kAdministrators, list_relays},
     {"DELETE", "/relays/:id", kAdministrators, delete_relay},

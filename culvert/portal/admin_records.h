@@ -71,6 +71,7 @@ struct KnownClient {
     net::IpAddress ipv6;
     LastSeen last_seen;
     bool is_revoked = false;
+    std::optional<UnixSeconds> verified_at = {};
 };
 
 struct KnownGateway {

@@ -10,6 +10,7 @@
 #include "culvert/portal/constants.h"
 #include "culvert/portal/duplicate_keys.h"
 #include "culvert/portal/fields.h"
+#include "culvert/portal/policy_condition_fields.h"
 #include "culvert/portal/resource_address.h"
 
 namespace culvert::portal {
@@ -220,10 +221,8 @@ std::vector<Configuration::PolicyEntry> parse_policies(const ConfigurationValue&
         node.check_keys({"group", "resource", "conditions", "description", "disabled", "flow_logs"});
         Configuration::PolicyEntry policy{.group = node.get("group").text(1, kMaxTextCharacters),
                                           .resource = node.get("resource").text(1, kMaxTextCharacters)};
-        if (const auto conditions = node.find("conditions"); conditions && !conditions->items().empty()) {
-            conditions->fail(
-                "conditions are not supported yet; remove them, or leave this policy out, because without "
-                "them it would grant more than intended");
+        if (const auto conditions = node.find("conditions")) {
+            policy.conditions = fields::policy_conditions(*conditions);
         }
         if (const auto disabled = node.find("disabled")) {
             policy.is_disabled = disabled->boolean();

@@ -60,6 +60,7 @@ struct Configuration {
         bool is_disabled = false;
         bool logs_flows = true;
         std::optional<std::string> description = {};
+        PolicyConditions conditions = {};
     };
 
     std::optional<AccountSection> account;

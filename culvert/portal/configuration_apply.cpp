@@ -268,6 +268,7 @@ private:
             const Policy policy{.id = found == known.end() ? PolicyId::random(rng_) : found->second.id,
                                 .group = group.id,
                                 .resource = resource.id,
+                                .conditions = entry.conditions,
                                 .is_disabled = entry.is_disabled,
                                 .logs_flows = entry.logs_flows,
                                 .description = entry.description};

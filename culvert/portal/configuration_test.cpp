@@ -166,12 +166,26 @@ TEST(ConfigurationFile, RefusesAKeyThatAppearsTwice) {
     EXPECT_EQ(error_of(R"({"sites": [{"name": "a"}, {"name": "b"}]})"), "") << "other objects may have the same keys";
 }
 
-TEST(ConfigurationFile, RefusesConditionsRatherThanGrantWithoutThem) {
-    const auto error =
+TEST(ConfigurationFile, RefusesConditionsThatItCannotMeetRatherThanGrantWithoutThem) {
+    const auto region =
+        error_of(R"({"policies": [{"group": "g", "resource": "r", "conditions": [)"
+                 R"({"property": "remote_ip_location_region", "operator": "is_in", "values": ["DE"]}]}]})");
+    EXPECT_TRUE(region.starts_with("policies[0].conditions[0].property: remote_ip_location_region is not supported"))
+        << region;
+    const auto incomplete =
         error_of(R"({"policies": [{"group": "g", "resource": "r", "conditions": [{"property": "remote_ip"}]}]})");
-
-    EXPECT_TRUE(error.starts_with("policies[0].conditions: conditions are not supported yet")) << error;
+    EXPECT_TRUE(incomplete.starts_with("policies[0].conditions[0]: \"operator\" is missing")) << incomplete;
     EXPECT_EQ(error_of(R"({"policies": [{"group": "g", "resource": "r", "conditions": []}]})"), "");
+}
+
+TEST(ConfigurationFile, HasConditionsOfPolicies) {
+    const auto configuration = Configuration::parse(
+        R"({"policies": [{"group": "g", "resource": "r", "conditions": [)"
+        R"({"property": "remote_ip", "operator": "is_in_cidr", "values": ["203.0.113.0/24", "2001:db8::1"]}]}]})");
+    ASSERT_TRUE(configuration) << configuration.error();
+    EXPECT_EQ(configuration->policies->at(0).conditions,
+              (PolicyConditions{RemoteIpCondition{
+                  true, {*net::IpNetwork::parse("203.0.113.0/24"), *net::IpNetwork::parse("2001:db8::1/128")}}}));
 }
 
 TEST(ResourceAddress, AcceptsAndNormalisesNetworks) {

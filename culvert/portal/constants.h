@@ -193,4 +193,11 @@ inline constexpr std::size_t kFormerTurnUsersPerDevice = 16;
 /// Rules about users in one message to a relay: less than 100 KiB.
 inline constexpr std::size_t kMaxTurnUserRules = 1000;
 
+// --- Conditions of policies ---
+
+inline constexpr std::size_t kMaxConditionValues = 500;
+inline constexpr std::size_t kMaxRangesPerDay = 24;
+/// How far ahead is looked for the end of a window: a week, and one more for a range that a clock jumps over.
+inline constexpr std::chrono::days kTimeHorizon{15};
+
 }  // namespace culvert::portal

@@ -39,6 +39,9 @@ ControlPlane::ControlPlane(Storage& storage, const Rng& rng, Instant now, const 
     due_.set(Due::kTokenReap, now + kTokenReapInterval);
     due_.set(Due::kDeviceReap, now + kDeviceReapInterval);
     due_.set(Due::kHousekeeping, now + kHousekeepingInterval);
+    if (has_time_conditions(directory_)) {
+        due_.set(Due::kTimeConditions, now);  // what time it is, nobody has said yet
+    }
 }
 
 std::expected<SessionId, Refusal> ControlPlane::connect(const ConnectRequest& request, Instant now, WallTime wall_now,
@@ -158,6 +161,8 @@ void ControlPlane::handle_timeout(Instant now, WallTime wall_now) {
         switch (due) {
             case Due::kUnanswered:
                 return fail_unanswered(now);
+            case Due::kTimeConditions:
+                return time_has_come(now, wall_now);
             case Due::kTokenReap:
                 return reap_tokens(now, to_seconds(wall_now));
             case Due::kDeviceReap:
@@ -265,20 +270,12 @@ void ControlPlane::handle(Session& session, const portal_api::UnknownFrame& fram
 void ControlPlane::join_client(Session& session, Instant now, UnixSeconds wall_now) {
     auto& state = session.client();
     claim_device(session, state.device.public_key, now);
-    state.resources = visible_resources(state.device, session.version);
-    state.pools = visible_pools(session);
-
-    std::set<ResourceId> reachable;
-    for (const auto& [resource_id, resource] : state.resources) {
-        reachable.insert(resource_id);
-    }
-    for (const auto& [pool_id, pool] : state.pools) {
-        reachable.insert(pool_id);
-    }
+    state.resources = visible_resources(session, wall_now);
+    state.pools = visible_pools(session, wall_now);
     load_inbound(session, wall_now);
     auto relays = give_relays(session, state.device.public_key, wall_now);
     clients_.add(state.device.id, session.id);
-    const bool lost_access = storage_.erase_flows_except(state.device.id, reachable);
+    const bool lost_access = withdraw_flows(state.device, facts_of(session, wall_now));
     send_client_init(session, std::move(relays));
     kLog.info("Client joined", log::field("cid", state.device.id));
     if (lost_access) {
@@ -469,11 +466,12 @@ void ControlPlane::send_init(Session& session, std::vector<portal_api::Relay> re
     }
 }
 
-std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources(const Client& client,
-                                                                                 const Version& version) const {
+std::map<ResourceId, portal_api::ClientResource> ControlPlane::visible_resources(const Session& session,
+                                                                                 UnixSeconds wall_now) {
     std::map<ResourceId, portal_api::ClientResource> visible;
-    for (const auto* resource : connectable_resources(directory_, client.actor)) {
-        if (auto adapted = to_client(*resource, directory_, version)) {
+    const auto facts = facts_of(session, wall_now);
+    for (const auto* resource : connectable_resources(directory_, session.client().device.actor, facts, windows_)) {
+        if (auto adapted = to_client(*resource, directory_, session.version)) {
             visible.emplace(resource->id, *std::move(adapted));
         }
     }

@@ -119,7 +119,7 @@ private:
     using Sessions = std::map<SessionId, Session>;
 
     /// In the order in which they are done at one moment: what was reaped is told by the housekeeping.
-    enum class Due : std::uint8_t { kUnanswered, kTokenReap, kDeviceReap, kHousekeeping };
+    enum class Due : std::uint8_t { kUnanswered, kTimeConditions, kTokenReap, kDeviceReap, kHousekeeping };
 
     /// What all sessions of one actor, site or (relays) token may do together.
     struct Owner {
@@ -154,8 +154,19 @@ private:
     [[nodiscard]] portal_api::Interface client_interface(const Client& client) const;
     void send_client_init(Session& session, std::vector<portal_api::Relay> relays);
     void send_init(Session& session, std::vector<portal_api::Relay> relays);
-    [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Client& client,
-                                                                                     const Version& version) const;
+    [[nodiscard]] std::map<ResourceId, portal_api::ClientResource> visible_resources(const Session& session,
+                                                                                     UnixSeconds wall_now);
+
+    // control_plane_conditions.cpp: what depends on where a client is, which one it is, and when
+    [[nodiscard]] static ClientFacts facts_of(const Session& client, UnixSeconds wall_now);
+    [[nodiscard]] static ClientFacts facts_of(const Client& client, UnixSeconds wall_now);
+    [[nodiscard]] std::vector<Grant> grants_of(const Session& client, const ResourceId& resource, UnixSeconds wall_now);
+    /// Deletes the client's flows that no policy grants any more. Whether there were any.
+    bool withdraw_flows(const Client& client, const ClientFacts& facts);
+    /// If conditions are why the client does not get what it asked for, it hears which, where its dialect says so.
+    void refuse_flow(Session& session, const ResourceId& resource, Instant now, UnixSeconds wall_now);
+    void time_has_come(Instant now, WallTime wall_now);
+    void watch_time_conditions(Instant now, WallTime wall_now);
 
     // control_plane_devices.cpp: which devices may be, and what they may take up
     [[nodiscard]] std::optional<Refusal> admit(const Token& token, const std::optional<Applicant>& applicant,
@@ -199,7 +210,7 @@ private:
     /// Records `flow` by the first policy that still grants it, unless an equal one is `known`. False if all that the
     /// directory names were deleted or disabled a moment ago, of which the news is on its way to everybody.
     template <typename AnyFlow>
-    [[nodiscard]] bool record_flow(const ActorId& actor, BasicGrantedFlows<AnyFlow>& known, AnyFlow& flow);
+    [[nodiscard]] bool record_flow(const std::vector<Grant>& grants, BasicGrantedFlows<AnyFlow>& known, AnyFlow& flow);
     void ask_gateway(const Session& client_session, Session& gateway_session, const Flow& flow,
                      const portal_api::GatewayResource& resource, Instant now, UnixSeconds wall_now);
     void wait_for_nobody(const Client& client, const GatewayId& gateway, const ResourceId& resource, Instant now);
@@ -211,7 +222,8 @@ private:
     /// Why not, if no gateway can serve the client.
     [[nodiscard]] std::expected<Session*, portal_api::FlowFailure> choose_gateway(
         const Session& client, const Resource& resource, const std::vector<GatewayId>& connected);
-    void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason, Instant now);
+    void fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason, Instant now,
+                   std::vector<std::string> violated = {});
     struct Unnoted {
         void operator()(const auto& /*receiver*/, const auto& /*candidates*/) const {}
     };
@@ -223,7 +235,7 @@ private:
                  const OnForwarded& on_forwarded = {});
 
     // control_plane_pools.cpp: clients that reach each other
-    [[nodiscard]] SharedPools visible_pools(const Session& session) const;
+    [[nodiscard]] SharedPools visible_pools(const Session& session, UnixSeconds wall_now);
     [[nodiscard]] FlowOutcome try_device_flow(Session& session, const portal_api::CreateFlow& request, Instant now,
                                               UnixSeconds wall_now);
     void introduce(const Session& client, const Session& device, const DeviceFlow& flow, portal_api::PoolGrant grant,
@@ -239,17 +251,17 @@ private:
     void load_inbound(Session& session, UnixSeconds wall_now);
     /// Whether a pool names it and the directory does not know it yet.
     [[nodiscard]] bool is_new_device(const Client& client) const;
-    void update_pools(Session& session, const std::set<ResourceId>& toggled);
+    void update_pools(Session& session, const std::set<ResourceId>& toggled, UnixSeconds wall_now);
     void reconcile_device_flows(const DirectoryChanges& changes, UnixSeconds now);
     void reconcile_device_flows(Session& session, UnixSeconds now, const std::set<PolicyId>& withdrawn);
     [[nodiscard]] std::optional<DeviceFlow> renew(const DeviceFlow& lost, UnixSeconds now);
 
     // control_plane_changes.cpp: telling devices what changed
     void apply_changes(Instant now, UnixSeconds wall_now);
-    void close_revoked_sessions(Instant now);
-    void close_revoked(SessionId id, const std::string& reason, Instant now);
-    void release_client(const ClientId& client, const ResourceId& resource);
-    void update_client(Session& session, const DirectoryChanges& changes, Instant now);
+    void close_revoked_sessions(Instant now, UnixSeconds wall_now);
+    void close_revoked(SessionId id, const std::string& reason, Instant now, UnixSeconds wall_now);
+    void release_client(const ClientId& client, const ResourceId& resource, UnixSeconds wall_now);
+    void update_client(Session& session, const DirectoryChanges& changes, Instant now, UnixSeconds wall_now);
     void update_gateway(Session& session, const DirectoryChanges& changes);
     void end_expired(Session& gateway, UnixSeconds now);
     /// Of policies in `withdrawn` nothing is renewed.
@@ -258,6 +270,8 @@ private:
     [[nodiscard]] std::optional<Flow> try_renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] std::optional<Flow> renew(const Flow& lost, const Gateway& gateway, UnixSeconds now);
     [[nodiscard]] bool tell_expiry(Session& session, const Flow& flow, UnixSeconds now);
+    /// A device is somebody's machine, whose clock may be wrong: it is told that access has ended.
+    void end_expired_devices(Session& device, UnixSeconds now);
     void reject_device_access(SessionId id, const ClientId& client, const ResourceId& resource);
     void reject_access(SessionId id, const ClientId& client, const ResourceId& resource);
 
@@ -275,6 +289,7 @@ private:
     TokenKeys keys_;
     std::optional<portal_api::IngestKey> ingest_key_;
     Directory directory_;
+    TimeWindows windows_;
     PoolViews pools_;
     RelayPresence relays_;
     Sessions sessions_;

@@ -21,6 +21,7 @@ constexpr log::Logger kLog{"portal"};
 void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
     try {
         apply_changes(now, std::chrono::floor<std::chrono::seconds>(wall_now));
+        watch_time_conditions(now, wall_now);
     } catch (...) {
         // What relays are to be told was settled before the failure, and may not wait for whatever comes next.
         send_relay_pushes();
@@ -32,9 +33,10 @@ void ControlPlane::handle_changes(Instant now, WallTime wall_now) {
 void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
     auto before = std::exchange(directory_, storage_.load_directory());
     pools_.update(directory_);
+    windows_.clear();
     const auto changes = compare(before, directory_);
     try {
-        close_revoked_sessions(now);
+        close_revoked_sessions(now, wall_now);
         update_turn_users(wall_now);
         // Gateways first: a client that learns of a new address asks for access at once, and that must not be taken
         // back.
@@ -54,36 +56,46 @@ void ControlPlane::apply_changes(Instant now, UnixSeconds wall_now) {
     }
     for (auto& [id, session] : sessions_) {
         if (session.is_joined && session.role == Role::kClient) {
-            update_client(session, changes, now);
+            update_client(session, changes, now, wall_now);
         }
     }
 }
 
-/// Ends the sessions whose token or device row is gone.
-void ControlPlane::close_revoked_sessions(Instant now) {
+/// Ends the sessions whose token or device row is gone. Of the others, hears whether the device is verified still.
+void ControlPlane::close_revoked_sessions(Instant now, UnixSeconds wall_now) {
     std::vector<SessionId> without_token;
     std::vector<SessionId> without_device;
     for (auto& [id, session] : sessions_) {
         if (!storage_.find_token(session.token)) {
             without_token.push_back(id);
-        } else if ((session.role == Role::kClient && !storage_.find_client(session.client().device.id)) ||
-                   (session.role == Role::kGateway && !storage_.has_gateway(session.gateway().device.id)) ||
+        } else if (session.role == Role::kClient) {
+            if (const auto row = storage_.find_client(session.client().device.id)) {
+                auto facts = facts_of(session, wall_now);
+                facts.is_verified = row->verified_at.has_value();
+                if (session.client().device.verified_at && !facts.is_verified) {
+                    withdraw_flows(*row, facts);  // also those that were granted since
+                }
+                session.client().device.verified_at = row->verified_at;
+            } else {
+                without_device.push_back(id);
+            }
+        } else if ((session.role == Role::kGateway && !storage_.has_gateway(session.gateway().device.id)) ||
                    (session.role == Role::kRelay && !storage_.has_relay(session.relay().device.id))) {
             without_device.push_back(id);
         }
     }
     for (const auto id : without_token) {
         tell_token_expired(id);
-        close_revoked(id, "token revoked", now);
+        close_revoked(id, "token revoked", now, wall_now);
     }
     for (const auto id : without_device) {
         end_channel(id, portal_api::to_topic(sessions_.at(id).role));
-        close_revoked(id, "device deleted or revoked", now);
+        close_revoked(id, "device deleted or revoked", now, wall_now);
     }
 }
 
 /// Ends a session that was taken from its device, and sees to it that nobody stays with the device.
-void ControlPlane::close_revoked(SessionId id, const std::string& reason, Instant now) {
+void ControlPlane::close_revoked(SessionId id, const std::string& reason, Instant now, UnixSeconds wall_now) {
     auto& session = sessions_.at(id);
     if (session.role != Role::kGateway) {
         return close(id, reason, now);
@@ -93,18 +105,18 @@ void ControlPlane::close_revoked(SessionId id, const std::string& reason, Instan
     close(id, reason, now);
     if (gateways_.sessions(gateway).empty()) {
         for (const auto& authorization : authorizations) {
-            release_client(authorization.client_id, authorization.resource_id);
+            release_client(authorization.client_id, authorization.resource_id, wall_now);
         }
     }
 }
 
 /// Makes the client leave the gateway that serves the resource to it, and ask for another: a gateway that has fallen
 /// into wrong hands will not hang up by itself.
-void ControlPlane::release_client(const ClientId& client, const ResourceId& resource) {
+void ControlPlane::release_client(const ClientId& client, const ResourceId& resource, UnixSeconds wall_now) {
     for (const auto id : clients_.sessions(client)) {
         auto& session = sessions_.at(id);
         const auto known = session.client().resources.find(resource);
-        const auto visible = visible_resources(session.client().device, session.version);
+        const auto visible = visible_resources(session, wall_now);
         if (known != session.client().resources.end() && visible.contains(resource)) {
             send(id, portal_api::ToClient{portal_api::ResourceDeleted{resource}});
             send(id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{known->second}});
@@ -112,7 +124,7 @@ void ControlPlane::release_client(const ClientId& client, const ResourceId& reso
     }
 }
 
-void ControlPlane::update_client(Session& session, const DirectoryChanges& changes, Instant now) {
+void ControlPlane::update_client(Session& session, const DirectoryChanges& changes, Instant now, UnixSeconds wall_now) {
     auto& state = session.client();
     if (changes.flow_logs) {
         send_client_init(session, relays_.relays_of(session.id));  // with the resources that it knows
@@ -120,7 +132,7 @@ void ControlPlane::update_client(Session& session, const DirectoryChanges& chang
     if (changes.dns) {
         send(session.id, portal_api::ToClient{portal_api::ConfigChanged{client_interface(state.device)}});
     }
-    auto resources = visible_resources(state.device, session.version);
+    auto resources = visible_resources(session, wall_now);
     std::vector<portal_api::ClientResource> updated;
     for (const auto& [resource_id, resource] : resources) {
         const auto known = state.resources.find(resource_id);
@@ -145,7 +157,7 @@ void ControlPlane::update_client(Session& session, const DirectoryChanges& chang
         send(session.id, portal_api::ToClient{portal_api::ResourceCreatedOrUpdated{std::move(resource)}});
     }
     state.resources = std::move(resources);
-    update_pools(session, changes.toggled);
+    update_pools(session, changes.toggled, wall_now);
 }
 
 void ControlPlane::update_gateway(Session& session, const DirectoryChanges& changes) {
@@ -240,7 +252,7 @@ std::optional<Flow> ControlPlane::try_renew(const Flow& lost, const Gateway& gat
     } catch (const StorageError& error) {
         ++statistics_.storage_errors;
         kLog.error("Cannot renew access, so it is taken back", log::field("error", std::string_view{error.what()}));
-        release_client(lost.client, lost.resource);
+        release_client(lost.client, lost.resource, now);
         return std::nullopt;
     }
 }
@@ -255,10 +267,11 @@ std::optional<Flow> ControlPlane::renew(const Flow& lost, const Gateway& gateway
     }
     auto flow = lost;
     flow.id = FlowId::random(rng_);
-    for (const auto& grant : find_grants(directory_, client->actor, lost.resource)) {
+    for (const auto& grant : find_grants(directory_, client->actor, facts_of(*client, now), lost.resource, windows_)) {
         flow.policy = grant.policy;
         flow.membership = grant.membership;
-        if (storage_.insert(flow)) {
+        flow.expires_at = std::min(lost.expires_at, grant.until.value_or(lost.expires_at));
+        if (storage_.insert(flow, directory_.policies.at(flow.policy).conditions)) {
             return flow;
         }
     }

@@ -22,12 +22,12 @@ public:
     using MemoryStorage::MemoryStorage;
     using MemoryStorage::put;
 
-    bool insert(const Flow& flow) override {
+    bool insert(const Flow& flow, const PolicyConditions& met) override {
         if (is_locked) {
             throw StorageError{"the database is locked"};
         }
         count_call();
-        return MemoryStorage::insert(flow);
+        return MemoryStorage::insert(flow, met);
     }
 
     void in_transaction(const std::function<void()>& work) override {
@@ -64,9 +64,9 @@ public:
         count_call();
         return MemoryStorage::find_flows(gateway);
     }
-    bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override {
+    bool erase_flows_except(const ClientId& client, const std::set<PolicyId>& granting) override {
         count_call();
-        return MemoryStorage::erase_flows_except(client, reachable);
+        return MemoryStorage::erase_flows_except(client, granting);
     }
     void erase_expired_flows(UnixSeconds now) override {
         count_call();

@@ -134,8 +134,13 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
     if (resource != directory_.resources.end() && resource->second.type == ResourceType::kStaticDevicePool) {
         return try_device_flow(session, request, now, wall_now);
     }
-    if (!client.resources.contains(request.resource_id) || resource == directory_.resources.end()) {
+    if (resource == directory_.resources.end()) {
         fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
+        return FlowOutcome::kAnswered;
+    }
+    const auto grants = grants_of(session, request.resource_id, wall_now);
+    if (!client.resources.contains(request.resource_id) || grants.empty()) {
+        refuse_flow(session, request.resource_id, now, wall_now);
         return FlowOutcome::kAnswered;
     }
     const auto chosen = choose_gateway(session, resource->second, request.connected_gateway_ids);
@@ -166,7 +171,7 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
         fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
         return FlowOutcome::kAnswered;
     }
-    if (!record_flow(client.device.actor, gateway->gateway().flows, flow)) {
+    if (!record_flow(grants, gateway->gateway().flows, flow)) {
         return FlowOutcome::kDirectoryIsOutOfDate;
     }
     ask_gateway(session, *gateway, flow, *adapted, now, wall_now);
@@ -174,16 +179,18 @@ ControlPlane::FlowOutcome ControlPlane::try_flow(Session& session, const portal_
 }
 
 template <typename AnyFlow>
-bool ControlPlane::record_flow(const ActorId& actor, BasicGrantedFlows<AnyFlow>& known, AnyFlow& flow) {
-    for (const auto& grant : find_grants(directory_, actor, flow.resource)) {
+bool ControlPlane::record_flow(const std::vector<Grant>& grants, BasicGrantedFlows<AnyFlow>& known, AnyFlow& flow) {
+    const auto token_ends = flow.expires_at;
+    for (const auto& grant : grants) {
         flow.policy = grant.policy;
         flow.membership = grant.membership;
+        flow.expires_at = std::min(token_ends, grant.until.value_or(token_ends));
         // A client asks again for as long as nobody answers; that need not fill the database.
         if (const auto equal = known.find_equal(flow)) {
             flow.id = *equal;
             return true;
         }
-        if (storage_.insert(flow)) {
+        if (storage_.insert(flow, directory_.policies.at(flow.policy).conditions)) {
             known.add(flow);
             return true;
         }
@@ -191,8 +198,8 @@ bool ControlPlane::record_flow(const ActorId& actor, BasicGrantedFlows<AnyFlow>&
     return false;
 }
 
-template bool ControlPlane::record_flow(const ActorId&, GrantedFlows&, Flow&);
-template bool ControlPlane::record_flow(const ActorId&, GrantedDeviceFlows&, DeviceFlow&);
+template bool ControlPlane::record_flow(const std::vector<Grant>&, GrantedFlows&, Flow&);
+template bool ControlPlane::record_flow(const std::vector<Grant>&, GrantedDeviceFlows&, DeviceFlow&);
 
 std::expected<Session*, portal_api::FlowFailure> ControlPlane::choose_gateway(const Session& client,
                                                                               const Resource& resource,
@@ -331,12 +338,13 @@ void ControlPlane::fail_unanswered(Instant now) {
 }
 
 /// What it asked before for the same has its answer as well.
-void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason, Instant now) {
+void ControlPlane::fail_flow(SessionId id, const ResourceId& resource, portal_api::FlowFailure reason, Instant now,
+                             std::vector<std::string> violated) {
     pending_.settle({sessions_.at(id).client().device.id, resource}, now);
     watch_unanswered();
     ++statistics_.flows_failed;
     kLog.debug("Refused a flow", log::field("rid", resource), log::field("reason", to_string(reason)));
-    send(id, portal_api::ToClient{portal_api::FlowCreationFailed{resource, reason, {}}});
+    send(id, portal_api::ToClient{portal_api::FlowCreationFailed{resource, reason, std::move(violated)}});
 }
 
 /// To the same account by construction; whether a flow exists is not checked.

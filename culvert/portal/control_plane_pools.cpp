@@ -48,9 +48,10 @@ portal_api::DeviceAccessAuthorized introduction(const Client& other, const Clien
 
 }  // namespace
 
-SharedPools ControlPlane::visible_pools(const Session& session) const {
-    const auto& client = session.client();
-    return pools_.usable(directory_, client.device.actor, client.component, session.version);
+SharedPools ControlPlane::visible_pools(const Session& session, UnixSeconds wall_now) {
+    return knows_device_pools(session.client().component, session.version)
+               ? pools_.usable(directory_, session.client().device.actor, facts_of(session, wall_now), windows_)
+               : SharedPools{};
 }
 
 // --- Letting clients through ---
@@ -61,8 +62,13 @@ ControlPlane::FlowOutcome ControlPlane::try_device_flow(Session& session, const 
     const auto known = client.pools.find(request.resource_id);
     const auto pool = directory_.resources.find(request.resource_id);
     const auto expires_at = session.expires_at.value_or(kNever);
-    if (known == client.pools.end() || pool == directory_.resources.end() || expires_at <= wall_now) {
+    if (pool == directory_.resources.end() || expires_at <= wall_now) {
         fail_flow(session.id, request.resource_id, portal_api::FlowFailure::kNotFound, now);
+        return FlowOutcome::kAnswered;
+    }
+    const auto grants = grants_of(session, request.resource_id, wall_now);
+    if (known == client.pools.end() || grants.empty()) {
+        refuse_flow(session, request.resource_id, now, wall_now);
         return FlowOutcome::kAnswered;
     }
     const auto found = find_device(*known->second, request);
@@ -101,7 +107,7 @@ ControlPlane::FlowOutcome ControlPlane::try_device_flow(Session& session, const 
                     .client_user_agent = session.user_agent,
                     .device_remote_ip = device->remote_ip,
                     .expires_at = expires_at};
-    if (!record_flow(client.device.actor, device->client().inbound, flow)) {
+    if (!record_flow(grants, device->client().inbound, flow)) {
         return FlowOutcome::kDirectoryIsOutOfDate;
     }
     introduce(session, *device, flow, to_grant(pool->second), wall_now);
@@ -187,9 +193,9 @@ bool ControlPlane::is_new_device(const Client& client) const {
 
 // --- Changes ---
 
-void ControlPlane::update_pools(Session& session, const std::set<ResourceId>& toggled) {
+void ControlPlane::update_pools(Session& session, const std::set<ResourceId>& toggled, UnixSeconds wall_now) {
     auto& state = session.client();
-    auto pools = visible_pools(session);
+    auto pools = visible_pools(session, wall_now);
     // So that the client asks again, whatever it makes of a device that says no.
     std::erase_if(state.pools, [&](const auto& entry) {
         const bool is_toggled = toggled.contains(entry.first) && pools.contains(entry.first);
@@ -230,10 +236,7 @@ void ControlPlane::reconcile_device_flows(const DirectoryChanges& changes, UnixS
 /// Takes back what the device was told of flows that are no longer in the database.
 void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now, const std::set<PolicyId>& withdrawn) {
     auto& state = session.client();
-    // A device is somebody's machine, whose clock may be wrong: it is told that access has ended.
-    for (const auto& [client, resource] : state.inbound.prune(now)) {
-        reject_device_access(session.id, client, resource);
-    }
+    end_expired_devices(session, now);
     if (state.inbound.empty()) {
         return;  // nothing is missing where nothing was granted; that is most clients
     }
@@ -256,6 +259,12 @@ void ControlPlane::reconcile_device_flows(Session& session, UnixSeconds now, con
     }
 }
 
+void ControlPlane::end_expired_devices(Session& device, UnixSeconds now) {
+    for (const auto& [client, resource] : device.client().inbound.prune(now)) {
+        reject_device_access(device.id, client, resource);
+    }
+}
+
 void ControlPlane::reject_device_access(SessionId id, const ClientId& client, const ResourceId& resource) {
     ++statistics_.access_rejected;
     kLog.debug("Took back access to a device", log::field("cid", client), log::field("rid", resource));
@@ -272,10 +281,12 @@ std::optional<DeviceFlow> ControlPlane::renew(const DeviceFlow& lost, UnixSecond
         }
         auto flow = lost;
         flow.id = FlowId::random(rng_);
-        for (const auto& grant : find_grants(directory_, client->actor, lost.resource)) {
+        for (const auto& grant :
+             find_grants(directory_, client->actor, facts_of(*client, now), lost.resource, windows_)) {
             flow.policy = grant.policy;
             flow.membership = grant.membership;
-            if (storage_.insert(flow)) {
+            flow.expires_at = std::min(lost.expires_at, grant.until.value_or(lost.expires_at));
+            if (storage_.insert(flow, directory_.policies.at(flow.policy).conditions)) {
                 return flow;
             }
         }

@@ -218,16 +218,6 @@ TEST_F(Joining, GarbageClosesOnlyTheConnectionItCameFrom) {
     }
 }
 
-TEST_F(Joining, PolicyWithConditionsGrantsNothing) {
-    policy_.conditions = R"([{"property":"remote_ip","operator":"is_in_cidr","values":["0.0.0.0/0"]}])";
-    storage_.put(policy_);
-    announce_changes();
-
-    const auto client = join(client_request(client_token()));
-
-    EXPECT_TRUE(take_one<ClientInit>(client).resources.empty());
-}
-
 TEST_F(Joining, ResourceWithoutSitesIsNotListed) {
     resource_.sites.clear();
     storage_.put(resource_);

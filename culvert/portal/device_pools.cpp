@@ -45,13 +45,12 @@ void PoolViews::update(const Directory& directory) {
     }
 }
 
-SharedPools PoolViews::usable(const Directory& directory, const ActorId& actor, ClientComponent component,
-                              const Version& version) const {
+SharedPools PoolViews::usable(const Directory& directory, const ActorId& actor, const ClientFacts& facts,
+                              TimeWindows& windows) const {
     SharedPools usable;
-    if (knows_device_pools(component, version)) {
-        std::ranges::copy_if(pools_, std::inserter(usable, usable.end()),
-                             [&](const auto& pool) { return !find_grants(directory, actor, pool.first).empty(); });
-    }
+    std::ranges::copy_if(pools_, std::inserter(usable, usable.end()), [&](const auto& pool) {
+        return !find_grants(directory, actor, facts, pool.first, windows).empty();
+    });
     return usable;
 }
 

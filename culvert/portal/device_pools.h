@@ -21,9 +21,9 @@ public:
     explicit PoolViews(const Directory& directory) { update(directory); }
 
     void update(const Directory& directory);
-    /// Those that a client of the actor may use. None if it does not know what a pool is.
-    [[nodiscard]] SharedPools usable(const Directory& directory, const ActorId& actor, ClientComponent component,
-                                     const Version& version) const;
+    /// Those that a client of the actor may use.
+    [[nodiscard]] SharedPools usable(const Directory& directory, const ActorId& actor, const ClientFacts& facts,
+                                     TimeWindows& windows) const;
 
 private:
     SharedPools pools_;

@@ -1,6 +1,8 @@
 #include "culvert/portal/directory.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 
 namespace culvert::portal {
 namespace {
@@ -13,11 +15,6 @@ std::map<GroupId, MembershipId> groups_of(const Directory& directory, const Acto
         }
     }
     return groups;
-}
-
-/// A policy with conditions grants nothing for as long as nobody evaluates them: it fails closed.
-bool is_in_force(const Policy& policy) {
-    return !policy.is_disabled && !policy.has_conditions();
 }
 
 /// Whether `policy` leads elsewhere than before or on other terms.
@@ -39,27 +36,61 @@ bool is_logged_alike(const FlowLogging& before, const FlowLogging& after) {
 
 }  // namespace
 
-std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor, const ResourceId& resource) {
+std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor, const ClientFacts& facts,
+                               const ResourceId& resource, TimeWindows& windows) {
     std::vector<Grant> grants;
     const auto groups = groups_of(directory, actor);
     for (const auto& [id, policy] : directory.policies) {
-        if (policy.resource != resource || !is_in_force(policy)) {
+        const auto group = groups.find(policy.group);
+        if (policy.resource != resource || policy.is_disabled || group == groups.end()) {
             continue;
         }
-        if (const auto group = groups.find(policy.group); group != groups.end()) {
-            grants.push_back({id, group->second});
+        if (const auto verdict = evaluate(policy.conditions, facts, windows); verdict.passes()) {
+            grants.push_back({id, group->second, verdict.until});
         }
     }
+    std::ranges::stable_sort(grants, std::ranges::greater{},
+                             [](const Grant& grant) { return grant.until.value_or(UnixSeconds::max()); });
     return grants;
 }
 
-std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor) {
+std::vector<ConditionProperty> find_violations(const Directory& directory, const ActorId& actor,
+                                               const ClientFacts& facts, const ResourceId& resource,
+                                               TimeWindows& windows) {
+    std::vector<ConditionProperty> violations;
     const auto groups = groups_of(directory, actor);
-    std::set<ResourceId> granted;
     for (const auto& [id, policy] : directory.policies) {
-        if (is_in_force(policy) && groups.contains(policy.group)) {
-            granted.insert(policy.resource);
+        if (policy.resource != resource || policy.is_disabled || !groups.contains(policy.group)) {
+            continue;
         }
+        const auto verdict = evaluate(policy.conditions, facts, windows);
+        if (verdict.passes()) {
+            return {};
+        }
+        std::ranges::copy_if(verdict.violated, std::back_inserter(violations),
+                             [&](ConditionProperty property) { return std::ranges::count(violations, property) == 0; });
+    }
+    return violations;
+}
+
+std::set<PolicyId> granting_policies(const Directory& directory, const ActorId& actor, const ClientFacts& facts,
+                                     TimeWindows& windows) {
+    std::set<PolicyId> granting;
+    const auto groups = groups_of(directory, actor);
+    for (const auto& [id, policy] : directory.policies) {
+        if (!policy.is_disabled && groups.contains(policy.group) &&
+            evaluate(policy.conditions, facts, windows).passes()) {
+            granting.insert(id);
+        }
+    }
+    return granting;
+}
+
+std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor,
+                                                   const ClientFacts& facts, TimeWindows& windows) {
+    std::set<ResourceId> granted;
+    for (const auto& id : granting_policies(directory, actor, facts, windows)) {
+        granted.insert(directory.policies.at(id).resource);
     }
     std::vector<const Resource*> resources;
     for (const auto& id : granted) {
@@ -69,6 +100,25 @@ std::vector<const Resource*> connectable_resources(const Directory& directory, c
         }
     }
     return resources;
+}
+
+bool has_time_conditions(const Directory& directory) {
+    return std::ranges::any_of(directory.policies, [](const auto& entry) {
+        return std::ranges::any_of(entry.second.conditions, [](const PolicyCondition& condition) {
+            return std::holds_alternative<TimeCondition>(condition);
+        });
+    });
+}
+
+std::optional<UnixSeconds> next_time_boundary(const Directory& directory, UnixSeconds now, TimeWindows& windows) {
+    std::optional<UnixSeconds> next;
+    for (const auto& [id, policy] : directory.policies) {
+        const auto change = policy.is_disabled ? std::nullopt : next_change(policy.conditions, now, windows);
+        if (change && (!next || *change < *next)) {
+            next = change;
+        }
+    }
+    return next;
 }
 
 DirectoryChanges compare(const Directory& before, const Directory& after) {

@@ -30,20 +30,40 @@ struct Directory {
     std::map<PoolMember, PoolClient> pool_clients = {};
 };
 
-/// Why an actor may reach a resource: what a flow cites, so that it goes away with either of the two.
+/// Why a client may reach a resource: what a flow cites, so that it goes away with either of the two.
 struct Grant {
     PolicyId policy;
     MembershipId membership;
+    /// When the policy's conditions end it; unset: they do not.
+    std::optional<UnixSeconds> until = {};
 
     friend bool operator==(const Grant&, const Grant&) = default;
 };
 
-/// One for each policy that is enabled, free of conditions, and links a group of `actor` to `resource`.
-[[nodiscard]] std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor,
-                                             const ResourceId& resource);
+/// One for each policy that is enabled, whose conditions the client meets, and that links a group of `actor` to
+/// `resource`. What lasts longest comes first.
+[[nodiscard]] std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor, const ClientFacts& facts,
+                                             const ResourceId& resource, TimeWindows& windows);
+
+/// Why no policy grants the resource although some would: the conditions that the client does not meet, each once.
+/// None: there is a grant, or nobody meant to give one.
+[[nodiscard]] std::vector<ConditionProperty> find_violations(const Directory& directory, const ActorId& actor,
+                                                             const ClientFacts& facts, const ResourceId& resource,
+                                                             TimeWindows& windows);
+
+/// All that grant something to the client.
+[[nodiscard]] std::set<PolicyId> granting_policies(const Directory& directory, const ActorId& actor,
+                                                   const ClientFacts& facts, TimeWindows& windows);
 
 /// Resources with a grant and at least one site, in ascending order of id (spec/portal-protocol.md section 9.5).
-[[nodiscard]] std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor);
+[[nodiscard]] std::vector<const Resource*> connectable_resources(const Directory& directory, const ActorId& actor,
+                                                                 const ClientFacts& facts, TimeWindows& windows);
+
+[[nodiscard]] bool has_time_conditions(const Directory& directory);
+
+/// When any policy may begin or cease to grant something, by time alone; unset: never.
+[[nodiscard]] std::optional<UnixSeconds> next_time_boundary(const Directory& directory, UnixSeconds now,
+                                                            TimeWindows& windows);
 
 /// What differs between two directories, as far as connected devices have to hear of it beyond a changed list of
 /// resources (spec/portal-protocol.md section 12).

@@ -118,7 +118,8 @@ KnownClient MemoryStorage::known(const Client& client) const {
             .ipv4 = client.ipv4,
             .ipv6 = client.ipv6,
             .last_seen = client.last_seen,
-            .is_revoked = rows_.revoked.contains(client.id.uuid())};
+            .is_revoked = rows_.revoked.contains(client.id.uuid()),
+            .verified_at = client.verified_at};
 }
 
 Listed<KnownClient> MemoryStorage::list_clients(const std::optional<ActorId>& actor, const ListRange& range) {
@@ -207,6 +208,18 @@ bool MemoryStorage::rename(const ClientId& id, const std::string& name) {
         return false;
     }
     client->second.name = name;
+    return true;
+}
+
+bool MemoryStorage::set_verified(const ClientId& id, const std::optional<UnixSeconds>& since) {
+    const auto client = rows_.clients.find(id);
+    if (client == rows_.clients.end()) {
+        return false;
+    }
+    client->second.verified_at = since;
+    if (!since) {
+        erase_flows_except(id, {});
+    }
     return true;
 }
 

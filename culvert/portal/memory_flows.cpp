@@ -6,8 +6,8 @@
 
 namespace culvert::portal {
 
-bool MemoryStorage::insert(const Flow& flow) {
-    if (rows_.flows.contains(flow.id) || !cites_existing_rows(flow) || !is_granted(flow)) {
+bool MemoryStorage::insert(const Flow& flow, const PolicyConditions& met) {
+    if (rows_.flows.contains(flow.id) || !cites_existing_rows(flow) || !is_granted(flow, met)) {
         return false;
     }
     std::erase_if(rows_.flows, [&](const auto& row) { return supersedes(flow, row.second); });
@@ -25,8 +25,8 @@ std::vector<Flow> MemoryStorage::find_flows(const GatewayId& gateway) {
     return flows;
 }
 
-bool MemoryStorage::insert(const DeviceFlow& flow) {
-    if (rows_.device_flows.contains(flow.id) || !cites_existing_rows(flow) || !is_granted(flow)) {
+bool MemoryStorage::insert(const DeviceFlow& flow, const PolicyConditions& met) {
+    if (rows_.device_flows.contains(flow.id) || !cites_existing_rows(flow) || !is_granted(flow, met)) {
         return false;
     }
     std::erase_if(rows_.device_flows, [&](const auto& row) { return supersedes(flow, row.second); });
@@ -44,9 +44,9 @@ std::vector<DeviceFlow> MemoryStorage::find_device_flows(const ClientId& device)
     return flows;
 }
 
-bool MemoryStorage::erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) {
+bool MemoryStorage::erase_flows_except(const ClientId& client, const std::set<PolicyId>& granting) {
     const auto is_lost = [&](const auto& row) {
-        return row.second.client == client && !reachable.contains(row.second.resource);
+        return row.second.client == client && !granting.contains(row.second.policy);
     };
     return std::erase_if(rows_.flows, is_lost) + std::erase_if(rows_.device_flows, is_lost) > 0;
 }
@@ -63,9 +63,9 @@ bool MemoryStorage::cites_existing_rows(const Flow& flow) const {
            rows_.directory.memberships.contains(flow.membership) && rows_.tokens.contains(flow.token);
 }
 
-bool MemoryStorage::is_granted(const Flow& flow) const {
+bool MemoryStorage::is_granted(const Flow& flow, const PolicyConditions& met) const {
     const auto& sites = rows_.directory.resources.at(flow.resource).sites;
-    return has_grant(flow) && !rows_.revoked.contains(flow.gateway.uuid()) &&
+    return has_grant(flow, met) && !rows_.revoked.contains(flow.gateway.uuid()) &&
            std::ranges::count(sites, rows_.gateways.at(flow.gateway).site) > 0;
 }
 
@@ -75,8 +75,8 @@ bool MemoryStorage::cites_existing_rows(const DeviceFlow& flow) const {
            rows_.directory.memberships.contains(flow.membership) && rows_.tokens.contains(flow.token);
 }
 
-bool MemoryStorage::is_granted(const DeviceFlow& flow) const {
-    return has_grant(flow) && !rows_.revoked.contains(flow.device.uuid()) &&
+bool MemoryStorage::is_granted(const DeviceFlow& flow, const PolicyConditions& met) const {
+    return has_grant(flow, met) && !rows_.revoked.contains(flow.device.uuid()) &&
            is_member(rows_.directory.resources.at(flow.resource), rows_.clients.at(flow.device));
 }
 
@@ -85,10 +85,10 @@ bool MemoryStorage::is_member(const Resource& pool, const Client& client) {
 }
 
 template <typename Row>
-bool MemoryStorage::has_grant(const Row& flow) const {
+bool MemoryStorage::has_grant(const Row& flow, const PolicyConditions& met) const {
     const auto& policy = rows_.directory.policies.at(flow.policy);
     const auto& membership = rows_.directory.memberships.at(flow.membership);
-    return !rows_.revoked.contains(flow.client.uuid()) && !policy.is_disabled && !policy.has_conditions() &&
+    return !rows_.revoked.contains(flow.client.uuid()) && !policy.is_disabled && policy.conditions == met &&
            policy.resource == flow.resource && policy.group == membership.group &&
            membership.actor == rows_.clients.at(flow.client).actor;
 }

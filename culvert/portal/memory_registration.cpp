@@ -85,6 +85,9 @@ std::expected<Client, RegisterError> MemoryStorage::register_client(const Client
         client.ipv6 = addresses->second;
     }
     auto& client = rows_.clients.at(id);
+    if (!is_same_machine(client, report)) {
+        client.verified_at.reset();
+    }
     client.public_key = report.public_key;
     client.device_serial = report.device_serial;
     client.device_uuid = report.device_uuid;

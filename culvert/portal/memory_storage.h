@@ -72,11 +72,11 @@ public:
     bool erase(const GatewayId& id) override;
     bool erase(const RelayId& id) override;
 
-    bool insert(const DeviceFlow& flow) override;
+    bool insert(const DeviceFlow& flow, const PolicyConditions& met) override;
     std::vector<DeviceFlow> find_device_flows(const ClientId& device) override;
-    bool insert(const Flow& flow) override;
+    bool insert(const Flow& flow, const PolicyConditions& met) override;
     std::vector<Flow> find_flows(const GatewayId& gateway) override;
-    bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) override;
+    bool erase_flows_except(const ClientId& client, const std::set<PolicyId>& granting) override;
     void erase_expired_flows(UnixSeconds now) override;
 
     portal_api::IngestKey ingest_key(Rng& rng) override;
@@ -106,6 +106,7 @@ public:
     std::vector<KnownRelay> list_relays() override;
     Listed<KnownFlow> list_flows(const FlowFilter& filter, const ListRange& range) override;
     bool rename(const ClientId& id, const std::string& name) override;
+    bool set_verified(const ClientId& id, const std::optional<UnixSeconds>& since) override;
     bool restore(const ClientId& id) override;
     bool restore(const GatewayId& id) override;
 
@@ -154,12 +155,12 @@ private:
     void cascade();
     [[nodiscard]] bool cites_existing_rows(const Flow& flow) const;
     /// Whether what `flow` cites, which exists, still lets the client through.
-    [[nodiscard]] bool is_granted(const Flow& flow) const;
+    [[nodiscard]] bool is_granted(const Flow& flow, const PolicyConditions& met) const;
     [[nodiscard]] bool cites_existing_rows(const DeviceFlow& flow) const;
-    [[nodiscard]] bool is_granted(const DeviceFlow& flow) const;
+    [[nodiscard]] bool is_granted(const DeviceFlow& flow, const PolicyConditions& met) const;
     [[nodiscard]] static bool is_member(const Resource& pool, const Client& client);
     template <typename Row>
-    [[nodiscard]] bool has_grant(const Row& flow) const;
+    [[nodiscard]] bool has_grant(const Row& flow, const PolicyConditions& met) const;
     /// Who else has a public key: nobody, one that may keep it, or one that was not seen for so long that it may not.
     enum class KeyHolder : std::uint8_t { kNobody, kDevice, kForgotten };
     [[nodiscard]] KeyHolder holder_of(const crypto::PublicKey& key, const Uuid& device, UnixSeconds kept_since) const;

@@ -11,6 +11,7 @@
 #include "culvert/crypto/keys.h"
 #include "culvert/net/ip_address.h"
 #include "culvert/net/socket_address.h"
+#include "culvert/portal/policy_conditions.h"
 #include "culvert/portal_api/messages.h"
 #include "culvert/turn/constants.h"
 
@@ -135,15 +136,13 @@ struct Policy {
     PolicyId id;
     GroupId group;
     ResourceId resource;
-    /// JSON text as configured, "[]" for none. Conditions are not evaluated yet: a policy that has some grants nothing.
-    std::string conditions = "[]";
+    /// All have to hold for it to grant anything.
+    PolicyConditions conditions = {};
     bool is_disabled = false;
     /// Where the account logs flows: whether those that it grants are among them.
     bool logs_flows = true;
     /// For people.
     std::optional<std::string> description = {};
-
-    [[nodiscard]] bool has_conditions() const { return conditions != "[]"; }
 
     friend bool operator==(const Policy&, const Policy&) = default;
 };
@@ -196,6 +195,8 @@ struct Client {
     std::optional<std::string> identifier_for_vendor;
     std::optional<std::string> firebase_installation_id;
     LastSeen last_seen;
+    /// An administrator knows this very machine; when he said so.
+    std::optional<UnixSeconds> verified_at = {};
 };
 
 struct Gateway {

@@ -53,6 +53,14 @@ struct ClientReport {
     RegistrationLimits limits{};
 };
 
+/// Whether what the client says of its hardware is what it said before; what it did not say before may be anything.
+[[nodiscard]] inline bool is_same_machine(const Client& known, const ClientReport& report) {
+    const auto is_kept = [](const auto& before, const auto& now) { return !before || before == now; };
+    return is_kept(known.device_serial, report.device_serial) && is_kept(known.device_uuid, report.device_uuid) &&
+           is_kept(known.identifier_for_vendor, report.identifier_for_vendor) &&
+           is_kept(known.firebase_installation_id, report.firebase_installation_id);
+}
+
 struct GatewayReport {
     SiteId site;
     std::optional<TokenId> token;
@@ -201,19 +209,19 @@ public:
 
     // Flows
     /// False, and nothing is stored, if there is a flow with this id, or if a row that `flow` cites is gone or no
-    /// longer lets the client through to the resource by that gateway: the policy is disabled or leads elsewhere, the
-    /// gateway's site lost the resource.
-    /// Deletes what `flow` supersedes.
-    [[nodiscard]] virtual bool insert(const Flow& flow) = 0;
+    /// longer lets the client through to the resource by that gateway: the policy is disabled or leads elsewhere, or
+    /// its conditions are others than those that were `met`; the gateway's site lost the resource. Deletes what `flow`
+    /// supersedes.
+    [[nodiscard]] virtual bool insert(const Flow& flow, const PolicyConditions& met) = 0;
     /// All flows through a gateway, in ascending order of id, expired ones that were not yet deleted included.
     [[nodiscard]] virtual std::vector<Flow> find_flows(const GatewayId& gateway) = 0;
     /// The same between clients: false also if the pool does not name the device.
-    [[nodiscard]] virtual bool insert(const DeviceFlow& flow) = 0;
+    [[nodiscard]] virtual bool insert(const DeviceFlow& flow, const PolicyConditions& met) = 0;
     /// All flows to a device, in ascending order of id.
     [[nodiscard]] virtual std::vector<DeviceFlow> find_device_flows(const ClientId& device) = 0;
     // Of both kinds.
-    /// Deletes the client's flows to other resources than `reachable`. Whether there were any.
-    virtual bool erase_flows_except(const ClientId& client, const std::set<ResourceId>& reachable) = 0;
+    /// Deletes the client's flows that other policies than those of `granting` granted. Whether there were any.
+    virtual bool erase_flows_except(const ClientId& client, const std::set<PolicyId>& granting) = 0;
     virtual void erase_expired_flows(UnixSeconds now) = 0;
 
     // Flows as devices report them
@@ -261,6 +269,9 @@ public:
     [[nodiscard]] virtual Listed<KnownFlow> list_flows(const FlowFilter& filter, const ListRange& range) = 0;
     // Each: whether there is such a device.
     virtual bool rename(const ClientId& id, const std::string& name) = 0;
+    /// Since when an administrator knows the very machine; unset: he does not, and its flows go. Registration unsets it
+    /// as well, without flows: if the machine no longer says of itself what it said then.
+    virtual bool set_verified(const ClientId& id, const std::optional<UnixSeconds>& since) = 0;
     /// It is not refused any more; see revoke().
     virtual bool restore(const ClientId& id) = 0;
     virtual bool restore(const GatewayId& id) = 0;

@@ -43,7 +43,9 @@ TYPED_TEST_P(StorageConfigurationContract, ReplacesWhatIsPutAgain) {
     this->resource_.address_description.reset();
     this->policy_.is_disabled = true;
     this->policy_.description = "for the audit";
-    this->policy_.conditions = R"([{"property":"remote_ip"}])";
+    this->policy_.conditions = {RemoteIpCondition{false, {*net::IpNetwork::parse("203.0.113.0/24")}},
+                                TimeCondition{{*DayHours::parse("M/08:00-12:00,13:00-17:30:05/Europe/Atlantis")}},
+                                AuthProviderCondition{true, {Uuid::random(this->rng_)}}, ClientVerifiedCondition{}};
     this->site_.name = "headquarters";
     this->storage_->put(account);
     this->storage_->put(this->resource_);

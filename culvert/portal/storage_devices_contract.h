@@ -361,7 +361,30 @@ TYPED_TEST_P(StorageDevicesContract, RefusesARevokedDeviceUntilItIsErased) {
     EXPECT_TRUE(this->storage_->has_relay(this->storage_->register_relay(relay_report, this->rng_)->id));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(StorageDevicesContract, KeepsADevicesIdAndAddresses, TakesAGatewaysNewName,
+TYPED_TEST_P(StorageDevicesContract, AMachineStaysVerifiedForAsLongAsItSaysTheSameOfItself) {
+    auto report = this->client_report();
+    const auto id = this->storage_->register_client(report, this->rng_)->id;
+    EXPECT_FALSE(this->storage_->find_client(id)->verified_at);
+    const auto verified = [&] {
+        EXPECT_EQ(this->storage_->find_known_client(id)->verified_at, this->storage_->find_client(id)->verified_at);
+        return this->storage_->find_client(id)->verified_at;
+    };
+    EXPECT_TRUE(this->storage_->set_verified(id, this->at(5)));
+    EXPECT_EQ(verified(), this->at(5));
+    report.device_uuid = "D6B5A1F2";  // which it did not say before
+    report.name = "another name";
+    EXPECT_EQ(this->storage_->register_client(report, this->rng_)->verified_at, this->at(5));
+    report.device_serial = "another";
+    EXPECT_FALSE(this->storage_->register_client(report, this->rng_)->verified_at);
+    EXPECT_FALSE(verified());
+    EXPECT_TRUE(this->storage_->set_verified(id, this->at(6)));
+    report.device_uuid.reset();
+    EXPECT_FALSE(this->storage_->register_client(report, this->rng_)->verified_at) << "says less than before";
+    EXPECT_FALSE(this->storage_->set_verified(ClientId::random(this->rng_), this->at(6)));
+}
+
+REGISTER_TYPED_TEST_SUITE_P(StorageDevicesContract, AMachineStaysVerifiedForAsLongAsItSaysTheSameOfItself,
+                            KeepsADevicesIdAndAddresses, TakesAGatewaysNewName,
                             RefusesAPublicKeyInUseByAnyDeviceOfTheAccount,
                             TakesThePublicKeyOfADeviceThatHasNotBeenSeenForLong, KnowsBeforehandWhoIsRefused,
                             ARefusedDeviceTakesNobodysKey, RefusesNewDevicesBeyondTheLimitOfTheirOwner,

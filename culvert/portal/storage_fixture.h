@@ -58,7 +58,7 @@ protected:
                         .client_user_agent = "ua",
                         .gateway_remote_ip = *net::IpAddress::parse("2001:db8::9"),
                         .expires_at = expires_at};
-        EXPECT_TRUE(storage_->insert(flow));
+        EXPECT_TRUE(storage_->insert(flow, {}));
         return flow;
     }
     bool has_flow(const Flow& flow) { return !storage_->find_flows(flow.gateway).empty(); }

@@ -22,7 +22,7 @@ TYPED_TEST_P(StorageFlowsContract, ARevokedDevicesFlowsGo) {
     EXPECT_FALSE(this->has_flow(flow));
     auto again = flow;
     again.id = FlowId::random(this->rng_);
-    EXPECT_FALSE(this->storage_->insert(again)) << "and none comes back";
+    EXPECT_FALSE(this->storage_->insert(again, {})) << "and none comes back";
 
     EXPECT_TRUE(this->storage_->erase(flow.client));
     const auto other = this->add_flow();
@@ -30,7 +30,7 @@ TYPED_TEST_P(StorageFlowsContract, ARevokedDevicesFlowsGo) {
     EXPECT_FALSE(this->has_flow(other));
     again = other;
     again.id = FlowId::random(this->rng_);
-    EXPECT_FALSE(this->storage_->insert(again));
+    EXPECT_FALSE(this->storage_->insert(again, {}));
 }
 
 TYPED_TEST_P(StorageFlowsContract, FlowsGoWithTheirDevices) {
@@ -65,7 +65,7 @@ TYPED_TEST_P(StorageFlowsContract, ARoamingClientLeavesOneFlowNotOnePerAddress) 
     for (std::uint8_t n = 0; n < 50; ++n) {
         flow.id = FlowId::random(this->rng_);
         flow.client_remote_ip = net::IpAddress{std::array<std::uint8_t, 4>{198, 51, 100, n}};
-        ASSERT_TRUE(this->storage_->insert(flow));
+        ASSERT_TRUE(this->storage_->insert(flow, {}));
     }
 
     EXPECT_EQ(this->storage_->find_flows(flow.gateway), std::vector{flow});
@@ -75,7 +75,7 @@ TYPED_TEST_P(StorageFlowsContract, AFlowThatEndsSoonerTakesNoOthersPlace) {
     auto flow = this->add_flow(this->at(1000));
     flow.id = FlowId::random(this->rng_);
     flow.expires_at = this->at(999);
-    ASSERT_TRUE(this->storage_->insert(flow));
+    ASSERT_TRUE(this->storage_->insert(flow, {}));
 
     EXPECT_EQ(this->storage_->find_flows(flow.gateway).size(), 2U);
 }
@@ -84,7 +84,7 @@ TYPED_TEST_P(StorageFlowsContract, RefusesFlowsThatCiteNothing) {
     auto flow = this->add_flow();
     flow.id = FlowId::random(this->rng_);
     flow.policy = PolicyId::random(this->rng_);
-    EXPECT_FALSE(this->storage_->insert(flow));
+    EXPECT_FALSE(this->storage_->insert(flow, {}));
     EXPECT_EQ(this->storage_->find_flows(flow.gateway).size(), 1U);
 }
 
@@ -95,7 +95,7 @@ TYPED_TEST_P(StorageFlowsContract, RefusesFlowsThatNothingGrants) {
     auto disabled = this->policy_;
     disabled.is_disabled = true;
     auto conditional = this->policy_;
-    conditional.conditions = "[1]";
+    conditional.conditions = {ClientVerifiedCondition{}};
     auto of_another_group = this->membership_;
     of_another_group.group = GroupId::random(this->rng_);
     this->storage_->put(Group{of_another_group.group, "others"});
@@ -105,11 +105,11 @@ TYPED_TEST_P(StorageFlowsContract, RefusesFlowsThatNothingGrants) {
     for (std::size_t i = 0; i < changes.size(); ++i) {
         changes[i](*this->storage_);
         flow.id = FlowId::random(this->rng_);
-        EXPECT_FALSE(this->storage_->insert(flow)) << i;
+        EXPECT_FALSE(this->storage_->insert(flow, {})) << i;
         this->storage_->put(this->resource_);
         this->storage_->put(this->policy_);
         this->storage_->put(this->membership_);
-        EXPECT_TRUE(this->storage_->insert(flow)) << i;
+        EXPECT_TRUE(this->storage_->insert(flow, {})) << i;
     }
 }
 
@@ -140,7 +140,7 @@ TYPED_TEST_P(StorageFlowsContract, FlowsGoWhenTheirTermsChange) {
     auto disabled = this->policy_;
     disabled.is_disabled = true;
     auto conditional = this->policy_;
-    conditional.conditions = "[1]";
+    conditional.conditions = {ClientVerifiedCondition{}};
     const std::vector<std::function<void(Storage&)>> changes = {
         [&](Storage& s) { s.put(redirected); }, [&](Storage& s) { s.put(removed_from_site); },
         [&](Storage& s) { s.put(disabled); }, [&](Storage& s) { s.put(conditional); }};
@@ -167,14 +167,35 @@ TYPED_TEST_P(StorageFlowsContract, FlowsStayWhenSomethingElseChanges) {
 
 TYPED_TEST_P(StorageFlowsContract, ErasesFlowsToWhatIsOutOfReach) {
     const auto flow = this->add_flow();
-    EXPECT_FALSE(this->storage_->erase_flows_except(flow.client, {this->resource_.id}));
+    EXPECT_FALSE(this->storage_->erase_flows_except(flow.client, {this->policy_.id}));
     EXPECT_TRUE(this->has_flow(flow));
 
     EXPECT_TRUE(this->storage_->erase_flows_except(flow.client, {}));
     EXPECT_FALSE(this->has_flow(flow));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(StorageFlowsContract, ARevokedDevicesFlowsGo, FlowsGoWithTheirDevices,
+TYPED_TEST_P(StorageFlowsContract, TakesFlowsUnderTheConditionsThatThePolicyHas) {
+    auto flow = this->add_flow();
+    auto conditional = this->policy_;
+    conditional.conditions = {TimeCondition{{*DayHours::parse("M/8-17/Europe/Berlin")}}, ClientVerifiedCondition{}};
+    this->storage_->put(conditional);
+    flow.id = FlowId::random(this->rng_);
+    EXPECT_FALSE(this->storage_->insert(flow, {})) << "whoever looked at it when it had none";
+    EXPECT_FALSE(this->storage_->insert(flow, {conditional.conditions.front()}));
+    EXPECT_TRUE(this->storage_->insert(flow, conditional.conditions));
+    EXPECT_TRUE(this->has_flow(flow));
+}
+
+TYPED_TEST_P(StorageFlowsContract, FlowsGoWithTheVerification) {
+    auto flow = this->add_flow();
+    EXPECT_TRUE(this->storage_->set_verified(flow.client, this->at(5)));
+    EXPECT_TRUE(this->has_flow(flow));
+    EXPECT_TRUE(this->storage_->set_verified(flow.client, std::nullopt));
+    EXPECT_FALSE(this->has_flow(flow));
+}
+
+REGISTER_TYPED_TEST_SUITE_P(StorageFlowsContract, TakesFlowsUnderTheConditionsThatThePolicyHas,
+                            FlowsGoWithTheVerification, ARevokedDevicesFlowsGo, FlowsGoWithTheirDevices,
                             ReturnsFlowsAsTheyWereInserted, ARoamingClientLeavesOneFlowNotOnePerAddress,
                             AFlowThatEndsSoonerTakesNoOthersPlace, RefusesFlowsThatCiteNothing,
                             RefusesFlowsThatNothingGrants, FlowsGoWithWhatTheyCite, FlowsGoWhenTheirTermsChange,
