@@ -384,11 +384,11 @@ private:
     Step end_any_device() {
         switch (rng_.below(3)) {
             case 0:
-                return end_device("client", clients_.empty() ? ClientId{} : pick(clients_));
+                return end_device("client", clients_.empty() || one_in(6) ? ClientId{} : pick(clients_));
             case 1:
-                return end_device("gateway", gateways_.empty() ? GatewayId{} : pick(gateways_));
+                return end_device("gateway", gateways_.empty() || one_in(6) ? GatewayId{} : pick(gateways_));
             default:
-                return end_device("relay", relays_.empty() ? RelayId{} : pick(relays_));
+                return end_device("relay", relays_.empty() || one_in(6) ? RelayId{} : pick(relays_));
         }
     }
 

@@ -163,7 +163,7 @@ private:
     [[nodiscard]] std::vector<Grant> grants_of(const Session& client, const ResourceId& resource, UnixSeconds wall_now);
     /// Deletes the client's flows that no policy grants any more. Whether there were any.
     bool withdraw_flows(const Client& client, const ClientFacts& facts);
-    /// If conditions are why the client does not get what it asked for, it hears which, where its dialect says so.
+    /// If conditions are why the client does not get what it asked for, it hears which.
     void refuse_flow(Session& session, const ResourceId& resource, Instant now, UnixSeconds wall_now);
     void time_has_come(Instant now, WallTime wall_now);
     void watch_time_conditions(Instant now, WallTime wall_now);

@@ -41,20 +41,13 @@ bool ControlPlane::withdraw_flows(const Client& client, const ClientFacts& facts
     return storage_.erase_flows_except(client.id, granting_policies(directory_, client.actor, facts, windows_));
 }
 
-/// Devices of both dialects know the word, but the older portal takes what conditions refuse off the list at once, and
-/// then it is not found (spec/portal-protocol.md section 11). Only a list that is about to change says otherwise.
+/// What conditions keep from a client is not on its list, and would not be found by that; but why is what people ask.
 void ControlPlane::refuse_flow(Session& session, const ResourceId& resource, Instant now, UnixSeconds wall_now) {
+    const auto violations =
+        find_violations(directory_, session.client().device.actor, facts_of(session, wall_now), resource, windows_);
     std::vector<std::string> violated;
-    const bool is_older = session.dialect == portal_api::Dialect::kV1;
-    if (!is_older || session.client().resources.contains(resource)) {
-        const auto violations =
-            find_violations(directory_, session.client().device.actor, facts_of(session, wall_now), resource, windows_);
-        std::ranges::transform(violations, std::back_inserter(violated),
-                               [&](ConditionProperty property) -> std::string {
-                                   const bool has_other_name = property == ConditionProperty::kAuthProvider && is_older;
-                                   return has_other_name ? "provider_id" : std::string{to_string(property)};
-                               });
-    }
+    std::ranges::transform(violations, std::back_inserter(violated),
+                           [](ConditionProperty property) { return std::string{to_string(property)}; });
     const auto reason = violated.empty() ? portal_api::FlowFailure::kNotFound : portal_api::FlowFailure::kForbidden;
     fail_flow(session.id, resource, reason, now, std::move(violated));
 }

@@ -282,10 +282,12 @@ json::value to_json(const FlowCreated& message, const Vocabulary& words) {
     return object;
 }
 
-json::value to_json(const FlowCreationFailed& message) {
+json::value to_json(const FlowCreationFailed& message, const Vocabulary& words) {
     json::object object{{"resource_id", message.resource_id.to_string()}, {"reason", to_string(message.reason)}};
     if (!message.violated_properties.empty()) {
-        object["violated_properties"] = to_json(message.violated_properties);
+        auto properties = message.violated_properties;
+        std::ranges::replace(properties, kVocabularyV2.auth_provider_id, words.auth_provider_id);
+        object["violated_properties"] = to_json(properties);
     }
     return object;
 }
@@ -374,7 +376,9 @@ EncodedMessage encode_payload(const ToClient& message, Dialect dialect) {
             },
             [](const RelaysPresence& m) -> EncodedMessage { return {"relays_presence", to_json(m)}; },
             [&](const FlowCreated& m) -> EncodedMessage { return {words.flow_created, to_json(m, words)}; },
-            [&](const FlowCreationFailed& m) -> EncodedMessage { return {words.flow_creation_failed, to_json(m)}; },
+            [&](const FlowCreationFailed& m) -> EncodedMessage {
+                return {words.flow_creation_failed, to_json(m, words)};
+            },
             [](const GatewayIceCandidates& m) -> EncodedMessage { return {"ice_candidates", candidates_to_json(m)}; },
             [](const InvalidateGatewayIceCandidates& m) -> EncodedMessage {
                 return {"invalidate_ice_candidates", candidates_to_json(m)};

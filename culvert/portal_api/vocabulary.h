@@ -17,6 +17,8 @@ struct Vocabulary {
     /// Members, of which both are understood but only one may be sent: with two the object would be dropped.
     std::string_view sites;
     std::string_view site_id;
+    /// What a policy's condition may be about: how a client signed in.
+    std::string_view auth_provider_id;
 };
 
 inline constexpr Vocabulary kVocabularyV1{.create_flow = "create_flow",
@@ -25,7 +27,8 @@ inline constexpr Vocabulary kVocabularyV1{.create_flow = "create_flow",
                                           .flow_created = "flow_created",
                                           .flow_creation_failed = "flow_creation_failed",
                                           .sites = "gateway_groups",
-                                          .site_id = "gateway_group_id"};
+                                          .site_id = "gateway_group_id",
+                                          .auth_provider_id = "provider_id"};
 
 inline constexpr Vocabulary kVocabularyV2{.create_flow = "request_authorization",
                                           .authorize_flow = "create_authorization",
@@ -33,7 +36,8 @@ inline constexpr Vocabulary kVocabularyV2{.create_flow = "request_authorization"
                                           .flow_created = "authorization_created",
                                           .flow_creation_failed = "authorization_creation_failed",
                                           .sites = "sites",
-                                          .site_id = "site_id"};
+                                          .site_id = "site_id",
+                                          .auth_provider_id = "auth_provider_id"};
 
 [[nodiscard]] constexpr const Vocabulary& vocabulary(Dialect dialect) {
     return dialect == Dialect::kV1 ? kVocabularyV1 : kVocabularyV2;

@@ -196,6 +196,26 @@ def test_apps_for_phones_and_desktops_are_served(start, generation, agent):
     assert client.event(NAMES[dialect]["granted"])["gateway_public_key"] == key(101)
 
 
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_conditions_that_fail_are_named(portal, start, generation):
+    """And the resource comes and goes with the conditions, without a new connection."""
+    conditions = [{"property": "client_verified", "operator": "is", "values": ["true"]},
+                  {"property": "remote_ip", "operator": "is_not_in_cidr", "values": ["127.0.0.0/8", "::1"]}]
+    on = lambda conditions: portal.apply({**ACME, "policies": [{**ACME["policies"][0], "conditions": conditions}]})
+    client, init = start.of_generation("client", generation)
+    resource = init["resources"][0]["id"]
+    dialect = GENERATIONS[generation].dialect
+    on(conditions)
+    assert client.event("resource_deleted") == resource
+    ask(client, dialect, resource)
+    assert client.event(NAMES[dialect]["refused"]) == {"resource_id": resource, "reason": "forbidden",
+                                                       "violated_properties": ["client_verified", "remote_ip"]}
+    on([{**conditions[1], "operator": "is_in_cidr"}])
+    assert client.event("resource_created_or_updated")["id"] == resource
+    ask(client, dialect, resource)
+    assert client.event(NAMES[dialect]["refused"])["reason"] == "offline"
+
+
 @EVERYWHERE
 def test_name_of_the_other_dialect_is_unknown_and_the_channel_goes_on(start, dialect):
     client = start.client(dialect)

@@ -263,7 +263,7 @@ def test_token_create_prints_the_token_and_nothing_else(portal):
 def test_apply_names_mistakes_and_changes_nothing(portal):
     bad = {**ACME, "policies": [{**ACME["policies"][0], "conditions": [{"property": "remote_ip"}]}]}
     error = one_error(portal.apply(bad, check=False), 1)
-    assert "policies[0].conditions: conditions are not supported yet" in error
+    assert 'policies[0].conditions[0]: "operator" is missing' in error
     assert "unknown key \"sitez\"" in one_error(portal.apply({"sitez": []}, check=False), 1)
     assert 'sites: there is no site "x"' in one_error(portal.apply(
         {"resources": [{"name": "r", "type": "internet", "sites": ["x"]}]}, check=False), 1)

@@ -56,6 +56,7 @@ export interface Client extends Named, Seen {
   last_seen_remote_ip: string | null;
   last_seen_user_agent: string | null;
   is_revoked: boolean;
+  verified_at: string | null;
 }
 
 export interface Relay extends Seen {

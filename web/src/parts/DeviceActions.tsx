@@ -1,4 +1,5 @@
 import { Button } from "@mantine/core";
+import type { ReactNode } from "react";
 import { text } from "../text";
 import { useConfirmedWrite } from "./confirmedWrite";
 import { DrawerActions } from "./DrawerActions";
@@ -16,10 +17,12 @@ interface Props {
   onEdit?: () => void;
   /** Only where deleting is another thing than revoking: a gateway would come back with its site's token. */
   onRemoved?: () => void;
+  /** Further buttons. */
+  children?: ReactNode;
 }
 
 /** Keeping a client or gateway out, letting it in again, forgetting it. */
-export function DeviceActions({ kind, device, etag, onEdit, onRemoved }: Props) {
+export function DeviceActions({ kind, device, etag, onEdit, onRemoved, children }: Props) {
   const confirmedWrite = useConfirmedWrite();
   const words = text[kind];
   const path = `/${kind}/${device.id}`;
@@ -63,6 +66,7 @@ export function DeviceActions({ kind, device, etag, onEdit, onRemoved }: Props) 
       >
         {device.is_revoked ? text.clients.restore : text.clients.revoke}
       </Button>
+      {children}
     </DrawerActions>
   );
 }

@@ -11,7 +11,9 @@ import { ObjectDrawer } from "../../parts/ObjectDrawer";
 import { usePlace } from "../../parts/path";
 import { ProblemAlert } from "../../parts/ProblemAlert";
 import { RecentFlows } from "../../parts/RecentFlows";
+import { VerificationButton } from "../../parts/Verification";
 import { text } from "../../text";
+import { absolute } from "../../text/time";
 
 function Details({ client, etag }: { client: Client; etag: string | null }) {
   const { open, close } = usePlace();
@@ -25,11 +27,14 @@ function Details({ client, etag }: { client: Client; etag: string | null }) {
           open(client.id, "edit");
         }}
         onRemoved={close}
-      />
+      >
+        <VerificationButton client={client} />
+      </DeviceActions>
       <Facts
         facts={[
           [text.clients.status, <DeviceStatus device={client} />],
           [text.clients.actor, <ObjectLink kind="actors" object={client.actor} />],
+          [text.clients.verification, client.verified_at ? absolute(client.verified_at) : text.clients.notVerified],
           [text.clients.version, client.last_seen_version],
           [text.clients.system, client.last_seen_user_agent],
           [text.clients.address, client.last_seen_remote_ip],

@@ -8,6 +8,8 @@ import { ObjectDrawer } from "../../parts/ObjectDrawer";
 import { ObjectSelect } from "../../parts/ObjectSelect";
 import { ProblemAlert } from "../../parts/ProblemAlert";
 import { text } from "../../text";
+import { ConditionFields } from "./ConditionFields";
+import { conditionsOf, draftOf } from "./conditions";
 
 interface Props {
   policy?: Policy;
@@ -16,7 +18,7 @@ interface Props {
   onSaved: (id: string) => void;
 }
 
-const FIELDS = ["group_id", "resource_id", "description"];
+const FIELDS = ["group_id", "resource_id", "description", "conditions"];
 
 export function PolicyForm({ policy, etag = null, onClose, onSaved }: Props) {
   const write = useWrite<Policy>();
@@ -27,10 +29,17 @@ export function PolicyForm({ policy, etag = null, onClose, onSaved }: Props) {
     resource_id: policy?.resource.id ?? params.get("resource"),
     description: policy?.description ?? "",
     is_disabled: policy?.is_disabled ?? false,
+    conditions: draftOf(policy?.conditions ?? [], Intl.DateTimeFormat().resolvedOptions().timeZone),
   });
 
   async function save(): Promise<void> {
-    const body = { policy: { ...form.values, description: form.values.description.trim() || null } };
+    const body = {
+      policy: {
+        ...form.values,
+        description: form.values.description.trim() || null,
+        conditions: conditionsOf(form.values.conditions),
+      },
+    };
     const saved = await write.mutateAsync(
       policy
         ? { method: "PATCH", path: `/policies/${policy.id}`, body, etag }
@@ -70,6 +79,13 @@ export function PolicyForm({ policy, etag = null, onClose, onSaved }: Props) {
           error={form.error("resource_id")}
         />
         <TextInput label={text.policies.description} {...form.input("description")} />
+        <ConditionFields
+          draft={form.values.conditions}
+          onChange={(draft) => {
+            form.set("conditions", draft);
+          }}
+          error={form.error("conditions")}
+        />
         <Switch
           label={text.policies.enabled}
           description={text.policies.disabledHelp}
