@@ -426,9 +426,11 @@ private:
     }
 
     Step single() {
-        switch (rng_.below(30)) {
+        switch (rng_.below(31)) {
             case 29:
                 return set_verified();
+            case 30:
+                return end_any_device();
             case 25:
                 return look_after_devices();
             case 0:

@@ -219,7 +219,7 @@ TEST_F(Conditions, EndWithTheWindowToTheSecond) {
     EXPECT_EQ(take_one<RejectAccess>(gateway).resource_id, resource_.id);
     EXPECT_EQ(take_one<ResourceDeleted>(client).resource_id, resource_.id);
     send(client, FromClient{CreateFlow{resource_.id, {}}});
-    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kNotFound);
+    EXPECT_EQ(take_one<FlowCreationFailed>(client).reason, FlowFailure::kForbidden);
 }
 
 TEST_F(Conditions, BeginWithTheWindowToTheSecondAlsoAfterARestart) {

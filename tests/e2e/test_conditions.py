@@ -64,7 +64,7 @@ def test_an_address_that_is_not_listed_keeps_the_client_out(bare_system):
     start(system)
     wait_until(lambda: system.reaches(WEB_V4, seconds=1), 10, "access")
     devices = json.loads(system.portal_command("device", "list", "--json").stdout)
-    address = next(device["last_seen_remote_ip"] for device in devices if device["type"] == "client")
+    address = next(device["last_seen_remote_ip"] for device in devices if device["kind"] == "client")
 
     system.apply(configuration({"property": "remote_ip", "operator": "is_in_cidr", "values": [address]}))
     wait_until(lambda: system.reaches(WEB_V4, seconds=1), 8, "access again")

@@ -84,7 +84,7 @@ export function PolicyForm({ policy, etag = null, onClose, onSaved }: Props) {
           onChange={(draft) => {
             form.set("conditions", draft);
           }}
-          error={form.error("conditions")}
+          error={form.error("conditions")?.replace(/^\[[^:]*: /, "")}
         />
         <Switch
           label={text.policies.enabled}
