@@ -459,9 +459,15 @@ constexpr const char* kVersion9 = R"sql(
 ALTER TABLE clients ADD COLUMN verified_at INTEGER;
 )sql";
 
+// People who may not sign in any more, and for how long the others are signed in.
+constexpr const char* kVersion10 = R"sql(
+ALTER TABLE actors ADD COLUMN is_disabled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN client_session_secs INTEGER NOT NULL DEFAULT 604800;
+)sql";
+
 /// Element i brings version i to version i + 1. Never change one that was released; add another.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5,
-                                                                 kVersion6, kVersion7, kVersion8, kVersion9};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {
+    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7, kVersion8, kVersion9, kVersion10};
 
 std::int64_t read_integer(Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);

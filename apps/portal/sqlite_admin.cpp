@@ -83,7 +83,8 @@ std::optional<std::string> SqliteStorage::find_password(const portal::ActorId& a
 
 bool SqliteStorage::can_administrator_sign_in() {
     auto row = database_.prepare(
-        "SELECT 1 FROM passwords JOIN actors ON actors.id = actor_id WHERE type = 'account_admin_user' LIMIT 1");
+        "SELECT 1 FROM passwords JOIN actors ON actors.id = actor_id WHERE type = 'account_admin_user'"
+        " AND NOT is_disabled LIMIT 1");
     return row.step();
 }
 

@@ -178,8 +178,8 @@ portal::Directory SqliteStorage::load_directory() try {
     portal::Directory directory;
     {
         auto row = database_.prepare(
-            "SELECT name, slug, search_domain, upstream_dns, upstream_doh, logs_flows, flow_logging FROM accounts"
-            " WHERE id = ?");
+            "SELECT name, slug, search_domain, upstream_dns, upstream_doh, logs_flows, flow_logging,"
+            " client_session_secs FROM accounts WHERE id = ?");
         row.bind(account_id_);
         if (!row.step()) {
             throw StorageError{"the database holds no account; restore a backup"};
@@ -190,16 +190,17 @@ portal::Directory SqliteStorage::load_directory() try {
                              .search_domain = row.optional_text(2),
                              .upstream_dns = read_servers(row.text(3)),
                              .upstream_doh = read_urls(row.text(4)),
-                             .flow_logging = read_flow_logging(row.integer(5) != 0, row.text(6))};
+                             .flow_logging = read_flow_logging(row.integer(5) != 0, row.text(6)),
+                             .client_session_lifetime = std::chrono::seconds{row.integer(7)}};
     }
     for (auto row = database_.prepare("SELECT id, name FROM sites"); row.step();) {
         const auto id = read_id<SiteId>(row, 0);
         directory.sites.emplace(id, portal::Site{id, row.text(1)});
     }
-    for (auto row = database_.prepare("SELECT id, type, name, email FROM actors"); row.step();) {
+    for (auto row = database_.prepare("SELECT id, type, name, email, is_disabled FROM actors"); row.step();) {
         const auto id = read_id<portal::ActorId>(row, 0);
-        directory.actors.emplace(
-            id, portal::Actor{id, from_name(kActorTypes, row.text(1)), row.text(2), row.optional_text(3)});
+        directory.actors.emplace(id, portal::Actor{id, from_name(kActorTypes, row.text(1)), row.text(2),
+                                                   row.optional_text(3), row.integer(4) != 0});
     }
     for (auto row = database_.prepare("SELECT id, name FROM groups"); row.step();) {
         const auto id = read_id<portal::GroupId>(row, 0);
@@ -262,7 +263,7 @@ portal::Directory SqliteStorage::load_directory() try {
 void SqliteStorage::put(const portal::Account& account) {
     auto statement = database_.prepare(
         "UPDATE accounts SET name = ?, slug = ?, search_domain = ?, upstream_dns = ?, upstream_doh = ?, logs_flows = ?,"
-        " flow_logging = ? WHERE id = ?");
+        " flow_logging = ?, client_session_secs = ? WHERE id = ?");
     statement.bind(account.name)
         .bind(account.slug)
         .bind(account.search_domain)
@@ -270,6 +271,7 @@ void SqliteStorage::put(const portal::Account& account) {
         .bind(write_urls(account.upstream_doh))
         .bind(std::int64_t{account.flow_logging.is_on})
         .bind(write_flow_logging(account.flow_logging))
+        .bind(std::int64_t{account.client_session_lifetime.count()})
         .bind(account.id.to_string());
     database_.must_execute(std::move(statement));
 }
@@ -284,14 +286,20 @@ void SqliteStorage::put(const portal::Site& site) {
 
 void SqliteStorage::put(const portal::Actor& actor) {
     auto statement = database_.prepare(
-        "INSERT INTO actors (id, account_id, type, name, email) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET type = excluded.type, name = excluded.name, email = excluded.email");
+        "INSERT INTO actors (id, account_id, type, name, email, is_disabled) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET type = excluded.type, name = excluded.name, email = excluded.email,"
+        " is_disabled = excluded.is_disabled");
     statement.bind(actor.id.to_string())
         .bind(account_id_)
         .bind(to_name(kActorTypes, actor.type))
         .bind(actor.name)
-        .bind(actor.email);
+        .bind(actor.email)
+        .bind(std::int64_t{actor.is_disabled});
     database_.must_execute(std::move(statement));
+    if (actor.is_disabled) {
+        erase_row("DELETE FROM tokens WHERE actor_id = ?", actor.id.uuid());
+        erase_browser_sessions(actor.id, "");
+    }
 }
 
 void SqliteStorage::put(const portal::Group& group) {

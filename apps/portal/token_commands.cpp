@@ -64,6 +64,9 @@ int run(const TokenCreateCommand& command, SqliteStorage& storage, Rng& rng) {
             if (!owner.actor) {
                 return fail("there is no actor \"" + command.owner + "\". " + choices(directory.actors));
             }
+            if (directory.actors.at(*owner.actor).is_disabled) {
+                return fail("actor \"" + command.owner + "\" is disabled. Take \"disabled\" away first.");
+            }
             if ((directory.actors.at(*owner.actor).type == portal::ActorType::kApiClient) !=
                 (command.type == portal::TokenType::kApi)) {
                 return fail("actor \"" + command.owner +

@@ -226,7 +226,10 @@ public:
                 devices_.push_back(std::move(client));
             }
         }
-        const bool is_granted = explain_policies();
+        if (actor_.is_disabled) {
+            add("actor_disabled", actor_.name + " is disabled, and so reaches nothing.");
+        }
+        const bool is_granted = explain_policies() && !actor_.is_disabled;
         const bool is_somewhere = explain_place(storage, surroundings);
         return {{"may", is_granted && is_somewhere}, {"reasons", std::move(reasons_)}};
     }

@@ -419,6 +419,49 @@ TEST_F(ApiTest, KeepsOneAdministrator) {
     EXPECT_EQ(ask("PATCH", path, R"({"actor":{"name":"Anna"}})").status, 200U);
 }
 
+TEST_F(ApiTest, SignsOutWhoIsDisabled) {
+    const auto ana = "/actors/" + admin_.id.to_string();
+    const auto otto = "/actors/" + other_admin_.id.to_string();
+    const auto session = session_of(other_admin_.id, wall_ + std::chrono::hours{1});
+    const std::string disable = R"({"actor":{"is_disabled":true}})";
+
+    const auto disabled = ask("PATCH", otto, disable);
+    EXPECT_EQ(disabled.status, 200U);
+    EXPECT_TRUE(data_of(disabled).as_object().at("is_disabled").as_bool());
+    EXPECT_EQ(send(with_session(request("GET", "/session"), session)).status, 401U);
+    EXPECT_EQ(ask("POST", otto + "/tokens").status, 409U);
+    EXPECT_EQ(ask("PATCH", ana, disable).status, 409U) << "nobody would be left";
+
+    const auto why = "/access?actor_id=" + other_admin_.id.to_string() + "&resource_id=" + resource_.id.to_string();
+    const auto explained = data_of(ask("GET", why)).as_object();
+    EXPECT_EQ(explained.at("reasons").as_array().at(0).as_object().at("kind").as_string(), "actor_disabled");
+
+    const auto late = session_of(other_admin_.id, wall_ + std::chrono::hours{1});
+    EXPECT_EQ(send(with_session(request("GET", "/session"), late)).status, 401U) << "whatever is in the database";
+    const auto token = token_of(program_, portal::TokenType::kApi, std::nullopt);
+    EXPECT_EQ(send(with_token(request("GET", "/sites"), token)).status, 200U);
+    EXPECT_EQ(ask("PATCH", "/actors/" + program_.id.to_string(), disable).status, 200U);
+    EXPECT_EQ(send(with_token(request("GET", "/sites"), token)).status, 401U);
+    const auto other = token_of(program_, portal::TokenType::kApi, std::nullopt);
+    EXPECT_EQ(send(with_token(request("GET", "/sites"), other)).status, 401U);
+
+    EXPECT_EQ(ask("PATCH", otto, R"({"actor":{"is_disabled":false}})").status, 200U);
+    EXPECT_EQ(ask("POST", otto + "/tokens").status, 201U);
+    EXPECT_EQ(ask("PATCH", otto, R"({"actor":{"is_disabled":"yes"}})").status, 422U);
+}
+
+TEST_F(ApiTest, SetsHowLongDevicesStaySignedIn) {
+    EXPECT_EQ(data_of(ask("GET", "/account")).as_object().at("client_session_lifetime_secs").to_number<int>(), 604'800);
+    EXPECT_EQ(ask("PATCH", "/account", R"({"account":{"client_session_lifetime_secs":3600}})").status, 200U);
+    EXPECT_EQ(storage_.load_directory().account.client_session_lifetime, std::chrono::hours{1});
+    for (const auto* wrong : {"3599", "7776001", "null", "\"7d\""}) {
+        const auto body = std::string{R"({"account":{"client_session_lifetime_secs":)"} + wrong + "}}";
+        const auto status = ask("PATCH", "/account", body).status;
+        EXPECT_EQ(status, std::string{wrong} == "null" ? 200U : 422U) << wrong;
+    }
+    EXPECT_EQ(storage_.load_directory().account.client_session_lifetime, std::chrono::hours{1});
+}
+
 TEST_F(ApiTest, ChecksResourcesAsFilesAreChecked) {
     const auto create = [&](const std::string& fields) {
         return ask("POST", "/resources",

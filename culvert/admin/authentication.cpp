@@ -87,6 +87,9 @@ Requester Authenticator::identify_program(std::string_view text, const ApiReques
     if (actor == actors.end() || actor->second.type != portal::ActorType::kApiClient) {
         throw invalid_token();
     }
+    if (actor->second.is_disabled) {
+        throw invalid_token();
+    }
     if (recorded_.size() > kMaxThrottled) {
         recorded_.clear();
     }
@@ -109,6 +112,9 @@ Requester Authenticator::identify_browser(std::string_view secret, UnixSeconds w
     const auto& actors = surroundings_.directory().actors;
     const auto actor = actors.find(session->actor);
     if (actor == actors.end() || actor->second.type != portal::ActorType::kAdminUser) {
+        return {};
+    }
+    if (actor->second.is_disabled) {
         return {};
     }
     return {.kind = Requester::Kind::kAdministrator,

@@ -57,12 +57,13 @@ http::Response remove(const Call& call, const Row& row, const std::string& type,
 }
 
 std::size_t count_admins(const portal::Directory& directory) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        directory.actors, [](const auto& row) { return row.second.type == portal::ActorType::kAdminUser; }));
+    return static_cast<std::size_t>(std::ranges::count_if(directory.actors, [](const auto& row) {
+        return row.second.type == portal::ActorType::kAdminUser && !row.second.is_disabled;
+    }));
 }
 
 void require_another_admin(const portal::Directory& directory, const portal::Actor& actor, std::string_view what) {
-    if (actor.type == portal::ActorType::kAdminUser && count_admins(directory) == 1) {
+    if (actor.type == portal::ActorType::kAdminUser && !actor.is_disabled && count_admins(directory) == 1) {
         throw conflict("The last administrator can't be " + std::string{what} + ".");
     }
 }
@@ -114,7 +115,11 @@ http::Response write_actor(Call& call, const portal::Actor* before) {
             }
         }
     });
+    input.read("is_disabled", [&](const auto& value) { actor.is_disabled = value.boolean(); });
     input.check();
+    if (before != nullptr && actor.is_disabled && !before->is_disabled) {
+        require_another_admin(directory, *before, "disabled");
+    }
     if (before != nullptr && before->type != actor.type) {
         require_another_admin(directory, *before, "made anything else");
         if (before->type == portal::ActorType::kApiClient || actor.type == portal::ActorType::kApiClient) {
@@ -218,6 +223,9 @@ Answer update_account(Call& call) {
     input.read_or_require(false, "name",
                           [&](const auto& value) { account.name = portal::fields::account_name(value); });
     input.read_or_require(false, "slug", [&](const auto& value) { account.slug = portal::fields::slug(value); });
+    input.read("client_session_lifetime_secs", [&](const auto& value) {
+        account.client_session_lifetime = portal::fields::client_session_lifetime(value);
+    });
     if (input.is_null("search_domain")) {
         account.search_domain.reset();
     }

@@ -68,6 +68,7 @@ json::object encode(const portal::Account& account) {
             {"search_domain", or_null(account.search_domain)},
             {"upstream_dns", std::move(servers)},
             {"upstream_doh", json::array(account.upstream_doh.begin(), account.upstream_doh.end())},
+            {"client_session_lifetime_secs", account.client_session_lifetime.count()},
             {"flow_logs_enabled", account.flow_logging.is_on}};
 }
 
@@ -102,9 +103,13 @@ json::object encode(const portal::Actor& actor, const portal::Directory& directo
         }
     }
     const auto count = clients.find(actor.id);
-    return {{"id", actor.id.to_string()},  {"type", text(portal::fields::to_string(actor.type))},
-            {"name", actor.name},          {"email", or_null(actor.email)},
-            {"groups", std::move(groups)}, {"clients", count == clients.end() ? std::size_t{0} : count->second}};
+    return {{"id", actor.id.to_string()},
+            {"type", text(portal::fields::to_string(actor.type))},
+            {"name", actor.name},
+            {"email", or_null(actor.email)},
+            {"is_disabled", actor.is_disabled},
+            {"groups", std::move(groups)},
+            {"clients", count == clients.end() ? std::size_t{0} : count->second}};
 }
 
 json::object encode(const portal::Group& group, const portal::Directory& directory) {

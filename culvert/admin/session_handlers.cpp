@@ -238,6 +238,9 @@ Answer sign_in(Call& call) {
                                 }
                                 const auto directory = storage.load_directory();
                                 const auto& current = directory.actors.at(actor->id);
+                                if (current.is_disabled) {
+                                    return to_response(invalid_credentials());
+                                }
                                 if (current.type != portal::ActorType::kAdminUser) {
                                     return to_response({403, "forbidden", "Only administrators may sign in here."});
                                 }

@@ -33,6 +33,9 @@ Owner site_of(const Call& call) {
 
 Owner actor_of(const Call& call) {
     const auto& actor = call.row(call.directory().actors);
+    if (actor.is_disabled && call.request.method == "POST") {
+        throw conflict("Who is disabled gets no token. Enable this one first.");
+    }
     const bool is_program = actor.type == portal::ActorType::kApiClient;
     if (is_program && call.subject.kind != Requester::Kind::kAdministrator) {
         throw ApiProblem{403, "forbidden", "A token may not see or change those of API clients."};

@@ -64,13 +64,16 @@ Configuration::Dns parse_dns(const ConfigurationValue& node) {
 }
 
 Configuration::AccountSection parse_account(const ConfigurationValue& node) {
-    node.check_keys({"name", "slug", "dns"});
+    node.check_keys({"name", "slug", "client_session_lifetime_secs", "dns"});
     Configuration::AccountSection account;
     if (const auto name = node.find("name")) {
         account.name = fields::account_name(*name);
     }
     if (const auto slug = node.find("slug")) {
         account.slug = fields::slug(*slug);
+    }
+    if (const auto lifetime = node.find("client_session_lifetime_secs")) {
+        account.client_session_lifetime = fields::client_session_lifetime(*lifetime);
     }
     if (const auto dns = node.find("dns")) {
         account.dns = parse_dns(*dns);
@@ -96,12 +99,15 @@ std::vector<Configuration::ActorEntry> parse_actors(const ConfigurationValue& se
     Names names;
     Names former;
     for (const auto& node : section.items()) {
-        node.check_keys({"name", "renamed_from", "type", "email"});
+        node.check_keys({"name", "renamed_from", "type", "email", "disabled"});
         Configuration::ActorEntry actor{.name = fields::actor_name(node.get("name")), .renamed_from = {}};
         actor.renamed_from = parse_renamed_from(node, actor.name, former);
         actor.type = fields::actor_type(node.get("type"));
         if (const auto email = node.find("email")) {
             actor.email = fields::actor_email(*email);
+        }
+        if (const auto disabled = node.find("disabled")) {
+            actor.is_disabled = disabled->boolean();
         }
         names.add(node, actor.name);
         actors.push_back(std::move(actor));

@@ -24,6 +24,7 @@ struct Configuration {
     struct AccountSection {
         std::optional<std::string> name;
         std::optional<std::string> slug;
+        std::optional<std::chrono::seconds> client_session_lifetime;
         std::optional<Dns> dns;
     };
     // `renamed_from`: the name that the thing has had so far. It keeps its id, and with it all that belongs to it.
@@ -36,6 +37,7 @@ struct Configuration {
         std::optional<std::string> renamed_from;
         ActorType type = ActorType::kUser;
         std::optional<std::string> email;
+        bool is_disabled = false;
     };
     struct GroupEntry {
         std::string name;

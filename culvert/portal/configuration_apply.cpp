@@ -74,6 +74,7 @@ private:
         const auto& section = *configuration_.account;
         account.name = section.name.value_or(account.name);
         account.slug = section.slug.value_or(account.slug);
+        account.client_session_lifetime = section.client_session_lifetime.value_or(account.client_session_lifetime);
         if (section.dns) {
             account.search_domain = section.dns->search_domain;
             account.upstream_dns = section.dns->upstream;
@@ -122,7 +123,7 @@ private:
         for (const auto& entry : *configuration_.actors) {
             const auto found = named.find(entry.name);
             const Actor actor{found == named.end() ? ActorId::random(rng_) : found->second.id, entry.type, entry.name,
-                              entry.email};
+                              entry.email, entry.is_disabled};
             kept.insert(actor.id);
             store_row(actor, known, "actor");
         }

@@ -412,6 +412,21 @@ TEST_F(Applying, TwiceChangesNothing) {
     EXPECT_EQ(summary.unchanged, 9U);
 }
 
+TEST_F(Applying, DisablesPeopleAndSaysHowLongDevicesStaySignedIn) {
+    apply(R"({"account": {"client_session_lifetime_secs": 3600},
+              "actors": [{"name": "ute", "type": "account_user", "disabled": true}]})");
+    const auto directory = storage_.load_directory();
+    EXPECT_EQ(directory.account.client_session_lifetime, std::chrono::hours{1});
+    EXPECT_TRUE(directory.actors.at(id_of(directory.actors, "ute")).is_disabled);
+
+    const auto summary = apply(R"({"actors": [{"name": "ute", "type": "account_user"}]})");
+    EXPECT_EQ(summary.lines, (std::vector<std::string>{"changed  actor \"ute\""}));
+    const auto later = storage_.load_directory();
+    EXPECT_FALSE(later.actors.at(id_of(later.actors, "ute")).is_disabled);
+    EXPECT_EQ(later.account.client_session_lifetime, std::chrono::hours{1}) << "a missing key is left alone";
+    EXPECT_FALSE(Configuration::parse(R"({"account": {"client_session_lifetime_secs": 60}})"));
+}
+
 TEST_F(Applying, APoolNamesDevicesThatNeedNotExistYet) {
     apply(kAcme);
     const std::string pool = R"({"resources": [{"name": "build hosts", "type": "static_device_pool",

@@ -200,4 +200,8 @@ inline constexpr std::size_t kMaxRangesPerDay = 24;
 /// How far ahead is looked for the end of a window: a week, and one more for a range that a clock jumps over.
 inline constexpr std::chrono::days kTimeHorizon{15};
 
+/// How long a device may stay signed in on which a person signed in (spec/newer-dialect.md section 14).
+inline constexpr std::chrono::seconds kShortestClientSession = std::chrono::hours{1};
+inline constexpr std::chrono::seconds kLongestClientSession = std::chrono::days{90};
+
 }  // namespace culvert::portal

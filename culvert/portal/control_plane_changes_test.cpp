@@ -281,6 +281,21 @@ TEST_F(Changes, ActorRemovedClosesItsClients) {
     expect_rejected();
 }
 
+TEST_F(Changes, ActorDisabledIsCutOffAndReachesNothingWithWhateverToken) {
+    actor_.is_disabled = true;
+    storage_.put(actor_);
+    announce_changes();
+
+    EXPECT_TRUE(is_closed(client_));
+    expect_rejected();
+    TimeWindows windows;
+    EXPECT_TRUE(find_grants(storage_.load_directory(), actor_.id, {}, resource_.id, windows).empty());
+
+    actor_.is_disabled = false;
+    storage_.put(actor_);
+    EXPECT_FALSE(find_grants(storage_.load_directory(), actor_.id, {}, resource_.id, windows).empty());
+}
+
 TEST_F(Changes, SiteRemovedClosesItsGatewaysAndTakesResourcesAway) {
     storage_.erase(site_.id);
     announce_changes();

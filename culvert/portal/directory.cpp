@@ -17,6 +17,11 @@ std::map<GroupId, MembershipId> groups_of(const Directory& directory, const Acto
     return groups;
 }
 
+bool is_disabled(const Directory& directory, const ActorId& actor) {
+    const auto row = directory.actors.find(actor);
+    return row != directory.actors.end() && row->second.is_disabled;
+}
+
 /// Whether `policy` leads elsewhere than before or on other terms.
 bool is_replaced(const Policy& before, const Policy& after) {
     return before.group != after.group || before.resource != after.resource || before.conditions != after.conditions;
@@ -39,6 +44,9 @@ bool is_logged_alike(const FlowLogging& before, const FlowLogging& after) {
 std::vector<Grant> find_grants(const Directory& directory, const ActorId& actor, const ClientFacts& facts,
                                const ResourceId& resource, TimeWindows& windows) {
     std::vector<Grant> grants;
+    if (is_disabled(directory, actor)) {
+        return grants;
+    }
     const auto groups = groups_of(directory, actor);
     for (const auto& [id, policy] : directory.policies) {
         const auto group = groups.find(policy.group);

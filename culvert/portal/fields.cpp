@@ -81,6 +81,11 @@ std::string slug(const ConfigurationValue& value) {
     return slug;
 }
 
+std::chrono::seconds client_session_lifetime(const ConfigurationValue& value) {
+    using std::chrono::seconds;
+    return seconds{value.number(seconds{kShortestClientSession}.count(), seconds{kLongestClientSession}.count())};
+}
+
 std::string search_domain(const ConfigurationValue& value) {
     return value.checked(parse_search_domain(value.text(1, 255)));
 }

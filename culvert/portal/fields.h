@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,8 @@ namespace culvert::portal::fields {
 [[nodiscard]] std::string account_name(const ConfigurationValue& value);
 /// In small letters.
 [[nodiscard]] std::string slug(const ConfigurationValue& value);
+/// Seconds: an hour to 90 days (spec/newer-dialect.md section 14).
+[[nodiscard]] std::chrono::seconds client_session_lifetime(const ConfigurationValue& value);
 [[nodiscard]] std::string search_domain(const ConfigurationValue& value);
 [[nodiscard]] std::vector<net::SocketAddress> upstream_dns(const ConfigurationValue& value);
 [[nodiscard]] std::vector<std::string> upstream_doh(const ConfigurationValue& value);

@@ -32,7 +32,8 @@ std::optional<std::string> MemoryStorage::find_password(const ActorId& actor) {
 
 bool MemoryStorage::can_administrator_sign_in() {
     return std::ranges::any_of(rows_.passwords, [&](const auto& row) {
-        return rows_.directory.actors.at(row.first).type == ActorType::kAdminUser;
+        const auto& actor = rows_.directory.actors.at(row.first);
+        return actor.type == ActorType::kAdminUser && !actor.is_disabled;
     });
 }
 

@@ -49,6 +49,17 @@ void MemoryStorage::put(const Account& account) {
     }
 }
 
+void MemoryStorage::put(const Actor& actor) {
+    rows_.directory.actors[actor.id] = actor;
+    if (!actor.is_disabled) {
+        return;
+    }
+    for (const auto& token : find_dependents(actor.id).tokens) {
+        erase(token);
+    }
+    erase_browser_sessions(actor.id, "");
+}
+
 void MemoryStorage::put(const Membership& membership) {
     auto& directory = rows_.directory;
     require(directory.actors.contains(membership.actor) && directory.groups.contains(membership.group));

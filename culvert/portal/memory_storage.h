@@ -26,7 +26,7 @@ public:
     Directory load_directory() override;
     void put(const Account& account) override;
     void put(const Site& site) override { rows_.directory.sites[site.id] = site; }
-    void put(const Actor& actor) override { rows_.directory.actors[actor.id] = actor; }
+    void put(const Actor& actor) override;
     void put(const Group& group) override { rows_.directory.groups[group.id] = group; }
     void put(const Membership& membership) override;
     void put(const Resource& resource) override;

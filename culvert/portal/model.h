@@ -57,6 +57,8 @@ struct Account {
     std::vector<net::SocketAddress> upstream_dns;
     std::vector<std::string> upstream_doh;  ///< URLs.
     FlowLogging flow_logging = {};
+    /// How long a device stays signed in on which a person signed in by a browser.
+    std::chrono::seconds client_session_lifetime = std::chrono::days{7};
 
     friend bool operator==(const Account&, const Account&) = default;
 };
@@ -68,6 +70,8 @@ struct Actor {
     ActorType type = ActorType::kUser;
     std::string name;
     std::optional<std::string> email;
+    /// Cannot sign in, nor be signed in, and reaches nothing.
+    bool is_disabled = false;
 
     friend bool operator==(const Actor&, const Actor&) = default;
 };

@@ -138,6 +138,7 @@ public:
     /// Deletes the flows of policies that log flows if that is switched on or off for the account.
     virtual void put(const Account& account) = 0;
     virtual void put(const Site& site) = 0;
+    /// Deletes the tokens and browser sessions of an actor that is disabled.
     virtual void put(const Actor& actor) = 0;
     virtual void put(const Group& group) = 0;
     virtual void put(const Membership& membership) = 0;
@@ -239,7 +240,7 @@ public:
     /// What is stored of the actor's password (a hash with all that it takes to check it). Goes with the actor.
     virtual void put_password(const ActorId& actor, const std::string& hash) = 0;
     [[nodiscard]] virtual std::optional<std::string> find_password(const ActorId& actor) = 0;
-    /// Whether any administrator has a password.
+    /// Whether any administrator who is not disabled has a password.
     [[nodiscard]] virtual bool can_administrator_sign_in() = 0;
     virtual void put(const BrowserSession& session) = 0;
     [[nodiscard]] virtual std::optional<BrowserSession> find_browser_session(const std::string& secret_hash) = 0;

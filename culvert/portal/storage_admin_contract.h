@@ -47,6 +47,29 @@ TYPED_TEST_P(StorageAdminContract, KnowsWhetherAnAdministratorHasAPassword) {
     EXPECT_TRUE(this->storage_->can_administrator_sign_in());
 }
 
+TYPED_TEST_P(StorageAdminContract, SignsOutWhoIsDisabled) {
+    this->storage_->put_password(this->actor_.id, "hash");
+    this->storage_->put(this->session("a", this->at(20)));
+    ASSERT_FALSE(this->storage_->find_dependents(this->actor_.id).tokens.empty());
+
+    this->actor_.type = ActorType::kAdminUser;
+    this->actor_.is_disabled = true;
+    this->storage_->put(this->actor_);
+    EXPECT_EQ(this->storage_->load_directory().actors.at(this->actor_.id), this->actor_);
+    EXPECT_TRUE(this->storage_->find_dependents(this->actor_.id).tokens.empty());
+    EXPECT_FALSE(this->storage_->find_browser_session("a"));
+    EXPECT_FALSE(this->storage_->can_administrator_sign_in());
+    EXPECT_TRUE(this->storage_->find_password(this->actor_.id)) << "which counts again when he is enabled";
+}
+
+TYPED_TEST_P(StorageAdminContract, KeepsHowLongDevicesStaySignedIn) {
+    auto account = this->storage_->load_directory().account;
+    EXPECT_EQ(account.client_session_lifetime, std::chrono::days{7});
+    account.client_session_lifetime = std::chrono::hours{1};
+    this->storage_->put(account);
+    EXPECT_EQ(this->storage_->load_directory().account, account);
+}
+
 TYPED_TEST_P(StorageAdminContract, EndsBrowserSessions) {
     for (const auto* hash : {"a", "b", "c", "d"}) {
         this->storage_->put(this->session(hash, this->at(*hash == 'd' ? 10 : 20)));
@@ -170,10 +193,10 @@ TYPED_TEST_P(StorageAdminContract, ListsFlowsByWhatTheyCite) {
     EXPECT_EQ(this->storage_->list_flows({}, {.limit = 0}).count, 1U);
 }
 
-REGISTER_TYPED_TEST_SUITE_P(StorageAdminContract, KeepsPasswordsAsLongAsTheirActors,
-                            KnowsWhetherAnAdministratorHasAPassword, EndsBrowserSessions,
-                            ListsWhatWasDoneFromTheNewestOn, ForgetsWhatWasDoneLongAgo, ListsTokensWithTheirNames,
-                            ListsClientsThatWereSeenLastFirst, RenamesRevokesAndRestoresDevices,
-                            ListsFlowsByWhatTheyCite);
+REGISTER_TYPED_TEST_SUITE_P(StorageAdminContract, KeepsPasswordsAsLongAsTheirActors, SignsOutWhoIsDisabled,
+                            KeepsHowLongDevicesStaySignedIn, KnowsWhetherAnAdministratorHasAPassword,
+                            EndsBrowserSessions, ListsWhatWasDoneFromTheNewestOn, ForgetsWhatWasDoneLongAgo,
+                            ListsTokensWithTheirNames, ListsClientsThatWereSeenLastFirst,
+                            RenamesRevokesAndRestoresDevices, ListsFlowsByWhatTheyCite);
 
 }  // namespace culvert::portal

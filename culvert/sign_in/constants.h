@@ -12,9 +12,6 @@ inline constexpr std::chrono::seconds kFormLifetime = std::chrono::minutes{30};
 /// How long a browser may take to hand over to the app (spec/portal-protocol.md section 13.3).
 inline constexpr std::chrono::seconds kHandoverLifetime = std::chrono::minutes{2};
 
-/// How long a device stays signed in (spec/portal-product.md section 1.12).
-inline constexpr std::chrono::seconds kClientSessionLifetime = std::chrono::days{7};
-
 /// What is remembered of sign-ins that were finished: only those count who knew a password.
 inline constexpr std::size_t kMaxHandovers = 4096;
 inline constexpr std::size_t kMaxUsedForms = 65'536;

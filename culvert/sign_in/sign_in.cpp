@@ -252,20 +252,28 @@ admin::Answer SignIn::check_password(Attempt attempt, std::string password) {
         .refuse = busy};
 }
 
-/// Much may have changed meanwhile.
+/// Much may have changed meanwhile. All of it is read only for those who knew the password.
 http::Response SignIn::finish(const Attempt& attempt, const std::optional<portal::ActorId>& id,
                               const std::optional<std::string>& stored, bool matches) {
+    const auto& known = surroundings_.directory().actors;
+    const auto row = id ? known.find(*id) : known.end();
+    if (row == known.end()) {
+        return refuse(attempt, std::nullopt, "unknown_address");
+    }
+    if (!stored) {
+        return refuse(attempt, row->second, "no_password");
+    }
+    if (!matches || storage_.find_password(*id) != stored) {
+        return refuse(attempt, row->second, "wrong_password");
+    }
     const auto directory = storage_.load_directory();
-    const auto found = id ? directory.actors.find(*id) : directory.actors.end();
+    const auto found = directory.actors.find(*id);
     if (found == directory.actors.end()) {
         return refuse(attempt, std::nullopt, "unknown_address");
     }
     const auto& actor = found->second;
-    if (!stored) {
-        return refuse(attempt, actor, "no_password");
-    }
-    if (!matches || storage_.find_password(actor.id) != stored) {
-        return refuse(attempt, actor, "wrong_password");
+    if (actor.is_disabled) {
+        return refuse(attempt, actor, "disabled");
     }
     if (!may_sign_in(actor)) {
         return refuse(attempt, actor, "no_person");
@@ -293,7 +301,7 @@ http::Response SignIn::refuse(const Attempt& attempt, const std::optional<portal
 }
 
 http::Response SignIn::let_in(const Attempt& attempt, const portal::Actor& actor) {
-    const auto expires_at = attempt.wall_now + kClientSessionLifetime;
+    const auto expires_at = attempt.wall_now + account().client_session_lifetime;
     const auto token =
         portal::create_token({.type = portal::TokenType::kClient, .account = account().id, .actor = actor.id},
                              expires_at, keys_, rng_, WallTime{attempt.wall_now}, attempt.app.nonce);

@@ -306,6 +306,30 @@ TEST_F(SignInPages, LetNobodyInTwiceAtOnce) {
     EXPECT_EQ(tokens(), 1U);
 }
 
+TEST_F(SignInPages, KeepOutWhoIsDisabled) {
+    auto account = surroundings_.directory().account;
+    account.client_session_lifetime = std::chrono::hours{1};
+    storage_.put(account);
+    surroundings_.reload();
+    ASSERT_EQ(sign_in().status, 303U);
+    EXPECT_EQ(storage_.list_tokens_of(user_.id, std::nullopt, portal::TokenType::kClient).at(0).expires_at,
+              wall_ + std::chrono::hours{1});
+
+    user_.is_disabled = true;
+    storage_.put(user_);
+    surroundings_.reload();
+    EXPECT_EQ(tokens(), 0U);
+    opened_ = "/default?as=headless-client";
+    EXPECT_EQ(sign_in().status, 422U);
+    EXPECT_EQ(newest().after, R"({"as":"headless-client","reason":"disabled"})");
+    EXPECT_EQ(tokens(), 0U);
+
+    user_.is_disabled = false;
+    storage_.put(user_);
+    surroundings_.reload();
+    EXPECT_EQ(sign_in().status, 303U);
+}
+
 TEST_F(SignInPages, BoundTheTokensOfAPerson) {
     for (std::size_t i = 0; i < kMaxTokensOfPerson; ++i) {
         (void)token_of(user_, portal::TokenType::kClient, std::nullopt);

@@ -151,3 +151,23 @@ def test_a_portal_without_the_account_says_so(bare_system, password, browser):
     assert (status, location) == (302, "/acme?as=gui-client&state=a&nonce=b")
     assert browser.request("/acme?as=client")[0] == 400
     assert browser.request("/acme/sign_out?as=client&state=a")[1] == "firezone://handle_client_sign_out_callback?state=a"
+
+
+def test_whoever_is_disabled_is_cut_off_and_cannot_sign_in(bare_system, password, browser):
+    system = bare_system
+    start(system)
+    client = system.device("client", sign_in_by_app(browser, password, App()))
+    client.wait_for_log("Tunnel ready")
+    wait_until(lambda: system.reaches(WEB_V4, seconds=1), 10, "traffic")
+
+    disabled = json.loads(json.dumps(CONFIGURATION))
+    disabled["actors"][0]["disabled"] = True
+    system.apply(disabled)
+    wait_until(lambda: not system.reaches(WEB_V4, seconds=1), 3.5, "the end of traffic")
+    assert client.wait() != 0
+    assert browser.sign_in(App().target, EMAIL, password)[0] == 422
+    refused = system.portal_command("token", "create", "client", "--actor", "Ute", check=False)
+    assert refused.returncode == 1 and "disabled" in refused.stderr
+
+    system.apply(CONFIGURATION)
+    system.device("client", sign_in_by_app(browser, password, App())).wait_for_log("Tunnel ready")

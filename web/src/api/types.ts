@@ -7,6 +7,7 @@ export interface Named {
 
 export interface Account extends Named {
   slug: string;
+  client_session_lifetime_secs: number;
   search_domain: string | null;
   upstream_dns: string[];
   upstream_doh: string[];
@@ -17,6 +18,7 @@ export type ActorType = "account_user" | "account_admin_user" | "service_account
 export interface Actor extends Named {
   type: ActorType;
   email: string | null;
+  is_disabled: boolean;
   groups: Named[];
   clients: number;
 }

@@ -23,6 +23,15 @@ function Details({ actor, etag }: { actor: Actor; etag: string | null }) {
     if (await confirmedWrite(question, { method: "DELETE", path: `/actors/${actor.id}`, etag })) close();
   }
 
+  async function change(): Promise<void> {
+    const { disable, disableTitle, disableText, enable, enableTitle, enableText } = text.actors;
+    const question = actor.is_disabled
+      ? { title: enableTitle(actor.name), words: enableText, action: enable }
+      : { title: disableTitle(actor.name), words: disableText, action: disable };
+    const body = { actor: { is_disabled: !actor.is_disabled } };
+    await confirmedWrite(question, { method: "PATCH", path: `/actors/${actor.id}`, body, etag }, text.common.saved);
+  }
+
   return (
     <>
       <DrawerActions
@@ -44,6 +53,15 @@ function Details({ actor, etag }: { actor: Actor; etag: string | null }) {
             {text.actors.setPassword}
           </Button>
         )}
+        <Button
+          size="xs"
+          variant="default"
+          onClick={() => {
+            void change();
+          }}
+        >
+          {actor.is_disabled ? text.actors.enable : text.actors.disable}
+        </Button>
         <Link href={`/access?actor=${actor.id}`} className="link small">
           {text.actors.explain}
         </Link>
@@ -51,6 +69,7 @@ function Details({ actor, etag }: { actor: Actor; etag: string | null }) {
       <Facts
         facts={[
           [text.actors.type, text.actors.types[actor.type]],
+          [text.actors.state, actor.is_disabled ? text.actors.disabled : text.actors.enabled],
           [text.actors.email, actor.email],
           [text.actors.groups, <Peek kind="groups" objects={actor.groups} none={text.actors.noGroups} />],
         ]}

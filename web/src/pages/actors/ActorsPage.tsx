@@ -28,7 +28,7 @@ const columns: Column<Actor>[] = [
     header: text.actors.type,
     cell: ({ row: { original } }) => (
       <Badge variant="light" {...(original.type === "account_admin_user" ? {} : { color: "gray" })} radius="sm">
-        {text.actors.types[original.type]}
+        {original.is_disabled ? text.actors.disabled : text.actors.types[original.type]}
       </Badge>
     ),
   },

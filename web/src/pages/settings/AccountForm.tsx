@@ -9,7 +9,9 @@ import { Section } from "../../parts/Section";
 import { text } from "../../text";
 import { linesOf } from "./lines";
 
-const FIELDS = ["name", "search_domain", "upstream_dns", "upstream_doh"];
+const FIELDS = ["name", "client_session_lifetime_secs", "search_domain", "upstream_dns", "upstream_doh"];
+
+const SECONDS_PER_HOUR = 3600;
 
 export function AccountForm({ account, etag }: { account: Account; etag: string | null }) {
   const write = useWrite<Account>();
@@ -17,16 +19,18 @@ export function AccountForm({ account, etag }: { account: Account; etag: string 
   const [began, setBegan] = useState<string | null>(null);
   const form = useForm({
     name: account.name,
+    client_session_lifetime_secs: (account.client_session_lifetime_secs / SECONDS_PER_HOUR).toString(),
     search_domain: account.search_domain ?? "",
     upstream_dns: account.upstream_dns.join("\n"),
     upstream_doh: account.upstream_doh.join("\n"),
   });
 
   async function save(): Promise<void> {
-    const { name, search_domain, upstream_dns, upstream_doh } = form.values;
+    const { name, client_session_lifetime_secs: hours, search_domain, upstream_dns, upstream_doh } = form.values;
     const body = {
       account: {
         name,
+        client_session_lifetime_secs: Math.round(Number(hours) * SECONDS_PER_HOUR),
         search_domain: search_domain.trim() || null,
         upstream_dns: linesOf(upstream_dns),
         upstream_doh: linesOf(upstream_doh),
@@ -52,6 +56,15 @@ export function AccountForm({ account, etag }: { account: Account; etag: string 
       <Section title={text.settings.account}>
         <TextInput label={text.settings.name} required {...form.input("name")} />
         <TextInput label={text.settings.slug} description={text.settings.slugHelp} value={account.slug} readOnly />
+        <TextInput
+          label={text.settings.lifetime}
+          description={text.settings.lifetimeHelp}
+          type="number"
+          min={1}
+          max={2160}
+          required
+          {...form.input("client_session_lifetime_secs")}
+        />
       </Section>
       <Section title={text.settings.dns}>
         <p className="dimmed">{text.settings.dnsLead}</p>
