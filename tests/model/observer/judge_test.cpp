@@ -388,6 +388,39 @@ TEST_F(JudgeTest, ExpectsChangesToBeToldWithinTwoSeconds) {
     EXPECT_EQ(violations(), Ids{"LIV-9"});
 }
 
+TEST_F(JudgeTest, WantsDevicesToKeepTheirKeysWhenTheyMove) {
+    const auto come_back = [&](Device device, int number) {
+        crypto::PublicKey key;
+        key.bytes[0] = static_cast<std::byte>(number);
+        now += 2s;
+        see(SessionOpened{device, Uuid{{1}}, key});
+    };
+    const auto stand_still = [&](Device device, Duration time) {
+        see(ProcessChanged{as_process(device), ProcessState::kSuspended});
+        now += time;
+        see(ProcessChanged{as_process(device), ProcessState::kRunning});
+    };
+    come_back(kClient, 0);
+    come_back(kGateway, 0);
+    act(Move{.device = kGateway, .access = {}, .gap = 20s});
+    come_back(kGateway, 0);
+    act(Move{.device = kClient, .access = {}, .gap = 20s});
+    come_back(kClient, 1);
+    act(Reset{kClient});
+    come_back(kClient, 2);
+    stand_still(kClient, 20s);
+    come_back(kClient, 3);
+    see(ProcessChanged{kGateway, ProcessState::kStopped});
+    see(ProcessChanged{kGateway, ProcessState::kRunning});
+    come_back(kGateway, 4);
+    EXPECT_EQ(violations(), Ids{});
+
+    act(Move{.device = kClient, .access = {}, .gap = 10s});
+    stand_still(kClient, 10s);
+    come_back(kClient, 4);
+    EXPECT_EQ(violations(), Ids{"STA-5"});
+}
+
 TEST_F(JudgeTest, RefusesEventsWithoutChange) {
     const std::vector<tunnel::ResourceView> none;
     see(ResourcesListed{kClient, none});

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "culvert/tunnel/constants.h"
 #include "tests/model/reference/expectation.h"
 #include "tests/model/reference/inner_packet.h"
+#include "tests/model/scenario/names.h"
 
 namespace culvert::model {
 namespace {
@@ -17,6 +19,8 @@ constexpr Duration kChangeIsTold = 2s;
 /// A connection is set up anew at most so often in a row without a fault (STA-3), and what counts as in a row.
 constexpr std::size_t kMaxFlows = 3;
 constexpr Duration kFlapping = 30s;
+/// After such an absence a client starts afresh (session::kPeersPatience).
+constexpr Duration kPeersPatience = 15s;
 
 }  // namespace
 
@@ -27,6 +31,14 @@ void PortalChecks::observe(const Observation& observation, Instant now) {
 void PortalChecks::handle(const ActionTaken& event, Instant now) {
     if (!event.is_effective) {
         return;
+    }
+    const auto& action = event.step.action;
+    if (const auto* reset = std::get_if<Reset>(&action)) {
+        ++keys_[reset->client].reasons;
+    } else if (const auto* roam = std::get_if<Roam>(&action)) {
+        ++keys_[roam->client].reasons;
+    } else if (const auto* move = std::get_if<Move>(&action); move != nullptr && move->gap > kPeersPatience) {
+        ++keys_[move->device].reasons;
     }
     for (const auto client : situation_.clients()) {
         if (situation_.access().changed_at(client) == now) {
@@ -74,9 +86,20 @@ void PortalChecks::handle(const PacketDelivered& event, Instant) {
 void PortalChecks::handle(const MessageToDevice& event, Instant now) {
     const auto* client = std::get_if<ClientNo>(&event.device);
     const auto* message = std::get_if<portal_api::ToClient>(&event.message);
-    const auto* created = message == nullptr ? nullptr : std::get_if<portal_api::FlowCreated>(message);
-    if (client == nullptr || created == nullptr || situation_.is_hostile(*client)) {
+    if (client == nullptr || message == nullptr || situation_.is_hostile(*client)) {
         return;
+    }
+    if (const auto* candidates = std::get_if<portal_api::GatewayIceCandidates>(message)) {
+        unheard_.erase({*client, candidates->gateway_id});
+    }
+    const auto* created = std::get_if<portal_api::FlowCreated>(message);
+    if (created == nullptr) {
+        return;
+    }
+    // A gateway of which nothing is heard attempt after attempt may hold on to half a connection that only another key
+    // ends (spec/connectivity.md section 7).
+    if (++unheard_[{*client, created->gateway_id}] == tunnel::kSilentAttempts) {
+        ++keys_[*client].reasons;
     }
     auto& flows = flows_[{*client, created->resource_id}];
     std::erase_if(flows, [&](Instant at) { return at + kFlapping < now; });
@@ -92,6 +115,45 @@ void PortalChecks::handle(const MessageToDevice& event, Instant now) {
         return name(*client) + " got " + std::to_string(flows.size()) + " flows for " +
                created->resource_id.to_string() + " within 30 s";
     });
+}
+
+// --- STA-5 ---
+
+void PortalChecks::handle(const ProcessChanged& event, Instant now) {
+    const auto device = as_device(event.process);
+    if (!device) {
+        return;
+    }
+    auto& key = keys_[*device];
+    switch (event.state) {
+        case ProcessState::kStopped:
+            key = {};
+            std::erase_if(unheard_, [&](const auto& entry) { return Device{entry.first.first} == *device; });
+            break;
+        case ProcessState::kRunning:
+            key.reasons += key.still_since && now - *key.still_since > kPeersPatience ? 1 : 0;
+            key.still_since.reset();
+            break;
+        case ProcessState::kHung:
+        case ProcessState::kSuspended:
+            key.still_since = now;
+            break;
+    }
+}
+
+void PortalChecks::handle(const SessionOpened& event, Instant now) {
+    const auto* client = std::get_if<ClientNo>(&event.device);
+    const auto* gateway = std::get_if<GatewayNo>(&event.device);
+    if ((client == nullptr && gateway == nullptr) || (client != nullptr && situation_.is_hostile(*client)) ||
+        (gateway != nullptr && situation_.is_hostile(*gateway))) {
+        return;
+    }
+    auto& key = keys_[event.device];
+    const bool has_changed = key.last && *key.last != event.public_key;
+    verdict_.check("STA-5", !has_changed || key.reasons > 0, now,
+                   [&] { return name(event.device) + " has dropped its connections: it comes back with another key"; });
+    key.last = event.public_key;
+    key.reasons -= has_changed && key.reasons > 0 ? 1 : 0;
 }
 
 // --- LIV-9 ---
