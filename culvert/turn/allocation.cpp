@@ -130,8 +130,12 @@ void Allocation::refresh(Instant now) {
         probe(now);
         return;
     }
-    const bool is_asking = requests_.contains<RefreshRequest>(
-        [](const RefreshRequest& request) { return request.is_probe || request.deletes_allocation; });
+    const bool is_asking = std::ranges::any_of(requests_, [](const Request& request) {
+        const auto* refresh = std::get_if<RefreshRequest>(&request.kind);
+        // One that was sent a moment ago asks the same; after a second it is late, and the probe finds out sooner.
+        return refresh != nullptr &&
+               (refresh->is_probe || refresh->deletes_allocation || request.timer.sent_once_at().has_value());
+    });
     if (!active_socket_ || is_asking) {
         return;
     }

@@ -225,6 +225,16 @@ TEST_F(ProbingTest, AsksNotTwiceAtATimeWhereItIsSeen) {
     only();
 }
 
+TEST_F(ProbingTest, AsksForItsAllocationOnceIfAListOfRelaysComesMeanwhile) {
+    allocate();
+    allocation->handle_network_change(std::vector{kLocal4.ip}, at(60));
+    ASSERT_EQ(answer_binding(60).method(), Method::kRefresh);
+
+    allocation->refresh(at(60));
+
+    EXPECT_EQ(methods(), std::vector<Method>{});
+}
+
 TEST_F(ProbingTest, RefusesAddressesThatCannotBeCandidates) {
     for (const auto* const text :
          {"0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "169.254.1.1:1", "[2001:db8::1]:1"}) {

@@ -269,7 +269,8 @@ bool Situation::may_lack_relays(const Device& device) const {
     for (std::size_t i = 0; i < setup_.relays.size(); ++i) {
         const auto& relay = setup_.relays[i];
         const bool is_unreachable = !(access.has_v4 && relay.has_v4) && !(access.has_v6 && relay.has_v6);
-        if (is_unreachable || access_.is_revoked(RelayNo{static_cast<std::uint8_t>(i + 1)})) {
+        const RelayNo number{static_cast<std::uint8_t>(i + 1)};
+        if (is_unreachable || access_.is_revoked(number) || !calm().is_running(number)) {
             return true;
         }
     }

@@ -39,7 +39,8 @@ public:
     [[nodiscard]] const std::optional<NatBox>& nat_of(const Device& host) const;
     /// Whether NATs may forget mappings that an idle connection between the two needs.
     [[nodiscard]] bool nats_forget(ClientNo client, GatewayNo gateway) const;
-    /// Whether the portal may give the device only relays that it cannot reach for want of a common address family.
+    /// Whether the portal may give the device no relay that it can reach: for want of a common address family, or
+    /// because one is gone.
     [[nodiscard]] bool may_lack_relays(const Device& device) const;
     [[nodiscard]] Driver driver(const Device& device) const;
     /// What the gateway's own clock shows, which it judges expiry by (SEC-2).

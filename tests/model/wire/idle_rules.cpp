@@ -98,6 +98,7 @@ void IdleRules::handle_check_received(const PeerDatagram& datagram, const StunMe
     const bool has_nomination = message.has(stun_attribute::kUseCandidate);
     if (has_nomination && !pair.is_nominated) {
         note_activity(datagram.host, datagram.now);
+        state.answered_over.clear();  // it may answer over this one from now on
     }
     // Once nominated, a pair remains so, whatever the client prefers later.
     pair.is_nominated = pair.is_nominated || has_nomination;
@@ -132,8 +133,8 @@ void IdleRules::handle_wireguard_received(const PeerDatagram& datagram, const Wi
     if (message.type == WireGuardType::kInitiation) {
         const auto& answered_over = states_[datagram.host.device].answered_over;
         const auto leg = answered_over.find(message.sender >> 8);
-        if (leg != answered_over.end() && leg->second != datagram.leg) {
-            note_activity(datagram.host, datagram.now);  // the peer lost the path that it was answered over so far
+        if (leg == answered_over.end() || leg->second != datagram.leg) {
+            note_activity(datagram.host, datagram.now);  // the peer left the path that it was answered over so far
         }
     }
     handle_wireguard(datagram.host, message, datagram.now);
