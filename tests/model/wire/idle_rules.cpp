@@ -142,10 +142,13 @@ void IdleRules::handle_wireguard_received(const PeerDatagram& datagram, const Wi
 
 void IdleRules::handle_request_sent(const Host& host, const net::SocketAddress& relay, const StunMessage& message,
                                     Instant now) {
+    auto& state = states_[host.device];
+    if (message.type() == stun_type::kAllocate) {
+        state.bindings.clear();  // a lost relay is tried, on both families one after the other
+    }
     if (message.type() != stun_type::kBinding || host.is_hostile) {
         return;
     }
-    auto& state = states_[host.device];
     const auto local = host.local(now);
     const auto [last, is_first] = state.bindings.try_emplace(relay, Binding{message.transaction_id(), local});
     if (is_first || last->second.id == message.transaction_id()) {
