@@ -80,7 +80,7 @@ function(culvert_app name)
   add_executable(${name} ${ARG_SOURCES} "${CMAKE_SOURCE_DIR}/apps/common/wiping_heap.cpp")
   target_link_libraries(${name} PRIVATE ${dependencies} ${ARG_LINKS})
   target_compile_definitions(${name} PRIVATE CULVERT_VERSION="${PROJECT_VERSION}")
-  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT ${name})
   set_property(GLOBAL APPEND PROPERTY CULVERT_APP_TARGETS ${name})
 endfunction()
 

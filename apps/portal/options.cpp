@@ -138,7 +138,8 @@ Commands describe(CLI::App& app, RawOptions& raw) {
     commands.serve = app.add_subcommand("serve", "Run the portal");
     commands.serve
         ->add_option("--api-listen", raw.api_listen,
-                     "Where devices connect, and /healthz answers (default 127.0.0.1:8081)")
+                     "Where devices connect, and /healthz answers (default 127.0.0.1:8081) [CULVERT_API_LISTEN]")
+        ->envname("CULVERT_API_LISTEN")
         ->option_text("ADDR:PORT");
     commands.serve
         ->add_option("--ops-listen", raw.ops_listen,
@@ -231,7 +232,7 @@ std::expected<ServeCommand, Mistake> check_serve(const RawOptions& raw) {
                        : std::unexpected{"\"" + text + "\" is no address with port. Give " + option +
                                          " something like 127.0.0.1:" + example + " or [::]:" + example + "."};
     };
-    const auto api = parse_listen(raw.api_listen, "--api-listen", "8081");
+    const auto api = parse_listen(raw.api_listen, "--api-listen (or CULVERT_API_LISTEN)", "8081");
     if (!api) {
         return std::unexpected{api.error()};
     }

@@ -51,8 +51,10 @@ TEST(PortalOptions, OperatorsHaveAListenerOfTheirOwn) {
     EXPECT_FALSE(command<ServeCommand>({"serve", "--ops-listen", "off"}).ops_listen);
     EXPECT_NE(complaint({"serve", "--ops-listen", "here"}).find("--ops-listen"), std::string::npos);
 
+    ::setenv("CULVERT_API_LISTEN", "127.0.0.1:6", 1);
     ::setenv("CULVERT_OPS_LISTEN", "127.0.0.1:7", 1);
     EXPECT_EQ(command<ServeCommand>({"serve"}).ops_listen->to_string(), "127.0.0.1:7");
+    ::unsetenv("CULVERT_API_LISTEN");
     ::unsetenv("CULVERT_OPS_LISTEN");
 }
 
