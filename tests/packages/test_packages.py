@@ -2,7 +2,9 @@
 
 import pathlib
 import shutil
+import socket
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -67,11 +69,30 @@ def test_its_unit_is_sound_and_not_started(fresh, name):
     assert inside(root, "id", "--user", "--name", f"culvert-{name}").stdout.strip() == f"culvert-{name}"
 
 
-def test_the_portal_finds_its_pages(fresh):
-    root = fresh
-    assert (root / "usr/share/culvert/web/index.html").is_file()
-    started = inside(root, "culvert-portal", "serve", "--help")
-    assert "/usr/share/culvert/web" in started.stdout
+def test_the_portal_shows_its_pages(fresh):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (fresh / "var/lib/culvert").mkdir(mode=0o700)
+    enter = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+    serve = ("culvert-portal", "serve", "--api-listen", f"127.0.0.1:{port}", "--ops-listen", "off")
+    portal = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", enter, fresh, *serve], stderr=subprocess.PIPE, text=True
+    )
+    lines = []
+    try:
+        for line in portal.stderr:
+            lines.append(line)
+            if "Listening" in line:
+                break
+        else:
+            pytest.fail("".join(lines))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/admin/", timeout=10) as page:
+            assert page.status == 200 and b"<script" in page.read()
+    finally:
+        portal.terminate()
+        portal.wait(timeout=10)
+    shutil.rmtree(fresh / "var/lib/culvert")
 
 
 def test_an_upgrade_keeps_settings_and_state_and_a_purge_leaves_nothing(fresh, packages):
