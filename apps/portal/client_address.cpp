@@ -11,6 +11,14 @@ std::string_view trimmed(std::string_view text) {
     return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
+/// The IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2); itself otherwise. Some proxies name IPv4 clients
+/// so, and rules about IPv4 networks must not miss them.
+net::IpAddress unmapped(const net::IpAddress& address) {
+    constexpr std::size_t kPrefixSize = 12;
+    static const auto kMapped = *net::IpNetwork::parse("::ffff:0:0/96");
+    return kMapped.contains(address) ? net::IpAddress::from_bytes(address.bytes().subspan(kPrefixSize)) : address;
+}
+
 }  // namespace
 
 net::IpAddress client_address(const net::IpAddress& peer, std::string_view forwarded_for,
@@ -24,7 +32,7 @@ net::IpAddress client_address(const net::IpAddress& peer, std::string_view forwa
         if (!reported) {
             break;
         }
-        address = *reported;
+        address = unmapped(*reported);
         forwarded_for = comma == std::string_view::npos ? "" : forwarded_for.substr(0, comma);
     }
     return address;

@@ -28,6 +28,12 @@ TEST(ClientAddress, ReadsBackThroughProxiesButBelievesNoStranger) {
     EXPECT_EQ(from("10.0.0.1", "127.0.0.1, 203.0.113.7"), "203.0.113.7") << "the client wrote the first one itself";
 }
 
+TEST(ClientAddress, OfIpv4IsOneHoweverTheProxyWritesIt) {
+    EXPECT_EQ(from("10.0.0.1", "::ffff:203.0.113.7"), "203.0.113.7");
+    EXPECT_EQ(from("10.0.0.1", "203.0.113.7, ::ffff:10.0.0.2"), "203.0.113.7");
+    EXPECT_EQ(from("10.0.0.1", "64:ff9b::cb00:7107"), "64:ff9b::cb00:7107");
+}
+
 TEST(ClientAddress, IsTheLastKnownOneIfTheHeaderEndsOrMakesNoSense) {
     EXPECT_EQ(from("10.0.0.1", ""), "10.0.0.1");
     EXPECT_EQ(from("10.0.0.1", "10.0.0.2"), "10.0.0.2");
