@@ -190,8 +190,8 @@ def test_usage(program):
 @pytest.mark.parametrize(
     "arguments, complaint",
     [
-        ([], "needs a subcommand: one of serve, admin, apply, token"),
-        (["bogus"], 'unknown subcommand "bogus": one of serve, admin, apply, token'),
+        ([], "needs a subcommand: one of serve, admin, user, apply, token"),
+        (["bogus"], 'unknown subcommand "bogus": one of serve, admin, user, apply, token'),
         (["token", "create"], '"create" needs a subcommand: one of gateway, client, relay, api'),
         (["token", "create", "--nope"], 'unknown option "--nope"'),
         (["token", "create", "gateway"], "--site is required"),
