@@ -310,9 +310,13 @@ std::expected<bool, std::string> DeviceSession::repair() {
 
 void DeviceSession::handle_signal(int number) {
     if (number == SIGHUP) {
-        options_.service.is_reloading(io::monotonic_now());
+        if (is_ready_) {
+            options_.service.is_reloading(io::monotonic_now());
+        }
         handle_hangup();
-        options_.service.is_ready();
+        if (is_ready_) {
+            options_.service.is_ready();  // not before it is: that a reload is over would be taken for it
+        }
         return;
     }
     kSessionLog.info("Shutting down");

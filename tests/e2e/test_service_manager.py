@@ -115,6 +115,21 @@ def test_the_end_is_announced(services, program):
     assert "STOPPING=1" in services.managers[program].lines()
 
 
+def test_a_reload_makes_nobody_ready_who_is_not(services):
+    """The portal has ended."""
+    manager = Manager(services.directory / "early.notify")
+    early = services.start(
+        "early", "gateway", [BIN / "culvert-gateway"],
+        {"NOTIFY_SOCKET": str(manager.path), "FIREZONE_API_URL": culvert.API_URL, "FIREZONE_ID": "early",
+         "FIREZONE_TOKEN": services.token("gateway", "--site", "hq"), "RUST_LOG": "info"})
+    manager.wait_for("STATUS=Connecting to the portal")
+    early.popen.send_signal(signal.SIGHUP)
+    early.wait_for_log("Received SIGHUP")
+    time.sleep(0.5)
+    assert early.stop() == 0
+    assert [line for line in manager.lines() if line in ("READY=1", "RELOADING=1")] == []
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_unit_names_what_is_there(program):
     assert setting(program, "Type") == "notify"
