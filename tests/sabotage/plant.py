@@ -14,7 +14,7 @@ import catalogue
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
-COPIED = ("CMakeLists.txt", "CMakePresets.json", "cmake", "culvert", "apps", "tests", "bench", "examples")
+COPIED = ("CMakeLists.txt", "CMakePresets.json", "cmake", "culvert", "apps", "tests", "bench", "examples", "packaging")
 SWITCHES = "culvert/base/sabotage.h"
 INCLUDE = '#include "culvert/base/sabotage.h"\n'
 
